@@ -1,0 +1,1 @@
+"""dubkit: subtitle, translate and dub a video."""

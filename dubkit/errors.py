@@ -1,0 +1,59 @@
+"""One family of errors. Each carries what went wrong, what to do next, and its exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DubkitError(Exception):
+    """Anything dubkit says about a job it cannot do. ``hint`` is the next thing to try."""
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DubkitError):
+    """An option or a combination of options is wrong."""
+
+    exit_status = 2
+
+
+class InputError(DubkitError):
+    """The input is missing, is not media, has no audio stream, or cannot be read."""
+
+    exit_status = 3
+
+
+class MissingDependency(DubkitError):
+    """A program, an extra or a model is absent; the hint is what to type."""
+
+    exit_status = 4
+
+
+class MediaError(DubkitError):
+    """ffmpeg failed. ``argv`` and ``tail`` (its last lines) are kept for the log."""
+
+    exit_status = 5
+
+    def __init__(
+        self, message: str, hint: str = "", argv: Sequence[str] = (), tail: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, hint)
+        self.argv = tuple(argv)
+        self.tail = tuple(tail)
+
+
+class PluginError(DubkitError):
+    """An engine failed or broke its contract; the message names its kind and name."""
+
+    exit_status = 6
+
+
+class OutputError(DubkitError):
+    """A result cannot be written: the disk is full, the folder is read-only, the file is not ours."""
+
+    exit_status = 7

@@ -1,0 +1,147 @@
+"""The few values that every stage passes on.
+
+Times are seconds (``float``) from the start of the *video's* timeline, as a player shows it.
+Languages are BCP-47 tags (``en``, ``pt-BR``). Text keeps its line breaks as ``"\\n"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word."""
+
+    start: float
+    """Seconds at which the word begins."""
+    end: float
+    """Seconds at which the word ends, never before ``start``."""
+    text: str
+    """The word with its punctuation and, where the language has them, its leading space:
+    ``"".join(word.text for word in words)`` is the text in any language (Whisper's own habit)."""
+    probability: float | None = None
+    """0 to 1, or None when the engine does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One piece of timed text: a recognised segment, or one subtitle on the screen."""
+
+    start: float
+    end: float
+    text: str
+    """The text as shown, lines separated by ``"\\n"``."""
+    words: tuple[Word, ...] = ()
+    """The words it was made from; empty for text that came from a file."""
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Cues in one language: the transcript, the subtitles and each translation alike."""
+
+    language: str
+    cues: tuple[Cue, ...]
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words of all cues, in order."""
+        return tuple(word for cue in self.cues for word in cue.words)
+
+    @property
+    def text(self) -> str:
+        """The whole text, one cue a line."""
+        return "\n".join(" ".join(cue.text.split()) for cue in self.cues)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    """One audio stream of a media file."""
+
+    index: int
+    """Index among all streams of the container (``-map 0:index``)."""
+    codec: str
+    language: str | None
+    title: str | None
+    default: bool
+    channels: int
+    sample_rate: int
+    """Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """One moving picture (cover art is not one)."""
+
+    index: int
+    codec: str
+    width: int
+    """Pixels as shown, rotation applied."""
+    height: int
+    frame_rate: float
+    """Frames a second, the average where it varies."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    """One subtitle stream that the file already has."""
+
+    index: int
+    codec: str
+    language: str | None
+    title: str | None
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a probe found in a file."""
+
+    path: Path
+    container: str
+    """ffmpeg's name of the demuxer, such as ``mov,mp4,m4a,3gp,3g2,mj2``."""
+    duration: float
+    """Seconds; 0.0 when nothing in the file tells."""
+    video: tuple[VideoStream, ...]
+    audio: tuple[AudioStream, ...]
+    subtitles: tuple[SubtitleStream, ...]
+    warnings: tuple[str, ...] = ()
+    """What was wrong with the file but could be worked around, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """What a transcriber returns."""
+
+    track: Track
+    """One cue per window or sentence of speech, each with its words."""
+    model: str
+    """The model that was really used, for people to read."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of work per part (``features``, ``encoder``, ``decoder``, ``alignment``, ...),
+    summed over worker threads."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run made of one input."""
+
+    source: Path
+    outputs: tuple[Path, ...]
+    track: Track
+    """The cues as they were written."""
+    timings: Mapping[str, float]
+    """Seconds of wall time per step that ran; a step taken from the workspace is absent."""
+    duration: float
+    """Seconds of media."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of media per second of wall time, of the whole run."""
+        spent = self.timings.get("total", 0.0)
+        return self.duration / spent if spent else 0.0
