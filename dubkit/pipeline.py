@@ -1,0 +1,428 @@
+"""From a video to its results, step by step; the file that reads like the README.
+
+Every step is a plain function of what went before, its result is kept in the workspace under a key
+of all that it depends on, and nothing here knows how an engine works.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from . import cues, hooks, media, mux, subtitles, workspace
+from .errors import DubkitError, InputError, OutputError, PluginError
+from .hooks import Progress
+from .options import Options, from_keywords
+from .types import AudioStream, Cue, Media, Result, Track, Transcription, Word
+from .workspace import Workspace, content_of, key_of
+
+log = logging.getLogger("dubkit")
+
+AUDIO = "audio.wav"
+TRANSCRIPT = "transcript.json"
+REPORT = "report.json"
+
+
+def run(source: str | Path, *, progress: Progress | None = None, **options: Any) -> Result:
+    """Do to one video or sound file what ``dubkit SOURCE --OPTIONS`` does.
+
+    ``options`` are the fields of :class:`dubkit.Options`. ``progress(stage, done, total)`` is
+    called with seconds of media. Raises :class:`dubkit.DubkitError` kinds.
+
+    >>> dubkit.run("video.mp4", subs=True).outputs
+    (PosixPath('video.en.srt'), PosixPath('video.subbed.mp4'))
+    """
+    return process(Path(source), from_keywords(options), progress or _silent)
+
+
+def transcribe(source: str | Path, *, progress: Progress | None = None, **options: Any) -> Track:
+    """The words of a video or sound file with their times, in seconds on the video's timeline.
+
+    Nothing is written beside the file. ``options`` are the fields of :class:`dubkit.Options` that
+    matter for recognition (``language``, ``model``, ``transcriber``, ``device``, ``prompt``,
+    ``hotwords``, ``audio_track``, ``settings``). The track has a cue for each stretch of speech,
+    each with its words. Raises :class:`dubkit.DubkitError` kinds.
+    """
+    chosen = from_keywords({**options, "subs": True})
+    path = Path(source)
+    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+        run = _Run(media.probe(path), chosen, progress or _silent)
+        with workspace.opened(Path(folder)) as work:
+            return _read_transcript(_transcript(run, work)).track
+
+
+class _Run:
+    """What all steps of one run share: what was asked for, and the notes taken."""
+
+    def __init__(self, found: Media, options: Options, progress: Progress) -> None:
+        self.media = found
+        self.options = options
+        self.progress = progress
+        self.timings: dict[str, float] = {}
+        self.warnings: list[str] = list(found.warnings)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Note the wall time of a step that really runs."""
+        started = time.perf_counter()
+        yield
+        self.timings[step] = time.perf_counter() - started
+
+    def report(self, step: str) -> Callable[[float], None]:
+        """The progress of a step that tells seconds of media done."""
+        return lambda done: self.progress(step, done, self.media.duration)
+
+
+def process(source: Path, options: Options, progress: Progress) -> Result:
+    """Make everything that ``options`` ask for of one input."""
+    started = time.perf_counter()
+    run = _Run(media.probe(source), options, progress)
+    folder = options.output_dir or source.parent
+    stem = source.stem
+    with workspace.opened(folder / f"{stem}{workspace.SUFFIX}") as work:
+        _refuse_clash(run, work, folder, stem)
+        video = _video_name(run, folder, stem)
+        if video:
+            work.claim(video, force=options.force)
+        transcript = _transcript(run, work)
+        track = _cues(run, work, transcript)
+        outputs = _sidecars(run, work, track, folder, stem)
+        if video:
+            _subbed(run, work, track, video)
+            outputs.append(video)
+        if not options.keep:
+            work.drop(AUDIO)
+            work.drop_folders()
+        run.warnings += work.warnings
+        run.timings["total"] = time.perf_counter() - started
+        result = Result(
+            source,
+            tuple(outputs),
+            track,
+            run.timings,
+            run.media.duration,
+            tuple(dict.fromkeys(run.warnings)),
+        )
+        _write_report(run, work, result)
+    return result
+
+
+# ---------------------------------------------------------------- sound and words
+
+
+def _transcript(run: _Run, work: Workspace) -> Path:
+    """``transcript.json``: what was said, with times, as the engine heard it."""
+    options = run.options
+    stream = media.pick_audio(run.media, options.audio_track)
+    engine = _engine_name(options)
+    settings = options.engine_settings(engine)
+    sound = key_of(source=work.hash_source(run.media.path), stream=stream.index)
+    key = key_of(
+        sound=sound,
+        engine=hooks.identity("transcribers", engine, settings),
+        language=options.language,
+        prompt=options.prompt,
+        hotwords=options.hotwords,
+    )
+
+    def make(path: Path) -> None:
+        with run.timed("load"):
+            transcriber = hooks.load("transcribers", engine, settings)
+        audio = work.step(AUDIO, sound, lambda wav: _extract(run, stream, wav))
+        with run.timed("transcribe"):
+            heard = _ask(run, engine, transcriber, audio, work.folder_for("transcribe", key))
+        for part, seconds in heard.timings.items():
+            run.timings[f"transcribe: {part}"] = seconds
+        transcript = {
+            **json.loads(subtitles.render(heard.track, "json")),
+            "model": heard.model,
+            "warnings": [*run.warnings, *heard.warnings],
+        }
+        path.write_text(json.dumps(transcript, ensure_ascii=False, indent=1), "utf-8")
+
+    path = work.step(TRANSCRIPT, key, make)
+    run.warnings += _read_transcript(path).warnings
+    return path
+
+
+def _extract(run: _Run, stream: AudioStream, wav: Path) -> None:
+    with run.timed("audio"):
+        run.warnings += media.extract_audio(run.media, stream, wav, run.report("audio"))
+
+
+def _ask(run: _Run, name: str, transcriber: Any, audio: Path, folder: Path) -> Transcription:
+    """Have the engine transcribe, and believe nothing that it says without looking."""
+    options = run.options
+    try:
+        heard = transcriber.transcribe(
+            audio,
+            language=options.language,
+            prompt=options.prompt,
+            hotwords=options.hotwords,
+            work=folder,
+            progress=run.progress,
+        )
+        if not isinstance(heard, Transcription):
+            raise TypeError(f"it returned {type(heard).__name__}, not a Transcription")
+        track = _sound_track(heard.track, _seconds_of(audio))
+    except DubkitError:
+        raise
+    except MemoryError as failure:
+        raise PluginError(
+            f"transcriber {name} ran out of memory",
+            f"choose a smaller --model, or -o {name}.batch_size=1",
+        ) from failure
+    except Exception as failure:
+        log.debug("transcriber %s failed", name, exc_info=True)
+        raise PluginError(
+            f"transcriber {name} failed: {failure}", "-v shows where; dubkit doctor checks it"
+        ) from failure
+    return replace(heard, track=track)
+
+
+def _sound_track(track: Track, duration: float) -> Track:
+    """The track with words that have text, finite times inside the sound, in order."""
+    kept: list[Cue] = []
+    last = 0.0
+    for cue in track.cues:
+        words = []
+        for word in cue.words:
+            if not (math.isfinite(word.start) and math.isfinite(word.end)):
+                raise ValueError(f"the word {word.text!r} has no time")
+            start = min(max(word.start, last), duration)
+            end = min(max(word.end, start), duration)
+            last = start
+            words.append(Word(start, end, word.text, word.probability))
+        if words:
+            kept.append(replace(cue, start=words[0].start, end=words[-1].end, words=tuple(words)))
+        elif cue.text.strip():
+            start = min(max(cue.start, 0.0), duration)
+            kept.append(replace(cue, start=start, end=min(max(cue.end, start), duration)))
+    return Track(track.language, tuple(kept))
+
+
+def _seconds_of(audio: Path) -> float:
+    import wave
+
+    with wave.open(str(audio), "rb") as sound:
+        return sound.getnframes() / sound.getframerate()
+
+
+def _read_transcript(path: Path) -> Transcription:
+    text = path.read_text("utf-8", "replace")
+    try:
+        track = subtitles.parse(text, "json")
+        extra = json.loads(text)
+        return Transcription(
+            track,
+            str(extra.get("model", "")),
+            warnings=tuple(map(str, extra.get("warnings", ()))),
+        )
+    except (InputError, ValueError, AttributeError) as failure:
+        raise _damaged(path, failure) from failure
+
+
+def _damaged(path: Path, failure: Exception) -> InputError:
+    return InputError(
+        f"{path} is damaged: {failure}", "mend it, or delete it to have it made again"
+    )
+
+
+def _engine_name(options: Options) -> str:
+    """The transcriber that ``auto`` stands for: torch where it has a GPU, else CTranslate2."""
+    if options.transcriber != "auto":
+        return options.transcriber
+    wants_cpu = options.device == "cpu"
+    return "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
+
+
+def has_torch_and_gpu() -> bool:
+    """Whether the ``gpu`` extra is installed and a CUDA device is there, told without importing
+    torch, which takes seconds."""
+    import importlib.util
+
+    installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    return installed and (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None)
+
+
+# ---------------------------------------------------------------- cues and files
+
+
+def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
+    """The transcript as readable cues, by way of ``cues.<language>.json``."""
+    spoken = _read_transcript(transcript).track
+    rate = run.media.video[0].frame_rate if run.media.video else None
+
+    def make(path: Path) -> None:
+        with run.timed("cues"):
+            track = cues.from_words(spoken, run.options.profile, rate)
+        path.write_text(subtitles.render(track, "json"), "utf-8")
+
+    key = key_of(transcript=content_of(transcript), profile=run.options.profile, rate=rate)
+    path = work.step(f"cues.{spoken.language}.json", key, make)
+    try:
+        track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
+    except InputError as failure:
+        raise _damaged(path, failure) from failure
+    if not track.cues:
+        run.warnings.append("no speech was found, so there is nothing to show")
+    for found in cues.check(track, run.options.profile, rate):
+        run.warnings.append(f"cue {found.cue}: {found.message}")
+    return track
+
+
+def _sidecars(run: _Run, work: Workspace, track: Track, folder: Path, stem: str) -> list[Path]:
+    """``<stem>.<language>.<format>``, the names that players and media servers look for."""
+    options = run.options
+    written = []
+    for name in options.formats:
+        out = folder / f"{stem}.{track.language}.{name}"
+        text = _rendered(run, track, name)
+
+        def make(path: Path, text: str = text) -> None:
+            # newline="": what is written is the same on every system.
+            with path.open("w", encoding="utf-8", newline="") as file:
+                file.write(text)
+
+        work.output(out, key_of(text=text), make, force=options.force)
+        written.append(out)
+    return written
+
+
+def _rendered(run: _Run, track: Track, format: str) -> str:
+    size = (1920, 1080)
+    if run.media.video:
+        size = (run.media.video[0].width, run.media.video[0].height)
+    style = subtitles.parse_style(run.options.style)
+    return subtitles.render(
+        track, format, title=language_name(track.language), style=style, play_res=size
+    )
+
+
+def _video_name(run: _Run, folder: Path, stem: str) -> Path | None:
+    """Where the video with subtitles goes; None when there is none to make."""
+    if not run.options.video:
+        return None
+    if not run.media.video:
+        if run.options.burn:
+            raise InputError(
+                f"{run.media.path} has no picture to burn subtitles into", "leave --burn out"
+            )
+        return None
+    suffix, note = mux.subtitle_container(run.media)
+    if note:
+        run.warnings.append(note)
+    return folder / f"{stem}.subbed{suffix}"
+
+
+def _subbed(run: _Run, work: Workspace, track: Track, video: Path) -> None:
+    """The video with the track in it, or burned into its picture."""
+    options = run.options
+    kind = "ass" if options.burn or (video.suffix == ".mkv" and "ass" in options.formats) else "srt"
+    text = _rendered(run, track, kind)
+    key = key_of(
+        source=work.hash_source(run.media.path),
+        text=text,
+        burn=options.burn,
+        crf=options.crf,
+        language=track.language,
+    )
+
+    def make(out: Path) -> None:
+        file = work.folder / f"subtitles{workspace.PART}.{kind}"
+        file.write_text(text, "utf-8", newline="")
+        step = "burn" if options.burn else "mux"
+        try:
+            with run.timed(step):
+                if options.burn:
+                    run.warnings.extend(
+                        mux.burn(run.media, file, out, crf=options.crf, progress=run.report(step))
+                    )
+                else:
+                    title = language_name(track.language)
+                    added = mux.SubtitleFile(file, track.language, title)
+                    run.warnings.extend(
+                        mux.mux(run.media, [added], out, progress=run.report(step))
+                    )
+        finally:
+            file.unlink(missing_ok=True)
+
+    work.output(video, key, make, force=options.force)
+
+
+def _refuse_clash(run: _Run, work: Workspace, folder: Path, stem: str) -> None:
+    """Two inputs that differ only in folder or ending must not write over each other."""
+    other = work.made_from_another(run.media.path)
+    if other and not run.options.force:
+        raise OutputError(
+            f"{folder / stem}.* was made from {other}, another input of the same name",
+            "-o DIR writes elsewhere; --force writes over it",
+        )
+
+
+def _write_report(run: _Run, work: Workspace, result: Result) -> None:
+    """``report.json``: what was made, what it took, and every cue that is not as it should be."""
+    rate = run.media.video[0].frame_rate if run.media.video else None
+    violations = cues.check(result.track, run.options.profile, rate)
+    report = {
+        **summary(result),
+        "profile": run.options.profile,
+        "violations": [
+            {"cue": v.cue, "rule": v.rule, "severity": v.severity, "message": v.message}
+            for v in violations
+        ],
+    }
+    part = work.folder / (REPORT + workspace.PART)
+    try:
+        part.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
+        part.replace(work.folder / REPORT)
+    except OSError as failure:
+        raise media.cannot_write(part, failure) from failure
+
+
+def summary(result: Result) -> Mapping[str, object]:
+    """A result as JSON can hold it."""
+    return {
+        "source": str(result.source),
+        "outputs": [str(path) for path in result.outputs],
+        "language": result.track.language,
+        "cues": len(result.track.cues),
+        "duration": round(result.duration, 3),
+        "timings": {step: round(seconds, 3) for step, seconds in result.timings.items()},
+        "rtfx": round(result.rtfx, 2),
+        "warnings": list(result.warnings),
+    }
+
+
+def language_name(tag: str) -> str:
+    """The English name of a language for titles, ``Spanish`` for ``es``; the tag itself if rare."""
+    return _NAMES.get(tag.split("-")[0].lower(), tag)
+
+
+_NAMES = dict(
+    pair.split("=")
+    for pair in (
+        "af=Afrikaans ar=Arabic bg=Bulgarian bn=Bengali ca=Catalan cs=Czech cy=Welsh da=Danish "
+        "de=German el=Greek en=English es=Spanish et=Estonian eu=Basque fa=Persian fi=Finnish "
+        "fr=French gl=Galician gu=Gujarati he=Hebrew hi=Hindi hr=Croatian hu=Hungarian hy=Armenian "
+        "id=Indonesian is=Icelandic it=Italian ja=Japanese ka=Georgian kk=Kazakh km=Khmer "
+        "kn=Kannada ko=Korean lo=Lao lt=Lithuanian lv=Latvian mk=Macedonian ml=Malayalam "
+        "mn=Mongolian mr=Marathi ms=Malay my=Burmese nb=Norwegian ne=Nepali nl=Dutch no=Norwegian "
+        "pa=Punjabi pl=Polish pt=Portuguese ro=Romanian ru=Russian si=Sinhala sk=Slovak "
+        "sl=Slovenian sq=Albanian sr=Serbian sv=Swedish sw=Swahili ta=Tamil te=Telugu th=Thai "
+        "tl=Tagalog tr=Turkish uk=Ukrainian ur=Urdu uz=Uzbek vi=Vietnamese yue=Cantonese zh=Chinese"
+    ).split()
+)
+
+
+def _silent(stage: str, done: float, total: float) -> None:
+    """The progress of a caller who wants none."""

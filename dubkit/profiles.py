@@ -1,0 +1,152 @@
+"""What readable subtitles are, as data: one table of profiles, resolved for a language.
+
+Sources: Netflix Timed Text Style Guide (general requirements and the pages of each language) for
+``netflix`` and ``netflix-kids``; BBC Subtitle Guidelines for ``bbc``; ``short`` is what vertical
+videos of TikTok, Reels and Shorts can carry: the BBC's width for 9:16 with fewer words at a time.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from dubkit.errors import UsageError
+
+DEFAULT = "netflix"
+FULL_WIDTH = frozenset({"zh", "yue", "ja", "ko"})
+"""Languages whose limits are given in full-width characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits of one profile in one language."""
+
+    line_width: float
+    """Characters a line, as :func:`width` counts them."""
+    reading_speed: float
+    """Characters a second, spaces included."""
+    full_width: bool = False
+    """Count full-width characters as 1 and the others as a half."""
+    lines: int = 2
+    min_duration: float = 5 / 6
+    """Seconds."""
+    max_duration: float = 7.0
+    """Seconds."""
+    gap_frames: int = 2
+    """Frames that stay empty between two cues."""
+    joined_below: float = 0.5
+    """Seconds; a shorter gap reads as a flicker and is closed to ``gap_frames``."""
+    linger: float = 0.5
+    """Seconds that a cue stays after its speech, where the next cue leaves room."""
+    late: float = 2.5
+    """Seconds that it may stay at most, when reading it or its least duration takes longer."""
+    word_time: float = 0.0
+    """Least seconds a word, in languages that write words apart; 0 where no such rule."""
+    max_words: int | None = None
+    """Words a cue, in languages that write words apart."""
+
+    def width(self, text: str) -> float:
+        """The characters of one line of text, as this language counts them."""
+        return width(text) / 2 if self.full_width else width(text)
+
+    def reading_time(self, text: str) -> float:
+        """Seconds that it takes to read the text."""
+        flat = " ".join(text.split())
+        words = len(flat.split())
+        return max(self.width(flat) / self.reading_speed, words * self.word_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One house style. The tables go by primary language subtag; ``""`` is any other."""
+
+    name: str
+    line_width: Mapping[str, float]
+    reading_speed: Mapping[str, float]
+    rules: Limits = field(default=Limits(0, 0))
+    """All that does not depend on the language."""
+
+
+def width(text: str) -> int:
+    """Columns of a text: 2 for a full-width character, 0 for a mark that sits on another, else 1.
+
+    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own.
+    """
+    if text.isascii():
+        return len(text)
+    columns = 0
+    for char in unicodedata.normalize("NFC", text):
+        if unicodedata.category(char) not in ("Mn", "Me", "Cf"):
+            columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return columns
+
+
+def primary(language: str) -> str:
+    """The primary subtag: ``pt`` of ``pt-BR``, ``zh`` of ``zh_Hant``."""
+    return language.replace("_", "-").partition("-")[0].lower()
+
+
+def find(name: str) -> Profile:
+    """The profile of that name.
+
+    Raises UsageError naming the known ones.
+    """
+    if name not in PROFILES:
+        known = ", ".join(PROFILES)
+        raise UsageError(f"no profile is called {name!r}", hint=f"the profiles are: {known}")
+    return PROFILES[name]
+
+
+def limits(profile: Profile | str, language: str) -> Limits:
+    """The limits of a profile in a language; an unknown language gets the general values.
+
+    Raises UsageError when no profile has that name.
+    """
+    if isinstance(profile, str):
+        profile = find(profile)
+    tag = primary(language)
+    return replace(
+        profile.rules,
+        line_width=profile.line_width.get(tag, profile.line_width[""]),
+        reading_speed=profile.reading_speed.get(tag, profile.reading_speed[""]),
+        full_width=tag in FULL_WIDTH,
+    )
+
+
+_CJK = {"zh": 16.0, "yue": 16.0, "ja": 16.0, "ko": 16.0}
+_NETFLIX_WIDTH = {"": 42.0, "th": 35.0, **_CJK}
+_ADULTS = {
+    "": 17.0, "en": 20.0, "ar": 20.0, "hi": 22.0, "zh": 9.0, "yue": 9.0, "ko": 12.0, "ja": 4.0,
+}  # fmt: skip
+_CHILDREN = {
+    "": 13.0, "en": 17.0, "ar": 17.0, "hi": 18.0, "zh": 7.0, "yue": 7.0, "ko": 9.0, "ja": 4.0,
+}  # fmt: skip
+
+# The BBC counts words, so its speed in characters only keeps out what no word count would: 20 is
+# 200 words a minute, 0.3 s each, of the usual six columns. Languages without word spaces have
+# no such count and keep their own speed.
+_BBC_SPEED = {**_ADULTS, "": 20.0, "en": 20.0}
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("netflix", _NETFLIX_WIDTH, _ADULTS),
+        Profile("netflix-kids", _NETFLIX_WIDTH, _CHILDREN),
+        Profile(
+            "bbc",
+            {"": 37.0, "th": 35.0, **_CJK},
+            _BBC_SPEED,
+            Limits(0, 0, gap_frames=0, joined_below=1.0, late=1.4, word_time=0.3),
+        ),
+        Profile(
+            "short",
+            {"": 22.0, "zh": 10.0, "yue": 10.0, "ja": 10.0, "ko": 10.0},
+            {"": 25.0, "zh": 12.0, "yue": 12.0, "ja": 12.0, "ko": 14.0},
+            Limits(
+                0, 0, min_duration=0.5, max_duration=3.0, gap_frames=0, linger=0.3, late=1.0,
+                max_words=6,
+            ),
+        ),
+    )
+}  # fmt: skip

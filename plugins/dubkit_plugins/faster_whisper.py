@@ -1,0 +1,117 @@
+"""``faster-whisper``: Whisper on CTranslate2, the default on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+
+from dubkit import Progress, Transcription, UsageError
+
+from .whisper import models
+from .whisper.ct2_engine import CT2Engine
+from .whisper.transcribe import DETECTORS, Family, transcribe
+
+CATALOGUE = {
+    "tiny": "Systran/faster-whisper-tiny",
+    "tiny.en": "Systran/faster-whisper-tiny.en",
+    "base": "Systran/faster-whisper-base",
+    "base.en": "Systran/faster-whisper-base.en",
+    "small": "Systran/faster-whisper-small",
+    "small.en": "Systran/faster-whisper-small.en",
+    "medium": "Systran/faster-whisper-medium",
+    "medium.en": "Systran/faster-whisper-medium.en",
+    "large-v2": "Systran/faster-whisper-large-v2",
+    "large-v3": "Systran/faster-whisper-large-v3",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+}
+
+
+@dataclass(frozen=True)
+class FasterWhisper:
+    """Whisper and Distil-Whisper on CTranslate2."""
+
+    model: str = "auto"
+    """A name, a hub's ``owner/name``, a folder, or ``auto``."""
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``."""
+    compute_type: str = "auto"
+    """CTranslate2's, such as ``int8``, ``float16``, ``float32``."""
+    batch_size: int = 0
+    """Windows decoded together; 0 to choose."""
+    threads: int = 0
+    """Cores to use; 0 for all."""
+    beam_size: int = 2
+    """Hypotheses kept while decoding; 1 is greedy."""
+
+    def check(self) -> Sequence[str]:
+        """Problems that keep it from working here."""
+        if self._device() == "cuda" and not ctranslate2.get_cuda_device_count():
+            return ["faster-whisper is set to CUDA and finds no CUDA device: use --device cpu"]
+        return []
+
+    def transcribe(
+        self,
+        audio: Path,
+        *,
+        language: str | None,
+        prompt: str,
+        hotwords: Sequence[str],
+        work: Path,
+        progress: Progress,
+    ) -> Transcription:
+        """See :class:`dubkit.hooks.Transcriber`."""
+        on_gpu = self._device() == "cuda"
+        loaded: dict[str, CT2Engine] = {}
+
+        def load(weights: models.Weights) -> CT2Engine:
+            # Where the language was told by the very model that is chosen, it is loaded once.
+            if weights.name not in loaded:
+                loaded.clear()
+                loaded[weights.name] = CT2Engine(
+                    weights,
+                    device=self._device(),
+                    compute_type=self.compute_type,
+                    threads=self.threads,
+                    batch_size=self.batch_size,
+                )
+            return loaded[weights.name]
+
+        family = Family(
+            CATALOGUE,
+            english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
+            other=("large-v3-turbo",) if on_gpu else ("small",),
+            load=load,
+            packages=True,
+        )
+        return transcribe(
+            family,
+            self.model,
+            audio,
+            detector=lambda report: load(detector_weights(report)),
+            language=language,
+            prompt=prompt,
+            hotwords=hotwords,
+            beam_size=self.beam_size,
+            work=work,
+            progress=progress,
+        )
+
+    def _device(self) -> str:
+        if self.device == "auto":
+            return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        if self.device.split(":")[0] not in ("cpu", "cuda"):
+            raise UsageError(f"faster-whisper runs on cpu or cuda, not {self.device!r}")
+        return self.device.split(":")[0]
+
+
+def detector_weights(progress: Progress) -> models.Weights:
+    """A small multilingual model that can tell which language is spoken."""
+    return models.choose(DETECTORS, CATALOGUE, progress, packages=True)

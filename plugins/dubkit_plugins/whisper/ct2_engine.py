@@ -1,0 +1,164 @@
+"""Whisper on CTranslate2: int8 on a CPU, fp16 on CUDA.
+
+CTranslate2 is called directly rather than through faster-whisper's pipelines, for three reasons
+that were measured (``benchmarks/``): its encoder takes windows shorter than 30 s, so nothing is
+spent on padding; decoding without time-stamp tokens keeps the words that they make batched
+decoding drop; and several one-threaded workers beat one worker of several threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import ctranslate2
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
+
+from .engine import (
+    FRAMES_PER_SECOND,
+    MAX_SECONDS,
+    SAMPLE_RATE,
+    Clock,
+    Decoded,
+    Decoding,
+    Samples,
+    token_times,
+)
+from .models import Weights
+
+SILENCE_AFTER = 2.0
+"""Seconds of silence given after each window. Without it the decoder goes on inventing words."""
+FLOOR = 2.0
+"""How far below its loudest point Whisper cuts a scaled log-mel spectrogram off: silence."""
+MAX_TOKENS = 448
+"""Positions of the decoder."""
+TOKENS_PER_SECOND = 20
+"""More than anybody says in any language; bounds what a window that loops can cost."""
+MAX_WORKERS = 8
+CPU_BATCH = 4
+CUDA_BATCH = 16
+
+
+class CT2Engine:
+    """A loaded CTranslate2 Whisper model; see :class:`~.engine.Engine`."""
+
+    max_seconds = 20.0
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        device: str = "cpu",
+        compute_type: str = "auto",
+        threads: int = 0,
+        batch_size: int = 0,
+    ) -> None:
+        """Load a model (``model.bin``, ``tokenizer.json``, ...) from a folder or from memory.
+
+        ``device`` is ``cpu`` or ``cuda``; ``compute_type`` CTranslate2's, ``auto`` being int8 on
+        a CPU and float16 on CUDA; ``threads`` 0 takes every core this process may use.
+        """
+        cores = threads or _usable_cores()
+        on_cpu = device == "cpu"
+        if compute_type == "auto":
+            compute_type = "int8" if on_cpu else "float16"
+        self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
+        self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
+        self._model = ctranslate2.models.Whisper(
+            str(weights.folder or weights.name),
+            files=dict(weights.files) or None,
+            device=device,
+            compute_type=compute_type,
+            inter_threads=self.workers,
+            intra_threads=max(1, cores // self.workers) if on_cpu else 0,
+        )
+        self.multilingual = self._model.is_multilingual
+        self.tokenizer = _tokenizer(weights)
+        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+
+    def recognize(
+        self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
+    ) -> list[Decoded]:
+        language = decoding.language if self.multilingual else None
+        tokenizer = Tokenizer(self.tokenizer, self.multilingual, "transcribe", language)
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        before = [tokenizer.sot_prev, *decoding.prompt] if decoding.prompt else []
+        seconds = max(len(window) for window in windows) / SAMPLE_RATE
+        with clock("features"):
+            features, frames = self._mel(windows, full_length=decoding.full_length)
+        with clock("encoder"):
+            encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        with clock("decoder"):
+            limit = len(before) + len(start) + 40 + int(TOKENS_PER_SECOND * seconds)
+            results = self._model.generate(
+                encoded,
+                [before + start] * len(windows),
+                beam_size=decoding.beam_size,
+                max_length=min(MAX_TOKENS, limit),
+                return_scores=True,
+                return_no_speech_prob=True,
+            )
+            texts = [
+                [token for token in result.sequences_ids[0] if token < tokenizer.eot]
+                for result in results
+            ]
+        with clock("alignment"):
+            alignments = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
+        decoded = []
+        for tokens, result, alignment in zip(texts, results, alignments, strict=True):
+            path = np.array(alignment.alignments, dtype=np.int64).reshape(-1, 2)
+            decoded.append(
+                Decoded(
+                    tokens=tuple(tokens),
+                    probabilities=tuple(alignment.text_token_probs[: len(tokens)]),
+                    times=token_times(path[:, 0], path[:, 1], len(tokens)),
+                    avg_logprob=result.scores[0],
+                    no_speech_prob=result.no_speech_prob,
+                )
+            )
+        return decoded
+
+    def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
+        features, _ = self._mel(windows, full_length=False)
+        encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        sums: dict[str, float] = {}
+        for ranking in self._model.detect_language(encoded):
+            for token, probability in ranking:
+                code = token.strip("<|>")
+                sums[code] = sums.get(code, 0.0) + probability / len(windows)
+        return sums
+
+    def _mel(
+        self, windows: Sequence[Samples], *, full_length: bool
+    ) -> tuple[npt.NDArray[np.float32], list[int]]:
+        """Log-mel features of shape (windows, mels, frames), padded with silence, and how many
+        frames of each are sound."""
+        features = [self._features(window, padding=0) for window in windows]
+        frames = [feature.shape[1] for feature in features]
+        longest = int(MAX_SECONDS * FRAMES_PER_SECOND)
+        if not full_length:
+            margin = int(SILENCE_AFTER * FRAMES_PER_SECOND)
+            longest = min(longest, (max(frames) + margin + 1) // 2 * 2)
+        batch = np.empty((len(features), features[0].shape[0], longest), dtype=np.float32)
+        for row, feature in zip(batch, features, strict=True):
+            count = min(feature.shape[1], longest)
+            row[:, :count] = feature[:, :count]
+            row[:, count:] = feature.max() - FLOOR
+        return batch, [min(count, longest) for count in frames]
+
+
+def _tokenizer(weights: Weights) -> tokenizers.Tokenizer:
+    if weights.folder:
+        return tokenizers.Tokenizer.from_file(str(weights.folder / "tokenizer.json"))
+    return tokenizers.Tokenizer.from_buffer(weights.files["tokenizer.json"])
+
+
+def _usable_cores() -> int:
+    """Cores this process may run on, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

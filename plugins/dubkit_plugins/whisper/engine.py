@@ -1,0 +1,120 @@
+"""The seam between the shared front end and a network: what an engine is asked and answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+
+SAMPLE_RATE = 16_000
+"""Hz; what Whisper was trained on."""
+FRAMES_PER_SECOND = 100
+"""Columns of the mel spectrogram a second."""
+TIME_STEPS_PER_SECOND = 50
+"""Positions of the encoder a second: the grain of word times, 20 ms."""
+MAX_SECONDS = 30.0
+"""The longest window a Whisper encoder has positions for."""
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+"""Mono sound at 16 kHz, shape (samples,), -1 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How to decode a batch of windows."""
+
+    language: str
+    """Whisper's code of the language, such as ``en``."""
+    prompt: tuple[int, ...] = ()
+    """Text tokens of what came before (names, spelling); at most 223."""
+    beam_size: int = 1
+    full_length: bool = False
+    """Pad every window to the 30 s that the network was trained on, instead of to its own length
+    and a little silence: twice the work, and what a window that went wrong gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What an engine heard in one window."""
+
+    tokens: tuple[int, ...]
+    """Text tokens only: no language, time-stamp or end tokens."""
+    probabilities: tuple[float, ...]
+    """One a token, 0 to 1."""
+    times: tuple[float, ...]
+    """Seconds from the window's start: one a token, where it begins, and one more, where the last
+    ends (so one longer than ``tokens``). Never decreasing."""
+    avg_logprob: float
+    """Mean natural log-probability of the tokens and the end token."""
+    no_speech_prob: float
+
+
+class Clock:
+    """Adds up seconds of work by part, from any thread."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._seconds[part] += time.perf_counter() - started
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Seconds by part, in the order in which the parts first ended."""
+        with self._lock:
+            return dict(self._seconds)
+
+
+class Engine(Protocol):
+    """A Whisper network that is loaded and ready. ``recognize`` is called from ``workers`` threads
+    at once."""
+
+    tokenizer: tokenizers.Tokenizer
+    multilingual: bool
+    """Whether the vocabulary has language tokens (the ``.en`` models have none)."""
+    batch_size: int
+    """Windows in one call of ``recognize``, at most."""
+    workers: int
+    """Calls of ``recognize`` that may run at once."""
+    max_seconds: float
+    """The longest window that the model transcribes well."""
+
+    def recognize(
+        self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
+    ) -> list[Decoded]:
+        """The text and times of each window, in the order given, greedy or by beam search,
+        without time-stamp tokens (they make batched decoding drop words)."""
+
+    def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
+        """Probability by language code, averaged over the windows; multilingual models only."""
+
+
+def token_times(
+    text_steps: npt.NDArray[np.integer], time_steps: npt.NDArray[np.integer], tokens: int
+) -> tuple[float, ...]:
+    """Where each token begins, from an alignment path of (token, encoder position) pairs.
+
+    The path runs over ``tokens`` text tokens and the end token, so ``tokens + 1`` seconds come
+    back (source: openai/whisper ``timing.find_alignment``).
+    """
+    if not len(text_steps):
+        return (0.0,) * (tokens + 1)
+    jumps = np.pad(np.diff(text_steps), (1, 0), constant_values=1).astype(bool)
+    starts = (time_steps[jumps] / TIME_STEPS_PER_SECOND).tolist()
+    starts += [starts[-1]] * (tokens + 1 - len(starts))
+    return tuple(starts[: tokens + 1])

@@ -1,0 +1,110 @@
+"""Tell what was said from what Whisper made up.
+
+Each rule looks at one decoded window. A window that breaks one is decoded again by a safer
+setting; what is still wrong then is cut or left out (see ``recognize``). Thresholds named after
+openai/whisper are those of its ``transcribe``.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+from dubkit import Word
+
+from .engine import Decoded
+from .windows import Window
+
+MAX_COMPRESSION = 2.4
+"""Text that zlib shrinks by more than this repeats itself (openai/whisper)."""
+MIN_LOGPROB = -1.0
+"""A mean log-probability under this is guessing (openai/whisper)."""
+NO_SPEECH = 0.6
+"""A probability of no speech above this, with a low log-probability, is silence (openai/whisper)."""
+MAX_CHARACTERS_PER_SECOND = 36.0
+"""Of speech, in any script; auctioneers reach 30."""
+MAX_UNWORDED = 2.0
+"""Seconds of speech in one word: the decoder has skipped what was said there."""
+LOOPS = ((1, 8), (2, 5), (3, 4), (4, 4), (5, 3), (6, 3), (8, 3), (12, 2), (16, 2), (24, 2))
+"""(words, times): a run of so many words, so many times one after the other, is a loop."""
+
+_ANNOTATION = re.compile(r"[\[(（【*♪♫][^\])）】*♪♫]*[\])）】*♪♫]?")
+_INVENTIONS = frozenset(
+    phrase.strip()
+    for phrase in """
+    thank you | thanks for watching | thank you for watching | you | bye | please subscribe
+    subtitles by the amara org community | subtitles by | the end | merci | sous titrage st 501
+    sous titres réalisés para la communauté d amara org | vielen dank | untertitel der amara org community
+    untertitel im auftrag des zdf für funk 2017 | gracias | gracias por ver el video
+    subtítulos realizados por la comunidad de amara org | obrigado | legendas pela comunidade amara org
+    sottotitoli creati dalla comunità amara org | продолжение следует | спасибо за просмотр
+    субтитры сделал dimatorzok | редактор субтитров а семкин корректор а егорова | 谢谢大家 | 謝謝大家
+    ご視聴ありがとうございました | 谢谢观看 | 시청해주셔서 감사합니다 | mbc 뉴스 이덕영입니다
+    """.replace("\n", "|").split("|")
+    if phrase.strip()
+)
+"""Whole windows that Whisper makes of noise, learnt from captions of silent films' ends. They are
+also things that people say, so they go only where the network itself was unsure."""
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def loop_start(words: Sequence[str]) -> int | None:
+    """Index of the first word that only repeats a loop, or None.
+
+    >>> loop_start("so it goes on and on and on and on and on".split())
+    5
+    """
+    units = [_plain(word) for word in words]
+    for size, times in LOOPS:
+        run = 0
+        for i in range(size, len(units)):
+            run = run + 1 if units[i] == units[i - size] else 0
+            if run >= size * (times - 1):
+                return i - run + 1
+    return None
+
+
+def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None:
+    """What is wrong with a window's text, in a word, or None."""
+    text = "".join(word.text for word in words).strip()
+    speech = sum(span.end - span.start for span in window.speech)
+    if decoded.avg_logprob < MIN_LOGPROB:
+        return "unsure"
+    encoded = text.encode()
+    if encoded and len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
+        return "repetitive"
+    if loop_start([word.text for word in words]) is not None:
+        return "loop"
+    if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + 0.5):
+        return "too fast"
+    if not text:
+        return "empty" if speech >= 1.0 else None
+    if _unworded(words, window) > MAX_UNWORDED:
+        return "skipped"
+    return None
+
+
+def _unworded(words: Sequence[Word], window: Window) -> float:
+    """The most seconds of speech in one word, before the first, or after the last."""
+    edges = [window.start, words[0].start, words[-1].end, window.end]
+    stretches = [(edges[0], edges[1]), (edges[2], edges[3])]
+    stretches += [(word.start, word.end) for word in words]
+
+    def spoken(start: float, end: float) -> float:
+        return sum(max(0.0, min(end, s.end) - max(start, s.start)) for s in window.speech)
+
+    return max(spoken(*stretch) for stretch in stretches)
+
+
+def nobody_spoke(decoded: Decoded, text: str) -> bool:
+    """Whether a window that voice activity took for speech is silence, noise or music after all."""
+    if decoded.no_speech_prob > NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB / 2:
+        return True
+    if not _plain(_ANNOTATION.sub("", text)):
+        return True
+    unsure = decoded.no_speech_prob > NO_SPEECH / 3 or decoded.avg_logprob < -0.7
+    return unsure and _plain(text) in _INVENTIONS

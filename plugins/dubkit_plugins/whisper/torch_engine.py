@@ -1,0 +1,517 @@
+"""Whisper and Distil-Whisper on torch: fp16 on CUDA, fp32 on a CPU.
+
+Windows are decoded in batches without time-stamp tokens and without padding to 30 s. One more
+pass of the decoder over the finished texts gives each token its probability and, from the
+attention of a few heads, its time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from math import ceil
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import safetensors
+import tokenizers
+import torch
+import transformers
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import GenerationConfig, WhisperForCausalLM, WhisperForConditionalGeneration
+from transformers.generation.utils import GenerationMixin
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.models.whisper.modeling_whisper import WhisperDecoder
+
+from dubkit import PluginError, UsageError
+
+from .alignment import attention_to_cost, warp
+from .engine import (
+    FRAMES_PER_SECOND,
+    MAX_SECONDS,
+    SAMPLE_RATE,
+    Clock,
+    Decoded,
+    Decoding,
+    Samples,
+    token_times,
+)
+from .torch_network import HOP, Decoder, encode, hear, log_mel, mel_filters
+
+T = TypeVar("T")
+
+SILENCE_AFTER = 2.0
+"""Seconds of silence given after each window. Without it the decoder goes on inventing words."""
+GRAIN = 50
+"""Spectrogram frames that a batch is padded to a multiple of, so that CUDA sees few shapes."""
+MAX_TOKENS = 448
+"""Positions of the decoder."""
+TOKENS_PER_SECOND = 20
+"""More than anybody says in any language; with :data:`SPARE_TOKENS` it bounds what a window that
+loops can cost."""
+SPARE_TOKENS = 40
+LONG_WINDOW, SHORT_WINDOW = 25.0, 15.0
+"""Seconds that a model transcribes well; the first distilled ones drift past the shorter."""
+CPU_BATCH = 8
+MAX_CUDA_BATCH = 64
+"""Windows; more only wait for the longest one."""
+MEMORY_SHARE = 0.6
+"""Of the free GPU memory that a batch may take; the rest is fragmentation and other programs."""
+ENCODER_COPIES = 16
+"""Encoder states alive at once (its widest layer is four of them, in and out of the GELU)."""
+FIRST_GUESS, LONGEST_GUESS = 5, 20
+"""Tokens that a draft runs ahead."""
+DRAFTS = {
+    (51_866, 1280): "distil-large-v3.5 or distil-large-v3 for large-v3",
+    (51_865, 1280): "distil-large-v2 for large-v2",
+    (51_864, 1024): "distil-medium.en for medium.en",
+    (51_864, 768): "distil-small.en for small.en",
+}
+"""Which distilled model drafts which, by the teacher's vocabulary and width (source: the cards of
+the distil-whisper models; all of them keep their teacher's encoder as it is)."""
+
+
+class TorchEngine:
+    """A loaded Whisper model; see :class:`~.engine.Engine` and :func:`load`."""
+
+    workers = 1
+
+    def __init__(
+        self,
+        model: WhisperForConditionalGeneration,
+        tokenizer: tokenizers.Tokenizer,
+        *,
+        draft: WhisperDecoder | None = None,
+        batch_size: int = 0,
+        cuda_graphs: bool = False,
+    ) -> None:
+        config = model.config
+        self.tokenizer = tokenizer
+        self.multilingual = config.vocab_size >= 51_865
+        distilled = config.decoder_layers < config.encoder_layers
+        self.max_seconds = SHORT_WINDOW if distilled and config.num_mel_bins == 80 else LONG_WINDOW
+        self.device: torch.device = model.device
+        self._model = model
+        self._draft = draft
+        self._graphs = cuda_graphs and self.device.type == "cuda"
+        self._filters = mel_filters(config.num_mel_bins, self.device)
+        self._eot = self._token("<|endoftext|>")
+        self._sot = self._token("<|startoftranscript|>")
+        self._no_timestamps = self._token("<|notimestamps|>")
+        # The rows of text and end; a multiple of 8, which tensor cores are faster with.
+        words = ceil((self._eot + 1) / 8) * 8
+        self._words = model.proj_out.weight[:words]
+        generation = model.generation_config
+        banned, first_banned = generation.suppress_tokens, generation.begin_suppress_tokens
+        rest = range(self._eot + 1, words)
+        self._allowed = _bias(words, [*(banned or ()), *rest], self.device)
+        self._allowed_first = self._allowed + _bias(words, first_banned or (), self.device)
+        self._watch = _alignment_heads(config, getattr(generation, "alignment_heads", None))
+        self.batch_size = 1 if draft else batch_size or self._fitting_batch()
+
+    @torch.inference_mode()
+    def recognize(
+        self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
+    ) -> list[Decoded]:
+        """See :class:`~.engine.Engine`. A batch that does not fit into the memory of the GPU is
+        halved, and so are those after it. Raises PluginError when one window does not fit."""
+        return self._halving(windows, lambda part: self._recognize(part, decoding, clock))
+
+    @torch.inference_mode()
+    def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
+        first, last = self._sot + 1, self._token("<|translate|>")
+        codes = [str(self.tokenizer.id_to_token(i)).strip("<|>") for i in range(first, last)]
+
+        def probabilities(part: Sequence[Samples]) -> list[list[float]]:
+            decoder = self._decoder(self._encode(self._mel(part, full_length=False)), 1)
+            states, _ = decoder(torch.full((len(part), 1), self._sot, device=self.device))
+            logits = F.linear(states[:, -1], self._model.proj_out.weight[first:last])
+            table: list[list[float]] = logits.float().softmax(-1).tolist()
+            return table
+
+        rows: list[list[float]] = []
+        while len(rows) < len(windows):
+            rows += self._halving(windows[len(rows) :][: self.batch_size], probabilities)
+        return dict(zip(codes, np.mean(rows, axis=0).tolist(), strict=True))
+
+    def _halving(
+        self, windows: Sequence[Samples], work: Callable[[Sequence[Samples]], list[T]]
+    ) -> list[T]:
+        """``work`` on the windows, in smaller and smaller batches while memory runs out."""
+        try:
+            return work(windows)
+        except torch.OutOfMemoryError as failure:
+            if len(windows) == 1:
+                raise PluginError(
+                    "the model and one window do not fit into the memory of the GPU",
+                    "choose a smaller model, close what else uses the GPU, or use the CPU",
+                ) from failure
+        # Outside the handler, whose traceback keeps the batch's tensors alive.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        half = (len(windows) + 1) // 2
+        self.batch_size = min(self.batch_size, half)
+        return self._halving(windows[:half], work) + self._halving(windows[half:], work)
+
+    def _recognize(
+        self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
+    ) -> list[Decoded]:
+        task = [self._sot]
+        if self.multilingual:
+            task += [self._token(f"<|{decoding.language}|>"), self._token("<|transcribe|>")]
+        task.append(self._no_timestamps)
+        before = [self._token("<|startofprev|>"), *decoding.prompt] if decoding.prompt else []
+        start = torch.tensor([before + task], device=self.device)
+        seconds = max(len(window) for window in windows) / SAMPLE_RATE
+        room = SPARE_TOKENS + int(TOKENS_PER_SECOND * seconds)
+        capacity = min(MAX_TOKENS, start.shape[1] + room)
+        with self._timed(clock, "features"):
+            mel = self._mel(windows, full_length=decoding.full_length)
+        with self._timed(clock, "encoder"):
+            encoded = self._encode(mel)
+        with self._timed(clock, "decoder"):
+            decoder = self._decoder(encoded, capacity)
+            if decoding.beam_size > 1:
+                heard = self._beam(encoded, start, capacity, decoding.beam_size)
+            elif self._draft and len(windows) == 1:
+                draft = Decoder(self._draft, hear(self._draft, encoded), capacity)
+                heard = self._speculate(decoder, draft, start)
+            else:
+                heard = self._greedy(decoder, start)
+            texts = [
+                row[: row.index(self._eot)] if self._eot in row else row
+                for row in heard[:, start.shape[1] :].tolist()
+            ]
+        with self._timed(clock, "alignment"):
+            return self._align(decoder, task, texts, windows)
+
+    def _mel(self, windows: Sequence[Samples], *, full_length: bool) -> Tensor:
+        """Spectrograms of shape (windows, mels, frames) with silence after each, float32."""
+        frames = int(MAX_SECONDS * FRAMES_PER_SECOND)
+        if not full_length:
+            sound = ceil(max(len(window) for window in windows) / HOP)
+            silence = int(SILENCE_AFTER * FRAMES_PER_SECOND)
+            frames = min(frames, ceil((sound + silence) / GRAIN) * GRAIN)
+        return log_mel(windows, frames, self._filters)
+
+    def _encode(self, mel: Tensor) -> Tensor:
+        return encode(self._model.model.encoder, mel.to(self._model.dtype))
+
+    def _decoder(self, encoded: Tensor, capacity: int) -> Decoder:
+        network = self._model.model.decoder
+        return Decoder(network, hear(network, encoded), capacity)
+
+    def _choose(self, states: Tensor, bias: Tensor) -> Tensor:
+        """The likeliest allowed token after each state."""
+        return (F.linear(states, self._words) + bias).argmax(-1)
+
+    def _greedy(self, decoder: Decoder, start: Tensor) -> Tensor:
+        """Tokens of shape (rows, capacity): ``start`` (1, tokens), the text, end tokens."""
+        rows = decoder.heard.keys[0].shape[0]
+        heard = start.new_full((rows, decoder.capacity), self._eot)
+        heard[:, : start.shape[1]] = start
+        states, _ = decoder(heard[:, : start.shape[1]])
+        heard[:, start.shape[1]] = self._choose(states[:, -1], self._allowed_first)
+        if self._graphs:
+            return self._greedy_recorded(decoder, heard, start.shape[1])
+        going = torch.arange(rows, device=self.device)
+        for last in range(start.shape[1], decoder.capacity - 1):
+            talking = heard[going, last] != self._eot
+            count = int(talking.sum())
+            if not count:
+                break
+            if count <= len(going) / 2:
+                # Copying what was heard pays once half of the windows have ended.
+                decoder, going, talking = decoder.keep(talking), going[talking], talking[talking]
+            states, _ = decoder(heard[going, last, None])
+            chosen = self._choose(states[:, -1], self._allowed)
+            heard[going, last + 1] = chosen.where(talking, self._eot)
+        return heard
+
+    def _greedy_recorded(self, decoder: Decoder, heard: Tensor, last: int) -> Tensor:
+        """The same with one step recorded as a CUDA graph: one launch a step instead of
+        hundreds, which is most of the time of a deep decoder. The step attends over the whole
+        capacity, where the mask hides what is still to come, so that every step is alike."""
+        at = torch.tensor([last], device=self.device)
+        places = torch.arange(decoder.capacity, device=self.device)[None]
+
+        def step() -> None:
+            token = heard.index_select(1, at)
+            states, _ = decoder.read(token, at, decoder.capacity, places <= at, {})
+            chosen = self._choose(states, self._allowed).where(token != self._eot, self._eot)
+            at.add_(1)
+            heard.index_copy_(1, at, chosen)
+
+        advance = step
+        for index in range(last, decoder.capacity - 1):
+            if not bool((heard[:, index] != self._eot).any()):
+                break
+            advance()
+            if index == last:
+                # After one plain step, which warms the libraries up.
+                advance = _record(step, self.device)
+        return heard
+
+    def _speculate(self, decoder: Decoder, draft: Decoder, start: Tensor) -> Tensor:
+        """As :meth:`_greedy` for one window, with a draft that guesses the next few tokens, which
+        the model then reads at once and keeps as far as it would have said the same (source:
+        arXiv 2211.17192)."""
+        states, _ = decoder(start)
+        heard = torch.cat([start, self._choose(states[:, -1:], self._allowed_first)], dim=1)
+        count = FIRST_GUESS
+        while heard.shape[1] < decoder.capacity and int(heard[0, -1]) != self._eot:
+            guess = heard
+            for _ in range(min(count, decoder.capacity - heard.shape[1])):
+                states, _ = draft(guess[:, draft.length :])
+                guess = torch.cat([guess, self._choose(states[:, -1:], self._allowed)], dim=1)
+            known = heard.shape[1]
+            states, _ = decoder(guess[:, known - 1 :])
+            said = self._choose(states, self._allowed)
+            right = (said[0, :-1] == guess[0, known:]).cumprod(0)
+            same = int(right.sum())
+            count = min(count + 2, LONGEST_GUESS) if same == len(right) else max(1, count - 1)
+            heard = torch.cat([heard, said[:, : same + 1]], dim=1)
+            ends = (heard[0, known:] == self._eot).nonzero()
+            if len(ends):
+                heard = heard[:, : known + int(ends[0]) + 1]
+            decoder.length = min(decoder.length, heard.shape[1] - 1)
+            draft.length = min(draft.length, heard.shape[1] - 1)
+        return heard[:, : decoder.capacity]
+
+    def _beam(self, encoded: Tensor, start: Tensor, capacity: int, beams: int) -> Tensor:
+        """Beam search by transformers, told exactly what :meth:`_greedy` goes by."""
+        banned = self._allowed.isinf().nonzero().flatten().tolist()
+        first_banned = self._allowed_first.isinf().nonzero().flatten().tolist()
+        config_of: Any = GenerationConfig
+        generate: Any = GenerationMixin.generate
+        config = config_of(
+            num_beams=beams,
+            do_sample=False,
+            max_length=capacity,
+            eos_token_id=self._eot,
+            pad_token_id=self._eot,
+            decoder_start_token_id=self._sot,
+            suppress_tokens=[*banned, *range(len(self._words), self._model.config.vocab_size)],
+            begin_suppress_tokens=first_banned,
+        )
+        with quiet():
+            sequences: Tensor = generate(
+                self._model,
+                encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
+                decoder_input_ids=start.expand(len(encoded), -1),
+                generation_config=config,
+            )
+        return sequences
+
+    def _align(
+        self,
+        decoder: Decoder,
+        task: list[int],
+        texts: list[list[int]],
+        windows: Sequence[Samples],
+    ) -> list[Decoded]:
+        """Probabilities and times of finished texts: the decoder reads them all at once."""
+        longest = max(map(len, texts))
+        rows = [task + text + [self._eot] * (longest + 1 - len(text)) for text in texts]
+        tokens = torch.tensor(rows, device=self.device)
+        decoder.length = 0
+        states, attention = decoder(tokens[:, :-1], self._watch)
+        first = len(task) - 1
+        """Of the states: the one that foretells the first token of the text."""
+        weight = self._model.proj_out.weight
+        unheard = F.linear(states[:, 0], weight).float().softmax(-1)[:, self._no_timestamps - 1]
+        logprobs, costs, positions = [], [], []
+        for row, (text, window) in enumerate(zip(texts, windows, strict=True)):
+            # A window at a time: the probabilities of every word at every token are large.
+            end = len(task) + len(text)
+            logits = F.linear(states[row, first:end], self._words[: self._eot + 1]).float()
+            chosen = tokens[row, len(task) : end + 1, None]
+            logprobs.append(logits.log_softmax(-1).gather(1, chosen)[:, 0].tolist())
+            sound = min(max(1, ceil(len(window) / HOP / 2)), attention[0].shape[-1])
+            heads = torch.cat([layer[row, :, :end, :sound] for layer in attention])
+            costs.append(attention_to_cost(heads)[first:])
+            positions.append(sound)
+        grid = np.zeros((len(texts), longest + 1, max(positions)), dtype=np.float32)
+        for row, cost in enumerate(costs):
+            grid[row, : cost.shape[0], : cost.shape[1]] = cost.cpu().numpy()
+        starts = warp(grid, [len(text) + 1 for text in texts], positions)
+        return [
+            Decoded(
+                tokens=tuple(text),
+                probabilities=tuple(np.exp(logprob[:-1]).tolist()),
+                times=token_times(np.arange(len(text) + 1), begins, len(text)),
+                avg_logprob=float(np.mean(logprob)),
+                no_speech_prob=no_speech,
+            )
+            for text, logprob, begins, no_speech in zip(
+                texts, logprobs, starts, unheard.tolist(), strict=True
+            )
+        ]
+
+    def _fitting_batch(self) -> int:
+        """How many 30-second windows fit into the free memory of the device."""
+        if self.device.type != "cuda":
+            return CPU_BATCH
+        config = self._model.config
+        cached = 2 * config.decoder_layers
+        heads = sum(map(len, self._watch.values()))
+        positions = config.max_source_positions
+        window = config.d_model * 2 * (positions * (cached + ENCODER_COPIES) + MAX_TOKENS * cached)
+        window += heads * MAX_TOKENS * positions * 2
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(1, min(MAX_CUDA_BATCH, int(free * MEMORY_SHARE) // window))
+
+    def _token(self, text: str) -> int:
+        number: int | None = self.tokenizer.token_to_id(text)
+        if number is None:
+            raise UsageError(f"the model does not know {text}", "choose a language it knows")
+        return number
+
+    @contextmanager
+    def _timed(self, clock: Clock, part: str) -> Iterator[None]:
+        """CUDA works behind Python's back: wait for it, or the next part is charged."""
+        with clock(part):
+            yield
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+
+
+def load(
+    folder: Path | str,
+    *,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    draft: Path | str | None = None,
+    batch_size: int = 0,
+    cuda_graphs: bool = False,
+) -> TorchEngine:
+    """Load the Whisper checkpoint in ``folder`` (``config.json``, ``tokenizer.json``,
+    ``*.safetensors``) in the way of transformers.
+
+    ``device`` is torch's, ``auto`` being CUDA where there is one; ``dtype`` is float16 on CUDA and
+    float32 elsewhere unless given. ``draft`` is the folder of a model distilled from this one: the
+    text stays exactly the same and comes faster, a window at a time. ``batch_size`` 0 fits the
+    free memory. ``cuda_graphs`` records the decoder's step on CUDA.
+
+    Raises UsageError for a folder that holds no such model or a draft that is not this one's.
+    """
+    folder = Path(folder)
+    config = _config(folder)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if dtype is None:
+        dtype = torch.float16 if torch.device(device).type == "cuda" else torch.float32
+    if draft is not None:
+        _check_draft(folder, config, Path(draft))
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "attn_implementation": "sdpa",
+        "use_safetensors": True,
+    }
+    drafter: Any = None
+    with quiet():
+        model: Any = WhisperForConditionalGeneration.from_pretrained(str(folder), **options)
+        if draft is not None:
+            drafter = WhisperForCausalLM.from_pretrained(str(draft), **options)
+            drafter = drafter.model.decoder.to(device).eval()
+    return TorchEngine(
+        model.to(device).eval(),
+        tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")),
+        draft=drafter,
+        batch_size=batch_size,
+        cuda_graphs=cuda_graphs,
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from writing to stderr; it is as before afterwards."""
+    logging: Any = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    """The checkpoint's ``config.json``. Pickled weights (``.bin``) are refused: they run code."""
+    for name in ("config.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise UsageError(f"{folder} is no Whisper model: it has no {name}")
+    config: Mapping[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
+    if config.get("model_type") != "whisper":
+        raise UsageError(f"{folder} is no Whisper model but {config.get('model_type')}")
+    if not any(folder.glob("*.safetensors")):
+        raise UsageError(
+            f"{folder} has no weights in safetensors",
+            "pickled weights are not loaded: take a checkpoint with model.safetensors",
+        )
+    return config
+
+
+def _check_draft(folder: Path, config: Mapping[str, Any], draft: Path) -> None:
+    """A draft reads the output of the teacher's encoder, so it must have that very encoder."""
+    theirs = _config(draft)
+    alike = ("vocab_size", "num_mel_bins", "d_model", "encoder_layers")
+    if all(config[key] == theirs[key] for key in alike):
+        ours, other = _encoder_norm(folder), _encoder_norm(draft)
+        if torch.allclose(ours, other, rtol=1e-3, atol=1e-3):
+            return
+    right = DRAFTS.get((config["vocab_size"], config["d_model"]))
+    raise UsageError(
+        f"{draft.name} cannot draft for {folder.name}: it was not distilled from it",
+        f"use {right}" if right else "there is no draft for this model: leave it out",
+    )
+
+
+def _encoder_norm(folder: Path) -> Tensor:
+    """The scale of the encoder's last norm, which tells one encoder from another."""
+    name = "model.encoder.layer_norm.weight"
+    for path in sorted(folder.glob("*.safetensors")):
+        with safetensors.safe_open(path, "pt") as weights:
+            if name in weights.keys():  # noqa: SIM118 (not a mapping)
+                tensor: Tensor = weights.get_tensor(name)
+                return tensor.float()
+    raise UsageError(f"{folder} has no {name} in its weights")
+
+
+def _bias(size: int, banned: Iterable[int], device: torch.device) -> Tensor:
+    """What is added to the logits of ``size`` tokens so that some are never chosen."""
+    bias = torch.zeros(size, device=device)
+    bias[[token for token in banned if 0 <= token < size]] = -torch.inf
+    return bias
+
+
+def _alignment_heads(
+    config: transformers.WhisperConfig, pairs: Sequence[Sequence[int]] | None
+) -> dict[int, list[int]]:
+    """Heads to read times from, by layer: the checkpoint's or, as openai/whisper does, all of
+    the upper half. Some distilled checkpoints name layers that only their teacher has."""
+    layers, heads = config.decoder_layers, config.decoder_attention_heads
+    if not pairs or any(layer >= layers for layer, _ in pairs):
+        return {layer: list(range(heads)) for layer in range(layers // 2, layers)}
+    by_layer = groupby(sorted(map(tuple, pairs)), key=lambda pair: pair[0])
+    return {layer: [head for _, head in group] for layer, group in by_layer}
+
+
+def _record(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """A CUDA graph of ``step``, or ``step`` itself where it cannot be recorded."""
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.device(device), torch.cuda.graph(graph):
+            step()
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError:
+        return step
+    replay: Callable[[], None] = graph.replay
+    return replay

@@ -1,0 +1,210 @@
+"""Whisper's network in torch, run on the weights of a transformers model.
+
+transformers loads the weights and names the parts. They are put together here rather than in its
+``forward`` and ``generate``: its encoder accepts only 30 s, and its decoder gives the
+cross-attention that word times are read from only if all attention is computed the slow way,
+and spends time in Python on every token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers.audio_utils import mel_filter_bank
+from transformers.models.whisper.modeling_whisper import (
+    WhisperAttention,
+    WhisperDecoder,
+    WhisperDecoderLayer,
+    WhisperEncoder,
+    WhisperEncoderLayer,
+)
+
+from .engine import SAMPLE_RATE, Samples
+
+HOP = 160
+"""Samples a spectrogram frame: 10 ms."""
+FFT = 400
+"""Samples under the Fourier window: 25 ms."""
+DYNAMIC_RANGE = 8.0
+"""Powers of ten below a window's loudest point at which its spectrogram is cut off."""
+LARGEST_STATE = torch.finfo(torch.float16).max - 1000
+"""Of the encoder in fp16, as in transformers."""
+
+
+def mel_filters(mels: int, device: torch.device) -> Tensor:
+    """Whisper's filters of shape (mels, frequencies), made as WhisperFeatureExtractor does."""
+    filters = mel_filter_bank(
+        num_frequency_bins=1 + FFT // 2,
+        num_mel_filters=mels,
+        min_frequency=0.0,
+        max_frequency=8000.0,
+        sampling_rate=SAMPLE_RATE,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(filters.T.astype(np.float32)).to(device)
+
+
+def log_mel(windows: Sequence[Samples], frames: int, filters: Tensor) -> Tensor:
+    """Log-mel spectrograms of shape (windows, mels, frames), on the device of ``filters``.
+
+    Equal to what WhisperFeatureExtractor gives for ``frames`` frames: a window is followed by
+    digital silence, which comes out as the floor of its spectrogram, and what is longer is cut.
+    """
+    samples = np.zeros((len(windows), frames * HOP), dtype=np.float32)
+    for row, window in zip(samples, windows, strict=True):
+        row[: len(window)] = window[: len(row)]
+    sound = torch.from_numpy(samples).to(filters.device)
+    hann = torch.hann_window(FFT, device=filters.device)
+    spectrum = torch.stft(sound, FFT, HOP, window=hann, return_complex=True)[..., :-1]
+    mel = (filters @ (spectrum.abs() ** 2)).clamp_min(1e-10).log10()
+    loudest = mel.amax(dim=(1, 2), keepdim=True)
+    return (torch.maximum(mel, loudest - DYNAMIC_RANGE) + 4.0) / 4.0
+
+
+def encode(encoder: WhisperEncoder, mel: Tensor) -> Tensor:
+    """States of shape (windows, frames / 2, width) for any even number of frames up to 3,000."""
+    states = F.gelu(encoder.conv1(mel))
+    states = F.gelu(encoder.conv2(states)).mT.contiguous()
+    states = states + encoder.embed_positions.weight[: states.shape[1]]
+    for layer in cast(list[WhisperEncoderLayer], encoder.layers):
+        own, normed = layer.self_attn, layer.self_attn_layer_norm(states)
+        keys, values = _heads(own.k_proj(normed), own), _heads(own.v_proj(normed), own)
+        states = states + _attend(own, _query(normed, own), keys, values)
+        states = _feed_forward(layer, states)
+        if states.dtype == torch.float16:  # where a few states of the large models overflow
+            states = states.clamp(-LARGEST_STATE, LARGEST_STATE)
+    normed = encoder.layer_norm(states)
+    return cast(Tensor, normed)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the decoder read: the keys and values of the sound, the same for every token."""
+
+    keys: tuple[Tensor, ...]
+    """One a layer, of shape (rows, heads, encoder positions, head size)."""
+    values: tuple[Tensor, ...]
+
+    def __getitem__(self, rows: Tensor) -> Heard:
+        return Heard(
+            tuple(keys[rows] for keys in self.keys), tuple(values[rows] for values in self.values)
+        )
+
+
+class Decoder:
+    """A decoder in the middle of a batch: its weights, the sound, and the tokens so far.
+
+    ``length`` tokens are known; lower it to forget the last ones.
+    """
+
+    def __init__(self, network: WhisperDecoder, heard: Heard, capacity: int) -> None:
+        """``capacity`` is the most tokens it will hold, at most 448."""
+        self.network = network
+        self.heard = heard
+        self.capacity = capacity
+        self.length = 0
+        rows, heads, _, size = heard.keys[0].shape
+        shape = (len(network.layers), rows, heads, capacity, size)
+        self._keys = heard.keys[0].new_zeros(shape)
+        self._values = heard.keys[0].new_zeros(shape)
+
+    def keep(self, rows: Tensor) -> Decoder:
+        """A decoder that goes on with these rows only."""
+        kept = object.__new__(Decoder)
+        kept.__dict__.update(self.__dict__, heard=self.heard[rows])
+        kept._keys, kept._values = self._keys[:, rows], self._values[:, rows]
+        return kept
+
+    def __call__(
+        self, tokens: Tensor, watch: Mapping[int, Sequence[int]] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Read more tokens, of shape (rows, count).
+
+        Returns states of shape (rows, count, width), and for each layer in ``watch`` the
+        attention of those heads before the softmax, of shape (rows, heads, count, positions).
+        """
+        first, self.length = self.length, self.length + tokens.shape[1]
+        positions = torch.arange(first, self.length, device=tokens.device)
+        past = None  # one more token sees all before it, and needs no mask
+        if tokens.shape[1] > 1:
+            past = torch.arange(self.length, device=tokens.device) <= positions[:, None]
+        return self.read(tokens, positions, self.length, past, watch or {})
+
+    def read(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        span: int,
+        past: Tensor | None,
+        watch: Mapping[int, Sequence[int]],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The same at ``positions`` (count,), which see those of the first ``span`` tokens that
+        ``past`` (count, span) allows.
+
+        Touches no Python state, so that one recording of it on CUDA serves every step.
+        """
+        network, attention = self.network, []
+        states = network.embed_tokens(tokens) + network.embed_positions.weight[positions]
+        for index, layer in enumerate(_layers(network)):
+            normed = layer.self_attn_layer_norm(states)
+            own, cross = layer.self_attn, layer.encoder_attn
+            keys, values = self._keys[index], self._values[index]
+            keys.index_copy_(2, positions, _heads(own.k_proj(normed), own))
+            values.index_copy_(2, positions, _heads(own.v_proj(normed), own))
+            keys, values = keys[:, :, :span], values[:, :, :span]
+            states = states + _attend(own, _query(normed, own), keys, values, past)
+            query = _query(layer.encoder_attn_layer_norm(states), cross)
+            keys, values = self.heard.keys[index], self.heard.values[index]
+            if index in watch:
+                chosen = list(watch[index])
+                attention.append(query[:, chosen] @ keys[:, chosen].mT)
+            states = states + _attend(cross, query, keys, values)
+            states = _feed_forward(layer, states)
+        return network.layer_norm(states), attention
+
+
+def hear(network: WhisperDecoder, encoded: Tensor) -> Heard:
+    """The keys and values of an encoder's output, for every layer of a decoder."""
+    attentions = [layer.encoder_attn for layer in _layers(network)]
+    return Heard(
+        tuple(_heads(a.k_proj(encoded), a).contiguous() for a in attentions),
+        tuple(_heads(a.v_proj(encoded), a).contiguous() for a in attentions),
+    )
+
+
+def _layers(network: WhisperDecoder) -> list[WhisperDecoderLayer]:
+    return cast(list[WhisperDecoderLayer], network.layers)
+
+
+def _feed_forward(layer: WhisperEncoderLayer | WhisperDecoderLayer, states: Tensor) -> Tensor:
+    inner = layer.activation_fn(layer.fc1(layer.final_layer_norm(states)))
+    return cast(Tensor, states + layer.fc2(inner))
+
+
+def _heads(states: Tensor, attention: WhisperAttention) -> Tensor:
+    """(rows, count, width) -> (rows, heads, count, head size)."""
+    return states.view(*states.shape[:-1], attention.num_heads, -1).transpose(1, 2)
+
+
+def _query(states: Tensor, attention: WhisperAttention) -> Tensor:
+    """Scaled before the product, as Whisper was trained: in fp16 the order matters."""
+    return _heads(attention.q_proj(states) * attention.scaling, attention)
+
+
+def _attend(
+    attention: WhisperAttention,
+    query: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Attention and its output projection, of shape (rows, count, width)."""
+    mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=1.0)
+    return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))

@@ -1,0 +1,146 @@
+"""From the settings of a Whisper plugin to a transcript: language, model, engine, words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+from dubkit import Progress, Track, Transcription, UsageError
+
+from . import models
+from .engine import Clock, Decoding, Engine
+from .models import Weights
+from .recognize import Heard, detect_language, prompt_tokens, recognize
+
+log = logging.getLogger("dubkit")
+
+OTHER_CODES = {"nb": "no", "iw": "he", "fil": "tl", "cmn": "zh", "jv": "jw", "in": "id", "ji": "yi"}
+"""Whisper's code for languages that it calls by another name than BCP-47."""
+SURE = 0.5
+"""Probability under which a language that was found out is worth a warning."""
+DETECTORS = ("tiny", "base", "small")
+"""Models that can tell a language, the smallest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What differs between the plugins: where their models are and how one is loaded."""
+
+    catalogue: Mapping[str, str]
+    """Repository by model name."""
+    english: tuple[str, ...]
+    """Models for English when none is asked for, best first."""
+    other: tuple[str, ...]
+    """Models for any other language."""
+    load: Callable[[Weights], Engine]
+    packages: bool
+    """Whether it reads the ``offline`` extra's model."""
+
+
+def transcribe(
+    family: Family,
+    model: str,
+    audio: Path,
+    *,
+    detector: Callable[[Progress], Engine],
+    language: str | None,
+    prompt: str,
+    hotwords: Sequence[str],
+    beam_size: int,
+    work: Path,
+    progress: Progress,
+) -> Transcription:
+    """Transcribe a 16 kHz mono WAV file; see :class:`dubkit.hooks.Transcriber`.
+
+    ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model when
+    the language must be found out before a model can be chosen.
+    """
+    clock = Clock()
+    warnings: list[str] = []
+    code = whisper_code(language) if language else None
+    engine: Engine | None = None
+
+    with clock("model"):
+        if model != "auto":
+            weights = models.find(model, family.catalogue, progress, packages=family.packages)
+            if weights.english_only and code not in (None, "en"):
+                raise only_english(weights.name, language or "", family)
+            engine = family.load(weights)
+            finder = engine if engine.multilingual and not weights.english_only else None
+        else:
+            finder = None
+        if code is None:
+            with clock("language"):
+                finder = finder or detector(progress)
+                code, probability = detect_language(finder, audio)
+            log.info("the language is %s (%.0f %%)", code, probability * 100)
+            if 0 < probability < SURE:
+                warnings.append(
+                    f"the language may not be {code} ({probability:.0%} sure); "
+                    "--language says which it is"
+                )
+        if engine is None:
+            names = family.english if code == "en" else family.other
+            weights = models.choose(names, family.catalogue, progress, packages=family.packages)
+            engine = family.load(weights)
+    if code != "en" and (weights.english_only or not engine.multilingual):
+        raise only_english(weights.name, language or code, family)
+
+    text = " ".join(part for part in (", ".join(hotwords), prompt) if part)
+    decoding = Decoding(code, prompt_tokens(engine, text), beam_size)
+
+    def report(done: float, total: float) -> None:
+        progress("transcribe", done, total)
+
+    heard = recognize(engine, audio, decoding, work=work, progress=report, clock=clock)
+    warnings += [_warning(window) for window in heard if window.fault]
+    cues = tuple(window.cue for window in heard if window.words)
+    tag = language or _tag(code)
+    return Transcription(Track(tag, cues), weights.name, clock.timings, tuple(warnings))
+
+
+def whisper_code(language: str) -> str:
+    """Whisper's code for a BCP-47 tag; UsageError for a language that it does not know."""
+    primary = language.replace("_", "-").split("-")[0].lower()
+    code = OTHER_CODES.get(primary, primary)
+    if code not in _LANGUAGE_CODES:
+        raise UsageError(
+            f"Whisper does not know the language {language!r}",
+            "it knows " + ", ".join(sorted(_LANGUAGE_CODES)),
+        )
+    return code
+
+
+def _tag(code: str) -> str:
+    """The BCP-47 tag for Whisper's code."""
+    return {"no": "nb", "jw": "jv"}.get(code, code)
+
+
+def only_english(model: str, language: str, family: Family) -> UsageError:
+    """The refusal of an English model for another language, naming what to use."""
+    return UsageError(
+        f"{model} knows only English, and this is {language!r}: use --model {family.other[0]}"
+    )
+
+
+def _warning(window: Heard) -> str:
+    meaning = {
+        "unsure": "the engine was unsure of the words",
+        "skipped": "some words may be missing",
+        "empty": "somebody seems to speak but no words were found",
+        "repetitive": "the words repeat themselves",
+        "loop": "the words repeated themselves and were cut",
+        "too fast": "more words came out than anybody can say",
+    }
+    span = f"{_minutes(window.start)} to {_minutes(window.end)}"
+    return f"{span}: {meaning.get(window.fault or '', window.fault)}"
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,204 @@
+"""Cut the sound into windows where nobody speaks, for any length of sound in flat memory.
+
+Voice activity (Silero) gives spans of speech; spans are gathered into windows that a network can
+take at once. Whisper invents words in silence and drops them when a cut falls inside one, so both
+matter more than anything the decoder does (whisperX calls this VAD cut and merge,
+arXiv 2303.00747).
+"""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from faster_whisper.vad import get_vad_model
+
+from dubkit import InputError
+
+from .engine import SAMPLE_RATE, Samples
+
+STEP = 512
+"""Samples per voice-activity probability: 32 ms, fixed by the Silero network."""
+BLOCK_STEPS = 1_875
+"""Steps judged at once: a minute, so that Ctrl-C never waits for long."""
+WARM_UP_STEPS = 63
+"""Steps judged again before a block, 2 s, so that the network's memory is warm at its start."""
+
+SPEECH_AT = 0.45
+"""Probability at which speech begins."""
+SILENCE_AT = 0.25
+"""Probability below which speech may end; between the two it goes on."""
+MIN_PAUSE = 0.20
+"""Seconds of silence that part two spans."""
+MIN_SPEECH = 0.10
+"""Seconds; a shorter span is a click, not a word."""
+LEAD = 0.50
+"""Seconds of sound given before a span: Silero wakes up late on soft first consonants."""
+TAIL = 0.50
+"""Seconds of sound given after a span."""
+MAX_GAP = 3.0
+"""Seconds of silence inside a window at most: more is wasted work and tempts the decoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Somebody speaks from ``start`` to ``end`` (seconds)."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A piece of sound for the network, in seconds, and the speech inside it."""
+
+    start: float
+    end: float
+    speech: tuple[Span, ...]
+
+
+def open_wav(path: Path) -> npt.NDArray[np.int16]:
+    """The samples of a 16 kHz mono 16-bit WAV file, mapped, not read: hours cost no memory."""
+    try:
+        with wave.open(str(path), "rb") as sound:
+            layout = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
+            frames = sound.getnframes()
+            if frames:
+                sound.readframes(1)
+                offset = sound.getfp().tell() - sound.getsampwidth()  # type: ignore[attr-defined]
+    except (wave.Error, EOFError, OSError) as failure:
+        raise InputError(f"cannot read {path.name}: {failure}") from failure
+    if layout != (1, 2, SAMPLE_RATE):
+        raise InputError(f"{path.name} is not 16 kHz mono 16-bit WAV")
+    if not frames:
+        return np.zeros(0, dtype=np.int16)
+    return np.memmap(path, dtype="<i2", mode="r", offset=offset, shape=(frames,))
+
+
+def samples_of(sound: npt.NDArray[np.int16], start: float, end: float) -> Samples:
+    """The sound from ``start`` to ``end`` (seconds) as floats."""
+    piece = sound[max(0, round(start * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
+    return piece.astype(np.float32) / 32_768
+
+
+def voice_activity(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
+    """Blocks of probabilities that somebody speaks, one per :data:`STEP` samples."""
+    model = get_vad_model()
+    steps = -(-len(sound) // STEP)
+    for first in range(0, steps, BLOCK_STEPS):
+        warm = min(first, WARM_UP_STEPS)
+        piece = sound[(first - warm) * STEP : (first + BLOCK_STEPS) * STEP]
+        padded = np.zeros(-(-len(piece) // STEP) * STEP, dtype=np.float32)
+        np.divide(piece, 32_768, out=padded[: len(piece)], casting="unsafe")
+        yield model(padded).reshape(-1)[warm:]
+
+
+def speech_spans(
+    activity: Iterable[npt.NDArray[np.float32]], longest: float = float("inf")
+) -> Iterator[Span]:
+    """Spans of speech from probabilities, with hysteresis.
+
+    A span longer than ``longest`` seconds (a speaker who never breathes, or music) is parted at
+    its least voiced moment.
+    """
+    second = STEP / SAMPLE_RATE
+    pause_steps = round(MIN_PAUSE / second)
+    begun: int | None = None
+    """Step at which the open span began."""
+    quiet = 0
+    heard: list[float] = []
+    """Probabilities of the open span."""
+    step = 0
+    for block in activity:
+        for probability in block.tolist():
+            if begun is None:
+                if probability >= SPEECH_AT:
+                    begun, quiet, heard = step, 0, [probability]
+            else:
+                heard.append(probability)
+                # Between the two thresholds silence that has begun goes on, speech does too.
+                if probability >= SPEECH_AT:
+                    quiet = 0
+                elif probability < SILENCE_AT or quiet:
+                    quiet += 1
+                if quiet >= pause_steps:
+                    end = step + 1 - quiet
+                    if (end - begun) * second >= MIN_SPEECH:
+                        yield Span(begun * second, end * second)
+                    begun = None
+                elif len(heard) * second >= longest:
+                    cut = _least_voiced(heard)
+                    yield Span(begun * second, (begun + cut) * second)
+                    begun, heard = begun + cut, heard[cut:]
+            step += 1
+    if begun is not None and (step - quiet - begun) * second >= MIN_SPEECH:
+        yield Span(begun * second, (step - quiet) * second)
+
+
+def _least_voiced(heard: list[float]) -> int:
+    """Where to part a span that never pauses: its least voiced step, smoothed, in its second
+    half, so that the pieces do not get needlessly short."""
+    half = len(heard) // 2
+    smooth = np.convolve(np.asarray(heard), np.ones(3) / 3, mode="same")
+    return half + int(np.argmin(smooth[half:-1]))
+
+
+def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[Window]:
+    """Windows of at most ``longest`` seconds around the spans, each span in exactly one.
+
+    Where the next span does not fit, the window ends at the longest pause in its second half, so
+    that sentences stay whole more often than when every window is filled to the brim.
+    """
+    room = longest - LEAD - TAIL
+    open_spans: list[Span] = []
+    previous_end = 0.0
+
+    def close(count: int, next_start: float) -> Window:
+        nonlocal previous_end
+        speech = tuple(open_spans[:count])
+        del open_spans[:count]
+        # Neighbours share the pause between them half and half, so that no sound is in two
+        # windows, which would be heard twice.
+        start = max(speech[0].start - LEAD, previous_end, 0.0)
+        middle = (speech[-1].end + next_start) / 2
+        end = min(speech[-1].end + TAIL, max(middle, speech[-1].end), duration)
+        previous_end = end
+        return Window(round(start, 3), round(end, 3), speech)
+
+    for span in spans:
+        while open_spans:
+            too_long = span.end - open_spans[0].start > room
+            if span.start - open_spans[-1].end > MAX_GAP:
+                yield close(len(open_spans), span.start)
+            elif too_long:
+                count = _best_cut([*open_spans, span], room)
+                following = [*open_spans, span][count]
+                yield close(count, following.start)
+            else:
+                break
+        open_spans.append(span)
+    if open_spans:
+        yield close(len(open_spans), float("inf"))
+
+
+def _best_cut(spans: list[Span], room: float) -> int:
+    """How many of the leading spans make the window: up to the longest pause in its second half."""
+    begin = spans[0].start
+    cuts = range(1, len(spans))
+    second_half = [i for i in cuts if spans[i - 1].end - begin >= room / 2] or [len(spans) - 1]
+    return max(second_half, key=lambda i: (spans[i].start - spans[i - 1].end, i))
+
+
+def windows(
+    sound: npt.NDArray[np.int16],
+    longest: float,
+    activity: Iterable[npt.NDArray[np.float32]] | None = None,
+) -> Iterator[Window]:
+    """The windows of a sound, in order, found while they are asked for."""
+    room = longest - LEAD - TAIL
+    spans = speech_spans(voice_activity(sound) if activity is None else activity, room)
+    return gather(spans, longest, len(sound) / SAMPLE_RATE)

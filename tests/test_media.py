@@ -1,0 +1,519 @@
+import http.server
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from media_samples import (
+    AVC,
+    H264,
+    SAMPLES,
+    beeps,
+    ffmpeg,
+    flash_onsets,
+    flashes,
+    sample,
+    wav_onsets,
+)
+
+from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
+from dubkit.media import bcp47, extract_audio, ffmpeg_path, iso639_2, pick_audio, probe
+from dubkit.types import AudioStream, Media
+
+AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
+ODD_NAMES = [
+    "-dash.mp4", "it's \"quoted\".mp4", "a:b.mp4", "f%03d.mp4", "[b],c;d.mp4", "back\\slash.mp4",
+    " space .mp4", "new\nline.mp4", "\N{GRINNING FACE} é.mp4", "http:foo.mp4", "concat:a|b.mp4",
+    "pipe:0", "file:x.mp4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return sample(tmp_path_factory.mktemp("base") / "base.mp4", *H264, "-c:a", "aac")
+
+
+def extract(path, out, choice=None):
+    media = probe(path)
+    return extract_audio(media, pick_audio(media, choice), out)
+
+
+# ---------------------------------------------------------------- probe
+
+
+def test_probe_tells_what_is_there():
+    media = probe(AUSTEN)
+    assert media.container == "mov,mp4,m4a,3gp,3g2,mj2"
+    assert media.duration == pytest.approx(30.52, abs=0.05)
+    (video,), (audio,) = media.video, media.audio
+    assert (video.codec, video.width, video.height, video.frame_rate) == ("h264", 512, 512, 25)
+    assert (audio.index, audio.codec, audio.channels, audio.sample_rate) == (1, "aac", 1, 48000)
+    assert audio.language is None and audio.default
+    assert media.warnings == ()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_size_is_as_shown(base, tmp_path, suffix):
+    turned = tmp_path / f"turned{suffix}"
+    ffmpeg("-display_rotation", 90, "-i", base, "-c", "copy", turned)
+    (video,) = probe(turned).video
+    assert (video.width, video.height) == (120, 160)
+
+
+def test_languages_titles_and_covers(base, tmp_path):
+    cover, rich = tmp_path / "cover.jpg", tmp_path / "rich.mkv"
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64:d=0.04", "-frames:v", 1, cover)
+    ffmpeg(
+        "-i", base, "-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy", "-attach", cover,
+        "-metadata:s:t", "mimetype=image/jpeg", "-metadata:s:a:1", "language=ger",
+        "-metadata:s:a:1", "title=Kommentar", "-disposition:a:0", 0, "-disposition:a:1", "default",
+        rich,
+    )  # fmt: skip
+    media = probe(rich)
+    assert len(media.video) == 1
+    assert [(a.language, a.title, a.default) for a in media.audio] == [
+        (None, None, False),
+        ("de", "Kommentar", True),
+    ]
+    assert pick_audio(media).index == media.audio[1].index
+
+
+def bad_file(kind, folder, base):
+    path = folder / "bad.mp4"
+    data = base.read_bytes()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("It is a truth universally acknowledged\n" * 99)
+    elif kind == "cut":
+        path.write_bytes(data[: data.index(b"moov") - 4])
+    elif kind == "noise":
+        path.write_bytes(np.random.default_rng(1).bytes(50_000))
+    elif kind == "fifo":
+        os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("missing", "no file"),
+        ("folder", "folder"),
+        ("empty", "is empty"),
+        ("text", "not a video"),
+        ("noise", "not a video"),
+        ("cut", r"cut off: its index \(moov\) is missing"),
+        ("fifo", "regular file"),
+    ],
+)
+def test_what_is_wrong_with_a_file(kind, says, tmp_path, base):
+    with pytest.raises(InputError, match=says) as caught:
+        probe(bad_file(kind, tmp_path, base))
+    assert caught.value.hint and "\n" not in caught.value.message
+
+
+def test_file_that_may_not_be_read(tmp_path, base):
+    locked = tmp_path / "locked.mp4"
+    shutil.copy(base, locked)
+    locked.chmod(0)
+    if os.geteuid():
+        with pytest.raises(InputError, match="cannot be read"):
+            probe(locked)
+        return
+    # Root may read anything: ask as nobody, with everything imported before.
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            import av.container  # noqa: F401
+
+            for folder in list(tmp_path.parents)[:3]:
+                folder.chmod(0o755)
+            tmp_path.chmod(0o755)
+            os.setuid(65534)
+            probe(locked)
+        except InputError as error:
+            status = 0 if "cannot be read" in error.message else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_import_is_cheap():
+    code = "import sys, dubkit.media, dubkit.mux; print({'av', 'imageio_ffmpeg'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_ffmpeg_is_found(monkeypatch, tmp_path):
+    found = ffmpeg_path()
+    monkeypatch.setenv("DUBKIT_FFMPEG", found)
+    assert ffmpeg_path() == found
+    monkeypatch.setenv("DUBKIT_FFMPEG", str(tmp_path / "none"))
+    with pytest.raises(MissingDependency, match="DUBKIT_FFMPEG"):
+        ffmpeg_path()
+
+
+# ---------------------------------------------------------------- files that lead elsewhere
+
+
+@pytest.fixture
+def server():
+    """A web server on this machine, and the list of what was asked of it."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", asked
+        running.shutdown()
+
+
+PLAYLISTS = {
+    "m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{0}\n#EXT-X-ENDLIST\n",
+    "key": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n"
+    '#EXT-X-KEY:METHOD=AES-128,URI="{0}"\n#EXTINF:9,\n{0}\n',
+    "ffconcat": "ffconcat version 1.0\nfile '{0}'\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+    'mediaPresentationDuration="PT6S"><Period><AdaptationSet mimeType="video/mp4">'
+    '<Representation id="1" bandwidth="1"><BaseURL>{0}</BaseURL><SegmentBase/></Representation>'
+    "</AdaptationSet></Period></MPD>",
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("target", ["file", "web"])
+@pytest.mark.parametrize("suffix", ["own", ".mp4"])
+def test_playlists_open_nothing(kind, target, suffix, tmp_path, base, server):
+    url, asked = server
+    shutil.copy(base, tmp_path / "secret.mp4")
+    leads_to = f"{url}/secret.mp4" if target == "web" else "secret.mp4"
+    path = tmp_path / f"list{'.' + kind if suffix == 'own' else suffix}"
+    path.write_text(PLAYLISTS[kind].format(leads_to))
+    with pytest.raises(InputError, match="not a video"):
+        probe(path)
+    assert asked == []
+
+
+def with_reference(path, target):
+    """Rewrite an mp4 so that its tracks' samples lie in the file ``target`` (a QuickTime alias)."""
+    name = str(target).encode()
+    alias = bytes(10) + b"\x01/" + bytes(26) + bytes(12) + b"\x01x" + bytes(62) + bytes(16)
+    alias += struct.pack(">HH", 1, 1) + bytes(16)
+    alias += struct.pack(">HH", 2, len(name) + 1) + b"/" + name + bytes(len(name) + 1 & 1)
+    alias += struct.pack(">HH", 0xFFFF, 0)
+    entry = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
+    data = path.read_bytes()
+
+    def rebuilt(boxes):
+        done, at = b"", 0
+        while at < len(boxes):
+            length, kind = struct.unpack(">I4s", boxes[at : at + 8])
+            body = boxes[at + 8 : at + length]
+            if kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+                body = rebuilt(body)
+            elif kind == b"dref":
+                body = struct.pack(">II", 0, 1) + entry
+            done += struct.pack(">I4s", 8 + len(body), kind) + body
+            at += length
+        return done
+
+    path.write_bytes(rebuilt(data))
+
+
+def test_mov_does_not_read_its_samples_from_another_file(tmp_path):
+    secret, path = tmp_path / "secret.bin", tmp_path / "clip.mov"
+    ffmpeg(*beeps(1, seconds=2), "-c:a", "pcm_s16le", path)
+    shutil.copy(path, secret)
+    with_reference(path, secret)
+    # The trap works: asked to, the library does follow the reference.
+    trusting = {"enable_drefs": "1", "use_absolute_path": "1"}
+    with av.open(str(path), options=trusting) as container:
+        assert any(packet.size for packet in container.demux())
+    with pytest.raises(InputError, match="no sound that can be decoded"):
+        extract(path, tmp_path / "out.wav")
+    assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_file_name(name, tmp_path, base):
+    path, out = tmp_path / name, tmp_path / f"{name}.wav"
+    shutil.copy(base, path)
+    assert extract(path, out) == []
+    assert wav_onsets(out) == [pytest.approx(3, abs=0.02)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, out.name])
+
+
+def test_relative_names(tmp_path, base, monkeypatch):
+    shutil.copy(base, tmp_path / "-i.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert extract(Path("-i.mp4"), Path("out.wav")) == []
+
+
+# ---------------------------------------------------------------- which sound
+
+
+def media_with(*tracks):
+    audio = tuple(
+        AudioStream(n, "aac", language, None, default, 2, 48000)
+        for n, (language, default) in enumerate(tracks, 1)
+    )
+    return Media(Path("film.mkv"), "matroska,webm", 60.0, (), audio, ())
+
+
+@pytest.mark.parametrize(
+    ("choice", "index"),
+    [
+        (None, 2), ("1", 1), ("3", 3), ("es", 3), ("spa", 3), ("ES", 3), ("de", 2), ("ger", 2),
+        ("deu", 2), ("pt-BR", 5), ("pt", 4), ("por", 4), ("pt-PT", 4), ("eng", 1),
+    ],
+)  # fmt: skip
+def test_pick(choice, index):
+    media = media_with(
+        ("en", False), ("de", True), ("es", False), ("pt", False), ("pt-BR", False), (None, False)
+    )
+    assert pick_audio(media, choice).index == index
+
+
+def test_pick_without_a_default_takes_the_first():
+    assert pick_audio(media_with(("en", False), ("de", False))).index == 1
+
+
+@pytest.mark.parametrize("choice", ["0", "3", "fr", "²", ""])
+def test_pick_what_is_not_there(choice):
+    with pytest.raises(UsageError) as caught:
+        pick_audio(media_with(("en", True), (None, False)), choice)
+    assert caught.value.hint == "It has 1: en, aac; 2: language unknown, aac."
+
+
+def test_pick_from_a_silent_film(tmp_path):
+    path = tmp_path / "silent.mp4"
+    ffmpeg(*flashes(seconds=1), *H264, path)
+    with pytest.raises(InputError, match="no sound"):
+        pick_audio(probe(path))
+
+
+def test_language_codes():
+    assert [bcp47(t) for t in ("eng", "chi", "zho", "und", None, "pt_BR", "yue", "")] == [
+        "en", "zh", "zh", None, None, "pt-BR", "yue", None,
+    ]  # fmt: skip
+    assert [iso639_2(t) for t in ("en", "zh-Hans", "pt-BR", "yue", "ger", "x-klingon")] == [
+        "eng", "zho", "por", "yue", "deu", "und",
+    ]  # fmt: skip
+    assert [iso639_2(t, quicktime=True) for t in ("de", "fr", "en")] == ["ger", "fra", "eng"]
+
+
+# ---------------------------------------------------------------- the timeline
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_sound_stays_with_the_picture(kind, tmp_path, base):
+    path = SAMPLES[kind](tmp_path, base)
+    warnings = extract(path, tmp_path / "out.wav")
+    (beep,), (flash,) = wav_onsets(tmp_path / "out.wav"), flash_onsets(path)
+    # mpeg4 in avi, and mp3 and mp2, shift flash or sound at most by a frame of their own
+    assert flash == pytest.approx(3, abs=0.15)
+    lossy_delay = 0.05 if kind in ("avi", "mpg", "wmv") else 0.02
+    assert beep == pytest.approx(flash, abs=lossy_delay)
+    assert warnings == []
+
+
+def test_an_edit_list_that_cuts_the_start(tmp_path, base):
+    cut = tmp_path / "cut.mp4"  # from the middle of a group of pictures
+    ffmpeg("-ss", 1.3, "-i", base, "-c", "copy", cut)
+    assert extract(cut, tmp_path / "out.wav") == []
+    assert wav_onsets(tmp_path / "out.wav") == [pytest.approx(1.7, abs=0.02)]
+
+
+def test_clock_that_starts_anew_with_another_kind_of_sound(tmp_path):
+    """Two recordings in one file, as many recorders and stream savers leave them."""
+    one, two, both = tmp_path / "1.ts", tmp_path / "2.ts", tmp_path / "both.ts"
+    ffmpeg(*flashes(3), *beeps(3), *AVC, one)
+    ffmpeg(*flashes(2), *beeps(2, rate=44100, channels="stereo"), *AVC, two)
+    both.write_bytes(one.read_bytes() + two.read_bytes())
+    (warning,) = extract(both, tmp_path / "out.wav")
+    assert "its clock jumps" in warning
+    first, second = wav_onsets(tmp_path / "out.wav")
+    assert first == pytest.approx(3, abs=0.03)
+    assert second == pytest.approx(8, abs=0.08)
+
+
+def test_slow_drift_is_followed(tmp_path):
+    path = tmp_path / "drift.mkv"
+    # Stamps that say each second of sound lasts 1.01 s: a recorder whose clocks differ.
+    ffmpeg(*beeps(1, 20, seconds=22), "-af", "asetpts=PTS*1.01", "-c:a", "pcm_s16le", path)
+    extract(path, tmp_path / "out.wav")
+    assert wav_onsets(tmp_path / "out.wav") == [
+        pytest.approx(1.01, abs=0.025),
+        pytest.approx(20.2, abs=0.025),
+    ]
+
+
+# ---------------------------------------------------------------- the sound itself
+
+
+def level(path):
+    with wave.open(str(path)) as wav:
+        samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
+    return 20 * math.log10(np.sqrt(np.mean(samples**2)) + 1e-9)
+
+
+def test_dialogue_in_the_centre_is_heard(tmp_path):
+    loud = "0.5*sin(2*PI*440*t)"
+    centre, mono = tmp_path / "centre.wav", tmp_path / "mono.wav"
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc=0|0|{loud}|0|0|0:c=5.1:d=2", centre)
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc={loud}:d=2", mono)
+    extract(centre, tmp_path / "centre.out")
+    extract(mono, tmp_path / "mono.out")
+    assert level(tmp_path / "centre.out") > level(tmp_path / "mono.out") - 7
+
+
+def test_channels_without_a_layout(tmp_path):
+    path = tmp_path / "seven.wav"
+    tones = "|".join(["0"] * 8 + ["sin(2*PI*440*t)"])
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc={tones}:d=1", "-c:a", "pcm_s16le", path)
+    extract(path, tmp_path / "out.wav")
+    assert level(tmp_path / "out.wav") == pytest.approx(-3 - 20 * math.log10(9), abs=1)
+
+
+def test_damage_in_the_middle(tmp_path):
+    path = tmp_path / "x.mp4"
+    ffmpeg(*beeps(1, 5), "-c:a", "aac", "-movflags", "+faststart", path)
+    data = bytearray(path.read_bytes())
+    middle = (data.index(b"mdat") + len(data)) // 2
+    data[middle - 300 : middle + 300] = np.random.default_rng(1).bytes(600)
+    path.write_bytes(data)
+    (warning,) = extract(path, tmp_path / "out.wav")
+    assert "damaged pieces of sound" in warning
+    found = wav_onsets(tmp_path / "out.wav")
+    assert found[0] == pytest.approx(1, abs=0.02)
+    assert found[-1] == pytest.approx(5, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "x.mkv", "x.mov"])
+def test_file_cut_in_the_middle(name, tmp_path):
+    path = tmp_path / name
+    index_first = ["-movflags", "+faststart"] if name != "x.mkv" else []
+    ffmpeg(*flashes(1), *beeps(1), "-c:v", "mpeg4", "-c:a", "aac", *index_first, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    warnings = extract(path, tmp_path / "out.wav")
+    assert any("the file ends at" in warning and "of 6." in warning for warning in warnings)
+    assert wav_onsets(tmp_path / "out.wav") == [pytest.approx(1, abs=0.1)]
+    if name == "x.mp4":
+        assert "is cut off" in probe(path).warnings[0]
+
+
+def test_stream_without_a_sample(tmp_path):
+    path = tmp_path / "none.mp4"
+    ffmpeg(*flashes(seconds=1), *beeps(seconds=1), *AVC, "-bsf:a", "noise=drop=1", path)
+    with pytest.raises(InputError, match="sound"):
+        extract(path, tmp_path / "out.wav")
+    assert [p.name for p in tmp_path.iterdir()] == ["none.mp4"]
+
+
+def test_progress_goes_up_to_the_end(tmp_path, base):
+    media = probe(base)
+    seen = []
+    extract_audio(media, media.audio[0], tmp_path / "out.wav", seen.append)
+    assert np.diff(seen).min() > -1e-3 and len(seen) > 4
+    assert seen[-1] == pytest.approx(6, abs=0.05)
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    extract(AUSTEN, tmp_path / "1.wav")
+    extract(AUSTEN, tmp_path / "2.wav")
+    assert (tmp_path / "1.wav").read_bytes() == (tmp_path / "2.wav").read_bytes()
+
+
+def test_memory_stays_flat_over_a_long_gap(tmp_path):
+    path = tmp_path / "gap.mkv"
+    jump = "asetpts='PTS+if(gt(T,1),36000/TB,0)'"
+    ffmpeg(*beeps(0.5, 1.5, seconds=2), "-af", jump, "-c:a", "pcm_s16le", path)
+    code = (
+        "import resource, sys; from pathlib import Path; from dubkit.media import *\n"
+        "media = probe(Path(sys.argv[1])); out = Path(sys.argv[2])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "extract_audio(media, media.audio[0], out)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, out.stat().st_size)\n"
+    )
+    out = tmp_path / "out.wav"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(out)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    grown, size = map(int, done.stdout.split())
+    assert size == pytest.approx(36002 * 32000, rel=1e-4)
+    assert grown < 50_000  # KiB; the silence alone is 1.1 GB
+
+
+# ---------------------------------------------------------------- writing
+
+
+def test_nothing_is_left_after_an_interruption(tmp_path, base):
+    media = probe(base)
+
+    def stop(seconds):
+        if seconds > 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / "out.wav").write_text("what was there before")
+    with pytest.raises(KeyboardInterrupt):
+        extract_audio(media, media.audio[0], tmp_path / "out.wav", stop)
+    assert [p.name for p in tmp_path.iterdir()] == ["out.wav"]
+    assert (tmp_path / "out.wav").read_text() == "what was there before"
+
+
+def test_folder_that_is_not_there(tmp_path, base):
+    with pytest.raises(OutputError, match="cannot be written") as caught:
+        extract(base, tmp_path / "none" / "out.wav")
+    assert caught.value.hint == "Make the folder first."
+
+
+def test_full_disk(tmp_path, base):
+    code = (
+        "import sys; from pathlib import Path; from dubkit.media import *\n"
+        "from dubkit.errors import OutputError; from dubkit import mux\n"
+        "media = probe(Path(sys.argv[1])); disk = Path(sys.argv[2])\n"
+        "for write in (lambda: extract_audio(media, media.audio[0], disk / 'out.wav'),\n"
+        "              lambda: mux.mux(media, [], disk / 'out.mp4')):\n"
+        "    try: write()\n"
+        "    except OutputError as error: print(error.message, error.hint)\n"
+        "print(list(disk.iterdir()))\n"
+    )
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    big = tmp_path / "big.mp4"
+    ffmpeg("-stream_loop", 9, "-i", base, "-c", "copy", big)
+    mounted = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$4" "$1"'
+    argv = ["sh", "-c", mounted, "sh", disk, sys.executable, code, big]
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run([unshare, "-rm", "true"]).returncode:
+        pytest.skip("needs a disk of its own, and with that unshare (Linux)")
+    done = subprocess.run([unshare, "-rm", *argv], capture_output=True, text=True)
+    wav, mp4, left = done.stdout.splitlines()
+    assert "the disk is full" in wav and "Free some space" in wav
+    assert "the disk is full" in mp4
+    assert left == "[]"

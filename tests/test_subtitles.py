@@ -1,0 +1,484 @@
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+from xml.etree import ElementTree
+
+import pysubs2
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dubkit import subtitles
+from dubkit.errors import InputError, MissingDependency, UsageError
+from dubkit.subtitles import Style, clean, parse, parse_style, plain, render
+from dubkit.types import Cue, Track, Word
+
+TIMED = [name for name, format in subtitles.FORMATS.items() if format.parse]
+
+NASTY = [
+    "Tom & Jerry < 3 > 2",
+    "&amp; &lt;i&gt;",
+    "C:\\New\\hat \\N \\n",
+    "{\\an8} {curly} \\{ }",
+    "1984",
+    "In the year\n1984",
+    "one\n\n\ntwo",
+    "<i>all\nof it</i>",
+    "<i>open",
+    "shut</b>",
+    "<i>a<b>b</i>c</b>",
+    "- Yes.\n- No.",
+    "WEBVTT",
+    "NOTE this",
+    "00:00:01 is a time",
+    "a\u2028b\x0bc\x0cd\x85e",
+    "bell\x07 nul\x00 bom\ufeff",
+    "مرحبا بالعالم",
+    "字幕「テスト」",
+    "]]> <!-- x",
+    "quote \" and ' too",
+    "[Events]\nDialogue: 0,0:00:01.00",
+    "\\",
+    "<font color=red>",
+    "🎉 emoji 👩‍👩‍👧",
+    "Style: x",
+]
+
+texts = st.one_of(
+    st.sampled_from(NASTY),
+    st.text(
+        alphabet=st.one_of(
+            st.sampled_from("ab1 \n\\{}<>&-/iNnh;:,.\t"), st.characters(codec="utf-8")
+        ),
+        max_size=30,
+    ),
+)
+
+
+@st.composite
+def tracks(draw: st.DrawFn) -> Track:
+    """Tracks whose cues follow each other, some with no gap, some for less than a millisecond."""
+    at, cues = 0.0, []
+    for text in draw(st.lists(texts, max_size=6)):
+        start = at + draw(st.sampled_from([0.0, 0.0001, 0.0833, 1.0])) * draw(st.floats(0, 9))
+        at = start + draw(st.sampled_from([0.0002, 0.0049, 0.5, 3.0]))
+        cues.append(Cue(start, at, text))
+    return Track("en", tuple(cues))
+
+
+def shown(track: Track) -> list[str]:
+    return [clean(cue.text) for cue in track.cues if plain(clean(cue.text)).strip()]
+
+
+def of(*texts: str) -> Track:
+    return Track("en", tuple(Cue(2.0 * k, 2.0 * k + 1.5, text) for k, text in enumerate(texts)))
+
+
+def as_read(text: str, format: str) -> str:
+    """What may change: SRT cannot hold an arrow, a font tag or an override, and says so."""
+    if format == "srt":
+        track = parse(f"1\n00:00:01,000 --> 00:00:02,000\n{text.replace('-->', '→')}\n", "srt")
+        return track.cues[0].text
+    return text
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt", "ass", "ttml"])
+@pytest.mark.parametrize("text", NASTY)
+def test_nasty_text_comes_back(format: str, text: str) -> None:
+    back = parse(render(of("before", text, "after"), format), format)
+    wanted = clean(text)
+    if format == "srt":  # what SRT has in place of styles is taken for that
+        wanted = wanted.removeprefix("<font color=red>").removeprefix("{\\an8} ")
+    assert [cue.text for cue in back.cues] == ["before", wanted, "after"]
+
+
+@pytest.mark.parametrize("format", ["vtt", "ass", "ttml"])
+@given(track=tracks())
+@settings(max_examples=150, deadline=None)
+@example(track=of("a\\", "\\N", "{", "}", "\u2060", "\\\u2060N"))
+def test_text_and_times_come_back(format: str, track: Track) -> None:
+    back = parse(render(track, format), format)
+    assert [cue.text for cue in back.cues] == shown(track)
+    step = 0.01 if format == "ass" else 0.001
+    for before, after in zip(back.cues, back.cues[1:], strict=False):
+        assert before.end <= after.start
+    kept = [cue for cue in track.cues if plain(clean(cue.text)).strip()]
+    for old, new in zip(kept, back.cues, strict=True):
+        assert new.end > new.start
+        if all(cue.end - cue.start > 0.02 for cue in track.cues):
+            assert new.start == pytest.approx(old.start, abs=step / 2 + 1e-9)
+            assert new.end == pytest.approx(old.end, abs=step / 2 + 1e-9)
+
+
+@given(track=tracks())
+@settings(max_examples=150, deadline=None)
+def test_srt_comes_back_and_times_stay_in_order(track: Track) -> None:
+    back = parse(render(track, "srt"), "srt")
+    assert [cue.text for cue in back.cues] == [as_read(text, "srt") for text in shown(track)]
+    for before, after in zip(back.cues, back.cues[1:], strict=False):
+        assert before.start < before.end <= after.start
+
+
+@given(track=tracks())
+@settings(max_examples=60, deadline=None)
+def test_pysrt_reads_our_srt_as_we_do(track: Track) -> None:
+    pysrt = pytest.importorskip("pysrt")
+    items = pysrt.from_string(render(track, "srt"), error_handling=pysrt.ERROR_RAISE)
+    wanted = [text.replace("-->", "→") for text in shown(track)]
+    assert [item.text for item in items] == wanted
+    assert [item.index for item in items] == list(range(1, len(wanted) + 1))
+
+
+@pytest.mark.parametrize("format", ["vtt", "ass"])
+def test_pysubs2_reads_what_we_write(format: str) -> None:
+    subs = pysubs2.SSAFile.from_string(render(of("one\ntwo", "three"), format))
+    assert [event.plaintext for event in subs] == ["one\ntwo", "three"]
+    assert [(event.start, event.end) for event in subs] == [(0, 1500), (2000, 3500)]
+
+
+def test_srt_golden() -> None:
+    track = Track("en", (Cue(0.0004, 1.9996, "Hello,\nworld"), Cue(3599.9999, 3661.5, "Bye")))
+    assert render(track, "srt") == dedent(
+        """\
+        1
+        00:00:00,000 --> 00:00:02,000
+        Hello,
+        world
+
+        2
+        01:00:00,000 --> 01:01:01,500
+        Bye
+
+        """
+    )
+
+
+def test_vtt_golden() -> None:
+    track = Track("en", (Cue(1, 2, "A <i>b</i> & c --> d", speaker="R&D <1>"),))
+    assert render(track, "vtt") == dedent(
+        """\
+        WEBVTT
+
+        1
+        00:00:01.000 --> 00:00:02.000
+        <v R&amp;D &lt;1&gt;>A <i>b</i> &amp; c --&gt; d
+
+        """
+    )
+    assert parse(render(track, "vtt"), "vtt", "en") == track
+
+
+def test_ass_golden() -> None:
+    track = Track("en", (Cue(1, 2.004, "A <i>b</i>\n{c} \\N", speaker="Ann, Bob"),))
+    last = render(track, "ass", title="My\nfilm").splitlines()[-1]
+    assert last == (
+        "Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ann Bob,0,0,0,,"
+        "A {\\i1}b{\\i0}\\N\\{c\\} \\\u2060N"
+    )
+    assert "Title: My film\n" in render(track, "ass", title="My\nfilm")
+
+
+def test_ttml_is_valid_xml_with_its_language() -> None:
+    track = Track("pt-BR", (Cue(1, 2, "a & <b>b</b>\nc < d"),))
+    root = ElementTree.fromstring(render(track, "ttml", title="Q&A").encode())
+    assert root.get("{http://www.w3.org/XML/1998/namespace}lang") == "pt-BR"
+    assert "".join(root.find(".//{*}p").itertext()) == "a & bc < d"  # type: ignore[union-attr]
+    assert root.find(".//{*}title").text == "Q&A"  # type: ignore[union-attr]
+    assert parse(render(track, "ttml"), "ttml") == track
+
+
+@given(
+    st.lists(
+        st.builds(
+            Word,
+            st.integers(0, 10**7).map(lambda ms: ms / 1000),
+            st.integers(0, 10**7).map(lambda ms: ms / 1000),
+            st.text(),
+            st.one_of(st.none(), st.floats(0, 1)),
+        ),
+        max_size=4,
+    ),
+    st.one_of(st.none(), st.text()),
+)
+def test_json_gives_the_track_back_exactly(words: list[Word], speaker: str | None) -> None:
+    cues = (Cue(1.5, 2.25, "two\nlines", tuple(words), speaker), Cue(2.25, 3.125, "<i>x</i>"))
+    track = Track("zh-Hant", cues)
+    assert parse(render(track, "json"), "json") == track
+
+
+def test_json_is_whispers_own() -> None:
+    word = Word(0.0004, 0.5, " Hello", 0.9)
+    whole = json.loads(render(Track("en", (Cue(0.0004, 0.5, "Hello", (word,)),)), "json"))
+    assert set(whole) == {"text", "language", "segments"}
+    assert whole["segments"] == [
+        {"id": 0, "seek": 0, "start": 0.0, "end": 0.5, "text": "Hello",
+         "words": [{"word": " Hello", "start": 0.0, "end": 0.5, "probability": 0.9}]}
+    ]  # fmt: skip
+    subs = pysubs2.load_from_whisper(whole)
+    assert [event.plaintext for event in subs] == ["Hello"]
+
+
+def test_json_of_whisper_is_read() -> None:
+    text = """{"text": " Hi.", "language": "es", "segments": [{"id": 0, "seek": 0, "start": 0.0,
+        "end": 1.0, "text": " Hi.", "tokens": [1], "avg_logprob": -0.2}]}"""
+    assert parse(text, "json") == Track("es", (Cue(0, 1, "Hi."),))
+    assert parse(text, "json", "en").language == "en"
+
+
+def test_txt_is_paragraphs() -> None:
+    cues = (
+        Cue(0, 1, "Hello\n<i>there</i>,"), Cue(1, 2, "world."), Cue(5, 6, "Later."),
+        Cue(6, 7, "Me too.", speaker="Bob"),
+    )  # fmt: skip
+    wanted = "Hello there, world.\n\nLater.\n\nBob: Me too.\n"
+    assert render(Track("en", cues), "txt") == wanted
+    chinese = Track("zh", (Cue(0, 1, "大家\n好，"), Cue(1, 2, "世界。")))
+    assert render(chinese, "txt") == "大家好，世界。\n"
+    assert render(Track("en", ()), "txt") == ""
+    with pytest.raises(InputError, match="txt"):
+        parse("hello", "txt")
+
+
+@pytest.mark.parametrize("format", subtitles.FORMATS)
+def test_an_empty_track_can_be_written(format: str) -> None:
+    text = render(Track("en", ()), format)
+    if format in TIMED:
+        assert parse(text, format).cues == ()
+
+
+def test_cues_that_overlap_on_purpose_still_do() -> None:
+    track = Track("en", (Cue(0, 5, "sign"), Cue(1, 2, "speech")))
+    for format in TIMED:
+        back = parse(render(track, format), format)
+        assert [(cue.start, cue.end) for cue in back.cues] == [(0, 5), (1, 2)]
+
+
+# Other people's files
+
+
+def test_srt_from_the_wild() -> None:
+    text = dedent(
+        """\
+        \ufeff1
+        0:00:01,5 --> 0:00:02.500  X1:0 X2:100
+        {\\an8}<font color="#fff">Hello</font>
+        <I>there</I>
+
+        still the first
+        2
+        00:00:03,000 --> 00:00:04,000
+
+        3
+        00:00:05,000 --> 00:00:06,000
+        1984
+        """
+    ).replace("\n", "\r\n")
+    assert parse(text, "srt", "en").cues == (
+        Cue(1.5, 2.5, "Hello\n<i>there</i>\nstill the first"),
+        Cue(3, 4, ""),
+        Cue(5, 6, "1984"),
+    )
+
+
+def test_vtt_from_the_wild() -> None:
+    text = dedent(
+        """\
+        WEBVTT - a title
+        Kind: captions
+
+        STYLE
+        ::cue { color: red }
+
+        NOTE 00:01.000 --> 00:02.000 is no cue
+
+        intro
+        00:01.000 --> 00:02.500 align:start position:0%
+        <v.loud Ann>Hello<00:00:01.500><c.yellow> &lt;world&gt;</c></v>
+
+        01:00:03.000 --> 01:00:04.000
+        <i.x>R&amp;D</i>
+        """
+    )
+    assert parse(text, "vtt", "en").cues == (
+        Cue(1, 2.5, "Hello <world>", speaker="Ann"),
+        Cue(3603, 3604, "R&D"),
+    )
+
+
+def test_ttml_from_the_wild() -> None:
+    text = dedent(
+        """\
+        <tt xmlns="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling"
+            xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:frameRate="25" xml:lang="de">
+          <head><styling><style xml:id="it" tts:fontStyle="italic"/></styling></head>
+          <body><div begin="10s">
+            <p begin="00:00:01:05" end="00:00:02.5">Hallo,
+               <span style="it">Welt</span><br/>!</p>
+            <p begin="5s" dur="1500ms">zwei</p>
+          </div></body>
+        </tt>
+        """
+    )
+    assert parse(text, "ttml") == Track(
+        "de", (Cue(11.2, 12.5, "Hallo, <i>Welt</i>\n!"), Cue(15, 16.5, "zwei"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "line"),
+    [
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n00:00:xx,000 --> 1\nbad\n", None),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n00:00:03 --> 00:00:04\nbad\n", 6),
+        ("srt", "<html>\n", 1),
+        ("vtt", "1\n00:00:01.000 --> 00:00:02.000\nok\n", 1),
+        ("vtt", "WEBVTT\n\n00:01 --> 00:02\nbad\n", 3),
+        ("ass", "[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,oops,Default\n", 3),
+        ("ass", "hello", 1),
+        ("ttml", "<tt>\n<p>\n</tt>", 3),
+        ("ttml", "<html/>", 1),
+        ("json", '{\n"text": ', 2),
+        ("json", '{"text": "x"}', None),
+        ("json", "[]", None),
+    ],
+)
+def test_malformed_files_name_the_line(format: str, text: str, line: int | None) -> None:
+    if format == "srt" and line is None:  # a line that is not nearly a time is text
+        assert len(parse(text, format).cues) == 1
+        return
+    with pytest.raises(InputError, match=f"line {line}:" if line else "JSON"):
+        parse(text, format)
+
+
+@pytest.mark.parametrize("format", TIMED)
+@given(text=st.text())
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_read_ends_in_a_track_or_an_input_error(format: str, text: str) -> None:
+    try:
+        parse(text, format)
+    except InputError as error:
+        assert str(error)
+
+
+def test_unknown_formats_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        render(of("x"), "sub")
+    assert "srt" in caught.value.hint
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("encoding", "language"),
+    [("utf-8", None), ("utf-8-sig", None), ("utf-16", None), ("utf-32", None), ("cp1252", None),
+     ("cp1250", "cs"), ("latin-1", "es")],
+)  # fmt: skip
+def test_read_finds_the_encoding(tmp_path: Path, encoding: str, language: str | None) -> None:
+    path = tmp_path / "film.srt"
+    text = "žluť" if language == "cs" else "Año, Straße"
+    path.write_bytes(render(of(text), "srt").encode(encoding))
+    track = subtitles.read(path, language)
+    assert track.cues[0].text == text
+    assert track.language == (language or "und")
+
+
+def test_read_knows_the_code_page_of_russian_and_japanese(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    for language, page, text in (("ru", "cp1251", "Привет"), ("ja", "cp932", "字幕です")):
+        path.write_bytes(render(of(text), "srt").encode(page))
+        assert subtitles.read(path, language).cues[0].text == text
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\x00\x01", "line 3: not text"),
+        ("a.srt", b"\xff\xfe\x00\xd8", "line 1"),
+        ("a.srt", b"ok\n", "line 1"),
+        ("a.mp4", b"", "a.mp4 is not a subtitle file"),
+        ("none.srt", None, "cannot be read"),
+    ],
+)
+def test_read_says_what_is_wrong(tmp_path: Path, name: str, data: bytes | None, said: str) -> None:
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(InputError, match=said) as caught:
+        subtitles.read(path)
+    assert name in str(caught.value)
+
+
+# Style
+
+
+def test_style_is_parsed() -> None:
+    assert parse_style("font=Noto Sans,size=48,color=#ffff00,outline=2,position=top") == Style(
+        "Noto Sans", 48, "#FFFF00", 2, "top"
+    )
+    assert parse_style({"color": "Yellow"}) == Style(color="#FFFF00")
+    assert parse_style("") == Style()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["colour=red", "size", "size=big", "size=0", "size=nan", "size=inf", "color=#12", "color=ink",
+     "outline=-1", "position=left", "font=", "font=a{b"],
+)  # fmt: skip
+def test_a_wrong_style_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_style(text)
+    assert caught.value.hint
+
+
+def test_style_reaches_ass() -> None:
+    style = "font=Noto Sans,size=50,color=#ff8000,outline=0,position=top"
+    text = render(of("x"), "ass", style=parse_style(style), play_res=(640, 360))
+    assert "PlayResX: 640\nPlayResY: 360\n" in text
+    look = pysubs2.SSAFile.from_string(text).styles["Default"]
+    assert (look.fontname, look.fontsize, look.outline) == ("Noto Sans", 50, 0)
+    assert look.primarycolor == pysubs2.Color(255, 128, 0)
+    assert look.alignment == pysubs2.Alignment.TOP_CENTER
+    assert render(of("x"), "ass", style={"position": "top"}) == render(
+        of("x"), "ass", style=Style(position="top")
+    )
+
+
+def test_text_scales_with_the_video_and_fits_a_portrait_one() -> None:
+    def size(width: int, height: int) -> float:
+        subs = pysubs2.SSAFile.from_string(render(of("x"), "ass", play_res=(width, height)))
+        return subs.styles["Default"].fontsize
+
+    assert size(3840, 2160) == pytest.approx(3 * size(1280, 720), rel=0.01)
+    assert 50 < size(1080, 1920) < 80 and 50 < size(1920, 1080) < 80
+    with pytest.raises(UsageError):
+        render(of("x"), "ass", play_res=(0, 1080))
+
+
+# pysrt
+
+
+def test_pysrt_both_ways() -> None:
+    pytest.importorskip("pysrt")
+    track = of("one\ntwo", "<i>three</i>")
+    subs = subtitles.to_pysrt(track)
+    assert [str(item.start) for item in subs] == ["00:00:00,000", "00:00:02,000"]
+    assert subtitles.from_pysrt(subs, "en") == track
+
+
+def test_without_pysrt_the_hint_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pysrt", None)
+    with pytest.raises(MissingDependency) as caught:
+        subtitles.to_pysrt(of("x"))
+    assert caught.value.hint == 'pip install "dubkit[pysrt]"'
+
+
+def test_no_warnings() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for format in TIMED:
+            parse(render(replace(of("x", "y"), language="fr"), format), format)
