@@ -493,7 +493,7 @@ def _timed(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
         need = max(limits.min_duration, limits.reading_time(cue.text))
         end = max(cue.end + limits.linger, min(cue.start + need, cue.end + limits.late))
         end = max(end, cue.start + limits.min_duration)
-        end = min(end, cue.start + limits.max_duration, room)
+        end = min(end, cue.start + limits.max_duration)
         if following - end < limits.joined_below + _EPSILON:
             if room - cue.start <= limits.max_duration:
                 end = room

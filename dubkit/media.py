@@ -232,7 +232,7 @@ def probe(path: Path) -> Media:
             codec = codec_name(stream)
             facts = (stream.index, codec, bcp47(stream.metadata.get("language")))
             title = _title(stream.metadata)
-            default = bool(int(stream.disposition) & 1)
+            default = has_flag(stream.disposition, 1)  # AV_DISPOSITION_DEFAULT
             if stream.type == "audio":
                 context: Any = stream.codec_context
                 channels = context.layout.nb_channels if context else 0
@@ -263,9 +263,14 @@ def codec_name(stream: Any) -> str:
     return context.codec.canonical_name if context else "unknown"
 
 
+def has_flag(flags: Any, bit: int) -> bool:
+    """Whether ``bit`` is set, in PyAV's plain numbers and in its older enums."""
+    return bool(int(getattr(flags, "value", flags)) & bit)
+
+
 def is_cover(stream: Any) -> bool:
     """Whether a video stream is a still picture that goes with the file."""
-    return bool(int(stream.disposition) & 0x400)  # AV_DISPOSITION_ATTACHED_PIC
+    return has_flag(stream.disposition, 0x400)  # AV_DISPOSITION_ATTACHED_PIC
 
 
 def _title(metadata: dict[str, str]) -> str | None:
@@ -307,7 +312,7 @@ def start_of(container: av.container.InputContainer) -> float:
 
 def clock_restarts(container: av.container.InputContainer) -> bool:
     """Whether the format's clock may wrap or start anew (MPEG streams)."""
-    return bool(int(container.format.flags) & 0x0200)  # AVFMT_TS_DISCONT
+    return has_flag(container.format.flags, 0x0200)  # AVFMT_TS_DISCONT
 
 
 # ---------------------------------------------------------------- sound

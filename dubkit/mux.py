@@ -81,8 +81,6 @@ class _Source:
     """What the command lines need to know of a file beyond its :class:`Media`."""
 
     streams: tuple[_Stream, ...]
-    start: float
-    """Seconds on the file's own clock at which it starts; can be below 0."""
     zero: float
     """Seconds on that clock that a player shows as 0."""
     restarts: bool
@@ -223,7 +221,6 @@ def _look(media: Media) -> _Source:
                 tick = str(stream.time_base).replace("/", ":")
         return _Source(
             streams=tuple(streams),
-            start=(container.start_time or 0) / 1_000_000,
             zero=start_of(container),
             restarts=clock_restarts(container),
             tags=dict(container.metadata),
@@ -255,14 +252,13 @@ def _command(
 ) -> list[str]:
     """The arguments of ffmpeg: ``kept`` streams of the source, then the new subtitles."""
     demuxer = media.container.split(",")[0]
-    # ffmpeg moves the source's start to 0. A start below 0 is the run-in of a sound encoder and
-    # stays below, as players have it.
-    argv = ["-itsoffset", f"{source.start - source.zero:.6f}"]
+    argv: list[str] = []
     if demuxer in ("avi", "mpeg", "h264", "hevc", "m4v"):
         argv += ["-fflags", "+genpts"]  # these lack the time at which a frame is shown
     argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-f", demuxer]
     argv += ["-i", file_url(media.path)]
-    # In MPEG streams 0 is rather the start of the streams it copies: the subtitles follow that.
+    # ffmpeg moves the source's start to 0; but in MPEG streams the start of those streams that it
+    # copies, so the subtitles follow that.
     starts = [stream.start for stream in kept if stream.start is not None]
     late = source.zero - min(starts) if source.restarts and starts else 0.0
     for subtitle in subtitles:

@@ -301,6 +301,8 @@ def test_unhurried_speech_breaks_no_rule(tokens: list[str], seed: int) -> None:
     out = from_words(Track("en", (Cue(0, at, "", tuple(words)),)))
     assert [v for v in check(out, "netflix") if v.rule != "reading-speed"] == []
     assert out.words == tuple(words)
+    # Nobody is cut short by more than the gap.
+    assert all(cue.end >= cue.words[-1].end - 2 / 24 - 1e-6 for cue in out.cues)
     by_start = {word.start for word in words}
     assert all(cue.start in by_start for cue in out.cues)
 
@@ -338,6 +340,19 @@ def test_two_hurried_words_join_their_neighbour() -> None:
              Word(1.8, 2.0, " to"), Word(2.0, 2.6, " me.")]  # fmt: skip
     out = from_words(Track("en", (Cue(1, 3, "", tuple(words)),)))
     assert [cue.text for cue in out.cues] == ["Oh yes. Listen to me."]
+
+
+def test_no_word_is_left_behind_alone() -> None:
+    text = "He told me, and I will never forget it, that the whole town had been flooded, sadly."
+    cues = from_words(speech(text, "en")).cues
+    assert min(len(cue.words) for cue in cues) >= 3
+
+
+def test_no_cue_is_a_flash_where_it_could_join_another() -> None:
+    text = "Go. Run. Now. He is right behind you, and he is never going to stop. Ever. You see?"
+    for pace in (0.03, 0.04, 0.05):
+        track = from_words(speech(text, "en", pace))
+        assert not [v for v in check(track) if v.rule == "min-duration"]
 
 
 def test_a_long_word_is_cut_over_lines_and_stays_one_word() -> None:
@@ -400,6 +415,7 @@ def test_the_out_time_runs_into_silence_as_far_as_reading_needs() -> None:
         ("J.", "Smith", "en", False),
         ("p.m.", "The", "en", True),
         ("U.S.", "Army", "en", False),
+        ("Inc.", "and", "en", False),
         ("No.", "Never", "en", True),
         ("No.", "5", "en", False),
         ("me.", "Then", "en", True),

@@ -286,6 +286,17 @@ def test_a_batch_that_does_not_fit_is_halved(
         tiny.recognize(windows, ENGLISH, Clock())
 
 
+def test_batches_follow_the_free_memory(tiny: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tiny._fitting_batch() == torch_engine.CPU_BATCH
+    monkeypatch.setattr(tiny, "device", torch.device("cuda"))
+    found = []
+    for gigabytes in (0.01, 0.5, 80):
+        free = int(gigabytes * 1e9)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
+        found.append(tiny._fitting_batch())
+    assert found[0] == 1 < found[1] < found[2] == torch_engine.MAX_CUDA_BATCH
+
+
 def test_a_draft_does_not_change_the_text(
     tiny_folder: Path,
     tiny: TorchEngine,

@@ -30,7 +30,9 @@ BATCHES_AHEAD = 2
 """Batches per worker that are formed together: enough windows to sort by length, few enough that
 memory stays flat."""
 PROBES = 3
-"""Windows that the language is told from."""
+"""Windows that the language is told from ..."""
+PROBE_SECONDS = 8.0
+"""... and how much of each is listened to; Whisper itself looks at 30 seconds."""
 SAFE_BEAM = 5
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
@@ -78,7 +80,10 @@ def detect_language(engine: Engine, audio: Path) -> tuple[str, float]:
     probes = list(islice(windows(sound, engine.max_seconds), PROBES))
     if not probes:
         return "en", 0.0
-    odds = engine.detect_language([samples_of(sound, probe.start, probe.end) for probe in probes])
+    ends = [min(probe.end, probe.start + PROBE_SECONDS) for probe in probes]
+    odds = engine.detect_language(
+        [samples_of(sound, probe.start, end) for probe, end in zip(probes, ends, strict=True)]
+    )
     return max(odds.items(), key=lambda item: item[1])
 
 
