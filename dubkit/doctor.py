@@ -17,7 +17,14 @@ from .pipeline import has_torch_and_gpu
 
 LEAST_DISK = 2 * 2**30
 """Bytes free under which a long video may not fit."""
-SCRIPTS = {"Latin": "A", "Chinese": "中", "Japanese": "あ", "Korean": "한", "Arabic": "ع", "Thai": "ก"}
+SCRIPTS = {
+    "Latin": "A",
+    "Chinese": "中",
+    "Japanese": "あ",
+    "Korean": "한",
+    "Arabic": "ع",
+    "Thai": "ก",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,12 @@ def doctor_command(arguments: Sequence[str]) -> int:
             json.dumps(
                 {
                     "checks": [
-                        {"name": f.name, "state": f.state, "problem": f.problem, "optional": f.optional}
+                        {
+                            "name": f.name,
+                            "state": f.state,
+                            "problem": f.problem,
+                            "optional": f.optional,
+                        }
                         for f in findings
                     ]
                 },
@@ -95,7 +107,9 @@ def examine() -> Iterator[Finding]:
         state = _state("transcribers", plugin.name)
         ready = state == "ready"
         optional = plugin.name != "faster-whisper"
-        yield Finding(plugin.name, state if ready else "not ready", "" if ready else state, optional)
+        yield Finding(
+            plugin.name, state if ready else "not ready", "" if ready else state, optional
+        )
     yield _gpu()
     yield _model()
     yield from _fonts()
@@ -110,11 +124,15 @@ def _ffmpeg() -> Iterator[Finding]:
         lines: list[str] = []
         process.run([path, "-version"], on_line=lines.append, timeout=20)
         version = lines[0].split(" Copyright")[0] if lines else "does not start"
-        yield Finding("ffmpeg", f"{version} ({path})", "" if lines else "pip install imageio-ffmpeg")
+        yield Finding(
+            "ffmpeg", f"{version} ({path})", "" if lines else "pip install imageio-ffmpeg"
+        )
         filters: list[str] = []
         process.run([path, "-hide_banner", "-filters"], on_line=filters.append, timeout=20)
         has_ass = any(line.split()[1:2] == ["ass"] for line in filters)
-        problem = "" if has_ass else "--burn needs an ffmpeg with libass: pip install imageio-ffmpeg"
+        problem = (
+            "" if has_ass else "--burn needs an ffmpeg with libass: pip install imageio-ffmpeg"
+        )
         yield Finding("libass", "built in" if has_ass else "missing", problem, optional=True)
     except (DubkitError, OSError, TimeoutError) as failure:
         yield Finding("ffmpeg", str(failure), "pip install imageio-ffmpeg")
@@ -149,7 +167,9 @@ def _model() -> Finding:
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = [repo.repo_id for repo in scan_cache_dir().repos if "whisper" in repo.repo_id]
+        repositories = [
+            repo.repo_id for repo in scan_cache_dir().repos if "whisper" in repo.repo_id
+        ]
     except CacheNotFound:
         repositories = []
     if repositories:

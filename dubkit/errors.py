@@ -54,6 +54,6 @@ class PluginError(DubkitError):
 
 
 class OutputError(DubkitError):
-    """A result cannot be written: the disk is full, the folder is read-only, the file is not ours."""
+    """A result cannot be written: a full disk, a read-only folder, a file that is not ours."""
 
     exit_status = 7

@@ -176,7 +176,9 @@ def _class_in_file(spec: str) -> Any:
 
 def _values(engine: Any, name: str, settings: Mapping[str, str]) -> dict[str, object]:
     """Settings as the types of the engine's fields."""
-    known = {field.name for field in fields(engine) if field.init} if is_dataclass(engine) else set()
+    known = (
+        {field.name for field in fields(engine) if field.init} if is_dataclass(engine) else set()
+    )
     hints = typing.get_type_hints(engine) if known else {}
     for key in settings:
         if key not in known:

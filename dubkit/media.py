@@ -92,7 +92,7 @@ def ffmpeg_path() -> str:
     if found := shutil.which("ffmpeg"):
         return found
     with contextlib.suppress(ImportError, RuntimeError):
-        import imageio_ffmpeg  # type: ignore[import-untyped]
+        import imageio_ffmpeg
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")

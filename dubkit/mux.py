@@ -291,8 +291,8 @@ def _command(
     argv += ["-fflags", "+bitexact"]
     # For Dolby Vision's and spherical video's boxes.
     argv += ["-strict", "unofficial"]
-    # Room for streams that start late. The time that the muxer waits for the sparse subtitles
-    # (-max_interleave_delta) stays 10 s: 0 would keep the rest of the film in memory.
+    # Room for streams that start late. -max_interleave_delta stays at its 10 s, which bounds what
+    # is kept in memory while the muxer waits for the next of the sparse subtitles.
     argv += ["-max_muxing_queue_size", "9999"]
     if muxer in _MOV:
         # Index first, so that the file plays while it loads; costs one more pass over it. Keys

@@ -350,9 +350,7 @@ def _subbed(run: _Run, work: Workspace, track: Track, video: Path) -> None:
                 else:
                     title = language_name(track.language)
                     added = mux.SubtitleFile(file, track.language, title)
-                    run.warnings.extend(
-                        mux.mux(run.media, [added], out, progress=run.report(step))
-                    )
+                    run.warnings.extend(mux.mux(run.media, [added], out, progress=run.report(step)))
         finally:
             file.unlink(missing_ok=True)
 

@@ -84,6 +84,11 @@ def flash_onsets(path: Path) -> list[float]:
     return found
 
 
+def disposition(stream: av.stream.Stream) -> int:
+    """A stream's flags as a number, which PyAV before 17 wraps in an enum."""
+    return int(getattr(stream.disposition, "value", stream.disposition))
+
+
 def packets(path: Path) -> dict[int, list[tuple[float | None, str]]]:
     """Each stream's packets: second from the file's start, and a hash of the content."""
     with av.open(f"file:{path.absolute()}") as container:

@@ -1,4 +1,4 @@
-"""``distil-whisper``: Whisper and Distil-Whisper on torch and transformers, the default on a GPU."""
+"""``distil-whisper``: Whisper and Distil-Whisper on torch, the default on a GPU."""
 
 from __future__ import annotations
 

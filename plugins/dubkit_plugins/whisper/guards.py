@@ -21,7 +21,7 @@ MAX_COMPRESSION = 2.4
 MIN_LOGPROB = -1.0
 """A mean log-probability under this is guessing (openai/whisper)."""
 NO_SPEECH = 0.6
-"""A probability of no speech above this, with a low log-probability, is silence (openai/whisper)."""
+"""A probability of no speech above this, where the text is unsure too, is silence (the same)."""
 MAX_CHARACTERS_PER_SECOND = 36.0
 """Of speech, in any script; auctioneers reach 30."""
 MAX_UNWORDED = 2.0
@@ -35,11 +35,14 @@ _INVENTIONS = frozenset(
     for phrase in """
     thank you | thanks for watching | thank you for watching | you | bye | please subscribe
     subtitles by the amara org community | subtitles by | the end | merci | sous titrage st 501
-    sous titres réalisés para la communauté d amara org | vielen dank | untertitel der amara org community
+    sous titres réalisés para la communauté d amara org | vielen dank
+    untertitel der amara org community
     untertitel im auftrag des zdf für funk 2017 | gracias | gracias por ver el video
-    subtítulos realizados por la comunidad de amara org | obrigado | legendas pela comunidade amara org
+    subtítulos realizados por la comunidad de amara org | obrigado
+    legendas pela comunidade amara org
     sottotitoli creati dalla comunità amara org | продолжение следует | спасибо за просмотр
-    субтитры сделал dimatorzok | редактор субтитров а семкин корректор а егорова | 谢谢大家 | 謝謝大家
+    субтитры сделал dimatorzok | редактор субтитров а семкин корректор а егорова
+    谢谢大家 | 謝謝大家
     ご視聴ありがとうございました | 谢谢观看 | 시청해주셔서 감사합니다 | mbc 뉴스 이덕영입니다
     """.replace("\n", "|").split("|")
     if phrase.strip()

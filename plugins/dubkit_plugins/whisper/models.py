@@ -19,7 +19,7 @@ from dubkit import InputError, MissingDependency, Progress, UsageError
 
 log = logging.getLogger("dubkit")
 
-REMOTE_FILES = ("*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt")
+REMOTE_FILES = ["*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"]
 """What a Whisper model needs of a repository; no pickles."""
 ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
 """Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
@@ -148,7 +148,7 @@ def download(name: str, repository: str, progress: Progress) -> Weights | None:
     log.info("downloading %s from the hub: %s, %.0f MB", name, repository, total / 1e6)
     done = 0.0
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         """Tells our progress what the hub's library tells its bar."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:

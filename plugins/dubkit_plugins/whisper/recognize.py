@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -231,7 +231,7 @@ def _joined(attempts: Sequence[_Attempt]) -> _Attempt:
 def _halve(window: Window) -> list[Window]:
     """The window in two, parted at its longest pause."""
     spans = window.speech
-    pauses = [after.start - before.end for before, after in zip(spans, spans[1:], strict=False)]
+    pauses = [after.start - before.end for before, after in pairwise(spans)]
     cut = pauses.index(max(pauses)) + 1
     middle = (spans[cut - 1].end + spans[cut].start) / 2
     return [Window(window.start, middle, spans[:cut]), Window(middle, window.end, spans[cut:])]

@@ -69,7 +69,9 @@ def open_wav(path: Path) -> npt.NDArray[np.int16]:
             frames = sound.getnframes()
             if frames:
                 sound.readframes(1)
-                offset = sound.getfp().tell() - sound.getsampwidth()  # type: ignore[attr-defined]
+                file = sound.getfp()
+                assert file is not None
+                offset = file.tell() - sound.getsampwidth()
     except (wave.Error, EOFError, OSError) as failure:
         raise InputError(f"cannot read {path.name}: {failure}") from failure
     if layout != (1, 2, SAMPLE_RATE):
@@ -82,7 +84,7 @@ def open_wav(path: Path) -> npt.NDArray[np.int16]:
 def samples_of(sound: npt.NDArray[np.int16], start: float, end: float) -> Samples:
     """The sound from ``start`` to ``end`` (seconds) as floats."""
     piece = sound[max(0, round(start * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
-    return piece.astype(np.float32) / 32_768
+    return piece.astype(np.float32) / np.float32(32_768)
 
 
 def voice_activity(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
