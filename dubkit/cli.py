@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _make(arguments)
     except DubkitError as failure:
         if json_wanted:
-            print(json.dumps({"outputs": [], "warnings": [], "errors": [_error(failure)]}))
+            print(json.dumps(_summary([], [(None, failure)])))
         _complain(failure)
         return failure.exit_status
     except KeyboardInterrupt:
@@ -145,21 +145,23 @@ def _make(arguments: Sequence[str]) -> int:
     console = Console(quiet=given.quiet, verbose=given.verbose)
     with console:
         options = _options(given)
-        sources = inputs.expand(given.inputs)
-        if not sources:
+        if not given.inputs:
             raise UsageError("no input is named", USAGE)
+        pipeline.engine_of(options)  # or every input would say the same
+        sources, errors = inputs.expand(given.inputs)
+        total = len(sources) + len(errors)
+        for name, failure in errors:
+            console.fail(failure, name)
         results: list[Result] = []
-        errors: list[tuple[Path, DubkitError]] = []
         for number, source in enumerate(sources, 1):
-            name = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
+            title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
-                with console.job(name):
+                with console.job(title):
                     result = pipeline.process(source, options, console.progress)
             except DubkitError as failure:
                 errors.append((source, failure))
-                console.fail(failure, source if len(sources) > 1 else None)
-                # Every other input would fail in the same way, after the same wait.
-                if isinstance(failure, UsageError) or _no_space(failure):
+                console.fail(failure, source if total > 1 else None)
+                if _no_space(failure):  # nor will there be for the others
                     break
                 continue
             results.append(result)
@@ -168,13 +170,14 @@ def _make(arguments: Sequence[str]) -> int:
                 for path in result.outputs:
                     print(path, flush=True)
     if given.json:
-        print(json.dumps(_summary(results, errors), ensure_ascii=False))
+        print(json.dumps(_summary(results, errors), ensure_ascii=False), flush=True)
     if not errors:
         return 0
-    if len(sources) == 1:
+    if total == 1:
         return errors[0][1].exit_status
     if not given.quiet:
-        sys.stderr.write(f"dubkit: {len(errors)} of {len(sources)} inputs failed\n")
+        failed = total - len(results)
+        sys.stderr.write(f"dubkit: {failed} of {total} inputs failed\n")
     return SOME_FAILED
 
 
@@ -224,7 +227,7 @@ def _options(given: argparse.Namespace) -> Options:
 
 
 def _summary(
-    results: Sequence[Result], errors: Sequence[tuple[Path, DubkitError]]
+    results: Sequence[Result], errors: Sequence[tuple[Path | None, DubkitError]]
 ) -> Mapping[str, Any]:
     """The object of ``--json``: the whole run, then each input's own."""
     parts = [pipeline.summary(result) for result in results]
@@ -238,7 +241,10 @@ def _summary(
         "timings": timings,
         "rtfx": round(media_seconds / timings["total"], 2) if timings.get("total") else 0.0,
         "warnings": [warning for result in results for warning in result.warnings],
-        "errors": [{"source": str(source), **_error(failure)} for source, failure in errors],
+        "errors": [
+            {"source": str(source) if source else None, **_error(failure)}
+            for source, failure in errors
+        ],
         "results": parts,
     }
 

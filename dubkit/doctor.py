@@ -67,6 +67,8 @@ def _state(kind: str, name: str) -> str:
         problems = hooks.load(kind, name).check()
     except DubkitError as failure:
         return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+    except (Exception, SystemExit) as failure:  # anybody's code
+        return f"its check fails: {failure}"
     return "; ".join(problems) or "ready"
 
 

@@ -8,6 +8,7 @@ nothing; loading imports exactly one module. Plugins import only dubkit's public
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -102,7 +103,7 @@ def load(kind: str, spec: str, settings: Mapping[str, str] | None = None) -> Any
     """Import the engine ``spec`` (a name, or ``./file.py:ClassName``) and build it.
 
     Raises :class:`UsageError` for an unknown name or setting, :class:`MissingDependency` when its
-    libraries are not installed, :class:`PluginError` when its module fails.
+    libraries are not installed, :class:`PluginError` when its module or its class fails.
     """
     if ":" in spec:
         engine = _class_in_file(spec)
@@ -118,12 +119,24 @@ def load(kind: str, spec: str, settings: Mapping[str, str] | None = None) -> Any
             ) from missing
         except DubkitError:
             raise
-        except Exception as failure:
+        except (Exception, SystemExit) as failure:
             raise PluginError(
                 f"{kind[:-1]} {spec} ({plugin.distribution}) cannot be imported: {failure}",
                 "pip install --upgrade --force-reinstall " + plugin.distribution.split()[0],
             ) from failure
-    return engine(**_values(engine, spec, settings or {}))
+    try:
+        return engine(**_values(engine, own_name(spec), settings or {}))
+    except DubkitError:
+        raise
+    except (Exception, SystemExit) as failure:
+        raise PluginError(
+            f"{kind[:-1]} {spec} does not start: {failure}", "look at its settings (-o)"
+        ) from failure
+
+
+def own_name(spec: str) -> str:
+    """The name that an engine's settings go by: ``ClassName`` for ``./file.py:ClassName``."""
+    return spec.rpartition(":")[2]
 
 
 def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, object]:
@@ -138,13 +151,15 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
         origin = find(kind, spec).distribution
     values: dict[str, object] = dict(sorted(settings.items()))
     for key, value in settings.items():
-        path = Path(value).expanduser()
-        if value and path.exists():
-            files = [path] if path.is_file() else sorted(path.iterdir())
-            values[key] = [
-                [file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files
-            ]
-    return {"engine": spec.rpartition(":")[2], "origin": origin, "settings": values}
+        # Not a file's name at all: too long for one, ~nobody, a folder that may not be read.
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            path = Path(value).expanduser()
+            if value and path.exists():
+                files = [path] if path.is_file() else sorted(path.iterdir())
+                values[key] = [
+                    [file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files
+                ]
+    return {"engine": own_name(spec), "origin": origin, "settings": values}
 
 
 def _split(spec: str) -> tuple[Path, str]:
@@ -167,7 +182,7 @@ def _class_in_file(spec: str) -> Any:
         raise MissingDependency(
             f"{path.name} needs the package {missing.name}", f"pip install {missing.name}"
         ) from missing
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         raise PluginError(f"{path} cannot be imported: {failure}") from failure
     if not inspect.isclass(getattr(module, name, None)):
         raise UsageError(f"{path} has no class {name}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .errors import InputError
+from .errors import DubkitError, InputError
 from .workspace import SUFFIX
 
 MEDIA_SUFFIXES = frozenset(
@@ -20,30 +21,35 @@ OURS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a folder's second run must not take as input."""
 
 
-def expand(names: Sequence[str]) -> list[Path]:
-    """The media files meant, each once, in the order named and by name within a folder.
+def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitError]]]:
+    """The media files meant, each once, in the order named and by name within a folder; and what
+    is wrong with the names that stand for none.
 
-    Raises InputError for a name that nothing goes by, and a folder without media.
+    A name that is no pattern is a file, also when it is missing: reading it will tell.
     """
     found: dict[Path, None] = {}
+    wrong: list[tuple[Path, DubkitError]] = []
     for name in names:
-        path = Path(name).expanduser()
-        if path.is_dir():
-            inside = _media_in(path.rglob("*"))
-            if not inside:
-                raise InputError(
+        path = Path(name)
+        with contextlib.suppress(RuntimeError):  # ~nobody: a file may be called that
+            path = path.expanduser()
+        try:
+            if path.is_dir():
+                inside = _media_in(path.rglob("*"))
+                missing = InputError(
                     f"the folder {path} has no media files", "name a folder with video or sound"
                 )
-            found.update(dict.fromkeys(inside))
-        elif path.exists() or not glob.has_magic(name):
-            found[path] = None  # also when it is missing: the batch goes on and says so
-        else:
-            matches = [Path(match) for match in glob.glob(str(path), recursive=True)]
-            inside = _media_in(matches)
-            if not inside:
-                raise InputError(f"no media file is called {name}", "look at the pattern")
-            found.update(dict.fromkeys(inside))
-    return list(found)
+            elif path.exists() or not glob.has_magic(name):
+                inside = [path]
+            else:
+                inside = _media_in(Path(hit) for hit in glob.glob(str(path), recursive=True))
+                missing = InputError(f"no media file is called {name}", "look at the pattern")
+        except OSError:  # no file can be called that: reading it will tell why
+            inside = [path]
+        found.update(dict.fromkeys(inside))
+        if not inside:
+            wrong.append((path, missing))
+    return list(found), wrong
 
 
 def _media_in(paths: Iterable[Path]) -> list[Path]:

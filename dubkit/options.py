@@ -11,7 +11,8 @@ from typing import Any
 from . import profiles, subtitles
 from .errors import UsageError
 
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""What a BCP-47 tag looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Options:
             raise UsageError("--crf is for --burn", "add --burn, or leave --crf out")
         if self.crf is not None and not 0 <= self.crf <= 51:
             raise UsageError(f"--crf is 0 (best) to 51 (worst), not {self.crf}")
-        if self.language is not None and not _LANGUAGE.fullmatch(self.language):
+        if self.language is not None and not LANGUAGE.fullmatch(self.language):
             raise UsageError(
                 f"{self.language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ..."
             )
@@ -95,6 +96,12 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
     for name in ("formats", "hotwords"):
         if isinstance(values.get(name), str):
             values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
+    if values.get("audio_track") is not None:
+        values["audio_track"] = str(values["audio_track"])
+    values["settings"] = {
+        engine: {key: str(value) for key, value in settings.items()}
+        for engine, settings in values.get("settings", {}).items()
+    }
     if values.get("output_dir") is not None:
         values["output_dir"] = Path(values["output_dir"])
     return Options(**values)

@@ -6,6 +6,7 @@ of all that it depends on, and nothing here knows how an engine works.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -19,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from . import cues, hooks, media, mux, subtitles, workspace
-from .errors import DubkitError, InputError, OutputError, PluginError
+from .errors import DubkitError, InputError, OutputError, PluginError, UsageError
 from .hooks import Progress
-from .options import Options, from_keywords
-from .types import AudioStream, Cue, Media, Result, Track, Transcription, Word
+from .options import LANGUAGE, Options, from_keywords
+from .types import Cue, Result, Track, Transcription, Word
 from .workspace import Workspace, content_of, key_of
 
 log = logging.getLogger("dubkit")
@@ -53,29 +54,33 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     each with its words. Raises :class:`dubkit.DubkitError` kinds.
     """
     chosen = from_keywords({**options, "subs": True})
-    path = Path(source)
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
-        run = _Run(media.probe(path), chosen, progress or _silent)
+        run = _Run(Path(source), chosen, progress or _silent)
         with workspace.opened(Path(folder)) as work:
-            return _read_transcript(_transcript(run, work)).track
+            return _read(_transcript(run, work))
 
 
 class _Run:
-    """What all steps of one run share: what was asked for, and the notes taken."""
+    """What all steps of one run share: what was asked for, what was found, and the notes taken.
 
-    def __init__(self, found: Media, options: Options, progress: Progress) -> None:
-        self.media = found
+    Whatever can be known to be wrong is raised here, before anything is written.
+    """
+
+    def __init__(self, source: Path, options: Options, progress: Progress) -> None:
+        self.engine, self.settings = engine_of(options)
+        self.media = media.probe(source)
+        self.stream = media.pick_audio(self.media, options.audio_track)
         self.options = options
         self.progress = progress
         self.timings: dict[str, float] = {}
-        self.warnings: list[str] = list(found.warnings)
+        self.warnings: list[str] = list(self.media.warnings)
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
         """Note the wall time of a step that really runs."""
         started = time.perf_counter()
         yield
-        self.timings[step] = time.perf_counter() - started
+        self.timings[step] = self.timings.get(step, 0.0) + time.perf_counter() - started
 
     def report(self, step: str) -> Callable[[float], None]:
         """The progress of a step that tells seconds of media done."""
@@ -85,12 +90,12 @@ class _Run:
 def process(source: Path, options: Options, progress: Progress) -> Result:
     """Make everything that ``options`` ask for of one input."""
     started = time.perf_counter()
-    run = _Run(media.probe(source), options, progress)
+    run = _Run(source, options, progress)
     folder = options.output_dir or source.parent
     stem = source.stem
+    video = _video_name(run, folder, stem)
     with workspace.opened(folder / f"{stem}{workspace.SUFFIX}") as work:
         _refuse_clash(run, work, folder, stem)
-        video = _video_name(run, folder, stem)
         if video:
             work.claim(video, force=options.force)
         transcript = _transcript(run, work)
@@ -122,46 +127,38 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
 def _transcript(run: _Run, work: Workspace) -> Path:
     """``transcript.json``: what was said, with times, as the engine heard it."""
     options = run.options
-    stream = media.pick_audio(run.media, options.audio_track)
-    engine = _engine_name(options)
-    settings = options.engine_settings(engine)
-    sound = key_of(source=work.hash_source(run.media.path), stream=stream.index)
+    sound = key_of(source=work.hash_source(run.media.path), stream=run.stream.index)
     key = key_of(
         sound=sound,
-        engine=hooks.identity("transcribers", engine, settings),
+        engine=hooks.identity("transcribers", run.engine, run.settings),
         language=options.language,
         prompt=options.prompt,
         hotwords=options.hotwords,
     )
 
-    def make(path: Path) -> None:
+    def make(path: Path) -> list[str]:
         with run.timed("load"):
-            transcriber = hooks.load("transcribers", engine, settings)
-        audio = work.step(AUDIO, sound, lambda wav: _extract(run, stream, wav))
+            transcriber = hooks.load("transcribers", run.engine, run.settings)
+        audio = work.step(AUDIO, sound, lambda wav: _extract(run, wav))
         with run.timed("transcribe"):
-            heard = _ask(run, engine, transcriber, audio, work.folder_for("transcribe", key))
+            heard = _ask(run, transcriber, audio, work.folder_for("transcribe", key))
         for part, seconds in heard.timings.items():
             run.timings[f"transcribe: {part}"] = seconds
-        transcript = {
-            **json.loads(subtitles.render(heard.track, "json")),
-            "model": heard.model,
-            "warnings": [*run.warnings, *heard.warnings],
-        }
-        path.write_text(json.dumps(transcript, ensure_ascii=False, indent=1), "utf-8")
+        transcript = json.loads(subtitles.render(heard.track, "json"))
+        workspace.write_json(path, {**transcript, "model": heard.model})
+        return [*work.warnings_of(AUDIO), *heard.warnings]
 
-    path = work.step(TRANSCRIPT, key, make)
-    run.warnings += _read_transcript(path).warnings
-    return path
+    return work.step(TRANSCRIPT, key, make)
 
 
-def _extract(run: _Run, stream: AudioStream, wav: Path) -> None:
+def _extract(run: _Run, wav: Path) -> list[str]:
     with run.timed("audio"):
-        run.warnings += media.extract_audio(run.media, stream, wav, run.report("audio"))
+        return media.extract_audio(run.media, run.stream, wav, run.report("audio"))
 
 
-def _ask(run: _Run, name: str, transcriber: Any, audio: Path, folder: Path) -> Transcription:
+def _ask(run: _Run, transcriber: Any, audio: Path, folder: Path) -> Transcription:
     """Have the engine transcribe, and believe nothing that it says without looking."""
-    options = run.options
+    options, name = run.options, run.engine
     try:
         heard = transcriber.transcribe(
             audio,
@@ -173,7 +170,12 @@ def _ask(run: _Run, name: str, transcriber: Any, audio: Path, folder: Path) -> T
         )
         if not isinstance(heard, Transcription):
             raise TypeError(f"it returned {type(heard).__name__}, not a Transcription")
-        track = _sound_track(heard.track, _seconds_of(audio))
+        return Transcription(
+            _sound_track(heard.track, _seconds_of(audio)),
+            str(heard.model),
+            {str(part): float(seconds) for part, seconds in heard.timings.items()},
+            tuple(map(str, heard.warnings)),
+        )
     except DubkitError:
         raise
     except MemoryError as failure:
@@ -181,33 +183,52 @@ def _ask(run: _Run, name: str, transcriber: Any, audio: Path, folder: Path) -> T
             f"transcriber {name} ran out of memory",
             f"choose a smaller --model, or -o {name}.batch_size=1",
         ) from failure
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         log.debug("transcriber %s failed", name, exc_info=True)
+        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise media.cannot_write(folder, failure) from failure
+        what = str(failure) or type(failure).__name__
         raise PluginError(
-            f"transcriber {name} failed: {failure}", "-v shows where; dubkit doctor checks it"
+            f"transcriber {name} failed: {what}", "-v shows where; dubkit doctor checks it"
         ) from failure
-    return replace(heard, track=track)
 
 
 def _sound_track(track: Track, duration: float) -> Track:
     """The track with words that have text, finite times inside the sound, in order."""
-    kept: list[Cue] = []
+    _check_tag(track.language)
     last = 0.0
+
+    def placed(item: Word | Cue) -> tuple[float, float]:
+        nonlocal last
+        if not (math.isfinite(item.start) and math.isfinite(item.end)):
+            raise ValueError(f"{item.text!r} has no time")
+        last = min(max(item.start, last), duration)
+        return last, min(max(item.end, last), duration)
+
+    kept: list[Cue] = []
     for cue in track.cues:
-        words = []
-        for word in cue.words:
-            if not (math.isfinite(word.start) and math.isfinite(word.end)):
-                raise ValueError(f"the word {word.text!r} has no time")
-            start = min(max(word.start, last), duration)
-            end = min(max(word.end, start), duration)
-            last = start
-            words.append(Word(start, end, word.text, word.probability))
+        words = tuple(
+            Word(*placed(word), word.text, _odds(word.probability))
+            for word in cue.words
+            if word.text.strip()
+        )
         if words:
-            kept.append(replace(cue, start=words[0].start, end=words[-1].end, words=tuple(words)))
+            kept.append(replace(cue, start=words[0].start, end=words[-1].end, words=words))
         elif cue.text.strip():
-            start = min(max(cue.start, 0.0), duration)
-            kept.append(replace(cue, start=start, end=min(max(cue.end, start), duration)))
+            start, end = placed(cue)
+            kept.append(replace(cue, start=start, end=end))
     return Track(track.language, tuple(kept))
+
+
+def _odds(probability: float | None) -> float | None:
+    """A probability, or None for what is none; JSON has no word for NaN."""
+    return probability if probability is not None and 0 <= probability <= 1 else None
+
+
+def _check_tag(language: str) -> None:
+    """Raise ValueError for what is no language tag: it becomes a part of file names."""
+    if not LANGUAGE.fullmatch(language):
+        raise ValueError(f"{language!r} is not a language tag")
 
 
 def _seconds_of(audio: Path) -> float:
@@ -217,32 +238,42 @@ def _seconds_of(audio: Path) -> float:
         return sound.getnframes() / sound.getframerate()
 
 
-def _read_transcript(path: Path) -> Transcription:
-    text = path.read_text("utf-8", "replace")
+def _read(path: Path) -> Track:
+    """A track of the workspace, which people may have edited."""
     try:
-        track = subtitles.parse(text, "json")
-        extra = json.loads(text)
-        return Transcription(
-            track,
-            str(extra.get("model", "")),
-            warnings=tuple(map(str, extra.get("warnings", ()))),
-        )
-    except (InputError, ValueError, AttributeError) as failure:
-        raise _damaged(path, failure) from failure
+        track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
+        _check_tag(track.language)
+        for item in (*track.cues, *track.words):
+            if not (math.isfinite(item.start) and math.isfinite(item.end)):
+                raise ValueError(f"{item.text!r} has no time")
+        return track
+    except (InputError, OSError, TypeError, ValueError, AttributeError) as failure:
+        raise InputError(
+            f"{path} is damaged: {failure}", "mend it, or delete it to have it made again"
+        ) from failure
 
 
-def _damaged(path: Path, failure: Exception) -> InputError:
-    return InputError(
-        f"{path} is damaged: {failure}", "mend it, or delete it to have it made again"
-    )
+def engine_of(options: Options) -> tuple[str, dict[str, str]]:
+    """The transcriber to use, a name or ``./file.py:ClassName``, and its settings.
 
-
-def _engine_name(options: Options) -> str:
-    """The transcriber that ``auto`` stands for: torch where it has a GPU, else CTranslate2."""
-    if options.transcriber != "auto":
-        return options.transcriber
-    wants_cpu = options.device == "cpu"
-    return "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
+    ``auto`` stands for torch where it has a GPU, else CTranslate2. Raises UsageError for an engine
+    that is not there, and for settings of one that is not there.
+    """
+    engine = options.transcriber
+    if engine == "auto":
+        wants_cpu = options.device == "cpu"
+        engine = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
+    if ":" not in engine:
+        hooks.find("transcribers", engine)
+    own = hooks.own_name(engine)
+    installed = (plugin.name for kind in hooks.KINDS for plugin in hooks.plugins(kind))
+    known = list(dict.fromkeys([own, *installed]))
+    for name in options.settings:
+        if name not in known:
+            raise UsageError(
+                f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
+            )
+    return engine, options.engine_settings(own)
 
 
 def has_torch_and_gpu() -> bool:
@@ -259,20 +290,18 @@ def has_torch_and_gpu() -> bool:
 
 def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
     """The transcript as readable cues, by way of ``cues.<language>.json``."""
-    spoken = _read_transcript(transcript).track
+    spoken = _read(transcript)
     rate = run.media.video[0].frame_rate if run.media.video else None
 
-    def make(path: Path) -> None:
+    def make(path: Path) -> tuple[()]:
         with run.timed("cues"):
             track = cues.from_words(spoken, run.options.profile, rate)
         path.write_text(subtitles.render(track, "json"), "utf-8")
+        return ()
 
     key = key_of(transcript=content_of(transcript), profile=run.options.profile, rate=rate)
     path = work.step(f"cues.{spoken.language}.json", key, make)
-    try:
-        track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
-    except InputError as failure:
-        raise _damaged(path, failure) from failure
+    track = _read(path)
     if not track.cues:
         run.warnings.append("no speech was found, so there is nothing to show")
     for found in cues.check(track, run.options.profile, rate):
@@ -288,10 +317,11 @@ def _sidecars(run: _Run, work: Workspace, track: Track, folder: Path, stem: str)
         out = folder / f"{stem}.{track.language}.{name}"
         text = _rendered(run, track, name)
 
-        def make(path: Path, text: str = text) -> None:
-            # newline="": what is written is the same on every system.
-            with path.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+        def make(path: Path, text: str = text) -> tuple[()]:
+            with run.timed("subtitles"):
+                # newline="": what is written is the same on every system.
+                path.write_text(text, "utf-8", newline="")
+            return ()
 
         work.output(out, key_of(text=text), make, force=options.force)
         written.append(out)
@@ -337,20 +367,18 @@ def _subbed(run: _Run, work: Workspace, track: Track, video: Path) -> None:
         language=track.language,
     )
 
-    def make(out: Path) -> None:
+    def make(out: Path) -> list[str]:
         file = work.folder / f"subtitles{workspace.PART}.{kind}"
         file.write_text(text, "utf-8", newline="")
         step = "burn" if options.burn else "mux"
         try:
             with run.timed(step):
+                report = run.report(step)
                 if options.burn:
-                    run.warnings.extend(
-                        mux.burn(run.media, file, out, crf=options.crf, progress=run.report(step))
-                    )
-                else:
-                    title = language_name(track.language)
-                    added = mux.SubtitleFile(file, track.language, title)
-                    run.warnings.extend(mux.mux(run.media, [added], out, progress=run.report(step)))
+                    return mux.burn(run.media, file, out, crf=options.crf, progress=report)
+                title = language_name(track.language)
+                added = mux.SubtitleFile(file, track.language, title)
+                return mux.mux(run.media, [added], out, progress=report)
         finally:
             file.unlink(missing_ok=True)
 
@@ -368,7 +396,13 @@ def _refuse_clash(run: _Run, work: Workspace, folder: Path, stem: str) -> None:
 
 
 def _write_report(run: _Run, work: Workspace, result: Result) -> None:
-    """``report.json``: what was made, what it took, and every cue that is not as it should be."""
+    """``report.json``: what was made, what it took, and every cue that is not as it should be.
+
+    A run that found everything done leaves the report of the run that did it.
+    """
+    path = work.folder / REPORT
+    if set(run.timings) == {"total"} and path.exists():
+        return
     rate = run.media.video[0].frame_rate if run.media.video else None
     violations = cues.check(result.track, run.options.profile, rate)
     report = {
@@ -379,12 +413,12 @@ def _write_report(run: _Run, work: Workspace, result: Result) -> None:
             for v in violations
         ],
     }
-    part = work.folder / (REPORT + workspace.PART)
+    part = path.with_name(REPORT + workspace.PART)
     try:
-        part.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
-        part.replace(work.folder / REPORT)
+        workspace.write_json(part, report)
+        part.replace(path)
     except OSError as failure:
-        raise media.cannot_write(part, failure) from failure
+        raise media.cannot_write(path, failure) from failure
 
 
 def summary(result: Result) -> Mapping[str, object]:

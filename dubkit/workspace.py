@@ -9,10 +9,11 @@ An artefact that a person edited is kept and used; what follows sees its new con
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ PART = ".part"
 """Ending of files being written; swept when the next run begins."""
 HASHED_BELOW = 64 * 2**20
 """Bytes; a larger result counts as edited when its size or time changed, unread."""
+
+
+Make = Callable[[Path], Sequence[str]]
+"""Writes a file and returns what was amiss, a sentence each."""
 
 
 def key_of(**parts: object) -> str:
@@ -74,19 +79,26 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.warnings: list[str] = []
-        for left in [*folder.glob(f"*{PART}"), *folder.glob(f".*{PART}")]:
+        """Of the steps that were asked for, whether they ran now or earlier."""
+        # Hidden ones, too, and ``x.part.mp4``, since ffmpeg goes by the ending; not ``x.parts``.
+        for left in [*folder.glob(f"*{PART}"), *folder.glob(f"*{PART}.*")]:
             with suppress(OSError):
                 left.unlink()
         self._state = self._read_state()
 
     def hash_source(self, source: Path) -> str:
         """SHA-256 of the input, read again only when its size or time has changed."""
-        stat = source.stat()
-        stamp = [str(source.absolute()), stat.st_size, stat.st_mtime_ns]
         known = self._state["source"]
-        if known.get("stamp") != stamp:
-            known = self._state["source"] = {"stamp": stamp, "sha256": content_of(source)}
-            self._save()
+        try:
+            stat = source.stat()
+            stamp = [str(source.absolute()), stat.st_size, stat.st_mtime_ns]
+            if known.get("stamp") != stamp or "sha256" not in known:
+                known = self._state["source"] = {"stamp": stamp, "sha256": content_of(source)}
+                self._save()
+        except OSError as failure:
+            raise InputError(
+                f"{source} cannot be read: {failure.strerror or failure}", "is it still there?"
+            ) from failure
         return str(known["sha256"])
 
     def made_from_another(self, source: Path) -> Path | None:
@@ -97,29 +109,39 @@ class Workspace:
         other = Path(stamp[0])
         return other if other.exists() else None
 
-    def step(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
+    def step(self, name: str, key: str, make: Make) -> Path:
         """The artefact ``name``, made by ``make(path)`` unless it is there for the same key."""
         path = self.folder / name
         record = self._state["steps"].get(name, {})
-        if record.get("key") == key and path.exists():
-            return path
-        if path.exists() and record.get("sha256") != content_of(path):
-            # Somebody edited it, and what it was made from has changed since: keep both.
-            kept = path.with_name(path.name + ".edited")
-            path.replace(kept)
-            self.warnings.append(f"{name} was edited and is made anew; your edit is in {kept.name}")
         part = path.with_name(path.name + PART)
         try:
-            make(part)
-            part.replace(path)
+            if record.get("key") != key or not path.exists():
+                if path.exists() and record.get("sha256") != content_of(path):
+                    # Somebody edited it, and what it was made from has changed since: keep both.
+                    kept = _free_name(path.with_name(path.name + ".edited"))
+                    path.replace(kept)
+                    self.warnings.append(
+                        f"{name} was edited and is made anew; your edit is in {kept.name}"
+                    )
+                warnings = list(make(part))
+                record = {"key": key, "sha256": content_of(part), "warnings": warnings}
+                # A kill in between must leave neither an old artefact under the new key nor a new
+                # one that looks edited: rather none, and this step is run again.
+                path.unlink(missing_ok=True)
+                self._state["steps"][name] = record
+                self._save()
+                part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        self._state["steps"][name] = {"key": key, "sha256": content_of(path)}
-        self._save()
+        self.warnings += record.get("warnings", ())
         return path
+
+    def warnings_of(self, name: str) -> Sequence[str]:
+        """What was amiss when the artefact ``name`` was made."""
+        return tuple(self._state["steps"].get(name, {}).get("warnings", ()))
 
     def folder_for(self, step: str, key: str) -> Path:
         """A folder of a step's own for half-done work under ``key``; older keys' are removed."""
@@ -142,25 +164,30 @@ class Workspace:
 
     def claim(self, out: Path, *, force: bool) -> None:
         """Raise OutputError when ``out`` exists and is not what dubkit last wrote there."""
-        if force or not out.exists() or self._is_ours(out):
-            return
+        try:
+            if force or not out.exists() or self._is_ours(out):
+                return
+        except OSError as failure:  # a name that is too long, say
+            raise cannot_write(out, failure) from failure
         how = "was edited since" if out.name in self._state["outputs"] else "was not made by dubkit"
         raise OutputError(
             f"{out} exists and {how}",
             "--force writes over it; -o DIR writes elsewhere",
         )
 
-    def output(self, out: Path, key: str, make: Callable[[Path], None], *, force: bool) -> None:
+    def output(self, out: Path, key: str, make: Make, *, force: bool) -> None:
         """Write the result ``out`` by ``make(path)``, unless it is there for the same key."""
         self.claim(out, force=force)
         record = self._state["outputs"].get(out.name, {})
         if record.get("key") == key and out.exists() and self._is_ours(out):
+            self.warnings += record.get("warnings", ())
             return
         part = self.folder / f"result{PART}{out.suffix}"
         try:
             # In the same file system as the result, so that it appears in one piece.
-            make(part)
-            record = {"key": key, **_print_of(part)}
+            warnings = list(make(part))
+            self.warnings += warnings
+            record = {"key": key, "warnings": warnings, **_print_of(part)}
             # Said before it is done: a kill between the two must not make it a stranger's.
             self._state["outputs"][out.name] = record
             self._save()
@@ -176,7 +203,7 @@ class Workspace:
         if record is None:
             return False
         stat = out.stat()
-        if (record["size"], record["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
+        if (record.get("size"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns):
             return True
         return bool(record.get("sha256")) and record["sha256"] == content_of(out)
 
@@ -187,9 +214,15 @@ class Workspace:
             return empty
         try:
             state = json.loads(path.read_text("utf-8"))
-            if all(isinstance(state.get(part), dict) for part in empty):
+            stamp = state["source"].get("stamp", [""])
+            records = [*state["steps"].values(), *state["outputs"].values()]
+            if (
+                isinstance(stamp, list)
+                and isinstance(stamp[0], str)
+                and all(isinstance(record.get("warnings", []), list) for record in records)
+            ):
                 return dict(state)
-        except (OSError, ValueError, AttributeError):
+        except (OSError, LookupError, TypeError, ValueError, AttributeError):
             pass
         raise InputError(
             f"{path} is damaged",
@@ -200,10 +233,22 @@ class Workspace:
         path = self.folder / STATE
         part = path.with_name(STATE + PART)
         try:
-            part.write_text(json.dumps(self._state, indent=1, ensure_ascii=False), "utf-8")
+            write_json(part, self._state)
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON that people can read; a file name that is not text becomes JSON's escapes."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    path.write_text(text, "utf-8", errors="backslashreplace", newline="")
+
+
+def _free_name(path: Path) -> Path:
+    """``path``, or the first of ``path.2``, ``path.3``, ... that nothing goes by yet."""
+    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
 def _print_of(path: Path) -> dict[str, object]:

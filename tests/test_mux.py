@@ -214,7 +214,7 @@ def test_matroska_keeps_it_all(base, extras, tmp_path, srt):
             ("por", "Portuguese [pt-BR]", 0),
         ]
         cover = [
-            next(c.demux(s)) for c in (before, after) for s in c.streams if s.disposition & 1024
+            next(c.demux(s)) for c in (before, after) for s in c.streams if disposition(s) & 1024
         ]
         assert len(cover) == 2 and bytes(cover[0]) == bytes(cover[1])
     codecs = [s.codec for s in probe(out).subtitles]
