@@ -10,9 +10,12 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from . import __version__, cues, doctor, inputs, pipeline, profiles, subtitles
@@ -24,6 +27,8 @@ from .types import Result
 log = logging.getLogger("dubkit")
 
 STOPPED = 130
+PATIENCE = 0.5
+"""Seconds after Ctrl-C in which Python may notice it by itself."""
 SOME_FAILED = 1
 """Exit status of a batch in which an input failed."""
 
@@ -90,8 +95,9 @@ def _parser() -> argparse.ArgumentParser:
                         help="names and terms to expect, by comma")  # fmt: skip
 
     look = parser.add_argument_group("look")
+    known = ", ".join(profiles.PROFILES)
     look.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
-                      help=f"{', '.join(profiles.PROFILES)} (default: {profiles.DEFAULT})")  # fmt: skip
+                      help=f"{known} (default: {profiles.DEFAULT})")  # fmt: skip
     look.add_argument("--style", metavar="LIST", default="",
                       help="font=Arial,size=48,color=#ffff00,outline=2,position=top")  # fmt: skip
     look.add_argument("--crf", metavar="N", type=int, help="quality of a burned picture, 0 best")
@@ -117,23 +123,65 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):  # names that the terminal cannot show
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        if arguments and arguments[0] in commands:
-            return commands[arguments[0]](arguments[1:])
-        return _make(arguments)
+        with _interruptible():
+            if arguments and arguments[0] in commands:
+                return commands[arguments[0]](arguments[1:])
+            return _make(arguments)
     except DubkitError as failure:
         if json_wanted:
             print(json.dumps(_summary([], [(None, failure)])))
         _complain(failure)
         return failure.exit_status
     except KeyboardInterrupt:
-        sys.stderr.write("\ndubkit: stopped; run the same command to continue\n")
-        sys.stderr.flush()
-        # Engines may be deep in native code in other threads: what is finished is on the disk
-        # already, and nobody who pressed Ctrl-C wants to wait for the rest.
-        os._exit(STOPPED)
+        _stop()
     except BrokenPipeError:  # dubkit ... | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _stop() -> NoReturn:
+    sys.stderr.write("\ndubkit: stopped; run the same command to continue\n")
+    sys.stderr.flush()
+    # Engines may be deep in native code in other threads: what is finished is on the disk
+    # already, and nobody who pressed Ctrl-C wants to wait for the rest.
+    os._exit(STOPPED)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C heard while the main thread is in native code, loading a large model, say.
+
+    Python raises KeyboardInterrupt when that code returns, which may take many seconds; a thread
+    that the signal itself wakes up ends the command when that has not happened in time.
+    """
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if os.name != "posix" or not default or threading.current_thread() != threading.main_thread():
+        yield
+        return
+    heard = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        heard.set()
+        raise KeyboardInterrupt
+
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+
+    def watch() -> None:
+        while numbers := os.read(receiver, 1):
+            if numbers[0] == signal.SIGINT and not heard.wait(PATIENCE):
+                _stop()
+        os.close(receiver)
+
+    signal.signal(signal.SIGINT, interrupt)
+    before = signal.set_wakeup_fd(sender)
+    threading.Thread(target=watch, name="ctrl-c", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(sender)
 
 
 def _make(arguments: Sequence[str]) -> int:
@@ -182,11 +230,16 @@ def _make(arguments: Sequence[str]) -> int:
 
 
 def _protect(arguments: Sequence[str]) -> list[str]:
-    """Let a name that begins with a dash be an input where a file of that name is there."""
+    """Let a name that begins with a dash be an input: where a file of that name is there, and
+    after ``--``, which argparse does not know between options."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
     safe = []
-    for argument in arguments:
-        odd = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
-        safe.append(f"./{argument}" if odd and Path(argument).exists() else argument)
+    for number, argument in enumerate(arguments):
+        short = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
+        if number > end:
+            safe.append(f"./{argument}" if argument.startswith("-") else argument)
+        elif number < end:
+            safe.append(f"./{argument}" if short and Path(argument).exists() else argument)
     return safe
 
 

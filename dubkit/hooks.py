@@ -183,9 +183,12 @@ def _class_in_file(spec: str) -> Any:
             f"{path.name} needs the package {missing.name}", f"pip install {missing.name}"
         ) from missing
     except (Exception, SystemExit) as failure:
-        raise PluginError(f"{path} cannot be imported: {failure}") from failure
+        raise PluginError(
+            f"{path} cannot be imported: {failure}", f"python {path} shows where it fails"
+        ) from failure
     if not inspect.isclass(getattr(module, name, None)):
-        raise UsageError(f"{path} has no class {name}")
+        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
+        raise UsageError(f"{path} has no class {name}", f"it has {', '.join(classes) or 'none'}")
     return getattr(module, name)
 
 
@@ -213,8 +216,8 @@ def _value(setting: str, text: str, hint: Any) -> object:
             return True
         if text.lower() in ("0", "false", "no", "off"):
             return False
-        raise UsageError(f"{setting} is yes or no, not {text!r}")
+        raise UsageError(f"{setting} is yes or no, not {text!r}", f"-o {setting}=yes")
     try:
         return hint(text) if hint in (int, float, Path) else text
     except ValueError as wrong:
-        raise UsageError(f"{setting} is a number, not {text!r}") from wrong
+        raise UsageError(f"{setting} is a number, not {text!r}", f"-o {setting}=1") from wrong

@@ -42,7 +42,8 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
             elif path.exists() or not glob.has_magic(name):
                 inside = [path]
             else:
-                inside = _media_in(Path(hit) for hit in glob.glob(str(path), recursive=True))
+                hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute ones, too
+                inside = _media_in(map(Path, hits))
                 missing = InputError(f"no media file is called {name}", "look at the pattern")
         except OSError:  # no file can be called that: reading it will tell why
             inside = [path]

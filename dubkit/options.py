@@ -70,7 +70,9 @@ class Options:
         if self.crf is not None and not self.burn:
             raise UsageError("--crf is for --burn", "add --burn, or leave --crf out")
         if self.crf is not None and not 0 <= self.crf <= 51:
-            raise UsageError(f"--crf is 0 (best) to 51 (worst), not {self.crf}")
+            raise UsageError(
+                f"--crf is 0 (best) to 51 (worst), not {self.crf}", "19 looks like the original"
+            )
         if self.language is not None and not LANGUAGE.fullmatch(self.language):
             raise UsageError(
                 f"{self.language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ..."

@@ -243,7 +243,8 @@ def _read(path: Path) -> Track:
     try:
         track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
         _check_tag(track.language)
-        for item in (*track.cues, *track.words):
+        items: tuple[Cue | Word, ...] = (*track.cues, *track.words)
+        for item in items:
             if not (math.isfinite(item.start) and math.isfinite(item.end)):
                 raise ValueError(f"{item.text!r} has no time")
         return track
@@ -295,7 +296,7 @@ def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
 
     def make(path: Path) -> tuple[()]:
         with run.timed("cues"):
-            track = cues.from_words(spoken, run.options.profile, rate)
+            track = _within(cues.from_words(spoken, run.options.profile, rate), run.media)
         path.write_text(subtitles.render(track, "json"), "utf-8")
         return ()
 
@@ -307,6 +308,15 @@ def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
     for found in cues.check(track, run.options.profile, rate):
         run.warnings.append(f"cue {found.cue}: {found.message}")
     return track
+
+
+def _within(track: Track, found: Media) -> Track:
+    """The track with its last cue not outlasting the picture: it would make the video longer."""
+    if not (track.cues and found.video and found.duration):
+        return track
+    *rest, last = track.cues
+    end = max(min(last.end, found.duration), last.words[-1].end if last.words else last.start)
+    return replace(track, cues=(*rest, replace(last, end=end)))
 
 
 def _sidecars(run: _Run, work: Workspace, track: Track, folder: Path, stem: str) -> list[Path]:

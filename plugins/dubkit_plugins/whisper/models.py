@@ -103,7 +103,7 @@ def local(name: str) -> Weights | None:
     if folder.is_dir():
         return Weights(folder.resolve().name, folder)
     if name.startswith((".", "/", "~")) or "\\" in name:
-        raise InputError(f"there is no model folder {name}")
+        raise InputError(f"there is no model folder {name}", "look at the path after --model")
     return None
 
 

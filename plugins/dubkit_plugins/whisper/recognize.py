@@ -27,13 +27,20 @@ from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine
 from .windows import Span, Window, open_wav, samples_of, windows
 
 BATCHES_AHEAD = 2
-"""Batches per worker that are formed together: enough windows to sort by length, few enough that
-memory stays flat."""
+"""Batches per worker that are formed and finished together: enough windows to sort by length, few
+enough that memory stays flat and little is lost when a run is stopped."""
 PROBES = 3
 """Windows that the language is told from ..."""
 PROBE_SECONDS = 8.0
 """... and how much of each is listened to; Whisper itself looks at 30 seconds."""
 SAFE_BEAM = 5
+HARD = -0.11
+"""Mean log-probability of a group's windows under which the speech is hard to understand ..."""
+EASY = -0.08
+"""... and that of a window above which it is not worth another look. Clean English read to Whisper
+base has -0.09, a telephone line in Russian -0.14, 8 dB of noise -0.18."""
+HISTORY = 8
+"""Windows whose text is the context of the next."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Marks that belong to the word after and before them (openai/whisper)."""
@@ -56,10 +63,14 @@ class Heard:
     """What was wrong and could not be mended."""
 
     @property
+    def text(self) -> str:
+        """The words as they were said, with the first one's leading space."""
+        return "".join(word.text for word in self.words)
+
+    @property
     def cue(self) -> Cue:
         """The window's words as one cue, timed by its first and last word."""
-        text = "".join(word.text for word in self.words).strip()
-        return Cue(self.words[0].start, self.words[-1].end, text, self.words)
+        return Cue(self.words[0].start, self.words[-1].end, self.text.strip(), self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,49 +122,50 @@ def recognize(
     finished: list[Heard] = []
     seconds = 0.0
 
-    def take(batch: Sequence[Heard]) -> None:
+    def take(group: Sequence[Heard]) -> None:
         nonlocal seconds
-        finished.extend(batch)
-        seconds += sum(heard.end - heard.start for heard in batch)
+        finished.extend(group)
+        seconds += sum(heard.end - heard.start for heard in group)
         progress(min(seconds, duration), duration)
 
     progress(0.0, duration)
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
         with journal.open("a", encoding="utf-8") as log:
-            pending: deque[Future[list[Heard]]] = deque()
+            begun: deque[_Begun] = deque()
 
-            def collect() -> None:
-                batch = pending.popleft().result()
-                log.write("".join(_to_json(heard) for heard in batch))
+            def finish() -> None:
+                group = _finish(job, begun.popleft(), finished, pool)
+                log.write("".join(_to_json(heard) for heard in group))
                 log.flush()
-                take(batch)
+                take(group)
 
-            for batch in _batches(_timed(windows(sound, engine.max_seconds), clock), engine):
-                heard = [known.get((window.start, window.end)) for window in batch]
+            for group in _groups(_timed(windows(sound, engine.max_seconds), clock), engine):
+                heard = [known.get((window.start, window.end)) for window in group]
                 if all(heard):
                     take([h for h in heard if h])
                     continue
-                pending.append(pool.submit(_decode, job, batch))
-                if len(pending) > BATCHES_AHEAD * engine.workers:
-                    collect()
-            while pending:
-                collect()
+                begun.append(_begin(job, group, pool))
+                # The next group is at work while one is finished, so that no worker waits.
+                if len(begun) > 1:
+                    finish()
+            while begun:
+                finish()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
     progress(duration, duration)
-    return sorted(finished, key=lambda heard: heard.start)
+    return finished
 
 
-def prompt_tokens(engine: Engine, text: str) -> tuple[int, ...]:
+def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple[int, ...]:
     """Tokens of ``text`` (names, spelling, what was said before) for :class:`Decoding`, the last
-    ones where it is too long."""
-    if not text.strip():
+    ``most`` where there are more."""
+    if not text.strip() or most <= 0:
         return ()
     encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
-    return tuple(encoded.ids[-PROMPT_TOKENS:])
+    return tuple(encoded.ids[-most:])
 
 
 def _timed(found: Iterator[Window], clock: Clock) -> Iterator[Window]:
@@ -165,18 +177,88 @@ def _timed(found: Iterator[Window], clock: Clock) -> Iterator[Window]:
         yield window
 
 
-def _batches(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
-    """Windows of like length together, the longest first, so that workers end at about the same
-    time and little is padded."""
+def _groups(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
+    """Windows in order, so many together as are finished together."""
     queue = iter(found)
     while group := list(islice(queue, engine.batch_size * engine.workers * BATCHES_AHEAD)):
-        group.sort(key=lambda window: window.start - window.end)
-        # A short file is shared among the workers rather than given to one.
-        size = min(engine.batch_size, -(-len(group) // engine.workers))
-        yield from (group[i : i + size] for i in range(0, len(group), size))
+        yield group
 
 
-def _decode(job: _Job, batch: Sequence[Window]) -> list[Heard]:
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A group at work: its windows in order, and batches of their places with the attempts."""
+
+    windows: list[Window]
+    batches: list[tuple[list[int], Future[list[_Attempt]]]]
+
+
+def _begin(job: _Job, group: list[Window], pool: ThreadPoolExecutor) -> _Begun:
+    """Start to decode a group: windows of like length together, the longest first, so that little
+    is padded and the workers end at about the same time."""
+    order = sorted(range(len(group)), key=lambda i: group[i].start - group[i].end)
+    # A short file is shared among the workers rather than given to one.
+    size = min(job.engine.batch_size, -(-len(group) // job.engine.workers))
+    batches = [order[i : i + size] for i in range(0, len(order), size)]
+    return _Begun(
+        group,
+        [(batch, pool.submit(_decode, job, [group[i] for i in batch])) for batch in batches],
+    )
+
+
+def _finish(
+    job: _Job, begun: _Begun, before: Sequence[Heard], pool: ThreadPoolExecutor
+) -> list[Heard]:
+    """Wait for a group and, where it is hard to understand, decode it again in context."""
+    found: dict[int, _Attempt] = {}
+    for batch, future in begun.batches:
+        found.update(zip(batch, future.result(), strict=True))
+    attempts = [found[i] for i in range(len(begun.windows))]
+    spoken = [attempt.avg_logprob for attempt in attempts if attempt.words]
+    if spoken and sum(spoken) / len(spoken) < HARD:
+        history = [heard.text for heard in before[-HISTORY:]]
+        size = -(-len(attempts) // job.engine.workers)
+        chains = [
+            pool.submit(
+                _in_context,
+                job,
+                begun.windows[i : i + size],
+                attempts[i : i + size],
+                history + [attempt.text for attempt in attempts[:i]],
+            )
+            for i in range(0, len(attempts), size)
+        ]
+        attempts = [attempt for chain in chains for attempt in chain.result()]
+    return [
+        Heard(window.start, window.end, *_salvage(attempt))
+        for window, attempt in zip(begun.windows, attempts, strict=True)
+    ]
+
+
+def _in_context(
+    job: _Job, group: Sequence[Window], attempts: Sequence[_Attempt], history: Sequence[str]
+) -> list[_Attempt]:
+    """Decode windows again, one after the other, each with what was said before it in mind.
+
+    That costs as much as all the rest, and spells names alike and picks words by what the talk
+    is about; so it is for speech that was hard to understand.
+    """
+    texts = list(history)
+    better = []
+    for window, first in zip(group, attempts, strict=True):
+        attempt = first
+        if first.words and first.avg_logprob < EASY:
+            own = job.decoding.prompt
+            context = prompt_tokens(job.engine, "".join(texts[-HISTORY:]), PROMPT_TOKENS - len(own))
+            decoding = replace(job.decoding, prompt=own + context, beam_size=SAFE_BEAM)
+            again = _attempt(job, [window], decoding)[0]
+            if not again.fault or first.fault:
+                attempt = again
+        better.append(attempt)
+        texts.append(attempt.text)
+    return better
+
+
+def _decode(job: _Job, batch: Sequence[Window]) -> list[_Attempt]:
     """Decode a batch, and what went wrong in it again, more and more carefully."""
     attempts = _attempt(job, batch, job.decoding)
     wrong = [i for i, attempt in enumerate(attempts) if attempt.fault]
@@ -187,10 +269,7 @@ def _decode(job: _Job, batch: Sequence[Window]) -> list[Heard]:
             if attempts[i].fault and len(batch[i].speech) > 1:
                 halves = _attempt(job, _halve(batch[i]), safer)
                 attempts[i] = min(attempts[i], _joined(halves), key=_badness)
-    return [
-        Heard(window.start, window.end, *_salvage(attempt))
-        for window, attempt in zip(batch, attempts, strict=True)
-    ]
+    return attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +277,10 @@ class _Attempt:
     words: tuple[Word, ...]
     fault: str | None
     avg_logprob: float
+
+    @property
+    def text(self) -> str:
+        return "" if self.fault == "silent" else "".join(word.text for word in self.words)
 
 
 def _attempt(job: _Job, batch: Sequence[Window], decoding: Decoding) -> list[_Attempt]:

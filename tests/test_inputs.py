@@ -1,0 +1,80 @@
+"""Names to files."""
+
+import os
+from pathlib import Path
+
+from dubkit.inputs import expand
+
+
+def make(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+
+
+def found(folder: Path, *names: str) -> list[str]:
+    paths, wrong = expand([str(folder / name) for name in names])
+    assert not wrong
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def test_a_file_is_itself_whatever_it_is_called(tmp_path):
+    make(tmp_path, "b", "a.xyz", "talk.subbed.mp4", ".hidden.mp4")
+    names = ["b", "a.xyz", "talk.subbed.mp4", ".hidden.mp4", "missing.mp4"]
+    assert found(tmp_path, *names) == names
+
+
+def test_a_folder_is_its_media_by_name(tmp_path):
+    make(tmp_path, "b.mp4", "a/c.MKV", "a/b.opus", "notes.txt", "talk.srt")
+    assert found(tmp_path, ".") == ["a/b.opus", "a/c.MKV", "b.mp4"]
+
+
+def test_what_is_ours_is_no_input(tmp_path):
+    make(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit/audio.wav", "._t.mp4")
+    assert found(tmp_path, ".") == found(tmp_path, "**/*") == ["t.mp4"]
+
+
+def test_patterns(tmp_path):
+    make(tmp_path, "a1.mp4", "a2.mp4", "b.mp4", "a.txt", "x[1].mp4", "x1.mp4", "d/a3.mp4")
+    assert found(tmp_path, "a*") == ["a1.mp4", "a2.mp4"]
+    assert found(tmp_path, "[ab]?.mp4") == ["a1.mp4", "a2.mp4"]
+    assert found(tmp_path, "**/a*.mp4") == ["a1.mp4", "a2.mp4", "d/a3.mp4"]
+    # A file of that very name is meant rather than the pattern.
+    assert found(tmp_path, "x[1].mp4") == ["x[1].mp4"]
+
+
+def test_each_once_in_the_order_named(tmp_path):
+    make(tmp_path, "a.mp4", "b.mp4", "c.mp4")
+    assert found(tmp_path, "c.mp4", ".", "a.mp4", "*.mp4") == ["c.mp4", "a.mp4", "b.mp4"]
+
+
+def test_home(tmp_path, monkeypatch):
+    make(tmp_path, "a.mp4", "~b.mp4")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand(["~/a.mp4"])[0] == [tmp_path / "a.mp4"]
+    monkeypatch.chdir(tmp_path)
+    assert expand(["~b.mp4"]) == ([Path("~b.mp4")], [])
+
+
+def test_names_that_stand_for_nothing_do_not_stop_the_others(tmp_path):
+    make(tmp_path, "a.mp4", "docs/notes.txt")
+    names = [str(tmp_path / name) for name in ("docs", "*.mkv", "a.mp4")]
+    paths, wrong = expand(names)
+    assert paths == [tmp_path / "a.mp4"]
+    assert [path for path, _ in wrong] == [Path(name) for name in names[:2]]
+    for name, (_, failure) in zip(names, wrong, strict=False):
+        assert name in failure.message and failure.hint and failure.exit_status == 3
+
+
+def test_names_that_no_file_can_have(tmp_path):
+    for name in ("x" * 5_000, "a\0b", "~nobody-at-all/x.mp4"):
+        assert expand([name]) == ([Path(name)], [])
+
+
+def test_links_and_pipes(tmp_path):
+    make(tmp_path, "real.mp4")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "real.mp4")
+    (tmp_path / "broken.mp4").symlink_to(tmp_path / "gone.mp4")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert found(tmp_path, ".") == ["link.mp4", "real.mp4"]

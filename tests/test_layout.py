@@ -1,0 +1,178 @@
+"""What stands where, what may import what, and what is promised of size and speed."""
+
+import ast
+import importlib
+import importlib.metadata
+import re
+import resource
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from command import called
+
+import dubkit
+import dubkit_plugins
+
+ROOT = Path(__file__).parent.parent
+CORE = Path(dubkit.__file__).parent
+PLUGINS = Path(dubkit_plugins.__file__).parent
+SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
+HEAVY = (
+    "torch transformers gradio openai ctranslate2 onnxruntime av numpy faster_whisper "
+    "huggingface_hub tokenizers rich.progress pysubs2 budoux filelock imageio_ffmpeg"
+).split()
+"""What neither ``import dubkit`` nor ``dubkit --help`` may load."""
+CPU_SECONDS = 0.4
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, at its top or inside functions, absolute."""
+    package = path.parent.relative_to(path.parents[len(path.parents) - 1])
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module or "")
+    assert package is not None
+    return names
+
+
+def loaded(code: str) -> set[str]:
+    """The modules in memory after some code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import dubkit",
+        "import dubkit.cli",
+        "from dubkit.cli import main\nimport contextlib\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])",
+        "from dubkit import hooks; hooks.plugins('transcribers')",
+    ],
+)
+def test_starting_loads_nothing_heavy(code):
+    assert loaded(code) & set(HEAVY) == set()
+
+
+def cpu_seconds(*argv: str) -> float:
+    """User and system time of a process, the best of three."""
+    spent = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *argv], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(spent)
+
+
+@pytest.mark.parametrize("argv", [("-c", "import dubkit"), ("-m", "dubkit", "--help")])
+def test_starting_is_quick(argv):
+    assert cpu_seconds(*argv) < CPU_SECONDS
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: path.name)
+def test_the_core_imports_no_plugin(path):
+    assert not [name for name in imports(path) if name.split(".")[0] == "dubkit_plugins"]
+
+
+@pytest.mark.parametrize("path", sorted(PLUGINS.rglob("*.py")), ids=lambda path: path.name)
+def test_plugins_import_public_names_alone(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not [alias for alias in node.names if alias.name.startswith("dubkit.")]
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            assert not node.module.startswith("dubkit."), node.module
+            if node.module == "dubkit":
+                assert {alias.name for alias in node.names} <= set(dubkit.__all__)
+
+
+def test_public_names():
+    assert sorted(dubkit.__all__) == dubkit.__all__
+    for name in dubkit.__all__:
+        value = getattr(dubkit, name)
+        if name != "Progress":
+            assert value.__doc__ and value.__module__.startswith("dubkit"), name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_no_shell(path):
+    text = path.read_text("utf-8")
+    assert "shell=True" not in text and "os.system" not in text and "os.popen" not in text
+
+
+def test_every_entry_point_resolves():
+    distribution = importlib.metadata.distribution("dubkit")
+    points = distribution.entry_points
+    assert {point.name for point in points} >= {"dubkit", "faster-whisper", "distil-whisper"}
+    for point in points:
+        assert callable(point.load()), point
+        assert point.group in ("console_scripts", *dubkit.hooks.KINDS.values())
+
+
+def flags(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+def test_the_readme_and_the_help_name_the_same_options():
+    readme = ROOT / "README.md"
+    if not readme.exists():
+        pytest.skip("not beside the installed package")
+    section = readme.read_text("utf-8").partition("### Options\n")[2].partition("\nThe exit")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `-")]
+    documented = flags(" ".join(rows))
+    helped = called("--help").out.partition("what to make:")[2]
+    listed = {
+        flag
+        for line in helped.splitlines()
+        if (match := re.match(r"  (-[^ ].*?)(?:  |$)", line))
+        for flag in flags(match[1])
+    }
+    assert len(listed) > 20
+    assert documented == listed
+
+
+def test_the_version_is_one():
+    assert dubkit.__version__ == importlib.metadata.version("dubkit")
+    pyproject = ROOT / "pyproject.toml"
+    assert f'version = "{dubkit.__version__}"' in pyproject.read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_the_wheel_has_both_packages(tmp_path):
+    if not (ROOT / "dubkit").is_dir():
+        pytest.skip("not in a checkout")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
+    if not importlib.util.find_spec("hatchling"):
+        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", tmp_path]
+    subprocess.run([*command, ROOT], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    wanted = {
+        *(
+            f"dubkit/{path.relative_to(ROOT / 'dubkit')}"
+            for path in (ROOT / "dubkit").rglob("*.py")
+        ),
+        *(
+            f"dubkit_plugins/{path.relative_to(ROOT / 'plugins/dubkit_plugins')}"
+            for path in (ROOT / "plugins/dubkit_plugins").rglob("*.py")
+        ),
+        *("dubkit/py.typed", "dubkit_plugins/py.typed"),
+    }
+    assert wanted <= names
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"dubkit", "dubkit_plugins", f"dubkit-{dubkit.__version__}.dist-info"}
+    licenses = {Path(name).name for name in names if "licenses" in name}
+    assert licenses >= {"LICENSE", "NOTICE"}
