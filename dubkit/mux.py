@@ -448,6 +448,8 @@ def missing_glyphs(text: str) -> set[str]:
     """
     # Marks and joiners are left out, since they are drawn with the letters before them; so are
     # the characters that mean something in an .ass file.
+    import ffmpeg
+
     wanted = {c for c in text if unicodedata.category(c)[0] in "LNPS"} - set("{}\\")
     wanted |= {c for c in text if unicodedata.category(c) == "Co"}
     if not wanted:
@@ -460,8 +462,8 @@ def missing_glyphs(text: str) -> set[str]:
     )
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
         Path(folder, "glyphs.ass").write_text(ass, "utf-8")
-        argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-f", "lavfi", "-i", "color=s=64x64"]
-        argv += ["-vf", "ass=glyphs.ass", "-frames:v", "1", "-f", "null", "-"]
+        picture = ffmpeg.input("color=s=64x64", format="lavfi").filter("ass", "glyphs.ass")
+        argv = picture.output("-", format="null", vframes=1).compile(ffmpeg_path())
         # A report file, because there can be thousands of lines.
         report = os.environ | {"FFREPORT": "file=report.txt:level=24"}
         process.run(argv, cwd=Path(folder), env=report, timeout=120)

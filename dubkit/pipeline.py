@@ -23,7 +23,7 @@ from . import cues, hooks, media, mux, subtitles, workspace
 from .errors import DubkitError, InputError, OutputError, PluginError, UsageError
 from .hooks import Progress
 from .options import LANGUAGE, Options, from_keywords
-from .types import Cue, Result, Track, Transcription, Word
+from .types import Cue, Media, Result, Track, Transcription, Word
 from .workspace import Workspace, content_of, key_of
 
 log = logging.getLogger("dubkit")

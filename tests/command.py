@@ -112,21 +112,22 @@ def times(folder: Path) -> dict[str, int]:
     }
 
 
+def _stat(pid: int) -> list[str]:
+    """State, parent and so on of a process; nothing when it is gone (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def children(pid: int) -> list[int]:
     """The processes that a process has started."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True
-    ).stdout
-    return [int(child) for child in listed.split()]
+    running = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [other for other in running if _stat(other)[1:2] == [str(pid)]]
 
 
 def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    return _stat(pid)[:1] not in ([], ["Z"])
 
 
 def wait_for(condition, seconds: float = 20) -> None:

@@ -143,14 +143,15 @@ class Engine:
 """
 
 
-def test_an_engine_of_another_distribution(talk, tmp_path):
+def test_an_engine_of_another_distribution(talk, tmp_path, monkeypatch):
     site = tmp_path / "site"
     installed(site, "dubkit-shout", "shout", "dubkit_shout", SHOUT)
     env = {"PYTHONPATH": site}
     ran = dubkit(talk, "--subs", "--transcriber", "shout", "-o", "shout.times=2", env=env)
     assert ran.status == 0, ran
     assert "Hello. Hello." in ran.paths[0].read_text()
-    listed = dubkit("plugins", env=env).out
+    monkeypatch.syspath_prepend(site)
+    listed = called("plugins").out
     assert "shout            dubkit-shout 1.0   it needs a rest" in listed
 
 
@@ -187,11 +188,12 @@ def test_an_installed_engine_that_cannot_be_imported(code, status, words, talk, 
     assert_nothing_made(talk.parent)
 
 
-def test_a_broken_engine_breaks_no_list(tmp_path):
+def test_a_broken_engine_breaks_no_list(tmp_path, monkeypatch):
     site = tmp_path / "site"
-    installed(site, "dubkit-bad", "bad", "dubkit_bad", "class Engine:\n  def check(self): 1 / 0")
+    installed(site, "dubkit-bad", "bad", "bad_check", "class Engine:\n  def check(self): 1 / 0")
     installed(site, "dubkit-gone", "gone", "dubkit_gone", "import a_package_nobody_has")
-    ran = dubkit("plugins", env={"PYTHONPATH": site})
+    monkeypatch.syspath_prepend(site)
+    ran = called("plugins")
     assert ran.status == 0, ran
     assert "division by zero" in ran.out and 'pip install "dubkit-gone[gone]"' in ran.out
 

@@ -30,7 +30,7 @@ from .engine import (
 )
 from .models import Weights
 
-SILENCE_AFTER = 2.0
+SILENCE_AFTER = 1.5
 """Seconds of silence given after each window. Without it the decoder goes on inventing words."""
 FLOOR = 2.0
 """How far below its loudest point Whisper cuts a scaled log-mel spectrogram off: silence."""
@@ -39,7 +39,7 @@ MAX_TOKENS = 448
 TOKENS_PER_SECOND = 20
 """More than anybody says in any language; bounds what a window that loops can cost."""
 MAX_WORKERS = 8
-CPU_BATCH = 4
+CPU_BATCH = 6
 CUDA_BATCH = 16
 
 

@@ -35,7 +35,7 @@ PROBE_SECONDS = 8.0
 """... and how much of each is listened to; Whisper itself looks at 30 seconds."""
 SAFE_BEAM = 5
 HARD = -0.11
-"""Mean log-probability of a group's windows under which the speech is hard to understand ..."""
+"""Mean log-probability of the windows so far under which the speech is hard to understand ..."""
 EASY = -0.08
 """... and that of a window above which it is not worth another look. Clean English read to Whisper
 base has -0.09, a telephone line in Russian -0.14, 8 dB of noise -0.18."""
@@ -61,6 +61,8 @@ class Heard:
     words: tuple[Word, ...]
     fault: str | None
     """What was wrong and could not be mended."""
+    avg_logprob: float
+    """How sure the network was at first sight; see :class:`~.engine.Decoded`."""
 
     @property
     def text(self) -> str:
@@ -91,10 +93,8 @@ def detect_language(engine: Engine, audio: Path) -> tuple[str, float]:
     probes = list(islice(windows(sound, engine.max_seconds), PROBES))
     if not probes:
         return "en", 0.0
-    ends = [min(probe.end, probe.start + PROBE_SECONDS) for probe in probes]
-    odds = engine.detect_language(
-        [samples_of(sound, probe.start, end) for probe, end in zip(probes, ends, strict=True)]
-    )
+    most = int(PROBE_SECONDS * SAMPLE_RATE)
+    odds = engine.detect_language([samples_of(sound, probe)[:most] for probe in probes])
     return max(odds.items(), key=lambda item: item[1])
 
 
@@ -212,9 +212,10 @@ def _finish(
     found: dict[int, _Attempt] = {}
     for batch, future in begun.batches:
         found.update(zip(batch, future.result(), strict=True))
-    attempts = [found[i] for i in range(len(begun.windows))]
-    spoken = [attempt.avg_logprob for attempt in attempts if attempt.words]
-    if spoken and sum(spoken) / len(spoken) < HARD:
+    attempts = firsts = [found[i] for i in range(len(begun.windows))]
+    sure = [heard.avg_logprob for heard in before if heard.words]
+    sure += [attempt.avg_logprob for attempt in attempts if attempt.words]
+    if sure and sum(sure) / len(sure) < HARD:
         history = [heard.text for heard in before[-HISTORY:]]
         size = -(-len(attempts) // job.engine.workers)
         chains = [
@@ -229,8 +230,8 @@ def _finish(
         ]
         attempts = [attempt for chain in chains for attempt in chain.result()]
     return [
-        Heard(window.start, window.end, *_salvage(attempt))
-        for window, attempt in zip(begun.windows, attempts, strict=True)
+        Heard(window.start, window.end, *_salvage(attempt), round(first.avg_logprob, 4))
+        for window, attempt, first in zip(begun.windows, attempts, firsts, strict=True)
     ]
 
 
@@ -284,7 +285,7 @@ class _Attempt:
 
 
 def _attempt(job: _Job, batch: Sequence[Window], decoding: Decoding) -> list[_Attempt]:
-    sounds = [samples_of(job.sound, window.start, window.end) for window in batch]
+    sounds = [samples_of(job.sound, window) for window in batch]
     attempts = []
     for window, decoded in zip(
         batch, job.engine.recognize(sounds, decoding, job.clock), strict=True
@@ -350,7 +351,8 @@ def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word
     for item in found:
         if not item["word"].strip():
             continue
-        start, end = _settle(window.start + item["start"], window.start + item["end"], window)
+        start, end = window.on_timeline(item["start"]), window.on_timeline(item["end"])
+        start, end = _settle(start, end, window)
         start = max(start, words[-1].end if words else 0.0)
         end = max(end, start + SHORTEST_WORD)
         words.append(
@@ -373,7 +375,12 @@ def _settle(start: float, end: float, window: Window) -> tuple[float, float]:
 
 def _to_json(heard: Heard) -> str:
     words = [[word.start, word.end, word.text, word.probability] for word in heard.words]
-    record = {"window": [heard.start, heard.end], "fault": heard.fault, "words": words}
+    record = {
+        "window": [heard.start, heard.end],
+        "fault": heard.fault,
+        "avg_logprob": heard.avg_logprob,
+        "words": words,
+    }
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
@@ -387,7 +394,7 @@ def _read_journal(journal: Path) -> dict[tuple[float, float], Heard]:
             record = json.loads(line)
             start, end = record["window"]
             words = tuple(Word(*word) for word in record["words"])
-            known[start, end] = Heard(start, end, words, record["fault"])
+            known[start, end] = Heard(start, end, words, record["fault"], record["avg_logprob"])
         except (ValueError, KeyError, TypeError):
             continue
     return known
