@@ -48,8 +48,9 @@ class FasterWhisper:
     """Windows decoded together; 0 to choose."""
     threads: int = 0
     """Cores to use; 0 for all."""
-    beam_size: int = 2
-    """Hypotheses kept while decoding; 1 is greedy."""
+    beam_size: int = 1
+    """Hypotheses kept while decoding; 1 is greedy. Speech that is hard to understand is decoded
+    again with 5, whatever this is."""
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from dubkit import Cue, Word
 
 from . import guards
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine
-from .windows import Span, Window, open_wav, samples_of, windows
+from .windows import Span, VoiceActivity, Window, open_wav, samples_of, windows
 
 BATCHES_AHEAD = 2
 """Batches per worker that are formed and finished together: enough windows to sort by length, few
@@ -34,8 +35,8 @@ PROBES = 3
 PROBE_SECONDS = 8.0
 """... and how much of each is listened to; Whisper itself looks at 30 seconds."""
 SAFE_BEAM = 5
-HARD = -0.11
-"""Mean log-probability of the windows so far under which the speech is hard to understand ..."""
+HARD = -0.115
+"""Median log-probability of the windows so far under which the speech is hard to understand ..."""
 EASY = -0.08
 """... and that of a window above which it is not worth another look. Clean English read to Whisper
 base has -0.09, a telephone line in Russian -0.14, 8 dB of noise -0.18."""
@@ -86,37 +87,49 @@ class _Job:
     clock: Clock
 
 
-def detect_language(engine: Engine, audio: Path) -> tuple[str, float]:
-    """Whisper's code of the language that the first speech in ``audio`` is most likely in, and
-    its probability; ``("en", 0.0)`` when nobody speaks."""
-    sound = open_wav(audio)
-    probes = list(islice(windows(sound, engine.max_seconds), PROBES))
+class Sound:
+    """A 16 kHz mono WAV file that is being listened to; opening it starts voice activity."""
+
+    def __init__(self, audio: Path) -> None:
+        self.samples = open_wav(audio)
+        self.duration = len(self.samples) / SAMPLE_RATE
+        """Seconds."""
+        self._activity = VoiceActivity(self.samples)
+
+    def windows(self, longest: float) -> Iterator[Window]:
+        """The windows of speech, in order."""
+        return windows(self._activity, longest, self.duration)
+
+
+def detect_language(engine: Engine, sound: Sound) -> tuple[str, float]:
+    """Whisper's code of the language that the first speech is most likely in, and its
+    probability; ``("en", 0.0)`` when nobody speaks."""
+    probes = list(islice(sound.windows(engine.max_seconds), PROBES))
     if not probes:
         return "en", 0.0
     most = int(PROBE_SECONDS * SAMPLE_RATE)
-    odds = engine.detect_language([samples_of(sound, probe)[:most] for probe in probes])
+    odds = engine.detect_language([samples_of(sound.samples, probe)[:most] for probe in probes])
     return max(odds.items(), key=lambda item: item[1])
 
 
 def recognize(
     engine: Engine,
-    audio: Path,
+    sound: Sound,
     decoding: Decoding,
     *,
     work: Path,
     progress: Callable[[float, float], None],
     clock: Clock,
 ) -> list[Heard]:
-    """Every window of ``audio`` (16 kHz mono WAV) that somebody speaks in, in order.
+    """Every window of ``sound`` that somebody speaks in, in order.
 
     ``work`` is a folder in which finished batches are kept; ``progress`` gets seconds of media
     done and in all.
     """
-    sound = open_wav(audio)
-    duration = len(sound) / SAMPLE_RATE
+    duration = sound.duration
     language = decoding.language if engine.multilingual else None
     tokenizer = Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", language)
-    job = _Job(engine, sound, decoding, tokenizer, clock)
+    job = _Job(engine, sound.samples, decoding, tokenizer, clock)
     journal = work / "windows.jsonl"
     known = _read_journal(journal)
     finished: list[Heard] = []
@@ -132,6 +145,7 @@ def recognize(
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
         with journal.open("a", encoding="utf-8") as log:
+            log.write("\n")  # ends a line that a kill may have cut off
             begun: deque[_Begun] = deque()
 
             def finish() -> None:
@@ -140,7 +154,7 @@ def recognize(
                 log.flush()
                 take(group)
 
-            for group in _groups(_timed(windows(sound, engine.max_seconds), clock), engine):
+            for group in _groups(_timed(sound.windows(engine.max_seconds), clock), engine):
                 heard = [known.get((window.start, window.end)) for window in group]
                 if all(heard):
                     take([h for h in heard if h])
@@ -196,9 +210,11 @@ def _begin(job: _Job, group: list[Window], pool: ThreadPoolExecutor) -> _Begun:
     """Start to decode a group: windows of like length together, the longest first, so that little
     is padded and the workers end at about the same time."""
     order = sorted(range(len(group)), key=lambda i: group[i].start - group[i].end)
-    # A short file is shared among the workers rather than given to one.
-    size = min(job.engine.batch_size, -(-len(group) // job.engine.workers))
-    batches = [order[i : i + size] for i in range(0, len(order), size)]
+    # As many batches for each worker, of about the same size: a short file is shared, too.
+    rounds = -(-len(group) // (job.engine.workers * job.engine.batch_size))
+    count = min(len(group), rounds * job.engine.workers)
+    edges = [len(group) * i // count for i in range(count + 1)]
+    batches = [order[start:end] for start, end in pairwise(edges)]
     return _Begun(
         group,
         [(batch, pool.submit(_decode, job, [group[i] for i in batch])) for batch in batches],
@@ -215,7 +231,7 @@ def _finish(
     attempts = firsts = [found[i] for i in range(len(begun.windows))]
     sure = [heard.avg_logprob for heard in before if heard.words]
     sure += [attempt.avg_logprob for attempt in attempts if attempt.words]
-    if sure and sum(sure) / len(sure) < HARD:
+    if sure and median(sure) < HARD:
         history = [heard.text for heard in before[-HISTORY:]]
         size = -(-len(attempts) // job.engine.workers)
         chains = [
@@ -351,8 +367,7 @@ def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word
     for item in found:
         if not item["word"].strip():
             continue
-        start, end = window.on_timeline(item["start"]), window.on_timeline(item["end"])
-        start, end = _settle(start, end, window)
+        start, end = _settle(window.start + item["start"], window.start + item["end"], window)
         start = max(start, words[-1].end if words else 0.0)
         end = max(end, start + SHORTEST_WORD)
         words.append(

@@ -14,7 +14,7 @@ from dubkit import Progress, Track, Transcription, UsageError
 from . import models
 from .engine import Clock, Decoding, Engine
 from .models import Weights
-from .recognize import Heard, detect_language, prompt_tokens, recognize
+from .recognize import Heard, Sound, detect_language, prompt_tokens, recognize
 
 log = logging.getLogger("dubkit")
 
@@ -63,12 +63,13 @@ def transcribe(
     warnings: list[str] = []
     code = whisper_code(language) if language else None
     engine: Engine | None = None
+    if model != "auto" and code not in (None, "en") and models.ENGLISH_ONLY.search(model):
+        raise only_english(model, language or "", family)
+    sound = Sound(audio)
 
     with clock("model"):
         if model != "auto":
             weights = models.find(model, family.catalogue, progress, packages=family.packages)
-            if weights.english_only and code not in (None, "en"):
-                raise only_english(weights.name, language or "", family)
             engine = family.load(weights)
             finder = engine if engine.multilingual and not weights.english_only else None
         else:
@@ -76,7 +77,7 @@ def transcribe(
         if code is None:
             with clock("language"):
                 finder = finder or detector(progress)
-                code, probability = detect_language(finder, audio)
+                code, probability = detect_language(finder, sound)
             log.info("the language is %s (%.0f %%)", code, probability * 100)
             if 0 < probability < SURE:
                 warnings.append(
@@ -96,7 +97,7 @@ def transcribe(
     def report(done: float, total: float) -> None:
         progress("transcribe", done, total)
 
-    heard = recognize(engine, audio, decoding, work=work, progress=report, clock=clock)
+    heard = recognize(engine, sound, decoding, work=work, progress=report, clock=clock)
     warnings += [_warning(window) for window in heard if window.fault]
     cues = tuple(window.cue for window in heard if window.words)
     tag = language or _tag(code)

@@ -8,10 +8,10 @@ arXiv 2303.00747).
 
 from __future__ import annotations
 
+import threading
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +41,8 @@ LEAD = 0.50
 """Seconds of sound given before a span: Silero wakes up late on soft first consonants."""
 TAIL = 0.50
 """Seconds of sound given after a span."""
-MAX_GAP = 4.0
-"""Seconds of silence inside a window at most: what is said after more has little to do with what
-was said before."""
-KEPT_PAUSE = 0.5
-"""Seconds that are given of a pause inside a window: more is wasted work and tempts the decoder to
-invent; less runs sentences into one another."""
+MAX_GAP = 3.0
+"""Seconds of silence inside a window at most: more is wasted work and tempts the decoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +60,6 @@ class Window:
     start: float
     end: float
     speech: tuple[Span, ...]
-
-    @property
-    def pieces(self) -> list[Span]:
-        """The sound that the network gets: all of it but the middle of long pauses."""
-        found = []
-        start = self.start
-        for before, after in pairwise(self.speech):
-            if after.start - before.end > KEPT_PAUSE:
-                found.append(Span(start, before.end + KEPT_PAUSE / 2))
-                start = after.start - KEPT_PAUSE / 2
-        return [*found, Span(start, self.end)]
-
-    def on_timeline(self, seconds: float) -> float:
-        """Where a moment of the network's sound, counted from its start, is in the whole."""
-        for piece in self.pieces:
-            length = piece.end - piece.start
-            if seconds <= length:
-                return piece.start + seconds
-            seconds -= length
-        return self.end
 
 
 def open_wav(path: Path) -> npt.NDArray[np.int16]:
@@ -107,16 +83,52 @@ def open_wav(path: Path) -> npt.NDArray[np.int16]:
 
 
 def samples_of(sound: npt.NDArray[np.int16], window: Window) -> Samples:
-    """A window's sound as the network gets it, its long pauses shortened."""
-    pieces = [
-        sound[max(0, round(piece.start * SAMPLE_RATE)) : round(piece.end * SAMPLE_RATE)]
-        for piece in window.pieces
-    ]
-    return np.concatenate(pieces).astype(np.float32) / np.float32(32_768)
+    """A window's sound, as the network gets it."""
+    piece = sound[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
+    return piece.astype(np.float32) / np.float32(32_768)
 
 
-def voice_activity(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of probabilities that somebody speaks, one per :data:`STEP` samples."""
+class VoiceActivity:
+    """Blocks of probabilities that somebody speaks, one per :data:`STEP` samples.
+
+    They are found by a thread from the moment this is made, while the model is still loading, and
+    kept (an hour is half a megabyte), so that it can be iterated over more than once.
+    """
+
+    def __init__(self, sound: npt.NDArray[np.int16]) -> None:
+        self._blocks: list[npt.NDArray[np.float32]] = []
+        self._failure: BaseException | None = None
+        self._done = False
+        self._news = threading.Condition()
+        threading.Thread(target=self._listen, args=(sound,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
+        given = 0
+        while True:
+            with self._news:
+                while not self._done and len(self._blocks) == given:
+                    self._news.wait()
+                if self._failure:
+                    raise self._failure
+                if given == len(self._blocks):
+                    return
+            yield self._blocks[given]
+            given += 1
+
+    def _listen(self, sound: npt.NDArray[np.int16]) -> None:
+        try:
+            for block in _probabilities(sound):
+                with self._news:
+                    self._blocks.append(block)
+                    self._news.notify_all()
+        except BaseException as failure:  # handed to whoever iterates
+            self._failure = failure
+        with self._news:
+            self._done = True
+            self._news.notify_all()
+
+
+def _probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
     model = get_vad_model()
     steps = -(-len(sound) // STEP)
     for first in range(0, steps, BLOCK_STEPS):
@@ -183,6 +195,7 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
     Where the next span does not fit, the window ends at the longest pause in its second half, so
     that sentences stay whole more often than when every window is filled to the brim.
     """
+    room = longest - LEAD - TAIL
     open_spans: list[Span] = []
     previous_end = 0.0
 
@@ -200,11 +213,11 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
 
     for span in spans:
         while open_spans:
-            too_long = _length([*open_spans, span]) > longest
+            too_long = span.end - open_spans[0].start > room
             if span.start - open_spans[-1].end > MAX_GAP:
                 yield close(len(open_spans), span.start)
             elif too_long:
-                count = _best_cut([*open_spans, span], longest)
+                count = _best_cut([*open_spans, span], room)
                 following = [*open_spans, span][count]
                 yield close(count, following.start)
             else:
@@ -214,26 +227,16 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
         yield close(len(open_spans), float("inf"))
 
 
-def _length(spans: Sequence[Span]) -> float:
-    """Seconds of the network's sound that a window around the spans makes."""
-    speech = sum(span.end - span.start for span in spans)
-    pauses = sum(min(after.start - before.end, KEPT_PAUSE) for before, after in pairwise(spans))
-    return LEAD + speech + pauses + TAIL
-
-
-def _best_cut(spans: Sequence[Span], longest: float) -> int:
+def _best_cut(spans: list[Span], room: float) -> int:
     """How many of the leading spans make the window: up to the longest pause in its second half."""
+    begin = spans[0].start
     cuts = range(1, len(spans))
-    second_half = [i for i in cuts if _length(spans[:i]) >= longest / 2] or [len(spans) - 1]
+    second_half = [i for i in cuts if spans[i - 1].end - begin >= room / 2] or [len(spans) - 1]
     return max(second_half, key=lambda i: (spans[i].start - spans[i - 1].end, i))
 
 
 def windows(
-    sound: npt.NDArray[np.int16],
-    longest: float,
-    activity: Iterable[npt.NDArray[np.float32]] | None = None,
+    activity: Iterable[npt.NDArray[np.float32]], longest: float, duration: float
 ) -> Iterator[Window]:
-    """The windows of a sound, in order, found while they are asked for."""
-    room = longest - LEAD - TAIL
-    spans = speech_spans(voice_activity(sound) if activity is None else activity, room)
-    return gather(spans, longest, len(sound) / SAMPLE_RATE)
+    """The windows of a sound of ``duration`` seconds, in order, found while they are asked for."""
+    return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration)
