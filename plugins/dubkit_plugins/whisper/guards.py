@@ -58,7 +58,7 @@ def _plain(text: str) -> str:
 def loop_start(words: Sequence[str]) -> int | None:
     """Index of the first word that only repeats a loop, or None.
 
-    >>> loop_start("so it goes on and on and on and on and on".split())
+    >>> loop_start("so it goes on and on and on and on and on and on".split())
     5
     """
     units = [_plain(word) for word in words]

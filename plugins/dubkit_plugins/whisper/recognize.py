@@ -90,11 +90,11 @@ class _Job:
 class Sound:
     """A 16 kHz mono WAV file that is being listened to; opening it starts voice activity."""
 
-    def __init__(self, audio: Path) -> None:
+    def __init__(self, audio: Path, clock: Clock) -> None:
         self.samples = open_wav(audio)
         self.duration = len(self.samples) / SAMPLE_RATE
         """Seconds."""
-        self._activity = VoiceActivity(self.samples)
+        self._activity = VoiceActivity(self.samples, clock)
 
     def windows(self, longest: float) -> Iterator[Window]:
         """The windows of speech, in order."""
@@ -154,7 +154,7 @@ def recognize(
                 log.flush()
                 take(group)
 
-            for group in _groups(_timed(sound.windows(engine.max_seconds), clock), engine):
+            for group in _groups(sound.windows(engine.max_seconds), engine):
                 heard = [known.get((window.start, window.end)) for window in group]
                 if all(heard):
                     take([h for h in heard if h])
@@ -180,15 +180,6 @@ def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple
         return ()
     encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
     return tuple(encoded.ids[-most:])
-
-
-def _timed(found: Iterator[Window], clock: Clock) -> Iterator[Window]:
-    while True:
-        with clock("voice activity"):
-            window = next(found, None)
-        if window is None:
-            return
-        yield window
 
 
 def _groups(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:

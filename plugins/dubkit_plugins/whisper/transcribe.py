@@ -65,7 +65,7 @@ def transcribe(
     engine: Engine | None = None
     if model != "auto" and code not in (None, "en") and models.ENGLISH_ONLY.search(model):
         raise only_english(model, language or "", family)
-    sound = Sound(audio)
+    sound = Sound(audio, clock)
 
     with clock("model"):
         if model != "auto":
@@ -87,6 +87,8 @@ def transcribe(
         if engine is None:
             names = family.english if code == "en" else family.other
             weights = models.choose(names, family.catalogue, progress, packages=family.packages)
+            if weights.package:
+                log.info("taking Whisper base from the offline extra; --model has larger ones")
             engine = family.load(weights)
     if code != "en" and (weights.english_only or not engine.multilingual):
         raise only_english(weights.name, language or code, family)

@@ -20,7 +20,7 @@ from faster_whisper.vad import get_vad_model
 
 from dubkit import InputError
 
-from .engine import SAMPLE_RATE, Samples
+from .engine import SAMPLE_RATE, Clock, Samples
 
 STEP = 512
 """Samples per voice-activity probability: 32 ms, fixed by the Silero network."""
@@ -65,14 +65,10 @@ class Window:
 def open_wav(path: Path) -> npt.NDArray[np.int16]:
     """The samples of a 16 kHz mono 16-bit WAV file, mapped, not read: hours cost no memory."""
     try:
-        with wave.open(str(path), "rb") as sound:
+        with path.open("rb") as file, wave.open(file, "rb") as sound:
             layout = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
             frames = sound.getnframes()
-            if frames:
-                sound.readframes(1)
-                file = sound.getfp()
-                assert file is not None
-                offset = file.tell() - sound.getsampwidth()
+            offset = file.tell()  # wave has read up to the samples, wherever they begin
     except (wave.Error, EOFError, OSError) as failure:
         raise InputError(f"cannot read {path.name}: {failure}") from failure
     if layout != (1, 2, SAMPLE_RATE):
@@ -95,12 +91,12 @@ class VoiceActivity:
     kept (an hour is half a megabyte), so that it can be iterated over more than once.
     """
 
-    def __init__(self, sound: npt.NDArray[np.int16]) -> None:
+    def __init__(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         self._blocks: list[npt.NDArray[np.float32]] = []
         self._failure: BaseException | None = None
         self._done = False
         self._news = threading.Condition()
-        threading.Thread(target=self._listen, args=(sound,), daemon=True).start()
+        threading.Thread(target=self._listen, args=(sound, clock), daemon=True).start()
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         given = 0
@@ -115,9 +111,14 @@ class VoiceActivity:
             yield self._blocks[given]
             given += 1
 
-    def _listen(self, sound: npt.NDArray[np.int16]) -> None:
+    def _listen(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         try:
-            for block in _probabilities(sound):
+            blocks = _probabilities(sound)
+            while True:
+                with clock("voice activity"):
+                    block = next(blocks, None)
+                if block is None:
+                    break
                 with self._news:
                     self._blocks.append(block)
                     self._news.notify_all()

@@ -1,0 +1,86 @@
+"""Guards: loops, guesses and inventions are told from speech."""
+
+import pytest
+
+from dubkit import Word
+from dubkit_plugins.whisper import guards
+from dubkit_plugins.whisper.engine import Decoded
+from dubkit_plugins.whisper.windows import Span, Window
+
+
+def decoded(avg_logprob=-0.2, no_speech_prob=0.0):
+    return Decoded((), (), (0.0,), avg_logprob, no_speech_prob)
+
+
+def spoken(text, seconds=10.0):
+    """The text spread evenly over so many seconds of speech."""
+    parts = text.split()
+    step = seconds / max(1, len(parts))
+    words = [Word(i * step, (i + 1) * step, " " + part) for i, part in enumerate(parts)]
+    return words, Window(0.0, seconds, (Span(0.0, seconds),))
+
+
+SENTENCE = "He was not an ill disposed young man unless to be rather cold hearted and selfish"
+
+
+def test_speech_is_left_alone():
+    assert guards.fault(decoded(), *spoken(SENTENCE)) is None
+    assert not guards.nobody_spoke(decoded(), SENTENCE)
+    assert not guards.nobody_spoke(decoded(), "Thank you.")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "logprob", "fault"),
+    [
+        (SENTENCE, 10.0, -1.2, "unsure"),
+        ("and then " * 40, 20.0, -0.2, "repetitive"),
+        ("one two three four " * 4 + "five", 10.0, -0.2, "loop"),
+        (SENTENCE, 0.8, -0.2, "too fast"),
+        ("", 3.0, -0.2, "empty"),
+        ("Well then", 9.0, -0.2, "skipped"),
+    ],
+)
+def test_faults(text, seconds, logprob, fault):
+    assert guards.fault(decoded(logprob), *spoken(text, seconds)) == fault
+
+
+def test_speech_before_the_first_word_was_skipped():
+    words = [Word(6.0 + i / 2, 6.5 + i / 2, " word") for i in range(7)]
+    window = Window(0.0, 10.0, (Span(0.0, 10.0),))
+    assert guards.fault(decoded(), words, window) == "skipped"
+    quiet = Window(0.0, 10.0, (Span(5.5, 10.0),))
+    assert guards.fault(decoded(), words, quiet) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("so it goes on and on and on and on and on and on", 5),
+        ("no no no", None),
+        ("ha " * 8, 1),
+        ("a b c a b c a b c a b c", 3),
+        (SENTENCE, None),
+        ("", None),
+    ],
+)
+def test_where_a_loop_starts(text, start):
+    assert guards.loop_start(text.split()) == start
+
+
+@pytest.mark.parametrize(
+    ("text", "logprob", "no_speech", "silent"),
+    [
+        ("[Music]", -0.1, 0.0, True),
+        ("(applause) *laughs* ♪♪", -0.1, 0.0, True),
+        ("♪ la la la ♪", -0.1, 0.0, True),
+        (" ... ", -0.1, 0.0, True),
+        ("[Music] Hello there.", -0.1, 0.0, False),
+        ("Thanks for watching!", -0.9, 0.0, True),
+        ("Thank you.", -0.1, 0.5, True),
+        ("ご視聴ありがとうございました", -0.2, 0.4, True),
+        ("Anything at all", -0.6, 0.9, True),
+        ("Anything at all", -0.2, 0.9, False),
+    ],
+)
+def test_silence(text, logprob, no_speech, silent):
+    assert guards.nobody_spoke(decoded(logprob, no_speech), text) is silent

@@ -1,0 +1,198 @@
+"""The front end: order, times, second looks, resume; and real speech through the real engine."""
+
+import json
+import wave
+from itertools import pairwise
+
+import jiwer
+import numpy as np
+import pytest
+import tokenizers
+from command import AUSTEN
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from dubkit import UsageError, media
+from dubkit_plugins.whisper import models, recognize
+from dubkit_plugins.whisper.ct2_engine import CT2Engine
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
+from dubkit_plugins.whisper.recognize import Sound
+from dubkit_plugins.whisper.transcribe import whisper_code
+from dubkit_plugins.whisper.windows import Span, Window
+
+TEXT = """
+And Mister John Dashwood had then leisure to consider how much there might be prudently in his
+power to do for them. He was not an ill disposed young man, unless to be rather cold hearted and
+rather selfish is to be ill disposed. Had he married a more amiable woman, he might have been made
+still more respectable than he was: he might even have been made amiable himself.
+"""
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    files = models.contents(models.OFFLINE)
+    return tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
+
+
+class Scripted:
+    """An engine that says what a script says, by the window's length in seconds."""
+
+    multilingual, batch_size, workers, max_seconds = True, 2, 2, 20.0
+
+    def __init__(self, tokenizer, script):
+        self.tokenizer, self.script, self.calls = tokenizer, script, []
+
+    def recognize(self, windows, decoding, clock):
+        self.calls.append((len(windows), decoding))
+        return [self._say(len(window) / SAMPLE_RATE, decoding) for window in windows]
+
+    def _say(self, seconds, decoding):
+        text, avg_logprob = self.script(seconds, decoding)
+        tokens = self.tokenizer.encode(text, add_special_tokens=False).ids
+        times = np.linspace(0.0, seconds, len(tokens) + 1).tolist()
+        return Decoded(tuple(tokens), (0.9,) * len(tokens), tuple(times), avg_logprob, 0.0)
+
+    def detect_language(self, windows):
+        return {"en": 0.2, "fr": 0.8}
+
+
+@pytest.fixture
+def sound(tmp_path, monkeypatch):
+    """A minute of sound with six spans of speech, as if voice activity had found them."""
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 60 * SAMPLE_RATE))
+    found = [
+        Window(10.0 * i, 10.0 * i + 4 + i, (Span(10.0 * i, 10.0 * i + 4 + i),)) for i in range(6)
+    ]
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+    return path
+
+
+def run(engine, path, work, decoding=None):
+    heard = recognize.recognize(
+        engine,
+        Sound(path, Clock()),
+        decoding or Decoding("en"),
+        work=work,
+        progress=lambda done, total: None,
+        clock=Clock(),
+    )
+    return heard
+
+
+SURE = -0.05
+
+
+def test_windows_come_back_in_order_and_on_the_timeline(tokenizer, sound, tmp_path):
+    engine = Scripted(tokenizer, lambda s, d: (f" Window of {round(s)} seconds.", SURE))
+    heard = run(engine, sound, tmp_path)
+    assert [h.text for h in heard] == [f" Window of {n} seconds." for n in range(4, 10)]
+    for number, window in enumerate(heard):
+        times = [time for word in window.words for time in (word.start, word.end)]
+        assert times == sorted(times) and times[0] == 10.0 * number
+        assert window.words[1].text == " of" and window.words[-1].text == " seconds."
+    assert max(size for size, _ in engine.calls) <= engine.batch_size
+
+
+def test_a_stopped_run_goes_on_and_says_the_same(tokenizer, sound, tmp_path):
+    def script(seconds, decoding):
+        return f" Window of {round(seconds)} seconds.", SURE
+
+    whole = run(Scripted(tokenizer, script), sound, tmp_path)
+    journal = tmp_path / "windows.jsonl"
+    again = Scripted(tokenizer, script)
+    assert run(again, sound, tmp_path) == whole and not again.calls
+    lines = journal.read_text().strip().splitlines()
+    journal.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])  # cut off in a line
+    third = Scripted(tokenizer, script)
+    assert run(third, sound, tmp_path) == whole and third.calls
+    fourth = Scripted(tokenizer, script)
+    assert run(fourth, sound, tmp_path) == whole and not fourth.calls
+    assert all(json.loads(line) for line in journal.read_text().splitlines()[-3:] if line)
+
+
+def test_a_loop_is_decoded_again_more_carefully(tokenizer, sound, tmp_path):
+    def script(seconds, decoding):
+        looping = round(seconds) == 6 and not decoding.full_length
+        return (" and so on" * 40, SURE) if looping else (" All is well here.", SURE)
+
+    engine = Scripted(tokenizer, script)
+    assert {h.text for h in run(engine, sound, tmp_path)} == {" All is well here."}
+    again = [decoding for _, decoding in engine.calls if decoding.full_length]
+    assert [decoding.beam_size for decoding in again] == [recognize.SAFE_BEAM]
+
+
+def test_what_loops_whatever_is_tried_is_cut_and_reported(tokenizer, sound, tmp_path):
+    engine = Scripted(tokenizer, lambda s, d: (" Well, and so on" + " and so on" * 40, SURE))
+    heard = run(engine, sound, tmp_path)
+    assert {h.text for h in heard} == {" Well, and so on"} and all(h.fault for h in heard)
+
+
+def test_silence_gives_nothing(tokenizer, sound, tmp_path):
+    engine = Scripted(tokenizer, lambda s, d: (" [Music]", SURE))
+    assert all(not h.words and not h.fault for h in run(engine, sound, tmp_path))
+
+
+def test_hard_speech_gets_the_text_before_it(tokenizer, sound, tmp_path):
+    def script(seconds, decoding):
+        name = " Dashwood" if decoding.prompt else " Dash would"
+        return name + " it is and so it will be for ever.", -0.3
+
+    engine = Scripted(tokenizer, script)
+    heard = run(engine, sound, tmp_path)
+    assert all(h.text.startswith(" Dashwood it is") for h in heard[1:])
+    assert heard[0].text.startswith(" Dash would it is")
+    contexts = [tokenizer.decode(d.prompt) for _, d in engine.calls if d.prompt]
+    assert contexts and all("it is." in context for context in contexts)
+
+
+def test_an_engine_that_fails_ends_the_run(tokenizer, sound, tmp_path):
+    def script(seconds, decoding):
+        raise RuntimeError("out of order")
+
+    with pytest.raises(RuntimeError, match="out of order"):
+        run(Scripted(tokenizer, script), sound, tmp_path)
+
+
+def test_languages(tokenizer, sound):
+    engine = Scripted(tokenizer, lambda s, d: ("", SURE))
+    assert recognize.detect_language(engine, Sound(sound, Clock())) == ("fr", 0.8)
+    codes = [whisper_code(tag) for tag in ("en", "pt-BR", "zh-Hant", "nb", "fil", "EN")]
+    assert codes == ["en", "pt", "zh", "no", "tl", "en"]
+    with pytest.raises(UsageError, match="does not know the language 'xx'"):
+        whisper_code("xx")
+
+
+@pytest.fixture(scope="module")
+def austen(tmp_path_factory):
+    path = tmp_path_factory.mktemp("austen") / "audio.wav"
+    found = media.probe(AUSTEN)
+    media.extract_audio(found, media.pick_audio(found), path)
+    return path
+
+
+@pytest.mark.slow
+def test_real_speech(austen, tmp_path):
+    engine = CT2Engine(models.packaged())
+    sound = Sound(austen, Clock())
+    language, probability = recognize.detect_language(engine, sound)
+    assert language == "en" and probability > 0.9
+    heard = run(engine, austen, tmp_path)
+    text = "".join(h.text for h in heard)
+    plain = EnglishTextNormalizer()
+    assert jiwer.wer(plain(TEXT), plain(text)) <= 0.06
+    words = [word for h in heard for word in h.words]
+    assert all(a.end <= b.start + 0.001 for a, b in pairwise(words))
+    spoken = media.probe(AUSTEN).duration
+    assert 0.3 <= words[0].start <= 1.0 and words[-1].end <= spoken
+    # The reader's pauses stay pauses: words do not smear over them.
+    assert max(word.end - word.start for word in words) < 1.2
+
+
+@pytest.mark.slow
+def test_a_prompt_spells_names(austen, tmp_path):
+    engine = CT2Engine(models.packaged())
+    prompt = recognize.prompt_tokens(engine, "Mr. Jon Dashwud")
+    heard = run(engine, austen, tmp_path, Decoding("en", prompt))
+    assert "Dashwud" in "".join(h.text for h in heard)
