@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import __version__, cues, doctor, inputs, pipeline, profiles, subtitles
+from . import __version__, cues, doctor, inputs, languages, pipeline, profiles, subtitles
 from .console import Console
 from .errors import DubkitError, OutputError, UsageError
 from .options import Options, from_keywords
@@ -373,7 +373,7 @@ def _check(arguments: Sequence[str]) -> int:
 def _language_in_name(path: Path) -> str | None:
     """``es`` of ``talk.es.srt``."""
     tag = path.stem.rpartition(".")[2]
-    return tag if "." in path.stem and pipeline.language_name(tag) != tag else None
+    return tag if "." in path.stem and languages.name(tag) != tag else None
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dubkit import process
+from dubkit import languages, process
 from dubkit.errors import InputError, MediaError, MissingDependency, OutputError, UsageError
 from dubkit.media import (
     DEMUXERS,
@@ -28,7 +28,6 @@ from dubkit.media import (
     ffmpeg_path,
     file_url,
     is_cover,
-    iso639_2,
     opened,
     replacing,
     start_of,
@@ -282,7 +281,10 @@ def _command(
         title, tag = subtitle.title, subtitle.language
         if "-" in tag and tag not in title:
             title = f"{title} [{tag}]"
-        argv += [f"-metadata:s:s:{number}", f"language={iso639_2(tag, quicktime=muxer == 'mov')}"]
+        argv += [
+            f"-metadata:s:s:{number}",
+            f"language={languages.iso639_2(tag, quicktime=muxer == 'mov')}",
+        ]
         # In mp4 players find the title as the handler's name.
         for key in ("title", "handler_name") if muxer in _MOV else ("title",):
             argv += [f"-metadata:s:s:{number}", f"{key}={title}"]

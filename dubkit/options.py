@@ -10,6 +10,7 @@ from typing import Any
 
 from . import profiles, subtitles
 from .errors import UsageError
+from .style import parse_style
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """What a BCP-47 tag looks like."""
@@ -78,7 +79,7 @@ class Options:
                 f"{self.language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ..."
             )
         profiles.find(self.profile)
-        subtitles.parse_style(self.style)
+        parse_style(self.style)
 
     def engine_settings(self, engine: str) -> dict[str, str]:
         """All settings of an engine, ``--model`` and ``--device`` among them."""

@@ -19,10 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import cues, hooks, media, mux, subtitles, workspace
+from . import cues, hooks, languages, media, mux, subtitles, workspace
 from .errors import DubkitError, InputError, OutputError, PluginError, UsageError
 from .hooks import Progress
 from .options import LANGUAGE, Options, from_keywords
+from .style import parse_style
 from .types import Cue, Media, Result, Track, Transcription, Word
 from .workspace import Workspace, content_of, key_of
 
@@ -342,9 +343,9 @@ def _rendered(run: _Run, track: Track, format: str) -> str:
     size = (1920, 1080)
     if run.media.video:
         size = (run.media.video[0].width, run.media.video[0].height)
-    style = subtitles.parse_style(run.options.style)
+    style = parse_style(run.options.style)
     return subtitles.render(
-        track, format, title=language_name(track.language), style=style, play_res=size
+        track, format, title=languages.name(track.language), style=style, play_res=size
     )
 
 
@@ -386,7 +387,7 @@ def _subbed(run: _Run, work: Workspace, track: Track, video: Path) -> None:
                 report = run.report(step)
                 if options.burn:
                     return mux.burn(run.media, file, out, crf=options.crf, progress=report)
-                title = language_name(track.language)
+                title = languages.name(track.language)
                 added = mux.SubtitleFile(file, track.language, title)
                 return mux.mux(run.media, [added], out, progress=report)
         finally:
@@ -443,27 +444,6 @@ def summary(result: Result) -> Mapping[str, object]:
         "rtfx": round(result.rtfx, 2),
         "warnings": list(result.warnings),
     }
-
-
-def language_name(tag: str) -> str:
-    """The English name of a language for titles, ``Spanish`` for ``es``; the tag itself if rare."""
-    return _NAMES.get(tag.split("-")[0].lower(), tag)
-
-
-_NAMES = dict(
-    pair.split("=")
-    for pair in (
-        "af=Afrikaans ar=Arabic bg=Bulgarian bn=Bengali ca=Catalan cs=Czech cy=Welsh da=Danish "
-        "de=German el=Greek en=English es=Spanish et=Estonian eu=Basque fa=Persian fi=Finnish "
-        "fr=French gl=Galician gu=Gujarati he=Hebrew hi=Hindi hr=Croatian hu=Hungarian hy=Armenian "
-        "id=Indonesian is=Icelandic it=Italian ja=Japanese ka=Georgian kk=Kazakh km=Khmer "
-        "kn=Kannada ko=Korean lo=Lao lt=Lithuanian lv=Latvian mk=Macedonian ml=Malayalam "
-        "mn=Mongolian mr=Marathi ms=Malay my=Burmese nb=Norwegian ne=Nepali nl=Dutch no=Norwegian "
-        "pa=Punjabi pl=Polish pt=Portuguese ro=Romanian ru=Russian si=Sinhala sk=Slovak "
-        "sl=Slovenian sq=Albanian sr=Serbian sv=Swedish sw=Swahili ta=Tamil te=Telugu th=Thai "
-        "tl=Tagalog tr=Turkish uk=Ukrainian ur=Urdu uz=Uzbek vi=Vietnamese yue=Cantonese zh=Chinese"
-    ).split()
-)
 
 
 def _silent(stage: str, done: float, total: float) -> None:

@@ -27,6 +27,7 @@ from xml.sax.saxutils import escape, quoteattr
 from dubkit.cues import unwrap
 from dubkit.errors import InputError, MissingDependency, UsageError
 from dubkit.profiles import primary
+from dubkit.style import Style, parse_style
 from dubkit.types import Cue, Track, Word
 
 UNKNOWN = "und"
@@ -34,93 +35,6 @@ UNKNOWN = "und"
 PARAGRAPH_PAUSE = 2.0
 """Seconds of silence that begin a paragraph of plain text."""
 
-
-# Style
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How burnt-in text looks. Sizes are pixels of the video; None is by the video's shape."""
-
-    font: str = "Arial"
-    size: float | None = None
-    color: str = "#FFFFFF"
-    outline: float | None = None
-    position: str = "bottom"
-    """``bottom``, ``middle`` or ``top``."""
-
-
-COLORS: Mapping[str, str] = {
-    "white": "#FFFFFF", "black": "#000000", "yellow": "#FFFF00", "red": "#FF0000",
-    "green": "#00FF00", "blue": "#0000FF", "cyan": "#00FFFF", "magenta": "#FF00FF",
-    "orange": "#FFA500", "pink": "#FFC0CB", "gray": "#808080", "grey": "#808080",
-}  # fmt: skip
-POSITIONS = ("bottom", "middle", "top")
-
-
-def parse_style(style: str | Mapping[str, object]) -> Style:
-    """A style from ``font=Arial,size=48,color=#ffff00,outline=2,position=top`` or such a mapping.
-
-    Raises UsageError naming what is known when a key or a value is not.
-    """
-    settings: dict[str, object] = {}
-    if isinstance(style, str):
-        for part in filter(str.strip, style.split(",")):
-            key, equals, value = part.partition("=")
-            if not equals:
-                raise UsageError(f"{part.strip()!r} in the style is not KEY=VALUE", _STYLE_HINT)
-            settings[key.strip().lower()] = value.strip()
-    else:
-        settings.update(style)
-    known: dict[str, Callable[[object], Any]] = {
-        "font": _font, "size": lambda value: _pixels("size", value, 1, 1000), "color": _color,
-        "outline": lambda value: _pixels("outline", value, 0, 100), "position": _position,
-    }  # fmt: skip
-    for key in settings:
-        if key not in known:
-            raise UsageError(f"a style has no {key!r}", _STYLE_HINT)
-    return Style(**{key: known[key](value) for key, value in settings.items()})
-
-
-_STYLE_HINT = "a style is like font=Arial,size=48,color=#ffff00,outline=2,position=top"
-
-
-def _font(value: object) -> str:
-    name = str(value).strip()
-    if not name or not name.isprintable() or re.search(r"[,{}\\]", name):
-        raise UsageError(f"{name!r} cannot be the name of a font", _STYLE_HINT)
-    return name
-
-
-def _pixels(key: str, value: object, least: float, most: float) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = -1.0
-    if not least <= number <= most:
-        message = f"{key} in the style is {value}, not a number from {least:g} to {most:g}"
-        raise UsageError(message, _STYLE_HINT)
-    return number
-
-
-def _color(value: object) -> str:
-    text = str(value).strip()
-    color = COLORS.get(text.lower(), text)
-    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", color):
-        names = ", ".join(COLORS)
-        raise UsageError(f"{text!r} is not a color", hint=f"write #RRGGBB or one of {names}")
-    return color.upper()
-
-
-def _position(value: object) -> str:
-    if value not in POSITIONS:
-        raise UsageError(f"{value!r} is not a position", hint="write bottom, middle or top")
-    return str(value)
-
-
-# Text and its marks
 
 _TAG = re.compile(r"(</?[ibu]>)")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff]")

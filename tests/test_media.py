@@ -25,7 +25,8 @@ from media_samples import (
 )
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
-from dubkit.media import bcp47, extract_audio, ffmpeg_path, iso639_2, pick_audio, probe
+from dubkit.languages import bcp47, iso639_2
+from dubkit.media import extract_audio, ffmpeg_path, pick_audio, probe
 from dubkit.types import AudioStream, Media
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"

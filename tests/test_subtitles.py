@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from dubkit import subtitles
 from dubkit.errors import InputError, MissingDependency, UsageError
-from dubkit.subtitles import Style, clean, parse, parse_style, plain, render
+from dubkit.style import Style, parse_style
+from dubkit.subtitles import clean, parse, plain, render
 from dubkit.types import Cue, Track, Word
 
 TIMED = [name for name, format in subtitles.FORMATS.items() if format.parse]

@@ -71,6 +71,11 @@ class DistilWhisper:
         """See :class:`dubkit.hooks.Transcriber`."""
         if self.draft and self.model == "auto":
             raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
+        if self.draft and self.beam_size > 1:
+            raise UsageError(
+                "a draft guesses what greedy decoding says, so it goes with beam_size=1 alone",
+                "leave out -o distil-whisper.beam_size or -o distil-whisper.draft",
+            )
         if problems := self.check():
             raise UsageError(*problems)
 

@@ -1,0 +1,76 @@
+"""Languages by their tags: BCP-47 inside dubkit, ISO 639-2 in containers, names for people."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+
+@functools.cache
+def _languages() -> dict[str, tuple[str, ...]]:
+    entries = (entry.partition(":") for entry in _ISO_639.split())
+    return {two: tuple(three.split("/")) for two, _, three in entries}
+
+
+@functools.cache
+def _shortest() -> dict[str, str]:
+    return {three: two for two, threes in _languages().items() for three in threes}
+
+
+def bcp47(tag: str | None) -> str | None:
+    """A container's language tag as BCP-47 (``spa`` -> ``es``); None when it says nothing."""
+    head, *rest = (tag or "").strip().replace("_", "-").split("-")
+    if head.lower() in ("", "und", "unk", "mis", "zxx", "mul"):
+        return None
+    return "-".join([_shortest().get(head.lower(), head.lower()), *rest])
+
+
+def iso639_2(tag: str, *, quicktime: bool = False) -> str:
+    """A BCP-47 tag as the three letters that mp4 and Matroska hold; ``und`` when none fit.
+
+    QuickTime's own list mostly has the codes for bibliographies, as ffmpeg writes it.
+    """
+    head = tag.replace("_", "-").partition("-")[0].lower()
+    if known := _languages().get(_shortest().get(head, head)):
+        return known[-1 if quicktime and known[0] not in ("ces", "fra", "ron", "slk") else 0]
+    return head if re.fullmatch("[a-z]{3}", head) else "und"
+
+
+def name(tag: str) -> str:
+    """The English name of a language for titles, ``Spanish`` for ``es``; the tag itself if rare."""
+    return _NAMES.get(tag.split("-")[0].lower(), tag)
+
+
+_NAMES = dict(
+    pair.split("=")
+    for pair in (
+        "af=Afrikaans ar=Arabic bg=Bulgarian bn=Bengali ca=Catalan cs=Czech cy=Welsh da=Danish "
+        "de=German el=Greek en=English es=Spanish et=Estonian eu=Basque fa=Persian fi=Finnish "
+        "fr=French gl=Galician gu=Gujarati he=Hebrew hi=Hindi hr=Croatian hu=Hungarian hy=Armenian "
+        "id=Indonesian is=Icelandic it=Italian ja=Japanese ka=Georgian kk=Kazakh km=Khmer "
+        "kn=Kannada ko=Korean lo=Lao lt=Lithuanian lv=Latvian mk=Macedonian ml=Malayalam "
+        "mn=Mongolian mr=Marathi ms=Malay my=Burmese nb=Norwegian ne=Nepali nl=Dutch no=Norwegian "
+        "pa=Punjabi pl=Polish pt=Portuguese ro=Romanian ru=Russian si=Sinhala sk=Slovak "
+        "sl=Slovenian sq=Albanian sr=Serbian sv=Swedish sw=Swahili ta=Tamil te=Telugu th=Thai "
+        "tl=Tagalog tr=Turkish uk=Ukrainian ur=Urdu uz=Uzbek vi=Vietnamese yue=Cantonese zh=Chinese"
+    ).split()
+)
+
+# ISO 639-1, then 639-2 for terminology and, where it differs, for bibliographies.
+_ISO_639 = """
+aa:aar ab:abk ae:ave af:afr ak:aka am:amh an:arg ar:ara as:asm av:ava ay:aym az:aze ba:bak
+be:bel bg:bul bh:bih bi:bis bm:bam bn:ben bo:bod/tib br:bre bs:bos ca:cat ce:che ch:cha co:cos
+cr:cre cs:ces/cze cu:chu cv:chv cy:cym/wel da:dan de:deu/ger dv:div dz:dzo ee:ewe el:ell/gre
+en:eng eo:epo es:spa et:est eu:eus/baq fa:fas/per ff:ful fi:fin fj:fij fo:fao fr:fra/fre fy:fry
+ga:gle gd:gla gl:glg gn:grn gu:guj gv:glv ha:hau he:heb hi:hin ho:hmo hr:hrv ht:hat hu:hun
+hy:hye/arm hz:her ia:ina id:ind ie:ile ig:ibo ii:iii ik:ipk io:ido is:isl/ice it:ita iu:iku
+ja:jpn jv:jav ka:kat/geo kg:kon ki:kik kj:kua kk:kaz kl:kal km:khm kn:kan ko:kor kr:kau ks:kas
+ku:kur kv:kom kw:cor ky:kir la:lat lb:ltz lg:lug li:lim ln:lin lo:lao lt:lit lu:lub lv:lav
+mg:mlg mh:mah mi:mri/mao mk:mkd/mac ml:mal mn:mon mr:mar ms:msa/may mt:mlt my:mya/bur na:nau
+nb:nob nd:nde ne:nep ng:ndo nl:nld/dut nn:nno no:nor nr:nbl nv:nav ny:nya oc:oci oj:oji om:orm
+or:ori os:oss pa:pan pi:pli pl:pol ps:pus pt:por qu:que rm:roh rn:run ro:ron/rum ru:rus rw:kin
+sa:san sc:srd sd:snd se:sme sg:sag si:sin sk:slk/slo sl:slv sm:smo sn:sna so:som sq:sqi/alb
+sr:srp ss:ssw st:sot su:sun sv:swe sw:swa ta:tam te:tel tg:tgk th:tha ti:tir tk:tuk tl:tgl
+tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie
+vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho/chi zu:zul
+"""
