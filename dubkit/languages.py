@@ -17,6 +17,13 @@ def _shortest() -> dict[str, str]:
     return {three: two for two, threes in _languages().items() for three in threes}
 
 
+def canonical(tag: str) -> str:
+    """A BCP-47 tag in its usual case: ``pt-BR`` for ``PT-br``, ``zh-Hant`` for ``ZH-HANT``."""
+    head, *rest = tag.split("-")
+    case = {2: str.upper, 4: str.title}
+    return "-".join([head.lower(), *(case.get(len(part), str.lower)(part) for part in rest)])
+
+
 def bcp47(tag: str | None) -> str | None:
     """A container's language tag as BCP-47 (``spa`` -> ``es``); None when it says nothing."""
     head, *rest = (tag or "").strip().replace("_", "-").split("-")

@@ -10,6 +10,7 @@ from typing import Any
 
 from . import profiles, subtitles
 from .errors import UsageError
+from .languages import canonical
 from .style import parse_style
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -105,6 +106,8 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         engine: {key: str(value) for key, value in settings.items()}
         for engine, settings in values.get("settings", {}).items()
     }
+    if values.get("language") is not None:
+        values["language"] = canonical(str(values["language"]))
     if values.get("output_dir") is not None:
         values["output_dir"] = Path(values["output_dir"])
     return Options(**values)

@@ -615,11 +615,15 @@ def read(path: str | Path, language: str | None = None) -> Track:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}",
+            "check the name and who may read it",
+        ) from error
     try:
         return parse(_decode(data, language), named[0], language)
     except InputError as error:
-        raise InputError(f"{path}: {error.message}", error.hint) from error
+        hint = error.hint or f"mend it in a text editor, or export {named[0]} again"
+        raise InputError(f"{path}: {error.message}", hint) from error
 
 
 def _decode(data: bytes, language: str | None) -> str:

@@ -58,3 +58,11 @@ def test_what_cannot_be(wrong, words):
     with pytest.raises(UsageError, match=words) as raised:
         from_keywords(wrong)
     assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "tag"),
+    [("EN", "en"), ("pt-br", "pt-BR"), ("zh-HANT", "zh-Hant"), ("es-419", "es-419")],
+)
+def test_languages_are_written_as_usual(given, tag):
+    assert from_keywords({"subs": True, "language": given}).language == tag
