@@ -88,13 +88,20 @@ class _Job:
 
 
 class Sound:
-    """A 16 kHz mono WAV file that is being listened to; opening it starts voice activity."""
+    """A 16 kHz mono WAV file that is being listened to, from the moment this is made to the end
+    of the ``with`` block."""
 
     def __init__(self, audio: Path, clock: Clock) -> None:
         self.samples = open_wav(audio)
         self.duration = len(self.samples) / SAMPLE_RATE
         """Seconds."""
         self._activity = VoiceActivity(self.samples, clock)
+
+    def __enter__(self) -> Sound:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._activity.stop()
 
     def windows(self, longest: float) -> Iterator[Window]:
         """The windows of speech, in order."""
@@ -132,6 +139,7 @@ def recognize(
     job = _Job(engine, sound.samples, decoding, tokenizer, clock)
     journal = work / "windows.jsonl"
     known = _read_journal(journal)
+    _trim(journal)
     finished: list[Heard] = []
     seconds = 0.0
 
@@ -145,7 +153,6 @@ def recognize(
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
         with journal.open("a", encoding="utf-8") as log:
-            log.write("\n")  # ends a line that a kill may have cut off
             begun: deque[_Begun] = deque()
 
             def finish() -> None:
@@ -388,6 +395,14 @@ def _to_json(heard: Heard) -> str:
         "words": words,
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _trim(journal: Path) -> None:
+    """Take away a last line that a kill cut off, so that the next one does not run into it."""
+    if journal.exists():
+        content = journal.read_bytes()
+        if not content.endswith(b"\n"):
+            journal.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
 def _read_journal(journal: Path) -> dict[tuple[float, float], Heard]:

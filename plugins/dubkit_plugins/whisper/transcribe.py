@@ -60,50 +60,76 @@ def transcribe(
     the language must be found out before a model can be chosen.
     """
     clock = Clock()
-    warnings: list[str] = []
     code = whisper_code(language) if language else None
-    engine: Engine | None = None
-    if model != "auto" and code not in (None, "en") and models.ENGLISH_ONLY.search(model):
+    if code not in (None, "en") and models.ENGLISH_ONLY.search(model):
         raise only_english(model, language or "", family)
-    sound = Sound(audio, clock)
-
-    with clock("model"):
-        if model != "auto":
-            weights = models.find(model, family.catalogue, progress, packages=family.packages)
-            engine = family.load(weights)
-            finder = engine if engine.multilingual and not weights.english_only else None
-        else:
-            finder = None
-        if code is None:
-            with clock("language"):
-                finder = finder or detector(progress)
-                code, probability = detect_language(finder, sound)
-            log.info("the language is %s (%.0f %%)", code, probability * 100)
-            if 0 < probability < SURE:
-                warnings.append(
-                    f"the language may not be {code} ({probability:.0%} sure); "
-                    "--language says which it is"
-                )
-        if engine is None:
-            names = family.english if code == "en" else family.other
-            weights = models.choose(names, family.catalogue, progress, packages=family.packages)
-            if weights.package:
-                log.info("taking Whisper base from the offline extra; --model has larger ones")
-            engine = family.load(weights)
-    if code != "en" and (weights.english_only or not engine.multilingual):
-        raise only_english(weights.name, language or code, family)
-
-    text = " ".join(part for part in (", ".join(hotwords), prompt) if part)
-    decoding = Decoding(code, prompt_tokens(engine, text), beam_size)
-
-    def report(done: float, total: float) -> None:
-        progress("transcribe", done, total)
-
-    heard = recognize(engine, sound, decoding, work=work, progress=report, clock=clock)
-    warnings += [_warning(window) for window in heard if window.fault]
+    with Sound(audio, clock) as sound:
+        with clock("model"):
+            loaded = _prepare(family, model, sound, code, detector, progress, clock)
+        text = " ".join(part for part in (", ".join(hotwords), prompt) if part)
+        heard = recognize(
+            loaded.engine,
+            sound,
+            Decoding(loaded.code, prompt_tokens(loaded.engine, text), beam_size),
+            work=work,
+            progress=lambda done, total: progress("transcribe", done, total),
+            clock=clock,
+        )
     cues = tuple(window.cue for window in heard if window.words)
-    tag = language or _tag(code)
-    return Transcription(Track(tag, cues), weights.name, clock.timings, tuple(warnings))
+    return Transcription(
+        Track(language or _tag(loaded.code), cues),
+        loaded.model,
+        clock.timings,
+        (*loaded.warnings, *(_warning(window) for window in heard if window.fault)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """An engine that is ready, the language it is to hear, and what is doubtful about that."""
+
+    engine: Engine
+    model: str
+    code: str
+    warnings: tuple[str, ...]
+
+
+def _prepare(
+    family: Family,
+    model: str,
+    sound: Sound,
+    code: str | None,
+    detector: Callable[[Progress], Engine],
+    progress: Progress,
+    clock: Clock,
+) -> _Loaded:
+    """Find out the language where it is not given, and load the model that is meant for it."""
+    weights: Weights | None = None
+    engine: Engine | None = None
+    warnings: tuple[str, ...] = ()
+    if model != "auto":
+        weights = models.find(model, family.catalogue, progress, packages=family.packages)
+        engine = family.load(weights)
+    if code is None:
+        knows_languages = engine and engine.multilingual and weights and not weights.english_only
+        with clock("language"):
+            finder = engine if engine and knows_languages else detector(progress)
+            code, probability = detect_language(finder, sound)
+        log.info("the language is %s (%.0f %%)", code, probability * 100)
+        if 0 < probability < SURE:
+            warnings = (
+                f"the language may not be {code} ({probability:.0%} sure); "
+                "--language says which it is",
+            )
+    if engine is None or weights is None:
+        names = family.english if code == "en" else family.other
+        weights = models.choose(names, family.catalogue, progress, packages=family.packages)
+        if weights.package:
+            log.info("taking Whisper base from the offline extra; --model has larger ones")
+        engine = family.load(weights)
+    if code != "en" and (weights.english_only or not engine.multilingual):
+        raise only_english(weights.name, code, family)
+    return _Loaded(engine, weights.name, code, warnings)
 
 
 def whisper_code(language: str) -> str:

@@ -96,7 +96,8 @@ class VoiceActivity:
         self._failure: BaseException | None = None
         self._done = False
         self._news = threading.Condition()
-        threading.Thread(target=self._listen, args=(sound, clock), daemon=True).start()
+        self._thread = threading.Thread(target=self._listen, args=(sound, clock), daemon=True)
+        self._thread.start()
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
         given = 0
@@ -111,13 +112,18 @@ class VoiceActivity:
             yield self._blocks[given]
             given += 1
 
+    def stop(self) -> None:
+        """Stop listening. A thread that is still in native code when Python ends would abort it."""
+        self._done = True
+        self._thread.join()
+
     def _listen(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         try:
             blocks = _probabilities(sound)
             while True:
                 with clock("voice activity"):
                     block = next(blocks, None)
-                if block is None:
+                if block is None or self._done:
                     break
                 with self._news:
                     self._blocks.append(block)
