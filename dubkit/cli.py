@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import json
 import logging
 import os
@@ -49,7 +50,10 @@ Other commands (each has --help):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"{self.prog} --help lists the options")
+        wrong = message.rpartition("unrecognized arguments: ")[2].split()
+        near = difflib.get_close_matches(wrong[0], self._option_string_actions, 1) if wrong else []
+        hint = f"did you mean {near[0]}?" if near else f"{self.prog} --help lists the options"
+        raise UsageError(message, hint)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -189,6 +193,9 @@ def _make(arguments: Sequence[str]) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return UsageError.exit_status
+    near = difflib.get_close_matches(arguments[0], ("check", "plugins", "doctor"), 1)
+    if near and not Path(arguments[0]).exists():
+        raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parser.parse_intermixed_args(_protect(arguments))
     console = Console(quiet=given.quiet, verbose=given.verbose)
     with console:
@@ -253,6 +260,8 @@ def _options(given: argparse.Namespace) -> Options:
             settings.setdefault(engine, {})[field] = text
         elif folder is None:
             folder = Path(value).expanduser()
+            if folder.is_file():
+                raise UsageError(f"-o {value} is a file", "-o takes a folder")
         else:
             raise UsageError(f"two output folders, {folder} and {value}", "name one")
     return from_keywords(

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 WARNINGS_SHOWN = 12
 """Warnings of one input that are printed; ``report.json`` has them all."""
+ROOMY = 60
+"""Columns of a terminal under which the bar is only its numbers."""
 VERBS = {
     "audio": "Extracting the sound",
+    "load": "Loading the model",
     "transcribe": "Transcribing",
     "mux": "Writing the video",
     "burn": "Burning the picture",
@@ -76,7 +79,7 @@ class Console:
             self._close_stage(finished=True)
             self._stage, self._began = stage, time.monotonic()
             if self._terminal:
-                self._open_bar(VERBS.get(stage, stage.capitalize()), total)
+                self._open_bar(VERBS.get(stage, stage.capitalize()), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
         if self._bar is not None and self._task is not None:
@@ -116,7 +119,7 @@ class Console:
             for line in failure.tail:
                 self._write("  | " + line)
 
-    def _open_bar(self, title: str, total: float) -> None:
+    def _open_bar(self, title: str, begin: float, total: float) -> None:
         from rich.console import Console as Terminal
         from rich.progress import (
             BarColumn,
@@ -134,29 +137,29 @@ class Console:
             """Media seconds done and in all, and how much faster than they play."""
 
             def render(self, task: Task) -> Text:
-                speed = task.completed / task.elapsed if task.elapsed else 0.0
+                # What an earlier run had done is no speed of this one's.
+                speed = (task.completed - begin) / task.elapsed if task.elapsed else 0.0
                 if download:
                     done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
                     return Text(f"{done:.0f}/{all_:.0f} MB {speed / 1e6:.1f} MB/s")
-                times = f" {speed:.1f}x" if task.completed else ""
+                times = f" {speed:.1f}x" if speed > 0 else ""
+                if not task.total:
+                    return Text("")
                 return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
 
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            Amount(),
-            TimeRemainingColumn(),
-            console=Terminal(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task(title, total=total or None)
+        terminal = Terminal(stderr=True)
+        wide = terminal.width >= ROOMY
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None)] if wide else []
+        last = [TimeRemainingColumn()] if wide else []
+        self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
+        self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
         self._bar.start()
 
     def _close_stage(self, *, finished: bool) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
-        if self._stage and finished and not self.quiet:
+        if self._stage and finished and not self.quiet and (self._total or self._done):
             spent = self._last - self._began
             title = VERBS.get(self._stage, self._stage.capitalize())
             if self._stage.startswith("download"):

@@ -28,11 +28,18 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
     A name that is no pattern is a file, also when it is missing: reading it will tell.
     """
     found: dict[Path, None] = {}
+    several = len(names) > 1  # as from a pattern that the shell expanded
     wrong: list[tuple[Path, DubkitError]] = []
     for name in names:
         path = Path(name)
         with contextlib.suppress(RuntimeError):  # ~nobody: a file may be called that
             path = path.expanduser()
+        if several and _ours(path):
+            continue
+        if "://" in name:
+            hint = "download it first, with yt-dlp for instance"
+            wrong.append((path, InputError(f"{name} is an address; dubkit reads files", hint)))
+            continue
         try:
             if path.is_dir():
                 inside = _media_in(path.rglob("*"))
@@ -51,6 +58,14 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
         if not inside:
             wrong.append((path, missing))
     return list(found), wrong
+
+
+def _ours(path: Path) -> bool:
+    """Whether it is a result or a workspace of ours: what a second run of a pattern finds too."""
+    if path.suffix == SUFFIX and path.is_dir():
+        return True
+    stem = path.stem if path.suffix.lower() in MEDIA_SUFFIXES else ""
+    return stem.endswith(OURS) and path.is_file()
 
 
 def _media_in(paths: Iterable[Path]) -> list[Path]:

@@ -48,6 +48,11 @@ def name(tag: str) -> str:
     return _NAMES.get(tag.split("-")[0].lower(), tag)
 
 
+def tag_of(name: str) -> str | None:
+    """The tag of a language by its English name, ``de`` for ``german``; None if it has none."""
+    return next((tag for tag, known in _NAMES.items() if known.lower() == name.lower()), None)
+
+
 _NAMES = dict(
     pair.split("=")
     for pair in (

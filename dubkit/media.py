@@ -142,6 +142,10 @@ def _unreadable(path: Path) -> InputError:
             "Copy or download it again. After a crashed recording, a tool such as untrunc may "
             "rebuild the index from another recording of the same camera.",
         )
+    if path.suffix.lower() in (".srt", ".vtt", ".ass", ".ttml"):
+        return InputError(
+            f"{path} is a subtitle file, not a video or sound.", f"dubkit check {path} checks it."
+        )
     return InputError(
         f"{path} is not a video or audio file that dubkit can read.",
         "Playlists (m3u8, mpd, ffconcat, sdp) are not opened, because they point to other files: "

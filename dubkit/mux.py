@@ -116,7 +116,10 @@ def subtitle_container(media: Media) -> tuple[str, str]:
         return suffix, ""
     if suffix == ".mkv" and not media.container.startswith("matroska"):
         kind = media.container.split(",")[0]
-        return suffix, f"A {kind} file cannot hold text subtitles, so the video is written as .mkv."
+        return (
+            suffix,
+            f"{kind} files hold no text subtitles, so the video is written as .mkv.",
+        )
     return suffix, f"{media.path.name} is really a {suffix} file, so the video is written as one."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import profiles, subtitles
 from .errors import UsageError
-from .languages import canonical
+from .languages import canonical, tag_of
 from .style import parse_style
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -76,11 +76,15 @@ class Options:
                 f"--crf is 0 (best) to 51 (worst), not {self.crf}", "19 looks like the original"
             )
         if self.language is not None and not LANGUAGE.fullmatch(self.language):
-            raise UsageError(
-                f"{self.language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ..."
-            )
+            tag = tag_of(self.language)
+            hint = f"use {tag}" if tag else "use en, es, pt-BR, zh-Hant, ..."
+            raise UsageError(f"{self.language!r} is not a language tag", hint)
         profiles.find(self.profile)
         parse_style(self.style)
+        if self.style and not (self.burn or "ass" in self.formats):
+            raise UsageError(
+                "--style is for --burn and --format ass", "add one of them, or leave --style out"
+            )
 
     def engine_settings(self, engine: str) -> dict[str, str]:
         """All settings of an engine, ``--model`` and ``--device`` among them."""

@@ -13,7 +13,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +32,8 @@ log = logging.getLogger("dubkit")
 AUDIO = "audio.wav"
 TRANSCRIPT = "transcript.json"
 REPORT = "report.json"
+TOLD_SINGLY = 3
+"""Violations of one rule that are warned of one by one."""
 
 
 def run(source: str | Path, *, progress: Progress | None = None, **options: Any) -> Result:
@@ -292,7 +294,7 @@ def has_torch_and_gpu() -> bool:
 
 def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
     """The transcript as readable cues, by way of ``cues.<language>.json``."""
-    spoken = _read(transcript)
+    spoken = _as_edited(_read(transcript))
     rate = run.media.video[0].frame_rate if run.media.video else None
 
     def make(path: Path) -> tuple[()]:
@@ -306,14 +308,43 @@ def _cues(run: _Run, work: Workspace, transcript: Path) -> Track:
     track = _read(path)
     if not track.cues:
         run.warnings.append("no speech was found, so there is nothing to show")
-    for found in cues.check(track, run.options.profile, rate):
-        run.warnings.append(f"cue {found.cue}: {found.message}")
+    run.warnings += _told(cues.check(track, run.options.profile, rate))
     return track
 
 
+def _told(found: Sequence[cues.Violation]) -> Iterator[str]:
+    """Violations as warnings: a few one by one, many of a kind in one sentence."""
+    for rule in dict.fromkeys(violation.rule for violation in found):
+        same = [violation for violation in found if violation.rule == rule]
+        if len(same) <= TOLD_SINGLY:
+            yield from (f"cue {violation.cue}: {violation.message}" for violation in same)
+        else:
+            listed = ", ".join(str(violation.cue) for violation in same[:10])
+            more = ", ..." if len(same) > 10 else ""
+            yield f"{len(same)} cues break the rule {rule} ({listed}{more}); see {REPORT}"
+
+
+def _as_edited(track: Track) -> Track:
+    """The track with its text as it stands: where a person changed a segment's text and not its
+    words, the words no longer tell what is said, and the text shares the segment's time."""
+
+    def plain(text: str) -> str:
+        return "".join(text.split())
+
+    return replace(
+        track,
+        cues=tuple(
+            cue
+            if plain(cue.text) == plain("".join(word.text for word in cue.words))
+            else replace(cue, words=())
+            for cue in track.cues
+        ),
+    )
+
+
 def _within(track: Track, found: Media) -> Track:
-    """The track with its last cue not outlasting the picture: it would make the video longer."""
-    if not (track.cues and found.video and found.duration):
+    """The track with its last cue not outlasting the file: it would make a video longer."""
+    if not (track.cues and found.duration):
         return track
     *rest, last = track.cues
     end = max(min(last.end, found.duration), last.words[-1].end if last.words else last.start)

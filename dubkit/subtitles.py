@@ -27,6 +27,7 @@ from xml.sax.saxutils import escape, quoteattr
 from dubkit.cues import unwrap
 from dubkit.errors import InputError, MissingDependency, UsageError
 from dubkit.profiles import primary
+from dubkit.profiles import width as width_of
 from dubkit.style import Style, parse_style
 from dubkit.types import Cue, Track, Word
 
@@ -185,7 +186,9 @@ def _write_ass(track: Track, setting: _Setting) -> str:
         "PlayResY": str(height),
         "Language": track.language,
     }
-    subs.styles = {"Default": _ass_style(setting.style, width, height)}
+    lines = (width_of(line) for cue in track.cues for line in plain(cue.text).split("\n"))
+    longest = max(lines, default=0)
+    subs.styles = {"Default": _ass_style(setting.style, width, height, longest)}
     for start, end, cue in _timed(track, step=10):
         text = _marked(cue.text, _ass_text, _ass_mark)
         event = pysubs2.SSAEvent(start=start, end=end, text=text)
@@ -194,11 +197,13 @@ def _write_ass(track: Track, setting: _Setting) -> str:
     return subs.to_string("ass", header_notice="written by dubkit")
 
 
-def _ass_style(style: Style, width: int, height: int) -> Any:
+def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:
     import pysubs2
 
-    # 42 characters fill about two thirds of a 16:9 picture; a portrait one is held by its width.
-    size = style.size or round(min(height * 0.055, width * 0.06), 1)
+    # 42 characters fill about two thirds of a 16:9 picture. A portrait one is held by its width:
+    # the longest line must fit (a letter is about half as wide as high), or libass breaks it anew.
+    fitting = 0.9 * width / (0.52 * max(longest, 1))
+    size = style.size or round(min(height * 0.055, width * 0.06, fitting), 1)
     red, green, blue = bytes.fromhex(style.color[1:])
     align = pysubs2.Alignment
     places = {"bottom": align.BOTTOM_CENTER, "middle": align.MIDDLE_CENTER, "top": align.TOP_CENTER}

@@ -20,8 +20,9 @@ def found(folder: Path, *names: str) -> list[str]:
 
 def test_a_file_is_itself_whatever_it_is_called(tmp_path):
     make(tmp_path, "b", "a.xyz", "talk.subbed.mp4", ".hidden.mp4")
-    names = ["b", "a.xyz", "talk.subbed.mp4", ".hidden.mp4", "missing.mp4"]
+    names = ["b", "a.xyz", ".hidden.mp4", "missing.mp4"]
     assert found(tmp_path, *names) == names
+    assert found(tmp_path, "talk.subbed.mp4") == ["talk.subbed.mp4"]
 
 
 def test_a_folder_is_its_media_by_name(tmp_path):
@@ -32,6 +33,13 @@ def test_a_folder_is_its_media_by_name(tmp_path):
 def test_what_is_ours_is_no_input(tmp_path):
     make(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit/audio.wav", "._t.mp4")
     assert found(tmp_path, ".") == found(tmp_path, "**/*") == ["t.mp4"]
+    # A pattern that the shell has expanded.
+    assert found(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit") == ["t.mp4"]
+
+
+def test_an_address_is_no_file(tmp_path):
+    _, wrong = expand(["https://example.org/talk.mp4"])
+    assert "download it first" in wrong[0][1].hint
 
 
 def test_patterns(tmp_path):

@@ -129,3 +129,13 @@ def test_a_relative_and_a_moved_input(talk, monkeypatch):
     monkeypatch.chdir(moved)
     again = dubkit.run(moved / "talk.mp4", subs=True, transcriber=ENGINE)
     assert set(again.timings) == {"total"}
+
+
+def test_text_edited_in_the_transcript_is_what_is_shown(talk, tmp_path):
+    first = called(talk, "--subs", "--no-video", *FAST)
+    transcript = talk.with_suffix(".dubkit") / "transcript.json"
+    found = json.loads(transcript.read_text("utf-8"))
+    found["segments"][0]["text"] = " Edited by hand."
+    transcript.write_text(json.dumps(found), "utf-8")
+    called(talk, "--subs", "--no-video", *FAST)
+    assert "Edited by hand." in first.paths[0].read_text("utf-8")

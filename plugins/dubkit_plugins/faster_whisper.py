@@ -55,7 +55,7 @@ class FasterWhisper:
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         if self._device() == "cuda" and not ctranslate2.get_cuda_device_count():
-            return ["faster-whisper is set to CUDA and finds no CUDA device: use --device cpu"]
+            return ["faster-whisper is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
         return []
 
     def transcribe(
@@ -69,6 +69,8 @@ class FasterWhisper:
         progress: Progress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
+        if problems := self.check():
+            raise UsageError(*problems)
         on_gpu = self._device() == "cuda"
         loaded: dict[str, CT2Engine] = {}
 

@@ -44,7 +44,7 @@ def test_loud_speech_is_in_a_span(activity):
     spans = list(w.speech_spans([activity]))
     step = w.STEP / SAMPLE_RATE
     run = 0
-    for i, probability in enumerate([*activity, 0.0]):
+    for i, probability in enumerate([*activity.tolist(), 0.0]):
         run = run + 1 if probability >= w.SPEECH_AT else 0
         if run * step >= 2 * w.MIN_SPEECH:
             assert any(span.start <= i * step <= span.end for span in spans)

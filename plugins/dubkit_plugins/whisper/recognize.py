@@ -143,29 +143,31 @@ def recognize(
     finished: list[Heard] = []
     seconds = 0.0
 
-    def take(group: Sequence[Heard]) -> None:
+    def advance(batch: Sequence[Window], *, tell: bool = True) -> None:
         nonlocal seconds
-        finished.extend(group)
-        seconds += sum(heard.end - heard.start for heard in group)
-        progress(min(seconds, duration), duration)
+        seconds += sum(part.end - part.start for part in batch)
+        if tell:
+            progress(min(seconds, duration), duration)
 
-    progress(0.0, duration)
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
         with journal.open("a", encoding="utf-8") as log:
             begun: deque[_Begun] = deque()
 
             def finish() -> None:
-                group = _finish(job, begun.popleft(), finished, pool)
+                group = _finish(job, begun.popleft(), finished, pool, advance)
                 log.write("".join(_to_json(heard) for heard in group))
                 log.flush()
-                take(group)
+                finished.extend(group)
 
             for group in _groups(sound.windows(engine.max_seconds), engine):
                 heard = [known.get((window.start, window.end)) for window in group]
                 if all(heard):
-                    take([h for h in heard if h])
+                    finished.extend(h for h in heard if h)
+                    advance(group, tell=False)  # not work of this run: the speed must not show it
                     continue
+                if not begun:
+                    advance([])
                 begun.append(_begin(job, group, pool))
                 # The next group is at work while one is finished, so that no worker waits.
                 if len(begun) > 1:
@@ -220,12 +222,17 @@ def _begin(job: _Job, group: list[Window], pool: ThreadPoolExecutor) -> _Begun:
 
 
 def _finish(
-    job: _Job, begun: _Begun, before: Sequence[Heard], pool: ThreadPoolExecutor
+    job: _Job,
+    begun: _Begun,
+    before: Sequence[Heard],
+    pool: ThreadPoolExecutor,
+    advance: Callable[[Sequence[Window]], None],
 ) -> list[Heard]:
     """Wait for a group and, where it is hard to understand, decode it again in context."""
     found: dict[int, _Attempt] = {}
     for batch, future in begun.batches:
         found.update(zip(batch, future.result(), strict=True))
+        advance([begun.windows[i] for i in batch])
     attempts = firsts = [found[i] for i in range(len(begun.windows))]
     sure = [heard.avg_logprob for heard in before if heard.words]
     sure += [attempt.avg_logprob for attempt in attempts if attempt.words]

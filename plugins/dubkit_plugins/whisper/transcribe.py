@@ -66,7 +66,9 @@ def transcribe(
     with Sound(audio, clock) as sound:
         with clock("model"):
             loaded = _prepare(family, model, sound, code, detector, progress, clock)
-        text = " ".join(part for part in (", ".join(hotwords), prompt) if part)
+        # As sentences: a bare word teaches Whisper to leave out full stops.
+        names = f"{', '.join(hotwords)}." if hotwords else ""
+        text = " ".join(part for part in (names, prompt) if part)
         heard = recognize(
             loaded.engine,
             sound,
@@ -107,6 +109,7 @@ def _prepare(
     weights: Weights | None = None
     engine: Engine | None = None
     warnings: tuple[str, ...] = ()
+    progress("load", 0.0, 0.0)
     if model != "auto":
         weights = models.find(model, family.catalogue, progress, packages=family.packages)
         engine = family.load(weights)
@@ -115,7 +118,8 @@ def _prepare(
         with clock("language"):
             finder = engine if engine and knows_languages else detector(progress)
             code, probability = detect_language(finder, sound)
-        log.info("the language is %s (%.0f %%)", code, probability * 100)
+        if probability:
+            log.info("the language is %s (%.0f %%)", code, probability * 100)
         if 0 < probability < SURE:
             warnings = (
                 f"the language may not be {code} ({probability:.0%} sure); "
