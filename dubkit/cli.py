@@ -260,7 +260,7 @@ def _options(given: argparse.Namespace) -> Options:
             settings.setdefault(engine, {})[field] = text
         elif folder is None:
             folder = Path(value).expanduser()
-            if folder.is_file():
+            if os.path.isfile(folder):  # noqa: PTH113 - Path's raises for names that are too long
                 raise UsageError(f"-o {value} is a file", "-o takes a folder")
         else:
             raise UsageError(f"two output folders, {folder} and {value}", "name one")

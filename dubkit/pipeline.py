@@ -216,7 +216,9 @@ def _sound_track(track: Track, duration: float) -> Track:
             if word.text.strip()
         )
         if words:
-            kept.append(replace(cue, start=words[0].start, end=words[-1].end, words=words))
+            # The words are what was heard; a text beside them that says something else is not.
+            text = "".join(word.text for word in words).strip()
+            kept.append(Cue(words[0].start, words[-1].end, text, words, cue.speaker))
         elif cue.text.strip():
             start, end = placed(cue)
             kept.append(replace(cue, start=start, end=end))

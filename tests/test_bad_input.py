@@ -157,7 +157,8 @@ def test_twenty_milliseconds_of_sound_for_a_real_engine(tmp_path):
 ENGINE = "--transcriber=faster-whisper"
 OPTIONS = {
     "nothing to do": ([], ["--subs"]),
-    "unknown option": (["--subs", "--sub"], ["--sub", "--help"]),
+    "unknown option": (["--subs", "--nothing-like-it"], ["--nothing-like-it", "--help"]),
+    "mistyped option": (["--subs", "--langauge", "en"], ["--langauge", "--language"]),
     "broken language": (["--subs", "--language", "engl!sh"], ["engl!sh", "pt-BR"]),
     "path for a language": (["--subs", "--language", "../x"], ["../x"]),
     "unknown language": (["--subs", "--language", "xx", ENGINE], ["'xx'", "en"]),
