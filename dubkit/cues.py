@@ -407,8 +407,8 @@ class _Speech:
             # A gap that would be closed belongs to the cue: the cue has to last until there.
             until = following - gap if following - last < limits.joined_below + gap else last
             until = max(until, last)
-            room = max(min(following - gap, last + limits.late), last)
-            room = min(room, following)
+            # Where speech goes on at once, the gap is taken from the end of this cue.
+            room = min(following - gap, last + limits.late)
             best[j] = math.inf
             for i in range(j - 1, -1, -1):
                 width = units.width(i, j)

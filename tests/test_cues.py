@@ -9,7 +9,7 @@ from dataclasses import replace
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dubkit import phrases, profiles
@@ -290,6 +290,7 @@ def test_no_cue_has_two_speakers(track: Track) -> None:
 
 
 @given(st.lists(st.sampled_from(ENGLISH.split()), min_size=1, max_size=60), st.integers(0, 9))
+@example(["when", "Yes.", "So", "So", "I", "So"], 1)
 @settings(max_examples=150, deadline=None)
 def test_unhurried_speech_breaks_no_rule(tokens: list[str], seed: int) -> None:
     rests = random.Random(seed)
