@@ -179,7 +179,8 @@ def recognize(
         raise
     pool.shutdown()
     progress(duration, duration)
-    return finished
+    # A journal damaged in its middle makes a later group known before an earlier one is finished.
+    return sorted(finished, key=lambda heard: heard.start)
 
 
 def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple[int, ...]:
