@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import hooks, media, process
+from . import engines, hooks, media, process
 from .errors import DubkitError, UsageError
 from .pipeline import has_torch_and_gpu
 
@@ -45,7 +45,7 @@ def plugins_command(arguments: Sequence[str]) -> int:
     given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
     rows = []
     for kind in hooks.KINDS:
-        for plugin in hooks.plugins(kind):
+        for plugin in engines.plugins(kind):
             rows.append(
                 {
                     "kind": kind,
@@ -64,7 +64,7 @@ def plugins_command(arguments: Sequence[str]) -> int:
 
 def _state(kind: str, name: str) -> str:
     try:
-        problems = hooks.load(kind, name).check()
+        problems = engines.load(kind, name).check()
     except DubkitError as failure:
         return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
     except (Exception, SystemExit) as failure:  # anybody's code
@@ -105,7 +105,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
 def examine() -> Iterator[Finding]:
     """Look at ffmpeg, engines, GPU, models, fonts and disk."""
     yield from _ffmpeg()
-    for plugin in hooks.plugins("transcribers"):
+    for plugin in engines.plugins("transcribers"):
         state = _state("transcribers", plugin.name)
         ready = state == "ready"
         optional = plugin.name != "faster-whisper"

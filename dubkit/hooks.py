@@ -1,44 +1,60 @@
-"""The plugin contract, and the only door to an engine.
+"""The plugin contract: what each kind of engine is asked, and what it answers.
 
-An engine is a dataclass whose fields are its settings (set by ``-o name.field=value``) and that has
-the methods of its kind's protocol below. It is found by an entry point in the group named after
-its kind, the same for ours and for anyone's, or by ``./file.py:ClassName``. Listing names imports
-nothing; loading imports exactly one module. Plugins import only dubkit's public names.
+An engine is a dataclass whose fields are its settings (set by ``-o name.field=value``) and which
+has the methods of its kind's protocol below. Subclass the protocol to inherit what it leaves
+open, or write out all of it. It is found by an entry point in the group named after its kind,
+ours and anyone's alike, or by ``./file.py:ClassName``; :mod:`dubkit.engines` finds and loads it.
+``dubkit.testing`` checks an engine against this page.
+
+What holds for all kinds:
+
+- Times are seconds (``float``) from the start of the file given, languages BCP-47 tags (``pt-BR``),
+  files paths of the core's choosing. An engine writes to no other place.
+- Input files belong to the core: an engine reads them and changes nothing. Output files are the
+  engine's until it returns; then the core measures them and believes no word about them.
+- An engine returns the least it can: a text for an id, a file of sound. So it cannot move a time,
+  drop a line or cut speech off. What it could not do it leaves out or says; it never makes up.
+- Secrets come from the environment alone. Whatever else is read from there and changes a result
+  is named after the engine (``OPENAI_BASE_URL`` for ``openai``), so that the workspace sees it.
+- It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is told as its failure.
+- Methods may be called from ``parallel`` threads at once where the protocol has such a field.
+- Plugins import only what :mod:`dubkit` itself names.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.metadata
-import importlib.util
-import inspect
-import sys
-import types
-import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
-from .errors import DubkitError, MissingDependency, PluginError, UsageError
-from .types import Transcription
+from .types import Transcription, Turn, Usage, Voice
 
 VERSION = 1
 """Of this contract; it grows when a protocol changes in a way that breaks plugins."""
 
-Progress = Callable[[str, float, float], None]
-"""``progress(stage, done, total)``; seconds of media, or bytes for a download. ``total`` may be 0
-when it is not known."""
+Progress: TypeAlias = Callable[[str, float, float], None]
+"""``progress(stage, done, total)``; seconds of media, or bytes where the stage begins with
+``download``. ``total`` may be 0 when it is not known."""
 
 
-class Transcriber(Protocol):
-    """Turns sound into words with times. Entry-point group ``dubkit.transcribers``."""
+class Engine(Protocol):
+    """What every kind has."""
 
     def check(self) -> Sequence[str]:
         """What is missing for this engine to work here, a sentence each with what to type; empty
-        when it is ready. Must not download anything."""
+        when it is ready. Must not download anything, nor ask a server."""
+        return ()
 
+
+# ---------------------------------------------------------------- speech to words
+
+
+class Transcriber(Engine, Protocol):
+    """Turns sound into words with times. Entry-point group ``dubkit.transcribers``."""
+
+    @abstractmethod
     def transcribe(
         self,
         audio: Path,
@@ -49,175 +65,226 @@ class Transcriber(Protocol):
         work: Path,
         progress: Progress,
     ) -> Transcription:
-        """The words of ``audio``, a 16 kHz mono 16-bit WAV file that the engine must not change.
+        """The words of ``audio``, a 16 kHz mono 16-bit WAV file.
 
         ``language`` is a BCP-47 tag, or None to find out. ``prompt`` is text that the speech is
         like, ``hotwords`` are names and terms to expect. ``work`` is a folder of the engine's own
         that is still there when the run is taken up again after a stop. Times in the result are
         seconds from the start of ``audio``; the core checks that they are inside it and in order.
-        Raises :class:`~dubkit.errors.DubkitError` kinds; anything else is reported as the
-        engine's failure.
         """
+        ...
 
 
-KINDS: Mapping[str, str] = {"transcribers": "dubkit.transcribers"}
-"""Entry-point group by kind."""
+# ---------------------------------------------------------------- one language to another
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
-    """An engine that is installed, not imported."""
+class Line:
+    """A piece of text to translate: whole sentences, also where several cues show them."""
 
-    kind: str
-    name: str
-    distribution: str
-    """Name and version of the package that brings it."""
-    entry_point: importlib.metadata.EntryPoint
-
-
-def plugins(kind: str) -> tuple[Plugin, ...]:
-    """The installed engines of a kind, by name, from metadata alone."""
-    found = []
-    for point in importlib.metadata.entry_points(group=KINDS[kind]):
-        owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
-        found.append(Plugin(kind, point.name, owner, point))
-    return tuple(sorted(set(found), key=lambda plugin: (plugin.name, plugin.distribution)))
-
-
-def find(kind: str, name: str) -> Plugin:
-    """The one engine of that name; :class:`UsageError` when there is none, or more than one."""
-    named = [plugin for plugin in plugins(kind) if plugin.name == name]
-    if not named:
-        known = ", ".join(dict.fromkeys(plugin.name for plugin in plugins(kind))) or "none"
-        raise UsageError(
-            f"there is no {kind[:-1]} named {name!r}",
-            f"installed: {known}; one file's own is ./file.py:ClassName",
-        )
-    if len(named) > 1:
-        owners = " and ".join(plugin.distribution for plugin in named)
-        raise UsageError(f"{name!r} is claimed by {owners}", "uninstall one of them")
-    return named[0]
+    id: str
+    """Names the line in the reply. Unlike any other in the request."""
+    text: str
+    """Without line breaks. ``<i>``, ``<b>`` and ``<u>`` mark it only for engines that follow
+    ``"markup"``."""
+    start: float = 0.0
+    end: float = 0.0
+    """Seconds between which it is on the screen, or spoken."""
+    speaker: str | None = None
+    max_chars: int | None = None
+    """Characters of translation that can be read (or said) in that time."""
+    fault: str = ""
+    """What was wrong with an earlier translation of it, in a sentence; "" at the first try."""
+    rejected: str = ""
+    """That earlier translation."""
 
 
-def load(kind: str, spec: str, settings: Mapping[str, str] | None = None) -> Any:
-    """Import the engine ``spec`` (a name, or ``./file.py:ClassName``) and build it.
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A line before or after those to translate, for context."""
 
-    Raises :class:`UsageError` for an unknown name or setting, :class:`MissingDependency` when its
-    libraries are not installed, :class:`PluginError` when its module or its class fails.
+    text: str
+    translation: str = ""
+    """"" where it is not known, as for all that comes after."""
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationRequest:
+    """Some lines of one text, with all that helps to translate them well."""
+
+    source: str
+    target: str
+    """BCP-47 tags."""
+    lines: tuple[Line, ...]
+    before: tuple[Neighbour, ...] = ()
+    after: tuple[Neighbour, ...] = ()
+    summary: str = ""
+    """What was said before these lines, as the last reply told it."""
+    glossary: tuple[tuple[str, str], ...] = ()
+    """Terms that stand in these lines, each with the translation to use."""
+    tone: str = ""
+    """How it should sound, in the user's words: ``formal``, ``like a children's book``."""
+    context: str = ""
+    """What the text is about, in the user's words."""
+    purpose: Literal["subtitles", "dub"] = "subtitles"
+    """Whether it will be read or spoken."""
+    audio: Path | None = None
+    """The sound, 16 kHz mono 16-bit WAV; only for an engine with ``needs_audio``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationReply:
+    """What a translator made of a request."""
+
+    texts: Mapping[str, str]
+    """Translation by line id. A line it could not do is left out."""
+    summary: str = ""
+    """In a few sentences, what was said so far; goes into the next request."""
+    fault: str = ""
+    """Why lines are missing, where there is a reason: ``the server refused the text``."""
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    """The model that was really used, for people to read."""
+
+
+class Translator(Engine, Protocol):
+    """Translates lines. Entry-point group ``dubkit.translators``.
+
+    The core cuts a text into sentences and these into requests, checks each reply (every id once,
+    in the target language, nothing lost), asks again for what is wrong, first all of it, then in
+    halves down to single lines, and keeps what it has. An engine answers one request.
     """
-    if ":" in spec:
-        engine = _class_in_file(spec)
-    else:
-        plugin = find(kind, spec)
-        try:
-            engine = plugin.entry_point.load()
-        except ModuleNotFoundError as missing:
-            package = plugin.distribution.split()[0]
-            raise MissingDependency(
-                f"{spec} needs the package {missing.name}, which is not installed",
-                f'pip install "{package}[{spec}]"',
-            ) from missing
-        except DubkitError:
-            raise
-        except (Exception, SystemExit) as failure:
-            raise PluginError(
-                f"{kind[:-1]} {spec} ({plugin.distribution}) cannot be imported: {failure}",
-                "pip install --upgrade --force-reinstall " + plugin.distribution.split()[0],
-            ) from failure
-    try:
-        return engine(**_values(engine, own_name(spec), settings or {}))
-    except DubkitError:
-        raise
-    except (Exception, SystemExit) as failure:
-        raise PluginError(
-            f"{kind[:-1]} {spec} does not start: {failure}", "look at its settings (-o)"
-        ) from failure
+
+    follows: Collection[str] = ()
+    """What it can honour beyond the lines: ``"glossary"``, ``"tone"``, ``"context"`` (both kinds),
+    ``"length"``, ``"markup"``, ``"fault"`` (a retry that names the fault is worth while). What is
+    not here is neither sent nor demanded, and the user is told."""
+    batch: int = 20
+    """Lines a request, at most."""
+    parallel: int = 1
+    """Requests that it takes at once."""
+    needs_audio: bool = False
+
+    @abstractmethod
+    def supports(self, source: str | None, target: str) -> bool:
+        """Whether it can translate from ``source`` (None: from anything) to ``target``."""
+        ...
+
+    def prepare(self, source: str | None, target: str, progress: Progress) -> None:
+        """Make sure that it will work, before the user waits for anything: ask the server whether
+        it takes key and model, get the model, with ``progress``. Called once for each target, with
+        ``source`` None while it is not known, and only when there is something to translate.
+
+        Raises UsageError (the key, the name of a model), MissingDependency (no server there).
+        """
+        return None
+
+    @abstractmethod
+    def translate(self, request: TranslationRequest) -> TranslationReply:
+        """Translate ``request.lines``.
+
+        Waits out what passes by itself (a full queue, a fault of the network) and raises
+        PluginError when it does not pass, UsageError for what no retry can mend.
+        """
+        ...
 
 
-def own_name(spec: str) -> str:
-    """The name that an engine's settings go by: ``ClassName`` for ``./file.py:ClassName``."""
-    return spec.rpartition(":")[2]
+@runtime_checkable
+class Metered(Protocol):
+    """A translator whose work is counted, in tokens or in money."""
+
+    def estimate(self, request: TranslationRequest) -> Usage:
+        """What the request will take, about. Asks nobody."""
+        ...
 
 
-def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, object]:
-    """What the engine is, for the keys of the workspace, without importing it.
-
-    A setting that names a file or folder stands for what is in it, told by sizes and times.
-    """
-    if ":" in spec:
-        path, _ = _split(spec)
-        origin = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
-    else:
-        origin = find(kind, spec).distribution
-    values: dict[str, object] = dict(sorted(settings.items()))
-    for key, value in settings.items():
-        # Not a file's name at all: too long for one, ~nobody, a folder that may not be read.
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            path = Path(value).expanduser()
-            if value and path.exists():
-                files = [path] if path.is_file() else sorted(path.iterdir())
-                values[key] = [
-                    [file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files
-                ]
-    return {"engine": own_name(spec), "origin": origin, "settings": values}
+# ---------------------------------------------------------------- words to speech
 
 
-def _split(spec: str) -> tuple[Path, str]:
-    file, _, name = spec.rpartition(":")
-    return Path(file).expanduser(), name
+class Speaker(Engine, Protocol):
+    """Speaks text. Entry-point group ``dubkit.speakers``."""
+
+    clones: bool = False
+    """Whether it speaks in the voice of reference clips."""
+
+    @abstractmethod
+    def voices(self, language: str) -> Sequence[str]:
+        """The names of its own voices for a language; empty where it cannot speak that."""
+        ...
+
+    @abstractmethod
+    def speak(
+        self,
+        text: str,
+        out: Path,
+        *,
+        language: str,
+        voice: Voice,
+        seconds: float | None,
+        seed: int,
+    ) -> None:
+        """Write ``text``, spoken, to ``out`` as a WAV file of any rate.
+
+        ``voice`` is one of :meth:`voices`, or clips to clone. ``seconds`` is the length wished
+        for; an engine that cannot aim at one takes no notice. The same ``seed`` gives the same
+        sound, another one another take, as far as the engine can.
+        """
+        ...
 
 
-def _class_in_file(spec: str) -> Any:
-    path, name = _split(spec)
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}", "write it as ./file.py:ClassName")
-    module_spec = importlib.util.spec_from_file_location(f"dubkit_file_{path.stem}", path)
-    if module_spec is None or module_spec.loader is None:
-        raise UsageError(f"{path} is not a Python file", "write it as ./file.py:ClassName")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module  # dataclasses look their module up by name
-    try:
-        module_spec.loader.exec_module(module)
-    except ModuleNotFoundError as missing:
-        raise MissingDependency(
-            f"{path.name} needs the package {missing.name}", f"pip install {missing.name}"
-        ) from missing
-    except (Exception, SystemExit) as failure:
-        raise PluginError(
-            f"{path} cannot be imported: {failure}", f"python {path} shows where it fails"
-        ) from failure
-    if not inspect.isclass(getattr(module, name, None)):
-        classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
-        raise UsageError(f"{path} has no class {name}", f"it has {', '.join(classes) or 'none'}")
-    return getattr(module, name)
+class Converter(Engine, Protocol):
+    """Turns speech into another voice's. Entry-point group ``dubkit.converters``."""
+
+    @abstractmethod
+    def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
+        """Write the speech of ``audio`` (WAV) in ``voice`` to ``out`` (WAV), equally long."""
+        ...
 
 
-def _values(engine: Any, name: str, settings: Mapping[str, str]) -> dict[str, object]:
-    """Settings as the types of the engine's fields."""
-    known = (
-        {field.name for field in fields(engine) if field.init} if is_dataclass(engine) else set()
-    )
-    hints = typing.get_type_hints(engine) if known else {}
-    for key in settings:
-        if key not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            raise UsageError(f"{name} has no setting {key!r}", f"its settings: {listed}")
-    return {key: _value(f"{name}.{key}", text, hints[key]) for key, text in settings.items()}
+# ---------------------------------------------------------------- picture and sound
 
 
-def _value(setting: str, text: str, hint: Any) -> object:
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        choices = [choice for choice in typing.get_args(hint) if choice is not type(None)]
-        if not text and len(choices) < len(typing.get_args(hint)):
-            return None
-        hint = choices[0]
-    if hint is bool:
-        if text.lower() in ("1", "true", "yes", "on"):
-            return True
-        if text.lower() in ("0", "false", "no", "off"):
-            return False
-        raise UsageError(f"{setting} is yes or no, not {text!r}", f"-o {setting}=yes")
-    try:
-        return hint(text) if hint in (int, float, Path) else text
-    except ValueError as wrong:
-        raise UsageError(f"{setting} is a number, not {text!r}", f"-o {setting}=1") from wrong
+class LipSyncer(Engine, Protocol):
+    """Redraws mouths. Entry-point group ``dubkit.lipsyncers``."""
+
+    frame_rate: float | None = None
+    """Frames a second that it wants; None for any constant rate."""
+
+    @abstractmethod
+    def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
+        """Write ``video`` (one shot of one face, constant frame rate) to ``out`` with its mouth
+        moving to ``audio`` (WAV, as long as the video): as many frames of the same size."""
+        ...
+
+
+class Separator(Engine, Protocol):
+    """Parts speech from all else. Entry-point group ``dubkit.separators``."""
+
+    @abstractmethod
+    def separate(self, audio: Path, speech: Path, background: Path, *, progress: Progress) -> None:
+        """Write the two parts of ``audio`` (WAV, 48 kHz stereo) as WAV of the same rate and length;
+        added up they are the whole again."""
+        ...
+
+
+class Diarizer(Engine, Protocol):
+    """Tells who speaks when. Entry-point group ``dubkit.diarizers``."""
+
+    @abstractmethod
+    def diarize(self, audio: Path, *, speakers: int | None, progress: Progress) -> Sequence[Turn]:
+        """The turns of speech in ``audio`` (16 kHz mono WAV), in order of their starts; of
+        ``speakers`` people, or None to find out how many."""
+        ...
+
+
+KINDS: Mapping[str, type] = {
+    "transcribers": Transcriber,
+    "translators": Translator,
+    "speakers": Speaker,
+    "converters": Converter,
+    "lipsyncers": LipSyncer,
+    "separators": Separator,
+    "diarizers": Diarizer,
+}
+"""The protocol of each kind; its entry-point group is ``dubkit.`` and the kind."""

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import cues, hooks, languages, media, mux, subtitles, workspace
+from . import cues, engines, hooks, languages, media, mux, subtitles, workspace
 from .errors import DubkitError, InputError, OutputError, PluginError, UsageError
 from .hooks import Progress
 from .options import LANGUAGE, Options, from_keywords
@@ -133,7 +133,7 @@ def _transcript(run: _Run, work: Workspace) -> Path:
     sound = key_of(source=work.hash_source(run.media.path), stream=run.stream.index)
     key = key_of(
         sound=sound,
-        engine=hooks.identity("transcribers", run.engine, run.settings),
+        engine=engines.identity("transcribers", run.engine, run.settings),
         language=options.language,
         prompt=options.prompt,
         hotwords=options.hotwords,
@@ -141,7 +141,7 @@ def _transcript(run: _Run, work: Workspace) -> Path:
 
     def make(path: Path) -> list[str]:
         with run.timed("load"):
-            transcriber = hooks.load("transcribers", run.engine, run.settings)
+            transcriber = engines.load("transcribers", run.engine, run.settings)
         audio = work.step(AUDIO, sound, lambda wav: _extract(run, wav))
         with run.timed("transcribe"):
             heard = _ask(run, transcriber, audio, work.folder_for("transcribe", key))
@@ -270,9 +270,9 @@ def engine_of(options: Options) -> tuple[str, dict[str, str]]:
         wants_cpu = options.device == "cpu"
         engine = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
     if ":" not in engine:
-        hooks.find("transcribers", engine)
-    own = hooks.own_name(engine)
-    installed = (plugin.name for kind in hooks.KINDS for plugin in hooks.plugins(kind))
+        engines.find("transcribers", engine)
+    own = engines.own_name(engine)
+    installed = (plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind))
     known = list(dict.fromkeys([own, *installed]))
     for name in options.settings:
         if name not in known:

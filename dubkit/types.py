@@ -58,6 +58,56 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of one person's speech."""
+
+    start: float
+    end: float
+    speaker: str
+    """The same for the same person; otherwise of no meaning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A clip of somebody's speech, to speak like."""
+
+    path: Path
+    """A WAV file of 3 to 10 s."""
+    text: str
+    """What is said in it."""
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Whose voice to speak in: one that the engine has by name, or whoever speaks in the clips."""
+
+    name: str = ""
+    references: tuple[Reference, ...] = ()
+    """The cleanest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an engine's work took, as its provider counts."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None where the price is not known."""
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [usage.cost for usage in (self, other) if usage.requests]
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            None if None in costs else sum(cost for cost in costs if cost is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AudioStream:
     """One audio stream of a media file."""
 
@@ -127,18 +177,49 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
+class Untranslated:
+    """A line that no translator could do; its cues keep the source's text."""
+
+    cues: tuple[int, ...]
+    """Numbers of its cues, counted from 1."""
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A translation, and what it took."""
+
+    track: Track
+    """Cue for cue the source's."""
+    translator: str
+    model: str
+    """The model that was really used; empty where the engine does not tell."""
+    lines: int
+    """Lines (sentences) of the text ..."""
+    cached: int
+    """... and how many of them an earlier run had translated."""
+    failed: tuple[Untranslated, ...]
+    usage: Usage
+    """Of this run."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a run made of one input."""
 
     source: Path
     outputs: tuple[Path, ...]
     track: Track
-    """The cues as they were written."""
+    """The cues in the language spoken, as they were written."""
     timings: Mapping[str, float]
     """Seconds of wall time per step that ran; a step taken from the workspace is absent."""
     duration: float
     """Seconds of media."""
     warnings: tuple[str, ...] = ()
+    translations: tuple[Translated, ...] = ()
+    """One for each language of ``to``, in that order."""
 
     @property
     def rtfx(self) -> float:

@@ -57,7 +57,7 @@ def loaded(code: str) -> set[str]:
         "import dubkit.cli",
         "from dubkit.cli import main\nimport contextlib\n"
         "with contextlib.suppress(SystemExit): main(['--help'])",
-        "from dubkit import hooks; hooks.plugins('transcribers')",
+        "from dubkit import engines; engines.plugins('transcribers')",
     ],
 )
 def test_starting_loads_nothing_heavy(code):
@@ -116,7 +116,7 @@ def test_every_entry_point_resolves():
     assert {point.name for point in points} >= {"dubkit", "faster-whisper", "distil-whisper"}
     for point in points:
         assert callable(point.load()), point
-        assert point.group in ("console_scripts", *dubkit.hooks.KINDS.values())
+        assert point.group in ("console_scripts", *map(dubkit.engines.group_of, dubkit.hooks.KINDS))
 
 
 def flags(text: str) -> set[str]:

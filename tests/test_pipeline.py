@@ -8,7 +8,7 @@ import pytest
 from command import AUSTEN, ENGINES, FAST, called, contents
 
 import dubkit
-from dubkit import DubkitError, Result, Track, hooks
+from dubkit import DubkitError, Result, Track, engines
 
 ENGINE = f"{ENGINES}:Fast"
 
@@ -117,7 +117,7 @@ def test_auto(parts, device, engine, monkeypatch):
     options = dubkit.Options(subs=True, device=device)
     assert pipeline.engine_of(options)[0] == engine
     # Settings for the engine that is not chosen are no mistake.
-    both = {plugin.name: {"model": "base"} for plugin in hooks.plugins("transcribers")}
+    both = {plugin.name: {"model": "base"} for plugin in engines.plugins("transcribers")}
     assert pipeline.engine_of(dubkit.Options(subs=True, settings=both))
 
 

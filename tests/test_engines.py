@@ -8,7 +8,7 @@ import pytest
 from command import BROKEN, FAST, assert_nothing_made, assert_refused, called, contents, dubkit
 from data.engines import GARBAGE, ODD
 
-from dubkit import MissingDependency, PluginError, UsageError, hooks, subtitles
+from dubkit import MissingDependency, PluginError, UsageError, engines, subtitles
 
 
 def broken(how):
@@ -78,8 +78,8 @@ def test_the_input_and_the_sound_are_the_engines_to_read(talk):
     """What a plugin gets is a folder of its own and a copy of the sound."""
     engine = talk.parent.parent / "spy.py"
     engine.write_text(
-        "from dubkit import Track, Transcription\n"
-        "class Spy:\n"
+        "from dubkit import Track, Transcriber, Transcription\n"
+        "class Spy(Transcriber):\n"
         "    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):\n"
         "        assert audio.name == 'audio.wav' and work.is_dir() and not list(work.iterdir())\n"
         "        assert (language, prompt, hotwords) == ('fr', 'Bonjour', ('Ain', 'Jura'))\n"
@@ -190,7 +190,13 @@ def test_an_installed_engine_that_cannot_be_imported(code, status, words, talk, 
 
 def test_a_broken_engine_breaks_no_list(tmp_path, monkeypatch):
     site = tmp_path / "site"
-    installed(site, "dubkit-bad", "bad", "bad_check", "class Engine:\n  def check(self): 1 / 0")
+    installed(
+        site,
+        "dubkit-bad",
+        "bad",
+        "bad_check",
+        "class Engine:\n  def check(self): 1 / 0\n  def transcribe(self): pass",
+    )
     installed(site, "dubkit-gone", "gone", "dubkit_gone", "import a_package_nobody_has")
     monkeypatch.syspath_prepend(site)
     ran = called("plugins")
@@ -206,7 +212,9 @@ def engine(tmp_path, fields: str) -> str:
     path.write_text(
         "from __future__ import annotations\n"
         "from dataclasses import dataclass, field\nfrom pathlib import Path\n"
-        f"@dataclass\nclass Set:\n    {fields}\n"
+        "from dubkit import Transcriber\n"
+        f"@dataclass\nclass Set(Transcriber):\n    {fields}\n"
+        "    def transcribe(self, audio, **more): pass\n"
     )
     return f"{path}:Set"
 
@@ -225,7 +233,7 @@ def engine(tmp_path, fields: str) -> str:
     ],
 )
 def test_settings_become_the_fields_types(field, text, value, tmp_path):
-    assert hooks.load("transcribers", engine(tmp_path, field), {"x": text}).x == value
+    assert engines.load("transcribers", engine(tmp_path, field), {"x": text}).x == value
 
 
 def test_settings_that_cannot_be(tmp_path):
@@ -236,17 +244,17 @@ def test_settings_that_cannot_be(tmp_path):
         ({"z": "1"}, "Set has no setting 'z'"),
     ]:
         with pytest.raises(UsageError, match=words):
-            hooks.load("transcribers", spec, settings)
+            engines.load("transcribers", spec, settings)
 
 
 def test_kinds_of_failures_from_python(tmp_path):
     path = tmp_path / "x.py"
     path.write_text("import a_package_nobody_has")
     with pytest.raises(MissingDependency):
-        hooks.load("transcribers", f"{path}:X")
+        engines.load("transcribers", f"{path}:X")
     path.write_text("1 / 0")
     with pytest.raises(PluginError):
-        hooks.load("transcribers", f"{path}:X")
+        engines.load("transcribers", f"{path}:X")
 
 
 def test_identity_imports_nothing_and_sees_changes(tmp_path):
@@ -255,13 +263,13 @@ def test_identity_imports_nothing_and_sees_changes(tmp_path):
     model.mkdir()
     (model / "weights").write_text("1")
     before = set(sys.modules)
-    first = hooks.identity("transcribers", spec, {"x": str(model)})
+    first = engines.identity("transcribers", spec, {"x": str(model)})
     assert set(sys.modules) == before
-    assert hooks.identity("transcribers", spec, {"x": str(model)}) == first
+    assert engines.identity("transcribers", spec, {"x": str(model)}) == first
     (model / "weights").write_text("22")
-    assert hooks.identity("transcribers", spec, {"x": str(model)}) != first
+    assert engines.identity("transcribers", spec, {"x": str(model)}) != first
     for text in ("x" * 5_000, "~nobody-at-all/x", "a\0b", "\N{GRINNING FACE}"):
-        assert hooks.identity("transcribers", spec, {"x": text})["settings"] == {"x": text}
+        assert engines.identity("transcribers", spec, {"x": text})["settings"] == {"x": text}
 
 
 def test_the_example_of_the_plugins_readme(talk, tmp_path):
@@ -274,3 +282,32 @@ def test_the_example_of_the_plugins_readme(talk, tmp_path):
     ran = called(talk, "--subs", "--transcriber", spec, "-o", "Shout.text= Good bye.")
     assert ran.status == 0 and "Good bye." in ran.paths[0].read_text()
     assert contents(talk.parent)
+
+
+def test_identity_knows_the_source_and_the_environment_but_no_secret(tmp_path, monkeypatch):
+    spec = engine(tmp_path, "x: str = ''")
+
+    def now():
+        return engines.identity("transcribers", spec, {})
+
+    first = now()
+    monkeypatch.setenv("SET_API_KEY", "hush")
+    assert now() == first
+    monkeypatch.setenv("SET_BASE_URL", "http://127.0.0.1:1/v1")
+    assert now() != first
+    monkeypatch.delenv("SET_BASE_URL")
+    engine(tmp_path, "x: str = 'another prompt'")
+    assert now() != first
+
+
+def test_an_engine_that_leaves_out_what_it_must_have(tmp_path):
+    path = tmp_path / "half.py"
+    path.write_text(
+        "from dubkit import Translator\nclass Half(Translator):\n"
+        "    def translate(self, request): pass\n"
+    )
+    with pytest.raises(PluginError, match="supports"):
+        engines.load("translators", f"{path}:Half")
+    path.write_text("class Half:\n    def translate(self, request): pass\n")
+    with pytest.raises(PluginError, match=r"is no translator: it has no .*supports"):
+        engines.load("translators", f"{path}:Half")
