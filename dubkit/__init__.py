@@ -31,6 +31,7 @@ from .hooks import (
     TranslationRequest,
     Translator,
 )
+from .languages import name as language_name
 from .options import Options
 from .pipeline import run, transcribe
 from .types import (
@@ -90,6 +91,7 @@ __all__ = [
     "VideoStream",
     "Voice",
     "Word",
+    "language_name",
     "run",
     "transcribe",
 ]

@@ -15,14 +15,27 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from . import __version__, cues, doctor, inputs, languages, pipeline, profiles, subtitles
+from . import (
+    __version__,
+    auto,
+    cues,
+    doctor,
+    estimates,
+    inputs,
+    pipeline,
+    profiles,
+    report,
+    source_text,
+    subtitles,
+)
 from .console import Console
 from .errors import DubkitError, OutputError, UsageError
-from .options import Options, from_keywords
+from .options import BILINGUAL, Options, from_keywords
 from .types import Result
 
 log = logging.getLogger("dubkit")
@@ -33,11 +46,14 @@ PATIENCE = 0.5
 SOME_FAILED = 1
 """Exit status of a batch in which an input failed."""
 
-USAGE = "dubkit INPUT... --subs [options]"
+USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
 DESCRIPTION = """\
-Subtitle a video: recognise the speech, make readable subtitles, put them into the video.
+Subtitle a video and translate it: recognise the speech, make readable subtitles, translate them,
+put them into the video.
 
   dubkit talk.mp4 --subs                  talk.en.srt and talk.subbed.mp4
+  dubkit talk.mp4 --subs --to es,fr       talk.es.srt and talk.fr.srt, too, all in the video
+  dubkit talk.en.srt --to es              a subtitle file alone
   dubkit *.mkv --subs --no-video          subtitle files alone
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
 
@@ -70,11 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     make = parser.add_argument_group("what to make")
     make.add_argument("--subs", action="store_true", help="subtitles in the language spoken")
     make.add_argument(
-        "--format",
-        metavar="LIST",
-        default="srt",
-        help=f"subtitle files, by comma: {','.join(subtitles.FORMATS)} (default: srt)",
+        "--to", metavar="LIST", default="", help="translate to es, pt-BR, ... by comma"
     )
+    make.add_argument("--subs-from", metavar="FILE|embedded", help="text from a subtitle file, or "
+                      "from a track of the video (embedded, embedded:2, embedded:es), not the "
+                      "speech")  # fmt: skip
+    known = ",".join(subtitles.FORMATS)
+    make.add_argument("--format", metavar="LIST", help=f"subtitle files, by comma: {known} "
+                      "(default: what the text came in, or srt)")  # fmt: skip
     make.add_argument("--no-video", action="store_true", help="subtitle files alone, no video")
     make.add_argument("--burn", action="store_true", help="draw the subtitles on the picture")
 
@@ -98,10 +117,25 @@ def _parser() -> argparse.ArgumentParser:
     speech.add_argument("--hotwords", metavar="LIST", default="",
                         help="names and terms to expect, by comma")  # fmt: skip
 
+    translate = parser.add_argument_group("translation")
+    translate.add_argument("--translator", metavar="NAME", default="auto",
+                           help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
+    translate.add_argument("--glossary", metavar="FILE", type=Path,
+                           help="terms and their translations: csv of source,target")  # fmt: skip
+    translate.add_argument("--tone", metavar="TEXT", default="", help="formal, for children, ...")
+    translate.add_argument("--context", metavar="TEXT", default="", help="what the video is about")
+    orders = " or ".join(BILINGUAL)
+    translate.add_argument("--bilingual", metavar="ORDER", choices=BILINGUAL,
+                           help=f"both languages in each cue; {orders}")  # fmt: skip
+    translate.add_argument("--dry-run", action="store_true",
+                           help="only tell how much it is and what it would cost")  # fmt: skip
+
     look = parser.add_argument_group("look")
     known = ", ".join(profiles.PROFILES)
     look.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
                       help=f"{known} (default: {profiles.DEFAULT})")  # fmt: skip
+    look.add_argument("--retime", action="store_true",
+                      help="time the cues of a file anew, for reading")  # fmt: skip
     look.add_argument("--style", metavar="LIST", default="",
                       help="font=Arial,size=48,color=#ffff00,outline=2,position=top")  # fmt: skip
     look.add_argument("--crf", metavar="N", type=int, help="quality of a burned picture, 0 best")
@@ -202,11 +236,13 @@ def _make(arguments: Sequence[str]) -> int:
         options = _options(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
-        pipeline.engine_of(options)  # or every input would say the same
+        auto.transcriber(options)  # or every input would say the same
         sources, errors = inputs.expand(given.inputs)
         total = len(sources) + len(errors)
         for name, failure in errors:
             console.fail(failure, name)
+        if options.dry_run:
+            return _estimate(sources, options, errors, given, console)
         results: list[Result] = []
         for number, source in enumerate(sources, 1):
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
@@ -236,10 +272,43 @@ def _make(arguments: Sequence[str]) -> int:
     return SOME_FAILED
 
 
+def _estimate(
+    sources: Sequence[Path],
+    options: Options,
+    errors: list[tuple[Path, DubkitError]],
+    given: argparse.Namespace,
+    console: Console,
+) -> int:
+    """``--dry-run``: what translating would take, a line for each input and language."""
+    found = []
+    for source in sources:
+        try:
+            found += [(source, one) for one in estimates.estimate(source, options)]
+        except DubkitError as failure:
+            errors.append((source, failure))
+            console.fail(failure, source if len(sources) > 1 else None)
+    if given.json:
+        told = [{"source": str(source), **asdict(one)} for source, one in found]
+        print(json.dumps({"estimates": told, "errors": _errors(errors)}, ensure_ascii=False))
+    else:
+        for source, one in found:
+            print(f"{source}: {report.estimate(one)}")
+    if not errors:
+        return 0
+    return errors[0][1].exit_status if len(sources) <= 1 else SOME_FAILED
+
+
 def _protect(arguments: Sequence[str]) -> list[str]:
     """Let a name that begins with a dash be an input: where a file of that name is there, and
     after ``--``, which argparse does not know between options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
+    arguments = list(arguments)
+    for number, argument in enumerate(arguments[:end]):
+        # The order may be left out, and what follows may be an input.
+        if argument == "--bilingual" and arguments[number + 1 : number + 2] not in map(
+            list, zip(BILINGUAL)
+        ):
+            arguments[number] = f"--bilingual={BILINGUAL[0]}"
     safe = []
     for number, argument in enumerate(arguments):
         short = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
@@ -267,7 +336,9 @@ def _options(given: argparse.Namespace) -> Options:
     return from_keywords(
         {
             "subs": given.subs,
-            "formats": given.format.lower(),
+            "to": given.to,
+            "subs_from": given.subs_from,
+            "formats": given.format.lower() if given.format is not None else None,
             "video": not given.no_video,
             "burn": given.burn,
             "crf": given.crf,
@@ -280,6 +351,13 @@ def _options(given: argparse.Namespace) -> Options:
             "prompt": given.prompt,
             "hotwords": given.hotwords,
             "audio_track": given.audio_track,
+            "translator": given.translator,
+            "glossary": given.glossary,
+            "tone": given.tone,
+            "context": given.context,
+            "bilingual": given.bilingual,
+            "retime": given.retime,
+            "dry_run": given.dry_run,
             "output_dir": folder,
             "force": given.force,
             "keep": given.keep,
@@ -292,7 +370,7 @@ def _summary(
     results: Sequence[Result], errors: Sequence[tuple[Path | None, DubkitError]]
 ) -> Mapping[str, Any]:
     """The object of ``--json``: the whole run, then each input's own."""
-    parts = [pipeline.summary(result) for result in results]
+    parts = [report.summary(result) for result in results]
     timings: dict[str, float] = {}
     for result in results:
         for step, seconds in result.timings.items():
@@ -303,21 +381,22 @@ def _summary(
         "timings": timings,
         "rtfx": round(media_seconds / timings["total"], 2) if timings.get("total") else 0.0,
         "warnings": [warning for result in results for warning in result.warnings],
-        "errors": [
-            {"source": str(source) if source else None, **_error(failure)}
-            for source, failure in errors
-        ],
+        "errors": _errors(errors),
         "results": parts,
     }
 
 
-def _error(failure: DubkitError) -> dict[str, object]:
-    return {
-        "error": failure.message,
-        "hint": failure.hint,
-        "kind": type(failure).__name__,
-        "status": failure.exit_status,
-    }
+def _errors(errors: Sequence[tuple[Path | None, DubkitError]]) -> list[dict[str, object]]:
+    return [
+        {
+            "source": str(source) if source else None,
+            "error": failure.message,
+            "hint": failure.hint,
+            "kind": type(failure).__name__,
+            "status": failure.exit_status,
+        }
+        for source, failure in errors
+    ]
 
 
 def _complain(failure: DubkitError) -> None:
@@ -345,7 +424,7 @@ def _check(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("-h", "--help", action="help", help="show this")
     given = parser.parse_args(_protect(arguments))
-    language = given.language or _language_in_name(given.file)
+    language = given.language or source_text.language_in_name(given.file)
     profiles.find(given.profile)
     track = subtitles.read(given.file, language)
     found = cues.check(track, given.profile, given.fps)
@@ -377,12 +456,6 @@ def _check(arguments: Sequence[str]) -> int:
             f"{len(found) - errors} warnings ({given.profile}, {track.language})"
         )
     return 1 if errors else 0
-
-
-def _language_in_name(path: Path) -> str | None:
-    """``es`` of ``talk.es.srt``."""
-    tag = path.stem.rpartition(".")[2]
-    return tag if "." in path.stem and languages.name(tag) != tag else None
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import report
 from .errors import DubkitError, MediaError
 from .types import Result
 
@@ -25,6 +26,7 @@ VERBS = {
     "audio": "Extracting the sound",
     "load": "Loading the model",
     "transcribe": "Transcribing",
+    "translate": "Translating to",
     "mux": "Writing the video",
     "burn": "Burning the picture",
 }
@@ -79,7 +81,7 @@ class Console:
             self._close_stage(finished=True)
             self._stage, self._began = stage, time.monotonic()
             if self._terminal:
-                self._open_bar(VERBS.get(stage, stage.capitalize()), done, total)
+                self._open_bar(titled(stage), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
         if self._bar is not None and self._task is not None:
@@ -99,6 +101,9 @@ class Console:
         if len(result.warnings) > WARNINGS_SHOWN:
             left = len(result.warnings) - WARNINGS_SHOWN
             self._write(f"dubkit: warning: and {left} more, in the workspace's report.json")
+        for one in result.translations:
+            if one.usage.requests and (self.verbose or one.usage.input_tokens):
+                self._write(f"dubkit: {report.usage(one)}")
         if self.verbose:
             for step, seconds in result.timings.items():
                 part = step.partition(": ")[2]
@@ -161,7 +166,7 @@ class Console:
             self._bar = self._task = None
         if self._stage and finished and not self.quiet and (self._total or self._done):
             spent = self._last - self._began
-            title = VERBS.get(self._stage, self._stage.capitalize())
+            title = titled(self._stage)
             if self._stage.startswith("download"):
                 line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
             else:
@@ -187,6 +192,12 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._console._write(self.format(record))
+
+
+def titled(stage: str) -> str:
+    """What a stage is called: ``Translating to es`` for ``translate es``."""
+    verb, _, rest = stage.partition(" ")
+    return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
 
 
 def clock(seconds: float) -> str:

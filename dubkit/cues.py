@@ -250,6 +250,44 @@ def from_words(
     return Track(track.language, tuple(_timed(cues, limits, gap)))
 
 
+def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
+    """The track with the text of each cue set in lines anew, and every time as it is."""
+    limits = limits_of(profile, track.language)
+    return replace(
+        track,
+        cues=tuple(
+            replace(cue, text=break_lines(cue.text, track.language, limits)) for cue in track.cues
+        ),
+    )
+
+
+def fitted(
+    track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
+) -> Track:
+    """The track made readable without moving where a cue begins.
+
+    For text that did not come with words of its own, such as a translation: ``cue.end`` is when
+    its speech ends. A cue whose text does not fit is shared between several, one after the other
+    in its time; each stays on the screen as long as reading needs and the next one lets.
+    """
+    limits = limits_of(profile, track.language)
+    gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
+    shown: list[Cue] = []
+    for cue in track.cues:
+        text = break_lines(cue.text, track.language, limits)
+        if len(text.splitlines()) <= limits.lines:
+            shown.append(replace(cue, text=text))
+        else:
+            alone = from_words(
+                Track(track.language, (replace(cue, words=()),)), profile, frame_rate
+            )
+            shown += (
+                replace(part, words=(), speaker=cue.speaker, end=part.words[-1].end)
+                for part in alone.cues
+            )
+    return Track(track.language, tuple(_timed(shown, limits, gap)))
+
+
 def _share(cue: Cue, language: str) -> list[Word]:
     """Words for a cue that has only text: its time shared out by their length."""
     tokens = _tokens(unwrap(cue.text, language), language)

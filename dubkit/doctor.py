@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import engines, hooks, media, process
+from .auto import has_torch_and_gpu
 from .errors import DubkitError, UsageError
-from .pipeline import has_torch_and_gpu
 
 LEAST_DISK = 2 * 2**30
 """Bytes free under which a long video may not fit."""
@@ -111,6 +111,15 @@ def examine() -> Iterator[Finding]:
         optional = plugin.name != "faster-whisper"
         yield Finding(
             plugin.name, state if ready else "not ready", "" if ready else state, optional
+        )
+    for plugin in engines.plugins("translators"):
+        state = _state("translators", plugin.name)
+        ready = state == "ready"
+        yield Finding(
+            plugin.name,
+            state if ready else "not ready",
+            "" if ready else f"to translate with it: {state}",
+            optional=True,
         )
     yield _gpu()
     yield _model()

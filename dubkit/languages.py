@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 
 @functools.cache
@@ -52,6 +53,38 @@ def tag_of(name: str) -> str | None:
     """The tag of a language by its English name, ``de`` for ``german``; None if it has none."""
     return next((tag for tag, known in _NAMES.items() if known.lower() == name.lower()), None)
 
+
+def detect(text: str) -> list[tuple[str, float]]:
+    """The languages that a text may be in, by primary tag, with probabilities, best first.
+
+    By a model over bytes (py3langid), which knows 140 languages and wants a sentence or two; the
+    probabilities add up to 1, and of a text that tells nothing all are alike. Of its labels, ``no``
+    is Norwegian in Bokmål and ``zxx`` a text that is in no language.
+    """
+    ranked: list[tuple[str, float]] = _identifier().rank(text)
+    return ranked
+
+
+@functools.cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # a second or so
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def right_to_left(language: str) -> bool:
+    """Whether a language is written from right to left, in the script that its tag names if any."""
+    head, *rest = language.replace("_", "-").lower().split("-")
+    if script := next((part for part in rest if re.fullmatch("[a-z]{4}", part)), None):
+        return script in _RIGHT_TO_LEFT_SCRIPTS
+    return head in _RIGHT_TO_LEFT
+
+
+_RIGHT_TO_LEFT = frozenset(
+    "ar arc ary arz apc acm ajp ckb dv fa glk he hbo iw ji lrc mzn nqo pnb prs ps rhg sd sdh skr "
+    "syr ug ur yi".split()
+)
+_RIGHT_TO_LEFT_SCRIPTS = frozenset("adlm arab aran hebr nkoo rohg samr syrc thaa".split())
 
 _NAMES = dict(
     pair.split("=")

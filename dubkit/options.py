@@ -15,6 +15,15 @@ from .style import parse_style
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """What a BCP-47 tag looks like."""
+BILINGUAL = ("translation-first", "original-first")
+"""Orders of two languages in one cue."""
+EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
+"""``--subs-from`` for a text track of the video itself, by number or language."""
+
+
+def is_tag(language: object) -> bool:
+    """Whether it looks like a BCP-47 tag; one becomes a part of file names."""
+    return isinstance(language, str) and LANGUAGE.fullmatch(language) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +32,14 @@ class Options:
 
     subs: bool = False
     """Make subtitles in the language spoken."""
-    formats: tuple[str, ...] = ("srt",)
-    """Subtitle files to write; see :data:`dubkit.subtitles.FORMATS`."""
+    to: tuple[str, ...] = ()
+    """BCP-47 tags of the languages to translate to."""
+    subs_from: str | None = None
+    """A subtitle file to take the text from instead of the speech; ``embedded``, ``embedded:2`` or
+    ``embedded:es`` for a text track of the video."""
+    formats: tuple[str, ...] | None = None
+    """Subtitle files to write; see :data:`dubkit.subtitles.FORMATS`. None: what ``subs_from`` is,
+    else srt."""
     video: bool = True
     """Write a video with the subtitles in it, too."""
     burn: bool = False
@@ -49,6 +64,20 @@ class Options:
     """Names and terms to expect."""
     audio_track: str | None = None
     """Number (from 1) or language of the audio track; None for the container's default."""
+    translator: str = "auto"
+    """Engine that translates."""
+    glossary: Path | None = None
+    """File of terms and their translations; see :func:`dubkit.glossary.read`."""
+    tone: str = ""
+    """How a translation should sound."""
+    context: str = ""
+    """What the video is about, for translators."""
+    bilingual: str | None = None
+    """One of :data:`BILINGUAL`: each translated cue shows the original, too."""
+    retime: bool = False
+    """Time a subtitle file's cues anew for reading; they keep their times otherwise."""
+    dry_run: bool = False
+    """Only tell what translating will take; see :func:`dubkit.pipeline.estimate`."""
     output_dir: Path | None = None
     """Folder of the results; None for the input's own."""
     force: bool = False
@@ -59,13 +88,15 @@ class Options:
     """Engine settings by engine name."""
 
     def __post_init__(self) -> None:
-        if not (self.subs or self.burn):
-            raise UsageError("nothing to do", "say what to make: --subs (subtitles)")
-        for name in self.formats:
+        if not (self.subs or self.burn or self.to or self.subs_from):
+            raise UsageError(
+                "nothing to do", "say what to make: --subs (subtitles), --to es (translated ones)"
+            )
+        for name in self.formats or ():
             if name not in subtitles.FORMATS:
                 known = ", ".join(subtitles.FORMATS)
                 raise UsageError(f"there is no subtitle format {name!r}", f"known: {known}")
-        if not self.formats:
+        if self.formats == ():
             raise UsageError("no subtitle format is named", "--format srt")
         if self.burn and not self.video:
             raise UsageError("--burn makes a video and --no-video forbids it", "leave one out")
@@ -75,16 +106,48 @@ class Options:
             raise UsageError(
                 f"--crf is 0 (best) to 51 (worst), not {self.crf}", "19 looks like the original"
             )
-        if self.language is not None and not LANGUAGE.fullmatch(self.language):
-            tag = tag_of(self.language)
-            hint = f"use {tag}" if tag else "use en, es, pt-BR, zh-Hant, ..."
-            raise UsageError(f"{self.language!r} is not a language tag", hint)
+        for tag in (self.language, *self.to):
+            if tag is not None:
+                _check_tag(tag)
+        self._check_translation()
         profiles.find(self.profile)
         parse_style(self.style)
-        if self.style and not (self.burn or "ass" in self.formats):
+        if self.style and not (self.burn or "ass" in (self.formats or ())):
             raise UsageError(
                 "--style is for --burn and --format ass", "add one of them, or leave --style out"
             )
+
+    def _check_translation(self) -> None:
+        if not self.to:
+            for given, flag in [
+                (self.glossary, "--glossary"), (self.tone, "--tone"), (self.context, "--context"),
+                (self.bilingual, "--bilingual"), (self.dry_run, "--dry-run"),
+                (self.translator != "auto", "--translator"),
+            ]:  # fmt: skip
+                if given:
+                    raise UsageError(
+                        f"{flag} is for translating", f"add --to LANGUAGE, or leave {flag} out"
+                    )
+        if self.bilingual not in (None, *BILINGUAL):
+            raise UsageError(
+                f"--bilingual is {' or '.join(BILINGUAL)}, not {self.bilingual!r}",
+                f"--bilingual={BILINGUAL[0]}",
+            )
+        if self.burn and len(self.to) > 1:
+            raise UsageError(
+                f"--burn draws one language, and --to names {', '.join(self.to)}",
+                "burn one at a time, or leave --burn out: a video holds many tracks",
+            )
+        if self.retime and not self.subs_from and not self.to:
+            raise UsageError(
+                "--retime is for text from a file; recognised speech is timed for reading anyway",
+                "leave it out, or add --subs-from",
+            )
+
+    @property
+    def original(self) -> bool:
+        """Whether the language spoken is shown, too, and not its translations alone."""
+        return self.subs or not self.to
 
     def engine_settings(self, engine: str) -> dict[str, str]:
         """All settings of an engine, ``--model`` and ``--device`` among them."""
@@ -94,6 +157,13 @@ class Options:
         )
 
 
+def _check_tag(language: str) -> None:
+    if not is_tag(language):
+        tag = tag_of(language)
+        hint = f"use {tag}" if tag else "use en, es, pt-BR, zh-Hant, ..."
+        raise UsageError(f"{language!r} is not a language tag", hint)
+
+
 def from_keywords(keywords: Mapping[str, Any]) -> Options:
     """Options from Python keywords; :class:`UsageError` names an unknown one."""
     known = [option.name for option in fields(Options)]
@@ -101,7 +171,7 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}", f"known: {', '.join(known)}")
     values = dict(keywords)
-    for name in ("formats", "hotwords"):
+    for name in ("formats", "hotwords", "to"):
         if isinstance(values.get(name), str):
             values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
     if values.get("audio_track") is not None:
@@ -112,6 +182,12 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
     }
     if values.get("language") is not None:
         values["language"] = canonical(str(values["language"]))
-    if values.get("output_dir") is not None:
-        values["output_dir"] = Path(values["output_dir"])
+    values["to"] = tuple(dict.fromkeys(canonical(str(tag)) for tag in values.get("to", ())))
+    if values.get("bilingual") is True:
+        values["bilingual"] = BILINGUAL[0]
+    if values.get("subs_from") is not None:
+        values["subs_from"] = str(values["subs_from"])
+    for name in ("output_dir", "glossary"):
+        if values.get(name) is not None:
+            values[name] = Path(values[name])
     return Options(**values)

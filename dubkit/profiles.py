@@ -7,6 +7,7 @@ videos of TikTok, Reels and Shorts can carry: the BBC's width for 9:16 with fewe
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from dubkit.errors import UsageError
 DEFAULT = "netflix"
 FULL_WIDTH = frozenset({"zh", "yue", "ja", "ko"})
 """Languages whose limits are given in full-width characters."""
+
+_MARK = re.compile(r"</?[ibu]>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,11 @@ class Profile:
 def width(text: str) -> int:
     """Columns of a text: 2 for a full-width character, 0 for a mark that sits on another, else 1.
 
-    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own.
+    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own, nor
+    do the marks ``<i>``, ``<b>`` and ``<u>``.
     """
+    if "<" in text:
+        text = _MARK.sub("", text)
     if text.isascii():
         return len(text)
     columns = 0

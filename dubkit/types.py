@@ -206,6 +206,20 @@ class Translated:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What translating to one language will take."""
+
+    language: str
+    translator: str
+    lines: int
+    cached: int
+    """Lines that an earlier run has translated."""
+    usage: Usage
+    guessed: bool
+    """Whether the text is not there yet, so that its length was guessed from the media's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a run made of one input."""
 

@@ -109,14 +109,22 @@ class Workspace:
         other = Path(stamp[0])
         return other if other.exists() else None
 
-    def step(self, name: str, key: str, make: Make) -> Path:
-        """The artefact ``name``, made by ``make(path)`` unless it is there for the same key."""
+    def step(
+        self, name: str, key: str, make: Make, partial: Callable[[], bool] = lambda: False
+    ) -> Path:
+        """The artefact ``name``, made by ``make(path)`` unless it is there for the same key.
+
+        ``partial`` says, after ``make``, whether something is missing in it: then the next run
+        makes it again, unless somebody has put a hand to it.
+        """
         path = self.folder / name
         record = self._state["steps"].get(name, {})
         part = path.with_name(path.name + PART)
         try:
-            if record.get("key") != key or not path.exists():
-                if path.exists() and record.get("sha256") != content_of(path):
+            edited = path.exists() and record.get("sha256") != content_of(path)
+            again = record.get("partial") and not edited
+            if record.get("key") != key or again or not path.exists():
+                if edited:
                     # Somebody edited it, and what it was made from has changed since: keep both.
                     kept = _free_name(path.with_name(path.name + ".edited"))
                     path.replace(kept)
@@ -125,6 +133,8 @@ class Workspace:
                     )
                 warnings = list(make(part))
                 record = {"key": key, "sha256": content_of(part), "warnings": warnings}
+                if partial():
+                    record["partial"] = True
                 # A kill in between must leave neither an old artefact under the new key nor a new
                 # one that looks edited: rather none, and this step is run again.
                 path.unlink(missing_ok=True)

@@ -111,14 +111,14 @@ def test_errors_are_raised_not_printed(options, kind, talk, capsys):
     ],
 )
 def test_auto(parts, device, engine, monkeypatch):
-    from dubkit import pipeline
+    from dubkit import auto
 
-    monkeypatch.setattr(pipeline, "has_torch_and_gpu", lambda: "torch" in parts)
+    monkeypatch.setattr(auto, "has_torch_and_gpu", lambda: "torch" in parts)
     options = dubkit.Options(subs=True, device=device)
-    assert pipeline.engine_of(options)[0] == engine
+    assert auto.transcriber(options).spec == engine
     # Settings for the engine that is not chosen are no mistake.
     both = {plugin.name: {"model": "base"} for plugin in engines.plugins("transcribers")}
-    assert pipeline.engine_of(dubkit.Options(subs=True, settings=both))
+    assert auto.transcriber(dubkit.Options(subs=True, settings=both))
 
 
 def test_a_relative_and_a_moved_input(talk, monkeypatch):

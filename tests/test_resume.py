@@ -365,6 +365,7 @@ def test_ctrl_c_while_native_code_does_not_return(talk, tmp_path):
     engine.write_text(
         "import ctypes, signal\n"
         "class Native:\n"
+        "    def check(self): return []\n"
         "    def transcribe(self, audio, *, work, **_):\n"
         "        (work / 'here').touch()\n"
         "        libc = ctypes.CDLL(None)\n"

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dubkit import subtitles
+from dubkit.cues import check
 from dubkit.errors import InputError, MissingDependency, UsageError
 from dubkit.style import Style, parse_style
 from dubkit.subtitles import clean, parse, plain, render
@@ -330,29 +331,171 @@ def test_ttml_from_the_wild() -> None:
     )
 
 
+TWO = "1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n"
+VTT = "WEBVTT\n\n00:01.000 --> 00:02.000\nok\n\n"
+ASS = "[Script Info]\n[Events]\n"
+LINE = "Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,ok\n"
+TT = '<?xml version="1.0"?>\n<tt xmlns="http://www.w3.org/ns/ttml">\n<body>\n'
+
+
 @pytest.mark.parametrize(
     ("format", "text", "line"),
     [
-        ("srt", "1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n00:00:xx,000 --> 1\nbad\n", None),
-        ("srt", "1\n00:00:01,000 --> 00:00:02,000\nok\n\n2\n00:00:03 --> 00:00:04\nbad\n", 6),
+        ("srt", TWO + "00:00:03 --> 00:00:04\nbad\n", 6),
+        ("srt", TWO + "00:00:03,1234 --> 00:00:04,000\nbad\n", 6),
+        ("srt", TWO + "-00:00:03,000 --> 00:00:04,000\nbad\n", 6),
+        ("srt", TWO + "9" * 5000 + ":00:03,000 --> 00:00:04,000\nbad\n", 6),
+        ("srt", TWO.replace("\n", "\r\n") + "00:00:03 --> 00:00:04\r\n", 6),
+        ("srt", TWO.replace("\n", "\r\r\n") + "00:00:03 --> 00:00:04\n", 6),
         ("srt", "<html>\n", 1),
+        ("srt", "1\nHello\n", 2),
+        ("srt", "{100}{200}MicroDVD", 1),
         ("vtt", "1\n00:00:01.000 --> 00:00:02.000\nok\n", 1),
+        ("vtt", "", 1),
         ("vtt", "WEBVTT\n\n00:01 --> 00:02\nbad\n", 3),
-        ("ass", "[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,oops,Default\n", 3),
+        ("vtt", VTT + "name\n00:03 --> 00:04.000\n", 7),
+        ("vtt", VTT + "NOTE\nx\n\n3 --> 4\n", 9),
+        ("ass", ASS + "Dialogue: 0,0:00:01.00,oops,Default\n", 3),
+        ("ass", ASS + LINE + "Dialogue: 0,0:00:01.00,oops,Default,,0,0,0,,x\n", 4),
+        ("ass", ASS + LINE + "Dialogue: 0,0:00:01,0:00:02.00,Default,,0,0,0,,x\n", 4),
+        ("ass", ASS + LINE + LINE.replace("0:00:01", "9" * 5000 + ":00:01"), 4),
+        ("ass", ASS + "Format: Layer, Start, Text\n" + LINE, 3),
+        ("ass", ASS + "Format: Start, End, Text, Name\n" + LINE, 3),
         ("ass", "hello", 1),
+        ("ass", "", 1),
         ("ttml", "<tt>\n<p>\n</tt>", 3),
         ("ttml", "<html/>", 1),
+        ("ttml", "", 1),
+        ("ttml", "hello", 1),
+        ("ttml", '<?xml version="1.0"?>\n\n<html/>', 3),
+        ("ttml", TT + '<p begin="soon">x</p></body></tt>', 4),
+        ("ttml", TT + '<p begin="1s"\n end="2"><br/></p></body></tt>', 4),
+        ("ttml", TT + '<p begin="1s" dur="-1s">x</p></body></tt>', 4),
+        ("ttml", TT + f'<div begin="{"9" * 5000}s">x</div></body></tt>', 4),
+        ("ttml", TT + f'<p begin="{"9" * 5000}:00:00">x</p></body></tt>', 4),
+        ("ttml", TT + "<p>x&nbsp;y</p></body></tt>", 4),
+        ("ttml", TT + "<p>x &amp y</p></body></tt>", 4),
+        ("ttml", TT + "\n" + "<div>" * 5000, 5),
+        ("ttml", '<!DOCTYPE tt [\n<!ENTITY a "b">\n]><tt/>', 2),
+        ("ttml", TT.replace("<tt", '<tt xmlns:p="http://www.w3.org/ns/ttml#parameter" '
+                            'p:frameRate="0"') + "</body></tt>", 2),
         ("json", '{\n"text": ', 2),
-        ("json", '{"text": "x"}', None),
-        ("json", "[]", None),
+        ("json", '{"text": "x"}', 1),
+        ("json", "[]", 1),
+        ("json", "", 1),
+        ("json", '{"segments":\n{}}', 1),
+        ("json", '{"segments": [\n{"start": 0, "end": 1, "text": "a"},\n{"start": 1}]}', 3),
+        ("json", '{"segments": [\n{"start": 0, "end": NaN, "text": "a"}]}', 2),
+        ("json", '{"segments": [\n{"start": 0, "end": 1e999, "text": "a"}]}', 2),
+        ("json", '{"segments": [\n{"start": "x", "end": 1, "text": "a"}]}', 2),
+        ("json", '{"segments": [\n{"start": 0, "end": 1, "text": null}]}', 2),
+        ("json", '{"x": {"segments": []}, "segments": [\n\n7]}', 3),
+        ("json", '{"segments": [\n{"start": 0, "end": 1, "text": "a", "words": [1]}]}', 2),
+        ("json", '{"segments": [{"start": ' + "9" * 5000 + "}]}", 1),
+        ("json", "[" * 100_000, 1),
+    ],
+)  # fmt: skip
+def test_malformed_files_name_the_line(format: str, text: str, line: int) -> None:
+    with pytest.raises(InputError, match=f"^line {line}: "):
+        parse(text, format)
+
+
+@pytest.mark.parametrize(
+    ("text", "cues"),
+    [
+        ("\ufeff1\n00:00:01.000 --> 00:00:02.000\na\n\ufeff2\n\ufeff00:00:03,0 --> 00:00:04,0\nb",
+         (Cue(1, 2, "a"), Cue(3, 4, "b"))),
+        ("00:00:01,000 --> 00:00:02,000\na\n00:00:03,000 --> 00:00:04,000\nb",
+         (Cue(1, 2, "a"), Cue(3, 4, "b"))),
+        ("1\n\n00:00:01,000 --> 00:00:02,000\n\na\n\nb\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\nc",
+         (Cue(1, 2, "a\nb"), Cue(3, 4, "c"))),
+        ("1\r\r\n00:00:01,000 --> 00:00:02,000\r\r\na\r\r\n\r\r\n", (Cue(1, 2, "a"),)),
+        ("1\n00: 00: 01, 000 -> 00: 00: 02, 000\n{\\an8}a", (Cue(1, 2, "a"),)),
+        # a line that is not nearly a time is text
+        ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\n00:00:xx,000 --> 1\nb\n",
+         (Cue(1, 2, "a\n2\n00:00:xx,000 --> 1\nb"),)),
+        ("1\n00:00:xx,000 --> 1\nb\n00:00:01,000 --> 00:00:02,000\na", None),
+        ("1\n00:00:01,000-->00:00:02,000\n10 -> 20\na --> b", (Cue(1, 2, "10 -> 20\na --> b"),)),
+    ],
+)  # fmt: skip
+def test_srt_that_is_not_quite_srt(text: str, cues: tuple[Cue, ...] | None) -> None:
+    if cues is None:
+        with pytest.raises(InputError, match="line 2"):
+            parse(text, "srt")
+    else:
+        assert parse(text, "srt").cues == cues
+
+
+def test_half_a_character_does_not_stop_the_writing() -> None:
+    track = parse('{"segments": [{"start": 0, "end": 1, "text": "a\\ud800"}]}', "json")
+    assert render(track, "json").encode()
+
+
+# Right to left
+
+ARABIC = Track(
+    "ar",
+    (
+        Cue(1, 2, "شاهدت فيلم Matrix أمس.\nهل أعجبك <i>DVD</i> الجديد؟ نعم!"),
+        Cue(3, 4, "<i>مرحبا\nبالعالم!</i>"),
+    ),
+)
+
+
+@pytest.mark.parametrize("format", TIMED)
+@pytest.mark.parametrize("language", ["ar", "he", "fa-IR", "ku-Arab", "ckb"])
+def test_right_to_left_lines_are_embedded_and_come_back(format: str, language: str) -> None:
+    track = replace(ARABIC, language=language)
+    text = render(track, format)
+    assert parse(text, format, language) == track
+    lines = 4 if format in ("srt", "vtt", "ass") else 0
+    assert text.count("\u202b") == text.count("\u202c") == lines
+    assert ('tts:direction="rtl" tts:unicodeBidi="embed"' in text) == (format == "ttml")
+    assert render(parse(text, format, language), format) == text
+
+
+def test_each_line_is_embedded_with_its_marks() -> None:
+    assert render(ARABIC, "srt").split("\n")[2:4] == [
+        "\u202bشاهدت فيلم Matrix أمس.\u202c",
+        "\u202bهل أعجبك <i>DVD</i> الجديد؟ نعم!\u202c",
+    ]
+    assert "\u202b" not in render(ARABIC, "txt") + render(replace(ARABIC, language="en"), "srt")
+    style = pysubs2.SSAFile.from_string(render(ARABIC, "ass")).styles["Default"]
+    assert style.encoding == -1  # or libass sets the parts about <i> from left to right
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("\u202bab\u202c", "ab"),
+        (" \u202b<i>ab</i>\u202c ", "<i>ab</i>"),
+        ("<i>\u202bab\u202c</i>", "<i>ab</i>"),
+        ("\u202b\u202b ab\u202c\u202c", "ab"),
+        ("\u202bab", "ab"),
+        ("\u202bab\u202c\n\u202b\u202c\nc", "ab\nc"),
+        ("\u202bab\u202c c \u202bd\u202c", "\u202bab\u202c c \u202bd\u202c"),
+        ("\u202ba \u202bb\u202c\u202c", "a \u202bb\u202c"),
+        ("ab\u202c", "ab\u202c"),
     ],
 )
-def test_malformed_files_name_the_line(format: str, text: str, line: int | None) -> None:
-    if format == "srt" and line is None:  # a line that is not nearly a time is text
-        assert len(parse(text, format).cues) == 1
-        return
-    with pytest.raises(InputError, match=f"line {line}:" if line else "JSON"):
-        parse(text, format)
+def test_embedding_is_taken_off_whole_lines_alone(text: str, wanted: str) -> None:
+    assert clean(text) == wanted
+
+
+def test_embedding_is_not_counted() -> None:
+    text = "م" * 42
+    track = parse(render(Track("ar", (Cue(0, 5, text),)), "srt"), "srt", "ar")
+    assert track.cues[0].text == text
+    assert not check(track, "netflix")
+    assert not check(Track("ar", (Cue(0, 5, f"\u202b{text}\u202c"),)), "netflix")
+
+
+@given(track=tracks())
+@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("format", ["srt", "vtt", "ass", "ttml"])
+def test_any_text_comes_back_from_right_to_left(format: str, track: Track) -> None:
+    back = parse(render(replace(track, language="he"), format), format)
+    assert [cue.text for cue in back.cues] == [as_read(text, format) for text in shown(track)]
 
 
 @pytest.mark.parametrize("format", TIMED)

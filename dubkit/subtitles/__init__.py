@@ -1,0 +1,135 @@
+"""Track <-> SRT, WebVTT, ASS, TTML, Whisper's JSON and plain text. Pure, but for :func:`read`.
+
+One file per format. The text of a cue is plain, except that ``<i>``, ``<b>`` and ``<u>`` mark it as
+they do in SRT; each format says the same in its own way and escapes what it would take for markup.
+
+pysubs2 writes SRT, WebVTT and ASS. It reads none of them here because its readers name no line
+when they fail, and take a last line of SRT that is a number for the next cue's; it does not do TTML
+because it writes no ``xml:lang`` and loses italics and ``dur``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dubkit.errors import InputError, UsageError
+from dubkit.style import Style, parse_style
+from dubkit.subtitles import ass, srt, text, ttml, vtt, whisper_json
+from dubkit.subtitles.encodings import decode
+from dubkit.subtitles.markup import clean, plain
+from dubkit.subtitles.pysrt_bridge import from_pysrt, to_pysrt
+from dubkit.subtitles.setting import NEWLINE, UNKNOWN, Parsed, Setting
+from dubkit.subtitles.text import PARAGRAPH_PAUSE
+from dubkit.types import Track
+
+__all__ = [
+    "FORMATS",
+    "PARAGRAPH_PAUSE",
+    "UNKNOWN",
+    "Format",
+    "clean",
+    "decode",
+    "from_pysrt",
+    "parse",
+    "plain",
+    "read",
+    "render",
+    "to_pysrt",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    write: Callable[[Track, Setting], str]
+    parse: Callable[[str], Parsed] | None
+    """None where a file has no times to read."""
+
+
+FORMATS: Mapping[str, Format] = {
+    format.name: format
+    for format in (
+        Format("srt", (".srt",), srt.write, srt.parse),
+        Format("vtt", (".vtt",), vtt.write, vtt.parse),
+        Format("ass", (".ass", ".ssa"), ass.write, ass.parse),
+        Format("ttml", (".ttml", ".dfxp", ".xml"), ttml.write, ttml.parse),
+        Format("json", (".json",), whisper_json.write, whisper_json.parse),
+        Format("txt", (".txt",), text.write, None),
+    )
+}
+
+
+def render(
+    track: Track,
+    format: str,
+    *,
+    title: str | None = None,
+    style: Style | Mapping[str, object] | None = None,
+    play_res: tuple[int, int] = (1920, 1080),
+    like: str | None = None,
+) -> str:
+    """The track as the text of a subtitle file.
+
+    ``title`` names it where the format has room for a title (ass, ttml). ``style`` and
+    ``play_res``, the video's width and height in pixels, are for ass. So is ``like``, the text of
+    an ass file: it comes back with the track's cues in place of those that :func:`parse` finds in
+    it, and all else (styles, drawings, overrides, fonts) as it was; style and title are its own.
+    Raises UsageError for an unknown format or style, InputError when ``like`` cannot be read.
+    """
+    writer = _format(format).write
+    if style is None:
+        style = Style()
+    elif not isinstance(style, Style):
+        style = parse_style(style)
+    return writer(track, Setting(title, style, play_res, like))
+
+
+def parse(text: str, format: str, language: str | None = None) -> Track:
+    """The track that the text of a subtitle file holds.
+
+    ``language`` wins over the file's own tag (json, ttml, ass); without either it is ``und``.
+    Raises InputError naming the line that cannot be read, UsageError for an unknown format.
+    """
+    reader = _format(format).parse
+    if reader is None:
+        raise InputError(f"{format} has no times, so it cannot be read as subtitles")
+    own, cues = reader(NEWLINE.sub("\n", text.removeprefix("\ufeff")))
+    return Track(language or own or UNKNOWN, tuple(cues))
+
+
+def read(path: str | Path, language: str | None = None) -> Track:
+    """The track in a subtitle file, its format told by its suffix.
+
+    Its encoding is found out by :func:`decode`. Raises InputError naming the file, and the line
+    where one is at fault.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    named = [name for name, format in FORMATS.items() if suffix in format.suffixes]
+    if not named:
+        known = ", ".join(suffix for format in FORMATS.values() for suffix in format.suffixes)
+        raise InputError(f"{path} is not a subtitle file", hint=f"the suffixes are: {known}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}",
+            "check the name and who may read it",
+        ) from error
+    try:
+        return parse(decode(data, language), named[0], language)
+    except InputError as error:
+        hint = error.hint or f"mend it in a text editor, or export {named[0]} again"
+        raise InputError(f"{path}: {error.message}", hint) from error
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"{name!r} is not a subtitle format", hint=f"the formats are: {known}")
+    return FORMATS[name]

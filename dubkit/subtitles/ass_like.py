@@ -1,0 +1,93 @@
+"""New words in an ASS file that somebody made, with everything else as it was.
+
+The file is changed as text, not read and written anew: a writer would lose comments, sections and
+fields that it does not know, and the order of what it does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dubkit.subtitles.ass import COLUMNS, Event, in_time, language_line, text_events
+from dubkit.subtitles.ass_words import reworded
+from dubkit.subtitles.markup import clean, plain
+from dubkit.subtitles.setting import NEWLINE, UNKNOWN
+from dubkit.subtitles.timing import clock, spans
+from dubkit.types import Cue, Track
+
+
+def keep(track: Track, like: str) -> str:
+    """The file ``like`` with the cues of ``track`` in place of its dialogue.
+
+    As many cues as events with text: each takes the place of one, in the order of time. Otherwise
+    they were cut anew, and each takes the line of the event that it overlaps most.
+    """
+    mark = "\ufeff" if like.startswith("\ufeff") else ""
+    parts = NEWLINE.split(like.removeprefix("\ufeff"))
+    lines, ends = parts[::2], [*parts[1::2], ""]
+    newline = ends[0] or "\n"
+    events = in_time(text_events(lines))
+    if not events:
+        events = [_default(lines, ends, newline)] if track.cues else []
+    written: dict[int, list[str]] = {event.line: [] for event in events}
+    if len(events) == len(track.cues):
+        hosts = [(event, False) for event in events]
+    else:
+        hosts = [(_host(cue, events), True) for cue in track.cues]
+    for cue, span, (event, cut) in zip(track.cues, spans(track, 10), hosts, strict=True):
+        text = reworded(event.text, cue, track.language, cut)
+        if cut and not plain(clean(cue.text)).strip():
+            continue
+        written[event.line].append(_line(event, cue, span, text))
+    if (at := language_line(lines)) is not None and track.language != UNKNOWN:
+        lines[at] = lines[at][: len("Language:")] + f" {track.language}"
+    rows = []
+    for number, (line, end) in enumerate(zip(lines, ends, strict=True)):
+        found = written.get(number, [line])
+        rows += [row + (end or newline) for row in found[:-1]] + [row + end for row in found[-1:]]
+    return mark + "".join(rows)
+
+
+_TITLES = "Layer Start End Style Name MarginL MarginR MarginV Effect Text".split()
+
+
+def _default(lines: list[str], ends: list[str], newline: str) -> Event:
+    """An event in a line that is added to a file that has none."""
+    heads = [k for k, line in enumerate(lines) if re.match(r"\s*\[events\]", line, re.IGNORECASE)]
+    added = [] if heads else ["", "[Events]", "Format: " + ", ".join(_TITLES)]
+    columns = COLUMNS
+    at = len(lines) if lines[-1] else len(lines) - 1
+    if heads:
+        at = heads[-1] + 1
+        names = re.match(r"\s*Format\s*:(.*)", lines[at]) if at < len(lines) else None
+        if names:
+            at += 1
+            columns = tuple(name.strip().lower() for name in names[1].split(","))
+    style = next((line for line in lines if line.startswith("Style:")), "Style: Default")
+    values = {"style": style[6:].partition(",")[0].strip(), "name": "", "effect": "", "text": ""}
+    fields = tuple(values.get(column, "0") for column in columns)
+    if at and not ends[at - 1]:
+        ends[at - 1] = newline
+    lines[at:at] = [*added, ""]
+    ends[at:at] = [newline] * (len(added) + 1)
+    return Event(at + len(added), columns, (" " + fields[0], *fields[1:]), 0.0, 0.0)
+
+
+def _host(cue: Cue, events: list[Event]) -> Event:
+    def fit(event: Event) -> tuple[float, bool]:
+        return min(event.end, cue.end) - max(event.start, cue.start), (cue.speaker or "") == event[
+            "name"
+        ]
+
+    return max(events, key=fit)
+
+
+def _line(event: Event, cue: Cue, span: tuple[int, int], text: str) -> str:
+    fields = dict(zip(event.columns, event.fields, strict=True))
+    fields["text"] = text
+    if (cue.start, cue.end) != (event.start, event.end):
+        for name, time in zip(("start", "end"), span, strict=True):
+            hours, minutes, seconds, milliseconds = clock(time)
+            stamp = f"{hours}:{minutes:02d}:{seconds:02d}.{milliseconds // 10:02d}"
+            fields[name] = re.sub(r"\S.*", stamp, fields[name])
+    return "Dialogue:" + ",".join(fields.values())

@@ -1,0 +1,49 @@
+"""What SRT and WebVTT share: a line with two times, and text below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from dubkit.errors import InputError
+from dubkit.subtitles.timing import timed
+from dubkit.types import Cue, Track
+
+# Spaces about the colons are what machine translation of a whole file leaves.
+_STAMP = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})\ ?[.,]\ ?(\d{1,3})"
+_TIMING = re.compile(rf"[\s\ufeff]*{_STAMP}\s*--?>\s*{_STAMP}(?:\s.*)?$", re.ASCII)
+_ALMOST_TIMING = re.compile(r"[\s\ufeff]*-?([\d:.,\s]*)-->")
+
+# pysubs2 reads "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() leaves in no
+# text, stand for them on the way through.
+_SHIELD = {ord("\\"): "\ufdd0", ord("{"): "\ufdd1", ord("}"): "\ufdd2"}
+_UNSHIELD = {ord(stand_in): chr(char) for char, stand_in in _SHIELD.items()}
+
+
+def write_blocks(track: Track, format: str, text: Callable[[Cue], str]) -> str:
+    """The file that pysubs2 writes of the cues' texts."""
+    import pysubs2  # 70 ms
+
+    subs = pysubs2.SSAFile()
+    for start, end, cue in timed(track):
+        shielded = text(cue).translate(_SHIELD)
+        subs.append(pysubs2.SSAEvent(start=start, end=end, text=shielded))
+    return subs.to_string(format, keep_ssa_tags=True).translate(_UNSHIELD)
+
+
+def timing(line: str, number: int) -> tuple[float, float] | None:
+    """Start and end in seconds of a timing line; None for another line."""
+    match = _TIMING.match(line)
+    if match:
+        groups = match.groups(default="0")
+        return _stamp(groups[:4]), _stamp(groups[4:])
+    almost = _ALMOST_TIMING.match(line)
+    if almost and re.search(r"\d", almost[1]):
+        raise InputError(f"line {number}: {line.strip()[:80]!r} is not a time")
+    return None
+
+
+def _stamp(groups: Sequence[str]) -> float:
+    hours, minutes, seconds = (int(group) for group in groups[:3])
+    milliseconds = int(groups[3].ljust(3, "0"))
+    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds) / 1000

@@ -1,0 +1,43 @@
+"""Tracks for scripts that use pysrt, which is GPL and so no part of dubkit."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from dubkit.errors import MissingDependency
+from dubkit.subtitles.markup import clean, lower_tags
+from dubkit.subtitles.setting import UNKNOWN
+from dubkit.subtitles.timing import timed
+from dubkit.types import Cue, Track
+
+
+def to_pysrt(track: Track) -> Any:
+    """The track as a ``pysrt.SubRipFile``, for scripts that use pysrt.
+
+    Raises MissingDependency where pysrt is not installed.
+    """
+    pysrt = _pysrt()
+    items = [
+        pysrt.SubRipItem(number, pysrt.SubRipTime(0, 0, 0, start), pysrt.SubRipTime(0, 0, 0, end),
+                         cue.text)
+        for number, (start, end, cue) in enumerate(timed(track), 1)
+    ]  # fmt: skip
+    return pysrt.SubRipFile(items)
+
+
+def from_pysrt(subs: Any, language: str = UNKNOWN) -> Track:
+    """The track of a ``pysrt.SubRipFile`` (or of any of its items)."""
+    cues = (
+        Cue(item.start.ordinal / 1000, item.end.ordinal / 1000, clean(lower_tags(item.text)))
+        for item in subs
+    )
+    return Track(language, tuple(cues))
+
+
+def _pysrt() -> Any:
+    try:
+        return importlib.import_module("pysrt")
+    except ImportError as error:
+        hint = 'pip install "dubkit[pysrt]"'
+        raise MissingDependency("pysrt is not installed", hint) from error

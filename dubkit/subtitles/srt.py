@@ -1,0 +1,46 @@
+"""SubRip."""
+
+from __future__ import annotations
+
+import re
+
+from dubkit.errors import InputError
+from dubkit.subtitles.blocks import timing, write_blocks
+from dubkit.subtitles.markup import clean, embed, lower_tags
+from dubkit.subtitles.setting import Parsed, Setting
+from dubkit.types import Cue, Track
+
+
+def write(track: Track, setting: Setting) -> str:
+    # SRT has no escapes, and most readers split at any arrow.
+    def text(cue: Cue) -> str:
+        return embed(cue.text.replace("-->", "→"), track.language)
+
+    return write_blocks(track, "srt", text)
+
+
+def parse(text: str) -> Parsed:
+    lines = text.split("\n")
+    times = {k: time for k, line in enumerate(lines) if (time := timing(line, k + 1))}
+    starts = sorted(times)
+    for k, line in enumerate(lines[: starts[0] if starts else None]):
+        if line.strip() and not _is_number(line):
+            raise InputError(
+                f"line {k + 1}: a cue's number or time should be here, not {line[:80]!r}"
+            )
+    # Some files have an empty line after every line.
+    spaced_out = bool(starts and starts[0] >= 2 and not lines[starts[0] - 1].strip())
+    cues = []
+    for k, begin in enumerate(starts):
+        body = lines[begin + 1 : starts[k + 1] if k + 1 < len(starts) else None]
+        while spaced_out and body and not body[-1].strip():
+            body.pop()
+        if k + 1 < len(starts) and body and _is_number(body[-1]):
+            body.pop()  # the next cue's number
+        shown = re.sub(r"</?font[^>]*>|\{\\[^}]*\}", "", "\n".join(body), flags=re.IGNORECASE)
+        cues.append(Cue(*times[begin], clean(lower_tags(shown))))
+    return None, cues
+
+
+def _is_number(line: str) -> bool:
+    return line.strip().strip("\ufeff").isdigit()

@@ -1,0 +1,31 @@
+"""Plain text, for people to read."""
+
+from __future__ import annotations
+
+from dubkit.cues import unwrap
+from dubkit.subtitles.markup import clean, plain
+from dubkit.subtitles.setting import Setting
+from dubkit.types import Track
+
+PARAGRAPH_PAUSE = 2.0
+"""Seconds of silence that begin a paragraph."""
+
+
+def write(track: Track, setting: Setting) -> str:
+    """Paragraphs, a new one at a new speaker or after a long pause."""
+    paragraphs: list[str] = []
+    for k, cue in enumerate(track.cues):
+        text = unwrap(plain(clean(cue.text)), track.language)
+        before = track.cues[k - 1] if k else None
+        if not text:
+            continue
+        if (
+            before
+            and paragraphs
+            and before.speaker == cue.speaker
+            and cue.start - before.end < PARAGRAPH_PAUSE
+        ):
+            paragraphs[-1] = unwrap(paragraphs[-1] + "\n" + text, track.language)
+        else:
+            paragraphs.append(f"{cue.speaker}: {text}" if cue.speaker else text)
+    return "\n\n".join([*paragraphs, ""]).rstrip("\n") + "\n" if paragraphs else ""

@@ -1,0 +1,38 @@
+"""The only place with milliseconds: each time is rounded once, on its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dubkit.subtitles.markup import clean, plain
+from dubkit.types import Cue, Track
+
+
+def spans(track: Track, step: int = 1) -> list[tuple[int, int]]:
+    """Start and end of each cue in milliseconds, multiples of ``step``.
+
+    A cue lasts a step at least; cues that did not overlap do not after rounding.
+    """
+    found: list[tuple[int, int]] = []
+    for k, cue in enumerate(track.cues):
+        start = max(0, round(cue.start * 1000 / step) * step)
+        if k and track.cues[k - 1].end <= cue.start:
+            start = max(start, found[-1][1])
+        found.append((start, max(start + step, round(cue.end * 1000 / step) * step)))
+    return found
+
+
+def timed(track: Track, step: int = 1) -> Iterator[tuple[int, int, Cue]]:
+    """The cues that have text, cleaned, with their spans."""
+    for (start, end), cue in zip(spans(track, step), track.cues, strict=True):
+        text = clean(cue.text)
+        if plain(text).strip():
+            yield start, end, replace(cue, text=text)
+
+
+def clock(milliseconds: int) -> tuple[int, int, int, int]:
+    """Hours, minutes, seconds and milliseconds."""
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return minutes // 60, minutes % 60, seconds, milliseconds

@@ -1,0 +1,51 @@
+"""WebVTT."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from xml.sax.saxutils import escape
+
+from dubkit.errors import InputError
+from dubkit.subtitles.blocks import timing, write_blocks
+from dubkit.subtitles.markup import clean, embed, marked
+from dubkit.subtitles.setting import Parsed, Setting
+from dubkit.types import Cue, Track
+
+
+def write(track: Track, setting: Setting) -> str:
+    def text(cue: Cue) -> str:
+        body = embed(marked(cue.text, lambda part: escape(part), str), track.language)
+        if cue.speaker:
+            name = escape(" ".join(cue.speaker.split()))
+            body = f"<v {name}>{body}"
+        return body
+
+    return write_blocks(track, "vtt", text)
+
+
+def parse(text: str) -> Parsed:
+    lines = text.split("\n")
+    if not re.match(r"WEBVTT(\s|$)", lines[0]):
+        raise InputError("line 1: a WebVTT file begins with WEBVTT")
+    cues: list[Cue] = []
+    k = 1
+    while k < len(lines):
+        block = k
+        while k < len(lines) and lines[k].strip():
+            k += 1
+        body = lines[block:k]
+        k += 1
+        if not body or re.match(r"(NOTE|STYLE|REGION)(\s|$)", body[0]):
+            continue
+        for offset in range(min(2, len(body))):  # the first line may be the cue's name
+            times = timing(body[offset], block + offset + 1)
+            if times:
+                shown = "\n".join(body[offset + 1 :])
+                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s+([^>]+)>", shown)
+                shown = re.sub(r"<(?!/?[ibu]>)/?[A-Za-z0-9][^>]*>|</?[ibu]\.[^>]*>|</>", "", shown)
+                shown = marked(shown, unescape, str)
+                name = unescape(speaker[1]).strip() if speaker else None
+                cues.append(Cue(*times, clean(shown), speaker=name))
+                break
+    return None, cues

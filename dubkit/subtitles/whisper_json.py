@@ -1,0 +1,123 @@
+"""The JSON that Whisper writes, with words."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dubkit.errors import InputError
+from dubkit.subtitles.setting import Parsed, Setting
+from dubkit.subtitles.timing import spans
+from dubkit.types import Cue, Track, Word
+
+
+def write(track: Track, setting: Setting) -> str:
+    segments: list[dict[str, object]] = []
+    for k, ((start, end), cue) in enumerate(zip(spans(track), track.cues, strict=True)):
+        segment: dict[str, object] = {
+            "id": k,
+            "seek": start // 10,
+            "start": start / 1000,
+            "end": end / 1000,
+            "text": cue.text,
+        }
+        if cue.words:
+            segment["words"] = [_written(word) for word in cue.words]
+        if cue.speaker is not None:
+            segment["speaker"] = cue.speaker
+        segments.append(segment)
+    whole = {"text": track.text, "language": track.language, "segments": segments}
+    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+
+
+def _written(word: Word) -> dict[str, object]:
+    times = {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
+    return times if word.probability is None else {**times, "probability": word.probability}
+
+
+def parse(text: str) -> Parsed:
+    try:
+        whole = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"line {error.lineno}: not JSON ({error.msg})") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError("line 1: not Whisper's JSON: it has a number without end") from error
+    except RecursionError as error:
+        raise InputError("line 1: not Whisper's JSON: it is nested too deep") from error
+    segments = whole.get("segments") if isinstance(whole, dict) else None
+    if not isinstance(segments, list):
+        raise InputError("line 1: not Whisper's JSON: it holds no list of segments")
+    cues = []
+    for k, segment in enumerate(segments):
+        try:
+            cues.append(_cue(segment))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            message = f"line {_line(text, k)}: not a segment of Whisper's JSON: {reason}"
+            raise InputError(message) from error
+    language = whole.get("language")
+    return language if isinstance(language, str) else None, cues
+
+
+def _cue(segment: Mapping[str, Any]) -> Cue:
+    words = tuple(
+        Word(
+            _seconds(word["start"]),
+            _seconds(word["end"]),
+            _text(word["word"]),
+            None if word.get("probability") is None else float(word["probability"]),
+        )
+        for word in segment.get("words") or ()
+        if "start" in word and "end" in word
+    )
+    speaker = segment.get("speaker")
+    return Cue(
+        _seconds(segment["start"]),
+        _seconds(segment["end"]),
+        _text(segment["text"]).strip(),
+        words,
+        None if speaker is None else _text(str(speaker)),
+    )
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError(f"{value} is not a time")
+    return seconds
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{str(value)[:80]!r} is not a text")
+    # Half a character, which JSON can say and no file can hold.
+    return re.sub("[\ud800-\udfff]", "\ufffd", value)
+
+
+_BETWEEN = re.compile(r"[\s,:]*")
+
+
+def _line(text: str, number: int) -> int:
+    """The line on which segment ``number`` begins, in JSON that was read before."""
+    decoder = json.JSONDecoder()
+
+    def after(place: int) -> int:
+        return _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+
+    found = 0
+    place = after(text.index("{") + 1)
+    while text[place] != "}":
+        key, place = decoder.raw_decode(text, place)
+        place = after(place)
+        if key == "segments" and text[place] == "[":
+            found = place
+        _, place = decoder.raw_decode(text, place)
+        place = after(place)
+    place = after(found + 1)
+    for _ in range(number):
+        _, place = decoder.raw_decode(text, place)
+        place = after(place)
+    return text.count("\n", 0, place) + 1

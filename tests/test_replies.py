@@ -1,0 +1,144 @@
+"""What is found wrong with a translation, and what is left in peace."""
+
+import pytest
+
+from dubkit import Line, TranslationRequest
+from dubkit.replies import faults
+
+ALL = ("glossary", "markup", "length", "fault", "context")
+GOOD = {
+    "es": [
+        ("I don't know what you mean.", "No sé qué quieres decir."),
+        ("No.", "No."),
+        ("OK, taxi!", "OK, ¡taxi!"),
+        ("Mr. John Dashwood", "Mr. John Dashwood"),
+        ("It cost $1,250.50 in 2019.", "Costó 1.250,50 $ en 2019."),
+        ("I have 2 dogs and 12 cats.", "Tengo dos perros y 12 gatos."),
+        ("<i>Really?</i> Come on!", "<i>¿De verdad?</i> ¡Venga ya!"),
+        ("Hello {name}, see https://example.org/a?b=1", "Hola {name}, mira https://example.org/a?b=1"),
+        ("She said that she would be here by eight, if the train was on time.",
+         "Dijo que estaría aquí a las ocho si el tren llegaba a su hora."),
+        ("In 1999 the company had 3 offices.", "En 1999 la empresa tenía tres oficinas."),
+        ("Ha ha ha!", "¡Ja, ja, ja!"),
+        ("London, Paris, New York", "Londres, París, Nueva York"),
+    ],
+    "pt-BR": [("He was a very ill man indeed.", "Ele era realmente um homem muito doente.")],
+    "de": [("Where is the house?", "Wo ist das Haus?"), ("Good morning!", "Guten Morgen!")],
+    "nb": [("I don't know what he meant by that.", "Jeg vet ikke hva han mente med det.")],
+    "hr": [("I don't know what you think about it.", "Ne znam što misliš o tome.")],
+    "ja": [("I don't know what you mean.", "何を言っているのか分かりません。"),
+           ("NASA, 1969", "NASA、1969年"), ("Hello!", "こんにちは！")],
+    "zh": [("I don't know what you are talking about.", "我不知道你在说什么。")],
+    "zh-Hant": [("I don't know what you are talking about.", "我不知道你在說什麼。")],
+    "ar": [("I saw 25 men there.", "رأيت ٢٥ رجلاً هناك.")],
+    "ru": [("I don't know what you mean.", "Я не знаю, что ты имеешь в виду.")],
+    "sr": [("I don't know what you mean.", "Ne znam na šta misliš.")],
+    "he": [("I don't know him.", "אני לא מכיר אותו.")],
+    "th": [("I don't know what you mean.", "ฉันไม่รู้ว่าคุณหมายถึงอะไร")],
+    "hi": [("I don't know what you mean.", "मुझे नहीं पता कि आपका क्या मतलब है।")],
+    "ko": [("I don't know what you mean.", "무슨 말인지 모르겠어요.")],
+    "id": [("I don't know what you mean.", "Saya tidak tahu apa maksud Anda.")],
+    "eo": [("I don't know what you mean.", "Mi ne scias, kion vi volas diri.")],
+}  # fmt: skip
+
+
+def request(pairs, target="es", **more):
+    lines = tuple(Line(str(k), source) for k, (source, _) in enumerate(pairs, 1))
+    return TranslationRequest("en", target, lines, **more)
+
+
+def found(pairs, target="es", follows=ALL, **more):
+    texts = {str(k): text for k, (_, text) in enumerate(pairs, 1) if text is not None}
+    return faults(request(pairs, target, **more), texts, follows)
+
+
+@pytest.mark.parametrize("target", GOOD)
+def test_good_translations_are_left_in_peace(target):
+    assert found(GOOD[target], target) == {}
+    for pair in GOOD[target]:
+        assert found([pair], target) == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "word"),
+    [
+        ("I don't know.", None, "left out"),
+        ("I don't know.", "", "empty"),
+        ("I don't know.", "…", "empty"),
+        ("I don't know.", "<i></i>", "empty"),
+        ("<i>Really?</i> Come on!", "¿De verdad? ¡Venga ya!", "<i>"),
+        ("Come on!", "<i>¡Venga ya!", "<i>"),
+        ("Hello {name}, how are you?", "Hola nombre, ¿qué tal?", "{name}"),
+        ("Write to me@example.org today.", "Escríbeme hoy mismo.", "me@example.org"),
+        ("In 1999 we were happy.", "En 1989 éramos felices.", "1999"),
+        ("He went home because it was late.", "He went home because it was late.", "copied"),
+        ("he WENT home, because it was late", "He went home because it was late!", "copied"),
+        ("Yes.", "Sí, " + "muy largo y más y más " * 8, "too long"),
+        ("She said that she would be here by eight, if the train was on time today.", "Dijo.",
+         "missing"),
+        ("I don't know what you mean by that.", "Je ne sais pas ce que vous voulez dire.",
+         "not in Spanish"),
+        ("I don't know what you mean by that.", "Sure, here is the translation that you wanted:",
+         "not in Spanish"),
+        ("I don't know what you mean by that.", "我不知道你在说什么。", "not in Spanish"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(source, text, word):
+    (fault,) = found([(source, text)]).values()
+    assert word in fault
+
+
+def test_wrong_scripts():
+    for target in ("ru", "ja", "zh", "ar", "he", "el", "th", "ko", "hi"):
+        (fault,) = found([("I don't know him.", "I know him not")], target).values()
+        assert fault.startswith("it is not in ")
+
+
+def test_short_lines_are_told_together():
+    french = [("Hello.", "Bonjour."), ("Yes, sir.", "Oui, monsieur."), ("Thanks!", "Merci !"),
+              ("See you.", "À bientôt."), ("Who?", "Qui donc ?")]  # fmt: skip
+    assert "not in Spanish" in " ".join(found(french).values())
+    spanish = [("Hello.", "Hola."), ("Yes, sir.", "Sí, señor."), ("Thanks!", "¡Gracias!"),
+               ("See you.", "Hasta luego."), ("Who?", "¿Quién?")]  # fmt: skip
+    assert found(spanish) == {}
+
+
+def test_the_glossary():
+    pairs = [("The Dwarves' house", "La casa de los elfos"), ("A dwarf.", "Un enano.")]
+    glossary = (("Dwarves", "Enanos"),)
+    assert list(found(pairs, glossary=glossary)) == ["1"]
+    assert "'Enanos'" in found(pairs, glossary=glossary)["1"]
+    assert found([("The Dwarves' house", "La casa de los ENANOS")], glossary=glossary) == {}
+    assert found([("the house", "das Hause")], "de", glossary=(("house", "Haus"),)) == {}
+    assert found(pairs, follows=(), glossary=glossary) == {}
+
+
+def test_lines_with_one_translation():
+    pairs = [("I don't know him.", "No lo conozco."), ("She went home.", "No lo conozco."),
+             ("I don't know him!", "¡No lo conozco!")]  # fmt: skip
+    assert set(found(pairs)) == {"1", "2"}
+    assert found([("I know.", "Ya."), ("Yes.", "Ya.")]) == {}
+
+
+TALK = [
+    ("In 1999 we met Ada in London.", "En 1999 conocimos a Ada en Londres."),
+    ("Why?", "¿Por qué?"),
+    ("She had 42 machines, and I wanted to see all of them at once.",
+     "Tenía 42 máquinas, y yo quería verlas todas a la vez."),
+    ("No!", "¡No!"),
+    ("Charles Babbage was there, too.", "También estaba Charles Babbage."),
+    ("What did he say to her then?", "¿Qué le dijo él entonces?"),
+]  # fmt: skip
+
+
+def test_shifted_by_a_line():
+    assert found(TALK) == {}
+    for shift in (1, -1):
+        moved = [(TALK[k][0], TALK[(k + shift) % len(TALK)][1]) for k in range(len(TALK))]
+        assert set(found(moved)) == {"1", "2", "3", "4", "5", "6"}
+
+
+def test_ids_that_nobody_asked_for():
+    pairs = GOOD["es"]
+    texts = {str(k): text for k, (_, text) in enumerate(pairs, 1)} | {"99": "Hola", "": "x"}
+    assert faults(request(pairs), texts, ALL) == {}
