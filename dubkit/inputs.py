@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .errors import DubkitError, InputError
+from .source_text import format_of
 from .workspace import SUFFIX
 
 MEDIA_SUFFIXES = frozenset(
@@ -22,8 +23,9 @@ OURS = (".subbed", ".dubbed")
 
 
 def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitError]]]:
-    """The media files meant, each once, in the order named and by name within a folder; and what
-    is wrong with the names that stand for none.
+    """The files meant, each once, in the order named and by name within a folder; and what is
+    wrong with the names that stand for none. A folder's subtitle files are not taken: they go with
+    its videos.
 
     A name that is no pattern is a file, also when it is missing: reading it will tell.
     """
@@ -50,7 +52,8 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
                 inside = [path]
             else:
                 hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute ones, too
-                inside = _media_in(map(Path, hits))
+                subtitles = [Path(hit) for hit in hits if format_of(path) and format_of(Path(hit))]
+                inside = sorted(subtitles) or _media_in(map(Path, hits))
                 missing = InputError(f"no media file is called {name}", "look at the pattern")
         except OSError:  # no file can be called that: reading it will tell why
             inside = [path]

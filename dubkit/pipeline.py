@@ -162,7 +162,8 @@ def _transcript(run: Run, work: Workspace) -> Path:
     def make(path: Path) -> list[str]:
         # Long work lies ahead: what cannot be translated afterwards is better known now.
         for target in options.to:
-            _prepare(run, options.language, target)
+            if target != options.language:
+                _prepare(run, options.language, target)
         with run.timed("load"):
             transcriber = engines.load("transcribers", chosen.spec, chosen.settings)
         audio = _audio(run, work)

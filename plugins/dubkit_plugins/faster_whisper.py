@@ -54,9 +54,7 @@ class FasterWhisper:
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
-        if self._device() == "cuda" and not ctranslate2.get_cuda_device_count():
-            return ["faster-whisper is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
-        return []
+        return device_problems("faster-whisper", self.device)
 
     def transcribe(
         self,
@@ -71,7 +69,8 @@ class FasterWhisper:
         """See :class:`dubkit.hooks.Transcriber`."""
         if problems := self.check():
             raise UsageError(*problems)
-        on_gpu = self._device() == "cuda"
+        device = device_of("faster-whisper", self.device)
+        on_gpu = device == "cuda"
         loaded: dict[str, CT2Engine] = {}
 
         def load(weights: models.Weights) -> CT2Engine:
@@ -80,7 +79,7 @@ class FasterWhisper:
                 loaded.clear()
                 loaded[weights.name] = CT2Engine(
                     weights,
-                    device=self._device(),
+                    device=device,
                     compute_type=self.compute_type,
                     threads=self.threads,
                     batch_size=self.batch_size,
@@ -107,12 +106,21 @@ class FasterWhisper:
             progress=progress,
         )
 
-    def _device(self) -> str:
-        if self.device == "auto":
-            return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-        if self.device.split(":")[0] not in ("cpu", "cuda"):
-            raise UsageError(f"faster-whisper runs on cpu or cuda, not {self.device!r}")
-        return self.device.split(":")[0]
+
+def device_of(engine: str, device: str) -> str:
+    """``cpu`` or ``cuda``, for CTranslate2; UsageError for anything else."""
+    if device == "auto":
+        return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"{engine} runs on cpu or cuda, not {device!r}")
+    return device.split(":")[0]
+
+
+def device_problems(engine: str, device: str) -> Sequence[str]:
+    """What keeps CTranslate2 from using the device, a sentence each."""
+    if device_of(engine, device) == "cuda" and not ctranslate2.get_cuda_device_count():
+        return [f"{engine} is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
+    return []
 
 
 def detector_weights(progress: Progress) -> models.Weights:

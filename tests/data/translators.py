@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit import TranslationReply, Translator, UsageError, Usage, PluginError
+from dubkit import PluginError, TranslationReply, Translator, Usage, UsageError
 
 
 def note(**facts: object) -> None:
@@ -23,6 +23,8 @@ def note(**facts: object) -> None:
 note(imported=True)
 
 WORDS = {
+    "en": "good sir then always tomorrow man perhaps also we because where woman when never small "
+    "while that night was talking with them about the house",
     "es": "bueno señor entonces siempre mañana hombre quizás también nosotros porque donde mujer "
     "cuando nunca pequeño mientras aquella noche estaba hablando con ellos sobre la casa",
     "fr": "bonjour monsieur alors toujours demain homme peut-être aussi nous parce que où femme "

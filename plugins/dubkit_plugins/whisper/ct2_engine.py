@@ -85,7 +85,7 @@ class CT2Engine:
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
     ) -> list[Decoded]:
         language = decoding.language if self.multilingual else None
-        tokenizer = Tokenizer(self.tokenizer, self.multilingual, "transcribe", language)
+        tokenizer = Tokenizer(self.tokenizer, self.multilingual, decoding.task, language)
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         before = [tokenizer.sot_prev, *decoding.prompt] if decoding.prompt else []
         seconds = max(len(window) for window in windows) / SAMPLE_RATE

@@ -36,6 +36,8 @@ class Decoding:
     prompt: tuple[int, ...] = ()
     """Text tokens of what came before (names, spelling); at most 223."""
     beam_size: int = 1
+    task: str = "transcribe"
+    """``transcribe``, or ``translate`` (into English; models that learnt it)."""
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, and what a window that went wrong gets."""

@@ -36,6 +36,10 @@ class Packaged:
     files: tuple[str, ...]
     sha256: Mapping[str, str]
     """By file name."""
+    title: str = "offline"
+    """What people know it by: the ... model."""
+    reinstall: str = REINSTALL
+    """What to type when a file is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def contents(model: Packaged) -> dict[str, bytes]:
     for package, folder in model.parts:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
-            raise InputError(f"the package {package} is damaged", REINSTALL)
+            raise InputError(f"the package {package} is damaged", model.reinstall)
         folders.append(Path(spec.origin).parent / folder)
     files = {}
     for name in model.files:
@@ -93,13 +97,13 @@ def contents(model: Packaged) -> dict[str, bytes]:
             content = b"".join(piece.read_bytes() for piece in pieces)
         except OSError as failure:
             raise InputError(
-                f"the offline model's {name} cannot be read: {failure}", REINSTALL
+                f"the {model.title} model's {name} cannot be read: {failure}", model.reinstall
             ) from failure
         if hashlib.sha256(content).hexdigest() != model.sha256[name]:
             raise InputError(
-                f"the offline model's {name} is not the file that was published "
+                f"the {model.title} model's {name} is not the file that was published "
                 "(its SHA-256 differs): it is damaged or was tampered with",
-                REINSTALL,
+                model.reinstall,
             )
         files[name] = content
     return files

@@ -162,7 +162,7 @@ class TorchEngine:
     ) -> list[Decoded]:
         task = [self._sot]
         if self.multilingual:
-            task += [self._token(f"<|{decoding.language}|>"), self._token("<|transcribe|>")]
+            task += [self._token(f"<|{decoding.language}|>"), self._token(f"<|{decoding.task}|>")]
         task.append(self._no_timestamps)
         before = [self._token("<|startofprev|>"), *decoding.prompt] if decoding.prompt else []
         start = torch.tensor([before + task], device=self.device)

@@ -119,7 +119,7 @@ class VoiceActivity:
 
     def _listen(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         try:
-            blocks = _probabilities(sound)
+            blocks = probabilities(sound)
             while True:
                 with clock("voice activity"):
                     block = next(blocks, None)
@@ -135,7 +135,8 @@ class VoiceActivity:
             self._news.notify_all()
 
 
-def _probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
+def probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
+    """That somebody speaks, a block at a time."""
     model = get_vad_model()
     steps = -(-len(sound) // STEP)
     for first in range(0, steps, BLOCK_STEPS):

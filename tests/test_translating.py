@@ -1,0 +1,455 @@
+"""``--to`` through the public command: what is written, muxed, kept, told, and asked again."""
+
+import json
+import os
+from pathlib import Path
+
+import av
+import pytest
+from command import FAST, TESTS, assert_refused, called, contents, dubkit, times
+from media_samples import AVC, ffmpeg, sample
+
+from dubkit import engines, subtitles
+from dubkit.media import probe
+
+TRANSLATORS = TESTS / "data/translators.py"
+
+
+def by(name, *settings):
+    options = [part for setting in settings for part in ("-o", f"{name}.{setting}")]
+    return ("--translator", f"{TRANSLATORS}:{name}", *options)
+
+
+GOOD = by("Good")
+
+
+def spans(track):
+    return [(cue.start, cue.end) for cue in track.cues]
+
+
+SRT = """\
+1
+00:00:01,000 --> 00:00:03,250
+The quick brown fox
+jumps over the dog,
+
+2
+00:00:03,333 --> 00:00:05,000
+and <i>never</i> comes back.
+
+3
+00:00:07,000 --> 00:00:09,000
+- Who saw it?
+- Nobody did.
+
+4
+00:00:10,000 --> 00:00:11,000
+♪ ♪
+"""
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "translator.log"
+    monkeypatch.setenv("TRANSLATOR_LOG", str(path))
+
+    def read(key="ids"):
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return [record[key] for record in map(json.loads, lines) if key in record]
+
+    return read
+
+
+@pytest.fixture
+def srt(tmp_path):
+    path = tmp_path / "film.en.srt"
+    path.write_text(SRT)
+    return path
+
+
+# ---------------------------------------------------------------- a video
+
+
+def test_both_languages_beside_the_video_and_in_it(talk):
+    ran = called(talk, "--subs", "--to", "es", *FAST, *GOOD)
+    assert ran.status == 0, ran
+    assert [path.name for path in ran.paths] == ["talk.en.srt", "talk.es.srt", "talk.subbed.mp4"]
+    english, spanish = (subtitles.read(path) for path in ran.paths[:2])
+    assert [cue.start for cue in english.cues] == [cue.start for cue in spanish.cues]
+    assert english.text != spanish.text
+    first, second = probe(ran.paths[2]).subtitles
+    assert (first.language, first.title, first.default) == ("es", "Spanish", True)
+    assert (second.language, second.title, second.default) == ("en", "English", False)
+    with av.open(str(ran.paths[2])) as container:
+        assert [s.metadata["language"] for s in container.streams.subtitles] == ["spa", "eng"]
+
+
+def test_translations_alone(talk):
+    ran = called(talk, "--to", "es,fr,ja", "--no-video", *FAST, *GOOD)
+    assert [path.name for path in ran.paths] == [f"talk.{tag}.srt" for tag in ("es", "fr", "ja")]
+    assert called("check", ran.paths[2], "--json").json["language"] == "ja"
+
+
+def test_a_second_run_does_nothing(talk, log):
+    command = (talk, "--subs", "--to", "es,fr", *FAST, *GOOD)
+    assert called(*command).status == 0
+    before = times(talk.parent)
+    log()
+    ran = called(*command)
+    assert ran.status == 0 and "nothing was done" in ran.err
+    assert log() == [] and times(talk.parent) == before
+
+
+def test_a_translator_is_asked_before_the_long_work_begins(talk, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGINE_LOG", str(tmp_path / "engine.log"))
+    ran = called(talk, "--subs", "--to", "es", *FAST, *by("Broken", "how=key"))
+    assert_refused(ran, 2, "refuses the key", "set another one")
+    assert not (tmp_path / "engine.log").exists()
+
+
+def test_a_direction_that_nobody_has(talk, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGINE_LOG", str(tmp_path / "engine.log"))
+    assert_refused(called(talk, "--to", "de", *FAST, *GOOD), 2, "Good does not translate to German")
+    for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+        monkeypatch.delenv(name)
+    installed = engines.plugins
+    monkeypatch.setattr(  # Argos has nearly all languages, where there is internet
+        engines, "plugins", lambda kind: [p for p in installed(kind) if p.name != "argos"]
+    )
+    ran = called(talk, "--to", "cy", *FAST)
+    assert_refused(ran, 4, "Welsh", "OPENAI_API_KEY", "OPENAI_BASE_URL", "dubkit[argos]")
+    assert not (tmp_path / "engine.log").exists()
+
+
+def test_the_language_that_it_is_in_already(talk):
+    ran = called(talk, "--to", "en,es", "--no-video", *FAST, *GOOD)
+    assert ran.status == 0 and "is English already" in ran.err
+    assert [path.name for path in ran.paths] == ["talk.es.srt"]
+    ran = called(talk, "--to", "en", "--no-video", *FAST, *GOOD)
+    assert [path.name for path in ran.paths] == ["talk.en.srt"]
+
+
+def test_both_languages_in_each_cue(talk):
+    ran = called(talk, "--to", "es", "--bilingual", "--no-video", *FAST, *GOOD)
+    assert ran.status == 0, ran
+    english = "The quick brown fox jumps,"
+    texts = [cue.text for cue in subtitles.read(ran.paths[0]).cues]
+    assert english in texts[0] and not texts[0].startswith("The quick")
+    ran = called(talk, "--to", "es", "--bilingual=original-first", "--no-video", *FAST, *GOOD)
+    assert subtitles.read(ran.paths[0]).cues[0].text.startswith(english)
+    assert called("--bilingual", talk, "--to", "es", "--no-video", *FAST, *GOOD).status == 0
+    ran = called(talk, "--to", "es", "--bilingual", *FAST, *GOOD)
+    assert probe(ran.paths[1]).subtitles[0].title == "Spanish + English"
+
+
+def test_the_translation_is_burned(talk):
+    ran = called(talk, "--burn", "--to", "es", *FAST, *GOOD)
+    assert ran.status == 0 and [p.name for p in ran.paths] == ["talk.es.srt", "talk.subbed.mp4"]
+    assert probe(ran.paths[1]).subtitles == ()
+    assert_refused(called(talk, "--burn", "--to", "es,fr", *FAST, *GOOD), 2, "--burn draws one")
+
+
+def test_a_glossary_a_tone_and_a_context_arrive(talk, tmp_path, log):
+    terms = tmp_path / "terms.csv"
+    terms.write_text('source,target\n# animals\nfox,zorro\n"dog, lazy",perro\ncow,vaca\n')
+    ran = called(talk, "--to", "es", "--glossary", terms, "--tone", "formal", "--context",
+                 "A pangram.", "--no-video", *FAST, *GOOD)  # fmt: skip
+    assert ran.status == 0 and "zorro" in ran.paths[0].read_text()
+    log_lines = log("glossary")
+    assert log_lines == [[["fox", "zorro"]]]
+    terms.write_text("a,b\nc,d,e\n")
+    ran = called(talk, "--to", "es", "--glossary", terms, *FAST, *GOOD)
+    assert_refused(ran, 3, "line 2")
+    assert_refused(
+        called(talk, "--to", "es", "--glossary", "gone.csv", *FAST, *GOOD), 3, "gone.csv"
+    )
+
+
+def test_the_report_and_the_json(talk):
+    ran = called(talk, "--to", "es,fr", "--json", *FAST, *GOOD)
+    spanish, french = ran.json["results"][0]["translations"]
+    assert (spanish["language"], french["language"]) == ("es", "fr")
+    assert spanish["translator"] == "Good" and spanish["lines"] == 1 and spanish["failed"] == []
+    assert spanish["usage"] == {
+        "requests": 1, "input_tokens": 10, "output_tokens": 5, "cost": 0.5}  # fmt: skip
+    report = json.loads((talk.parent / "talk.dubkit/report.json").read_text())
+    assert report["translations"][0]["usage"]["cost"] == 0.5
+    assert "violations" in report["translations"][1]
+    shown = called(talk, "--to", "es", "--tone", "x", "--no-video", *FAST, *GOOD)
+    assert "es: 1 lines by Good, 10 tokens in and 5 out, $0.5000" in shown.err
+
+
+def test_a_dry_run_calls_nobody_and_writes_nothing(talk, srt, log):
+    before = contents(talk.parent)
+    ran = called(talk, "--to", "es,fr", "--dry-run", *FAST, *GOOD)
+    assert ran.status == 0 and ran.out.count("about") >= 2, ran
+    assert "es: about 2 lines by Good" in ran.out and "fr: " in ran.out
+    assert contents(talk.parent) == before and log() == [] and log("prepared") == []
+    ran = called(srt, "--to", "es", "--dry-run", "--json", *GOOD)
+    (estimate,) = ran.json["estimates"]
+    assert (estimate["lines"], estimate["cached"], estimate["guessed"]) == (3, 0, False)
+    assert estimate["usage"]["requests"] == 1 and log() == []
+    called(srt, "--to", "es", *GOOD)
+    log()
+    ran = called(srt, "--to", "es", "--dry-run", *GOOD)
+    assert "3 of them known already, 0 requests" in ran.out and log() == []
+
+
+# ---------------------------------------------------------------- lines that fail
+
+
+def test_failed_lines_keep_their_text_and_are_tried_again(srt, tmp_path, log):
+    cure = tmp_path / "cure"
+    broken = by("Broken", "how=copy", "word=quick", f"cure={cure}")
+    command = (srt, "--to", "es", *broken)
+    ran = called(*command)
+    assert ran.status == 0, ran
+    assert "1 of 3 lines could not be translated to Spanish and stay in English" in ran.err
+    assert "cues 1, 2" in ran.err and "run the same command again" in ran.err
+    track = subtitles.read(ran.paths[0])
+    assert track.text.startswith("The quick brown fox jumps over the dog,\nand <i>never</i> comes")
+    report = json.loads((tmp_path / "film.en.srt.dubkit/report.json").read_text())
+    (failed,) = report["translations"][0]["failed"]
+    assert failed["cues"] == [1, 2] and failed["reason"] and "fox" in failed["text"]
+
+    log()
+    again = called(*command)  # still broken
+    assert {id for ids in log() for id in ids} == {"1"} and "could not be translated" in again.err
+    cure.touch()
+    again = called(srt, "--to", "es", *by("Broken", "how=copy", "word=quick", f"cure={cure}"))
+    assert "could not" not in again.err
+    fixed = subtitles.read(again.paths[0])
+    assert "quick" not in fixed.text and "could not" not in again.err
+    log()
+    assert "nothing was done" in called(*command).err and log() == []
+
+
+def test_a_line_mended_by_hand_is_kept(srt, tmp_path, log):
+    command = (srt, "--to", "es", *by("Broken", "how=copy", "word=quick"))
+    called(*command)
+    cues = tmp_path / "film.en.srt.dubkit/cues.es.json"
+    whole = json.loads(cues.read_text())
+    whole["segments"][0]["text"] = "El zorro rápido salta sobre el perro,"
+    cues.write_text(json.dumps(whole))
+    log()
+    ran = called(*command)
+    assert log() == [] and "El zorro rápido salta sobre el" in subtitles.read(ran.paths[0]).text
+
+
+# ---------------------------------------------------------------- a subtitle file
+
+
+def test_a_subtitle_file_alone(srt, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = srt.read_bytes()
+    ran = called("film.en.srt", "--to", "es", *GOOD)
+    assert ran.status == 0 and ran.out == "film.es.srt\n", ran
+    source, made = subtitles.read(srt), subtitles.read(tmp_path / "film.es.srt")
+    assert spans(made) == spans(source)
+    assert all(cue.text.strip() for cue in made.cues)
+    assert made.cues[3].text == "♪ ♪"
+    first, second = made.cues[2].text.splitlines()
+    assert first.startswith("- ") and second.startswith("- ")
+    joined = " ".join(cue.text for cue in made.cues[:2])
+    assert joined.count("<i>") == joined.count("</i>") == 1
+    assert srt.read_bytes() == before
+
+
+def test_the_suffix_and_the_language_of_the_input_are_followed(tmp_path):
+    for name, result in [
+        ("a.srt", "a.es.srt"),
+        ("b.en.vtt", "b.es.vtt"),
+        ("c.en-US.ttml", "c.es.ttml"),
+        ("d.ass", "d.es.ass"),
+    ]:
+        path = tmp_path / name
+        track = subtitles.parse(SRT, "srt", "en")
+        path.write_text(subtitles.render(track, path.suffix[1:]))
+        ran = called(path, "--to", "es", *GOOD)
+        assert [p.name for p in ran.paths] == [result], ran
+        made = subtitles.read(ran.paths[0])
+        assert spans(made) == spans(subtitles.read(path))
+    ran = called(tmp_path / "a.srt", "--to", "es", "--format", "vtt,txt", *GOOD)
+    assert [p.name for p in ran.paths] == ["a.es.vtt", "a.es.txt"]
+
+
+def test_the_language_is_told_by_the_text(tmp_path):
+    path = tmp_path / "film.srt"
+    path.write_text(SRT)
+    assert "is English already" in called(path, "--to", "en", "--format", "srt", *GOOD).err
+    text = "1\n00:00:01,000 --> 00:00:03,000\nJe ne sais pas où il est allé, mais il était là.\n"
+    path.write_bytes(text.encode("cp1252"))
+    ran = called(path, "--to", "fr", "--format", "vtt", *GOOD)
+    assert "is French already" in ran.err and "où il est allé" in ran.paths[0].read_text()
+
+
+def test_nothing_to_do_with_a_subtitle_file(srt):
+    assert_refused(called(srt, "--subs"), 2, "nothing to do", "--to es")
+    assert_refused(called(srt, "--to", "es", "--burn", *GOOD), 2, "is a subtitle file, not a video")
+    ran = called(srt, "--subs", "--format", "vtt")
+    assert [path.name for path in ran.paths] == ["film.en.vtt"]
+
+
+def test_malformed_files_name_the_line(tmp_path):
+    path = tmp_path / "x.srt"
+    path.write_text("1\n00:00:01,000 -> 00:00:02,000\nHi\n\n2\n00:00:0x --> 00:00:05,000\nHo\n")
+    ran = called(path, "--to", "es", *GOOD)
+    assert ran.status == 3 and "line" in ran.err and "Traceback" not in ran.err
+
+
+def test_several_files_and_a_pattern(srt, tmp_path):
+    (tmp_path / "two.en.srt").write_text(SRT)
+    ran = called(tmp_path / "*.en.srt", "--to", "es", *GOOD)
+    assert sorted(path.name for path in ran.paths) == ["film.es.srt", "two.es.srt"]
+
+
+# ---------------------------------------------------------------- a video's text from elsewhere
+
+
+def test_text_from_a_file(talk, srt, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGINE_LOG", str(tmp_path / "engine.log"))
+    ran = called(talk, "--subs", "--subs-from", srt, "--to", "es", *FAST, *GOOD)
+    assert ran.status == 0, ran
+    assert [p.name for p in ran.paths] == ["talk.en.srt", "talk.es.srt", "talk.subbed.mp4"]
+    assert not (tmp_path / "engine.log").exists()
+    source = subtitles.read(srt)
+    for path in ran.paths[:2]:
+        made = subtitles.read(path)
+        assert spans(made) == spans(source)
+    assert [s.language for s in probe(ran.paths[2]).subtitles] == ["es", "en"]
+
+
+def test_the_file_that_the_text_is_from_is_never_written_to(talk):
+    srt = talk.with_name("talk.en.srt")
+    srt.write_text(SRT)
+    ran = called(talk, "--subs", "--subs-from", srt, "--to", "es", "--force", *GOOD)
+    assert [p.name for p in ran.paths] == ["talk.es.srt", "talk.subbed.mp4"]
+    assert srt.read_text() == SRT
+
+
+def test_retime(srt, tmp_path):
+    quick = SRT.replace("00:00:10,000 --> 00:00:11,000", "00:00:10,000 --> 00:00:10,200")
+    srt.write_text(quick)
+    kept = called(srt, "--to", "es", *GOOD)
+    assert subtitles.read(kept.paths[0]).cues[-1].end == 10.2
+    retimed = called(srt, "--to", "es", "--retime", *GOOD)
+    assert subtitles.read(retimed.paths[0]).cues[-1].end > 10.8
+    assert called("check", retimed.paths[0]).out.count("min-duration") == 0
+
+
+def test_embedded_text(talk, srt, tmp_path):
+    both = talk.with_name("both.mkv")
+    french = tmp_path / "fr.srt"
+    french.write_text("1\n00:00:02,000 --> 00:00:04,000\nJe ne sais pas où il est.\n")
+    ffmpeg("-i", talk, "-i", srt, "-i", french, "-map", 0, "-map", 1, "-map", 2, "-c", "copy",
+           "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fra", both)  # fmt: skip
+    ran = called(both, "--subs-from", "embedded", "--to", "es", "--no-video", *GOOD)
+    assert ran.status == 0, ran
+    made = subtitles.read(ran.paths[0])
+    assert spans(made) == [(c.start, c.end) for c in subtitles.read(srt).cues]
+    for choice in ("fr", "2", "fra"):
+        ran = called(both, "--subs", "--subs-from", f"embedded:{choice}", "--to", "es",
+                     "--no-video", "-o", tmp_path / choice, *GOOD)  # fmt: skip
+        assert [p.name for p in ran.paths] == ["both.fr.srt", "both.es.srt"], ran
+    refused = called(both, "--subs-from", "embedded:de", "--to", "es", *GOOD)
+    assert_refused(refused, 2, "has no subtitle track 'de'")
+    assert_refused(called(talk, "--subs-from", "embedded", "--to", "es", *GOOD), 3, "no subtitle")
+
+
+ASS = r"""[Script Info]
+ScriptType: v4.00+
+PlayResX: 640
+PlayResY: 480
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Fancy,Georgia,33,&H0000FFFF,&H000000FF,&H00000000,&H00000000,0,0,0,0,100,100,0,0,1,2,2,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 1,0:00:01.00,0:00:03.00,Fancy,Ann,0,0,0,,{\an8\pos(320,40)}The sign says {\c&H0000FF&}stop{\r} here.
+Dialogue: 0,0:00:01.00,0:00:03.00,Fancy,,0,0,0,,{\p1}m 0 0 l 100 0 100 100 0 100{\p0}
+Comment: 0,0:00:00.00,0:00:01.00,Fancy,,0,0,0,,a note
+Dialogue: 0,0:00:04.00,0:00:06.00,Fancy,Bob,0,0,0,,And then he went home.
+"""  # noqa: E501
+
+
+def test_ass_keeps_its_looks(talk, tmp_path):
+    path = tmp_path / "film.en.ass"
+    path.write_text(ASS)
+    ran = called(path, "--to", "es", *GOOD)
+    text = ran.paths[0].read_text()
+    for kept in ("Style: Fancy,Georgia,33", r"{\an8\pos(320,40)}", r"{\p1}m 0 0 l 100 0", "a note",
+                 r"{\c&H0000FF&}", "PlayResX: 640", "Fancy,Ann,", "Fancy,Bob,"):  # fmt: skip
+        assert kept in text, kept
+    assert "The sign" not in text and "went home" not in text
+    video = tmp_path / "v.mkv"
+    sample(video, *AVC)
+    ran = called(video, "--subs-from", path, "--to", "es", *GOOD)
+    assert [p.name for p in ran.paths] == ["v.es.ass", "v.subbed.mkv"]
+    assert probe(ran.paths[1]).subtitles[0].codec == "ass"
+
+
+# ---------------------------------------------------------------- languages
+
+
+def test_right_to_left_and_full_width(srt):
+    ran = called(srt, "--to", "ar,ja", *GOOD)
+    arabic, japanese = (path.read_text("utf-8") for path in ran.paths)
+    line = arabic.splitlines()[2]
+    assert line[0] == "\u202b" and line[-1] == "\u202c"
+    shown = [subtitles.plain(line) for cue in subtitles.read(ran.paths[1]).cues for line in
+             cue.text.splitlines()]  # fmt: skip
+    assert all(len(line) <= 16 for line in shown) and len(shown) > 5 and "そして" in japanese
+    assert called("check", ran.paths[1], "--json").json["language"] == "ja"
+
+
+# ---------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--subs", "--tone", "x"], ["--tone is for translating", "--to"]),
+        (["--subs", "--dry-run"], ["--dry-run is for translating"]),
+        (["--to", "spanish"], ["not a language tag", "use es"]),
+        (["--to", "es", "--translator", "nobody"], ["no translator named 'nobody'"]),
+        (["--to", "es", "-o", "Good.nope=1", *GOOD], ["no setting 'nope'"]),
+        (["--to", "es", "--bilingual=sideways", *GOOD], ["sideways"]),
+        (["--subs", "--retime"], ["--retime"]),
+        (["--to", "es", "--subs-from", "gone.srt", *GOOD], ["gone.srt"]),
+    ],
+)
+def test_options_that_cannot_be(options, words, talk):
+    ran = called(talk, *options, *FAST)
+    assert ran.status in (2, 3) and "Traceback" not in ran.err
+    for word in words:
+        assert word in ran.err
+    assert not list(talk.parent.glob("*.srt"))
+
+
+def test_stopped_and_taken_up_again(tmp_path, log, monkeypatch):
+    import time
+
+    from command import interrupt, start, wait_for
+
+    path = tmp_path / "long.en.srt"
+    cues = (
+        f"{k}\n00:{k // 60:02}:{k % 60:02},000 --> 00:{k // 60:02}:{k % 60:02},900\n"
+        f"This is the line with number {k}.\n"
+        for k in range(1, 61)
+    )
+    path.write_text("\n".join(cues))
+    command = (path, "--to", "es", *by("Good", "pauses=0.2", "parallel=1"))
+    child = start(*command)
+    journal = tmp_path / "long.en.srt.dubkit/translations.es.jsonl"
+    wait_for(lambda: journal.exists() and journal.read_text().count("\n") >= 15)
+    ran, took = interrupt(child)
+    assert ran.status == 130 and "run the same command to continue" in ran.err and took < 2
+    time.sleep(0.1)
+    done = journal.read_text().count("\n")
+    log()
+    assert dubkit(*command).status == 0
+    assert sum(map(len, log())) == 60 - done < 60
+    assert len(subtitles.read(Path(tmp_path / "long.es.srt")).cues) == 60
