@@ -26,6 +26,9 @@ from .errors import DubkitError, MissingDependency, PluginError, UsageError
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH)$")
 """Ends of the names of environment variables whose values are nobody's business."""
+HOW = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
+"""Names of settings that say how an engine works and not what it makes: when one of them changes,
+nothing is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,9 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
         for variable, value in sorted(os.environ.items())
         if variable.startswith(prefix) and value and not SECRET.search(variable)
     }
-    values: dict[str, object] = dict(sorted(settings.items()))
+    values: dict[str, object] = {
+        key: value for key, value in sorted(settings.items()) if not HOW.fullmatch(key)
+    }
     for key, value in settings.items():
         # Not a file's name at all: too long for one, ~nobody, a folder that may not be read.
         with contextlib.suppress(OSError, RuntimeError, ValueError):

@@ -16,6 +16,8 @@ What holds for all kinds:
   drop a line or cut speech off. What it could not do it leaves out or says; it never makes up.
 - Secrets come from the environment alone. Whatever else is read from there and changes a result
   is named after the engine (``OPENAI_BASE_URL`` for ``openai``), so that the workspace sees it.
+- Settings called ``parallel``, ``batch``, ``threads``, ``timeout``, ``retries`` or ``..._price``
+  say how it works and not what it makes; a change of any other makes results anew.
 - It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is told as its failure.
 - Methods may be called from ``parallel`` threads at once where the protocol has such a field.
 - Plugins import only what :mod:`dubkit` itself names.

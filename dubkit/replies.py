@@ -17,7 +17,7 @@ from dubkit.hooks import Line, TranslationRequest
 from dubkit.profiles import primary, width
 from dubkit.sentences import without_marks
 
-LONG, LONG_MORE = 3.0, 40
+LONG, LONG_MORE = 2.5, 30
 """A translation is too long beyond so many times the columns of its source, and so many more."""
 SHORT, SHORT_FROM = 0.15, 60
 """... and too short under so many, where the source has at least so many columns."""
@@ -30,7 +30,10 @@ _MARK = re.compile(r"</?[ibu]>")
 _KEPT = re.compile(
     r"\{\{?\w[\w.]*\}?\}|%\(\w+\)[sd]|%\d*\$?[sd]\b|https?://[^\s<>]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
-_NUMBER = re.compile(r"\d(?:[\d.,'’٫٬ \u00a0\u202f]*\d)?")
+_NUMBER = re.compile(r"\d(?:[\d.,'’٫٬]*\d)?")
+_PARTED = r"[.,'’٫٬ \u00a0\u202f]?"
+"""What may stand between the digits of a number, by language."""
+_LOOP = re.compile(r"(\w.{10,80}?)(?:[\s,.;!]+\1){2,}", re.IGNORECASE)
 _ALIKE = (
     {"no", "nb", "nn", "da"}, {"hr", "sr", "bs", "sl", "mk"}, {"id", "ms", "jv"}, {"cs", "sk"},
     {"zh", "yue", "wuu"}, {"es", "gl", "an", "ext", "ca"}, {"pt", "gl"}, {"af", "nl"},
@@ -87,9 +90,9 @@ def _fault(
         return "it was empty"
     if Counter(_MARK.findall(line.text)) != Counter(_MARK.findall(text)):
         return "the marks <i>, <b>, <u> are not those of the line"
-    if lost := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
-        return f"{', '.join(lost)} must stay as it is"
-    if lost := _numbers(line.text) - _numbers(text):
+    if garbled := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
+        return f"{', '.join(garbled)} must stay as it is"
+    if lost := _lost_numbers(line.text, text):
         return f"the number {', '.join(lost)} is missing"
     if _copied(line.text, text):
         return "it was copied, not translated"
@@ -98,6 +101,8 @@ def _fault(
         return "it is far too long"
     if columns >= SHORT_FROM and given < SHORT * columns:
         return "much of it is missing"
+    if _LOOP.search(text) and not _LOOP.search(line.text):
+        return "it says the same again and again"
     if "glossary" in follows:
         for term, wanted in glossary.entries_in(line.text, request.glossary):
             if not glossary.holds(text, wanted):
@@ -111,11 +116,23 @@ def _fault(
 def _numbers(text: str) -> Counter[str]:
     """The numbers of two and more digits, without what parts their digits. A single digit may
     well be a word in the translation."""
-    plain = "".join(
-        str(unicodedata.digit(char)) if char.isdigit() else char for char in _KEPT.sub(" ", text)
-    )
-    digits = (re.sub(r"\D", "", number) for number in _NUMBER.findall(plain))
+    digits = (re.sub(r"\D", "", number) for number in _NUMBER.findall(_ascii_digits(text)))
     return Counter(number for number in digits if len(number) > 1)
+
+
+def _ascii_digits(text: str) -> str:
+    plain = _KEPT.sub(" ", text)
+    return "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in plain)
+
+
+def _lost_numbers(source: str, text: str) -> list[str]:
+    """Numbers of the source that are not in the translation, however their digits are parted."""
+    given = _ascii_digits(text)
+    return [
+        number
+        for number in _numbers(source)
+        if not re.search(rf"(?<!\d){_PARTED.join(number)}(?!\d)", given)
+    ]
 
 
 def _words(text: str) -> list[str]:

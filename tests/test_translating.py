@@ -291,11 +291,15 @@ def test_nothing_to_do_with_a_subtitle_file(srt):
     assert [path.name for path in ran.paths] == ["film.en.vtt"]
 
 
-def test_malformed_files_name_the_line(tmp_path):
+@pytest.mark.parametrize(
+    "line",
+    ["00:00:0x,000 --> 00:00:05,000", "00:00:04,000 --> 00:00:zz", "00:00:04,000 -->",
+     "00:00:04,000 00:00:05,000"],
+)  # fmt: skip
+def test_malformed_files_name_the_line(line, tmp_path):
     path = tmp_path / "x.srt"
-    path.write_text("1\n00:00:01,000 -> 00:00:02,000\nHi\n\n2\n00:00:0x --> 00:00:05,000\nHo\n")
-    ran = called(path, "--to", "es", *GOOD)
-    assert ran.status == 3 and "line" in ran.err and "Traceback" not in ran.err
+    path.write_text(f"1\n00:00:01,000 --> 00:00:02,000\nHi --> there\n\n2\n{line}\nHo\n")
+    assert_refused(called(path, "--to", "es", *GOOD), 3, "x.srt: line 6", line[:12])
 
 
 def test_several_files_and_a_pattern(srt, tmp_path):

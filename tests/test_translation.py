@@ -9,7 +9,7 @@ from command import TESTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dubkit import Cue, Track, TranslationReply, Translator, UsageError, Usage, engines
+from dubkit import Cue, Track, TranslationReply, Translator, Usage, UsageError, engines
 from dubkit.profiles import limits
 from dubkit.translation import GIVE_UP, Job, estimate, translate
 

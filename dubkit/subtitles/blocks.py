@@ -11,8 +11,8 @@ from dubkit.types import Cue, Track
 
 # Spaces about the colons are what machine translation of a whole file leaves.
 _STAMP = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})\ ?[.,]\ ?(\d{1,3})"
-_TIMING = re.compile(rf"[\s\ufeff]*{_STAMP}\s*--?>\s*{_STAMP}(?:\s.*)?$", re.ASCII)
-_ALMOST_TIMING = re.compile(r"[\s\ufeff]*-?([\d:.,\s]*)-->")
+_TIMING = re.compile(rf"{_STAMP}\s*--?>\s*{_STAMP}(?:\s.*)?$", re.ASCII)
+_NO_ARROW = re.compile(rf"{_STAMP}\s+{_STAMP}\s*$")
 
 # pysubs2 reads "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() leaves in no
 # text, stand for them on the way through.
@@ -33,13 +33,17 @@ def write_blocks(track: Track, format: str, text: Callable[[Cue], str]) -> str:
 
 def timing(line: str, number: int) -> tuple[float, float] | None:
     """Start and end in seconds of a timing line; None for another line."""
+    line = line.strip().strip("\ufeff")  # which is in the middle where files were joined
     match = _TIMING.match(line)
     if match:
         groups = match.groups(default="0")
         return _stamp(groups[:4]), _stamp(groups[4:])
-    almost = _ALMOST_TIMING.match(line)
-    if almost and re.search(r"\d", almost[1]):
-        raise InputError(f"line {number}: {line.strip()[:80]!r} is not a time")
+    left, arrow, right = line.partition("-->")
+    clock = re.search(r"\d:\d", f"{left[-30:]} {right[:30]}") or re.fullmatch(
+        r"-?[\d:.,\s]*\d", left[:30].rstrip()
+    )
+    if (arrow and clock) or _NO_ARROW.match(line):
+        raise InputError(f"line {number}: {line[:80]!r} is not a time")
     return None
 
 

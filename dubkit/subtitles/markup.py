@@ -93,4 +93,5 @@ def marked(text: str, say: Callable[[str], str], mark: Callable[[str], str]) -> 
 
 def lower_tags(text: str) -> str:
     """The text with marks such as ``< I >`` as they are written here."""
-    return re.sub(r"<\s*(/?)\s*([ibu])\s*>", lambda m: f"<{m[1]}{m[2].lower()}>", text, flags=re.I)
+    tag = r"<\s{0,3}(/?)\s{0,3}([ibu])\s{0,3}>"
+    return re.sub(tag, lambda m: f"<{m[1]}{m[2].lower()}>", text, flags=re.IGNORECASE)

@@ -37,7 +37,7 @@ def parse(text: str) -> Parsed:
             body.pop()
         if k + 1 < len(starts) and body and _is_number(body[-1]):
             body.pop()  # the next cue's number
-        shown = re.sub(r"</?font[^>]*>|\{\\[^}]*\}", "", "\n".join(body), flags=re.IGNORECASE)
+        shown = re.sub(r"</?font[^<>]*>|\{\\[^{}]*\}", "", "\n".join(body), flags=re.IGNORECASE)
         cues.append(Cue(*times[begin], clean(lower_tags(shown))))
     return None, cues
 

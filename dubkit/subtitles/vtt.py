@@ -43,7 +43,9 @@ def parse(text: str) -> Parsed:
             if times:
                 shown = "\n".join(body[offset + 1 :])
                 speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s+([^>]+)>", shown)
-                shown = re.sub(r"<(?!/?[ibu]>)/?[A-Za-z0-9][^>]*>|</?[ibu]\.[^>]*>|</>", "", shown)
+                shown = re.sub(
+                    r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", shown
+                )
                 shown = marked(shown, unescape, str)
                 name = unescape(speaker[1]).strip() if speaker else None
                 cues.append(Cue(*times, clean(shown), speaker=name))
