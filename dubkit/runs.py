@@ -33,8 +33,8 @@ class Run:
         self.folder = options.output_dir or source.parent
         self.stem = source.stem
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
-        self.ready: set[str] = set()
-        """Targets whose translator was asked whether it will work."""
+        self.translators: dict[str, auto.Choice] = {}
+        """By target, those that were asked whether they will work."""
         if source_text.format_of(source):
             self._take_text()
         else:

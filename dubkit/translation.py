@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import threading
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -391,11 +392,10 @@ def _reply(job: Job, request: TranslationRequest) -> TranslationReply:
         if not isinstance(reply, TranslationReply):
             raise TypeError(f"it returned {type(reply).__name__}, not a TranslationReply")
         texts = {str(id): text for id, text in reply.texts.items() if isinstance(text, str)}
-        texts = {id: " ".join(text.split()) for id, text in texts.items()}
         return replace(
             reply,
-            texts=texts,
-            summary=str(reply.summary),
+            texts={id: _printable(text) for id, text in texts.items()},
+            summary=_printable(str(reply.summary)),
             fault=str(reply.fault),
             model=str(reply.model),
             usage=reply.usage + Usage(),
@@ -406,6 +406,12 @@ def _reply(job: Job, request: TranslationRequest) -> TranslationReply:
         log.debug("translator %s failed", job.name, exc_info=True)
         what = str(failure) or type(failure).__name__
         raise PluginError(f"translator {job.name} failed: {what}", "-v shows where") from failure
+
+
+def _printable(text: str) -> str:
+    """The text on one line, less what no file could hold: half characters, control characters."""
+    flat = " ".join(text.split())
+    return "".join(char for char in flat if unicodedata.category(char) not in ("Cc", "Cs", "Cn"))
 
 
 # ---------------------------------------------------------------- results

@@ -191,7 +191,8 @@ class Translated:
     """A translation, and what it took."""
 
     track: Track
-    """Cue for cue the source's."""
+    """The cues in the other language, as they were written. Each begins when a cue of the source
+    does; where a text does not fit on the screen, its cue was parted."""
     translator: str
     model: str
     """The model that was really used; empty where the engine does not tell."""

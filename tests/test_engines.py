@@ -1,14 +1,16 @@
 """Engines that fail, that return garbage, that are not there: the core trusts none of them."""
 
 import math
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command import BROKEN, FAST, assert_nothing_made, assert_refused, called, contents, dubkit
+from command import BROKEN, FAST, assert_nothing_made, assert_refused, called, dubkit
 from data.engines import GARBAGE, ODD
 
-from dubkit import MissingDependency, PluginError, UsageError, engines, subtitles
+from dubkit import MissingDependency, PluginError, UsageError, engines, subtitles, testing
 
 
 def broken(how):
@@ -272,16 +274,40 @@ def test_identity_imports_nothing_and_sees_changes(tmp_path):
         assert engines.identity("transcribers", spec, {"x": text})["settings"] == {"x": text}
 
 
-def test_the_example_of_the_plugins_readme(talk, tmp_path):
+@pytest.fixture
+def plugins_readme(tmp_path, monkeypatch):
+    """The files of the README of the plugins, each named in its first line, in this folder."""
     readme = Path(__file__).parent.parent / "plugins/README.md"
     if not readme.exists():
         pytest.skip("not in the wheel")
-    code = readme.read_text().partition("```python\n")[2].partition("```")[0]
-    (tmp_path / "shout.py").write_text(code)
-    spec = f"{tmp_path}/shout.py:Shout"
-    ran = called(talk, "--subs", "--transcriber", spec, "-o", "Shout.text= Good bye.")
+    blocks = re.findall(r"```python\n(# (\w+\.py), .*?)```", readme.read_text(), re.DOTALL)
+    assert [name for _, name in blocks] == ["phrases.py", "shout.py", "test_phrases.py"]
+    for code, name in blocks:
+        (tmp_path / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_translator_of_the_plugins_readme(plugins_readme):
+    code = Path("phrases.py").read_text().splitlines()
+    assert sum(bool(line) for line in code) == 12
+    Path("talk.en.srt").write_text(
+        "1\n00:00:01,000 --> 00:00:02,000\nGood morning.\n\n"
+        "2\n00:00:03,000 --> 00:00:04,000\nNobody knows this one.\n"
+    )
+    command = ("talk.en.srt", "--to", "es", "--translator", "./phrases.py:Phrases")
+    ran = called(*command, "-o", "Phrases.morning=¡Buenas!")
+    assert ran.status == 0 and "¡Buenas!" in ran.paths[0].read_text(), ran
+    assert "Nobody knows" in ran.paths[0].read_text() and "1 of 2" in ran.err
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_phrases.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
+
+
+def test_the_transcriber_of_the_plugins_readme(talk, plugins_readme):
+    ran = called(talk, "--subs", "--transcriber", "./shout.py:Shout", "-o", "Shout.text= Good bye.")
     assert ran.status == 0 and "Good bye." in ran.paths[0].read_text()
-    assert contents(talk.parent)
+    testing.conforms("transcribers", "./shout.py:Shout", speech=talk)
 
 
 def test_identity_knows_the_source_and_the_environment_but_no_secret(tmp_path, monkeypatch):
@@ -298,6 +324,25 @@ def test_identity_knows_the_source_and_the_environment_but_no_secret(tmp_path, m
     monkeypatch.delenv("SET_BASE_URL")
     engine(tmp_path, "x: str = 'another prompt'")
     assert now() != first
+
+
+def test_identity_knows_the_modules_beside_the_engine(tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    package = site / "dubkit_near"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "prompts.py").write_text("TEXT = 'one'\n")
+    (package / "other.py").write_text("")
+    code = "from . import prompts\nclass Engine:\n  pass\n"
+    installed(site, "dubkit-near", "near", "dubkit_near.engine", code)
+    (package / "engine.py").write_text(code)
+    monkeypatch.syspath_prepend(site)
+    first = engines.identity("transcribers", "near", {})
+    (package / "other.py").write_text("1")
+    assert engines.identity("transcribers", "near", {}) == first
+    (package / "prompts.py").write_text("TEXT = 'two'\n")
+    assert engines.identity("transcribers", "near", {}) != first
+    assert "dubkit_near.engine" not in sys.modules
 
 
 def test_an_engine_that_leaves_out_what_it_must_have(tmp_path):

@@ -218,6 +218,14 @@ def test_invented_ids_are_nobodys(tmp_path):
     assert made.failed == () and "nada" not in made.track.text.lower()
 
 
+def test_characters_that_no_file_holds_are_taken_out(tmp_path):
+    made = run(job("Broken", how="odd characters"), folder=tmp_path)
+    assert made.failed == () and not set("\ud83d\x00\x1b\n") & set(
+        made.track.text[:-1].replace("\n", "")
+    )
+    made.track.text.encode()
+
+
 @pytest.mark.parametrize("how", ["raise", "garbage", "unreachable", "nothing"])
 def test_an_engine_that_never_answers_ends_soon(how, tmp_path, log):
     texts = [f"This is line number {k}." for k in range(300)]

@@ -149,6 +149,8 @@ class Broken(Good):
                         texts[line.id] = line.text
                 case "refuse":
                     return TranslationReply({}, fault="the server refused the text", usage=Usage(1))
+        if self.how == "odd characters":
+            texts = {id: f"\ud83d\x00{text}\n\x1b[2J" for id, text in texts.items()}
         if self.how == "invent":
             texts |= {"999": "De la nada.", "": "Nada."}
         return TranslationReply(texts, reply.summary, usage=reply.usage)

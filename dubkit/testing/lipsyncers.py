@@ -1,0 +1,58 @@
+"""Whether a lip-syncer keeps its contract."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from . import samples
+from .findings import is_number, is_ready, progress, verdict, watched
+
+SECONDS = 2.0
+
+
+def check_lipsyncer(
+    engine: Any, *, video: str | Path | None = None, audio: str | Path | None = None
+) -> None:
+    """Have it move the mouth of ``video`` (one shot of one face, constant frame rate; a test
+    picture where none is given) to ``audio`` (any file with sound), and count frames."""
+    with verdict("lipsyncers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+        rate = getattr(engine, "frame_rate", None)
+        if rate is not None and not (is_number(rate) and rate > 0):
+            wrong.append(f"frame_rate is {rate!r}; it must be frames a second, or None")
+            return
+        if not is_ready("lipsyncers", engine):
+            return
+        folder = Path(temporary)
+        picture = folder / "in/shot.mp4"
+        if video:
+            picture = folder / "in" / Path(video).name
+            picture.parent.mkdir()
+            shutil.copyfile(Path(video).expanduser(), picture)
+        else:
+            samples.write_video(picture, SECONDS, rate or 25)
+        sound = folder / "in/voice.wav"
+        if audio:
+            samples.write_given(audio, sound, 16_000)
+        else:
+            samples.write_babble(sound, SECONDS, 16_000)
+        count, size = samples.frames_of(picture)
+        out = folder / "out/shot.mp4"
+        out.parent.mkdir()
+        told, before = progress(wrong, "lipsync()"), len(wrong)
+        call = engine.lipsync
+        watched(wrong, "lipsync()", folder, [out], call, picture, sound, out, progress=told)
+        if len(wrong) > before:
+            return
+        try:
+            new_count, new_size = samples.frames_of(out)
+        except ValueError as fault:
+            wrong.append(f"lipsync() returns, and the file that it was to write {fault}")
+            return
+        if new_count != count:
+            wrong.append(f"lipsync() writes {new_count} frames for {count}; it must keep each")
+        if new_size != size:
+            shape = "{}x{}".format
+            wrong.append(f"lipsync() writes {shape(*new_size)} pixels for {shape(*size)}")

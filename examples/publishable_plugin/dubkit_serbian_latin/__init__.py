@@ -1,0 +1,49 @@
+"""``serbian-latin``: Serbian from Cyrillic to Latin letters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dubkit import TranslationReply, TranslationRequest, Translator
+
+LETTERS = dict(
+    zip(
+        "абвгдђежзијклљмнњопрстћуфхцчџш",
+        "a b v g d đ e ž z i j k l lj m n nj o p r s t ć u f h c č dž š".split(),
+        strict=True,
+    )
+)
+
+
+@dataclass(frozen=True)
+class SerbianLatin(Translator):
+    """Loses nothing and needs nothing: each letter has one or two others."""
+
+    follows = ("markup",)
+    batch = 200
+    parallel = 4
+
+    def supports(self, source: str | None, target: str) -> bool:
+        """Serbian that is not in Latin letters already, to Serbian that is."""
+        to_latin = target.lower().split("-")[:2] == ["sr", "latn"]
+        tags = (source or "sr").lower().split("-")
+        return to_latin and tags[0] == "sr" and "latn" not in tags
+
+    def translate(self, request: TranslationRequest) -> TranslationReply:
+        """All lines; what is not Cyrillic stays as it is."""
+        return TranslationReply({line.id: latin(line.text) for line in request.lines})
+
+
+def latin(text: str) -> str:
+    """The text in Latin letters: ``Љубав`` is ``Ljubav``, ``ЉУБАВ`` is ``LJUBAV``."""
+    return re.sub(r"[^\W\d_]+", _word, text)
+
+
+def _word(found: re.Match[str]) -> str:
+    word = found[0]
+    if not LETTERS.keys() >= set(word.lower()):  # a word of another language
+        return word
+    pairs = ((letter, LETTERS[letter.lower()]) for letter in word)
+    made = "".join(new.capitalize() if old.isupper() else new for old, new in pairs)
+    return made.upper() if word.isupper() and len(word) > 1 else made

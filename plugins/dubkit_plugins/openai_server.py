@@ -1,0 +1,411 @@
+"""A server that speaks OpenAI's protocol: asking it, waiting for it, and what its answers mean.
+
+It knows nothing of what it is asked for. The client's own retries are off: it has three tries for
+each thread by itself, takes a spent account for a full queue, and neither tries again nor gives up
+where an answer arrives broken or drop by drop. Here all threads wait together, and never longer
+than is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import email.utils
+import functools
+import json
+import math
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from openai import APIConnectionError, APIStatusError, OpenAI, Stream, Timeout
+
+from dubkit import MissingDependency, PluginError, UsageError
+
+OPENAI = "https://api.openai.com/v1"
+PROBE_SECONDS = 15.0
+"""How long to wait for an answer that is only to show whether all is there."""
+QUEUE_SECONDS = 75.0
+"""How long to wait for a place in a full queue, for each of ``retries``."""
+LONGEST_ANSWER = 4_000_000
+"""Bytes; a server that sends more is not answering."""
+
+# What servers say, as words and as codes; each has its own.
+REFUSED = re.compile(
+    r"content.{0,12}(filter|polic|management|exists risk)|flagged|moderation|usage.polic|"
+    r"inappropriate|data_inspection|responsible.?ai|safety",
+    re.I,
+)
+TOO_LONG = re.compile(
+    r"context.{0,20}(length|size|window)|too long|too many tokens|too large", re.I
+)
+NO_SUCH_MODEL = re.compile(
+    r"model_not_(found|exist)|invalid_model|(unknown|invalid|no such) model|not a valid model|"
+    r"model\b.{0,120}?(not found|not exist|n't exist|not have access)",
+    re.I,
+)
+NO_CREDIT = re.compile(r"insufficient.?(quota|balance|credit|funds)", re.I)
+ABOUT_MODEL = re.compile(r"\bmodel\b", re.I)
+MAY_NOT_LOOK = re.compile("scope|permission", re.I)
+"""A key of OpenAI's may be good for one kind of work alone."""
+
+
+def address(setting: str) -> str:
+    """A server's address as it was set, else $OPENAI_BASE_URL, else OpenAI's own."""
+    return (setting or os.environ.get("OPENAI_BASE_URL", "") or OPENAI).strip()
+
+
+def key() -> str:
+    """The environment's; "" where there is none, as on a server of one's own."""
+    return os.environ.get("OPENAI_API_KEY", "").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over the network."""
+
+    status: int
+    """Of HTTP; 0 where no answer came."""
+    body: bytes = b""
+    why: str = ""
+    """Why no answer came."""
+    wait: float = 0.0
+    """Seconds that the server asks to wait."""
+    final: bool = False
+    """Whether the server says that trying again is no use."""
+    there: bool = True
+    """Whether there is a server at all."""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Its JSON object; empty where it is none."""
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(self.text)
+            return value if isinstance(value, dict) else {}
+        return {}
+
+    def says(self, what: re.Pattern[str], *statuses: int) -> bool:
+        """Whether it has one of these statuses, and says that in its words."""
+        return self.status in statuses and bool(what.search(self.text))
+
+    @property
+    def no_credit(self) -> bool:
+        return self.status == 402 or self.says(NO_CREDIT, 403, 429)
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is of the kind that passes by itself."""
+        passing = self.status in (0, 408, 409, 425, 429) or self.status >= 500
+        return passing and not self.no_credit  # which some call a full queue
+
+
+@dataclass
+class _State:
+    """What the threads of a run know together."""
+
+    worked: bool = False
+    """Whether the server has done anything that it was asked for yet."""
+    not_before: float = 0.0
+    """When it wants to be asked again, by the monotonic clock."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """OpenAI's, another provider's, or one's own (Ollama, vLLM, ...); for any number of threads.
+
+    :meth:`check` is to be asked first: the others take address and key for what they should be.
+    """
+
+    url: str
+    """Mostly up to ``/v1``."""
+    key: str = field(repr=False)
+    """"" for none."""
+    timeout: float
+    """Seconds that one answer may take."""
+    retries: int
+    """Further tries after a fault of the network or the server."""
+    if_slow: str = "-o openai.timeout=600"
+    """What the user can set where the server takes too long."""
+    if_full: str = ""
+    """The same where it takes no more requests, with what that does."""
+    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
+
+    @property
+    def where(self) -> str:
+        """Its address for people, without a password that is in it."""
+        return re.sub("//[^/@]*@", "//", self.url).partition("?")[0].rstrip("/")
+
+    @property
+    def is_openai(self) -> bool:
+        return bool(re.match(r"https?://api\.openai\.com(:|/|$)", self.where))
+
+    def check(self) -> list[str]:
+        """What is wrong with address and key, without asking anybody."""
+        problems = []
+        if not re.match("https?://[^/]", self.url):
+            problems.append(
+                f"the server's address {self.where!r} does not begin with http:// or https://: "
+                "set OPENAI_BASE_URL to one like http://localhost:11434/v1"
+            )
+        if not self.key and self.is_openai:
+            problems.append(
+                "there is no key for OpenAI: set OPENAI_API_KEY, or OPENAI_BASE_URL to the "
+                "address of a server of your own"
+            )
+        if not (self.key.isascii() and self.key.isprintable()):
+            problems.append("OPENAI_API_KEY holds what no key can hold: copy the key again")
+        return problems
+
+    # ------------------------------------------------------------ models
+
+    def models(self) -> list[str]:
+        """The names of those that it lists; raises where it cannot be asked."""
+        answer = self.get("/models")
+        if answer.passes:
+            raise self._failure(answer)
+        self.raise_if_hopeless(answer)
+        return _names(answer)
+
+    def knows(self, model: str) -> bool:
+        """Whether it has a page about a model; who gives no answer has the benefit of the doubt.
+
+        Raises where there is no server, and where it refuses the key.
+        """
+        answer = self.get(f"/models/{quote(model, safe='')}")
+        if answer.status in (401, 403) and not MAY_NOT_LOOK.search(answer.text):
+            self.raise_if_hopeless(answer, model)
+        return answer.status == 0 or "id" in answer.json
+
+    # ------------------------------------------------------------ asking
+
+    def get(self, path: str) -> Answer:
+        """What is at a path, whatever it is; asked once. MissingDependency for no server."""
+        answer = self._call(PROBE_SECONDS, path)
+        if not answer.there:
+            raise MissingDependency(*self._absence(answer))
+        return answer
+
+    def post(self, path: str, body: dict[str, Any], seconds: float = PROBE_SECONDS) -> Answer:
+        """The answer to a request, whatever it is; asked once."""
+        return self._call(seconds, path, body)
+
+    def ask(self, path: str, body: dict[str, Any], readable: Callable[[Answer], bool]) -> Answer:
+        """The answer to a request, once all that passes by itself has passed.
+
+        ``readable`` tells whether an answer with status 200 is what was asked for. One that is not
+        comes back all the same if it stays so, and so does every refusal: see :meth:`fault`.
+        Raises PluginError for what does not pass.
+        """
+        tries = faults = 0
+        patience = QUEUE_SECONDS * self.retries
+        while True:
+            patience -= self._wait_turn(patience)
+            began = time.monotonic()
+            answer = self.post(path, body, self.timeout)
+            broken = answer.status == 200 and not readable(answer)
+            if not (answer.passes or broken):
+                self._state.worked |= answer.status == 200
+                return answer
+            tries += 1
+            if answer.status == 429:  # nobody's fault, but it may go on for long
+                patience -= time.monotonic() - began
+            else:
+                faults += 1
+            if broken and (faults > 1 or not self.retries):  # what a text does, it does again
+                return answer
+            delay = answer.wait or 0.5 * 2 ** min(tries - 1, 4)
+            if answer.final or faults > self.retries or delay > patience:
+                raise self._failure(answer)
+            if answer.status == 429 or answer.wait:
+                self._state.not_before = max(self._state.not_before, time.monotonic() + delay)
+            else:
+                patience -= delay
+                time.sleep(delay * random.uniform(0.75, 1.0))
+
+    def _wait_turn(self, patience: float) -> float:
+        """Wait until the server wants to be asked, whichever thread it told; the seconds slept."""
+        began = time.monotonic()
+        while (delay := self._state.not_before - time.monotonic()) > 0:
+            if time.monotonic() - began + delay > patience:
+                raise self._failure(Answer(429, wait=delay))
+            # Not all at the same moment.
+            time.sleep(delay + random.uniform(0.0, 0.1))
+        return time.monotonic() - began
+
+    @functools.cached_property
+    def _client(self) -> OpenAI:
+        try:
+            return OpenAI(base_url=self.url, api_key=self.key or "none", max_retries=0)
+        except Exception as wrong:  # the client's own: an address with a port that is none
+            raise UsageError(
+                f"the server's address {self.where!r} cannot be read: {wrong}",
+                "set OPENAI_BASE_URL to one like http://localhost:11434/v1",
+            ) from None
+
+    def _call(self, seconds: float, path: str, body: dict[str, Any] | None = None) -> Answer:
+        """One call: its answer, or what became of it."""
+        client, until = self._client, time.monotonic() + seconds
+        limits = Timeout(seconds, connect=min(seconds, 10.0))
+        # As a stream, to read it ourselves: the client's limit is for each byte, and a server that
+        # drips would never end.
+        how: Any = {"cast_to": object, "stream": True, "stream_cls": Stream[object]}
+        how["options"] = {"timeout": limits}
+        read = bytearray()
+        try:
+            with client.post(path, body=body, **how) if body else client.get(path, **how) as stream:
+                for chunk in stream.response.iter_bytes():
+                    read += chunk
+                    if time.monotonic() > until or len(read) > LONGEST_ANSWER:
+                        return Answer(0, why=f"its answer was not complete after {seconds:g} s")
+        except APIStatusError as error:
+            headers, said = error.response.headers, error.response.text.encode()
+            final = headers.get("x-should-retry") == "false"
+            return Answer(error.status_code, said, wait=_wait_asked(headers), final=final)
+        except UnicodeError:  # a lone surrogate in what is asked; it was never sent
+            return Answer(200)
+        except Exception as error:
+            return _no_answer(error, seconds)
+        answer = Answer(200, bytes(read))
+        return replace(answer, status=_true_status(answer))
+
+    # ------------------------------------------------------------ judging
+
+    def fault(self, answer: Answer, model: str) -> str:
+        """What is wrong with an answer of :meth:`ask`, where asking in another way may help.
+
+        Raises UsageError where it may not.
+        """
+        if answer.status == 200:
+            return "the server's answer could not be read"
+        if answer.says(REFUSED, 400, 403, 422, 451):
+            return "the server refused the text (content filter)"
+        if answer.status == 413 or answer.says(TOO_LONG, 400, 422):
+            return "the request is too long for the model"
+        self.raise_if_hopeless(answer, model)
+        words = self.words(answer)
+        # Where others went well, it is about this text, and a part of it may still do.
+        if self._state.worked:
+            return f"the server refused the request ({words})"
+        raise UsageError(
+            f"the server at {self.where} does not take the request ({answer.status}: {words})",
+            "look at the model and the settings (-o openai.NAME=VALUE)",
+        )
+
+    def raise_if_hopeless(self, answer: Answer, model: str = "") -> None:
+        """Raise UsageError for what no other request would change: key, account, model."""
+        if answer.no_credit:
+            raise UsageError(
+                f"the account at {self.where} has no credit left",
+                "see its billing page, or set OPENAI_BASE_URL to another server",
+            )
+        unknown = answer.says(NO_SUCH_MODEL, 400, 403, 404, 422) or answer.says(ABOUT_MODEL, 404)
+        if model and unknown:
+            names = difflib.get_close_matches(model, _names(self.get("/models")), 5, 0.0)
+            raise UsageError(
+                f"the server at {self.where} has no model {model!r}",
+                "-o openai.model=NAME" + (f"; it has {', '.join(names)}" if names else ""),
+            )
+        if answer.status in (401, 403):
+            raise UsageError(
+                f"the server at {self.where} "
+                + ("refuses the key" if self.key else "wants a key")
+                + (f" ({self.words(answer)})" if answer.status == 403 else ""),
+                "set OPENAI_API_KEY to a key of that server",
+            )
+        if answer.status in (404, 405):
+            raise UsageError(
+                f"there is no OpenAI-compatible server at {self.where} ({answer.status})",
+                "set OPENAI_BASE_URL to its address, which mostly ends with /v1",
+            )
+
+    def _absence(self, answer: Answer) -> tuple[str, str]:
+        """What to say of a server that is not there, and what to do."""
+        if self.is_openai:
+            hint = "is there a way to the internet? A server of your own: OPENAI_BASE_URL"
+        else:
+            hint = "is it running? Its address is set by OPENAI_BASE_URL"
+        return f"no server answers at {self.where} ({answer.why})", hint
+
+    def _failure(self, answer: Answer) -> PluginError:
+        """For what did not pass."""
+        again = "the same command goes on from here later"
+        if not answer.there:
+            return PluginError(*self._absence(answer))
+        if answer.status == 0:
+            return PluginError(
+                f"the server at {self.where} does not answer ({answer.why})",
+                f"{again}; for a slow one: {self.if_slow}",
+            )
+        if answer.status == 429:
+            asked = f"; it asks to wait {answer.wait:.0f} s" if answer.wait else ""
+            return PluginError(
+                f"the server at {self.where} takes no more requests now{asked}",
+                f"{again}; {self.if_full}" if self.if_full else again,
+            )
+        words = self.words(answer)
+        return PluginError(f"the server at {self.where} fails ({answer.status}: {words})", again)
+
+    def words(self, answer: Answer) -> str:
+        """What the server says, short, and never with the key in it."""
+        value: Any = answer.json
+        for name in ("error", "message", "detail"):
+            value = value.get(name, value) if isinstance(value, dict) else value
+        text = value if isinstance(value, str) else re.sub("<[^>]*>", " ", answer.text)
+        text = text.replace(self.key, "...") if self.key else text
+        text = re.sub(r"\b(sk-|Bearer )\S+", "...", " ".join(text.split()))
+        text = "".join(char for char in text if char.isprintable())
+        return text if len(text) <= 200 else text[:197] + "..."
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _true_status(answer: Answer) -> int:
+    """OpenRouter says 200 to what failed later, LM Studio to any path."""
+    error = answer.json.get("error")
+    if not error or answer.json.get("choices"):
+        return answer.status
+    if "unexpected endpoint" in answer.text.lower():
+        return 404
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 502
+
+
+def _no_answer(error: Exception, seconds: float) -> Answer:
+    """For an error of the network; any other is raised again."""
+    wrapped = isinstance(error, APIConnectionError)
+    cause = error.__cause__ if wrapped and error.__cause__ else error
+    # By name, as they are httpx's or httpx2's, depending on the client's version.
+    kinds = {kind.__name__ for kind in type(cause).__mro__}
+    if not wrapped and "RequestError" not in kinds:
+        raise error
+    why = f"no answer within {seconds:g} s" if "TimeoutException" in kinds else str(cause)
+    return Answer(0, why=why, there=not kinds & {"ConnectError", "ConnectTimeout"})
+
+
+def _names(answer: Answer) -> list[str]:
+    """The models in a list of them."""
+    data = answer.json.get("data")
+    models = data if isinstance(data, list) else []
+    names = [str(one["id"]) for one in models if isinstance(one, dict) and "id" in one]
+    return [name for name in names if name.isprintable()]
+
+
+def _wait_asked(headers: Mapping[str, str]) -> float:
+    """Seconds in a Retry-After header: a number, or a date; 0 where there is none."""
+    value, milliseconds = headers.get("retry-after", ""), headers.get("retry-after-ms")
+    with contextlib.suppress(ValueError):
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    with contextlib.suppress(ValueError, OverflowError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    return 0.0
