@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dubkit.subtitles.ass import COLUMNS, Event, in_time, language_line, text_events
+from dubkit.subtitles.ass_events import COLUMNS, Event, in_time, language_line, text_events
 from dubkit.subtitles.ass_words import reworded
 from dubkit.subtitles.markup import clean, plain
 from dubkit.subtitles.setting import NEWLINE, UNKNOWN

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dubkit import phrases
 from dubkit.languages import right_to_left
-from dubkit.subtitles.ass import TOKEN, WHOLE_LINES, escaped, spoken, switch
+from dubkit.subtitles.ass_events import TOKEN, WHOLE_LINES, escaped, spoken, switch
 from dubkit.subtitles.markup import TAG, clean, embed, plain
 from dubkit.types import Cue
 
