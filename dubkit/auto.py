@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -78,6 +79,8 @@ def translator(
     """
     spec = options.translator
     way = f"{_named(source)} to {_named(target)}" if source else f"to {_named(target)}"
+    if source and primary(source) == primary(target):
+        way = f"{source} to {target}"
     if spec != "auto":
         settings = options.settings.get(engines.own_name(spec), {})
         engine = engines.load("translators", spec, settings)
@@ -124,7 +127,7 @@ def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:
         settings = options.settings.get(name, {})
         try:
             engine = engines.load("translators", name, settings)
-            ready = not engine.check()
+            problems = engine.check()
         except UsageError:
             if name in installed:  # a setting of it that is wrong, or two that claim its name
                 raise
@@ -133,8 +136,11 @@ def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:
             continue
         except (Exception, SystemExit):  # anybody's check
             continue
-        if ready:
+        if not problems:
             yield name, engine, settings
+        elif settings or (name == TRANSLATORS[0] and os.environ.get("OPENAI_BASE_URL")):
+            # Whoever set it up does not want another one instead.
+            raise UsageError(f"{name} is not ready: {problems[0]}", "--translator names another")
 
 
 def _ways(source: str | None, target: str) -> str:

@@ -43,6 +43,10 @@ _SHORTNESS = 15.0  # an almost empty cue, by the square
 _EPSILON = 1e-6
 
 
+RULES_OF_TEXT = ("empty", "lines", "line-length", "words", "reading-speed")
+"""The rules that a text can break whose times are given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One broken rule of one cue."""

@@ -35,10 +35,11 @@ def read(path: Path) -> Glossary:
         ) from failure
     except InputError as failure:
         raise InputError(f"the glossary {path}: {failure.message}", "save it as UTF-8") from failure
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
     delimiter = next((mark for mark in "\t;,|" if mark in first), ",")
     entries: dict[str, str] = {}
-    rows = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    rows = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         for number, row in enumerate(rows, 1):
             cells = [" ".join(cell.split()) for cell in row]

@@ -221,7 +221,7 @@ def ends_sentence(left: str, right: str, language: str) -> bool:
     following = right.strip().lstrip(_OPENING + "-–— ")
     if not word:
         return False
-    if word[-1] in _FULL_STOPS:
+    if word[-1] in _FULL_STOPS or (word[-1] in ";\u037e" and primary(language) == "el"):
         return not following[:1].islower()
     if word.endswith(("…", "...")):
         return not right.strip() or following[:1].isupper()

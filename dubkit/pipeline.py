@@ -271,6 +271,8 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         name = languages.name(target)
         run.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
+    if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
+        return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     choice = _translator(run, track.language, target)
     done: list[Translated] = []
 
@@ -292,12 +294,7 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         about = {"translator": made.translator, "model": made.model, "lines": made.lines}
         whole = json.loads(subtitles.render(shown, "json"))
         workspace.write_json(path, {**whole, **about})
-        warnings = list(made.warnings)
-        if made.failed:
-            names = languages.name(track.language), languages.name(target)
-            mendable = job.asks("fault")
-            warnings.append(report.untranslated(made.failed, made.lines, *names, mendable=mendable))
-        return warnings
+        return list(made.warnings)
 
     key = key_of(
         text=subtitles.render(track, "json"),
@@ -309,10 +306,19 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
     path = work.step(name, key, make, partial=lambda: any(one.failed for one in done))
     shown = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
-    run.warnings += report.told(cues.check(shown, options.profile, run.rate), prefix)
+    found = cues.check(shown, options.profile, run.rate)
+    if not run.retimed:  # times that are kept as somebody made them are not to be found fault with
+        found = [violation for violation in found if violation.rule in cues.RULES_OF_TEXT]
+    run.warnings += report.told(found, prefix)
     if choice.note:
         run.warnings.append(choice.note)
     made = done[0] if done else _as_made(path, choice)
+    if made.failed:
+        # Before all others: it is the one that matters most.
+        names = languages.name(track.language), languages.name(target)
+        mendable = "fault" in engines.load("translators", choice.spec, choice.settings).follows
+        told = report.untranslated(made.failed, made.lines, *names, mendable=mendable)
+        run.warnings.insert(0, told)
     return replace(made, track=shown)
 
 

@@ -90,20 +90,22 @@ def untranslated(
     """The warning of lines that stay in their own language; ``mendable`` when the same engine may
     do better another time."""
     reasons = ", ".join(dict.fromkeys(line.reason for line in failed[:3]))
-    listed = _listed([cue for line in failed for cue in line.cues])
+    listed = _listed(list(dict.fromkeys(cue for line in failed for cue in line.cues)))
     next_ = "run the same command again to try just these"
     if not mendable:
         next_ = "another --translator, or a hand in the workspace's cue file, may mend them"
+    stay = "stays" if len(failed) == 1 else "stay"
     return (
-        f"{len(failed)} of {lines} lines could not be translated to {target} and stay in {source} "
-        f"(cues {listed}: {reasons}); {next_}"
+        f"{len(failed)} of {_count(lines, 'line')} could not be translated to {target} and {stay} "
+        f"in {source} (cue {listed}: {reasons}); {next_}"
     )
 
 
 def usage(one: Translated) -> str:
     """What a translation took, in a line for people."""
     used = one.usage
-    parts = [f"{one.lines} lines by {one.translator}" + (f" ({one.model})" if one.model else "")]
+    model = f" ({one.model})" if one.model else ""
+    parts = [f"{_count(one.lines, 'line')} by {one.translator}{model}"]
     if one.cached:
         parts.append(f"{one.cached} of them known already")
     if used.input_tokens or used.output_tokens:
@@ -117,10 +119,10 @@ def estimate(one: Estimate) -> str:
     """What a translation would take, in a line for people."""
     used = one.usage
     about = "about " if one.guessed else ""
-    parts = [f"{about}{one.lines} lines by {one.translator}"]
+    parts = [f"{about}{_count(one.lines, 'line')} by {one.translator}"]
     if one.cached:
         parts.append(f"{one.cached} of them known already")
-    parts.append(f"{about}{used.requests} requests")
+    parts.append(f"{about}{_count(used.requests, 'request')}")
     if used.input_tokens or used.output_tokens:
         parts.append(f"about {used.input_tokens:,} tokens in and {used.output_tokens:,} out")
     parts.append(
@@ -131,6 +133,10 @@ def estimate(one: Estimate) -> str:
         else "no cost"
     )
     return f"{one.language}: {', '.join(parts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _listed(numbers: Sequence[int], most: int = 10) -> str:

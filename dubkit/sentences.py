@@ -19,13 +19,19 @@ from dubkit.profiles import Limits
 from dubkit.types import Cue, Track
 
 LONGEST = 6
-"""Cues that one sentence may span: text without full stops is translated in such stretches."""
+"""Cues that one sentence may span; a longer one is parted."""
 APART = 2.0
 """Seconds of silence over which no sentence is taken to go on."""
-PUNCTUATED = 0.15
+OVERLAP = 0.1
+"""Seconds; what is shown longer together is no sentence in two parts."""
+PUNCTUATED = 0.2
 """Share of cues ending a sentence under which a text is taken to have no full stops at all."""
 
 _DASH = re.compile(r"\s*[-–—‐]\s*")
+_NOTE = re.compile(r"[♪♫🎵#]+\s*")
+_NOTE_AFTER = re.compile(r"\s*[♪♫🎵#]+$")
+_LABEL = re.compile(r"[\[(（【<>]|[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,2}:(?:\s|$)")
+"""What begins a text of its own: a sound in brackets, the name of who speaks."""
 _MARK = re.compile(r"(</?[ibu]>)")
 _OPENING = re.compile(r"(?:<[ibu]>\s*)+")
 _CLOSING = re.compile(r"(?:\s*</[ibu]>)+$")
@@ -69,11 +75,16 @@ def sentences(track: Track) -> list[Sentence]:
     found = [piece for k, cue in enumerate(track.cues) for piece in _pieces(k, cue, track.language)]
     joined = _punctuated(found, track.language)
     groups: list[list[Piece]] = []
+    open_: dict[str | None, list[Piece]] = {}
     for piece in found:
-        if groups and joined and _goes_on(groups[-1], piece, track):
-            groups[-1].append(piece)
+        # A sign that comes between two halves of a sentence does not part them.
+        style = track.cues[piece.cue].style
+        group = open_.get(style)
+        if group and joined and _goes_on(group, piece, track):
+            group.append(piece)
         else:
-            groups.append([piece])
+            open_[style] = [piece]
+            groups.append(open_[style])
     return [_sentence(group, track) for group in groups]
 
 
@@ -93,9 +104,12 @@ def _pieces(index: int, cue: Cue, language: str) -> Iterator[Piece]:
         if opening and closing and not _MARK.search(text[opening.end() : closing.start()]):
             lead, tail = opening[0], closing[0]
             text = text[opening.end() : closing.start()]
-        dash = _DASH.match(text)
-        if dash and dash.end() < len(text):
-            lead, text = lead + dash[0], text[dash.end() :]
+        for outside in (_DASH, _NOTE):
+            before = outside.match(text)
+            if before and before.end() < len(text):
+                lead, text = lead + before[0], text[before.end() :]
+        if (after := _NOTE_AFTER.search(text)) and after.start():
+            text, tail = text[: after.start()], after[0] + tail
         yield Piece(index, text.strip(), lead, tail)
 
 
@@ -112,16 +126,20 @@ def _ends(text: str, following: str, language: str) -> bool:
 
 def _goes_on(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
     """Whether the sentence of ``group`` goes on in ``piece``."""
-    before, after = track.cues[group[-1].cue], track.cues[piece.cue]
+    last = group[-1]
+    before, after = track.cues[last.cue], track.cues[piece.cue]
     return (
         len(group) < LONGEST
-        and piece.cue == group[-1].cue + 1
-        and _has_letters(group[-1].text)
+        and piece.cue > last.cue
+        and before.end - OVERLAP <= after.start < before.end + APART
+        and _has_letters(last.text)
         and _has_letters(piece.text)
         and before.speaker == after.speaker
-        and after.start - before.end < APART
-        and not _DASH.match(_MARK.sub("", piece.lead))
-        and not _ends(group[-1].text, piece.text, track.language)
+        and not _MARK.sub("", piece.lead)
+        and not _MARK.sub("", last.tail)
+        and not _LABEL.match(_MARK.sub("", piece.text))
+        and not last.text.endswith((")", "]", "）", "】"))
+        and not _ends(last.text, piece.text, track.language)
     )
 
 

@@ -278,7 +278,8 @@ class _Run:
         with self.lock:
             self.failed[k] = reason
             self.in_a_row += 1
-            if self.in_a_row >= (GIVE_UP if not self.done else GIVE_UP * 5):
+            some = self.done or self.plan.known
+            if self.in_a_row >= (GIVE_UP * 5 if some else GIVE_UP):
                 self.hopeless = self.hopeless or reason
             self.tell()
 
@@ -357,7 +358,7 @@ def _ask(
     """Make one request; returns fault and text of each line that is not good, and the summary."""
     if run.hopeless:
         for k in batch:
-            run.fail(k, run.hopeless)
+            run.fail(k, f"not asked for, since others failed: {run.hopeless}")
         return {}, summary
     request = run.request(batch, wrong, summary)
     try:
@@ -374,13 +375,15 @@ def _ask(
         run.unreachable = 0
         run.usage += reply.usage
         run.model = reply.model or run.model
-    found = replies.faults(request, reply.texts, run.job.engine.follows)
+    asked = {line.id: line for line in request.lines}
+    texts = {id: replies.tidied(asked[id], text) for id, text in reply.texts.items() if id in asked}
+    found = replies.faults(request, texts, run.job.engine.follows)
     numbers = {line.id: k for k, line in zip(batch, request.lines, strict=True)}
-    run.keep({k: reply.texts[id].strip() for id, k in numbers.items() if id not in found})
+    run.keep({k: texts[id] for id, k in numbers.items() if id not in found})
     left = {}
     for id, fault in found.items():
-        reason = reply.fault if reply.fault and id not in reply.texts else fault
-        left[numbers[id]] = (reason, reply.texts.get(id, ""))
+        reason = reply.fault if reply.fault and id not in texts else fault
+        left[numbers[id]] = (reason, texts.get(id, ""))
         log.debug("%s, line %s: %s", run.job.target, id, reason)
     return left, reply.summary or summary
 

@@ -37,6 +37,9 @@ class Cue:
     words: tuple[Word, ...] = ()
     """The words it was made from; empty for text that came from a file."""
     speaker: str | None = None
+    style: str | None = None
+    """Which of a file's texts it belongs to, where there are several (dialogue, signs, songs): a
+    sentence never goes from one to another. None for the only or the usual one."""
 
 
 @dataclass(frozen=True, slots=True)

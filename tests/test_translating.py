@@ -9,7 +9,7 @@ import pytest
 from command import FAST, TESTS, assert_refused, called, contents, dubkit, times
 from media_samples import AVC, ffmpeg, sample
 
-from dubkit import engines, subtitles
+from dubkit import Cue, Track, engines, subtitles
 from dubkit.media import probe
 
 TRANSLATORS = TESTS / "data/translators.py"
@@ -177,7 +177,7 @@ def test_the_report_and_the_json(talk):
     assert report["translations"][0]["usage"]["cost"] == 0.5
     assert "violations" in report["translations"][1]
     shown = called(talk, "--to", "es", "--tone", "x", "--no-video", *FAST, *GOOD)
-    assert "es: 1 lines by Good, 10 tokens in and 5 out, $0.5000" in shown.err
+    assert "es: 1 line by Good, 10 tokens in and 5 out, $0.5000" in shown.err
 
 
 def test_a_dry_run_calls_nobody_and_writes_nothing(talk, srt, log):
@@ -205,8 +205,8 @@ def test_failed_lines_keep_their_text_and_are_tried_again(srt, tmp_path, log):
     command = (srt, "--to", "es", *broken)
     ran = called(*command)
     assert ran.status == 0, ran
-    assert "1 of 3 lines could not be translated to Spanish and stay in English" in ran.err
-    assert "cues 1, 2" in ran.err and "run the same command again" in ran.err
+    assert "1 of 3 lines could not be translated to Spanish and stays in English" in ran.err
+    assert "cue 1, 2" in ran.err and "run the same command again" in ran.err
     track = subtitles.read(ran.paths[0])
     assert track.text.startswith("The quick brown fox jumps over the dog,\nand <i>never</i> comes")
     report = json.loads((tmp_path / "film.en.srt.dubkit/report.json").read_text())
@@ -393,6 +393,60 @@ def test_ass_keeps_its_looks(talk, tmp_path):
     ran = called(video, "--subs-from", path, "--to", "es", *GOOD)
     assert [p.name for p in ran.paths] == ["v.es.ass", "v.subbed.mkv"]
     assert probe(ran.paths[1]).subtitles[0].codec == "ass"
+
+
+def test_signs_and_dialogue_are_not_one_sentence(tmp_path, log):
+    events = [
+        (r"0:00:01.00,0:00:03.00,Fancy,,0,0,0,,I have been waiting for you"),
+        (r"0:00:02.00,0:00:05.00,Signs,,0,0,0,,{\pos(640,100)}Central Station"),
+        (r"0:00:03.10,0:00:05.00,Fancy,,0,0,0,,since the early morning."),
+        (r"0:00:05.00,0:00:06.00,OP,,0,0,0,,kimi no na wa"),
+        (r"0:00:05.00,0:00:06.00,Fancy,,0,0,0,,Your name is"),
+    ]
+    path = tmp_path / "film.en.ass"
+    head = ASS.partition("Dialogue:")[0]
+    path.write_text(head + "".join(f"Dialogue: 0,{event}\n" for event in events))
+    assert called(path, "--to", "es", *GOOD).status == 0
+    assert log("lines")[0] == [
+        "I have been waiting for you since the early morning.",
+        *("Central Station", "kimi no na wa", "Your name is"),
+    ]
+
+
+def test_sounds_songs_and_names_stand_alone(tmp_path, log):
+    texts = [
+        *("[THUNDER RUMBLING]", "JOHN: Where is Mary?", "(phone ringing)", "MARY: I am here,"),
+        *("and I am fine.", "♪ way up high ♪", "♪ and over ♪", "<i>Narrator: It was 1984.</i>"),
+    ]
+    track = Track("en", tuple(Cue(k * 2, k * 2 + 1.9, text) for k, text in enumerate(texts)))
+    path = tmp_path / "film.en.srt"
+    path.write_text(subtitles.render(track, "srt"))
+    ran = called(path, "--to", "es", *GOOD)
+    assert [line for lines in log("lines") for line in lines] == [
+        *("[THUNDER RUMBLING]", "JOHN: Where is Mary?", "(phone ringing)"),
+        *("MARY: I am here, and I am fine.", "way up high", "and over", "Narrator: It was 1984."),
+    ]
+    shown = subtitles.read(ran.paths[0]).cues
+    assert shown[5].text.startswith("♪ ") and shown[5].text.endswith(" ♪")
+
+
+def test_a_model_that_is_set_up_wrongly_is_not_passed_over(srt, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000/v1")
+    assert_refused(called(srt, "--to", "pt"), 2, "openai is not ready", "http://")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    ran = called(srt, "--to", "pt", "-o", "openai.model=gpt-4.1")
+    assert_refused(ran, 2, "there is no key for OpenAI")
+
+
+def test_nothing_to_translate_needs_nobody(tmp_path, log):
+    path = tmp_path / "empty.en.srt"
+    path.write_text("")
+    ran = called(path, "--to", "es", *by("Broken", "how=raise"))
+    assert ran.status == 0 and "empty.en.srt has no cues" in ran.err
+    path.write_text("1\n00:00:01,000 --> 00:00:02,000\n♪ ♪\n")
+    ran = called(path, "--to", "es", *by("Broken", "how=raise"))
+    assert subtitles.read(ran.paths[0]).cues[0].text == "♪ ♪" and log() == []
 
 
 # ---------------------------------------------------------------- languages

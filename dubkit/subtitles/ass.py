@@ -20,6 +20,7 @@ from dubkit.subtitles.ass_events import (
     in_time,
     language_line,
     spoken,
+    style_of,
     switch,
     text_events,
 )
@@ -39,7 +40,13 @@ def parse(text: str) -> Parsed:
     if (at := language_line(lines)) is not None:
         language = lines[at].partition(":")[2].strip() or None
     cues = [
-        Cue(event.start, event.end, clean(spoken(event.text)), speaker=event["name"] or None)
+        Cue(
+            event.start,
+            event.end,
+            clean(spoken(event.text)),
+            speaker=event["name"] or None,
+            style=style_of(event),
+        )
         for event in in_time(events)
     ]
     return language, cues

@@ -62,6 +62,14 @@ def text_events(lines: list[str]) -> list[Event]:
     return events
 
 
+def style_of(event: Event) -> str | None:
+    """Which text of the file it belongs to: its style's, unless it has a place of its own."""
+    if re.match(r"(?:\{[^}]*\})*\{[^}]*\\(?:pos|move|k[fo]?[0-9])", event.text, re.IGNORECASE):
+        return f"line {event.line}"
+    style = event["style"].lstrip("*")
+    return None if style.lower() in ("", "default") else style
+
+
 def in_time(events: list[Event]) -> list[Event]:
     """The events as :func:`parse` gives them."""
     return sorted(events, key=lambda event: event.start)
