@@ -47,6 +47,16 @@ An entry is "" or None for a good answer, or several of these words:
 ``copy``, ``french``, ``empty-line``, ``missing``, ``doubled``, ``invented``, ``shifted``   what
                      is wrong with the translations (with the first or the last line of them)
 ``lost-numbers``, ``lost-markup``, ``lost-terms``, ``long``   the same, with all of them
+``split``            a line in the middle is answered in two halves, under its id and the next; all
+                     after it stand one off, and the last is dropped
+``merge``            two lines in the middle are answered in one; all after it stand one off, and
+                     the last id is missing
+``swap``             two neighbours in the middle have each other's translation
+``split-begins``, ``merge-begins``, ``swap-begins``   the same by a model that lost count: what it
+                     says of how the lines begin goes with the translations, not with the ids
+``renumber``, ``strings``, ``dotted``, ``table``, ``no-begins``   good translations in other shapes:
+                     with ids from 1, as a list of texts, as ``3. text``, as a table, and without
+                     the beginnings of the lines
 """
 
 from __future__ import annotations
@@ -367,6 +377,55 @@ def _small(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
+Said = tuple[str, str]
+"""How a line begins, and its translation."""
+
+
+def begins(text: str) -> str:
+    """How a line begins, as a model is to say it."""
+    return " ".join(text.split()[:3]) if " " in text else text[:5]
+
+
+def _halves(text: str) -> tuple[str, str]:
+    gap = " " if " " in text else ""
+    parts = text.split() if gap else list(text)
+    middle = len(parts) // 2
+    return gap.join(parts[:middle]), gap.join(parts[middle:])
+
+
+def split(said: list[Said], k: int, line: str) -> list[Said]:
+    """``k`` in two, of which the second says how the second half of the line begins."""
+    first, second = _halves(said[k][1])
+    more = (begins(_halves(line)[1]), second)
+    return [*said[:k], (said[k][0], first), more, *said[k + 1 : -1]]
+
+
+def merge(said: list[Said], k: int) -> list[Said]:
+    """``k`` and the next in one."""
+    (begin, text), (_, more) = said[k : k + 2]
+    return [*said[:k], (begin, f"{text} {more}"), *said[k + 2 :]]
+
+
+def swap(said: list[Said], k: int) -> list[Said]:
+    """``k`` and the next, the other way round."""
+    return [*said[:k], said[k + 1], said[k], *said[k + 2 :]]
+
+
+def miscounted(said: list[Said], lines: Sequence[str], fault: str) -> list[Said]:
+    """As by a model that lost count in the middle of them; short requests stay good."""
+    k = (len(said) - 1) // 2
+    how, _, whole = fault.partition("-")
+    if len(said) < 4:
+        return said
+    if how == "split":
+        wrong = split(said, k, lines[k])
+    else:
+        wrong = merge(said, k) if how == "merge" else swap(said, k)
+    if whole:
+        return wrong
+    return [(begin, text) for (begin, _), (_, text) in zip(said, wrong, strict=False)]
+
+
 def _asked(body: dict) -> dict:
     """The lines and the glossary of a prompt, in either form."""
     user = body["messages"][-1]["content"]
@@ -557,29 +616,52 @@ class _Handler(BaseHTTPRequestHandler):
             texts[0] = ""
         elif fault == "shifted":
             texts = [*texts[1:], texts[0]]
-        pairs = list(zip(ids, texts, strict=True))
+        said = [(begins(line["text"]), text) for line, text in zip(lines, texts, strict=True)]
+        if re.match("(split|merge|swap)", fault):
+            said = miscounted(said, [line["text"] for line in lines], fault)
+        items = [
+            {"id": name, "begins": begin, "text": text}
+            for name, (begin, text) in zip(ids, said, strict=False)
+        ]
         if fault == "missing":
-            pairs.pop()
+            items.pop()
         elif fault == "doubled":
-            pairs.append((pairs[0][0], pairs[-1][1]))
+            items.append(items[0] | {"text": items[-1]["text"]})
         elif fault == "invented":
-            pairs.append(("no-such-id", "Aquí no hay nada."))
+            items.append({"id": "no-such-id", "begins": "Nothing", "text": "Aquí no hay nada."})
+        elif fault == "renumber":
+            items = [item | {"id": str(number)} for number, item in enumerate(items, 1)]
+        elif fault == "no-begins":
+            items = [{"id": item["id"], "text": item["text"]} for item in items]
         summary = f"{len(lines)} lines were said, beginning with: {lines[0]['text']}"
         if fault == "prose":
             return "Here is what I think of your lovely video: it is a joy to watch, all of it."
-        if "response_format" in body and self.llm.schema == "yes":
-            items = [{"id": name, "text": text} for name, text in pairs]
-            value = {"lines": items, "summary": summary}
-            if fault == "plain-object":
-                value = dict(pairs)
-            said = json.dumps(value, ensure_ascii=False, indent=1 if fault else None)
-        else:
-            said = "\n".join(f"[{name}] {text}" for name, text in [*pairs, ("summary", summary)])
+        said = self._shaped(items, summary, fault, "response_format" in body)
         if fault == "fences":
             return f"```json\n{said}\n```"
         if fault == "chatty":
             return f"Sure! Here is the translation:\n\n{said}\n\nI hope that helps {{you}}!"
         return said
+
+    def _shaped(self, items: list[dict], summary: str, fault: str, schema: bool) -> str:
+        """The translations in the form that was asked for, or in one of those that were not."""
+        pairs = [(item["id"], item["text"]) for item in items]
+        if fault == "strings" and schema:
+            return json.dumps({"lines": [text for _, text in pairs], "summary": summary})
+        if fault == "strings":
+            return json.dumps([text for _, text in pairs])
+        if fault == "dotted":
+            return "\n".join(f"{name}. {text}" for name, text in [*pairs, ("Summary", summary)])
+        if fault == "table":
+            rows = [("id", "translation"), ("---", "---"), *pairs]
+            table = "\n".join(f"| {name} | {text} |" for name, text in rows)
+            return f"{table}\n\n[summary] {summary}"
+        if schema and self.llm.schema == "yes":
+            value = {"lines": items, "summary": summary}
+            if fault == "plain-object":
+                value = dict(pairs)
+            return json.dumps(value, ensure_ascii=False, indent=1 if fault else None)
+        return "\n".join(f"[{name}] {text}" for name, text in [*pairs, ("summary", summary)])
 
     def _error(
         self, status: int, message: str, code: str, headers: dict[str, str] | None = None

@@ -2,15 +2,22 @@
 
 There are two forms: ``schema``, JSON both ways, and ``numbered``, plain text with ``[id]`` before
 each line, for servers and models that do not keep to JSON.
+
+Models lose count: they cut one line in two or join two, and all that comes after stands under the
+wrong id. In the ``schema`` form each translation therefore names its line twice, by its id and by
+how the line begins, and is believed where both agree.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Any
 
 from dubkit import Line, Neighbour, TranslationRequest, language_name
@@ -27,8 +34,13 @@ RESPONSE_FORMAT = {
                     "type": "array",
                     "items": {
                         "type": "object",
-                        "properties": {"id": {"type": "string"}, "text": {"type": "string"}},
-                        "required": ["id", "text"],
+                        "properties": {
+                            "id": {"type": "string"},
+                            # Before the text, so that a model settles on a line, then translates.
+                            "begins": {"type": "string"},
+                            "text": {"type": "string"},
+                        },
+                        "required": ["id", "begins", "text"],
                         "additionalProperties": False,
                     },
                 },
@@ -41,6 +53,10 @@ RESPONSE_FORMAT = {
     },
 }
 """The reply of the ``schema`` form. The same for every request: providers compile and keep it."""
+LETTERS = 40
+"""So many letters of a beginning are looked at; some models copy the whole line."""
+ALIKE = 0.75
+"""From this likeness on, 1 being the same, a beginning is a line's, copied with slips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,18 @@ class Read:
     summary: str = ""
     json: bool = False
     """Whether it was written as JSON."""
+    astray: bool = False
+    """Whether texts stood with the wrong ids; what could not be put right is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One translation in a reply."""
+
+    id: str
+    text: str
+    begins: str = ""
+    """How the line begins that it translates; "" where the model does not say."""
 
 
 # ---------------------------------------------------------------- asking
@@ -95,7 +123,10 @@ def _instructions(request: TranslationRequest, schema: bool, extra: str) -> str:
         f"Tone: {request.tone}" if request.tone else "",
         f"About the video: {request.context}" if request.context else "",
         extra.strip(),
-        'Reply with JSON alone: {"lines": [{"id": "...", "text": "..."}], "summary": "..."}'
+        'Reply with JSON alone: {"lines": [{"id": "...", "begins": "...", "text": "..."}], '
+        '"summary": "..."}. In "begins" stand the first three words of that line, copied from it '
+        f"in {language_name(request.source)} (of a language without spaces, the first five "
+        'characters); in "text" stands the whole translation of that line.'
         if schema
         else "Reply with one line of text for each line, its id in brackets before it, then the "
         "summary, and nothing else:\n[id] translation\n[summary] what has been said so far",
@@ -188,27 +219,126 @@ def content(message: dict[str, Any]) -> str:
     return "" if thoughts.lstrip().startswith("<think>") else text.strip()
 
 
-def read(content: str, ids: Collection[str], *, cut: bool = False) -> Read:
+def read(content: str, request: TranslationRequest, *, cut: bool = False) -> Read:
     """The translations in a reply, in whichever form it came, fenced or in the middle of prose.
 
     A reply that was cut off gives the lines before the cut. An id that comes twice is left out,
     as nobody knows which of the two is meant, and so is one that was not asked for.
     """
+    ids = [line.id for line in request.lines]
     values = list(_objects(content))
-    pairs = [pair for value in values for pair in _pairs(value, ids)]
-    if pairs:
+    items = [item for value in values for item in _items(value, ids)]
+    items = _renamed(items, ids) or _in_order(content, values, ids)
+    if items:
         summaries = [value["summary"] for value in values if isinstance(value.get("summary"), str)]
-        return Read(_once(pairs, ids), _flat(summaries[-1]) if summaries else "", json=True)
-    pairs = list(_bracketed(content))
-    if cut:  # nothing tells whether the last line is whole
-        pairs = pairs[:-1]
-    summary = " ".join(text for name, text in pairs if name.lower() == "summary")
-    return Read(_once(pairs, ids), summary)
+        summary = _flat(summaries[-1]) if summaries else ""
+        items, astray = _sorted_out(items, request)
+        return Read(_once(items, ids), summary, json=True, astray=astray)
+    for items in (list(_bracketed(content)), _rows(content, ids)):
+        if cut:  # nothing tells whether the last line is whole
+            items = items[:-1]
+        summary = " ".join(item.text for item in items if item.id.lower() == "summary")
+        items = [item for item in items if item.id.lower() != "summary"]
+        if texts := _once(_recounted(items, ids), ids):
+            break
+    return Read(texts, summary)
 
 
-def _once(pairs: list[tuple[str, str]], ids: Collection[str]) -> dict[str, str]:
-    times = Counter(name for name, _ in pairs)
-    return {name: _flat(text) for name, text in pairs if name in ids and times[name] == 1}
+def _once(items: Sequence[_Item], ids: Collection[str]) -> dict[str, str]:
+    times = Counter(item.id for item in items)
+    return {item.id: _flat(item.text) for item in items if item.id in ids and times[item.id] == 1}
+
+
+def _renamed(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
+    """The items under the ids asked for, where they have others and it is plain which is which."""
+    if len(items) == len(ids) == 1:
+        return [replace(items[0], id=ids[0])]
+    return _recounted(items, ids)
+
+
+def _recounted(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
+    """The items under the ids asked for, where the model counted them anew, from 1."""
+    counted = [str(number) for number in range(1, len(ids) + 1)]
+    if len(ids) < 2 or [item.id for item in items] != counted:
+        return items
+    return [replace(item, id=name) for item, name in zip(items, ids, strict=True)]
+
+
+# ---------------------------------------------------------------- which line is meant
+
+
+def _sorted_out(items: list[_Item], request: TranslationRequest) -> tuple[list[_Item], bool]:
+    """The items under the ids of the lines that they begin with, and whether any stood elsewhere.
+
+    Once one stands elsewhere, only those stay that begin as one single line does and are followed
+    by the translation of the next line: what comes before a gap may be half a line, or two.
+    """
+    ids = [line.id for line in request.lines]
+    lines = _beginnings(request)
+    meant = [_meant(item, lines) for item in items]
+    own = [item.id in ids and _is_own(item, ids.index(item.id), lines) for item in items]
+    if not (any(meant) or any(own)):  # this model does not know what a beginning is
+        return items, False
+    judged = zip(items, meant, own, strict=True)
+    if not any(i.id in ids and not right and _is_wrong(i, places) for i, places, right in judged):
+        return items, False
+    times = Counter(places[0] for places in meant if len(places) == 1)
+    sure = [p[0] if len(p) == 1 and times[p[0]] == 1 and p[0] < len(ids) else None for p in meant]
+    return [
+        replace(item, id=ids[place])
+        for item, place, following in zip(items, sure, [*sure[1:], len(ids)], strict=True)
+        if place is not None and following == place + 1
+    ], True
+
+
+def _beginnings(request: TranslationRequest) -> list[tuple[str, str]]:
+    """How each line begins, alone and with the next one; those asked for, then the neighbours.
+
+    Some models take three words at any cost, from the next line where one is shorter.
+    """
+    before, lines, after = (
+        [_letters(line.text) for line in part]
+        for part in (request.before, request.lines, request.after)
+    )
+    following = [*lines[1:], after[0] if after else ""]
+    run_on = [(line, line and line + more) for line, more in zip(lines, following, strict=True)]
+    return [*run_on, *((line, line) for line in (*before, *after))]
+
+
+def _meant(item: _Item, lines: Sequence[tuple[str, str]]) -> list[int]:
+    """The lines that begin with just what an item says, by their place."""
+    begins = _letters(item.begins)[:LETTERS]
+    if not begins:
+        return []
+    alone = [place for place, (line, _) in enumerate(lines) if line.startswith(begins)]
+    return alone or [place for place, (_, line) in enumerate(lines) if line.startswith(begins)]
+
+
+def _is_own(item: _Item, place: int, lines: Sequence[tuple[str, str]]) -> bool:
+    """Whether an item says how the line of its id begins, and no other line begins more so."""
+    begins = _letters(item.begins)[:LETTERS]
+    if (meant := _meant(item, lines)) or not begins:
+        return place in meant
+    # Shorter or longer by an article, which is easily dropped.
+    heads = {lines[place][1][: len(begins) + more] for more in range(-2, 6)}
+    return any(SequenceMatcher(None, head, begins).ratio() >= ALIKE for head in heads)
+
+
+def _is_wrong(item: _Item, meant: Sequence[int]) -> bool:
+    """Whether an item that does not begin as the line of its id is the translation of another."""
+    begins = _letters(item.begins)
+    # Some models say how the translation begins, which tells nothing.
+    return bool(meant) or (bool(begins) and not _letters(item.text).startswith(begins))
+
+
+def _letters(text: str) -> str:
+    """A text's letters and digits alone, small and without accents."""
+    plain = re.sub("</?[A-Za-z]{1,4}>", "", html.unescape(text))
+    folded = unicodedata.normalize("NFKD", plain).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
+# ---------------------------------------------------------------- forms of replies
 
 
 def _objects(content: str) -> Iterator[dict[str, Any]]:
@@ -231,33 +361,90 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return {key: value if times[key] == 1 else None for key, value in pairs}
 
 
-def _pairs(value: object, ids: Collection[str], depth: int = 6) -> Iterator[tuple[str, str]]:
+def _items(value: object, ids: Collection[str], depth: int = 6) -> Iterator[_Item]:
     """Ids with texts: ``{"id": .., "text": ..}`` or ``{id: text}``, however wrapped."""
     if not depth:
         return
     if isinstance(value, list):
         for item in value:
-            yield from _pairs(item, ids, depth - 1)
+            yield from _items(item, ids, depth - 1)
     elif isinstance(value, dict):
         text = value.get("text", value.get("translation"))
-        if "id" in value and isinstance(text, str):
-            yield str(value["id"]), text
+        if isinstance(text, str) and ("id" in value or len(ids) == 1):
+            begins = value.get("begins")
+            yield _Item(str(value.get("id")), text, begins if isinstance(begins, str) else "")
             return
         for key, item in value.items():
-            if isinstance(item, str) and key in ids:
-                yield key, item
-            yield from _pairs(item, ids, depth - 1)
+            if isinstance(item, str) and (key in ids or key.isdecimal()):
+                yield _Item(key, item)
+            yield from _items(item, ids, depth - 1)
 
 
-def _bracketed(content: str) -> Iterator[tuple[str, str]]:
+def _in_order(content: str, values: Sequence[object], ids: Sequence[str]) -> list[_Item]:
+    """The texts of a list without ids, where it has just as many as were asked for."""
+    lists = [value.get("lines") for value in values if isinstance(value, dict)]
+    for found in (*lists, _array(content)):
+        if isinstance(found, list) and len(found) == len(ids):
+            texts = [text for text in found if isinstance(text, str)]
+            if len(texts) == len(ids):
+                return [_Item(name, text) for name, text in zip(ids, texts, strict=True)]
+    return []
+
+
+def _array(content: str) -> object:
+    """The JSON that a whole reply is; None where it is something else."""
+    fenced = re.fullmatch(r"\s*```\w*\n(.*)```\s*", content, re.DOTALL)
+    try:
+        return json.loads(fenced[1] if fenced else content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _bracketed(content: str) -> Iterator[_Item]:
     """``[id] text``, which may go on over the next lines but not over an empty one."""
     name, text = "", ""
     for line in [*content.splitlines(), ""]:
         begun = re.match(r"[\s*>-]*\[(?:id:? ?)?([^\[\]\s]+)\][*:.]*\s*(.*)", line)
         if name and (begun or not line.strip()):
-            yield name, text
+            yield _Item(name, text)
             name = ""
         if begun:
             name, text = begun.groups()
         elif name:
             text += " " + line
+
+
+BRACKETS = re.compile(r"[\s*>-]*\[(?:id:? ?)?([^\[\]\s]+)\][*:.]*\s*(.+)")
+CELLS = re.compile(r"\s*\|[\s*]*\[?([\w-]+)\]?[\s*]*\|((?:[^|\\]|\\.)*)\|?\s*")
+DOTTED = re.compile(r"[\s*>-]*([\w-]+)(?:[.:)]\**\s|\t)(.+)")
+RULE = re.compile(r"\s*\|[\s:|-]+")
+"""What parts the heading of a table from its rows."""
+
+
+def _rows(content: str, ids: Sequence[str]) -> list[_Item]:
+    """``[3] text``, ``3. text``, ``3: text``, ``3) text``, ``3<tab>text`` or ``| 3 | text |``.
+
+    Prose has such lines, too: nothing else may stand in the reply but a summary at its end, and
+    all ids must be there, each once.
+    """
+    lines = [line for line in content.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.lstrip().startswith("```")]
+    if len(lines) > 1 and RULE.fullmatch(lines[1]) and lines[0].lstrip().startswith("|"):
+        lines = lines[2:]
+    rows: list[_Item] = []
+    summary: list[_Item] = []
+    for line in lines:
+        row = BRACKETS.fullmatch(line) or CELLS.fullmatch(line) or DOTTED.fullmatch(line)
+        if row and row[1].lower() == "summary":
+            summary = [_Item("summary", row[2])]
+        elif summary:
+            summary = [_Item("summary", f"{summary[0].text} {line}")]
+        elif row:
+            rows.append(_Item(row[1], row[2].replace("\\|", "|")))
+        else:
+            return []
+    # "1. Kapitel" may be the whole of a translation.
+    if not lines or not DOTTED.fullmatch(lines[0]) or len(ids) > 1:
+        numbers = all(row.id.isdecimal() or row.id in ids for row in rows)
+        rows = _renamed(rows, ids) if numbers else []
+    return [*rows, *summary] if Counter(row.id for row in rows) == Counter(ids) else []

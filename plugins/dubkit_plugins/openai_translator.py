@@ -38,7 +38,11 @@ PRICES = {
 """OpenAI's list prices as of August 2025, US dollars for a million tokens in and out. What it
 takes off for input that it has seen before is not reckoned with, so a bill may be lower."""
 ABOUT_FORMAT = re.compile(r"response.?format|json|schema|structured|grammar", re.I)
-NO_TEXT_MODEL = re.compile(r"(embed|rerank|whisper|\btts\b)[^/]*$", re.I)
+NO_TEXT_MODEL = re.compile(
+    r"(embed|rerank|whisper|transcribe|\btts\b|audio|realtime|moderation|dall-e|gpt-image|\bsora\b)"
+    r"[^/]*$",
+    re.I,
+)
 
 
 @dataclass
@@ -146,9 +150,10 @@ class OpenAITranslator(Translator):
         schema = self.format != "numbered"
         asked = sum(prompts.tokens(part["content"]) for part in self._messages(request, schema))
         said = prompts.tokens("".join(line.text for line in request.lines))
-        # A translation is a little longer than its text; an id in JSON is 12 tokens, a summary 80.
-        said = round(1.2 * said) + 12 * len(request.lines) + 80
-        return self._usage(self._named, asked + 80 * schema, said)
+        # A translation is a little longer than its text; an id in JSON and how its line begins are
+        # 20 tokens, a summary 80.
+        said = round(1.2 * said) + (20 if schema else 5) * len(request.lines) + 80
+        return self._usage(self._named, asked + 90 * schema, said)
 
     # ------------------------------------------------------------ model and form
 
@@ -222,7 +227,7 @@ class OpenAITranslator(Translator):
         message = choice.get("message")
         message = message if isinstance(message, dict) else {}
         content, ending = prompts.content(message), choice.get("finish_reason")
-        said = prompts.read(content, [line.id for line in request.lines], cut=ending == "length")
+        said = prompts.read(content, request, cut=ending == "length")
         fault = ""
         if ending == "content_filter" or message.get("refusal"):
             fault = "the server refused the text (content filter)"
@@ -230,6 +235,8 @@ class OpenAITranslator(Translator):
             fault = "the reply was cut off"
         elif not content:
             fault = "the reply was empty"
+        elif said.astray:
+            fault = "the translations stood with the wrong ids"
         kept = said.json or (None if fault else False)
         if not (fault or said.texts):
             fault = "the model did not reply in the form that was asked for"

@@ -1,13 +1,18 @@
 """The ``openai`` translator against a real server on this machine that misbehaves as it is told."""
 
+import json
 import logging
+import re
 import socket
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import llm_server
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llm_server import SENTENCES, LLMServer
 
 from dubkit import (
@@ -110,10 +115,20 @@ def test_threads_find_the_form_out_together():
 
 
 @FORMS
-@pytest.mark.parametrize("fault", ["fences", "chatty", "plain-object"])
-def test_other_ways_to_say_it(schema, fault):
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *("fences", "chatty", "plain-object"),
+        *("renumber", "strings", "dotted", "table", "no-begins"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_other_ways_to_say_it(schema, fault, count):
+    request = replace(REQUEST, lines=REQUEST.lines[-count:])
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
-        assert translator(server).translate(REQUEST).texts == SPANISH
+        reply = translator(server).translate(request)
+    assert reply.texts == {line.id: SPANISH[line.id] for line in request.lines}
+    assert reply.fault == ""
 
 
 @FORMS
@@ -212,6 +227,39 @@ def test_what_came_is_told_as_it_came(schema, fault, texts):
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
         reply = translator(server).translate(REQUEST)
     assert reply.texts == texts and reply.fault == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "kept"),
+    [
+        # L3 in two; who knows whether the last one there is whole.
+        ("split-begins", ["L1", "L2"]),
+        ("merge-begins", ["L1", "L2", "L5"]),
+        ("swap-begins", ["L1", "L5"]),
+    ],
+)
+def test_what_stands_with_a_wrong_id_is_put_right_or_left_out(fault, kept):
+    with LLMServer(script=lambda number, body: fault) as server:
+        reply = translator(server).translate(REQUEST)
+    assert reply.texts == {name: SPANISH[name] for name in kept}
+    assert reply.fault == "the translations stood with the wrong ids"
+
+
+def test_beginnings_are_asked_for():
+    with LLMServer() as server:
+        translator(server).translate(REQUEST)
+    (chat,) = server.chats
+    item = chat.body["response_format"]["json_schema"]["schema"]["properties"]["lines"]["items"]
+    assert list(item["properties"]) == item["required"] == ["id", "begins", "text"]
+    assert "first three words" in chat.system and "copied" in chat.system
+
+
+@FORMS
+@pytest.mark.parametrize("fault", ["split", "merge", "swap"])
+def test_a_shift_that_no_beginning_tells_is_told_as_it_came(schema, fault):
+    with LLMServer(script=lambda number, body: fault, schema=schema) as server:
+        reply = translator(server).translate(REQUEST)
+    assert reply.texts.items() - SPANISH.items() and reply.fault == ""
 
 
 @FORMS
@@ -433,6 +481,10 @@ def test_the_first_model_that_writes_is_taken():
         engine = translator(server)
         prepare(engine)
         assert engine.translate(REQUEST).model == "org/llama:8b"
+    others = ("dall-e-3", "gpt-image-1", "sora-2", "omni-moderation-latest", "gpt-realtime")
+    others += ("gpt-4o-transcribe", "gpt-4o-audio-preview", "tts-1-hd", "whisper-1", "x/bge-rerank")
+    with LLMServer(models=(*others, "audio-lab/qwen")) as server:
+        assert translator(server).translate(REQUEST).model == "audio-lab/qwen"
     with LLMServer(models=()) as server, pytest.raises(UsageError, match="lists no models"):
         prepare(translator(server))
 
@@ -551,16 +603,208 @@ def test_an_estimate_asks_nobody_and_is_near():
 )
 def test_reading(content, texts):
     began = time.monotonic()
-    assert prompts.read(content, ["1", "2"]).texts == texts
+    assert read(content, "12") == texts
     assert time.monotonic() - began < 2
 
 
 def test_a_line_that_may_be_half_is_left_out():
-    assert prompts.read("[1] a\n[2] b", ["1", "2"], cut=True).texts == {"1": "a"}
-    assert prompts.read("[1] a\n[2] b\n[summary] c", ["1", "2"], cut=True).texts == {
-        "1": "a",
-        "2": "b",
-    }
+    assert read("[1] a\n[2] b", "12", cut=True) == {"1": "a"}
+    assert read("[1] a\n[2] b\n[summary] c", "12", cut=True) == {"1": "a", "2": "b"}
+    assert read("1. a\n2. b", "12", cut=True) == {"1": "a"}
+    assert read("1. a\n2. b\nSummary: c", "12", cut=True) == {"1": "a", "2": "b"}
+
+
+AB = {"3": "a", "4": "b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("3. a\n4. b", AB),
+        ("```\n3: a\n\n4: b\n```\nSummary: so\nfar", AB),
+        ("**3)** a\n- 4) b", AB),
+        ("4\tb\n3\ta", AB),
+        ("| id | text |\n|:--|---|\n| 3 | a \\| c |\n| **4** | b |", {"3": "a | c", "4": "b"}),
+        ("| 3 | a |\n| 4 | b", AB),
+        # Not just the ids that were asked for, or not only they.
+        ("3. a", {}),
+        ("3. a\n3. b\n4. c", {}),
+        ("3. a\n4. b\n5. c", {}),
+        ("I cannot, because:\n3. a\n4. b", {}),
+        ("| 3 | x | a |\n| 4 | y | b |", {}),
+        ("3.5 a\n4.5 b", {}),
+        # Counted anew, in order and all.
+        ("1. a\n2. b", AB),
+        ("Sure!\n[1] a\n[2] b\n[summary] c", AB),
+        ('{"lines": [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]}', AB),
+        ('{"1": "a", "2": "b"}', AB),
+        ("| 1 | a |\n| 2 | b |", AB),
+        ("2. b\n1. a", {}),
+        ("[1] a\n[2] b\n[3] c", {"3": "c"}),
+        ('{"lines": [{"id": 0, "text": "a"}, {"id": 1, "text": "b"}]}', {}),
+        # Texts alone.
+        ('{"lines": ["a", "b"], "summary": "c"}', AB),
+        ('```json\n["a", "b {c}"]\n```', {"3": "a", "4": "b {c}"}),
+        ('["a", "b", "c"]', {}),
+        ('{"lines": ["a"]}', {}),
+        ('["a", 4]', {}),
+        ('[["3", "a"]]', {}),
+    ],
+)
+def test_shapes_that_nobody_asked_for(content, texts):
+    assert read(content, "34") == texts
+
+
+def test_ids_from_1_that_overlap_with_those_asked_for():
+    assert read("[1] a\n[2] b\n[3] c", "234") == {"2": "a", "3": "b", "4": "c"}
+    assert read("[1] a\n[2] b", "12") == {"1": "a", "2": "b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ('{"lines": [{"id": "1", "text": "a"}]}', "a"),
+        ('{"text": "a"}', "a"),
+        ('{"lines": ["a"]}', "a"),
+        ('["a"]', "a"),
+        ("[1] a", "a"),
+        ("| 1 | a |", "a"),
+        ("37. a", "a"),
+        # No guesses: a heading, a sound, a sentence, a footnote, two texts.
+        ("1. Kapitel", None),
+        ("[Música] a", None),
+        ("Nota: a", None),
+        ("a\n[1] b", None),
+        ('{"lines": [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}]}', None),
+    ],
+)
+def test_a_single_line_is_read_whatever_its_id(content, text):
+    assert read(content, ["37"]) == ({"37": text} if text else {})
+
+
+# ---------------------------------------------------------------- which line is meant
+
+TALK = TranslationRequest(
+    "en",
+    "es",
+    tuple(
+        Line(str(number), text)
+        for number, text in enumerate(
+            [
+                *("Yes.", "I don't know what you mean.", "Yes.", "<i>The old man</i> was here."),
+                *("What?", "“It’s not a joke,” she said.", "- No. - Why?", "3.5 million people!"),
+                *("♪ ♪", "Well, café Müller is closed.", "Yes, I know him.", "I don't know him."),
+                *("An hour passed.", "OK", "今日は雨が降っています。", "Go, go, go!"),
+            ],
+            11,
+        )
+    ),
+    before=(Neighbour("They came by night."),),
+    after=(Neighbour("Nobody saw them."),),
+)
+
+
+def said(request, begin):
+    """A good reply; ``begin`` makes how a line begins out of the line."""
+    return [(begin(line.text), f"T{line.id}.") for line in request.lines]
+
+
+def reply(items, request):
+    """The reply of a model that puts these beginnings and texts under the ids, in order."""
+    names = [line.id for line in request.lines]
+    lines = [
+        {"id": name, "begins": begin, "text": text}
+        for name, (begin, text) in zip(names, items, strict=False)
+    ]
+    return prompts.read(json.dumps({"lines": lines}), request)
+
+
+def words(count):
+    return lambda text: " ".join(text.split()[:count]) if " " in text else text[: count + 2]
+
+
+COPIES = {
+    "exact": words(3),
+    "small": lambda text: words(3)(text).lower(),
+    "capitals": lambda text: words(3)(text).upper(),
+    "bare": lambda text: words(3)(re.sub(r"</?i>|[^\w\s]", "", text)),
+    "curly": lambda text: "“" + words(3)(text).replace("'", "’") + "…”",
+    "straight": lambda text: words(3)(text).replace("’", "'"),
+    "one": words(1),
+    "four": words(4),
+    "all": lambda text: text,
+    "no article": lambda text: words(3)(text.replace("The ", "").replace("An ", "")),
+    "entities": lambda text: words(3)(text).replace("<", "&lt;").replace("'", "&#39;"),
+    "slip": lambda text: words(3)(text).replace("millio", "milio").replace("know", "knw"),
+    "none": lambda text: "",
+    "dots": lambda text: "...",
+}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_slips_in_a_beginning_are_no_fault(copy):
+    read = reply(said(TALK, COPIES[copy]), TALK)
+    assert read.texts == {line.id: f"T{line.id}." for line in TALK.lines} and not read.astray
+
+
+def test_a_short_line_may_begin_with_the_next_one():
+    talk = replace(TALK, lines=tuple(line for line in TALK.lines if line.text != "♪ ♪"))
+    following = [*(line.text for line in talk.lines[1:]), talk.after[0].text]
+    items = [
+        (words(3)(f"{line.text} {more}"), f"T{line.id}.")
+        for line, more in zip(talk.lines, following, strict=True)
+    ]
+    read = reply(items, talk)
+    assert len(read.texts) == len(talk.lines) and not read.astray
+
+
+@pytest.mark.parametrize("begin", ["T{}.", "line {}", "first three words", "{}"])
+def test_a_model_that_does_not_know_what_a_beginning_is(begin):
+    items = [(begin.format(line.id), f"T{line.id}.") for line in REQUEST.lines]
+    read = reply(items, REQUEST)
+    assert len(read.texts) == 5 and not read.astray
+
+
+def test_one_that_says_now_and_then_how_the_translation_begins():
+    items = said(REQUEST, words(3))
+    items[2] = ("Muchas gracias", "Muchas gracias.")
+    read = reply(items, REQUEST)
+    assert read.texts["L3"] == "Muchas gracias." and not read.astray
+
+
+def test_a_neighbour_is_not_translated_for_a_single_line():
+    single = replace(TALK, lines=TALK.lines[3:4])
+    assert reply([("Nobody saw", "Nadie.")], single).texts == {}
+    assert reply([("the aged guy", "El viejo.")], single).texts == {"14": "El viejo."}
+
+
+LINES = st.lists(
+    st.lists(st.sampled_from("ab cd efg hi jkl mn opq rs".split()), min_size=2, max_size=9),
+    min_size=4,
+    max_size=12,
+).map(lambda lines: [f"{'xyzuvwkqjhgf'[k]}{k} {' '.join(line)}." for k, line in enumerate(lines)])
+
+
+@given(st.data(), LINES, st.sampled_from(["exact", "small", "capitals", "bare", "four", "all"]))
+def test_what_comes_out_stands_with_its_own_id(data, lines, copy):
+    request = replace(REQUEST, lines=tuple(Line(str(k), line) for k, line in enumerate(lines, 7)))
+    items, last = said(request, COPIES[copy]), len(lines) - 1
+    k = data.draw(st.integers(1, last - 2), label="where")
+    how = data.draw(st.sampled_from(["permute", "split", "merge", "swap", "drop"]), label="how")
+    if how == "permute":
+        wrong = data.draw(st.permutations(items))
+    elif how == "split":
+        wrong = llm_server.split(items, k, lines[k])
+    elif how == "drop":
+        wrong = items[:k] + items[k + 1 :]
+    else:
+        wrong = (llm_server.merge if how == "merge" else llm_server.swap)(items, k)
+    read = reply(wrong, request)
+    assert all(text == f"T{name}." for name, text in read.texts.items())
+    assert read.astray == (wrong != items)
+    # What is left out is asked for once more: the lines at the fault, and little else.
+    if how in ("merge", "swap", "drop"):
+        assert len(read.texts) >= len(items) - 3
 
 
 @pytest.mark.parametrize(
@@ -598,6 +842,12 @@ def test_the_servers_inventions():
     for i, text in enumerate(texts.values()):
         assert str(i * i) in text and "<i>" in text and "</i>" in text and "{name}" in text
         assert "manzanas" in text and len(text) <= 90
+
+
+def read(content, ids, **how):
+    """The texts in a reply, where lines with these ids were asked for."""
+    request = replace(REQUEST, lines=tuple(Line(name, f"Line {name}") for name in ids))
+    return prompts.read(content, request, **how).texts
 
 
 def in_threads(count, act):
