@@ -46,11 +46,13 @@ def transcriber(options: Options) -> Choice:
         spec = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
     if ":" not in spec:
         engines.find("transcribers", spec)
-    if options.translator != "auto" and ":" not in options.translator:
-        engines.find("translators", options.translator)
+    for kind, name in [("translators", options.translator), ("speakers", options.speaker)]:
+        if name != "auto" and ":" not in name:
+            engines.find(kind, name)
     own = engines.own_name(spec)
     installed = (plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind))
-    named = (own, engines.own_name(options.translator), *installed)
+    others = map(engines.own_name, (options.translator, options.speaker))
+    named = (own, *others, *installed)
     known = [name for name in dict.fromkeys(named) if name != "auto"]
     for name in options.settings:
         if name not in known:
@@ -117,6 +119,45 @@ def translator(
                 )
             return Choice(name, settings, note)
     raise MissingDependency(f"nothing here translates {way}", _ways(source, target))
+
+
+SPEAKERS = ("kokoro",)
+"""The same for speech."""
+
+
+def speaker(options: Options, language: str) -> Choice:
+    """The speaker for a language: ``auto`` stands for the first that is ready and has a voice.
+
+    Raises UsageError when what is named cannot speak it, MissingDependency when nothing does.
+    """
+    spec = options.speaker
+    if spec != "auto":
+        settings = options.settings.get(engines.own_name(spec), {})
+        engine = engines.load("speakers", spec, settings)
+        if problems := engine.check():
+            raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
+        if not engine.voices(language):
+            raise UsageError(
+                f"{spec} has no voice for {_named(language)}", "--speaker names another engine"
+            )
+        return Choice(spec, settings)
+    problems = []
+    installed = [plugin.name for plugin in engines.plugins("speakers")]
+    for name in (*SPEAKERS, *(name for name in installed if name not in SPEAKERS)):
+        settings = options.settings.get(name, {})
+        try:
+            engine = engines.load("speakers", name, settings)
+            problems += engine.check()
+            if not engine.check() and engine.voices(language):
+                return Choice(name, settings)
+        except DubkitError as failure:
+            problems.append(failure.hint)
+        except (Exception, SystemExit):  # anybody's code
+            continue
+    hint = 'pip install "dubkit[offline]" speaks English, Spanish, French, Italian and Portuguese'
+    raise MissingDependency(
+        f"nothing here speaks {_named(language)}", "; ".join(dict.fromkeys([hint, *problems[:2]]))
+    )
 
 
 def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:

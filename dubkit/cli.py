@@ -48,11 +48,12 @@ SOME_FAILED = 1
 
 USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
 DESCRIPTION = """\
-Subtitle a video and translate it: recognise the speech, make readable subtitles, translate them,
-put them into the video.
+Subtitle, translate and dub a video: recognise the speech, make readable subtitles, translate
+them, speak them, put it all into the video.
 
   dubkit talk.mp4 --subs                  talk.en.srt and talk.subbed.mp4
-  dubkit talk.mp4 --subs --to es,fr       talk.es.srt and talk.fr.srt, too, all in the video
+  dubkit talk.mp4 --subs --to es,fr       talk.es.srt and talk.fr.srt, too
+  dubkit talk.mp4 --to pt --dub           talk.pt.dubbed.mp4, spoken in Portuguese
   dubkit talk.en.srt --to es              a subtitle file alone
   dubkit *.mkv --subs --no-video          subtitle files alone
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
@@ -88,19 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--to", metavar="LIST", default="", help="translate to es, pt-BR, ... by comma"
     )
-    make.add_argument("--subs-from", metavar="FILE|embedded", help="text from a subtitle file, or "
-                      "from a track of the video (embedded, embedded:2, embedded:es), not the "
-                      "speech")  # fmt: skip
+    make.add_argument("--dub", action="store_true", help="speak the translation over the original")
+    make.add_argument("--subs-from", metavar="FILE",
+                      help="text from a file, or embedded, embedded:2, embedded:es")  # fmt: skip
     known = ",".join(subtitles.FORMATS)
-    make.add_argument("--format", metavar="LIST", help=f"subtitle files, by comma: {known} "
-                      "(default: what the text came in, or srt)")  # fmt: skip
+    make.add_argument("--format", metavar="LIST", help=f"subtitle files, by comma: {known}")
     make.add_argument("--no-video", action="store_true", help="subtitle files alone, no video")
     make.add_argument("--burn", action="store_true", help="draw the subtitles on the picture")
 
     where = parser.add_argument_group("where")
-    where.add_argument("-o", "--output", metavar="DIR|NAME.FIELD=VALUE", action="append",
-                       default=[], help="folder of the results (default: beside the input); or an "
-                       "engine's setting, such as faster-whisper.beam_size=5")  # fmt: skip
+    where.add_argument("-o", "--output", metavar="DIR", action="append", default=[],
+                       help="folder of the results; or a setting, NAME.FIELD=VALUE")  # fmt: skip
     where.add_argument("--force", action="store_true", help="write over files dubkit did not make")
     where.add_argument("--keep", action="store_true", help="keep the extracted sound, too")
 
@@ -124,11 +123,18 @@ def _parser() -> argparse.ArgumentParser:
                            help="terms and their translations: csv of source,target")  # fmt: skip
     translate.add_argument("--tone", metavar="TEXT", default="", help="formal, for children, ...")
     translate.add_argument("--context", metavar="TEXT", default="", help="what the video is about")
-    orders = " or ".join(BILINGUAL)
     translate.add_argument("--bilingual", metavar="ORDER", choices=BILINGUAL,
-                           help=f"both languages in each cue; {orders}")  # fmt: skip
+                           help="both languages in each cue; or =original-first")  # fmt: skip
     translate.add_argument("--dry-run", action="store_true",
                            help="only tell how much it is and what it would cost")  # fmt: skip
+
+    dub = parser.add_argument_group("dubbing")
+    dub.add_argument("--speaker", metavar="NAME", default="auto",
+                     help="engine that speaks (default: auto)")  # fmt: skip
+    dub.add_argument("--voice", metavar="NAME", action="append", default=[],
+                     help="a voice for all, or WHO=NAME for one (default: chosen)")  # fmt: skip
+    dub.add_argument("--redo", metavar="LIST", default="",
+                     help="speak lines of the dub anew, as another take: 12,15-18")  # fmt: skip
 
     look = parser.add_argument_group("look")
     known = ", ".join(profiles.PROFILES)
@@ -351,6 +357,10 @@ def _options(given: argparse.Namespace) -> Options:
             "prompt": given.prompt,
             "hotwords": given.hotwords,
             "audio_track": given.audio_track,
+            "dub": given.dub,
+            "speaker": given.speaker,
+            "voice": tuple(given.voice),
+            "redo": given.redo,
             "translator": given.translator,
             "glossary": given.glossary,
             "tone": given.tone,

@@ -27,6 +27,8 @@ VERBS = {
     "load": "Loading the model",
     "transcribe": "Transcribing",
     "translate": "Translating to",
+    "speak": "Speaking",
+    "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",
 }

@@ -64,6 +64,17 @@ class SubtitleFile:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundFile:
+    """A sound file to put into a video, before the sound that it has."""
+
+    path: Path
+    """A WAV file, timed from the video's second 0."""
+    language: str
+    """BCP-47."""
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Stream:
     """One stream of the source, as far as muxing must know it."""
 
@@ -128,17 +139,21 @@ def mux(
     subtitles: Sequence[SubtitleFile],
     out: Path,
     *,
+    sounds: Sequence[SoundFile] = (),
+    comment: str = "",
     progress: Callable[[float], None] = lambda _: None,
 ) -> list[str]:
     """Write ``media`` with ``subtitles`` as further tracks to ``out``, and return warnings.
 
     Every stream, chapter, tag and attachment is copied as it is; the first new subtitle becomes the
-    default one. ``out`` ends as :func:`subtitle_container` says. ``progress`` gets the seconds
-    done. Raises UsageError for another ending, MediaError when ffmpeg fails, OutputError when
-    ``out`` cannot be written.
+    default one. ``sounds`` are encoded and come before the sound that is there, the first as the
+    default. ``comment`` is what the file says of itself. ``out`` ends as :func:`subtitle_container`
+    says. ``progress`` gets the seconds done. Raises UsageError for another ending, MediaError when
+    ffmpeg fails, OutputError when ``out`` cannot be written.
     """
     muxer = _muxer(media, out)
-    return _write(media, _look(media), subtitles, muxer, [], None, out, progress)
+    extra = ["-metadata", f"comment={comment}"] if comment else []
+    return _write(media, _look(media), subtitles, muxer, [], None, out, progress, sounds, extra)
 
 
 def burn(
@@ -190,6 +205,19 @@ def burn(
         picture += ["-tag:v:0", "hvc1"] if muxer in _MOV else []
 
     return warnings + _write(media, source, [], muxer, picture, ass_path, out, progress)
+
+
+def encode(sound: SoundFile, out: Path, *, comment: str = "") -> list[str]:
+    """Write a sound alone to ``out``, an .m4a file, and return warnings. Raises as :func:`mux`."""
+    argv = ["-protocol_whitelist", "file", "-f", "wav", "-i", file_url(sound.path)]
+    argv += ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-fflags", "+bitexact"]
+    argv += ["-metadata:s:a:0", f"language={languages.iso639_2(sound.language)}"]
+    argv += ["-metadata", f"title={sound.title}", "-metadata", f"comment={comment}"]
+    with replacing(out) as temporary:
+        finished = _run([*argv, "-f", "ipod", file_url(temporary)])
+        if finished.status:
+            raise _failed(finished, out)
+    return []
 
 
 # ---------------------------------------------------------------- the command
@@ -251,8 +279,10 @@ def _command(
     muxer: str,
     extra: Sequence[str],
     target: Path,
+    sounds: Sequence[SoundFile] = (),
 ) -> list[str]:
-    """The arguments of ffmpeg: ``kept`` streams of the source, then the new subtitles."""
+    """The arguments of ffmpeg: ``kept`` streams of the source, new sounds before its own, then the
+    new subtitles."""
     demuxer = media.container.split(",")[0]
     argv: list[str] = []
     if demuxer in ("avi", "mpeg", "h264", "hevc", "m4v"):
@@ -267,11 +297,21 @@ def _command(
         argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
         argv += ["-f", _subtitle_format(subtitle.path), "-i", file_url(subtitle.path)]
 
-    for stream in kept:
+    for sound in sounds:
+        argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
+        argv += ["-f", "wav", "-i", file_url(sound.path)]
+
+    first_sound = next((n for n, s in enumerate(kept) if s.kind == "audio"), len(kept))
+    for stream in kept[:first_sound]:
+        argv += ["-map", f"0:{stream.index}"]
+    for number in range(len(sounds)):
+        argv += ["-map", f"{len(subtitles) + number + 1}:a:0"]
+    for stream in kept[first_sound:]:
         argv += ["-map", f"0:{stream.index}"]
     for number in range(len(subtitles)):
         argv += ["-map", f"{number + 1}:s:0"]
     argv += ["-c", "copy", "-copy_unknown", "-map_metadata", "0", "-map_chapters", "0"]
+    argv += _sounds(sounds, kept, muxer)
     old = sum(stream.kind == "subtitle" for stream in kept)
     for number in range(old):
         argv += [f"-disposition:s:{number}", "-default"]
@@ -311,6 +351,23 @@ def _command(
     return [*argv, *extra, "-f", muxer, file_url(target)]
 
 
+def _sounds(sounds: Sequence[SoundFile], kept: Sequence[_Stream], muxer: str) -> list[str]:
+    """Encoder, disposition and tags of the new sounds, and that those of old are no default now."""
+    argv: list[str] = []
+    for number, sound in enumerate(sounds):
+        codec, rate = ("libopus", "160k") if muxer == "webm" else ("aac", "192k")
+        argv += [f"-c:a:{number}", codec, f"-b:a:{number}", rate]
+        argv += [f"-disposition:a:{number}", "default" if number == 0 else "0"]
+        tag = languages.iso639_2(sound.language, quicktime=muxer == "mov")
+        argv += [f"-metadata:s:a:{number}", f"language={tag}"]
+        for key in ("title", "handler_name") if muxer in _MOV else ("title",):
+            argv += [f"-metadata:s:a:{number}", f"{key}={sound.title}"]
+    if sounds:
+        for number in range(sum(stream.kind == "audio" for stream in kept)):
+            argv += [f"-disposition:a:{number + len(sounds)}", "-default"]
+    return argv
+
+
 def _subtitle_format(path: Path) -> str:
     """ffmpeg's name for a subtitle file, by its ending."""
     suffix = path.suffix.lower()
@@ -332,6 +389,8 @@ def _write(
     ass_path: Path | None,
     out: Path,
     progress: Callable[[float], None],
+    sounds: Sequence[SoundFile] = (),
+    marks: Sequence[str] = (),
 ) -> list[str]:
     """Run the command; where the container refuses a stream, run it again without that one."""
     kept = list(source.streams)
@@ -341,14 +400,14 @@ def _write(
     refused: list[_Stream] = []
     with tempfile.TemporaryDirectory(prefix="dubkit-") as name, replacing(out) as temporary:
         folder = Path(name)
-        extra = [*picture]
+        extra = [*picture, *marks]
         if ass_path:
             shutil.copyfile(ass_path, folder / "burn.ass")
         if muxer == "matroska":  # as a stream, a cover would become a film of one picture
             attached = sum(stream.kind == "attachment" for stream in kept)
             extra += _covers(media, folder, attached)
             kept = [stream for stream in kept if not stream.cover]
-        command = _command(media, source, kept, subtitles, muxer, extra, temporary)
+        command = _command(media, source, kept, subtitles, muxer, extra, temporary, sounds)
         finished = _run(command, progress, folder)
         if finished.status and not _disk_full(finished):
             # What is encoded anew is not in question; and a film never loses its only sound.
@@ -361,7 +420,7 @@ def _write(
             rest = [stream for stream in kept if stream not in refused]
             if refused and _kinds(rest) == _kinds(kept):
                 kept = rest
-                command = _command(media, source, kept, subtitles, muxer, extra, temporary)
+                command = _command(media, source, kept, subtitles, muxer, extra, temporary, sounds)
                 finished = _run(command, progress, folder)
         if finished.status:
             raise _failed(finished, out)

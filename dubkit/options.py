@@ -64,6 +64,14 @@ class Options:
     """Names and terms to expect."""
     audio_track: str | None = None
     """Number (from 1) or language of the audio track; None for the container's default."""
+    dub: bool = False
+    """Speak the text over the original's sound: each of ``to``, else ``subs_from`` itself."""
+    speaker: str = "auto"
+    """Engine that speaks."""
+    voice: tuple[str, ...] = ()
+    """``NAME`` for everyone, ``SPEAKER=NAME`` for one; none to choose."""
+    redo: str = ""
+    """Lines of the dub to speak anew, as another take: ``12,15-18``."""
     translator: str = "auto"
     """Engine that translates."""
     glossary: Path | None = None
@@ -88,7 +96,7 @@ class Options:
     """Engine settings by engine name."""
 
     def __post_init__(self) -> None:
-        if not (self.subs or self.burn or self.to or self.subs_from):
+        if not (self.subs or self.burn or self.to or self.subs_from or self.dub):
             raise UsageError(
                 "nothing to do", "say what to make: --subs (subtitles), --to es (translated ones)"
             )
@@ -110,6 +118,7 @@ class Options:
             if tag is not None:
                 _check_tag(tag)
         self._check_translation()
+        self._check_dub()
         profiles.find(self.profile)
         parse_style(self.style)
         if self.style and not (self.burn or "ass" in (self.formats or ())):
@@ -144,6 +153,25 @@ class Options:
                 "leave it out, or add --subs-from",
             )
 
+    def _check_dub(self) -> None:
+        if not self.dub:
+            for given, flag in [
+                (self.voice, "--voice"), (self.redo, "--redo"),
+                (self.speaker != "auto", "--speaker"),
+            ]:  # fmt: skip
+                if given:
+                    raise UsageError(f"{flag} is for dubbing", f"add --dub, or leave {flag} out")
+            return
+        if not self.to and not self.subs_from:
+            raise UsageError(
+                "--dub in the language that is spoken already makes little sense",
+                "--to pt dubs a translation; --subs-from FILE speaks a text of your own",
+            )
+        if self.burn or not self.video:
+            raise UsageError(
+                "--dub writes a video of its own", "leave --burn and --no-video out, or run twice"
+            )
+
     @property
     def original(self) -> bool:
         """Whether the language spoken is shown, too, and not its translations alone."""
@@ -171,7 +199,7 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}", f"known: {', '.join(known)}")
     values = dict(keywords)
-    for name in ("formats", "hotwords", "to"):
+    for name in ("formats", "hotwords", "to", "voice"):
         if isinstance(values.get(name), str):
             values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
     if values.get("audio_track") is not None:

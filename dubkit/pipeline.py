@@ -17,6 +17,7 @@ from typing import Any
 from . import (
     auto,
     cues,
+    dubbed,
     embedded,
     engines,
     languages,
@@ -86,6 +87,8 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
         results.refuse_clash(run, work)
         if video:
             work.claim(video, force=options.force)
+        if options.dub:
+            dubbed.claim(run, work)
         text = _source_text(run, work)
         run.warnings += text.warnings
         translations = [one for tag in options.to if (one := _translated(run, work, text, tag))]
@@ -94,6 +97,12 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
         if video:
             results.subbed(run, work, text, shown, video)
             outputs.append(video)
+        if options.dub:
+            spoken = [one.track for one in translations] or [text.track]
+            tracks = results.shown(run, text, translations, both=True)
+            tracks.sort(key=lambda one: one.track.language == text.track.language)
+            for track in spoken:
+                outputs += dubbed.dubbed(run, work, text, track, tracks)
         if not options.keep:
             work.drop(AUDIO)
             work.drop_folders()
@@ -299,7 +308,7 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
     key = key_of(
         text=subtitles.render(track, "json"),
         engine=engines.identity("translators", choice.spec, choice.settings),
-        wishes=[run.glossary, options.tone, options.context],
+        wishes=[run.glossary, options.tone, options.context, options.dub],
         look=[options.profile, run.rate, run.retimed, bool(options.bilingual)],
     )
     name = f"cues.{target}.json"
@@ -334,6 +343,7 @@ def job_of(run: Run, choice: auto.Choice, target: str) -> translation.Job:
         run.glossary,
         options.tone,
         options.context,
+        "dub" if options.dub else "subtitles",
     )
 
 

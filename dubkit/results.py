@@ -23,13 +23,15 @@ class Shown:
     title: str
 
 
-def shown(run: Run, text: SourceText, translations: Sequence[Translated]) -> list[Shown]:
-    """The languages that are written, the one spoken first."""
+def shown(
+    run: Run, text: SourceText, translations: Sequence[Translated], *, both: bool = False
+) -> list[Shown]:
+    """The languages that are written, the one spoken first, which is not left out for ``both``."""
     options = run.options
     spoken = languages.name(text.track.language)
     shown = []
     # Where nothing was left to translate, the text itself is what was asked for.
-    if options.original or not translations:
+    if options.original or both or not translations:
         shown.append(Shown(text.track, spoken))
     for one in translations:
         title = languages.name(one.track.language)
@@ -55,15 +57,15 @@ def sidecars(run: Run, work: Workspace, text: SourceText, shown: Sequence[Shown]
             out = run.folder / f"{run.stem}.{one.track.language}.{name}"
             if _is_input(run, out):  # the text came from there, and is there
                 continue
-            rendered = _rendered(run, text, one, name)
+            content = rendered(run, text, one, name)
 
-            def make(path: Path, rendered: str = rendered) -> tuple[()]:
+            def make(path: Path, content: str = content) -> tuple[()]:
                 with run.timed("subtitles"):
                     # newline="": what is written is the same on every system.
-                    path.write_text(rendered, "utf-8", newline="")
+                    path.write_text(content, "utf-8", newline="")
                 return ()
 
-            work.output(out, key_of(text=rendered), make, force=run.options.force)
+            work.output(out, key_of(text=content), make, force=run.options.force)
             written.append(out)
     return written
 
@@ -76,7 +78,8 @@ def _is_input(run: Run, out: Path) -> bool:
         return False
 
 
-def _rendered(run: Run, text: SourceText, one: Shown, format: str) -> str:
+def rendered(run: Run, text: SourceText, one: Shown, format: str) -> str:
+    """A track as the text of a subtitle file."""
     size = (1920, 1080)
     if run.media and run.media.video:
         size = (run.media.video[0].width, run.media.video[0].height)
@@ -93,7 +96,7 @@ def _rendered(run: Run, text: SourceText, one: Shown, format: str) -> str:
 
 def video_name(run: Run) -> Path | None:
     """Where the video with subtitles goes; None when there is none to make."""
-    if not run.options.video or not run.media:
+    if not run.options.video or not run.media or run.options.dub:
         return None
     if not run.media.video:
         if run.options.burn:
@@ -120,7 +123,7 @@ def subbed(
     ordered = sorted(shown, key=lambda one: one.track.language == text.track.language)
     if options.burn:
         ordered = ordered[:1]
-    texts = [_rendered(run, text, one, kind) for one in ordered]
+    texts = [rendered(run, text, one, kind) for one in ordered]
     key = key_of(
         source=work.hash_source(source.path),
         texts=texts,
@@ -136,8 +139,8 @@ def subbed(
         ]
         step = "burn" if options.burn else "mux"
         try:
-            for file, rendered in zip(files, texts, strict=True):
-                file.write_text(rendered, "utf-8", newline="")
+            for file, content in zip(files, texts, strict=True):
+                file.write_text(content, "utf-8", newline="")
             with run.timed(step):
                 progress = run.report(step)
                 if options.burn:

@@ -52,6 +52,10 @@ UNREACHABLE = 2
 """... and requests in a row that did not get through, each of them after its own patience."""
 
 
+SPOKEN_PACE = 15.0
+"""Columns a second of unhurried speech."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A translation to be made: into what, by whom, and how."""
@@ -237,10 +241,11 @@ class _Run:
         sentence = self.plan.sentences[k]
         limits = self.job.limits
         spans = [self.plan.track.cues[piece.cue] for piece in sentence.pieces]
-        fits = (
-            min((cue.end - cue.start) * limits.reading_speed, limits.line_width * limits.lines)
-            for cue in spans
-        )
+        if self.job.purpose == "dub":
+            fits = [(cue.end - cue.start) * SPOKEN_PACE for cue in spans]
+        else:
+            most = limits.line_width * limits.lines
+            fits = [min((cue.end - cue.start) * limits.reading_speed, most) for cue in spans]
         room = max(1, round(sum(fits))) if self.job.asks("length") else None
         return Line(
             str(k + 1),

@@ -1,0 +1,84 @@
+"""Speakers of a few lines, passed through ``--speaker tests/data/speakers.py:Name``.
+
+Where ``SPEAKER_LOG`` is set, that file gets a line for each text that is spoken.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dubkit import Speaker
+
+RATE = 24_000
+
+
+def write(out, samples) -> None:
+    with wave.open(str(out), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def hummed(text: str, pitch: float, pace: float = 15.0) -> np.ndarray:
+    """A hum for each word, as long as the text takes at so many letters a second."""
+    words = text.split() or ["?"]
+    parts = [np.zeros(int(0.2 * RATE))]
+    for word in words:
+        time = np.arange(int((len(word) + 0.5) / pace * RATE)) / RATE
+        parts += [0.4 * np.sin(2 * np.pi * pitch * time), np.zeros(int(0.5 / pace * RATE))]
+    return np.concatenate([*parts, np.zeros(int(0.3 * RATE))])
+
+
+@dataclass(frozen=True)
+class Hum(Speaker):
+    """Hums in one of two voices."""
+
+    pace: float = 15.0
+
+    def voices(self, language):
+        return () if language.startswith("xx") else ("low", "high")
+
+    def speak(self, text, out, *, language, voice, seconds, seed):
+        if log := os.environ.get("SPEAKER_LOG"):
+            with Path(log).open("a") as file:
+                file.write(json.dumps([text, voice.name, seed, language]) + "\n")
+        write(out, hummed(text, {"low": 150.0, "high": 300.0}[voice.name], self.pace))
+
+
+@dataclass(frozen=True)
+class Broken(Hum):
+    """Goes wrong in the way that is asked for, with every third line or with all."""
+
+    how: str = ""
+    all: bool = False
+
+    def speak(self, text, out, *, language, voice, seconds, seed):
+        super().speak(text, out, language=language, voice=voice, seconds=seconds, seed=seed)
+        if not self.all and sum(map(ord, text)) % 3:
+            return
+        match self.how:
+            case "silence":
+                write(out, np.zeros(RATE))
+            case "empty":
+                out.write_bytes(b"")
+            case "nothing":
+                out.unlink()
+            case "garbage":
+                out.write_bytes(b"RIFF" + bytes(range(256)) * 9)
+            case "half":
+                write(out, hummed(text[: len(text) // 4], 150.0))
+            case "ten times":
+                write(out, np.tile(hummed(text, 150.0), 10))
+            case "crash":
+                raise RuntimeError("the speaker fell over")
+            case "exit":
+                raise SystemExit(3)
+            case "seed" if seed % 3 < 2:  # well at the third try
+                raise RuntimeError("not yet")
