@@ -45,6 +45,8 @@ def tidied(line: Line, text: str) -> str:
     own = rf"(?:\[{re.escape(line.id)}\]|{re.escape(line.id)}\s?[.:)])\s+"
     if not re.match(r"\W*\d", line.text):
         text = re.sub(rf"^\s*{own}", "", text)
+    if not re.match(r"\W*translat", line.text, re.IGNORECASE):
+        text = re.sub(r"^\W*translat(?:ion|ed)\s*:\s*", "", text, flags=re.IGNORECASE)
     text = " ".join(text.split())
     plain = line.text.strip()
     close = _QUOTES.get(text[:1])

@@ -190,6 +190,7 @@ def test_neighbours_that_were_exchanged():
         ("The neighbour", "El &amp; vecin&oacute;", "El & vecinó"),
         ("The neighbour", "[7] El vecino", "El vecino"),
         ("The neighbour", "7. El vecino", "El vecino"),
+        ("The neighbour", "Translation: El vecino", "El vecino"),
         ("7. The neighbour", "7. El vecino", "7. El vecino"),
         ("The neighbour", '"El vecino"', "El vecino"),
         ("“The neighbour”", "«El vecino»", "«El vecino»"),
