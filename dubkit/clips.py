@@ -7,20 +7,24 @@ the caller speaks that line again, or reports it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import math
 import struct
 import tempfile
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit import process
 from dubkit.errors import InputError, MediaError
-from dubkit.media import ffmpeg_path, file_url, opened, replacing
+from dubkit.media import DEMUXERS, _check_readable, ffmpeg_path, file_url, replacing
 
 if TYPE_CHECKING:
+    import av.container
     import numpy as np
     from numpy.typing import NDArray
 
@@ -172,7 +176,7 @@ def _read(path: Path) -> tuple[Samples, int]:
 
     pieces: list[Any] = []
     try:
-        with opened(path) as container:
+        with _opened(path) as container:
             if container.format.name not in _FORMATS or not container.streams.audio:
                 raise ValueError(f"{path.name} is not a sound file, but {container.format.name}")
             if lacking := _lacking(path):
@@ -203,6 +207,23 @@ def _read(path: Path) -> tuple[Samples, int]:
         raise ValueError(f"{path.name} is damaged: {error}") from error
     samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
     return samples.astype(np.float32, copy=False), rate
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """As :func:`media.opened`, but thirty times faster: ffmpeg reads 5 MB of each file to find
+    out what is in it, and there are hundreds of lines."""
+    import av
+    import av.error
+
+    _check_readable(path)
+    options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "probesize": "65536"}
+    try:
+        sound = av.open(file_url(path), container_options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise ValueError(f"{path.name} is not a sound file that dubkit can read") from error
+    with sound:
+        yield sound
 
 
 def _lacking(path: Path) -> int:
@@ -281,8 +302,6 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _db(power: float) -> float:
-    import math
-
     return 10 * math.log10(max(power, 1e-12))
 
 

@@ -13,10 +13,6 @@ from .source_text import SourceText
 from .types import Track
 from .workspace import Workspace, key_of
 
-JOINED = 0.4
-"""Seconds of silence between words that the ducking of the background bridges."""
-
-
 def claim(run: Run, work: Workspace) -> None:
     """Refuse, before long work, what cannot be spoken, and to write over what dubkit did not
     make."""
@@ -79,7 +75,7 @@ def dubbed(
                     run.stream,
                     placed,
                     wav,
-                    speech=_speech(text.track),
+                    speech=_speech(text.track) if placed else [],
                     progress=run.report("mix"),
                 )
             for file, content in zip(files, texts, strict=True):
@@ -136,7 +132,7 @@ def _speech(track: Track) -> list[tuple[float, float]]:
     spans: list[tuple[float, float]] = []
     for cue in track.cues:
         for start, end in [(w.start, w.end) for w in cue.words] or [(cue.start, cue.end)]:
-            if spans and start - spans[-1][1] < JOINED:
+            if spans and start - spans[-1][1] < mixing.BRIDGE:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             else:
                 spans.append((start, end))

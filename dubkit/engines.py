@@ -25,7 +25,7 @@ from typing import Any
 from . import hooks
 from .errors import DubkitError, MissingDependency, PluginError, UsageError
 
-SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH)$")
+SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$")
 """Ends of the names of environment variables whose values are nobody's business."""
 HOW = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
 """Names of settings that say how an engine works and not what it makes: when one of them changes,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import secrets
 import struct
@@ -42,6 +43,8 @@ PEAK_DB = -1.0
 """True peak that the result never goes over, dBTP."""
 ALONE = -16.0
 """LUFS of a dub whose original has no loudness to match."""
+FORCE = 6.0
+"""dB that the mix may be driven into the limiter, to be as loud as an original that was too."""
 QUIETEST = -60.0
 """LUFS below which the original counts as silent."""
 
@@ -83,7 +86,7 @@ class Mixed:
     seconds: float
     """As long as the video, or longer where the last line ends after it: speech is never cut."""
     original: Loudness | None
-    """Of the original's sound; None where there is none."""
+    """Of the original's sound, its peak not measured; None where there is none."""
     result: Loudness
     speech_db: float
     """Level that the lines were brought to before ``gain_db``, dBFS."""
@@ -111,7 +114,9 @@ def mix(
     sound, MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
     """
     lines = _measured(placed)
-    original = loudness(film.path, stream=stream, container=film.container) if stream else None
+    original = None
+    if stream:
+        original = loudness(film.path, stream=stream, container=film.container, peak=False)
     ends = [line.first + line.clip.seconds * RATE for line in lines]
     length = round(film.duration * RATE)
     work = out.with_name(f".{secrets.token_hex(6)}.part")
@@ -211,6 +216,7 @@ def _decode(
 
     size = RATE // 10
     share = 0.25 if background else 0.5
+    inside = _tenths(speech)
     spoken: list[NDArray[np.float64]] = []
     heard = at = 0
     if stream:
@@ -219,9 +225,10 @@ def _decode(
             if not background:
                 file.write(block.tobytes())
                 heard += len(block)
-            if inside := _inside(speech, at, len(block)):
-                found = clips.powers(block.mean(axis=1), RATE)
-                spoken.append(found[[i for i in range(len(found)) if at // size + i in inside]])
+            now = inside[at // size : at // size + RATE // size]
+            if now.any():
+                found = clips.powers(block.mean(axis=1), RATE)[: len(now)]
+                spoken.append(found[now[: len(found)]])
             at += len(block)
             told(at / RATE)
     if background:
@@ -236,14 +243,14 @@ def _decode(
     return heard, np.concatenate(spoken) if spoken else np.zeros(0)
 
 
-def _inside(speech: Sequence[tuple[float, float]], at: int, count: int) -> set[int]:
-    """The tenths of a second of a block that are wholly within a span."""
-    begin, end = at / RATE, (at + count) / RATE
-    found: set[int] = set()
-    for first, last in speech:
-        if first < end and last > begin:
-            tenths = range(int(max(first, begin) * 10), int(min(last, end) * 10) + 1)
-            found |= {t for t in tenths if t / 10 >= first - 0.01 and (t + 1) / 10 <= last + 0.01}
+def _tenths(speech: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Which tenths of a second are wholly within a span, up to the last of them."""
+    import numpy as np
+
+    found = np.zeros(max((round(end * 10) for _, end in speech if end > 0), default=0), np.bool_)
+    for start, end in speech:
+        # A hundredth outside is no harm.
+        found[max(0, math.ceil(start * 10 - 0.1)) : max(0, math.floor(end * 10 + 0.1))] = True
     return found
 
 
@@ -330,10 +337,12 @@ def _converter(frame: AudioFrame) -> Graph:
             time_base=frame.time_base,
         )
     ]
-    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong: all alike
+    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong
         count = layout.nb_channels
-        mean = "+".join(f"{1 / count:.6f}*c{channel}" for channel in range(count))
-        steps.append(graph.add("pan", f"stereo|c0={mean}|c1={mean}"))
+        # One or two are what they always are; more are all alike. As loud as before.
+        half = "+".join(f"{0.5**0.5 / count:.6f}*c{channel}" for channel in range(count))
+        sides = ("c0", "c1") if count == 2 else (half, half)
+        steps.append(graph.add("pan", f"stereo|c0={sides[0]}|c1={sides[1]}"))
     # In float the downmix is as loud as its source; it may go beyond full scale, which the
     # limiter takes care of.
     steps.append(graph.add("aresample", f"osr={RATE}:osf=flt:ochl=stereo"))
@@ -451,20 +460,20 @@ def _write(
         wanted = ALONE if dubbed else found
     gain = wanted - found if found > -70 else 0.0
     ceiling = PEAK_DB - 0.2
+    most = gain + FORCE
     before = float("inf")
     for again in range(5):
         _limited(work, total, out, gain, ceiling, _untold if again else progress)
         result = loudness(out, container="wav")
         assert result.true_peak is not None
         off = wanted - result.integrated
-        loud = result.true_peak > PEAK_DB
-        if not loud and (found <= -70 or abs(off) <= 0.3 or abs(off) > before - 0.1):
-            break
-        if loud:
+        if result.true_peak > PEAK_DB:
             ceiling -= result.true_peak - PEAK_DB + 0.05
-        elif off:
-            gain += off
-        before = float("inf") if loud else abs(off)
+        # Where the limiter takes most of what is added, more of it is only distortion.
+        elif found <= -70 or abs(off) <= 0.3 or abs(off) > 0.7 * before or gain >= most:
+            break
+        else:
+            gain, before = min(gain + off, most), abs(off)
     return gain, result
 
 
@@ -509,7 +518,7 @@ def _reduction(block: Samples, ceiling: float) -> Samples:
     peaks[1:] = np.maximum(peaks[1:], peaks[:-1])
     if peaks.max() <= ceiling:
         return np.ones(len(block), np.float32)
-    wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
+    wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9)).astype(np.float64)
     # The least within reach, averaged over that reach: nowhere above what is wanted.
     held = _least(wanted, 2 * _LOOK)
     for _ in range(2):
@@ -536,8 +545,6 @@ def _least(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
 
 def _phases() -> list[list[float]]:
     """Filters that give the sound 1/4, 1/2 and 3/4 of a sample later (a windowed sinc)."""
-    import math
-
     half = 12
     found = []
     for phase in (0.25, 0.5, 0.75):

