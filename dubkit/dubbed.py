@@ -13,6 +13,7 @@ from .source_text import SourceText
 from .types import Track
 from .workspace import Workspace, key_of
 
+
 def claim(run: Run, work: Workspace) -> None:
     """Refuse, before long work, what cannot be spoken, and to write over what dubkit did not
     make."""

@@ -1,0 +1,46 @@
+"""Takes what Wav2Lip's inference.py takes, needs what it needs, and fails where it fails."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from standin import frames_of, must_exist, read_wav, redraw, resampled
+
+parser = argparse.ArgumentParser(allow_abbrev=False)
+parser.add_argument("--checkpoint_path", required=True)
+parser.add_argument("--face", required=True)
+parser.add_argument("--audio", required=True)
+parser.add_argument("--outfile", default="results/result_voice.mp4")
+parser.add_argument("--static", type=bool, default=False)
+parser.add_argument("--fps", type=float, default=25.0)
+parser.add_argument("--pads", nargs="+", type=int, default=[0, 10, 0, 0])
+parser.add_argument("--face_det_batch_size", type=int, default=16)
+parser.add_argument("--wav2lip_batch_size", type=int, default=128)
+parser.add_argument("--resize_factor", default=1, type=int)
+parser.add_argument("--crop", nargs="+", type=int, default=[0, -1, 0, -1])
+parser.add_argument("--box", nargs="+", type=int, default=[-1, -1, -1, -1])
+parser.add_argument("--rotate", action="store_true")
+parser.add_argument("--nosmooth", action="store_true")
+args = parser.parse_args()
+
+top, bottom, left, right = args.pads
+if not Path(args.face).is_file() or args.face.split(".")[1] in ("jpg", "png", "jpeg"):
+    sys.exit("ValueError: --face argument must be a valid path to video/image file")
+must_exist(args.checkpoint_path, "face_detection/detection/sfd/s3fd.pth")
+count, rate, width, height = frames_of(args.face)
+
+samples, sampling = read_wav(args.audio)  # what is no .wav goes through temp/temp.wav
+samples = resampled(samples, sampling, 16000)
+if not samples.any():
+    sys.exit("ValueError: Mel contains nan! Using a TTS voice?")
+columns = len(samples) // 200 + 1
+chunks = 0
+while int(chunks * 80.0 / rate) + 16 <= columns:
+    chunks += 1
+chunks += 1
+
+# OpenCV writes nothing, and says nothing, where the folder is not there.
+must_exist("temp")
+Path("temp/result.avi").write_bytes(b"AVI")
+print(f"Length of mel chunks: {chunks}")
+redraw(args.face, args.audio, args.outfile, chunks)  # whatever becomes of it

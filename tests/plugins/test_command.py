@@ -1,0 +1,379 @@
+"""``command``: programs that go wrong in every way, and workers that stay."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from media_samples import ffmpeg, frames
+from test_presets import TOOLS, read
+
+from dubkit import DubkitError, MissingDependency, PluginError, UsageError, Voice
+from dubkit.testing import check_speaker
+from dubkit.testing.samples import write_babble
+from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+
+SPEECH = '[speech]\nvoices = ["Ana"]\nlanguages = {en = "en"}\n'
+
+
+def program(folder: Path, code: str) -> Path:
+    """A Python program with these lines in it."""
+    path = folder / "program.py"
+    path.write_text(f"import os, sys, time\nsys.path.insert(0, {str(TOOLS)!r})\n{code}")
+    return path
+
+
+def preset(folder: Path, run: str, rest: str = "", kind: str = "speaker") -> Path:
+    """A preset with these lines in its [run]."""
+    path = folder / "any.toml"
+    head = f'kind = "{kind}"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
+    output = "" if "[output]" in rest else '[output]\npath = "{out}"\n'
+    speech = SPEECH if kind == "speaker" else ""
+    path.write_text(f"{head}{speech}[run]\n{run}\n{output}{rest}")
+    return path
+
+
+def speaker(folder: Path, code: str, run: str = "", rest: str = "", **settings: object):
+    """One that runs these lines; their arguments are the text and the file to write."""
+    argv = [sys.executable, str(program(folder, code)), "{text}", "{out}", "{work}"]
+    lines = f"argv = {json.dumps(argv)}\n{run}"
+    return CommandSpeaker(preset=preset(folder, lines, rest), **settings)
+
+
+def speak(engine: CommandSpeaker, out: Path, text: str = "Hello.") -> None:
+    engine.speak(text, out, language="en", voice=Voice("Ana"), seconds=None, seed=1)
+
+
+GOOD = "from standin import *\nwrite_wav(sys.argv[2], spoken(sys.argv[1], 16000), 16000)\n"
+
+FAULTS = {
+    "it crashes": ("sys.exit('Traceback: CUDA is out of memory')", "status 1.*CUDA is out of"),
+    "it is killed": ("os.kill(os.getpid(), 9)", "status -9"),
+    "it writes nothing": ("print('all done')", "wrote nothing to .*all done"),
+    "it writes an empty file": ("open(sys.argv[2], 'w')", "is empty"),
+    "it writes garbage": ("open(sys.argv[2], 'wb').write(bytes(9999))", "cannot be read as sound"),
+    "it writes half a head": ("open(sys.argv[2], 'wb').write(b'RIFF')", "cannot be read as sound"),
+    "it writes a list of files": (
+        "open(sys.argv[2], 'w').write(\"ffconcat version 1.0\\nfile '/etc/passwd'\\n\")",
+        "cannot be read as sound",
+    ),
+    "it makes a folder": ("os.mkdir(sys.argv[2])", "is no file"),
+    "it makes a pipe": ("os.mkfifo(sys.argv[2])", "is no file"),
+    "it links to what is not its own": ("os.symlink('/etc/passwd', sys.argv[2])", "lies outside"),
+    "it links to nothing": ("os.symlink('/nothing', sys.argv[2])", "lies outside"),
+    "its folder is a link": (
+        "os.mkdir(sys.argv[3] + '/a'); os.symlink('/dev/zero', sys.argv[2])", "lies outside"
+    ),
+    "its file is huge": ("open(sys.argv[2], 'wb').truncate(9_000_000)", "9 MB|more than 3 MB"),
+    "it fills the disk": (
+        "f = open(sys.argv[3] + '/x', 'wb')\nwhile True: f.write(bytes(99999)); time.sleep(0.001)",
+        "more than 3 MB",
+    ),
+    "it hangs": ("time.sleep(60)", "did not finish in 3 s"),
+    "it will not stop": (
+        "import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('no', flush=True)\ntime.sleep(60)",
+        "did not finish in 3 s.*no",
+    ),
+    "it talks without end": ("while True: print('x' * 9999)", "did not finish in 3 s"),
+    "it talks without a line break": (
+        "while True: sys.stdout.write('x' * 9999)", "did not finish in 3 s"
+    ),
+    "it asks something": ("input('Are you sure? ')", "status 1.*EOF"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_what_a_program_does_wrong_is_told(case: str, tmp_path: Path) -> None:
+    code, told = FAULTS[case]
+    engine = speaker(
+        tmp_path, code, "timeout = 3", '[output]\npath = "{out}"\nlargest = 3\n', retries=0
+    )
+    began = time.monotonic()
+    with pytest.raises(PluginError, match=f"(?s)Any: .*({told})"):
+        speak(engine, tmp_path / "out.wav")
+    assert time.monotonic() - began < 9
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_it_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import subprocess\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(note)!r}, 'w').write(str(child.pid))\ntime.sleep(60)"
+    )
+    with pytest.raises(PluginError, match="did not finish"):
+        speak(speaker(tmp_path, code, timeout=1.5), tmp_path / "out.wav")
+    assert is_gone(int(note.read_text()))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process ends within a little while; a zombie has ended."""
+    for _ in range(50):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_what_it_leaves_behind_does_not_hold_us_up(tmp_path: Path) -> None:
+    code = GOOD + "import subprocess\nsubprocess.Popen(['sleep', '60'])"
+    began = time.monotonic()
+    speak(speaker(tmp_path, code), tmp_path / "out.wav")
+    assert time.monotonic() - began < 8
+    assert read(tmp_path / "out.wav")[1] == 16000
+
+
+def test_it_is_tried_again_as_often_as_is_said(tmp_path: Path) -> None:
+    note = tmp_path / "tries"
+    code = (
+        f"tries = open({str(note)!r}, 'a+'); tries.write('x'); tries.seek(0)\n"
+        "if len(tries.read()) < 3: sys.exit(1)\n" + GOOD
+    )
+    with pytest.raises(PluginError):
+        speak(speaker(tmp_path, code, "retries = 1"), tmp_path / "out.wav")
+    note.unlink()
+    speak(speaker(tmp_path, code, "retries = 2"), tmp_path / "out.wav")
+    note.unlink()
+    speak(speaker(tmp_path, code, retries=2), tmp_path / "out.wav")
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    lines = 'argv = ["no-such-program", "{text}", "{out}"]'
+    engine = CommandSpeaker(preset=preset(tmp_path, lines))
+    assert "the program no-such-program" in engine.check()[0]
+    with pytest.raises(MissingDependency, match="no-such-program"):
+        speak(engine, tmp_path / "out.wav")
+
+
+def test_a_null_byte_is_not_handed_on(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="cannot be run"):
+        speak(speaker(tmp_path, GOOD), tmp_path / "out.wav", "a\0b")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    engine = speaker(tmp_path, GOOD, f'cwd = "{tmp_path}/none"')
+    assert f"the folder {tmp_path}/none" in engine.check()[0]
+    with pytest.raises(UsageError, match="there is no folder"):
+        speak(engine, tmp_path / "out.wav")
+
+
+def test_an_old_file_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    write_babble(home / "old.wav", 1.0, 16000)
+    rest = '[output]\nglob = "*.wav"\n'
+    engine = speaker(tmp_path, "pass", f'cwd = "{home}"', rest)
+    with pytest.raises(PluginError, match="wrote nothing"):
+        speak(engine, tmp_path / "out.wav")
+    code = "sys.argv[2] = 'new.wav'\n" + GOOD
+    speak(speaker(tmp_path, code, f'cwd = "{home}"', rest), tmp_path / "out.wav", "x" * 100)
+    assert len(read(tmp_path / "out.wav")[0]) == 7 * 16000
+    assert [file.name for file in home.iterdir()] == ["old.wav"]
+    # Written anew is new.
+    code = "sys.argv[2] = 'old.wav'\n" + GOOD
+    speak(speaker(tmp_path, code, f'cwd = "{home}"', rest), tmp_path / "out.wav")
+
+
+def test_one_at_a_time_where_runs_share_a_place(tmp_path: Path) -> None:
+    code = (
+        f"lock = {str(tmp_path / 'lock')!r}\nos.mkdir(lock)\ntime.sleep(0.3)\nos.rmdir(lock)\n"
+        + GOOD
+    )
+    # Two engines know as little of each other as two runs of dubkit.
+    engines = [speaker(tmp_path, code, f'cwd = "{tmp_path}"') for _ in range(2)]
+    failures: list[DubkitError] = []
+
+    def one(number: int) -> None:
+        try:
+            speak(engines[number % 2], tmp_path / f"{number}.wav")
+        except DubkitError as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_environment_and_request_are_handed_on(tmp_path: Path) -> None:
+    code = (
+        "import json\nasked = json.load(open(sys.argv[1]))\n"
+        "assert asked == {'items': [{'t': 'a \"b\" é', 'n': 1, 's': None}]}, asked\n"
+        "assert os.environ['LEVEL'] == '7 en' and os.environ['PATH']\n" + GOOD
+    )
+    argv = [sys.executable, str(program(tmp_path, code)), "{request}", "{out}"]
+    lines = (
+        f'argv = {json.dumps(argv)}\nenv = {{LEVEL = "7 {{language}}"}}\n'
+        'request = {items = [{t = "{text}", n = "{seed}", s = "{seconds}"}]}'
+    )
+    engine = CommandSpeaker(preset=preset(tmp_path, lines))
+    speak(engine, tmp_path / "out.wav", 'a "b" é')
+
+
+def test_other_kinds_of_sound_are_taken_too(tmp_path: Path) -> None:
+    ffmpeg("-f", "lavfi", "-i", "sine=440:d=1", tmp_path / "made.flac")
+    code = f"import shutil; shutil.copy({str(tmp_path / 'made.flac')!r}, sys.argv[3] + '/x.flac')"
+    engine = speaker(tmp_path, code, rest='[output]\nglob = "{work}/*.flac"\n')
+    speak(engine, tmp_path / "out.wav")
+    samples, rate = read(tmp_path / "out.wav")
+    assert (len(samples), rate) == (44100, 44100)
+
+
+# ---------------------------------------------------------------- pictures
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("-frames:v 20", "made 20 frames of 50"),
+        ("-frames:v 50 -s 64x64", "64x64, the shot's 160x120"),
+        ("-frames:v 46", ""),
+        ("-frames:v 99", ""),
+        ("-vn", "cannot be read as video|wrote nothing"),
+    ],
+)
+def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Path) -> None:
+    video, audio = tmp_path / "in.mp4", write_babble(tmp_path / "in.wav", 2.0, 16000)
+    source = "testsrc=size=160x120:rate=25"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 50, "-pix_fmt", "yuv420p", video)
+    from dubkit.media import ffmpeg_path
+
+    argv = [
+        ffmpeg_path(), "-nostdin", "-v", "error", "-stream_loop", "-1", "-i", "{video}",
+        "-i", "{audio}", *code.split(), "-t", "5", "-pix_fmt", "yuv420p", "{out}",
+    ]  # fmt: skip
+    file = preset(tmp_path, f"argv = {json.dumps(argv)}", kind="lipsyncer")
+    engine, out = CommandLipSyncer(preset=file), tmp_path / "out.mp4"
+    if told:
+        with pytest.raises(PluginError, match=told):
+            engine.lipsync(video, audio, out, progress=lambda *_: None)
+        assert not out.exists()
+    else:
+        engine.lipsync(video, audio, out, progress=lambda *_: None)
+        times = [time for time, _ in frames(out)]
+        assert times == pytest.approx([number / 25 for number in range(50)], abs=0.001)
+
+
+def test_a_converter_of_one_line(tmp_path: Path) -> None:
+    from dubkit.media import ffmpeg_path
+
+    argv = [ffmpeg_path(), "-nostdin", "-i", "{audio}", "-af", "volume=0.5", "{out}"]
+    engine = CommandConverter(
+        preset=preset(tmp_path, f"argv = {json.dumps(argv)}", kind="converter")
+    )
+    audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
+    engine.convert(audio, tmp_path / "out.wav", voice=Voice())
+    assert abs(read(tmp_path / "out.wav")[0]).max() == pytest.approx(
+        abs(read(audio)[0]).max() / 2, rel=0.01
+    )
+
+
+# ---------------------------------------------------------------- a worker
+
+
+def worker(folder: Path, run: str = "", **settings: object) -> CommandSpeaker:
+    argv = [sys.executable, str(TOOLS / "worker.py")]
+    lines = (
+        f'how = "worker"\nargv = {json.dumps(argv)}\nstart_timeout = 5\n{run}\n'
+        'request = {text = "{text}", out = "{out}"}'
+    )
+    return CommandSpeaker(preset=preset(folder, lines), **settings)
+
+
+def pid_of(engine: CommandSpeaker, folder: Path) -> int:
+    note = folder / "pid.txt"
+    speak(engine, folder / "out.wav", f"!pid {note}")
+    return int(note.read_text())
+
+
+def test_a_worker_keeps_the_contract(tmp_path: Path) -> None:
+    check_speaker(worker(tmp_path), language="en")
+
+
+def test_a_worker_is_started_once(tmp_path: Path) -> None:
+    engine = worker(tmp_path)
+    pids = {pid_of(engine, tmp_path) for _ in range(3)}
+    assert len(pids) == 1
+    del engine
+    assert is_gone(pids.pop())
+
+
+@pytest.mark.parametrize(
+    ("order", "told", "lives"),
+    [
+        ("!die", r"the worker ended \(status 3\).*out of memory", False),
+        ("!hang", "did not answer in 1 s", False),
+        ("!refuse", "the worker says: I will not", True),
+        ("!nothing", "wrote nothing", True),
+    ],
+)
+def test_a_worker_that_fails_is_there_for_the_next(
+    order: str, told: str, lives: bool, tmp_path: Path
+) -> None:
+    engine = worker(tmp_path, "timeout = 1")
+    first = pid_of(engine, tmp_path)
+    with pytest.raises(PluginError, match=told):
+        speak(engine, tmp_path / "out.wav", order)
+    assert (pid_of(engine, tmp_path) == first) is lives
+    assert lives or is_gone(first)
+
+
+@pytest.mark.parametrize("order", ["!garbage", "!other x"])
+def test_what_is_no_answer_is_overheard(order: str, tmp_path: Path) -> None:
+    speak(worker(tmp_path), tmp_path / "out.wav", order)
+
+
+def test_a_worker_may_be_asked_by_many_at_once(tmp_path: Path) -> None:
+    engine = worker(tmp_path, "parallel = 4")
+
+    def one(number: int) -> None:
+        speak(engine, tmp_path / f"{number}.wav", "x" * 10 * number)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(1, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lengths = [len(read(tmp_path / f"{number}.wav")[0]) for number in range(1, 6)]
+    assert lengths == pytest.approx([0.7 * 16000 * number for number in range(1, 6)])
+
+
+@pytest.mark.parametrize("end", ["exit", "interrupt"])
+def test_a_worker_ends_with_us(end: str, tmp_path: Path) -> None:
+    file = worker(tmp_path).preset
+    note = tmp_path / "pid.txt"
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom dubkit import Voice\n"
+        "from dubkit_plugins.command import CommandSpeaker\n"
+        f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
+        "say = lambda text: engine.speak(text, Path(sys.argv[1]), language='en',\n"
+        "    voice=Voice(), seconds=None, seed=1)\n"
+        f"say('!pid {note}')\n" + ("say('!hang')\n" if end == "interrupt" else "")
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "out.wav")],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugins")},
+    )
+    if end == "interrupt":
+        for _ in range(100):
+            if note.exists() and note.read_text():
+                break
+            time.sleep(0.1)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+    errors = child.communicate(timeout=20)[1]
+    assert (b"KeyboardInterrupt" in errors) is (end == "interrupt"), errors
+    assert is_gone(int(note.read_text()))

@@ -1,0 +1,491 @@
+"""Each preset of ``examples/presets`` on a stand-in for its tool: a small program, or a server,
+that takes that tool's own arguments and no others, in a folder laid out like the tool's."""
+
+import os
+import re
+import sys
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_samples import ffmpeg, frames
+
+from dubkit import PluginError, Reference, UsageError, Voice
+from dubkit.media import ffmpeg_path
+from dubkit.testing import check_converter, check_lipsyncer, check_speaker
+from dubkit.testing.samples import write_babble
+from dubkit_plugins import presets
+from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+
+PRESETS = Path(__file__).parents[2] / "examples/presets"
+TOOLS = Path(__file__).parents[1] / "data/tools"
+
+
+def read(path: Path) -> tuple[np.ndarray, int]:
+    with wave.open(str(path)) as sound:
+        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32768
+        return samples.reshape(-1, sound.getnchannels())[:, 0], sound.getframerate()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A stand-in, set up as the preset says."""
+
+    stem: str
+    program: str
+    """Where in its repository the program is, or the name of a command."""
+    files: tuple[str, ...] = ()
+    """What its repository has besides."""
+    settings: str = ""
+    """What the user sets, ``{repo}`` for where the tool is."""
+
+
+REPOSITORIES = (
+    Tool(
+        "so_vits_svc", "inference_main.py",
+        ("logs/44k/G_37600.pth", "logs/44k/config.json", "pretrain/"),
+        "repo={repo},python={python},speaker=alice",
+    ),
+    Tool(
+        "so_vits_svc_fork", "svc", ("logs/44k/G_10.pth", "configs/44k/config.json"),
+        "svc={repo}/svc,folder={repo},speaker=alice",
+    ),
+    Tool(
+        "rvc", "tools/infer_cli.py",
+        ("assets/weights/voice.pth", "assets/hubert/hubert_base.pt", "assets/rmvpe/rmvpe.pt"),
+        "repo={repo},python={python}",
+    ),
+    Tool("xtts", "tts", (), "tts={repo}/tts"),
+    Tool("f5_tts", "f5-tts_infer-cli", (), "program={repo}/f5-tts_infer-cli"),
+    Tool(
+        "wav2lip", "inference.py",
+        ("checkpoints/wav2lip_gan.pth", "face_detection/detection/sfd/s3fd.pth", "temp/"),
+        "repo={repo},python={python}",
+    ),
+    Tool(
+        "musetalk", "scripts/inference.py",
+        ("models/musetalkV15/unet.pth", "models/musetalkV15/musetalk.json", "models/whisper/",
+         "models/sd-vae/", "models/dwpose/", "models/face-parse-bisent/"),
+        "repo={repo},python={python}",
+    ),
+    Tool(
+        "latentsync", "scripts/inference.py",
+        ("configs/unet/stage2_512.yaml", "checkpoints/latentsync_unet.pt",
+         "checkpoints/whisper/tiny.pt"),
+        "repo={repo},python={python}",
+    ),
+    Tool(
+        "geneface_plus_plus", "inference/genefacepp_infer.py",
+        ("checkpoints/audio2motion_vae/", "checkpoints/motion2video_nerf/may_torso/",
+         "deep_3drecon/BFM/index_mp468_from_mesh35709.npy"),
+        "repo={repo},python={python}",
+    ),
+)  # fmt: skip
+BY_STEM = {tool.stem: tool for tool in REPOSITORIES}
+KINDS = {"speaker": CommandSpeaker, "converter": CommandConverter, "lipsyncer": CommandLipSyncer}
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools call ffmpeg by its name; and the user has read XTTS's licence."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ffmpeg").symlink_to(ffmpeg_path())
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("COQUI_TOS_AGREED", "1")
+
+
+def installed(tool: Tool, folder: Path) -> Path:
+    """Lay the stand-in out as the tool's own repository is."""
+    repo = folder / "a tool's folder"
+    program = repo / tool.program
+    program.parent.mkdir(parents=True)
+    source = (TOOLS / f"{tool.stem}.py").read_text()
+    beside = f"import sys; sys.path.insert(0, {str(TOOLS)!r})\n"
+    program.write_text(f"#!{sys.executable}\n{beside}{source}")
+    program.chmod(0o755)
+    for name in tool.files:
+        path = repo / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            path.mkdir()
+        else:
+            path.write_text('{"spk": {"alice": 0}}')
+    if tool.stem == "rvc":
+        (repo / ".env").write_text("weight_root = assets/weights\nrmvpe_root = assets/rmvpe\n")
+    return repo
+
+
+def settings_of(tool: Tool, repo: Path) -> str:
+    return tool.settings.format(repo=repo, python=sys.executable)
+
+
+def engine_of(stem: str, folder: Path, more: str = "", preset: Path | None = None):
+    tool = BY_STEM[stem]
+    repo = installed(tool, folder)
+    kind = presets.tomllib.loads((PRESETS / f"{stem}.toml").read_text())["kind"]
+    chosen = settings_of(tool, repo) + more
+    return KINDS[kind](preset=preset or PRESETS / f"{stem}.toml", set=chosen), repo
+
+
+def contents(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def test_each_preset_is_whole_and_says_what_it_was_checked_against() -> None:
+    files = sorted(PRESETS.glob("*.toml"))
+    assert {f.stem for f in files} >= {*BY_STEM, "gpt_sovits", "cosyvoice"}
+    for file in files:
+        table = presets.tomllib.loads(file.read_text())
+        way = "http" if "http" in table else "run"
+        preset = presets.load(file, table["kind"], way)
+        assert preset.homepage.startswith("https://"), file
+        assert preset.licence and preset.checked and preset.needs.install.strip(), file
+
+
+@pytest.mark.parametrize("stem", BY_STEM)
+def test_what_is_missing_is_said_with_how_to_get_it(stem: str, tmp_path: Path) -> None:
+    table = presets.tomllib.loads((PRESETS / f"{stem}.toml").read_text())
+    wrong = BY_STEM[stem].settings.format(repo=tmp_path / "nowhere", python=tmp_path / "none")
+    problems = KINDS[table["kind"]](preset=PRESETS / f"{stem}.toml", set=wrong).check()
+    assert len(problems) == 1 and "nowhere" in problems[0]
+    assert table["needs"]["install"].strip()[:30] in problems[0]
+
+
+def test_a_missing_weight_is_named(tmp_path: Path) -> None:
+    engine, repo = engine_of("wav2lip", tmp_path)
+    assert engine.check() == []
+    (repo / "checkpoints/wav2lip_gan.pth").unlink()
+    assert "wav2lip_gan.pth" in engine.check()[0]
+    assert "s3fd" not in engine.check()[0].partition("To install")[0]
+
+
+# ---------------------------------------------------------------- converters
+
+
+@pytest.mark.parametrize(
+    ("stem", "rate"), [("so_vits_svc", 44100), ("so_vits_svc_fork", 44100), ("rvc", 40000)]
+)
+def test_a_converter_makes_the_same_speech_in_another_voice(
+    stem: str, rate: int, tmp_path: Path
+) -> None:
+    engine, repo = engine_of(stem, tmp_path)
+    before = contents(repo)
+    audio, out = write_babble(tmp_path / "in.wav", 2.0, 24000), tmp_path / "out.wav"
+    engine.convert(audio, out, voice=Voice())
+    given, (made, made_rate) = read(audio)[0], read(out)
+    assert made_rate == rate
+    assert len(made) / rate == pytest.approx(2.0, abs=0.01)
+    at_first = np.interp(np.arange(48000) / 24000, np.arange(len(made)) / rate, made)
+    assert np.corrcoef(at_first, given)[0, 1] < -0.95  # the stand-in turns it upside down
+    assert np.abs(made).max() == pytest.approx(np.abs(given).max() / 2, rel=0.15)
+    assert contents(repo) - before <= {"raw", "results"}  # nothing is left in its folder
+
+
+@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc"])
+def test_a_converter_keeps_the_contract(stem: str, tmp_path: Path) -> None:
+    check_converter(engine_of(stem, tmp_path)[0])
+
+
+def test_the_voice_named_by_the_core_goes_before_the_setting(tmp_path: Path) -> None:
+    engine, _ = engine_of("so_vits_svc", tmp_path)
+    audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
+    with pytest.raises(PluginError, match="'bob'"):
+        engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob"))
+
+
+def test_a_voice_must_be_named_where_the_tool_wants_one(tmp_path: Path) -> None:
+    engine, _ = engine_of("so_vits_svc", tmp_path, ",speaker=")
+    audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
+    with pytest.raises(UsageError, match="name of a voice"):
+        engine.convert(audio, tmp_path / "out.wav", voice=Voice())
+
+
+def test_sound_that_the_tool_cannot_read_is_a_failure_though_it_ends_well(tmp_path: Path) -> None:
+    engine, _ = engine_of("so_vits_svc_fork", tmp_path)
+    (tmp_path / "in.wav").write_bytes(b"RIFF nothing")
+    with pytest.raises(PluginError, match=r"wrote nothing to .*Failed to load"):
+        engine.convert(tmp_path / "in.wav", tmp_path / "out.wav", voice=Voice())
+
+
+# ---------------------------------------------------------------- speakers
+
+
+def clip(folder: Path, seconds: float = 4.0) -> Voice:
+    path = write_babble(folder / "clip.wav", seconds, 24000)
+    return Voice(references=(Reference(path, "Good morning.", "en"),))
+
+
+@pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
+def test_a_speaker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
+    check_speaker(engine_of(stem, tmp_path)[0], language="en")
+
+
+@pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
+@pytest.mark.parametrize("text", ["--out_path", "-5°, \"quoted\" $HOME `ls` {speaker} 'x'; rm -rf"])
+def test_any_text_is_text(stem: str, text: str, tmp_path: Path) -> None:
+    engine, _ = engine_of(stem, tmp_path)
+    out = tmp_path / "out.wav"
+    engine.speak(text, out, language="en-GB", voice=clip(tmp_path), seconds=2.0, seed=1)
+    samples, rate = read(out)
+    assert rate == 24000
+    assert len(samples) / rate == pytest.approx(max(0.3, 0.07 * len(text)), abs=0.001)
+
+
+def test_xtts_speaks_in_its_own_voices_and_in_the_clip_s(tmp_path: Path) -> None:
+    engine, _ = engine_of("xtts", tmp_path)
+    assert engine.clones and "Ana Florence" in engine.voices("zh-Hans")
+    assert not engine.voices("sw")
+    made = []
+    for number, voice in enumerate([Voice("Craig Gutsy"), clip(tmp_path)]):
+        out = tmp_path / f"{number}.wav"
+        engine.speak("Bom dia.", out, language="pt-BR", voice=voice, seconds=None, seed=1)
+        made.append(read(out)[0])
+    assert not np.array_equal(*made)
+    with pytest.raises(UsageError, match="does not speak sw"):
+        engine.speak("Jambo.", tmp_path / "x", language="sw", voice=Voice(), seconds=None, seed=1)
+    with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
+        engine.speak(
+            "x", tmp_path / "x", language="en", voice=Voice("Nobody"), seconds=None, seed=1
+        )
+
+
+def test_xtts_does_not_wait_for_an_answer_to_its_licence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _ = engine_of("xtts", tmp_path)
+    monkeypatch.delenv("COQUI_TOS_AGREED")
+    with pytest.raises(PluginError, match="EOF"):
+        engine.speak("x", tmp_path / "x", language="en", voice=Voice(), seconds=None, seed=1)
+
+
+def test_f5_needs_a_clip(tmp_path: Path) -> None:
+    engine, _ = engine_of("f5_tts", tmp_path)
+    with pytest.raises(UsageError, match="clip"):
+        engine.speak("x", tmp_path / "x", language="en", voice=Voice(), seconds=None, seed=1)
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools' libraries, as far as the workers use them."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOOLS / "packages"), str(TOOLS)]))
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize("stem", ["xtts_worker", "f5_tts_worker"])
+def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
+    engine = CommandSpeaker(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
+    assert engine.check() == []
+    check_speaker(engine, language="en")
+    out = tmp_path / "out.wav"
+    text = 'Any "text"\u2028 {is} \\ text, \U0001f600'
+    engine.speak(text, out, language="en", voice=clip(tmp_path), seconds=None, seed=1)
+    samples, rate = read(out)
+    assert len(samples) / rate == pytest.approx(0.07 * len(" ".join(text.split())), abs=0.001)
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_worker_tells_what_its_library_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = CommandSpeaker(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
+    wishes = {"language": "en", "seconds": None, "seed": 1}
+    with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
+        engine.speak("x", tmp_path / "x.wav", voice=Voice("Nobody"), **wishes)
+    engine.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
+    monkeypatch.delenv("COQUI_TOS_AGREED")
+    other = CommandSpeaker(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
+    with pytest.raises(PluginError, match=r"the worker ended .*EOF"):
+        other.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
+
+
+# ---------------------------------------------------------------- lip-syncers
+
+
+def shot(folder: Path, count: int, size: str = "320x240", rate: int = 25) -> tuple[Path, Path]:
+    """A picture and its sound, in a folder whose name no shell would bear."""
+    place = folder / "my talk.dubkit; x"
+    place.mkdir(exist_ok=True)
+    video = place / "shot 1.mp4"
+    source = f"testsrc2=size={size}:rate={rate}"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", count, "-pix_fmt", "yuv420p", video)
+    return video, write_babble(place / "voice 1.wav", count / rate, 16000)
+
+
+@pytest.mark.parametrize("stem", ["wav2lip", "musetalk", "latentsync"])
+@pytest.mark.parametrize("count", [10, 51])
+def test_a_lip_syncer_draws_the_mouth_alone_and_keeps_every_frame(
+    stem: str, count: int, tmp_path: Path
+) -> None:
+    engine, repo = engine_of(stem, tmp_path)
+    assert engine.frame_rate == 25
+    before = contents(repo)
+    video, audio = shot(tmp_path, count)
+    out = tmp_path / "out.mp4"
+    engine.lipsync(video, audio, out, progress=lambda *_: None)
+    old, new = frames(video), frames(out)
+    assert len(old) == len(new) == count
+    for (at, was), (now, made) in zip(old, new, strict=True):
+        assert at == pytest.approx(now, abs=0.001)
+        changed = np.abs(was.astype(int) - made) > 40
+        mouth = np.zeros_like(changed)
+        mouth[140:208, 102:218] = True
+        assert changed[150:198, 112:208].mean() > 0.4
+        assert changed[~mouth].mean() < 0.01
+    assert contents(repo) - before <= {"temp/result.avi", "temp"}
+
+
+@pytest.mark.parametrize("stem", ["wav2lip", "musetalk", "latentsync"])
+def test_a_lip_syncer_keeps_the_contract(stem: str, tmp_path: Path) -> None:
+    check_lipsyncer(engine_of(stem, tmp_path)[0])
+
+
+def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
+    engine, _ = engine_of("geneface_plus_plus", tmp_path)
+    video, audio = shot(tmp_path, 31, "512x512")
+    engine.lipsync(video, audio, tmp_path / "out.mp4", progress=lambda *_: None)
+    assert len(frames(tmp_path / "out.mp4")) == 31
+    video, audio = shot(tmp_path / "bin", 31, "320x240")
+    with pytest.raises(PluginError, match="512x512, the shot's 320x240"):
+        engine.lipsync(video, audio, tmp_path / "out.mp4", progress=lambda *_: None)
+
+
+# ---------------------------------------------------------------- a wrong preset is found out
+
+
+@pytest.mark.parametrize(
+    ("stem", "right", "wrong"),
+    [
+        ("so_vits_svc", '"-f0p"', '"--f0_method"'),
+        ("so_vits_svc", 'to = "raw/{id}.wav"', 'to = "{work}/{id}.wav"'),
+        ("so_vits_svc", '"-wf", "wav"', '"-wf", "flac"'),
+        ("so_vits_svc", "results/{id}.wav_*.wav", "results/{id}.wav"),
+        ("so_vits_svc_fork", '"infer", ', ""),
+        ("so_vits_svc_fork", '"-fm"', '"--f0"'),
+        ("rvc", '"--opt_path"', '"--output_path"'),
+        ("rvc", "tools/infer_cli.py", "infer_cli.py"),
+        ("xtts", "--language_idx", "--language"),
+        ("xtts", "xtts_v2", "xtts"),
+        ("xtts", "rate = 24000", "rate = 22050"),
+        ("f5_tts", "--gen_file", "--text_file"),
+        ("f5_tts", '"--ref_text={reference_text}", ', ""),
+        ("wav2lip", "--face", "--video"),
+        ("wav2lip", 'cwd = "{settings.repo}"', 'cwd = "{work}"'),
+        ("musetalk", "-m\", \"scripts.inference", "scripts/inference.py\", \"x"),
+        ("musetalk", "video_path =", "video ="),
+        ("musetalk", "results/v15/out.mp4", "results/out.mp4"),
+        ("latentsync", "--video_out_path", "--out_path"),
+        ("latentsync", "rate = 16000", "rate = 24000"),
+        ("geneface_plus_plus", "--drv_aud", "--drv_audio"),
+        ("geneface_plus_plus", "voice.wav", "voice.ogg"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path: Path) -> None:
+    text = (PRESETS / f"{stem}.toml").read_text()
+    assert right in text
+    broken = tmp_path / f"{stem}.toml"
+    broken.write_text(text.replace(right, wrong))
+    engine, _ = engine_of(stem, tmp_path, preset=broken)
+    out = tmp_path / "out"
+    with pytest.raises(PluginError):
+        if isinstance(engine, CommandSpeaker):
+            voice = clip(tmp_path)
+            engine.speak("A text.", out, language="en", voice=voice, seconds=None, seed=1)
+        elif isinstance(engine, CommandConverter):
+            engine.convert(write_babble(tmp_path / "a.wav", 1, 24000), out, voice=Voice())
+        else:
+            size = "512x512" if stem.startswith("geneface") else "320x240"
+            video, audio = shot(tmp_path, 25, size)
+            engine.lipsync(video, audio, out, progress=lambda *_: None)
+
+
+# ---------------------------------------------------------------- reading one
+
+
+def written(folder: Path, **changes: str) -> Path:
+    """A small preset with some of it changed."""
+    text = (PRESETS / "rvc.toml").read_text()
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (folder / "rvc.toml").write_text(text)
+    return folder / "rvc.toml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("argv = [", "arguments = [", "has no key 'arguments'.*argv"),
+        ('licence = "', 'license = "', "has no key 'license'.*licence"),
+        ("{settings.voice}", "{settings.voise}", "no placeholder {settings.voise}.*settings.voice"),
+        ('"{audio}"', '"{text}"', "no placeholder {text}.*audio"),
+        ('kind = "converter"', 'kind = "speaker"', "for a speaker, not for a converter"),
+        ('kind = "converter"', 'kind = "converters"', "'converters'.*one of"),
+        ("timeout = 900", 'timeout = "long"', "timeout is a number, not 'long'"),
+        ('path = "{out}"', 'path = "{out}"\nglob = "*"', "one of path and glob"),
+        ("[settings]", "[[settings]]", "settings"),
+        ("[run]", "[run", "not TOML"),
+        ("[run]", '[[stage]]\ninput = "audio"\nto = "x"\npad = -1\n[run]', "pad is -1"),
+        ("[run]", '[run]\nhow = "batch"', "'batch'.*once, worker"),
+        ("[run]", '[run]\nhow = "worker"', "cannot know"),
+        ('"{python}",', '"{python}", 5,', "argv holds 5"),
+    ],
+)
+def test_what_is_wrong_with_a_preset_is_said(old: str, new: str, told: str, tmp_path: Path) -> None:
+    text = (PRESETS / "rvc.toml").read_text()
+    assert old in text
+    (tmp_path / "rvc.toml").write_text(text.replace(old, new))
+    with pytest.raises(UsageError) as refusal:
+        CommandConverter(preset=tmp_path / "rvc.toml")
+    assert re.search(told, f"{refusal.value.message} {refusal.value.hint}")
+
+
+def test_a_preset_for_the_other_adapter_is_refused() -> None:
+    with pytest.raises(UsageError, match="no \\[run\\]"):
+        CommandSpeaker(preset=PRESETS / "gpt_sovits.toml")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("voise=x", "no setting 'voise'"),
+        ("index_rate=much", "is a number"),
+        ("voice", "no setting"),
+        ("singer.voice=x", "'singer' is no kind"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(given: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        CommandConverter(preset=PRESETS / "rvc.toml", set=given)
+
+
+def test_settings_may_hold_commas_and_be_for_one_kind() -> None:
+    chosen = "voice=a,b.pth,index_rate=1,lipsyncer.checkpoint=x,converter.transpose=-3"
+    settings = presets.load(PRESETS / "rvc.toml", "converter", "run", chosen).settings
+    assert settings["voice"] == "a,b.pth"
+    assert (settings["index_rate"], settings["transpose"]) == (1.0, -3)
+    assert settings["python"] == f"{Path.home()}/RVC/venv/bin/python"
+
+
+def test_without_a_preset_it_says_where_presets_are() -> None:
+    for kind, engine in KINDS.items():
+        problem = engine().check()[0]
+        known = {"speaker": "xtts", "converter": "rvc", "lipsyncer": "wav2lip"}[kind]
+        assert "no preset is set" in problem and known in problem and "cosyvoice" not in problem
+
+
+def test_presets_that_come_with_dubkit_go_by_name() -> None:
+    assert "RVC" in CommandConverter(preset=Path("rvc")).check()[0]
+    with pytest.raises(UsageError, match="no preset named 'rcv'") as refusal:
+        CommandConverter(preset=Path("rcv"))
+    assert "so_vits_svc" in refusal.value.hint
+
+
+def test_each_kind_may_have_its_own_preset(tmp_path: Path) -> None:
+    chosen = {"converter": PRESETS / "rvc.toml", "lipsyncer": PRESETS / "wav2lip.toml"}
+    assert "RVC" in CommandConverter(**chosen).check()[0]
+    assert "Wav2Lip" in CommandLipSyncer(**chosen).check()[0]
