@@ -51,6 +51,7 @@ from .types import (
     Voice,
     Word,
 )
+from .voiceprint import embed_each
 
 __version__ = "0.1.0"
 
@@ -91,6 +92,7 @@ __all__ = [
     "VideoStream",
     "Voice",
     "Word",
+    "embed_each",
     "language_name",
     "run",
     "transcribe",

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from . import auto, dubbing, engines, languages, media, mixing, mux, results, workspace
+from . import (
+    auto,
+    clips,
+    dubbing,
+    engines,
+    languages,
+    media,
+    mixing,
+    mux,
+    results,
+    voiceprint,
+    workspace,
+)
 from .results import Shown
-from .runs import Run
+from .runs import Run, audio, sound_key
 from .source_text import SourceText
-from .types import Track
+from .types import Track, Voice
 from .workspace import Workspace, key_of
 
 
@@ -30,7 +44,8 @@ def dubbed(
     choice = auto.speaker(options, language)
     engine = engines.load("speakers", choice.spec, choice.settings)
     speakers = [cue.speaker for cue in track.cues]
-    voices = dubbing.voices_for(engine, language, options.voice, speakers or [None])
+    matched = _matched(run, work, text, track, choice, engine)
+    voices = dubbing.voices_for(engine, language, options.voice, speakers or [None], matched)
     script = dubbing.lines(track, text.track, voices.__getitem__)
     end = run.media.duration if run.media and run.media.duration else _end(track)
     job = dubbing.Job(
@@ -112,6 +127,89 @@ def dubbed(
     listed = run.folder / f"{run.stem}.{language}.dub.json"
     work.output(listed, key_of(report=whole), write, force=options.force)
     return [out, listed]
+
+
+def _matched(
+    run: Run, work: Workspace, text: SourceText, track: Track, choice: auto.Choice, engine: Any
+) -> dict[str, str]:
+    """The engine's voices most like those of the speakers, by way of ``voices.<language>.json``.
+
+    It is matching, not cloning: nobody's voice is imitated.
+    """
+    names = engine.voices(track.language)
+    if run.options.voice or len(names) < 2 or not run.stream or not track.cues:
+        return {}
+    sample = max((cue.text for cue in track.cues), key=len)
+
+    def make(path: Path) -> tuple[()]:
+        with run.timed("match voices"):
+            people: dict[str, list[tuple[float, float]]] = {}
+            for cue in text.track.cues:
+                end = cue.words[-1].end if cue.words else cue.end
+                people.setdefault(cue.speaker or "", []).append((cue.start, end))
+            sound = _samples(audio(run, work))
+            originals = {
+                name: voiceprint.voiceprint(_cut(sound, voiceprint.cleanest(sound, spans)))
+                for name, spans in people.items()
+            }
+            heard = {name: one for name, one in originals.items() if one.embedding.any()}
+            voices = voiceprint.voiceprints(names, speak)
+            workspace.write_json(path, voiceprint.assign(heard, voices) if voices else {})
+        return ()
+
+    def speak(name: str) -> Any:
+        part = work.folder / f"voice{workspace.PART}.wav"
+        try:
+            engine.speak(
+                " ".join(sample.split()),
+                part,
+                language=track.language,
+                voice=Voice(name),
+                seconds=None,
+                seed=0,
+            )
+            return _thirds(clips.load(part))
+        except (Exception, SystemExit):  # anybody's code; a voice that fails is not chosen
+            return _thirds(())
+        finally:
+            part.unlink(missing_ok=True)
+
+    key = key_of(
+        sound=sound_key(run, work),
+        speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
+        engine=engines.identity("speakers", choice.spec, choice.settings),
+        voices=list(names),
+    )
+    try:
+        path = work.step(f"voices.{track.language}.json", key, make)
+        read = json.loads(path.read_text("utf-8"))
+        return {str(name): str(voice) for name, voice in read.items()}
+    except (ValueError, AttributeError):  # somebody's edit that is no JSON
+        return {}
+
+
+def _samples(path: Path) -> Any:
+    import numpy as np
+
+    with wave.open(str(path), "rb") as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return sound.astype(np.float32) / 32768
+
+
+def _cut(sound: Any, spans: Sequence[tuple[float, float]]) -> Any:
+    import numpy as np
+
+    rate = voiceprint.RATE
+    parts = [sound[int(start * rate) : int(end * rate)] for start, end in spans]
+    return np.concatenate(parts) if parts else sound[:0]
+
+
+def _thirds(samples: Any) -> Any:
+    """48 kHz to 16 kHz: every three samples as one, which is filter enough for a likeness."""
+    import numpy as np
+
+    whole = np.asarray(samples, np.float32)
+    return whole[: len(whole) // 3 * 3].reshape(-1, 3).mean(axis=1)
 
 
 def _video(run: Run, language: str) -> Path:

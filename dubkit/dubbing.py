@@ -273,12 +273,17 @@ def _drop_old(job: Job, script: Sequence[Line]) -> None:
 
 
 def voices_for(
-    engine: Any, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
+    engine: Any,
+    language: str,
+    chosen: Sequence[str],
+    speakers: Sequence[str | None],
+    matched: Mapping[str, str],
 ) -> Mapping[str | None, Voice]:
     """A voice for each speaker, the same from the first line to the last.
 
-    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``. Without a choice each speaker gets the
-    next of the engine's voices. Raises UsageError for a voice or a speaker that is not there.
+    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``; ``matched`` the voices that are like the
+    speakers' own ("" is who has no name). Without either a speaker gets the next of the engine's
+    voices. Raises UsageError for a voice or a speaker that is not there.
     """
     names = list(engine.voices(language))
     if not names:
@@ -304,7 +309,9 @@ def voices_for(
     found: dict[str | None, Voice] = {}
     for speaker in speakers:
         if speaker not in found:
-            own = given.get(speaker or "") or everyone or free[len(found) % len(free)]
+            alike = matched.get(speaker or "", "")
+            own = given.get(speaker or "") or everyone or (alike if alike in names else "")
+            own = own or free[len(found) % len(free)]
             found[speaker] = Voice(own)
     return found
 

@@ -21,7 +21,6 @@ from . import (
     embedded,
     engines,
     languages,
-    media,
     recognition,
     report,
     results,
@@ -33,7 +32,7 @@ from . import (
 from .hooks import Progress
 from .options import EMBEDDED, Options, from_keywords
 from .profiles import limits, primary
-from .runs import Run
+from .runs import AUDIO, Run, audio, sound_key
 from .source_text import SourceText
 from .types import (
     Media,
@@ -47,7 +46,6 @@ from .workspace import Workspace, content_of, key_of
 
 log = logging.getLogger("dubkit")
 
-AUDIO = "audio.wav"
 TRANSCRIPT = "transcript.json"
 
 
@@ -159,7 +157,7 @@ def _extracted(run: Run, stream: SubtitleStream, out: Path) -> list[str]:
 def _transcript(run: Run, work: Workspace) -> Path:
     """``transcript.json``: what was said, with times, as the engine heard it."""
     options, chosen = run.options, run.transcriber
-    sound = _sound_key(run, work)
+    sound = sound_key(run, work)
     key = key_of(
         sound=sound,
         engine=engines.identity("transcribers", chosen.spec, chosen.settings),
@@ -175,11 +173,11 @@ def _transcript(run: Run, work: Workspace) -> Path:
                 _translator(run, options.language, target, now=True)
         with run.timed("load"):
             transcriber = engines.load("transcribers", chosen.spec, chosen.settings)
-        audio = _audio(run, work)
+        wav = audio(run, work)
         with run.timed("transcribe"):
             folder = work.folder_for("transcribe", key)
             heard = recognition.transcribe(
-                transcriber, chosen.spec, audio, options, folder, run.progress
+                transcriber, chosen.spec, wav, options, folder, run.progress
             )
         for part, seconds in heard.timings.items():
             run.timings[f"transcribe: {part}"] = seconds
@@ -188,22 +186,6 @@ def _transcript(run: Run, work: Workspace) -> Path:
         return [*work.warnings_of(AUDIO), *heard.warnings]
 
     return work.step(TRANSCRIPT, key, make)
-
-
-def _sound_key(run: Run, work: Workspace) -> str:
-    assert run.media and run.stream
-    return key_of(source=work.hash_source(run.media.path), stream=run.stream.index)
-
-
-def _audio(run: Run, work: Workspace) -> Path:
-    """The sound for the engines, a 16 kHz mono WAV file."""
-
-    def extract(wav: Path) -> list[str]:
-        assert run.media and run.stream
-        with run.timed("audio"):
-            return media.extract_audio(run.media, run.stream, wav, run.report("audio"))
-
-    return work.step(AUDIO, _sound_key(run, work), extract)
 
 
 def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
@@ -291,7 +273,7 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         with run.timed(f"translate {target}"):
             job = job_of(run, choice, target)
             if job.engine.needs_audio:
-                job = replace(job, audio=_audio(run, work))
+                job = replace(job, audio=audio(run, work))
             journal = work.folder / f"translations.{target}.jsonl"
             made = translation.translate(job, track, journal, run.progress)
         if run.retimed and not options.bilingual:

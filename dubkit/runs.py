@@ -12,6 +12,9 @@ from .errors import UsageError
 from .hooks import Progress
 from .options import Options
 from .types import AudioStream, Media
+from .workspace import Workspace, key_of
+
+AUDIO = "audio.wav"
 
 
 class Run:
@@ -85,3 +88,20 @@ class Run:
         """The progress of a step that tells seconds of media done."""
         total = self.media.duration if self.media else 0.0
         return lambda done: self.progress(step, done, total)
+
+
+def sound_key(run: Run, work: Workspace) -> str:
+    """The key of all that is made from the sound that is heard."""
+    assert run.media and run.stream
+    return key_of(source=work.hash_source(run.media.path), stream=run.stream.index)
+
+
+def audio(run: Run, work: Workspace) -> Path:
+    """The sound for the engines, a 16 kHz mono WAV file."""
+
+    def extract(wav: Path) -> list[str]:
+        assert run.media and run.stream
+        with run.timed("audio"):
+            return media.extract_audio(run.media, run.stream, wav, run.report("audio"))
+
+    return work.step(AUDIO, sound_key(run, work), extract)

@@ -89,14 +89,14 @@ def test_the_report_tells_each_line(film):
     assert report["generated_speech"] is True and report["speaker"] == "Hum"
     assert [line["source"] for line in report["lines"]] == LINES
     for line in report["lines"]:
-        assert line["voice"] == "low" and line["text"] and line["spoken"] > 0.3
+        assert line["voice"] in ("low", "high") and line["text"] and line["spoken"] > 0.3
         assert abs(line["start"] - line["slot"][0]) <= 0.3 or "shifted" in line["steps"]
     assert report["totals"]["lines"] == report["totals"]["spoken"] == len(LINES)
 
 
 def test_a_second_run_does_nothing_and_one_line_is_one_line(film, log):
     assert dub(film).status == 0
-    assert len(log()) == len(LINES)
+    assert len(log()) == len(LINES) + 2  # each voice once, to be matched
     before = times(film[0].parent)
     ran = dub(film)
     assert ran.status == 0 and log() == [] and "nothing was done" in ran.err, ran
@@ -139,6 +139,21 @@ def test_voices(film, log):
     assert {(line["speaker"], line["voice"]) for line in lines} == {("Bob", "high"), ("Ann", "low")}
 
 
+def test_everyone_has_a_voice_of_their_own_from_the_first_line_to_the_last(film, log):
+    vtt = film[1].with_suffix(".vtt")
+    cues = (
+        Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text, speaker="Ann" if k % 2 else "Bob")
+        for k, text in enumerate(LINES)
+    )
+    vtt.write_text(subtitles.render(Track("en", tuple(cues)), "vtt"))
+    ran = dub((film[0], vtt))
+    assert ran.status == 0, ran
+    pairs = {(line["speaker"], line["voice"]) for line in report_of(film)["lines"]}
+    assert len(pairs) == 2 and {voice for _, voice in pairs} == {"low", "high"}
+    log()
+    assert dub((film[0], vtt)).status == 0 and log() == []
+
+
 @pytest.mark.parametrize(
     "how", ["silence", "empty", "nothing", "garbage", "half", "ten times", "crash", "exit"]
 )
@@ -161,7 +176,7 @@ def test_a_speaker_that_fails_leaves_no_hole_untold(how, film, log):
 def test_a_speaker_that_always_fails_ends(film, log):
     ran = dub(film, *BROKEN, "-o", "Broken.how=crash", "-o", "Broken.all=yes")
     assert ran.status == 0 and "7 of 7 lines are not dubbed" in ran.err
-    assert len(log()) <= 5 * dubbing.TRIES
+    assert len(log()) <= 5 * dubbing.TRIES + 2
 
 
 def test_a_second_take_may_do(film):

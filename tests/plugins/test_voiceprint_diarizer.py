@@ -1,0 +1,133 @@
+"""Who speaks when, in dialogues made of real speech and of espeak-ng's."""
+
+import itertools
+import shutil
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_voiceprint import AUSTEN, TALK, heard, said
+
+from dubkit import Turn, UsageError
+from dubkit.testing import conforms
+from dubkit_plugins import voiceprint_diarizer as vd
+
+RATE = 16_000
+CARLO = Path("/usr/share/asterisk/sounds/it_IT_m_Carlo/demo-congrats.wav")
+JUNE = Path("/usr/share/asterisk/sounds/fr_CA_f_June/demo-congrats.wav")
+"""Of Debian's asterisk-core-sounds-it-wav and -fr-wav."""
+
+
+def pieces(path: Path) -> list[np.ndarray]:
+    """Pieces of 2 to 4 s of a recording."""
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    sound = heard(path)[: 24 * RATE]
+    cuts = np.cumsum([0, 2.1, 3.7, 2.6, 4.0, 3.1, 2.3]) * RATE
+    return [sound[int(a) : int(b)] for a, b in itertools.pairwise(cuts)]
+
+
+def dialogue(path: Path, people: list[list[np.ndarray]]) -> list[Turn]:
+    """People speak in turn; where they do so."""
+    rng = np.random.default_rng(3)
+    parts, turns, at = [], [], 0
+    for number, spoken in enumerate(itertools.chain(*zip(*people, strict=True))):
+        level = np.sqrt(np.mean(spoken**2))
+        pause = rng.normal(0, 1e-4, round(rng.uniform(0.2, 0.8) * RATE)).astype(np.float32)
+        turns.append(Turn(at / RATE, (at + len(spoken)) / RATE, str(number % len(people))))
+        parts += [spoken * (0.08 / level), pause]
+        at += len(spoken) + len(pause)
+    write(path, np.concatenate(parts))
+    return turns
+
+
+def write(path: Path, sound: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def accuracy(truth: list[Turn], found: list[Turn]) -> float:
+    """The part of the frames of 10 ms in which somebody speaks, by both accounts, and the same."""
+
+    def frames(turns: list[Turn]) -> tuple[np.ndarray, int]:
+        names = sorted({turn.speaker for turn in turns})
+        row = np.full(round(truth[-1].end * 100) + 1, -1)
+        for turn in turns:
+            row[round(turn.start * 100) : round(turn.end * 100)] = names.index(turn.speaker)
+        return row, len(names)
+
+    (right, people), (told, names) = frames(truth), frames(found)
+    both = (right >= 0) & (told >= 0)
+    assert both.sum() > 0.75 * (right >= 0).sum()
+    ways = itertools.permutations(range(max(people, names)), names)
+    return max(float(np.mean(np.array(way)[told[both]] == right[both])) for way in ways)
+
+
+def diarized(path: Path, speakers: int | None = None) -> list[Turn]:
+    return list(vd.VoiceprintDiarizer().diarize(path, speakers=speakers, progress=lambda *_: None))
+
+
+@pytest.mark.parametrize("speakers", [None, 2])
+@pytest.mark.parametrize(
+    "recordings",
+    [(AUSTEN, TALK), (AUSTEN, CARLO), (AUSTEN, JUNE), (TALK, JUNE), (CARLO, JUNE)],
+    ids=lambda paths: "+".join(path.parent.name[:9] + path.stem[:6] for path in paths),
+)
+def test_two_people_are_told_apart(tmp_path, recordings, speakers):
+    audio = tmp_path / "talk.wav"
+    truth = dialogue(audio, [pieces(path) for path in recordings])
+    found = diarized(audio, speakers)
+    assert len({turn.speaker for turn in found}) == 2
+    assert accuracy(truth, found) > 0.9
+
+
+@pytest.mark.parametrize("recording", [AUSTEN, TALK, CARLO, JUNE], ids=lambda path: path.stem)
+def test_one_speaker_stays_one(tmp_path, recording):
+    audio = tmp_path / "talk.wav"
+    dialogue(audio, [pieces(recording)])
+    assert {turn.speaker for turn in diarized(audio)} == {"S1"}
+
+
+def test_made_voices_are_told_apart(tmp_path):
+    if not shutil.which("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
+    lines = ["Good morning, how are you today my friend?", "I wonder where the station is."] * 2
+    people = [[said(tmp_path, line, voice) for line in lines] for voice in ("en-us+m1", "en-us+f4")]
+    audio = tmp_path / "talk.wav"
+    truth = dialogue(audio, people)
+    found = diarized(audio)
+    assert [turn.speaker for turn in found[:2]] == ["S1", "S2"]
+    assert accuracy(truth, found) > 0.9
+
+
+def test_a_cough_is_no_speaker():
+    rng = np.random.default_rng(5)
+    middles = np.eye(256, dtype=np.float32)[:3]
+    rows = [middles[n] + rng.normal(0, 0.02, 256) for n in [0] * 30 + [1] * 20 + [2]]
+    voices = np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
+    for speakers in (2, None):
+        centres = vd._centres(voices, speakers, vd.APART)
+        assert len(centres) == 2 and np.all(np.max(centres @ middles[:2].T, axis=0) > 0.9)
+    assert len(vd._centres(voices, 1, vd.APART)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 0.5, 3])
+def test_where_nobody_speaks_there_are_no_turns(tmp_path, seconds):
+    write(tmp_path / "silence.wav", np.zeros(round(seconds * RATE)))
+    assert diarized(tmp_path / "silence.wav") == []
+
+
+def test_refusals(tmp_path):
+    write(tmp_path / "silence.wav", np.zeros(RATE))
+    with pytest.raises(UsageError):
+        diarized(tmp_path / "silence.wav", 0)
+
+
+def test_contract(tmp_path):
+    file = tmp_path / "plugin.py"
+    file.write_text("from dubkit_plugins.voiceprint_diarizer import VoiceprintDiarizer\n", "utf-8")
+    conforms("diarizers", f"{file}:VoiceprintDiarizer", speech=AUSTEN)
