@@ -266,12 +266,14 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     choice = _translator(run, track.language, target)
     done: list[Translated] = []
+    mendable = False
 
     def make(path: Path) -> list[str]:
-        nonlocal choice
+        nonlocal choice, mendable
         choice = _translator(run, track.language, target, now=True)
         with run.timed(f"translate {target}"):
             job = job_of(run, choice, target)
+            mendable = job.asks("fault")
             if job.engine.needs_audio:
                 job = replace(job, audio=audio(run, work))
             journal = work.folder / f"translations.{target}.jsonl"
@@ -307,7 +309,6 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
     if made.failed:
         # Before all others: it is the one that matters most.
         names = languages.name(track.language), languages.name(target)
-        mendable = "fault" in engines.load("translators", choice.spec, choice.settings).follows
         told = report.untranslated(made.failed, made.lines, *names, mendable=mendable)
         run.warnings.insert(0, told)
     return replace(made, track=shown)
