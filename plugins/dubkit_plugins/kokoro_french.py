@@ -133,7 +133,6 @@ HEARD = re.compile(
 """Where the end of a word is no verb's *-ent*, which nobody says."""
 N = f"(?![{VOWELS}nmh])"
 """After a vowel's n or m: nothing that would make it a consonant of its own."""
-END = r"(?:e?s?$)"
 RULES = [
     (re.compile(pattern), sound)
     for pattern, sound in (
