@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,13 @@ def transcriber(options: Options) -> Choice:
         spec = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
     if ":" not in spec:
         engines.find("transcribers", spec)
-    for kind, name in [("translators", options.translator), ("speakers", options.speaker)]:
-        if name != "auto" and ":" not in name:
+    for kind, name in options.named_engines:
+        if ":" not in name:
             engines.find(kind, name)
     own = engines.own_name(spec)
     installed = (plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind))
-    others = map(engines.own_name, (options.translator, options.speaker))
-    named = (own, *others, *installed)
-    known = [name for name in dict.fromkeys(named) if name != "auto"]
+    others = (engines.own_name(name) for _, name in options.named_engines)
+    known = list(dict.fromkeys((own, *others, *installed)))
     for name in options.settings:
         if name not in known:
             raise UsageError(
@@ -123,41 +122,115 @@ def translator(
 
 SPEAKERS = ("kokoro",)
 """The same for speech."""
+ORDER = {"diarizers": ("voiceprint",), "separators": ("spleeter", "demucs")}
+"""The same for other kinds: those first that work offline, and on a CPU in less than the film's
+time."""
 
 
 def speaker(options: Options, language: str) -> Choice:
-    """The speaker for a language: ``auto`` stands for the first that is ready and has a voice.
+    """The speaker for a language: ``auto`` stands for the first that is ready and has a voice, or
+    clones one for ``--clone``.
 
     Raises UsageError when what is named cannot speak it, MissingDependency when nothing does.
     """
     spec = options.speaker
     if spec != "auto":
-        settings = options.settings.get(engines.own_name(spec), {})
-        engine = engines.load("speakers", spec, settings)
-        if problems := engine.check():
-            raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
-        if not engine.voices(language):
+        choice = named(options, "speakers", spec)
+        engine = engines.load("speakers", choice.spec, choice.settings)
+        if options.clone and not engine.clones:
             raise UsageError(
-                f"{spec} has no voice for {_named(language)}", "--speaker names another engine"
+                f"{spec} has voices of its own and imitates nobody",
+                "leave --clone out, or name a --speaker that clones (examples/presets has some)",
             )
-        return Choice(spec, settings)
-    problems = []
-    installed = [plugin.name for plugin in engines.plugins("speakers")]
-    for name in (*SPEAKERS, *(name for name in installed if name not in SPEAKERS)):
-        settings = options.settings.get(name, {})
-        try:
-            engine = engines.load("speakers", name, settings)
-            problems += engine.check()
-            if not engine.check() and engine.voices(language):
-                return Choice(name, settings)
-        except DubkitError as failure:
-            problems.append(failure.hint)
-        except (Exception, SystemExit):  # anybody's code
-            continue
+        if not (options.clone or voices(engine, spec, language)):
+            how = "; with --clone it speaks as the original does" if engine.clones else ""
+            raise UsageError(
+                f"{spec} has no voice for {_named(language)}",
+                f"--speaker names another engine{how}",
+            )
+        return choice
+
+    def speaks(engine: Any) -> bool:
+        return bool(engine.clones if options.clone else voices(engine, "speaker", language))
+
+    found, problems = _first(options, "speakers", SPEAKERS, speaks)
+    if found:
+        return found
+    if options.clone:
+        raise MissingDependency(
+            "no speaker that clones voices is ready here",
+            "examples/presets has XTTS, F5-TTS, CosyVoice and GPT-SoVITS: "
+            "--speaker command -o command.preset=f5-tts",
+        )
     hint = 'pip install "dubkit[offline]" speaks English, Spanish, French, Italian and Portuguese'
     raise MissingDependency(
         f"nothing here speaks {_named(language)}", "; ".join(dict.fromkeys([hint, *problems[:2]]))
     )
+
+
+def voices(engine: Any, name: str, language: str) -> list[str]:
+    """The names of a speaker's own voices. Raises PluginError for what are none."""
+    with engines.guarded(f"speaker {name} cannot tell its voices", "dubkit doctor checks it"):
+        found = list(engine.voices(language))
+        if wrong := [voice for voice in found if not isinstance(voice, str)]:
+            raise TypeError(f"{wrong[0]!r} is no name of a voice")
+        return found
+
+
+def diarizer(options: Options) -> Choice:
+    """What tells speakers apart. Raises MissingDependency when nothing is ready."""
+    return _other(options, "diarizers", options.diarizer, "--speakers-from takes a file of turns")
+
+
+def separator(options: Options) -> Choice:
+    """What takes speech out of a sound. Raises MissingDependency when nothing is ready."""
+    return _other(options, "separators", options.separate, "leave --separate out")
+
+
+def named(options: Options, kind: str, spec: str) -> Choice:
+    """The engine that is asked for by its name; MissingDependency when it is not ready."""
+    settings = options.settings.get(engines.own_name(spec), {})
+    if problems := _problems(engines.load(kind, spec, settings), spec):
+        raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
+    return Choice(spec, settings)
+
+
+def _other(options: Options, kind: str, spec: str, hint: str) -> Choice:
+    if spec != "auto":
+        return named(options, kind, spec)
+    choice, problems = _first(options, kind, ORDER[kind], lambda engine: True)
+    if choice:
+        return choice
+    raise MissingDependency(
+        f"no {kind[:-1]} is ready here", "; or ".join(dict.fromkeys([*problems[:2], hint]))
+    )
+
+
+def _first(
+    options: Options, kind: str, order: Sequence[str], suits: Callable[[Any], bool]
+) -> tuple[Choice | None, list[str]]:
+    """The first engine that is ready and suits, those of ``order`` before all others; and what the
+    others lack."""
+    problems: list[str] = []
+    installed = [plugin.name for plugin in engines.plugins(kind)]
+    for name in (*order, *(name for name in installed if name not in order)):
+        settings = options.settings.get(name, {})
+        try:
+            engine = engines.load(kind, name, settings)
+            lacking = list(engine.check())
+            problems += lacking
+            if not lacking and suits(engine):
+                return Choice(name, settings), problems
+        except DubkitError as failure:
+            problems.append(failure.hint)
+        except (Exception, SystemExit):  # anybody's code
+            continue
+    return None, problems
+
+
+def _problems(engine: Any, spec: str) -> list[str]:
+    with engines.guarded(f"{spec} does not start", "dubkit doctor checks it"):
+        return list(engine.check())
 
 
 def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -25,7 +25,9 @@ from . import (
     auto,
     cues,
     doctor,
+    engines,
     estimates,
+    events,
     inputs,
     pipeline,
     profiles,
@@ -34,7 +36,7 @@ from . import (
     subtitles,
 )
 from .console import Console
-from .errors import DubkitError, OutputError, UsageError
+from .errors import ConsentNeeded, DubkitError, OutputError, UsageError
 from .options import BILINGUAL, Options, from_keywords
 from .types import Result
 
@@ -59,13 +61,16 @@ them, speak them, put it all into the video.
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
 
 Other commands (each has --help):
+  dubkit ui              the same in a browser
   dubkit check FILE      check a subtitle file against a profile
   dubkit plugins         list the engines that are installed
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are UsageErrors with a hint."""
+
     def error(self, message: str) -> NoReturn:
         wrong = message.rpartition("unrecognized arguments: ")[2].split()
         near = difflib.get_close_matches(wrong[0], self._option_string_actions, 1) if wrong else []
@@ -73,8 +78,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message, hint)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def build_parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = Parser(
         prog="dubkit",
         usage=USAGE,
         description=DESCRIPTION,
@@ -135,6 +141,25 @@ def _parser() -> argparse.ArgumentParser:
                      help="a voice for all, or WHO=NAME for one (default: chosen)")  # fmt: skip
     dub.add_argument("--redo", metavar="LIST", default="",
                      help="speak lines of the dub anew, as another take: 12,15-18")  # fmt: skip
+    dub.add_argument("--clone", action="store_true", help="speak in the original's own voices")
+    dub.add_argument("--convert", metavar="NAME", default="",
+                     help="engine that turns the lines into another voice")  # fmt: skip
+    dub.add_argument("--convert-to", metavar="NAME", action="append", default=[],
+                     help="its voice, or WHO=NAME (default: the original's own)")  # fmt: skip
+    dub.add_argument("--i-have-consent", action="store_true",
+                     help="you may use the voices that are imitated")  # fmt: skip
+    dub.add_argument("--lipsync", metavar="NAME", default="", help="engine that redraws mouths")
+    dub.add_argument("--separate", metavar="NAME", nargs="?", const="auto", default="",
+                     help="take the original's speech out, rather than lower all")  # fmt: skip
+    dub.add_argument("--one-file", action="store_true", help="all languages in one video")
+
+    who = parser.add_argument_group("who speaks")
+    who.add_argument("--speakers", metavar="N|auto", default="",
+                     help="tell the speakers apart (default: for a dub)")  # fmt: skip
+    who.add_argument("--speakers-from", metavar="FILE", type=Path,
+                     help="who speaks when, of another tool: rttm or json")  # fmt: skip
+    who.add_argument("--diarizer", metavar="NAME", default="auto",
+                     help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
 
     look = parser.add_argument_group("look")
     known = ", ".join(profiles.PROFILES)
@@ -154,6 +179,8 @@ def _add_talk(group: argparse._ArgumentGroup) -> None:
     group.add_argument("-q", "--quiet", action="store_true", help="errors alone")
     group.add_argument("-v", "--verbose", action="store_true", help="where the time goes, details")
     group.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    group.add_argument("--events", action="store_true",
+                       help="JSON lines on standard output while it runs")  # fmt: skip
     group.add_argument("--version", action="version", version=f"dubkit {__version__}")
     group.add_argument("-h", "--help", action="help", help="show this")
 
@@ -167,11 +194,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(AttributeError):  # names that the terminal cannot show
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if arguments[:1] == ["ui"]:  # it has its own way with Ctrl-C
+            return _ui(arguments[1:])
         with _interruptible():
             if arguments and arguments[0] in commands:
                 return commands[arguments[0]](arguments[1:])
             return _make(arguments)
     except DubkitError as failure:
+        if "--events" in arguments:
+            events.write_error(failure, None)
         if json_wanted:
             print(json.dumps(_summary([], [(None, failure)])))
         _complain(failure)
@@ -229,15 +260,17 @@ def _interruptible() -> Iterator[None]:
 
 
 def _make(arguments: Sequence[str]) -> int:
-    parser = _parser()
+    parser = build_parser()
     if not arguments:
         parser.print_help(sys.stderr)
         return UsageError.exit_status
-    near = difflib.get_close_matches(arguments[0], ("check", "plugins", "doctor"), 1)
+    near = difflib.get_close_matches(arguments[0], ("check", "plugins", "doctor", "ui"), 1)
     if near and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parser.parse_intermixed_args(_protect(arguments))
-    console = Console(quiet=given.quiet, verbose=given.verbose)
+    console: Console | events.Events = Console(quiet=given.quiet, verbose=given.verbose)
+    if given.events:
+        console = events.Events()
     with console:
         options = _options(given)
         if not given.inputs:
@@ -253,8 +286,11 @@ def _make(arguments: Sequence[str]) -> int:
         for number, source in enumerate(sources, 1):
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
-                with console.job(title):
-                    result = pipeline.process(source, options, console.progress)
+                try:
+                    result = _processed(source, options, console, title)
+                except ConsentNeeded as needed:
+                    options = _with_consent(options, needed)
+                    result = _processed(source, options, console, title)
             except DubkitError as failure:
                 errors.append((source, failure))
                 console.fail(failure, source if total > 1 else None)
@@ -263,10 +299,12 @@ def _make(arguments: Sequence[str]) -> int:
                 continue
             results.append(result)
             console.finish(result)
-            if not given.json:
+            if not given.json and not given.events:
                 for path in result.outputs:
                     print(path, flush=True)
-    if given.json:
+    if isinstance(console, events.Events):
+        console.result(_summary(results, errors))
+    elif given.json:
         print(json.dumps(_summary(results, errors), ensure_ascii=False), flush=True)
     if not errors:
         return 0
@@ -278,12 +316,32 @@ def _make(arguments: Sequence[str]) -> int:
     return SOME_FAILED
 
 
+def _processed(
+    source: Path, options: Options, console: Console | events.Events, title: str
+) -> Result:
+    # What engines print is for people: results alone go to standard output. The job ends first,
+    # since its bar puts back the output that it found.
+    with contextlib.redirect_stdout(sys.stderr), console.job(title):
+        return pipeline.process(source, options, console.progress)
+
+
+def _with_consent(options: Options, needed: ConsentNeeded) -> Options:
+    """The options with the user's word, where there is somebody to ask for it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise needed
+    sys.stderr.write(f"dubkit: {needed.message}.\nDo you have it? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise needed
+    return replace(options, consent=True)
+
+
 def _estimate(
     sources: Sequence[Path],
     options: Options,
     errors: list[tuple[Path, DubkitError]],
     given: argparse.Namespace,
-    console: Console,
+    console: Console | events.Events,
 ) -> int:
     """``--dry-run``: what translating would take, a line for each input and language."""
     found = []
@@ -293,9 +351,15 @@ def _estimate(
         except DubkitError as failure:
             errors.append((source, failure))
             console.fail(failure, source if len(sources) > 1 else None)
-    if given.json:
-        told = [{"source": str(source), **asdict(one)} for source, one in found]
-        print(json.dumps({"estimates": told, "errors": _errors(errors)}, ensure_ascii=False))
+    told = [
+        {"source": str(source), **asdict(one), "message": report.estimate(one)}
+        for source, one in found
+    ]
+    estimated = {"estimates": told, "errors": _errors(errors)}
+    if isinstance(console, events.Events):
+        console.result(estimated)
+    elif given.json:
+        print(json.dumps(estimated, ensure_ascii=False))
     else:
         for source, one in found:
             print(f"{source}: {report.estimate(one)}")
@@ -310,11 +374,15 @@ def _protect(arguments: Sequence[str]) -> list[str]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     arguments = list(arguments)
     for number, argument in enumerate(arguments[:end]):
-        # The order may be left out, and what follows may be an input.
-        if argument == "--bilingual" and arguments[number + 1 : number + 2] not in map(
-            list, zip(BILINGUAL)
-        ):
+        # The value may be left out, and what follows may be an input.
+        following = "".join(arguments[number + 1 : number + 2])
+        if argument == "--bilingual" and following not in BILINGUAL:
             arguments[number] = f"--bilingual={BILINGUAL[0]}"
+        # What is neither an engine nor a file is a name that is wrong.
+        there = os.path.exists(following)  # noqa: PTH110 - Path's raises for names that are too long
+        left_out = following.startswith("-") or not following or there
+        if argument == "--separate" and left_out and not _is_engine("separators", following):
+            arguments[number] = "--separate=auto"
     safe = []
     for number, argument in enumerate(arguments):
         short = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
@@ -323,6 +391,10 @@ def _protect(arguments: Sequence[str]) -> list[str]:
         elif number < end:
             safe.append(f"./{argument}" if short and Path(argument).exists() else argument)
     return safe
+
+
+def _is_engine(kind: str, name: str) -> bool:
+    return name == "auto" or ":" in name or name in [one.name for one in engines.plugins(kind)]
 
 
 def _options(given: argparse.Namespace) -> Options:
@@ -361,6 +433,16 @@ def _options(given: argparse.Namespace) -> Options:
             "speaker": given.speaker,
             "voice": tuple(given.voice),
             "redo": given.redo,
+            "clone": given.clone,
+            "convert": given.convert,
+            "convert_to": tuple(given.convert_to),
+            "consent": given.i_have_consent,
+            "lipsync": given.lipsync,
+            "separate": given.separate,
+            "one_file": given.one_file,
+            "speakers": given.speakers,
+            "speakers_from": given.speakers_from,
+            "diarizer": given.diarizer,
             "translator": given.translator,
             "glossary": given.glossary,
             "tone": given.tone,
@@ -420,7 +502,7 @@ def _no_space(failure: DubkitError) -> bool:
 
 def _check(arguments: Sequence[str]) -> int:
     """``dubkit check``: what in a subtitle file a profile does not allow."""
-    parser = _Parser(
+    parser = Parser(
         prog="dubkit check",
         description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
         "an error.",
@@ -466,6 +548,13 @@ def _check(arguments: Sequence[str]) -> int:
             f"{len(found) - errors} warnings ({given.profile}, {track.language})"
         )
     return 1 if errors else 0
+
+
+def _ui(arguments: Sequence[str]) -> int:
+    """``dubkit ui``: the page; its libraries are loaded for it alone."""
+    from .web import ui_command
+
+    return ui_command(arguments)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import math
+import shutil
 import struct
 import tempfile
 import wave
@@ -78,11 +79,19 @@ def measure(path: Path) -> Clip:
     return _judge(Path(path), *_read(Path(path)))
 
 
-def load(path: Path) -> Samples:
-    """The samples of ``path`` at 48 kHz, one channel. Raises ValueError as :func:`measure` does."""
-    samples, rate = _read(Path(path))
-    _judge(Path(path), samples, rate)
-    return _resampled(samples, rate)
+def remove(path: Path) -> None:
+    """Remove what an engine left at ``path``, whatever that is."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def load(path: Path, rate: int = RATE) -> Samples:
+    """The samples of ``path`` at ``rate`` Hz, one channel. Raises ValueError as :func:`measure`."""
+    samples, its_rate = _read(Path(path))
+    _judge(Path(path), samples, its_rate)
+    return _resampled(samples, its_rate, rate)
 
 
 def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
@@ -316,18 +325,18 @@ def _fade(samples: Samples, count: int) -> None:
     samples[:count] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(count, dtype=np.float32) / count)
 
 
-def _resampled(samples: Samples, rate: int) -> Samples:
-    if rate == RATE:
+def _resampled(samples: Samples, rate: int, wanted: int = RATE) -> Samples:
+    if rate == wanted:
         return samples
     import av
     import numpy as np
 
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "flt", "mono")
     frame.sample_rate = rate
-    resampler = av.AudioResampler("flt", "mono", RATE)
+    resampler = av.AudioResampler("flt", "mono", wanted)
     frames = [*resampler.resample(frame), *resampler.resample(None)]
     found = np.concatenate([piece.to_ndarray().reshape(-1) for piece in frames])
-    return _fitted(found, round(len(samples) / rate * RATE))
+    return _fitted(found, round(len(samples) / rate * wanted))
 
 
 def _stretched(samples: Samples, stretch: float, name: str) -> Samples:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from . import report
+from . import dub_report, report
 from .errors import DubkitError, MediaError
 from .types import Result
 
@@ -27,6 +27,8 @@ VERBS = {
     "load": "Loading the model",
     "transcribe": "Transcribing",
     "translate": "Translating to",
+    "voices": "Telling voices apart",
+    "match": "Choosing voices",
     "speak": "Speaking",
     "mix": "Mixing",
     "mux": "Writing the video",
@@ -107,6 +109,8 @@ class Console:
             if one.usage.requests and (self.verbose or one.usage.input_tokens):
                 self._write(f"dubkit: {report.usage(one)}")
         if self.verbose:
+            for line in (line for dub in result.dubs for line in dub_report.table(dub)):
+                self._write(line)
             for step, seconds in result.timings.items():
                 part = step.partition(": ")[2]
                 name = f"    {part} (all workers)" if part else f"  {step}"

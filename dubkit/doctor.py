@@ -7,9 +7,10 @@ import importlib.util
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import engines, hooks, media, process
 from .auto import has_torch_and_gpu
@@ -25,6 +26,15 @@ SCRIPTS = {
     "Arabic": "ع",
     "Thai": "ก",
 }
+
+
+PURPOSES = {
+    "translators": "to translate with it",
+    "speakers": "to speak with it",
+    "separators": "to part speech from music with it",
+    "diarizers": "to tell speakers apart with it",
+}
+"""What engines that dubkit can do without are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +53,45 @@ class Finding:
 def plugins_command(arguments: Sequence[str]) -> int:
     """List engines: kind, name, distribution, state."""
     given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for kind in hooks.KINDS:
         for plugin in engines.plugins(kind):
-            rows.append(
-                {
-                    "kind": kind,
-                    "name": plugin.name,
-                    "distribution": plugin.distribution,
-                    "state": _state(kind, plugin.name),
-                }
-            )
+            row: dict[str, Any] = {
+                "kind": kind,
+                "name": plugin.name,
+                "distribution": plugin.distribution,
+                "state": _state(kind, plugin.name, _settings_of(given, plugin.name)),
+            }
+            if presets := _presets(kind, plugin.name):
+                row["presets"] = presets
+            rows.append(row)
     if given.json:
         print(json.dumps({"plugins": rows}, ensure_ascii=False))
     else:
         for row in rows:
             print(f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}")
+            for preset, what in dict(row.get("presets", {})).items():
+                print(f"{'':<14} -o {row['name']}.preset={preset:<20} {what}")
     return 0
 
 
-def _state(kind: str, name: str) -> str:
+def _presets(kind: str, name: str) -> dict[str, str]:
+    """The tools that an engine knows how to talk to."""
     try:
-        problems = engines.load(kind, name).check()
+        engine = engines.load(kind, name)
+        return dict(engine.presets()) if isinstance(engine, hooks.Outside) else {}
+    except (Exception, SystemExit):  # what is wrong with it, its state says
+        return {}
+
+
+def _state(
+    kind: str, name: str, settings: Mapping[str, str] | None = None, *, reach: bool = False
+) -> str:
+    """``ready``, or what is missing; with ``reach`` its server is asked, too."""
+    try:
+        engine = engines.load(kind, name, settings)
+        asks = reach and isinstance(engine, hooks.Outside)
+        problems = engine.reach() if asks else engine.check()
     except DubkitError as failure:
         return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
     except (Exception, SystemExit) as failure:  # anybody's code
@@ -74,8 +101,16 @@ def _state(kind: str, name: str) -> str:
 
 def doctor_command(arguments: Sequence[str]) -> int:
     """Check everything that dubkit needs; the status is 1 when its main job would fail."""
-    given = _parse("dubkit doctor", "Check what dubkit needs here.", arguments)
-    findings = list(examine())
+    given = _parse(
+        "dubkit doctor",
+        "Check what dubkit needs here; of the engines that are set, what their tools and servers "
+        "need, and nothing else.",
+        arguments,
+    )
+    if given.presets:
+        findings = list(examine_presets())
+    else:
+        findings = list(examine_set(given.settings) if given.settings else examine())
     if given.json:
         print(
             json.dumps(
@@ -112,21 +147,67 @@ def examine() -> Iterator[Finding]:
         yield Finding(
             plugin.name, state if ready else "not ready", "" if ready else state, optional
         )
-    for plugin in engines.plugins("translators"):
-        state = _state("translators", plugin.name)
-        ready = state == "ready"
-        yield Finding(
-            plugin.name,
-            state if ready else "not ready",
-            "" if ready else f"to translate with it: {state}",
-            optional=True,
-        )
+    for kind, purpose in PURPOSES.items():
+        for plugin in engines.plugins(kind):
+            if not _presets(kind, plugin.name):  # those are looked at when they are asked for
+                yield _finding(plugin.name, _state(kind, plugin.name), purpose, optional=True)
     yield _gpu()
     yield _model()
     yield from _fonts()
     free = shutil.disk_usage(Path.cwd()).free
     short = "free some: a long video needs as much as its own size" if free < LEAST_DISK else ""
     yield Finding("disk", f"{free / 2**30:.1f} GiB free here", short, optional=True)
+
+
+def examine_set(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Look at the engines that have settings, whatever their kinds. UsageError for none such."""
+    for name, values in settings.items():
+        kinds = [kind for kind in hooks.KINDS if _is_there(kind, name)]
+        if not kinds:
+            known = {plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind)}
+            raise UsageError(
+                f"there is no engine {name!r} to set", f"engines here: {', '.join(sorted(known))}"
+            )
+        # A preset is for one kind; what the others say of it, they say of all that is not theirs.
+        meant = [kind for kind in kinds if _takes(kind, name, values)]
+        if not meant:
+            engines.load(kinds[0], name, values)  # says what is wrong with them
+        for kind in meant or kinds:
+            title = f"{name} ({kind[:-1]})" if len(kinds) > 1 else name
+            yield _finding(title, _state(kind, name, values, reach=True))
+
+
+def examine_presets() -> Iterator[Finding]:
+    """Look at each tool that comes with dubkit as a preset, where its preset expects it."""
+    for kind in hooks.KINDS:
+        for plugin in engines.plugins(kind):
+            for preset in _presets(kind, plugin.name):
+                state = _state(kind, plugin.name, {"preset": preset}, reach=True)
+                yield _finding(preset, state, f"-o {plugin.name}.preset={preset}", optional=True)
+
+
+def _finding(name: str, state: str, purpose: str = "", *, optional: bool = False) -> Finding:
+    """For an engine that is ``ready``, or not."""
+    if state == "ready":
+        return Finding(name, state, optional=optional)
+    return Finding(name, "not ready", f"{purpose}: {state}" if purpose else state, optional)
+
+
+def _is_there(kind: str, name: str) -> bool:
+    return any(plugin.name == name for plugin in engines.plugins(kind))
+
+
+def _takes(kind: str, name: str, settings: Mapping[str, str]) -> bool:
+    """Whether the settings are for this kind of the engine, as far as that can be told: it takes
+    them, and they change what is missing."""
+    try:
+        engines.load(kind, name, settings)
+    except UsageError:
+        return False
+    except DubkitError:
+        return True
+    state = _state(kind, name, settings)
+    return state == "ready" or state != _state(kind, name)
 
 
 def _ffmpeg() -> Iterator[Finding]:
@@ -212,7 +293,34 @@ def _fonts() -> Iterator[Finding]:
 def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=name, description=description, exit_on_error=False)
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    given, unknown = parser.parse_known_args(list(arguments))
+    parser.add_argument(
+        "-o",
+        dest="set",
+        action="append",
+        default=[],
+        metavar="NAME.FIELD=VALUE",
+        help="a setting of an engine, as for the command itself",
+    )
+    if name == "dubkit doctor":
+        parser.add_argument(
+            "--presets", action="store_true", help="check the outside tools that have a preset"
+        )
+    try:
+        given, unknown = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as wrong:
+        raise UsageError(f"{name}: {wrong}", f"{name} --help") from None
     if unknown:
         raise UsageError(f"{name} knows no {unknown[0]!r}", f"{name} --help")
+    given.settings = {}
+    for text in given.set:
+        setting, equals, value = text.partition("=")
+        engine, dot, key = setting.partition(".")
+        if not (equals and dot and engine and key):
+            raise UsageError(f"-o {text} sets nothing", "-o NAME.FIELD=VALUE")
+        given.settings.setdefault(engine, {})[key] = value
     return given
+
+
+def _settings_of(given: argparse.Namespace, name: str) -> Mapping[str, str]:
+    settings: Mapping[str, Mapping[str, str]] = given.settings
+    return settings.get(name, {})

@@ -1,54 +1,125 @@
-"""The dubbed video: the lines of a track spoken, mixed with the sound, and put into the file."""
+"""The dubbed video: tracks spoken, mixed with the sound, and put into the file."""
 
 from __future__ import annotations
 
 import json
-import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from . import (
     auto,
-    clips,
+    casting,
+    dub_clips,
+    dub_report,
+    dub_video,
     dubbing,
     engines,
-    languages,
+    lipsync,
     media,
-    mixing,
-    mux,
-    results,
-    voiceprint,
     workspace,
 )
+from .dub_video import Spoken
+from .errors import ConsentNeeded, UsageError
+from .options import parse_redo
 from .results import Shown
-from .runs import Run, audio, sound_key
+from .runs import Run
+from .shortening import Shortener
 from .source_text import SourceText
-from .types import Track, Voice
+from .types import Dub, Track
 from .workspace import Workspace, key_of
+
+CONSENT = "consent.json"
 
 
 def claim(run: Run, work: Workspace) -> None:
-    """Refuse, before long work, what cannot be spoken, and to write over what dubkit did not
-    make."""
-    for tag in run.options.to:
-        auto.speaker(run.options, tag)
-        work.claim(_video(run, tag), force=run.options.force)
+    """Refuse, before long work, what cannot be made, what nobody may have made, and to write over
+    what dubkit did not make."""
+    options = run.options
+    if not run.media:
+        raise UsageError(
+            f"{run.source.name} is a text, and a dub needs a film or its sound",
+            f"dubkit FILM --subs-from {run.source.name} --dub",
+        )
+    for tag in options.to:
+        auto.speaker(options, tag)
+        work.claim(dub_video.name(run, (tag,)), force=options.force)
+    if options.convert:
+        auto.named(options, "converters", options.convert)
+    if options.separate:
+        auto.separator(options)
+    if options.lipsync:
+        if not (run.media and run.media.video):
+            raise UsageError(f"{run.source.name} has no picture", "leave --lipsync out")
+        auto.named(options, "lipsyncers", options.lipsync)
+        lipsync.check()
+    if options.imitates:
+        _consent(run, work)
+
+
+def _consent(run: Run, work: Workspace) -> None:
+    """Ask for the user's word, once for a workspace, that the voices imitated may be."""
+    path = work.folder / CONSENT
+    if run.options.consent:
+        if not path.exists():
+            word = "The user says that the voices imitated here may be."
+            workspace.write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
+    elif not path.exists():
+        raise ConsentNeeded(
+            "somebody's voice would be imitated, which takes their permission",
+            "if you have it, say so: --i-have-consent",
+        )
 
 
 def dubbed(
-    run: Run, work: Workspace, text: SourceText, track: Track, shown: Sequence[Shown]
-) -> list[Path]:
-    """Speak ``track`` and write the video with that sound, and the report; return their paths."""
+    run: Run,
+    work: Workspace,
+    text: SourceText,
+    tracks: Sequence[Track],
+    shown: Sequence[Shown],
+    shorteners: Mapping[str, Shortener],
+    costs: Mapping[str, float | None],
+) -> tuple[list[Path], list[Dub]]:
+    """Speak ``tracks`` and write the video with that sound, one for all or one for each, and the
+    reports; returns the paths, and what was spoken.
+
+    ``shorteners`` find other words for what is too long, ``costs`` are the translations' in US
+    dollars; both by language.
+    """
+    spoken = [_spoken(run, work, text, one, shorteners.get(one.language)) for one in tracks]
+    groups = [spoken] if run.options.one_file else [[one] for one in spoken]
+    outputs: list[Path] = []
+    dubs: list[Dub] = []
+    for group in groups:
+        video, redrawn = dub_video.write(run, work, text, group, shown)
+        outputs.append(video)
+        about = {"lipsync": [asdict(one) for one in redrawn]} if run.options.lipsync else {}
+        for one in group:
+            dub = _reported(run, work, one, video, about, costs.get(one.track.language, 0.0))
+            run.warnings[:0] = dub_report.warnings(dub)
+            outputs.append(dub.report)
+            dubs.append(dub)
+    return outputs, dubs
+
+
+# ---------------------------------------------------------------- speech
+
+
+def _spoken(
+    run: Run,
+    work: Workspace,
+    text: SourceText,
+    track: Track,
+    shorten: Shortener | None,
+) -> Spoken:
     options, language = run.options, track.language
     choice = auto.speaker(options, language)
     engine = engines.load("speakers", choice.spec, choice.settings)
-    speakers = [cue.speaker for cue in track.cues]
-    matched = _matched(run, work, text, track, choice, engine)
-    voices = dubbing.voices_for(engine, language, options.voice, speakers or [None], matched)
+    voices = casting.cast(run, work, text, track, choice, engine)
     script = dubbing.lines(track, text.track, voices.__getitem__)
     end = run.media.duration if run.media and run.media.duration else _end(track)
-    job = dubbing.Job(
+    job = dub_clips.Job(
         engine,
         engines.own_name(choice.spec),
         engines.identity("speakers", choice.spec, choice.settings),
@@ -56,190 +127,57 @@ def dubbed(
         work.folder / f"dub.{language}",
         end,
         _seeds(run, work, script, language),
+        _conversion(run, work, text, track),
+        shorten,
     )
     with run.timed(f"speak {language}"):
         takes = dubbing.speak(job, script, run.progress)
     if all(take.cached for take in takes):
         run.timings.pop(f"speak {language}")
-    run.warnings[:0] = dubbing.warnings(takes, language)
+    about: dict[str, object] = {}
+    if options.imitates:
+        about["imitates"] = "the voices of the original's speakers"
+        if options.convert_to:
+            about["imitates"] = ", ".join(options.convert_to)
+        about["consent"] = _read_consent(work)
+    if job.conversion:
+        about["converter"] = job.conversion.name
+    spent: dict[str, object] = {"engine_seconds": round(sum(take.work for take in takes), 2)}
+    if shorten and shorten.usage.requests:
+        spent["rewording"] = asdict(shorten.usage)
+    return Spoken(track, job, takes, about, spent)
 
-    out = _video(run, language)
-    placed = [mixing.Placed(take.clip, take.fit.start) for take in takes if take.clip and take.fit]
-    name = languages.name(language)
-    title = f"{name} (generated speech)"
-    comment = f"The speech in {name} was generated with {job.name}."
-    texts = [results.rendered(run, text, one, "srt") for one in shown] if run.media else []
-    key = key_of(
-        source=work.hash_source(run.source),
-        stream=run.stream.index if run.stream else None,
-        placed=[
-            [one.path.name, round(one.start, 4), workspace.content_of(one.path)] for one in placed
-        ],
-        speech=_speech(text.track),
-        texts=texts,
-        titles=[title, comment],
+
+def _conversion(
+    run: Run, work: Workspace, text: SourceText, track: Track
+) -> dub_clips.Conversion | None:
+    options = run.options
+    if not options.convert:
+        return None
+    choice = auto.named(options, "converters", options.convert)
+    speakers = [cue.speaker for cue in track.cues] or [None]
+    voices = casting.targets(run, work, text, speakers)
+    return dub_clips.Conversion(
+        engines.load("converters", choice.spec, choice.settings),
+        engines.own_name(choice.spec),
+        engines.identity("converters", choice.spec, choice.settings),
+        voices,
     )
 
-    def make(path: Path) -> list[str]:
-        assert run.media
-        wav = work.folder / f"dub.{language}{workspace.PART}.wav"
-        files = [work.folder / f"dub.{number}{workspace.PART}.srt" for number in range(len(texts))]
-        try:
-            with run.timed("mix"):
-                mixing.mix(
-                    run.media,
-                    run.stream,
-                    placed,
-                    wav,
-                    speech=_speech(text.track) if placed else [],
-                    progress=run.report("mix"),
-                )
-            for file, content in zip(files, texts, strict=True):
-                file.write_text(content, "utf-8", newline="")
-            sound = mux.SoundFile(wav, language, title)
-            with run.timed("mux"):
-                if not run.media.video:
-                    return mux.encode(sound, path, comment=comment)
-                subtitles = [
-                    mux.SubtitleFile(file, one.track.language, one.title)
-                    for file, one in zip(files, shown, strict=True)
-                ]
-                return mux.mux(
-                    run.media,
-                    subtitles,
-                    path,
-                    sounds=[sound],
-                    comment=comment,
-                    progress=run.report("mux"),
-                )
-        finally:
-            for file in (wav, *files):
-                file.unlink(missing_ok=True)
 
-    work.output(out, key, make, force=options.force)
-    told = {"video": out.name, "speaker": job.name, "generated_speech": True}
-    whole = json.dumps({**told, **dubbing.report(takes)}, ensure_ascii=False, indent=1) + "\n"
-
-    def write(path: Path) -> tuple[()]:
-        path.write_text(whole, "utf-8", newline="")
-        return ()
-
-    listed = run.folder / f"{run.stem}.{language}.dub.json"
-    work.output(listed, key_of(report=whole), write, force=options.force)
-    return [out, listed]
-
-
-def _matched(
-    run: Run, work: Workspace, text: SourceText, track: Track, choice: auto.Choice, engine: Any
-) -> dict[str, str]:
-    """The engine's voices most like those of the speakers, by way of ``voices.<language>.json``.
-
-    It is matching, not cloning: nobody's voice is imitated.
-    """
-    names = engine.voices(track.language)
-    if run.options.voice or len(names) < 2 or not run.stream or not track.cues:
-        return {}
-    sample = max((cue.text for cue in track.cues), key=len)
-
-    def make(path: Path) -> tuple[()]:
-        with run.timed("match voices"):
-            people: dict[str, list[tuple[float, float]]] = {}
-            for cue in text.track.cues:
-                end = cue.words[-1].end if cue.words else cue.end
-                people.setdefault(cue.speaker or "", []).append((cue.start, end))
-            sound = _samples(audio(run, work))
-            originals = {
-                name: voiceprint.voiceprint(_cut(sound, voiceprint.cleanest(sound, spans)))
-                for name, spans in people.items()
-            }
-            heard = {name: one for name, one in originals.items() if one.embedding.any()}
-            voices = voiceprint.voiceprints(names, speak)
-            workspace.write_json(path, voiceprint.assign(heard, voices) if voices else {})
-        return ()
-
-    def speak(name: str) -> Any:
-        part = work.folder / f"voice{workspace.PART}.wav"
-        try:
-            engine.speak(
-                " ".join(sample.split()),
-                part,
-                language=track.language,
-                voice=Voice(name),
-                seconds=None,
-                seed=0,
-            )
-            return _thirds(clips.load(part))
-        except (Exception, SystemExit):  # anybody's code; a voice that fails is not chosen
-            return _thirds(())
-        finally:
-            part.unlink(missing_ok=True)
-
-    key = key_of(
-        sound=sound_key(run, work),
-        speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
-        engine=engines.identity("speakers", choice.spec, choice.settings),
-        voices=list(names),
-    )
+def _read_consent(work: Workspace) -> object:
     try:
-        path = work.step(f"voices.{track.language}.json", key, make)
-        read = json.loads(path.read_text("utf-8"))
-        return {str(name): str(voice) for name, voice in read.items()}
-    except (ValueError, AttributeError):  # somebody's edit that is no JSON
-        return {}
-
-
-def _samples(path: Path) -> Any:
-    import numpy as np
-
-    with wave.open(str(path), "rb") as file:
-        sound = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-    return sound.astype(np.float32) / 32768
-
-
-def _cut(sound: Any, spans: Sequence[tuple[float, float]]) -> Any:
-    import numpy as np
-
-    rate = voiceprint.RATE
-    parts = [sound[int(start * rate) : int(end * rate)] for start, end in spans]
-    return np.concatenate(parts) if parts else sound[:0]
-
-
-def _thirds(samples: Any) -> Any:
-    """48 kHz to 16 kHz: every three samples as one, which is filter enough for a likeness."""
-    import numpy as np
-
-    whole = np.asarray(samples, np.float32)
-    return whole[: len(whole) // 3 * 3].reshape(-1, 3).mean(axis=1)
-
-
-def _video(run: Run, language: str) -> Path:
-    """Where the dubbed file goes."""
-    suffix = ".m4a"
-    if run.media and run.media.video:
-        suffix, note = mux.subtitle_container(run.media)
-        if note and note not in run.warnings:
-            run.warnings.append(note)
-    return run.folder / f"{run.stem}.{language}.dubbed{suffix}"
+        return json.loads((work.folder / CONSENT).read_text("utf-8")).get("given")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def _end(track: Track) -> float:
     return max((cue.end for cue in track.cues), default=0.0) + 1.0
 
 
-def _speech(track: Track) -> list[tuple[float, float]]:
-    """The spans in which the original speaks, from its words where they are known."""
-    spans: list[tuple[float, float]] = []
-    for cue in track.cues:
-        for start, end in [(w.start, w.end) for w in cue.words] or [(cue.start, cue.end)]:
-            if spans and start - spans[-1][1] < mixing.BRIDGE:
-                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-            else:
-                spans.append((start, end))
-    return spans
-
-
 def _seeds(
-    run: Run, work: Workspace, script: Sequence[dubbing.Line], language: str
+    run: Run, work: Workspace, script: Sequence[dub_clips.Line], language: str
 ) -> dict[int, int]:
     """Which take of each line is wanted: one more for those of ``--redo``, kept for later runs."""
     path = work.folder / f"takes.{language}.json"
@@ -251,12 +189,12 @@ def _seeds(
         except (OSError, ValueError, AttributeError, TypeError):
             known = {}
     if run.options.redo:
-        wanted = dubbing.parse_redo(run.options.redo)
-        texts = {line.number: line.text for line in script}
+        wanted = parse_redo(run.options.redo)
+        texts = _said(script)
         for number in wanted:
             if number in texts:
                 # Takes are tried in a row: the next one begins after those.
-                known[texts[number]] = known.get(texts[number], 0) + dubbing.TRIES
+                known[texts[number]] = known.get(texts[number], 0) + dub_clips.TRIES
         missing = [str(number) for number in wanted if number not in texts]
         if missing:
             run.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
@@ -264,4 +202,42 @@ def _seeds(
             workspace.write_json(path, known)
         except OSError as failure:
             raise media.cannot_write(path, failure) from failure
-    return {line.number: known[line.text] for line in script if line.text in known}
+    return {number: known[text] for number, text in _said(script).items() if text in known}
+
+
+def _said(script: Sequence[dub_clips.Line]) -> dict[int, str]:
+    """What takes are known by, by line: its words, and the how manieth of several that say them."""
+    found: dict[int, str] = {}
+    times: dict[str, int] = {}
+    for line in script:
+        count = times[line.text] = times.get(line.text, 0) + 1
+        found[line.number] = line.text if count == 1 else f"{line.text} ({count})"
+    return found
+
+
+# ---------------------------------------------------------------- report
+
+
+def _reported(
+    run: Run,
+    work: Workspace,
+    one: Spoken,
+    video: Path,
+    about: Mapping[str, object],
+    cost: float | None,
+) -> Dub:
+    """Write the report of a dub."""
+    path = run.folder / f"{run.stem}.{one.track.language}.dub.json"
+    dub = Dub(one.track.language, video, path, one.job.name, tuple(map(dub_report.line, one.takes)))
+    told = dub_report.whole(dub, **one.about, **about)
+    # Times and costs are of the run that did the work; one that does none leaves them.
+    key = key_of(report=told)
+    spent = {**one.spent, "translation_cost": cost}
+    whole = json.dumps({**told, "spent": spent}, ensure_ascii=False, indent=1) + "\n"
+
+    def write(out: Path) -> tuple[()]:
+        out.write_text(whole, "utf-8", newline="")
+        return ()
+
+    work.output(path, key, write, force=run.options.force)
+    return dub

@@ -12,18 +12,21 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
+import logging
 import os
 import re
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from . import hooks
 from .errors import DubkitError, MissingDependency, PluginError, UsageError
+
+log = logging.getLogger("dubkit")
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$")
 """Ends of the names of environment variables whose values are nobody's business."""
@@ -82,35 +85,39 @@ def load(kind: str, spec: str, settings: Mapping[str, str] | None = None) -> Any
         engine = _class_in_file(spec)
     else:
         plugin = find(kind, spec)
-        try:
-            engine = plugin.entry_point.load()
-        except ModuleNotFoundError as missing:
-            package = plugin.distribution.split()[0]
-            raise MissingDependency(
-                f"{spec} needs the package {missing.name}, which is not installed",
-                f'pip install "{package}[{spec}]"',
-            ) from missing
-        except DubkitError:
-            raise
-        except (Exception, SystemExit) as failure:
-            raise PluginError(
-                f"{kind[:-1]} {spec} ({plugin.distribution}) cannot be imported: {failure}",
-                "pip install --upgrade --force-reinstall " + plugin.distribution.split()[0],
-            ) from failure
+        package = plugin.distribution.split()[0]
+        with guarded(
+            f"{kind[:-1]} {spec} ({plugin.distribution}) cannot be imported",
+            f"pip install --upgrade --force-reinstall {package}",
+        ):
+            try:
+                engine = plugin.entry_point.load()
+            except ModuleNotFoundError as missing:
+                raise MissingDependency(
+                    f"{spec} needs the package {missing.name}, which is not installed",
+                    f'pip install "{package}[{spec}]"',
+                ) from missing
     if lacking := [name for name in _contract(kind) if not hasattr(engine, name)]:
         protocol = hooks.KINDS[kind].__name__
         raise PluginError(
             f"{spec} is no {kind[:-1]}: it has no {', '.join(lacking)}",
             f"dubkit.{protocol} says what it needs; a subclass inherits what may be left out",
         )
-    try:
+    with guarded(f"{kind[:-1]} {spec} does not start", "look at its settings (-o)"):
         return engine(**_values(engine, own_name(spec), settings or {}))
+
+
+@contextlib.contextmanager
+def guarded(what: str, hint: str) -> Iterator[None]:
+    """Around a call of anybody's code: whatever it raises becomes a PluginError that says ``what``
+    has happened. dubkit's own errors stay what they are."""
+    try:
+        yield
     except DubkitError:
         raise
     except (Exception, SystemExit) as failure:
-        raise PluginError(
-            f"{kind[:-1]} {spec} does not start: {failure}", "look at its settings (-o)"
-        ) from failure
+        log.debug("%s", what, exc_info=True)
+        raise PluginError(f"{what}: {str(failure) or type(failure).__name__}", hint) from failure
 
 
 def own_name(spec: str) -> str:
@@ -133,7 +140,7 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
         plugin = find(kind, spec)
         origin, source = plugin.distribution, _source_of(plugin.entry_point.module)
     code = hashlib.sha256(b"".join(file.read_bytes() for file in _sources(source))).hexdigest()
-    prefix = re.sub(r"\W", "_", name).upper() + "_"
+    prefix = re.split(r"\W", name)[0].upper() + "_"  # openai's for openai-speech, too
     environment = {
         variable: value
         for variable, value in sorted(os.environ.items())
@@ -212,16 +219,13 @@ def _class_in_file(spec: str) -> Any:
         raise UsageError(f"{path} is not a Python file", "write it as ./file.py:ClassName")
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their module up by name
-    try:
-        module_spec.loader.exec_module(module)
-    except ModuleNotFoundError as missing:
-        raise MissingDependency(
-            f"{path.name} needs the package {missing.name}", f"pip install {missing.name}"
-        ) from missing
-    except (Exception, SystemExit) as failure:
-        raise PluginError(
-            f"{path} cannot be imported: {failure}", f"python {path} shows where it fails"
-        ) from failure
+    with guarded(f"{path} cannot be imported", f"python {path} shows where it fails"):
+        try:
+            module_spec.loader.exec_module(module)
+        except ModuleNotFoundError as missing:
+            raise MissingDependency(
+                f"{path.name} needs the package {missing.name}", f"pip install {missing.name}"
+            ) from missing
     if not inspect.isclass(getattr(module, name, None)):
         classes = [key for key, value in vars(module).items() if inspect.isclass(value)]
         raise UsageError(f"{path} has no class {name}", f"it has {', '.join(classes) or 'none'}")

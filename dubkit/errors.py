@@ -22,6 +22,10 @@ class UsageError(DubkitError):
     exit_status = 2
 
 
+class ConsentNeeded(UsageError):
+    """A voice is to be imitated, and nobody has said that it may be."""
+
+
 class InputError(DubkitError):
     """The input is missing, is not media, has no audio stream, or cannot be read."""
 

@@ -8,7 +8,7 @@ translator and the speaker were asked for a length before.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 EARLY = 0.2
 """Seconds that a line may begin before its time."""
@@ -16,6 +16,10 @@ QUIET = 1.15
 """Stretch that nobody notices."""
 MOST = 1.3
 """Stretch beyond which speech is no pleasure; what is longer still drifts."""
+DRIFT = 3.0
+"""Seconds of drift from which lines catch up ..."""
+UTMOST = 1.5
+"""... by this stretch, which can still be understood."""
 GAP = 2 / 24
 """Seconds between two lines of one speaker."""
 TOLD = 0.3
@@ -48,6 +52,8 @@ class Fit:
     steps: tuple[str, ...]
     """What was done, in order: ``fits``, ``silence after``, ``early``, ``stretched``, ``shifted``,
     ``drifts``."""
+    room: float = field(default=0.0, compare=False)
+    """Seconds that there were for it, early ones among them."""
 
     @property
     def end(self) -> float:
@@ -76,7 +82,7 @@ def _place(slot: Slot, free: float, limit: float) -> Fit:
     room = limit - start
     if slot.seconds <= room:
         steps.append("fits" if start + slot.seconds <= slot.end else "silence after")
-        return Fit(start, slot.seconds, 1.0, start - slot.start, tuple(steps))
+        return Fit(start, slot.seconds, 1.0, start - slot.start, tuple(steps), room)
     steps.append("silence after")
     early = min(EARLY, max(0.0, start - max(free, 0.0)), slot.seconds - room)
     if early > 0:
@@ -84,9 +90,10 @@ def _place(slot: Slot, free: float, limit: float) -> Fit:
         steps.append("early")
     stretch = 1.0
     if slot.seconds > room:
-        stretch = min(slot.seconds / room, MOST) if room > 0 else MOST
+        most = MOST if start - slot.start <= DRIFT else UTMOST
+        stretch = min(slot.seconds / room, most) if room > 0 else most
         steps.append("stretched")
     seconds = slot.seconds / stretch
     if seconds > room + 0.01:
         steps.append("drifts")
-    return Fit(start, seconds, stretch, start - slot.start, tuple(steps))
+    return Fit(start, seconds, stretch, start - slot.start, tuple(steps), max(0.0, room))

@@ -26,13 +26,14 @@ What holds for all kinds:
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
 
-from .types import Transcription, Turn, Usage, Voice
+from .types import Cue, Transcription, Turn, Usage, Voice
 
 VERSION = 1
 """Of this contract; it grows when a protocol changes in a way that breaks plugins."""
@@ -40,6 +41,31 @@ VERSION = 1
 Progress: TypeAlias = Callable[[str, float, float], None]
 """``progress(stage, done, total)``; seconds of media, or bytes where the stage begins with
 ``download``. ``total`` may be 0 when it is not known."""
+
+
+class TranscribeProgress(Protocol):
+    """A :data:`Progress` that may be told, besides, what has just been heard.
+
+    ``heard`` are cues in any order, to be shown while the work goes on; a later one may say better
+    what an earlier one said of the same time. An engine that has none to tell leaves it out.
+    """
+
+    def __call__(
+        self, stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()
+    ) -> None: ...
+
+
+def listening(progress: Progress) -> TranscribeProgress:
+    """``progress`` as a transcriber may call it; a callback of three arguments is told those."""
+    try:
+        inspect.signature(progress).bind("", 0.0, 0.0, heard=())
+    except (TypeError, ValueError):
+
+        def tell(stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()) -> None:
+            progress(stage, done, total)
+
+        return tell
+    return cast(TranscribeProgress, progress)
 
 
 class Engine(Protocol):
@@ -66,7 +92,7 @@ class Transcriber(Engine, Protocol):
         prompt: str,
         hotwords: Sequence[str],
         work: Path,
-        progress: Progress,
+        progress: TranscribeProgress,
     ) -> Transcription:
         """The words of ``audio``, a 16 kHz mono 16-bit WAV file.
 
@@ -218,6 +244,11 @@ class Speaker(Engine, Protocol):
         """The names of its own voices for a language; empty where it cannot speak that."""
         ...
 
+    def knows(self, voice: str) -> bool:
+        """Whether it speaks, where a user asks for it by name, in a voice that :meth:`voices` does
+        not offer: another language's, a mix of two."""
+        return False
+
     @abstractmethod
     def speak(
         self,
@@ -235,6 +266,32 @@ class Speaker(Engine, Protocol):
         for; an engine that cannot aim at one takes no notice. The same ``seed`` gives the same
         sound, another one another take, as far as the engine can.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One text to speak, told as to :meth:`Speaker.speak`."""
+
+    text: str
+    out: Path
+    language: str
+    voice: Voice
+    seconds: float | None = None
+    seed: int = 0
+
+
+@runtime_checkable
+class SpeaksMany(Protocol):
+    """A speaker that gains by many texts at once: a program that loads its model at each start, a
+    server that does several at a time."""
+
+    at_once: int
+    """Texts a call, at most; 1 where it gains nothing."""
+
+    def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
+        """Speak each of them as :meth:`Speaker.speak` would; for each what went wrong, in a
+        sentence, or "" where its file is written. Raises UsageError for what no retry can mend."""
         ...
 
 
@@ -282,6 +339,23 @@ class Diarizer(Engine, Protocol):
     def diarize(self, audio: Path, *, speakers: int | None, progress: Progress) -> Sequence[Turn]:
         """The turns of speech in ``audio`` (16 kHz mono WAV), in order of their starts; of
         ``speakers`` people, or None to find out how many."""
+        ...
+
+
+# ---------------------------------------------------------------- what is outside
+
+
+@runtime_checkable
+class Outside(Protocol):
+    """An engine of any kind whose work a tool or a server outside does; for ``dubkit doctor``."""
+
+    def presets(self) -> Mapping[str, str]:
+        """The tools that it knows how to talk to, by the name that its setting ``preset`` takes,
+        each in a few words; empty where it has no such setting."""
+        ...
+
+    def reach(self) -> Sequence[str]:
+        """As :meth:`Engine.check`, having asked the server, which takes some seconds at most."""
         ...
 
 

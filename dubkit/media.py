@@ -1,27 +1,22 @@
-"""Look into a media file, pick its sound, and write that sound out for the engines.
+"""Look into a media file, and pick its sound.
 
 Input files are not trusted. Each is opened by PyAV or ffmpeg as ``file:`` and its absolute path,
 by a demuxer that reads nothing but that one file, so that a playlist, or a film made to look like
 one, can open no other file and no address.
-
-Sound is decoded by PyAV here, rather than by an ffmpeg command: each frame's own time is what
-puts it on the timeline, and a command cannot tell of gaps, jumps or changes of format on the way.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import re
 import secrets
 import shutil
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from dubkit import languages
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
@@ -29,14 +24,7 @@ from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
 
 if TYPE_CHECKING:
     import av.container
-    from av.audio.frame import AudioFrame
-    from av.filter import Graph
 
-RATE = 16_000
-"""Samples a second of extracted sound: what Whisper and its relatives hear."""
-TOLERANCE = 0.02
-"""Seconds that a frame may be off before silence is added or sound is cut. Containers round times
-to a millisecond or so; a real gap is a lost packet at least."""
 JUMP = 10.0
 """Seconds of a leap in MPEG time stamps that mean a clock set anew, not silence (as in ffmpeg)."""
 
@@ -50,8 +38,6 @@ DEMUXERS = (
 follow names found in the file: concat, hls, dash, imf, sdp, rtsp, rtp, sap, image2 and its kin,
 vobsub, webm_dash_manifest, avisynth, vapoursynth, lavfi, bluray and dvdvideo. (mov does so only
 with ``enable_drefs``, which stays off.)"""
-
-_TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
 
 
 # ---------------------------------------------------------------- programs and names
@@ -298,216 +284,6 @@ def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
         for number, s in enumerate(media.audio, 1)
     )
     raise UsageError(f"{media.path.name} has no audio track {choice!r}.", f"It has {there}.")
-
-
-@dataclass(slots=True)
-class _Heard:
-    """What was met while reading a file, for the warnings."""
-
-    damaged: int = 0
-    jumps: int = 0
-    end: float = 0.0
-
-
-def extract_audio(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    progress: Callable[[float], None] = lambda _: None,
-) -> list[str]:
-    """Write ``stream`` to ``out`` as a 16 kHz, 16-bit, mono WAV file, and return warnings.
-
-    Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
-    silence, sound from before the start is cut. ``progress`` gets the seconds done. Raises
-    InputError when nothing can be decoded, OutputError when ``out`` cannot be written.
-    """
-    heard = _Heard()
-    with (
-        opened(media.path, media.container) as container,
-        replacing(out) as temporary,
-        temporary.open("wb") as file,
-    ):
-        written = _write_sound(container, media, stream, file, heard, progress)
-        if not written:
-            raise InputError(
-                f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
-                "holds no sound that can be decoded.",
-                "Choose another audio track, or convert the file with ffmpeg first.",
-            )
-        file.seek(0)
-        file.write(_wav_header(written))
-    progress(written / RATE)
-    warnings = []
-    if heard.damaged:
-        warnings.append(
-            f"{media.path.name}: {heard.damaged} damaged pieces of sound were left out."
-        )
-    if heard.jumps:
-        warnings.append(
-            f"{media.path.name}: its clock jumps {heard.jumps} times; subtitles after that fit the "
-            "video that dubkit writes, but may be off beside the original."
-        )
-    lacking = media.duration - heard.end
-    if media.container.split(",")[0] in _TIMED_BY_HEADER and lacking > max(1.0, heard.end / 100):
-        warnings.append(
-            f"{media.path.name}: the file ends at {heard.end:.1f} s of {media.duration:.1f} s; "
-            "it was probably cut off while copying or downloading."
-        )
-    return warnings
-
-
-def _write_sound(
-    container: av.container.InputContainer,
-    media: Media,
-    stream: AudioStream,
-    file: IO[bytes],
-    heard: _Heard,
-    progress: Callable[[float], None],
-) -> int:
-    """Write the samples, each at its place after the header; return how many the file holds.
-
-    Frames that follow each other go through one converter. Where they don't, or where their
-    format changes, that converter is emptied and a new one starts at the new place.
-    """
-    limit = media.duration + 60 if media.duration else float("inf")
-    written = 0  # samples on the timeline so far
-    surplus = 0  # samples still to be cut, because the timeline already has sound there
-    due = 0.0  # seconds at which the next frame belongs if nothing is amiss
-    told = 0.0
-    shape = None
-    graph = None
-
-    def write(samples: bytes) -> None:
-        nonlocal written, surplus
-        cut = min(surplus, len(samples) // 2)
-        surplus -= cut
-        if len(samples) > 2 * cut:
-            if 2 * written + len(samples) > 0xFFFF_FF00:
-                raise InputError(f"{media.path} has more than 37 hours of sound.", "Split it.")
-            file.seek(44 + 2 * written)  # past the end where there is silence: zeros, no writing
-            file.write(samples[2 * cut :])
-            written += len(samples) // 2 - cut
-
-    for frame, time in _frames(container, stream.index, heard):
-        # A time that cannot be true (far back, or past the end of the file) is a damaged one.
-        if time is None or (graph and time < due - JUMP) or time > limit:
-            time = due
-        now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if graph is None or now != shape or abs(time - due) > TOLERANCE:
-            if graph:
-                write(_convert(graph, None))
-            shape, graph, due = now, _converter(frame), time
-            place = round(time * RATE)
-            surplus, written = max(0, written - place), max(written, place)
-        write(_convert(graph, frame))
-        due += frame.samples / frame.sample_rate
-        if due - told >= 1:
-            told = due
-            progress(due)
-    if graph:
-        write(_convert(graph, None))
-    return max(0, file.tell() - 44) // 2
-
-
-def _frames(
-    container: av.container.InputContainer, index: int, heard: _Heard
-) -> Iterator[tuple[AudioFrame, float | None]]:
-    """The frames of audio stream ``index``, each with its second on the player's timeline.
-
-    All streams are read, since a clock that was set anew shows in whichever comes first.
-    """
-    import av.error
-
-    base = start_of(container)
-    may_jump = clock_restarts(container)
-    expected: dict[int, float] = {}
-    for packet in _packets(container, heard):
-        if packet.dts is not None and packet.time_base:
-            at = float(packet.dts * packet.time_base)
-            if may_jump and packet.stream.type in ("audio", "video"):
-                leap = at - base - expected.get(packet.stream_index, at - base)
-                if leap > JUMP or leap < -0.1:
-                    base += leap
-                    heard.jumps += 1
-            after = at - base + float((packet.duration or 0) * packet.time_base)
-            expected[packet.stream_index] = after
-            heard.end = max(heard.end, after)
-        if packet.stream_index != index:
-            continue
-        heard.damaged += bool(packet.is_corrupt)
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            heard.damaged += not packet.is_corrupt
-            continue
-        for frame in frames:
-            if frame.samples and frame.sample_rate:
-                time = None if frame.pts is None else float(frame.pts * frame.time_base) - base
-                yield frame, time
-
-
-def _packets(container: av.container.InputContainer, heard: _Heard) -> Iterator[Any]:
-    """All packets to the end of the file, over what cannot be read."""
-    import av.error
-
-    failures = 0
-    while failures < 100:
-        try:
-            for packet in container.demux():
-                failures = 0
-                yield packet
-            return
-        except av.error.FFmpegError:
-            failures += 1
-            heard.damaged += failures == 1
-
-
-def _converter(frame: AudioFrame) -> Graph:
-    import av.filter
-
-    layout = frame.layout
-    graph = av.filter.Graph()
-    steps: list[Any] = [
-        graph.add_abuffer(
-            format=frame.format.name,
-            sample_rate=frame.sample_rate,
-            layout=layout.name,
-            time_base=frame.time_base,
-        )
-    ]
-    # In surround sound people speak in the centre: ffmpeg's own downmix leaves it 11 dB low.
-    rules = f"osr={RATE}:osf=s16:ochl=mono:clev=1.414:slev=0.3"
-    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong: all alike
-        count = layout.nb_channels
-        mean = "+".join(f"{1 / count:.6f}*c{channel}" for channel in range(count))
-        steps.append(graph.add("pan", f"mono|c0={mean}"))
-    steps += [graph.add("aresample", rules), graph.add("abuffersink")]
-    for left, right in itertools.pairwise(steps):
-        left.link_to(right)
-    graph.configure()
-    return graph
-
-
-def _convert(graph: Graph, frame: AudioFrame | None) -> bytes:
-    """Push a frame (None: the end) and take all that comes out, as 16-bit samples."""
-    import av.error
-
-    graph.push(frame)
-    taken: list[bytes] = []
-    while True:
-        try:
-            out: Any = graph.pull()
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return b"".join(taken)
-        taken.append(out.to_ndarray().tobytes())
-
-
-def _wav_header(samples: int) -> bytes:
-    size = 2 * samples
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, RATE, 2 * RATE, 2, 16, b"data", size,
-    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- writing

@@ -9,11 +9,9 @@ Loudness is what ffmpeg's ebur128 says (ITU-R BS.1770), before and after.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import re
 import secrets
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +20,17 @@ from typing import IO, TYPE_CHECKING
 from dubkit import clips, media, process
 from dubkit.clips import RATE, Clip
 from dubkit.errors import InputError, MediaError
-from dubkit.media import DEMUXERS, TOLERANCE, ffmpeg_path, file_url, replacing
+from dubkit.media import DEMUXERS, ffmpeg_path, file_url, replacing
+from dubkit.sound import FULL, samples, wav_header
 from dubkit.types import AudioStream, Media
 
 if TYPE_CHECKING:
     import numpy as np
-    from av.audio.frame import AudioFrame
-    from av.filter import Graph
     from numpy.typing import NDArray
 
     from dubkit.clips import Samples
 
-DUCK_DB = 10.0
+DUCK_DB = 12.0
 """How much lower the original is while somebody speaks."""
 RAMP = 0.15
 """Seconds in which it gets there, before speech begins, and back after it."""
@@ -106,7 +103,7 @@ def mix(
 ) -> Mixed:
     """Write the dub's sound to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
 
-    It is as long as ``film`` and starts when that does. ``stream`` is heard 10 dB lower in the
+    It is as long as ``film`` and starts when that does. ``stream`` is heard 12 dB lower in the
     ``speech`` spans (seconds) and under the placed lines; None is silence. ``background``, a
     sound file of the same timeline without the speech, is heard in its place and not lowered. The
     lines get the loudness of the original's speech, the whole gets the original's loudness.
@@ -221,7 +218,7 @@ def _decode(
     heard = at = 0
     if stream:
         told = _part(progress, film.duration, 0.0, share)
-        for block in _blocks(_sound(film, stream, length or None)):
+        for block in _blocks(samples(film, stream, FULL, length=length or None)):
             if not background:
                 file.write(block.tobytes())
                 heard += len(block)
@@ -236,7 +233,7 @@ def _decode(
         kept = media.probe(background)
         if not kept.audio:
             raise InputError(f"{background} has no sound.", "It is to be the film's background.")
-        for block in _blocks(_sound(kept, kept.audio[0], length or None)):
+        for block in _blocks(samples(kept, kept.audio[0], FULL, length=length or None)):
             file.write(block.tobytes())
             heard += len(block)
             told(heard / RATE)
@@ -270,87 +267,6 @@ def _blocks(pieces: Iterator[Samples]) -> Iterator[Samples]:
             kept, count = [whole[count - count % RATE :]], count % RATE
     if count:
         yield np.concatenate(kept)
-
-
-def _sound(film: Media, stream: AudioStream, length: int | None) -> Iterator[Samples]:
-    """The stream at 48 kHz in two channels from the video's second 0, ``length`` of it at most.
-
-    As :func:`media.extract_audio` does it: each frame stands where its own time says.
-    """
-    import numpy as np
-
-    limit = film.duration + 60 if film.duration else float("inf")
-    written = 0
-    surplus = 0  # samples still to be cut, because the timeline already has sound there
-    due = 0.0
-    shape = None
-    graph = None
-
-    def taken(frame: AudioFrame | None) -> Iterator[Samples]:
-        nonlocal written, surplus
-        assert graph
-        samples = np.frombuffer(media._convert(graph, frame), np.float32).reshape(-1, 2)
-        cut = min(surplus, len(samples))
-        surplus -= cut
-        samples = samples[cut:]
-        if length is not None:
-            samples = samples[: length - written]
-        written += len(samples)
-        if len(samples):
-            # A float stream may hold anything.
-            yield np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-
-    with media.opened(film.path, film.container) as container:
-        for frame, time in media._frames(container, stream.index, media._Heard()):
-            if time is None or (graph and time < due - media.JUMP) or time > limit:
-                time = due
-            now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if graph is None or now != shape or abs(time - due) > TOLERANCE:
-                if graph:
-                    yield from taken(None)
-                shape, graph, due = now, _converter(frame), time
-                place = round(time * RATE)
-                surplus = max(0, written - place)
-                gap = min(place, place if length is None else length) - written
-                while gap > 0:
-                    yield np.zeros((min(gap, RATE), 2), np.float32)
-                    written += min(gap, RATE)
-                    gap -= RATE
-            yield from taken(frame)
-            due += frame.samples / frame.sample_rate
-            if length is not None and written >= length:
-                return
-        if graph:
-            yield from taken(None)
-
-
-def _converter(frame: AudioFrame) -> Graph:
-    import av.filter
-
-    layout = frame.layout
-    graph = av.filter.Graph()
-    steps = [
-        graph.add_abuffer(
-            format=frame.format.name,
-            sample_rate=frame.sample_rate,
-            layout=layout.name,
-            time_base=frame.time_base,
-        )
-    ]
-    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong
-        count = layout.nb_channels
-        # One or two are what they always are; more are all alike. As loud as before.
-        half = "+".join(f"{0.5**0.5 / count:.6f}*c{channel}" for channel in range(count))
-        sides = ("c0", "c1") if count == 2 else (half, half)
-        steps.append(graph.add("pan", f"stereo|c0={sides[0]}|c1={sides[1]}"))
-    # In float the downmix is as loud as its source; it may go beyond full scale, which the
-    # limiter takes care of.
-    steps.append(graph.add("aresample", f"osr={RATE}:osf=flt:ochl=stereo"))
-    steps.append(graph.add("abuffersink"))
-    for left, right in itertools.pairwise(steps):
-        left.link_to(right)
-    graph.configure()
-    return graph
 
 
 # ---------------------------------------------------------------- the lines
@@ -491,7 +407,7 @@ def _limited(
     gain, ceiling = np.float32(10 ** (gain_db / 20)), 10 ** (ceiling_db / 20)
     reach = 4 * _LOOK + len(_PHASES[0])
     with work.open("rb") as source, out.open("wb") as file:
-        file.write(_header(total))
+        file.write(wav_header(total, FULL))
         for at in range(0, total, RATE):
             begin, end = max(0, at - reach), min(total, at + RATE + reach)
             source.seek(begin * _FRAME)
@@ -558,20 +474,6 @@ def _phases() -> list[list[float]]:
 
 
 _PHASES = _phases()
-
-
-def _header(total: int) -> bytes:
-    """The header of a 16-bit stereo WAV file, of 80 bytes; RF64 (EBU Tech 3306) beyond 4 GB."""
-    size = 4 * total
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16)
-    if size + 72 < 0xFFFF_FFFF:
-        first = struct.pack("<4sI4s4sI28x", b"RIFF", size + 72, b"WAVE", b"JUNK", 28)
-        return first + form + struct.pack("<4sI", b"data", size)
-    big = 0xFFFF_FFFF
-    first = struct.pack(
-        "<4sI4s4sIQQQI", b"RF64", big, b"WAVE", b"ds64", 28, size + 72, size, total, 0
-    )
-    return first + form + struct.pack("<4sI", b"data", big)
 
 
 def _untold(_: float) -> None:

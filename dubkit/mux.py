@@ -27,6 +27,7 @@ from dubkit.media import (
     codec_name,
     ffmpeg_path,
     file_url,
+    has_flag,
     is_cover,
     opened,
     replacing,
@@ -140,20 +141,26 @@ def mux(
     out: Path,
     *,
     sounds: Sequence[SoundFile] = (),
+    picture: Path | None = None,
     comment: str = "",
     progress: Callable[[float], None] = lambda _: None,
 ) -> list[str]:
     """Write ``media`` with ``subtitles`` as further tracks to ``out``, and return warnings.
 
-    Every stream, chapter, tag and attachment is copied as it is; the first new subtitle becomes the
+    Every stream, chapter, tag and attachment is copied as it is, sounds in the order in which
+    ``media`` has them; the first new subtitle becomes the
     default one. ``sounds`` are encoded and come before the sound that is there, the first as the
-    default. ``comment`` is what the file says of itself. ``out`` ends as :func:`subtitle_container`
-    says. ``progress`` gets the seconds done. Raises UsageError for another ending, MediaError when
-    ffmpeg fails, OutputError when ``out`` cannot be written.
+    default. ``picture`` is a file whose one stream, an upright picture timed from the file's start,
+    stands in for the picture that is there, with that one's tags. ``comment`` is what the file says
+    of itself. ``out`` ends as :func:`subtitle_container` says. ``progress`` gets the seconds done.
+    Raises UsageError for another ending, MediaError when ffmpeg fails, OutputError when ``out``
+    cannot be written.
     """
     muxer = _muxer(media, out)
     extra = ["-metadata", f"comment={comment}"] if comment else []
-    return _write(media, _look(media), subtitles, muxer, [], None, out, progress, sounds, extra)
+    return _write(
+        media, _look(media), subtitles, muxer, [], None, out, progress, sounds, extra, picture
+    )
 
 
 def burn(
@@ -207,12 +214,18 @@ def burn(
     return warnings + _write(media, source, [], muxer, picture, ass_path, out, progress)
 
 
-def encode(sound: SoundFile, out: Path, *, comment: str = "") -> list[str]:
-    """Write a sound alone to ``out``, an .m4a file, and return warnings. Raises as :func:`mux`."""
-    argv = ["-protocol_whitelist", "file", "-f", "wav", "-i", file_url(sound.path)]
+def encode(sounds: Sequence[SoundFile], out: Path, *, comment: str = "") -> list[str]:
+    """Write sounds alone to ``out``, an .m4a file, and return warnings. Raises as :func:`mux`."""
+    argv: list[str] = []
+    for sound in sounds:
+        argv += ["-protocol_whitelist", "file", "-f", "wav", "-i", file_url(sound.path)]
+    for number, sound in enumerate(sounds):
+        argv += ["-map", f"{number}:a:0"]
+        argv += [f"-metadata:s:a:{number}", f"language={languages.iso639_2(sound.language)}"]
+        argv += [f"-metadata:s:a:{number}", f"handler_name={sound.title}"]
     argv += ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-fflags", "+bitexact"]
-    argv += ["-metadata:s:a:0", f"language={languages.iso639_2(sound.language)}"]
-    argv += ["-metadata", f"title={sound.title}", "-metadata", f"comment={comment}"]
+    title = ", ".join(sound.title for sound in sounds)
+    argv += ["-metadata", f"title={title}", "-metadata", f"comment={comment}"]
     with replacing(out) as temporary:
         finished = _run([*argv, "-f", "ipod", file_url(temporary)])
         if finished.status:
@@ -280,9 +293,11 @@ def _command(
     extra: Sequence[str],
     target: Path,
     sounds: Sequence[SoundFile] = (),
+    picture: Path | None = None,
 ) -> list[str]:
     """The arguments of ffmpeg: ``kept`` streams of the source, new sounds before its own, then the
-    new subtitles."""
+    new subtitles; ``picture`` in the place of the source's."""
+    replaced = media.video[0].index if picture and media.video else -1
     demuxer = media.container.split(",")[0]
     argv: list[str] = []
     if demuxer in ("avi", "mpeg", "h264", "hevc", "m4v"):
@@ -291,7 +306,8 @@ def _command(
     argv += ["-i", file_url(media.path)]
     # ffmpeg moves the source's start to 0; but in MPEG streams the start of those streams that it
     # copies, so the subtitles follow that.
-    starts = [stream.start for stream in kept if stream.start is not None]
+    copied = [stream for stream in kept if stream.index != replaced]
+    starts = [stream.start for stream in copied if stream.start is not None]
     late = source.zero - min(starts) if source.restarts and starts else 0.0
     for subtitle in subtitles:
         argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
@@ -301,17 +317,25 @@ def _command(
         argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
         argv += ["-f", "wav", "-i", file_url(sound.path)]
 
+    if picture:
+        with opened(picture) as container:
+            first = (container.start_time or 0) / 1_000_000  # which ffmpeg would move to 0
+        argv += ["-itsoffset", f"{late + first:.6f}", "-protocol_whitelist", "file"]
+        argv += ["-f", "mov", "-i", file_url(picture)]
+
     first_sound = next((n for n, s in enumerate(kept) if s.kind == "audio"), len(kept))
     for stream in kept[:first_sound]:
-        argv += ["-map", f"0:{stream.index}"]
+        argv += ["-map", _input_of(stream, replaced, len(subtitles) + len(sounds) + 1)]
     for number in range(len(sounds)):
         argv += ["-map", f"{len(subtitles) + number + 1}:a:0"]
     for stream in kept[first_sound:]:
-        argv += ["-map", f"0:{stream.index}"]
+        argv += ["-map", _input_of(stream, replaced, len(subtitles) + len(sounds) + 1)]
     for number in range(len(subtitles)):
         argv += ["-map", f"{number + 1}:s:0"]
     argv += ["-c", "copy", "-copy_unknown", "-map_metadata", "0", "-map_chapters", "0"]
-    argv += _sounds(sounds, kept, muxer)
+    argv += _sounds(media, sounds, kept, muxer)
+    if picture:
+        argv += _picture_tags(media, kept)
     old = sum(stream.kind == "subtitle" for stream in kept)
     for number in range(old):
         argv += [f"-disposition:s:{number}", "-default"]
@@ -351,8 +375,32 @@ def _command(
     return [*argv, *extra, "-f", muxer, file_url(target)]
 
 
-def _sounds(sounds: Sequence[SoundFile], kept: Sequence[_Stream], muxer: str) -> list[str]:
-    """Encoder, disposition and tags of the new sounds, and that those of old are no default now."""
+def _input_of(stream: _Stream, replaced: int, picture: int) -> str:
+    """Where a stream comes from: the source, or the file of the new picture."""
+    return f"{picture}:v:0" if stream.index == replaced else f"0:{stream.index}"
+
+
+def _picture_tags(media: Media, kept: Sequence[_Stream]) -> list[str]:
+    """The tags of the source's picture for the new one, but for what was said of its bytes."""
+    replaced = media.video[0].index
+    films = [stream for stream in kept if stream.kind == "video"]
+    number = next((n for n, stream in enumerate(films) if stream.index == replaced), 0)
+    with opened(media.path, media.container) as container:
+        stream = container.streams[replaced]
+        tags, default = dict(stream.metadata), has_flag(stream.disposition, 1)
+    with_bytes = re.compile(r"(?i)BPS|DURATION|NUMBER_OF_|_STATISTICS|ENCODER|rotate|vendor_id")
+    argv = [f"-disposition:v:{number}", "default" if default else "0"]
+    for key, value in tags.items():
+        if not with_bytes.match(key) and "=" not in key:
+            argv += [f"-metadata:s:v:{number}", f"{key}={value}"]
+    return argv
+
+
+def _sounds(
+    media: Media, sounds: Sequence[SoundFile], kept: Sequence[_Stream], muxer: str
+) -> list[str]:
+    """Encoder, disposition and tags of the new sounds; that those of old are no default now, and in
+    which language they are, which ``media`` may know better than the file."""
     argv: list[str] = []
     for number, sound in enumerate(sounds):
         codec, rate = ("libopus", "160k") if muxer == "webm" else ("aac", "192k")
@@ -363,8 +411,13 @@ def _sounds(sounds: Sequence[SoundFile], kept: Sequence[_Stream], muxer: str) ->
         for key in ("title", "handler_name") if muxer in _MOV else ("title",):
             argv += [f"-metadata:s:a:{number}", f"{key}={sound.title}"]
     if sounds:
-        for number in range(sum(stream.kind == "audio" for stream in kept)):
-            argv += [f"-disposition:a:{number + len(sounds)}", "-default"]
+        spoken = {stream.index: stream.language for stream in media.audio}
+        old = [stream.index for stream in kept if stream.kind == "audio"]
+        for number, index in enumerate(old, len(sounds)):
+            argv += [f"-disposition:a:{number}", "-default"]
+            if language := spoken.get(index):
+                tag = languages.iso639_2(language, quicktime=muxer == "mov")
+                argv += [f"-metadata:s:a:{number}", f"language={tag}"]
     return argv
 
 
@@ -391,9 +444,10 @@ def _write(
     progress: Callable[[float], None],
     sounds: Sequence[SoundFile] = (),
     marks: Sequence[str] = (),
+    replacement: Path | None = None,
 ) -> list[str]:
     """Run the command; where the container refuses a stream, run it again without that one."""
-    kept = list(source.streams)
+    kept = _in_order(source.streams, media)
     first = media.video[0].index if media.video else -1
     if picture:  # first of the video streams, since ``picture`` calls it v:0
         kept.sort(key=lambda stream: stream.index != first)
@@ -407,21 +461,20 @@ def _write(
             attached = sum(stream.kind == "attachment" for stream in kept)
             extra += _covers(media, folder, attached)
             kept = [stream for stream in kept if not stream.cover]
-        command = _command(media, source, kept, subtitles, muxer, extra, temporary, sounds)
-        finished = _run(command, progress, folder)
+        rest = subtitles, muxer, extra, temporary, sounds, replacement
+        finished = _run(_command(media, source, kept, *rest), progress, folder)
         if finished.status and not _disk_full(finished):
             # What is encoded anew is not in question; and a film never loses its only sound.
-            asked = [stream for stream in kept if not (picture and stream.index == first)]
+            anew = bool(picture or replacement)
+            asked = [stream for stream in kept if not (anew and stream.index == first)]
             for stream in asked:
                 alone = ["-t", "0"]
                 argv = _command(media, source, [stream], [], muxer, alone, folder / "alone")
                 if _run(argv).status:
                     refused.append(stream)
-            rest = [stream for stream in kept if stream not in refused]
-            if refused and _kinds(rest) == _kinds(kept):
-                kept = rest
-                command = _command(media, source, kept, subtitles, muxer, extra, temporary, sounds)
-                finished = _run(command, progress, folder)
+            held = [stream for stream in kept if stream not in refused]
+            if refused and _kinds(held) == _kinds(kept):
+                finished = _run(_command(media, source, held, *rest), progress, folder)
         if finished.status:
             raise _failed(finished, out)
     return [
@@ -429,6 +482,13 @@ def _write(
         f"{out.suffix} and was left out."
         for stream in refused
     ]
+
+
+def _in_order(streams: Sequence[_Stream], media: Media) -> list[_Stream]:
+    """The streams, the sounds among them in the order in which ``media`` has them."""
+    ranks = {sound.index: rank for rank, sound in enumerate(media.audio)}
+    sounds = iter(sorted((s for s in streams if s.index in ranks), key=lambda s: ranks[s.index]))
+    return [next(sounds) if stream.index in ranks else stream for stream in streams]
 
 
 def _kinds(streams: Iterable[_Stream]) -> set[str]:

@@ -72,6 +72,28 @@ class Options:
     """``NAME`` for everyone, ``SPEAKER=NAME`` for one; none to choose."""
     redo: str = ""
     """Lines of the dub to speak anew, as another take: ``12,15-18``."""
+    clone: bool = False
+    """Speak in the voices of the original's speakers, by an engine that can."""
+    convert: str = ""
+    """Engine that turns the spoken lines into another voice; empty for none."""
+    convert_to: tuple[str, ...] = ()
+    """The converter's voice: ``NAME`` for everyone, ``SPEAKER=NAME`` for one; none for the
+    original's speakers' own."""
+    consent: bool = False
+    """The user's word that the voices imitated may be."""
+    lipsync: str = ""
+    """Engine that redraws mouths; empty for none."""
+    separate: str = ""
+    """Engine that takes the original's speech out of its sound, or ``auto``; empty to only lower
+    the original."""
+    one_file: bool = False
+    """Put the dubs in all languages into one video."""
+    speakers: str = ""
+    """How many people speak, or ``auto`` to find out; empty to find out where a dub needs it."""
+    speakers_from: Path | None = None
+    """A file of who speaks when; see :func:`dubkit.speakers.read`."""
+    diarizer: str = "auto"
+    """Engine that tells who speaks when."""
     translator: str = "auto"
     """Engine that translates."""
     glossary: Path | None = None
@@ -118,6 +140,7 @@ class Options:
             if tag is not None:
                 _check_tag(tag)
         self._check_translation()
+        self._check_speakers()
         self._check_dub()
         profiles.find(self.profile)
         parse_style(self.style)
@@ -153,11 +176,26 @@ class Options:
                 "leave it out, or add --subs-from",
             )
 
+    def _check_speakers(self) -> None:
+        number = self.speakers.isascii() and self.speakers.isdigit() and int(self.speakers) > 0
+        if self.speakers not in ("", "auto") and not number:
+            raise UsageError(
+                f"--speakers is a number of people or auto, not {self.speakers!r}", "--speakers 2"
+            )
+        if self.speakers_from and (self.speakers or self.diarizer != "auto"):
+            raise UsageError(
+                "--speakers-from tells who speaks when, and so would --speakers and --diarizer",
+                "leave one out",
+            )
+
     def _check_dub(self) -> None:
         if not self.dub:
             for given, flag in [
                 (self.voice, "--voice"), (self.redo, "--redo"),
-                (self.speaker != "auto", "--speaker"),
+                (self.speaker != "auto", "--speaker"), (self.clone, "--clone"),
+                (self.convert, "--convert"), (self.convert_to, "--convert-to"),
+                (self.lipsync, "--lipsync"), (self.separate, "--separate"),
+                (self.one_file, "--one-file"),
             ]:  # fmt: skip
                 if given:
                     raise UsageError(f"{flag} is for dubbing", f"add --dub, or leave {flag} out")
@@ -171,6 +209,31 @@ class Options:
             raise UsageError(
                 "--dub writes a video of its own", "leave --burn and --no-video out, or run twice"
             )
+        if self.redo:
+            parse_redo(self.redo)
+        if self.convert_to and not self.convert:
+            raise UsageError("--convert-to names a converter's voice", "add --convert NAME")
+        if self.lipsync and self.one_file and len(self.to) > 1:
+            raise UsageError(
+                f"one picture can speak one language, and --to names {', '.join(self.to)}",
+                "leave --one-file or --lipsync out",
+            )
+
+    @property
+    def imitates(self) -> bool:
+        """Whether the dub will sound like somebody in particular."""
+        return self.clone or bool(self.convert)
+
+    @property
+    def named_engines(self) -> list[tuple[str, str]]:
+        """Kind and name of each engine that is asked for by its name."""
+        named = [
+            ("transcribers", self.transcriber), ("translators", self.translator),
+            ("speakers", self.speaker), ("converters", self.convert),
+            ("lipsyncers", self.lipsync), ("separators", self.separate),
+            ("diarizers", self.diarizer),
+        ]  # fmt: skip
+        return [(kind, name) for kind, name in named if name not in ("", "auto")]
 
     @property
     def original(self) -> bool:
@@ -192,6 +255,19 @@ def _check_tag(language: str) -> None:
         raise UsageError(f"{language!r} is not a language tag", hint)
 
 
+def parse_redo(text: str) -> list[int]:
+    """The line numbers of ``12,15-18``. Raises UsageError for what is none."""
+    numbers: list[int] = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        first, dash, last = part.partition("-")
+        if not (first.isdigit() and (last.isdigit() or not dash)) or len(part) > 12:
+            raise UsageError(f"--redo takes line numbers, not {part!r}", "--redo 12,15-18")
+        numbers += range(int(first), int(last or first) + 1)
+    if not numbers or len(numbers) > 10_000 or 0 in numbers:
+        raise UsageError(f"--redo names no lines: {text!r}", "--redo 12,15-18")
+    return list(dict.fromkeys(numbers))
+
+
 def from_keywords(keywords: Mapping[str, Any]) -> Options:
     """Options from Python keywords; :class:`UsageError` names an unknown one."""
     known = [option.name for option in fields(Options)]
@@ -199,7 +275,9 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}", f"known: {', '.join(known)}")
     values = dict(keywords)
-    for name in ("formats", "hotwords", "to", "voice"):
+    if values.get("speaker") == "openai":  # its settings would be the translator's of that name
+        values["speaker"] = "openai-speech"
+    for name in ("formats", "hotwords", "to", "voice", "convert_to"):
         if isinstance(values.get(name), str):
             values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
     if values.get("audio_track") is not None:
@@ -215,7 +293,11 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         values["bilingual"] = BILINGUAL[0]
     if values.get("subs_from") is not None:
         values["subs_from"] = str(values["subs_from"])
-    for name in ("output_dir", "glossary"):
+    if values.get("speakers") is not None:
+        values["speakers"] = str(values["speakers"])
+    if values.get("separate") is True:
+        values["separate"] = "auto"
+    for name in ("output_dir", "glossary", "speakers_from"):
         if values.get(name) is not None:
             values[name] = Path(values[name])
     return Options(**values)

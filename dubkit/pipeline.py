@@ -10,6 +10,7 @@ import json
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from . import (
     dubbed,
     embedded,
     engines,
+    hand_edits,
     languages,
     recognition,
     report,
     results,
     source_text,
+    speakers,
     subtitles,
     translation,
     workspace,
@@ -33,8 +36,10 @@ from .hooks import Progress
 from .options import EMBEDDED, Options, from_keywords
 from .profiles import limits, primary
 from .runs import AUDIO, Run, audio, sound_key
+from .shortening import Shortener
 from .source_text import SourceText
 from .types import (
+    Dub,
     Media,
     Result,
     SubtitleStream,
@@ -95,12 +100,10 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
         if video:
             results.subbed(run, work, text, shown, video)
             outputs.append(video)
+        dubs: list[Dub] = []
         if options.dub:
-            spoken = [one.track for one in translations] or [text.track]
-            tracks = results.shown(run, text, translations, both=True)
-            tracks.sort(key=lambda one: one.track.language == text.track.language)
-            for track in spoken:
-                outputs += dubbed.dubbed(run, work, text, track, tracks)
+            paths, dubs = _dubbed(run, work, text, translations)
+            outputs += paths
         if not options.keep:
             work.drop(AUDIO)
             work.drop_folders()
@@ -117,6 +120,7 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
             duration,
             tuple(dict.fromkeys(run.warnings)),
             tuple(translations),
+            tuple(dubs),
         )
         report.write(work.folder, result, options.profile, run.rate)
     return result
@@ -144,7 +148,25 @@ def _source_text(run: Run, work: Workspace) -> SourceText:
         text = source_text.read(run.source, options.language)
     if options.retime:
         text = replace(text, track=cues.fitted(text.track, options.profile, run.rate))
-    return text
+    if speakers.wanted(run, text.track):
+        text = replace(text, track=speakers.assigned(text.track, speakers.turns(run, work)))
+    return _editable(work, text)
+
+
+def _editable(work: Workspace, text: SourceText) -> SourceText:
+    """The text of a file by way of ``text.<language>.json``, where people may edit it as they may
+    cues that were recognised: the file itself is never changed."""
+    content = subtitles.render(text.track, "json")
+    name, key = f"text.{text.track.language}.json", key_of(text=content)
+
+    def make(path: Path) -> tuple[()]:
+        path.write_text(content, "utf-8")
+        return ()
+
+    path = hand_edits.step(work, name, key, make)
+    if not work.edited(name, key):
+        return text
+    return replace(text, track=source_text.read_edited(path), edited=True)
 
 
 def _extracted(run: Run, stream: SubtitleStream, out: Path) -> list[str]:
@@ -192,6 +214,13 @@ def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
     """The transcript as readable cues, by way of ``cues.<language>.json``."""
     spoken = _as_edited(source_text.read_edited(transcript))
     profile, rate = run.options.profile, run.rate
+    turns = speakers.turns(run, work) if speakers.wanted(run, spoken) else []
+    name = f"cues.{spoken.language}.json"
+    key = key_of(transcript=content_of(transcript), profile=profile, rate=rate)
+    # Cues that somebody edited before anyone asked who speaks are rather parted than made anew.
+    if turns and not work.edited(name, key):
+        key = key_of(transcript=content_of(transcript), profile=profile, rate=rate, turns=turns)
+        spoken = speakers.assigned(spoken, turns)
 
     def make(path: Path) -> tuple[()]:
         with run.timed("cues"):
@@ -199,8 +228,9 @@ def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
         path.write_text(subtitles.render(track, "json"), "utf-8")
         return ()
 
-    key = key_of(transcript=content_of(transcript), profile=profile, rate=rate)
-    track = source_text.read_edited(work.step(f"cues.{spoken.language}.json", key, make))
+    track = source_text.read_edited(hand_edits.step(work, name, key, make))
+    if turns and not any(cue.speaker for cue in track.cues):
+        track = speakers.assigned(track, turns)
     if not track.cues:
         run.warnings.append("no speech was found, so there is nothing to show")
     if run.options.original:
@@ -296,7 +326,9 @@ def _translated(run: Run, work: Workspace, text: SourceText, target: str) -> Tra
         look=[options.profile, run.rate, run.retimed, bool(options.bilingual)],
     )
     name = f"cues.{target}.json"
-    path = work.step(name, key, make, partial=lambda: any(one.failed for one in done))
+    path = hand_edits.step(
+        work, name, key, make, source=track, partial=lambda: any(one.failed for one in done)
+    )
     shown = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
     found = cues.check(shown, options.profile, run.rate)
@@ -327,6 +359,31 @@ def job_of(run: Run, choice: auto.Choice, target: str) -> translation.Job:
         options.tone,
         options.context,
         "dub" if options.dub else "subtitles",
+    )
+
+
+def _dubbed(
+    run: Run, work: Workspace, text: SourceText, translations: Sequence[Translated]
+) -> tuple[list[Path], list[Dub]]:
+    """The translations spoken, or the text itself where there are none."""
+    shown = results.shown(run, text, translations, both=True)
+    shown.sort(key=lambda one: one.track.language == text.track.language)
+    shorteners = {}
+    for one in translations:
+        target = one.track.language
+        if one.lines:  # else there was nothing to translate, and nobody was chosen for it
+            job = job_of(run, _translator(run, text.track.language, target), target)
+            if job.asks("length") and job.asks("fault"):
+                journal = work.folder / f"translations.{target}.jsonl"
+                shorteners[target] = Shortener(job, text.track.language, journal)
+    return dubbed.dubbed(
+        run,
+        work,
+        text,
+        [one.track for one in translations] or [text.track],
+        shown,
+        shorteners,
+        {one.track.language: one.usage.cost for one in translations},
     )
 
 

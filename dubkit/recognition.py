@@ -12,7 +12,7 @@ from typing import Any
 
 from . import media
 from .errors import DubkitError, PluginError
-from .hooks import Progress
+from .hooks import Progress, listening
 from .options import Options, is_tag
 from .types import Cue, Track, Transcription, Word
 
@@ -33,7 +33,7 @@ def transcribe(
             prompt=options.prompt,
             hotwords=options.hotwords,
             work=folder,
-            progress=progress,
+            progress=listening(progress),
         )
         if not isinstance(heard, Transcription):
             raise TypeError(f"it returned {type(heard).__name__}, not a Transcription")

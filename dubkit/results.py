@@ -56,7 +56,9 @@ def sidecars(run: Run, work: Workspace, text: SourceText, shown: Sequence[Shown]
         for name in _formats(run, text):
             out = run.folder / f"{run.stem}.{one.track.language}.{name}"
             if _is_input(run, out):  # the text came from there, and is there
-                continue
+                if not text.edited:
+                    continue
+                out = out.with_name(f"{out.stem}.edited{out.suffix}")
             content = rendered(run, text, one, name)
 
             def make(path: Path, content: str = content) -> tuple[()]:

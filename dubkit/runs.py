@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import auto, glossary, media, source_text, workspace
+from . import auto, glossary, media, sound, source_text, workspace
 from .errors import UsageError
 from .hooks import Progress
 from .options import Options
@@ -102,6 +102,6 @@ def audio(run: Run, work: Workspace) -> Path:
     def extract(wav: Path) -> list[str]:
         assert run.media and run.stream
         with run.timed("audio"):
-            return media.extract_audio(run.media, run.stream, wav, run.report("audio"))
+            return sound.extract_audio(run.media, run.stream, wav, run.report("audio"))
 
     return work.step(AUDIO, sound_key(run, work), extract)

@@ -25,6 +25,8 @@ class SourceText:
     like: str | None = None
     """The whole of that file, when it is ASS: its styles and drawings are kept."""
     warnings: tuple[str, ...] = ()
+    edited: bool = False
+    """Whether somebody changed it in the workspace, so that the file does not say it."""
 
 
 def format_of(path: Path) -> str | None:

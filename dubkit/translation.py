@@ -14,15 +14,15 @@ import json
 import logging
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from dubkit import engines, replies
 from dubkit import glossary as glossaries
-from dubkit import replies
-from dubkit.errors import DubkitError, OutputError, PluginError
+from dubkit.errors import OutputError, PluginError
 from dubkit.hooks import (
     Line,
     Metered,
@@ -101,7 +101,7 @@ def plan(job: Job, track: Track, journal: Path) -> Plan:
     """Look up what of ``track`` has been translated, in the same way, before."""
     found = tuple(sentences(track))
     keys = {k: _key(job, track, found, k) for k, one in enumerate(found) if one.has_words}
-    entries = _read(journal)
+    entries = read_journal(journal)
     return Plan(track, found, keys, {k: entries[key] for k, key in keys.items() if key in entries})
 
 
@@ -118,11 +118,11 @@ def _key(job: Job, track: Track, found: Sequence[Sentence], k: int) -> str:
         purpose=job.purpose,
         tone=job.tone if job.asks("tone") else "",
         context=job.context if job.asks("context") else "",
-        glossary=_entries(job, texts),
+        glossary=entries(job, texts),
     )
 
 
-def _entries(job: Job, texts: Sequence[str]) -> glossaries.Glossary:
+def entries(job: Job, texts: Sequence[str]) -> glossaries.Glossary:
     return glossaries.entries_in("\n".join(texts), job.glossary) if job.asks("glossary") else ()
 
 
@@ -222,7 +222,7 @@ class _Run:
             if context
             else (),
             summary=summary if context else "",
-            glossary=_entries(job, [found[k].text for k in batch]),
+            glossary=entries(job, [found[k].text for k in batch]),
             tone=job.tone if job.asks("tone") else "",
             context=job.context if context else "",
             purpose=job.purpose,
@@ -262,18 +262,9 @@ class _Run:
         """Write good lines down, and tell how far it is."""
         with self.lock:
             self.done.update(texts)
-            records = (
-                {"key": self.plan.keys[k], "text": self.plan.sentences[k].text, "translation": text}
-                for k, text in texts.items()
-            )
-            try:
-                with self.journal.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-            except OSError as failure:
-                raise OutputError(
-                    f"{self.journal} cannot be written: {failure.strerror}",
-                    "free some space, or choose another folder",
-                ) from failure
+            sentences = self.plan.sentences
+            records = [(self.plan.keys[k], sentences[k].text, text) for k, text in texts.items()]
+            append_journal(self.journal, records)
             if texts:
                 self.in_a_row = 0
             self.tell()
@@ -367,7 +358,7 @@ def _ask(
         return {}, summary
     request = run.request(batch, wrong, summary)
     try:
-        reply = _reply(run.job, request)
+        reply = answered(run.job, request)
     except PluginError as failure:
         with run.lock:
             run.unreachable += 1
@@ -393,9 +384,9 @@ def _ask(
     return left, reply.summary or summary
 
 
-def _reply(job: Job, request: TranslationRequest) -> TranslationReply:
+def answered(job: Job, request: TranslationRequest) -> TranslationReply:
     """The engine's answer, of the right shape whatever the engine is."""
-    try:
+    with engines.guarded(f"translator {job.name} failed", "-v shows where"):
         reply = job.engine.translate(request)
         if not isinstance(reply, TranslationReply):
             raise TypeError(f"it returned {type(reply).__name__}, not a TranslationReply")
@@ -408,12 +399,6 @@ def _reply(job: Job, request: TranslationRequest) -> TranslationReply:
             model=str(reply.model),
             usage=reply.usage + Usage(),
         )
-    except DubkitError:
-        raise
-    except (Exception, SystemExit) as failure:  # anybody's code
-        log.debug("translator %s failed", job.name, exc_info=True)
-        what = str(failure) or type(failure).__name__
-        raise PluginError(f"translator {job.name} failed: {what}", "-v shows where") from failure
 
 
 def _printable(text: str) -> str:
@@ -446,7 +431,7 @@ def _assembled(run: _Run) -> Track:
     return Track(job.target, tuple(cues))
 
 
-def _read(journal: Path) -> dict[str, str]:
+def read_journal(journal: Path) -> dict[str, str]:
     """Translations by key; a line that a kill cut off, or somebody damaged, is passed over."""
     entries: dict[str, str] = {}
     try:
@@ -464,3 +449,17 @@ def _read(journal: Path) -> dict[str, str]:
         except (ValueError, KeyError, TypeError):
             continue
     return entries
+
+
+def append_journal(journal: Path, records: Iterable[tuple[str, str, str]]) -> None:
+    """Write down key, text and translation of lines. Raises OutputError."""
+    try:
+        with journal.open("a", encoding="utf-8") as file:
+            for key, text, translated in records:
+                record = {"key": key, "text": text, "translation": translated}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    except OSError as failure:
+        raise OutputError(
+            f"{journal} cannot be written: {failure.strerror}",
+            "free some space, or choose another folder",
+        ) from failure

@@ -224,6 +224,48 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenLine:
+    """One line of a dub and its way into the mix. None where it could not be spoken."""
+
+    number: int
+    """Counted from 1."""
+    cues: tuple[int, ...]
+    """Numbers of its cues, counted from 1."""
+    source: str
+    text: str
+    slot: tuple[float, float]
+    """Seconds between which the original is spoken."""
+    spoken: float | None
+    """Seconds that the engine took to say it."""
+    start: float | None
+    end: float | None
+    stretch: float | None
+    """1.15 for 15 % faster than it was spoken."""
+    shift: float | None
+    """Seconds that it begins later than its slot."""
+    steps: tuple[str, ...]
+    """What was done to fit it, in order; see :class:`dubkit.fitting.Fit`."""
+    speaker: str | None
+    voice: str
+    before: tuple[str, ...]
+    """The translations that were too long and are not spoken."""
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dub:
+    """The speech that was made for one language."""
+
+    language: str
+    video: Path
+    """The file that it is in."""
+    report: Path
+    speaker: str
+    """The engine that spoke."""
+    lines: tuple[SpokenLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a run made of one input."""
 
@@ -238,6 +280,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     translations: tuple[Translated, ...] = ()
     """One for each language of ``to``, in that order."""
+    dubs: tuple[Dub, ...] = ()
 
     @property
     def rtfx(self) -> float:

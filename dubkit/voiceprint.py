@@ -349,7 +349,7 @@ def cleanest(
     stretches = [
         piece for stretch in _free(spans, others) for piece in _cut(samples, stretch, most)
     ]
-    stretches.sort(key=lambda stretch: -_worth(samples, stretch, least))
+    stretches.sort(key=lambda stretch: -worth(samples, stretch, least))
     found: list[tuple[float, float]] = []
     total = 0.0
     for start, end in stretches:
@@ -396,8 +396,9 @@ def _cut(samples: Floats, stretch: tuple[float, float], most: float) -> list[tup
     return list(itertools.pairwise(cuts))
 
 
-def _worth(samples: Floats, stretch: tuple[float, float], least: float) -> float:
-    """How good a stretch is, in dB of speech over noise, less what is wrong with it."""
+def worth(samples: Floats, stretch: tuple[float, float], least: float) -> float:
+    """How well a voice is heard in a stretch of 16 kHz sound, in dB of speech over noise, less what
+    is wrong with it: clipping, and what it lacks to ``least`` seconds."""
     import numpy as np
 
     start, end = stretch

@@ -35,6 +35,9 @@ HASHED_BELOW = 64 * 2**20
 
 Make = Callable[[Path], Sequence[str]]
 """Writes a file and returns what was amiss, a sentence each."""
+Keep = Callable[[Path, Path], tuple[bool, Sequence[str]]]
+"""Takes over somebody's edits of the first file into the second, which was made anew; whether that
+were all of them, and what there is to say about it."""
 
 
 def key_of(**parts: object) -> str:
@@ -110,12 +113,18 @@ class Workspace:
         return other if other.exists() else None
 
     def step(
-        self, name: str, key: str, make: Make, partial: Callable[[], bool] = lambda: False
+        self,
+        name: str,
+        key: str,
+        make: Make,
+        partial: Callable[[], bool] = lambda: False,
+        keep: Keep = lambda edited, part: (False, ()),
     ) -> Path:
         """The artefact ``name``, made by ``make(path)`` unless it is there for the same key.
 
         ``partial`` says, after ``make``, whether something is missing in it: then the next run
-        makes it again, unless somebody has put a hand to it.
+        makes it again, unless somebody has put a hand to it. ``keep`` takes over what somebody has
+        edited from the old artefact; the new one counts as edited then, too.
         """
         path = self.folder / name
         record = self._state["steps"].get(name, {})
@@ -124,23 +133,28 @@ class Workspace:
             edited = path.exists() and record.get("sha256") != content_of(path)
             again = record.get("partial") and not edited
             if record.get("key") != key or again or not path.exists():
-                if edited:
-                    # Somebody edited it, and what it was made from has changed since: keep both.
-                    kept = _free_name(path.with_name(path.name + ".edited"))
-                    path.replace(kept)
-                    self.warnings.append(
-                        f"{name} was edited and is made anew; your edit is in {kept.name}"
-                    )
                 warnings = list(make(part))
                 record = {"key": key, "sha256": content_of(part), "warnings": warnings}
                 if partial():
                     record["partial"] = True
+                kept, whole = _free_name(path.with_name(path.name + ".edited")), True
+                if edited:
+                    # Somebody edited it, and what it was made from has changed since: keep both.
+                    whole, told = keep(path, part)
+                    self.warnings += told
+                    path.replace(kept)
                 # A kill in between must leave neither an old artefact under the new key nor a new
                 # one that looks edited: rather none, and this step is run again.
                 path.unlink(missing_ok=True)
                 self._state["steps"][name] = record
                 self._save()
                 part.replace(path)
+                if edited and whole:
+                    kept.unlink()
+                elif edited:
+                    self.warnings.append(
+                        f"{name} was edited and is made anew; your edit is in {kept.name}"
+                    )
         except OSError as failure:
             raise cannot_write(path, failure) from failure
         finally:
@@ -148,6 +162,18 @@ class Workspace:
                 part.unlink(missing_ok=True)
         self.warnings += record.get("warnings", ())
         return path
+
+    def key_for(self, name: str) -> str | None:
+        """The key that the artefact ``name`` was made for last."""
+        key = self._state["steps"].get(name, {}).get("key")
+        return str(key) if key else None
+
+    def edited(self, name: str, key: str) -> bool:
+        """Whether the artefact that was made for ``key`` has been changed by somebody since."""
+        path, record = self.folder / name, self._state["steps"].get(name, {})
+        return (
+            record.get("key") == key and path.exists() and record.get("sha256") != content_of(path)
+        )
 
     def warnings_of(self, name: str) -> Sequence[str]:
         """What was amiss when the artefact ``name`` was made."""

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,3 +32,18 @@ def talk(small_video: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     return Path(shutil.copy(small_video, folder))
+
+
+@pytest.fixture(scope="session")
+def spleeter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of Spleeter's weights, got by the documented command, and what that said."""
+    cache = tmp_path_factory.mktemp("cache")
+    ran = subprocess.run(
+        [sys.executable, "-m", "dubkit_plugins.spleeter_weights"],
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return cache / "dubkit/spleeter-2stems", ran.stdout + ran.stderr

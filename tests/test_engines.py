@@ -356,3 +356,23 @@ def test_an_engine_that_leaves_out_what_it_must_have(tmp_path):
     path.write_text("class Half:\n    def translate(self, request): pass\n")
     with pytest.raises(PluginError, match=r"is no translator: it has no .*supports"):
         engines.load("translators", f"{path}:Half")
+
+
+@pytest.mark.parametrize(
+    "failure, told",
+    [
+        (ValueError("no such voice"), "speaker x failed: no such voice"),
+        (TimeoutError(), "speaker x failed: TimeoutError"),
+        (SystemExit(3), "speaker x failed: 3"),
+    ],
+)
+def test_what_a_guarded_engine_raises_is_told(failure, told):
+    with pytest.raises(PluginError) as caught, engines.guarded("speaker x failed", "do this"):
+        raise failure
+    assert (caught.value.message, caught.value.hint) == (told, "do this")
+
+
+@pytest.mark.parametrize("failure", [UsageError("a", "b"), KeyboardInterrupt()])
+def test_what_a_guard_lets_through(failure):
+    with pytest.raises(type(failure)), engines.guarded("speaker x failed", "do this"):
+        raise failure

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubkit.fitting import EARLY, GAP, MOST, Slot, fit
+from dubkit.fitting import DRIFT, EARLY, GAP, MOST, UTMOST, Slot, fit
 
 
 def one(start, end, seconds, following=None, media=60.0):
@@ -71,10 +71,18 @@ def test_nothing_is_cut_and_nothing_overlaps(drawn):
     found = fit(slots, at + 30)
     for slot, place in zip(slots, found, strict=True):
         assert place.seconds * place.stretch == pytest.approx(slot.seconds)
-        assert 1 <= place.stretch <= MOST and place.start >= 0
+        most = MOST if place.shift <= DRIFT else UTMOST
+        assert 1 <= place.stretch <= most and place.start >= 0
         assert place.start >= slot.start - EARLY - 1e-9
         assert place.shift == pytest.approx(place.start - slot.start)
     for person in (None, "A"):
         own = [p for s, p in zip(slots, found, strict=True) if s.speaker == person]
         for before, after in itertools.pairwise(own):
             assert before.end <= after.start + 1e-9
+
+
+def test_drift_has_a_bound_while_speech_can_still_be_understood():
+    slots = [Slot(k * 3.0, k * 3.0 + 2.5, 4.2) for k in range(30)]  # 1.45 times too long
+    found = fit(slots, 100)
+    assert max(place.stretch for place in found) == UTMOST
+    assert max(place.shift for place in found) < DRIFT + 1

@@ -26,7 +26,8 @@ from media_samples import (
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
-from dubkit.media import extract_audio, ffmpeg_path, pick_audio, probe
+from dubkit.media import ffmpeg_path, pick_audio, probe
+from dubkit.sound import extract_audio
 from dubkit.types import AudioStream, Media
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
@@ -453,6 +454,7 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
     ffmpeg(*beeps(0.5, 1.5, seconds=2), "-af", jump, "-c:a", "pcm_s16le", path)
     code = (
         "import resource, sys; from pathlib import Path; from dubkit.media import *\n"
+        "from dubkit.sound import *\n"
         "media = probe(Path(sys.argv[1])); out = Path(sys.argv[2])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "extract_audio(media, media.audio[0], out)\n"
@@ -496,6 +498,7 @@ def test_folder_that_is_not_there(tmp_path, base):
 def test_full_disk(tmp_path, base):
     code = (
         "import sys; from pathlib import Path; from dubkit.media import *\n"
+        "from dubkit.sound import *\n"
         "from dubkit.errors import OutputError; from dubkit import mux\n"
         "media = probe(Path(sys.argv[1])); disk = Path(sys.argv[2])\n"
         "for write in (lambda: extract_audio(media, media.audio[0], disk / 'out.wav'),\n"

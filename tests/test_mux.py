@@ -24,8 +24,11 @@ from media_samples import (
 )
 
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
-from dubkit.media import extract_audio, pick_audio, probe
+from dubkit.lipsync import film_look
+from dubkit.lipsync import picture as lipsync_picture
+from dubkit.media import pick_audio, probe
 from dubkit.mux import SubtitleFile, burn, missing_glyphs, mux, subtitle_container
+from dubkit.sound import extract_audio
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 SRT = (
@@ -158,6 +161,72 @@ def test_uneven_frame_rate(suffix, tmp_path, srt):
     assert [t for t, _ in frames(out)] == pytest.approx(times, abs=1e-6)
     burn(probe(uneven), ass(tmp_path), burned)
     assert [t for t, _ in frames(burned)] == pytest.approx(times, abs=1e-6)
+
+
+# ---------------------------------------------------------------- mux: another picture
+
+
+def redrawn(media, folder):
+    """The film's picture as lip-sync writes it, with no mouth in it redrawn."""
+    path = folder / "picture.mp4"
+    lipsync_picture.encode(media, film_look.look_at(media), [], path, lambda *_: None)
+    return path
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_another_picture_is_as_long_and_at_the_same_times(kind, tmp_path, base, srt):
+    path = SAMPLES[kind](tmp_path, base)
+    media = probe(path)
+    out = tmp_path / f"out{subtitle_container(media)[0]}"
+    assert mux(media, [srt], out, picture=redrawn(media, tmp_path)) == []
+
+    extract_audio(media, pick_audio(media), tmp_path / "before.wav")
+    result = probe(out)
+    extract_audio(result, pick_audio(result), tmp_path / "after.wav")
+    (before,), (after,) = wav_onsets(tmp_path / "before.wav"), wav_onsets(tmp_path / "after.wav")
+    (was,), (now,) = flash_onsets(path), flash_onsets(out)
+    assert now - was == pytest.approx(after - before, abs=0.01)
+    old, new = frames(path), frames(out)
+    assert len(old) == len(new) and len(result.video) == 1
+    shift = new[0][0] - old[0][0]
+    assert [t for t, _ in new] == pytest.approx([t + shift for t, _ in old], abs=0.0021)
+    apart = [abs(a.astype(int) - b).mean() for (_, a), (_, b) in zip(old, new, strict=True)]
+    assert np.mean(apart) < 1.5
+    assert result.duration == pytest.approx(media.duration, abs=0.1)
+
+
+def test_another_picture_keeps_tags_and_all_the_rest(base, extras, tmp_path, srt):
+    film, out = tmp_path / "film.mkv", tmp_path / "out.mkv"
+    ffmpeg(
+        "-i", base, "-map", 0, "-map", "0:a", "-c", "copy", "-disposition:v:0", "0",
+        "-metadata:s:v:0", "title=Camera", "-metadata:s:v:0", "language=fra",
+        "-metadata:s:v:0", "BPS=12345",
+        "-attach", extras / "cover.jpg", "-metadata:s:t:0", "mimetype=image/jpeg",
+        "-metadata:s:t:0", "filename=cover.jpg", film,
+    )  # fmt: skip
+    media = probe(film)
+    assert mux(media, [srt], out, picture=redrawn(media, tmp_path)) == []
+    with av.open(str(out)) as result:
+        picture = result.streams.video[0]
+        assert picture.metadata["title"] == "Camera" and picture.metadata["language"] == "fra"
+        assert "BPS" not in picture.metadata and not disposition(picture) & 1
+        assert [s.type for s in result.streams].count("video") == 2  # with the cover
+    old, new = packets(film), packets(out)
+    for sound in (1, 2):
+        assert [digest for _, digest in old[sound]] == [digest for _, digest in new[sound]]
+    assert [digest for _, digest in old[0]] != [digest for _, digest in new[0]]
+
+
+def test_another_picture_beside_a_stream_that_the_container_refuses(base, tmp_path, srt):
+    path, out = tmp_path / "in.ts", tmp_path / "out.mkv"
+    (tmp_path / "data.bin").write_bytes(b"telemetry " * 50)
+    ffmpeg("-i", base, "-f", "data", "-i", tmp_path / "data.bin", "-map", 0, "-map", 1,
+           "-c", "copy", path)  # fmt: skip
+    media = probe(path)
+    (warning,) = mux(media, [srt], out, picture=redrawn(media, tmp_path))
+    assert warning.startswith("Data stream 2")
+    assert flash_onsets(out) == pytest.approx(flash_onsets(path), abs=0.03)
+    assert len(packets(out)) == 3
 
 
 # ---------------------------------------------------------------- mux: everything else stays
@@ -325,6 +394,7 @@ def test_a_cue_long_after_the_start_costs_no_memory(tmp_path):
     late.write_text("1\n00:00:50,000 --> 00:00:51,000\nlate\n")
     code = (
         "import resource, sys; from pathlib import Path; from dubkit.media import *\n"
+        "from dubkit.sound import *\n"
         "from dubkit.mux import *\n"
         "mux(probe(Path(sys.argv[1])), [SubtitleFile(Path(sys.argv[2]), 'en', 'x')],\n"
         "    Path(sys.argv[3]))\n"
@@ -440,6 +510,7 @@ def test_output_is_replaced_only_when_done(base, tmp_path, srt):
 def test_interrupt_while_burning_stops_ffmpeg(tmp_path):
     code = (
         "import sys; from pathlib import Path; from dubkit.media import *\n"
+        "from dubkit.sound import *\n"
         "from dubkit.mux import *\n"
         "say = lambda seconds: print('going', flush=True)\n"
         "burn(probe(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), progress=say)\n"

@@ -40,7 +40,7 @@ def results(folder: Path) -> dict[str, str]:
 def assert_tidy(folder: Path) -> None:
     """The workspace holds what people may read, and nothing half-done."""
     (work,) = folder.glob("*.dubkit")
-    names = {path.name for path in work.iterdir()} - {".lock"}
+    names = {path.name for path in work.iterdir()} - {".lock", ".cues.en.json.made"}
     assert names == {"state.json", "transcript.json", "cues.en.json", "report.json"}
 
 
@@ -240,7 +240,10 @@ def test_another_profile_runs_only_from_the_cues_on(talk, tmp_path, monkeypatch)
     changed = {name for name in after if after[name] != before.get(name)}
     assert changed == {
         *("talk.en.srt", "talk.subbed.mp4"),
-        *(f"talk.dubkit/{name}" for name in ("cues.en.json", "report.json", "state.json")),
+        *(
+            f"talk.dubkit/{name}"
+            for name in (".cues.en.json.made", "cues.en.json", "report.json", "state.json")
+        ),
     }
     assert (talk.parent / "talk.en.srt").read_text() != srt
     assert json.loads((work / "report.json").read_text())["profile"] == "short"

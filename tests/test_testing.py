@@ -13,7 +13,8 @@ from ct2_to_hf import convert
 from llm_server import LLMServer
 
 from dubkit import MissingDependency, Voice, engines, testing
-from dubkit.media import extract_audio, pick_audio, probe
+from dubkit.media import pick_audio, probe
+from dubkit.sound import extract_audio
 from dubkit.testing import conforms, findings, samples
 
 RIGHT = r"""

@@ -332,6 +332,72 @@ def test_the_file_that_the_text_is_from_is_never_written_to(talk):
     assert srt.read_text() == SRT
 
 
+def test_lines_written_by_hand_outlast_a_new_version_of_the_file(srt, tmp_path, log):
+    command = (srt, "--to", "es", *GOOD)
+    called(*command)
+    cues = tmp_path / "film.en.srt.dubkit/cues.es.json"
+    whole = json.loads(cues.read_text())
+    whole["segments"][0]["text"] = "El zorro"
+    cues.write_text(json.dumps(whole))
+    srt.write_text(SRT.replace("Nobody did", "Nobody knows"))
+    ran = called(*command)
+    made = subtitles.read(ran.paths[0])
+    assert made.cues[0].text == "El zorro" and "edited" not in ran.err
+    before = made.cues[2].text
+    srt.write_text(SRT.replace("quick brown fox", "slow brown fox").replace("Who", "Which of us"))
+    ran = called(*command)
+    made = subtitles.read(ran.paths[0])
+    assert made.cues[0].text == "El zorro" and made.cues[2].text != before
+    assert "es: cue 1: what was written by hand stays" in ran.err
+    assert not list(cues.parent.glob("*.edited"))
+
+
+def test_the_text_of_a_file_is_edited_in_the_workspace(talk, srt):
+    command = (talk, "--subs", "--subs-from", srt, "--to", "es", "--no-video", *FAST, *GOOD)
+    called(*command)
+    text = talk.parent / "talk.dubkit/text.en.json"
+    whole = json.loads(text.read_text())
+    whole["segments"][2]["text"] = "Who was it?"
+    text.write_text(json.dumps(whole))
+    ran = called(*command)
+    english, spanish = map(subtitles.read, ran.paths)
+    assert english.cues[2].text == "Who was it?" and "\n" not in spanish.cues[2].text
+    assert srt.read_text() == SRT
+    # A new version of the file keeps it.
+    srt.write_text(SRT.replace("quick", "slow"))
+    ran = called(*command)
+    english = subtitles.read(ran.paths[0])
+    assert english.cues[2].text == "Who was it?" and "slow" in english.cues[0].text
+
+
+def test_an_edit_of_a_file_that_has_the_results_name_is_written_beside_it(talk):
+    srt = talk.with_name("talk.en.srt")
+    srt.write_text(SRT)
+    command = (talk, "--subs", "--subs-from", srt, "--no-video", *FAST)
+    assert called(*command).paths == []
+    text = talk.parent / "talk.dubkit/text.en.json"
+    text.write_text(text.read_text().replace("quick", "slow"))
+    (path,) = called(*command).paths
+    assert path.name == "talk.en.edited.srt" and "slow" in path.read_text()
+    assert srt.read_text() == SRT
+
+
+def test_edits_of_an_ass_file_keep_its_looks(tmp_path):
+    path = tmp_path / "film.en.ass"
+    path.write_text(ASS)
+    command = (path, "--to", "es", "--subs", *GOOD)
+    called(*command)
+    text = tmp_path / "film.en.ass.dubkit/text.en.json"
+    text.write_text(text.read_text().replace("went home", "left"))
+    ran = called(*command)
+    assert [one.name for one in ran.paths] == ["film.en.edited.ass", "film.es.ass"], ran
+    content = ran.paths[0].read_text()
+    assert "left" in content and "went home" not in content
+    for kept in ("Style: Fancy,Georgia,33", r"{\an8\pos(320,40)}", "a note", "The sign"):
+        assert kept in content, kept
+    assert "went home" in path.read_text()
+
+
 def test_retime(srt, tmp_path):
     quick = SRT.replace("00:00:10,000 --> 00:00:11,000", "00:00:10,000 --> 00:00:10,200")
     srt.write_text(quick)

@@ -28,6 +28,8 @@ def write(track: Track, setting: Setting) -> str:
             segment["words"] = [_written(word) for word in cue.words]
         if cue.speaker is not None:
             segment["speaker"] = cue.speaker
+        if cue.style is not None:
+            segment["style"] = cue.style
         segments.append(segment)
     whole = {"text": track.text, "language": track.language, "segments": segments}
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
@@ -73,13 +75,14 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         for word in segment.get("words") or ()
         if "start" in word and "end" in word
     )
-    speaker = segment.get("speaker")
+    speaker, style = segment.get("speaker"), segment.get("style")
     return Cue(
         _seconds(segment["start"]),
         _seconds(segment["end"]),
         _text(segment["text"]).strip(),
         words,
         None if speaker is None else _text(str(speaker)),
+        None if style is None else _text(str(style)),
     )
 
 

@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 
 from dubkit import hooks
 from dubkit.errors import DubkitError
-from dubkit.hooks import Progress
+from dubkit.hooks import TranscribeProgress
+from dubkit.types import Cue
 
 Findings: TypeAlias = list[str]
 """Sentences that the author of an engine can act on."""
@@ -91,11 +92,13 @@ def _contents(folder: Path) -> dict[Path, str]:
     }
 
 
-def progress(wrong: Findings, what: str) -> Progress:
+def progress(wrong: Findings, what: str) -> TranscribeProgress:
     """A ``progress`` to give to an engine, which looks at what it is told."""
     last: dict[str, float] = {}
 
-    def tell(stage: str, done: float, total: float) -> None:
+    def tell(stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()) -> None:
+        if not all(isinstance(cue, Cue) for cue in heard):
+            wrong.append(f"{what} tells progress of having heard {heard!r}, which are no cues")
         if not (isinstance(stage, str) and stage and is_number(done) and is_number(total)):
             wrong.append(
                 f"{what} calls progress({stage!r}, {done!r}, {total!r}); it wants the name of a "

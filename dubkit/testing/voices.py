@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dubkit.hooks import SpeaksMany, Utterance
 from dubkit.profiles import primary
 from dubkit.types import Reference, Voice
 
@@ -30,8 +31,8 @@ def check_speaker(
     references: Sequence[Reference] = (),
 ) -> None:
     """Have it speak ``text`` (everyday sentences where none is given), twice with the same seed,
-    and aim at a length. ``references`` are clips for an engine that clones; without any it gets a
-    buzz that is like a voice."""
+    and aim at a length; several texts at once where it gains by that. ``references`` are clips for
+    an engine that clones; without any it gets a buzz that is like a voice."""
     text = text or " ".join(SENTENCES.get(primary(language), ())[:2])
     if not text:
         raise ValueError(f"there are no sentences in {language!r} here: give one, text=...")
@@ -69,6 +70,14 @@ def check_speaker(
             word, what = text.split()[0], f"speak() of a single word with {name}"
             _spoken(wrong, what, engine, word, folder, out / "4.wav",
                     language=language, voice=voice, seconds=None, seed=1)  # fmt: skip
+            if isinstance(engine, SpeaksMany) and lengths[0]:
+                texts = [
+                    Utterance(said, out / f"many {file}.wav", language, voice, None, 1)
+                    for file, said in enumerate((text, word, text))
+                ]
+                _spoken_at_once(
+                    wrong, f"speak_all() with {name}", engine, texts, folder, lengths[0]
+                )
 
 
 def _voices(wrong: Findings, engine: Any, language: str) -> list[str]:
@@ -114,6 +123,47 @@ def _spoken(
     if len(wrong) > before:
         return None
     return _sounding(wrong, what, out)
+
+
+def _spoken_at_once(
+    wrong: Findings,
+    what: str,
+    engine: SpeaksMany,
+    texts: Sequence[Utterance],
+    folder: Path,
+    seconds: float,
+) -> None:
+    """Have the same said as before, in ``seconds``, by one call; and by one for each if it takes
+    no more at once."""
+    if type(engine.at_once) is not int or engine.at_once < 1:
+        wrong.append(f"at_once is {engine.at_once!r}; it must be a number from 1")
+        return
+    for begin in range(0, len(texts), engine.at_once):
+        part = texts[begin : begin + engine.at_once]
+        before = len(wrong)
+        faults = watched(
+            wrong, what, folder, [one.out for one in part], engine.speak_all, list(part)
+        )
+        if len(wrong) > before:
+            return
+        if (
+            isinstance(faults, str)
+            or not isinstance(faults, Sequence)
+            or len(faults) != len(part)
+            or not all(isinstance(fault, str) for fault in faults)
+        ):
+            wrong.append(f"{what} returns {shown(faults)}, not a text for each of {len(part)}")
+            return
+        for one, fault in zip(part, faults, strict=True):
+            if fault:
+                wrong.append(f"{what} fails: {fault}; alone it was spoken")
+                continue
+            made = _sounding(wrong, what, one.out)
+            if made is not None and one.text == texts[0].text and made != seconds:
+                wrong.append(
+                    f"{what} speaks for {made:.3f} s where speak() took {seconds:.3f} s; the same "
+                    "seed gives the same sound"
+                )
 
 
 def _sounding(wrong: Findings, what: str, out: Path) -> float | None:

@@ -1,8 +1,8 @@
 """``command``: speakers, converters and lip-syncers that are programs of their own.
 
-A preset (see :mod:`.presets`, and ``examples/presets``) says how one is run. Each item gets a
-folder of its own, thrown away afterwards; of what the tool leaves there or in its own folder, one
-file is taken, if it is new, of a bearable size and really there.
+A preset (see :mod:`.presets`, and ``examples/presets``) says how one is run. Each item, or batch of
+them, gets a folder of its own, thrown away afterwards; of what the tool leaves there or in its own
+folder, one file for each item is taken, if it is new, of a bearable size and really there.
 """
 
 from __future__ import annotations
@@ -14,122 +14,103 @@ import os
 import re
 import shutil
 import tempfile
-import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from filelock import FileLock
 
-from dubkit import Converter, LipSyncer, PluginError, Progress, Speaker, UsageError, Voice
+from dubkit import LipSyncer, PluginError, Progress, UsageError, Utterance
 
 from . import presets
-from .command_process import Worker, run, said
-from .presets import Preset, Stage
+from .command_process import Worker, run, said, stop_running
+from .preset_engines import (
+    State,
+    Tool,
+    ToolConverter,
+    ToolSpeaker,
+    needed,
+    numbered,
+    speech_inputs,
+)
+from .presets import Preset, Run, Stage
 from .presets_media import stage_sound, take_shot, take_sound
 
-
-@dataclass
-class _State:
-    """What the calls of one engine share."""
-
-    worker: Worker | None = None
-    places: threading.Semaphore = field(default_factory=threading.Semaphore)
+Take: TypeAlias = Callable[[Path], None]
+"""Makes what the core wants of a tool's file."""
 
 
 @dataclass(frozen=True)
-class _Command:
+class _Command(Tool):
     """What the three have in common."""
 
-    preset: Path | None = None
-    """The tool's TOML file, or the name of one that comes with dubkit."""
-    speaker: Path | None = None
-    """The same where several kinds of tool are in use at once, for each kind its own."""
-    converter: Path | None = None
+    ENGINE = "command"
+    WAY = "run"
+
     lipsyncer: Path | None = None
-    set: str = ""
-    """The preset's own settings: ``key=value,key=value``, ``converter.key=value`` for one kind."""
-    timeout: float | None = None
-    """Seconds for an item; the preset's where not given."""
-    retries: int | None = None
-    """Further runs for an item that failed; the preset's where not given."""
-    _kind: str = field(default="", init=False, repr=False, compare=False)
-    _tool: Preset | None = field(default=None, init=False, repr=False, compare=False)
-    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
+    """As ``speaker`` and ``converter``."""
 
-    def _load(self, kind: str) -> Preset | None:
-        path = getattr(self, kind) or self.preset
-        tool = presets.load(path, kind, "run", self.set) if path else None
-        object.__setattr__(self, "_kind", kind)
-        object.__setattr__(self, "_tool", tool)
-        if tool and tool.run:
-            self._state.places = threading.Semaphore(max(1, tool.run.parallel))
-        return tool
+    def _missing(self, tool: Preset) -> list[str]:
+        return missing(tool)
 
-    def check(self) -> Sequence[str]:
-        """What its tool still needs here."""
-        if self._tool is None:
-            return [presets.none_set("command", self._kind, "run")]
-        return missing(self._tool)
+    def _made(self, inputs: Mapping[str, Any], out: Path) -> None:
+        """Run the tool on one item whose file is sound."""
+        rate = self._loaded().output.rate
+        self._run([(inputs, lambda found: take_sound(found, out, rate))])
 
-    def _made(self, inputs: Mapping[str, Any], take: Take) -> None:
-        """Run the tool on one item, again where it failed, and hand its file to ``take``."""
-        tool = self._tool
-        if tool is None or tool.run is None:
-            message, _, hint = self.check()[0].partition(": ")
-            raise UsageError(message, hint)
-        tries = 1 + (tool.run.retries if self.retries is None else self.retries)
+    def _run(self, items: Sequence[tuple[Mapping[str, Any], Take]]) -> list[str]:
+        """Run the tool on items and hand each one's file to its ``take``; what failed is tried
+        again. For each what went wrong at last; raised where there is but one."""
+        tool = self._loaded()
+        assert tool.run
+        for inputs, _ in items:
+            needed(tool, inputs)
+        faults: dict[int, PluginError | None] = dict.fromkeys(range(len(items)))
+        left = list(faults)
         with self._state.places:
-            for left in reversed(range(max(1, tries))):
-                try:
-                    return make(tool, inputs, take, self._state, self.timeout)
-                except PluginError as failure:
-                    if not left:
-                        raise PluginError(f"{tool.name}: {failure.message}", failure.hint) from None
+            for _ in range(1 + max(0, tool.run.retries if self.retries is None else self.retries)):
+                if self._state.ended:
+                    raise PluginError(f"{tool.name} was stopped", "")
+                told = make(tool, [items[n] for n in left], self._state, self.timeout)
+                faults.update(zip(left, told, strict=True))
+                if not (left := [n for n in left if faults[n]]):
+                    break
+        if len(items) == 1 and (fault := faults[0]):
+            raise PluginError(f"{tool.name}: {fault.message}", fault.hint)
+        return [f"{tool.name}: {one.message}" if one else "" for one in faults.values()]
 
 
 @dataclass(frozen=True)
-class CommandSpeaker(_Command, Speaker):
+class CommandSpeaker(_Command, ToolSpeaker):
     """A program that speaks (XTTS, F5-TTS, ...), by a preset."""
 
-    clones: bool = field(default=False, init=False, compare=False)
+    @property
+    def at_once(self) -> int:
+        """Texts a call of :meth:`speak_all`: a batch, or as many as may run beside each other."""
+        how = self._tool.run if self._tool else None
+        return how.batch if how and how.how == "batch" else super().at_once
 
-    def __post_init__(self) -> None:
-        if tool := self._load("speaker"):
-            object.__setattr__(self, "clones", tool.speech.clones)
-
-    def voices(self, language: str) -> Sequence[str]:
-        """Those that the preset lists."""
-        return voices(self._tool, language)
-
-    def speak(
-        self,
-        text: str,
-        out: Path,
-        *,
-        language: str,
-        voice: Voice,
-        seconds: float | None,
-        seed: int,
-    ) -> None:
-        """Run the tool on one text."""
-        inputs = speech_inputs(self._tool, text, language, voice, seconds, seed)
-        self._made(inputs, lambda found, tool: take_sound(found, out, tool.output.rate))
+    def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
+        """Run the tool on many texts: once, where it is told of many, else beside each other."""
+        tool = self._loaded()
+        if tool.run and tool.run.how == "batch":
+            # What is to be taken is bound now: each text has a file of its own.
+            return self._run(
+                [(speech_inputs(tool, text), _to(text.out, tool.output.rate)) for text in texts]
+            )
+        try:
+            return super().speak_all(texts)
+        except BaseException:  # Ctrl-C included: nobody waits for what runs in other threads
+            self._state.ended = True
+            stop_running()
+            raise
 
 
 @dataclass(frozen=True)
-class CommandConverter(_Command, Converter):
+class CommandConverter(_Command, ToolConverter):
     """A program that changes voices (so-vits-svc, RVC, ...), by a preset."""
-
-    def __post_init__(self) -> None:
-        self._load("converter")
-
-    def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
-        """Run the tool on one sound."""
-        inputs = {"audio": audio.absolute(), **voice_inputs(self._tool, voice)}
-        self._made(inputs, lambda found, tool: take_sound(found, out, tool.output.rate))
 
 
 @dataclass(frozen=True)
@@ -145,66 +126,11 @@ class CommandLipSyncer(_Command, LipSyncer):
     def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
         """Run the tool on one shot."""
         inputs = {"video": video.absolute(), "audio": audio.absolute()}
-        self._made(inputs, lambda found, tool: take_shot(found, video, out))
+        self._run([(inputs, lambda found: take_shot(found, video, out))])
 
 
-# ---------------------------------------------------------------- what a tool is told
-
-
-def primary(language: str) -> str:
-    """``pt`` of ``pt-BR``."""
-    return re.split("[-_]", language)[0].lower()
-
-
-def voices(tool: Preset | None, language: str) -> Sequence[str]:
-    """The voices that a preset lists, if it lists the language too."""
-    if tool is None or primary(language) not in tool.speech.languages:
-        return ()
-    return tool.speech.voices
-
-
-def voice_inputs(tool: Preset | None, voice: Voice) -> dict[str, Any]:
-    """Whose voice it is to be; a setting called ``speaker`` is for when the core names none."""
-    first = voice.references[0] if voice.references else None
-    default = tool.settings.get("speaker", "") if tool else ""
-    if first and tool and tool.speech.clones:
-        default = ""  # or the tool would have two voices to choose from
-    languages = tool.speech.languages if tool else {}
-    return {
-        "speaker": voice.name or default,
-        "reference": first.path.absolute() if first else "",
-        "reference_text": " ".join(first.text.split()) if first else "",
-        "reference_language": languages.get(primary(first.language), primary(first.language))
-        if first
-        else "",
-    }
-
-
-def speech_inputs(
-    tool: Preset | None, text: str, language: str, voice: Voice, seconds: float | None, seed: int
-) -> dict[str, Any]:
-    """All that a speaker is told. UsageError for a language that it lacks."""
-    languages = tool.speech.languages if tool else {}
-    if tool and primary(language) not in languages:
-        raise UsageError(
-            f"{tool.name} does not speak {language}",
-            f"it speaks {', '.join(languages) or 'nothing that its preset names'}",
-        )
-    return {
-        "text": " ".join(text.split()),
-        "language": languages.get(primary(language), language),
-        "seconds": seconds,
-        "seed": seed,
-        **voice_inputs(tool, voice),
-    }
-
-
-def needed(tool: Preset, inputs: Mapping[str, Any]) -> None:
-    """UsageError where the tool must be told whose voice, and nobody knows."""
-    if empty := presets.needs_empty(tool, inputs):
-        what = "a clip of the voice" if empty == "reference" else "the name of a voice"
-        hint = "--clone" if empty == "reference" else "--voice NAME, or set=speaker=NAME"
-        raise UsageError(f"{tool.name} needs {what}", hint)
+def _to(out: Path, rate: int) -> Take:
+    return lambda found: take_sound(found, out, rate)
 
 
 # ---------------------------------------------------------------- what must be here
@@ -242,21 +168,26 @@ def _program(name: str, cwd: Path) -> str | None:
     return shutil.which(cwd / name)
 
 
-# ---------------------------------------------------------------- one item
+# ---------------------------------------------------------------- the items
 
 
-class Take(Protocol):
-    """``take(file, preset)`` makes what the core wants of a tool's file."""
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What a tool is told of an item, and what its file is for."""
 
-    def __call__(self, found: Path, tool: Preset) -> None: ...
+    values: dict[str, Any]
+    take: Take
 
 
 def make(
-    tool: Preset, inputs: Mapping[str, Any], take: Take, state: _State, timeout: float | None
-) -> None:
-    """Run a tool on an item and take its file."""
+    tool: Preset,
+    items: Sequence[tuple[Mapping[str, Any], Take]],
+    state: State,
+    timeout: float | None,
+) -> list[PluginError | None]:
+    """Run a tool on items, more than one for a batch alone, and take their files; for each what
+    went wrong."""
     assert tool.run
-    needed(tool, inputs)
     with tempfile.TemporaryDirectory(prefix="dubkit-", ignore_cleanup_errors=True) as temporary:
         work = Path(temporary).resolve()
         if tool.run.plain_paths and not re.fullmatch(r"[\w./:\\-]+", str(work)):
@@ -265,74 +196,101 @@ def make(
                 "set TMPDIR to a folder with a plain name",
             )
         with contextlib.ExitStack() as cleaning:
-            _make(tool, dict(inputs), take, state, timeout, work, cleaning)
+            try:
+                return _make(tool, tool.run, items, state, timeout, work, cleaning)
+            except PluginError as failure:
+                return [failure] * len(items)
 
 
 def _make(
     tool: Preset,
-    values: dict[str, Any],
-    take: Take,
-    state: _State,
+    how: Run,
+    items: Sequence[tuple[Mapping[str, Any], Take]],
+    state: State,
     timeout: float | None,
     work: Path,
     cleaning: contextlib.ExitStack,
-) -> None:
-    assert tool.run
-    how = tool.run
-    values |= presets.known(tool)
-    values |= {
-        "id": uuid.uuid4().hex[:12],
-        "work": work,
-        "out_dir": work,
-        "out": work / ("out.mp4" if tool.kind == "lipsyncer" else "out.wav"),
-        "python": presets.expanded(presets.fill(how.python, values)),
-    }
+) -> list[PluginError | None]:
+    common = presets.known(tool) | {"work": work, "out_dir": work}
+    common["python"] = presets.expanded(presets.fill(how.python, common))
     stays = how.how == "worker" and "{work}" in how.cwd  # longer than the item's folder
-    where = tempfile.gettempdir() if stays else str(presets.fill(how.cwd, values))
-    cwd = Path(presets.expanded(where)).resolve()
+    cwd = Path(presets.expanded(tempfile.gettempdir() if stays else presets.fill(how.cwd, common)))
+    cwd = cwd.resolve()
     if not cwd.is_dir():
         raise UsageError(f"there is no folder {cwd}", "look at the preset's settings")
-    if how.parallel <= 1 and how.how == "once" and cwd != work:
+    if how.parallel <= 1 and how.how != "worker" and cwd != work:
         cleaning.enter_context(_alone_in(cwd))
-    if "text" in values:
-        values["text_file"] = work / "text.txt"
-        values["text_file"].write_text(str(values["text"]), "utf-8")
-    for stage in tool.stage:
-        if values.get(stage.input):
-            values[stage.input] = _staged(stage, values, cwd, cleaning)
+    told = []
+    for number, (inputs, take) in enumerate(items, 1):
+        own = work if len(items) == 1 else work / str(number)
+        own.mkdir(exist_ok=True)
+        told.append(_Item(_laid_out(tool, {**common, **inputs}, own, cwd, cleaning), take))
+    values = common if how.how == "batch" else told[0].values
     request = presets.fill(how.request, values)
-    if request and how.how == "once":
+    if how.how == "batch":
+        request["items"] = [presets.fill(how.item, item.values) for item in told]
+    if request and how.how != "worker":
         values["request"] = work / "request.json"
         values["request"].write_text(json.dumps(request, default=str), "utf-8")
     argv = presets.arguments(how.argv, values)
     if found := _program(argv[0], cwd):
         argv[0] = found
     env = {**os.environ, **{k: presets.shown(presets.fill(v, values)) for k, v in how.env.items()}}
+    before = [_listed(tool, item.values, cwd) for item in told]
+    seconds = timeout or how.timeout
+    status, ended = 0, ""
     if how.how == "worker":
-        before: dict[Path, tuple[int, int]] = _listed(tool, values, cwd)
-        state.worker = state.worker or Worker()
-        state.worker.ask(
+        state.kept = state.kept or Worker()
+        state.kept.ask(
             json.loads(json.dumps({**request, "id": values["id"]}, default=str)),
             argv,
             cwd=cwd,
             env=env,
-            timeout=timeout or how.timeout,
+            timeout=seconds,
             start_timeout=how.start_timeout,
         )
-        ended = ""
     else:
-        before = _listed(tool, values, cwd)
-        most = tool.output.largest * 1_000_000
-        done = run(
-            argv, cwd=cwd, env=env, timeout=timeout or how.timeout, folder=work, largest=most
-        )
-        ended = said(done.tail.splitlines())
-        if done.status:
-            raise PluginError(f"it failed with status {done.status}{ended}", "")
-    found_file = _found(tool, values, cwd, work, before, ended)
-    if not found_file.is_relative_to(work):  # its own folder is to be as it was
-        cleaning.callback(found_file.unlink, missing_ok=True)
-    take(found_file, tool)
+        seconds = seconds if how.how == "once" else how.start_timeout + len(items) * seconds
+        largest = len(items) * tool.output.largest * 1_000_000
+        done = run(argv, cwd=cwd, env=env, timeout=seconds, folder=work, largest=largest)
+        status, ended = done.status, said(done.tail.splitlines())
+    failed = PluginError(f"it failed with status {status}{ended}", "") if status else None
+    if failed and how.how == "once":
+        raise failed
+    faults: list[PluginError | None] = []  # what a batch had done before it failed is done
+    for item, old in zip(told, before, strict=True):
+        try:
+            file = _found(tool, item.values, cwd, work, old, ended)
+            if not file.is_relative_to(work):  # its own folder is to be as it was
+                cleaning.callback(file.unlink, missing_ok=True)
+            item.take(file)
+            faults.append(None)
+        except PluginError as fault:
+            faults.append(failed or fault)
+    return faults
+
+
+def _laid_out(
+    tool: Preset, values: dict[str, Any], own: Path, cwd: Path, cleaning: contextlib.ExitStack
+) -> dict[str, Any]:
+    """What a tool is told of an item, with its files where the tool looks for them."""
+    values |= {
+        "id": uuid.uuid4().hex[:12],
+        "work": own,
+        "out_dir": own,
+        "out": own / ("out.mp4" if tool.kind == "lipsyncer" else "out.wav"),
+    }
+    if "text" in values:
+        values["text_file"] = own / "text.txt"
+        values["text_file"].write_text(str(values["text"]), "utf-8")
+    for stage in tool.stage:
+        source, to = values.get(stage.input), cwd / str(presets.fill(stage.to, values))
+        if isinstance(source, list):
+            pairs = zip(source, numbered(to, len(source)), strict=True)
+            values[stage.input] = [_staged(stage, one, at, cleaning) for one, at in pairs]
+        elif source:
+            values[stage.input] = _staged(stage, source, to, cleaning)
+    return values
 
 
 def _alone_in(folder: Path) -> FileLock:
@@ -342,11 +300,8 @@ def _alone_in(folder: Path) -> FileLock:
     return FileLock(Path(tempfile.gettempdir(), f"dubkit-{name}.lock"))
 
 
-def _staged(
-    stage: Stage, values: Mapping[str, Any], cwd: Path, cleaning: contextlib.ExitStack
-) -> Path:
+def _staged(stage: Stage, source: Path, to: Path, cleaning: contextlib.ExitStack) -> Path:
     """Lay an input where the tool looks for it, until the item is done."""
-    source, to = Path(values[stage.input]), cwd / str(presets.fill(stage.to, values))
     if to.exists():
         raise UsageError(f"{to} is there already", "put {id} into the preset's stage.to")
     to.parent.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,7 @@ def run(
     """Run a tool to its end. PluginError when that takes longer than ``timeout`` seconds, or what
     it writes into ``folder`` more than ``largest`` bytes; whatever happens, it is stopped."""
     child = _start(argv, cwd, env, subprocess.DEVNULL, subprocess.STDOUT)
+    _running.add(child)
     tail: collections.deque[str] = collections.deque(maxlen=KEEP_LINES)
     assert child.stdout
     reader = _reader(child.stdout, tail.append)
@@ -76,9 +77,21 @@ def run(
     except BaseException:  # Ctrl-C included
         stop(child)
         raise
+    finally:
+        _running.discard(child)
     reader.join(GRACE)
     stop(child)  # what it started and left behind
     return Finished(status, "\n".join(tail))
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def stop_running() -> None:
+    """End the tools that other threads wait for."""
+    for child in list(_running):
+        with contextlib.suppress(OSError):
+            stop(child)
 
 
 def said(tail: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from dubkit import Progress, Transcription, UsageError
+from dubkit import TranscribeProgress, Transcription, UsageError
 
 from .faster_whisper import detector_weights
 from .whisper import models, torch_engine
@@ -66,7 +66,7 @@ class DistilWhisper:
         prompt: str,
         hotwords: Sequence[str],
         work: Path,
-        progress: Progress,
+        progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
         if self.draft and self.model == "auto":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import ctranslate2
 
-from dubkit import Progress, Transcription, UsageError
+from dubkit import Progress, TranscribeProgress, Transcription, UsageError
 
 from .whisper import models
 from .whisper.ct2_engine import CT2Engine
@@ -64,7 +64,7 @@ class FasterWhisper:
         prompt: str,
         hotwords: Sequence[str],
         work: Path,
-        progress: Progress,
+        progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
         if problems := self.check():

@@ -9,20 +9,19 @@ import json
 import os
 import re
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import numpy as np
 
-from dubkit import Converter, DubkitError, PluginError, Speaker, UsageError, Voice
+from dubkit import DubkitError, PluginError, UsageError
 
 from . import presets
-from .command import needed, speech_inputs, voice_inputs, voices
 from .http_client import Answer, Question, ask, ask_once, multipart, origin, where
+from .preset_engines import State, Tool, ToolConverter, ToolSpeaker, needed, numbered
 from .presets import Http, Preset
 from .presets_media import stage_sound, take_sound, write_wav
 
@@ -31,59 +30,35 @@ HEALTH_SECONDS = 10.0
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-@dataclass
-class _State:
-    """What the calls of one engine share."""
-
-    healthy: bool = False
-    places: threading.Semaphore = field(default_factory=threading.Semaphore)
-
-
 @dataclass(frozen=True)
-class _Http:
+class _Http(Tool):
     """What the two have in common."""
 
-    preset: Path | None = None
-    """The server's TOML file, or the name of one that comes with dubkit."""
-    speaker: Path | None = None
-    """The same where both kinds are in use at once, for each kind its own."""
-    converter: Path | None = None
-    set: str = ""
-    """The preset's own settings: ``key=value,key=value``, ``converter.key=value`` for one kind."""
-    timeout: float | None = None
-    """Seconds for an item; the preset's where not given."""
-    retries: int | None = None
-    """Further tries for what passes by itself; the preset's where not given."""
-    _kind: str = field(default="", init=False, repr=False, compare=False)
-    _tool: Preset | None = field(default=None, init=False, repr=False, compare=False)
-    _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
+    ENGINE = "http"
+    WAY = "http"
 
-    def _load(self, kind: str) -> Preset | None:
-        path = getattr(self, kind) or self.preset
-        tool = presets.load(path, kind, "http", self.set) if path else None
-        object.__setattr__(self, "_kind", kind)
-        object.__setattr__(self, "_tool", tool)
-        if tool and tool.http:
-            self._state.places = threading.Semaphore(max(1, tool.http.parallel))
-        return tool
-
-    def check(self) -> Sequence[str]:
-        """What is not set. The server is not asked."""
-        if self._tool is None or self._tool.http is None:
-            return [presets.none_set("http", self._kind, "http")]
-        names = VARIABLE.findall(" ".join(map(str, self._tool.http.headers.values())))
+    def _missing(self, tool: Preset) -> list[str]:
+        assert tool.http
+        names = VARIABLE.findall(" ".join(map(str, tool.http.headers.values())))
         return [
-            f"{self._tool.name} needs ${name}: set it in the environment"
+            f"{tool.name} needs ${name}: set it in the environment"
             for name in dict.fromkeys(names)
             if not os.environ.get(name)
         ]
 
+    def reach(self) -> Sequence[str]:
+        """As :meth:`check`, and whether the server answers."""
+        if self._tool is None or self.check():
+            return self.check()
+        try:
+            ready(self._tool, presets.known(self._tool))
+        except DubkitError as failure:
+            return [f"{self._tool.name}: {failure.message}: {failure.hint}"]
+        return []
+
     def _made(self, inputs: Mapping[str, Any], out: Path) -> None:
-        """Have the server do one item and write its sound to ``out``."""
-        tool = self._tool
-        if tool is None or tool.http is None:
-            message, _, hint = self.check()[0].partition(": ")
-            raise UsageError(message, hint)
+        tool = self._loaded()
+        assert tool.http
         needed(tool, inputs)
         limits = (
             self.timeout or tool.http.timeout,
@@ -97,43 +72,28 @@ class _Http:
 
 
 @dataclass(frozen=True)
-class HttpSpeaker(_Http, Speaker):
+class HttpSpeaker(_Http, ToolSpeaker):
     """A server that speaks (GPT-SoVITS, CosyVoice, ...), by a preset."""
-
-    clones: bool = field(default=False, init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if tool := self._load("speaker"):
-            object.__setattr__(self, "clones", tool.speech.clones)
-
-    def voices(self, language: str) -> Sequence[str]:
-        """Those that the preset lists."""
-        return voices(self._tool, language)
-
-    def speak(
-        self,
-        text: str,
-        out: Path,
-        *,
-        language: str,
-        voice: Voice,
-        seconds: float | None,
-        seed: int,
-    ) -> None:
-        """Ask for one text."""
-        self._made(speech_inputs(self._tool, text, language, voice, seconds, seed), out)
 
 
 @dataclass(frozen=True)
-class HttpConverter(_Http, Converter):
+class HttpConverter(_Http, ToolConverter):
     """A server that changes voices, by a preset."""
 
-    def __post_init__(self) -> None:
-        self._load("converter")
 
-    def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
-        """Ask for one sound."""
-        self._made({"audio": audio.absolute(), **voice_inputs(self._tool, voice)}, out)
+def ready(tool: Preset, values: Mapping[str, Any]) -> None:
+    """PluginError unless its server answers, whatever that be where no address is for that."""
+    assert tool.http
+    url = address(tool.http.health, values)
+    if not url:  # its root, which need not be there
+        parts = urlsplit(address(tool.http.url, values))
+        url = f"{parts.scheme}://{parts.netloc}/"
+    answer = ask_once(Question(url, headers=headers(tool.http, values)), HEALTH_SECONDS, 1_000_000)
+    if answer.passes if tool.http.health else answer.status == 0:
+        raise PluginError(
+            f"the server at {where(url)} is not ready ({answer.words})",
+            "start it; to install it: " + (tool.needs.install.strip() or f"see {tool.homepage}"),
+        )
 
 
 # ---------------------------------------------------------------- one item
@@ -144,7 +104,7 @@ def make(
     how: Http,
     inputs: Mapping[str, Any],
     out: Path,
-    state: _State,
+    state: State,
     limits: tuple[float, int],
     work: Path,
 ) -> None:
@@ -152,21 +112,18 @@ def make(
     values = {**presets.known(tool), **inputs}
     values |= {"id": work.name, "work": work, "out_dir": work, "out": work / "out.wav"}
     for stage in tool.stage:
-        if values.get(stage.input):
+        if given := values.get(stage.input):
             to = (work / str(presets.fill(stage.to, values))).resolve()
             if not to.is_relative_to(work):
                 raise UsageError(f"{to} is no place for a copy", "stage.to begins with {work}")
-            stage_sound(values[stage.input], to, stage.rate, stage.channels, stage.pad)
-            values[stage.input] = to
-    if how.health and not state.healthy:
-        health = Question(address(how.health, values), headers=headers(how, values))
-        answer = ask_once(health, HEALTH_SECONDS, 1_000_000)
-        if answer.passes:
-            raise PluginError(
-                f"the server at {where(health.url)} is not ready ({answer.words})",
-                tool.needs.install.strip() or f"see {tool.homepage}",
-            )
-        state.healthy = True
+            several = given if isinstance(given, list) else [given]
+            places = numbered(to, len(several)) if isinstance(given, list) else [to]
+            for source, place in zip(several, places, strict=True):
+                stage_sound(source, place, stage.rate, stage.channels, stage.pad)
+            values[stage.input] = places if isinstance(given, list) else to
+    if how.health and not state.kept:
+        ready(tool, values)
+        state.kept = True
     timeout, retries = limits
     largest = how.reply.largest * 1_000_000
     question = asked(how, values)

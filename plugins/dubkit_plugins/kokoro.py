@@ -63,14 +63,20 @@ VOICES = {
     "en": ("af_heart", "am_michael"),
     "en-gb": ("bf_emma", "bm_george"),
     "es": ("ef_dora", "em_alex"),
-    "fr": ("ff_siwis",),
+    "fr": ("ff_siwis", "em_alex"),
     "hi": ("hf_alpha", "hm_omega"),
     "it": ("if_sara", "im_nicola"),
     "ja": ("jf_alpha", "jm_kumo"),
     "pt": ("pf_dora", "pm_alex"),
     "zh": ("zf_xiaoxiao", "zm_yunjian"),
 }
-"""A woman's and a man's for each language; French has one. A region's go before a language's."""
+"""A woman's and a man's for each language; French has no man's, and a Spanish one reads it nearly
+as well. A region's go before a language's."""
+MIXED_IN = ("af_heart", "am_michael", "if_sara", "im_nicola")
+"""Whose sound is mixed into a language's own voices to make another of each: two men in a film
+should not have the same voice."""
+SHARE = 0.6
+"""Of the other's sound. With much more of it, what is said is harder to understand."""
 VOICE_FOLDER = Path(__file__).parent / "kokoro_voices"
 LONGEST = 240
 """Sounds spoken at once: the model takes 510, but hurries and slurs long before that."""
@@ -82,6 +88,8 @@ SECONDS_A_SIGN = 0.052
 """What a sign takes at speed 1, about; the first guess at a speed."""
 PAUSE, SHORT_PAUSE, EDGE = 0.3, 0.12, 0.04
 """Seconds of silence between sentences, inside a sentence that had to be cut, around it all."""
+TIMBRE = 128
+"""Numbers of a style that are the voice's sound; the others are how it reads."""
 QUIET = 0.01
 """Of the loudest: what is under it at either end is no speech."""
 
@@ -90,7 +98,7 @@ QUIET = 0.01
 class Kokoro(Speaker):
     """English, Spanish, French, Italian and Portuguese; Japanese, Mandarin and Hindi with extras.
 
-    ``seed`` changes nothing: the model always says the same in the same way.
+    The same voice reads a text in another manner for another ``seed``, and always the same for one.
     """
 
     speed: float = 1.0
@@ -117,6 +125,10 @@ class Kokoro(Speaker):
         """Two a language; none where its letters cannot be read here."""
         names = _voices(language)
         return names if names and not kokoro_phones.missing(language, self.phonemizer) else ()
+
+    def knows(self, voice: str) -> bool:
+        """Any voice, and any two as one; with an accent in another language than its own."""
+        return set(voice.split("+", 1)) <= _everyone()
 
     def speak(
         self,
@@ -149,7 +161,12 @@ class Kokoro(Speaker):
 
         def said(speed: float) -> Sound:
             rate = float(np.clip(speed * self.speed, 0.5, 2))
-            return _joined([(_run(model, ids, style, rate), pause) for ids, pause in pieces])
+            return _joined(
+                [
+                    (_run(model, ids, _manner(style, ids, seed), rate), pause)
+                    for ids, pause in pieces
+                ]
+            )
 
         gain = 1.0
         if seconds:
@@ -175,7 +192,18 @@ def _speed(gain: float) -> float:
 
 def _voices(language: str) -> tuple[str, ...]:
     tag = language.replace("_", "-").lower()
-    return VOICES.get(tag, VOICES.get(tag.split("-")[0], ()))
+    own: tuple[str, ...] = VOICES.get(tag) or VOICES.get(tag.split("-")[0]) or ()
+    mixed = (
+        f"{one}+{other}"
+        for one in own
+        if one[0] == own[0][0]  # a voice from elsewhere has accent enough
+        for other in [name for name in MIXED_IN if name[1] == one[1] and name not in own][:1]
+    )
+    return (*own, *mixed)
+
+
+def _everyone() -> set[str]:
+    return {name for names in VOICES.values() for name in names}
 
 
 def _style(voice: Voice, language: str) -> Sound:
@@ -188,16 +216,26 @@ def _style(voice: Voice, language: str) -> Sound:
         )
     if not voice.name and voice.references:
         raise UsageError("kokoro clones no voices", f"name one of {', '.join(own)}")
-    everyone = [name for names in VOICES.values() for name in names]
-    # Any voice speaks any language, with an accent; so a user may mix them.
-    if voice.name and voice.name not in everyone:
-        raise UsageError(f"kokoro has no voice {voice.name!r}", f"it has {', '.join(everyone)}")
-    return _load(voice.name or own[0])
+    name, plus, other = (voice.name or own[0]).partition("+")
+    for one in [name, other] if plus else [name]:
+        if one not in _everyone():
+            known = ", ".join(sorted(_everyone()))
+            raise UsageError(
+                f"kokoro has no voice {one!r}", f"it has {known}, and two as one: af_heart+bf_emma"
+            )
+    return _mixed(name, other) if plus else _load(name)
 
 
 @functools.cache
 def _load(name: str) -> Sound:
     style: Sound = np.load(VOICE_FOLDER / f"{name}.npy", allow_pickle=False).astype(np.float32)
+    return style
+
+
+def _mixed(name: str, other: str) -> Sound:
+    """A voice that reads as one does and sounds rather like another."""
+    style = _load(name).copy()
+    style[:, :TIMBRE] += SHARE * (_load(other)[:, :TIMBRE] - style[:, :TIMBRE])
     return style
 
 
@@ -251,13 +289,28 @@ def _ids(signs: str) -> list[int]:
     return [kokoro_phones.IDS[sign] for sign in signs]
 
 
-def _run(model: InferenceSession, ids: list[int], style: Sound, speed: float) -> Sound:
+def _manner(style: Sound, ids: list[int], seed: int) -> Sound:
+    """How a piece is read: the voice's row for its length; for another take, its timbre with the
+    pace and melody of a text that is longer or shorter."""
+    row: Sound = style[len(ids) - 1]
+    if not seed:
+        return row
+    chance = np.random.default_rng(seed)
+    longer = chance.random() < 0.7
+    length = (
+        len(ids) * chance.uniform(1.3, 4) + 20 if longer else len(ids) * chance.uniform(0.75, 0.9)
+    )
+    other = style[min(round(length), len(style)) - 1]
+    return np.concatenate([row[:TIMBRE], other[TIMBRE:]])
+
+
+def _run(model: InferenceSession, ids: list[int], manner: Sound, speed: float) -> Sound:
     """One piece, spoken, without the silence around it."""
     (sound,) = model.run(
         None,
         {
             "tokens": np.array([[0, *ids, 0]], np.int64),
-            "style": style[len(ids) - 1][None],
+            "style": manner[None],
             "speed": np.array([speed], np.float32),
         },
     )

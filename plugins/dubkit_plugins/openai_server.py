@@ -33,7 +33,7 @@ PROBE_SECONDS = 15.0
 QUEUE_SECONDS = 75.0
 """How long to wait for a place in a full queue, for each of ``retries``."""
 LONGEST_ANSWER = 4_000_000
-"""Bytes; a server that sends more is not answering."""
+"""Bytes of text; a server that sends more is not answering."""
 
 # What servers say, as words and as codes; each has its own.
 REFUSED = re.compile(
@@ -42,7 +42,9 @@ REFUSED = re.compile(
     re.I,
 )
 TOO_LONG = re.compile(
-    r"context.{0,20}(length|size|window)|too long|too many tokens|too large", re.I
+    r"context.{0,20}(length|size|window)|too.?long|too many tokens|too large|"
+    r"at most \d+ characters|above.max.length",
+    re.I,
 )
 NO_SUCH_MODEL = re.compile(
     r"model_not_(found|exist)|invalid_model|(unknown|invalid|no such) model|not a valid model|"
@@ -55,14 +57,27 @@ MAY_NOT_LOOK = re.compile("scope|permission", re.I)
 """A key of OpenAI's may be good for one kind of work alone."""
 
 
-def address(setting: str) -> str:
-    """A server's address as it was set, else $OPENAI_BASE_URL, else OpenAI's own."""
-    return (setting or os.environ.get("OPENAI_BASE_URL", "") or OPENAI).strip()
+def address(setting: str, engine: str = "openai") -> str:
+    """A server's address as it was set, else the engine's ``..._BASE_URL``, else
+    $OPENAI_BASE_URL, else OpenAI's own."""
+    named = setting or os.environ.get(f"{variables(engine)}_BASE_URL", "")
+    return (named or os.environ.get("OPENAI_BASE_URL", "") or OPENAI).strip()
 
 
-def key() -> str:
-    """The environment's; "" where there is none, as on a server of one's own."""
+def key(url: str = "", engine: str = "openai") -> str:
+    """The environment's; "" where there is none, as on a server of one's own.
+
+    An engine with a server of its own does not get $OPENAI_API_KEY, which is for another.
+    """
+    own = os.environ.get(f"{variables(engine)}_API_KEY", "").strip()
+    if own or (engine != "openai" and url != address("")):
+        return own
     return os.environ.get("OPENAI_API_KEY", "").strip()
+
+
+def variables(engine: str) -> str:
+    """What the names of an engine's environment variables begin with."""
+    return re.sub(r"\W", "_", engine).upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +148,14 @@ class Server:
     """Seconds that one answer may take."""
     retries: int
     """Further tries after a fault of the network or the server."""
-    if_slow: str = "-o openai.timeout=600"
-    """What the user can set where the server takes too long."""
+    engine: str = "openai"
+    """Whose settings and environment the user is told of."""
+    accept: str = "application/json"
+    """What kinds of answers are wanted, as HTTP has it."""
+    largest: int = LONGEST_ANSWER
+    """Bytes of an answer."""
+    if_slow: str = ""
+    """What the user can set where the server takes too long; "" for a longer time."""
     if_full: str = ""
     """The same where it takes no more requests, with what that does."""
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
@@ -154,16 +175,20 @@ class Server:
         if not re.match("https?://[^/]", self.url):
             problems.append(
                 f"the server's address {self.where!r} does not begin with http:// or https://: "
-                "set OPENAI_BASE_URL to one like http://localhost:11434/v1"
+                f"set {self._address} to one like http://localhost:11434/v1"
             )
         if not self.key and self.is_openai:
             problems.append(
-                "there is no key for OpenAI: set OPENAI_API_KEY, or OPENAI_BASE_URL to the "
+                f"there is no key for OpenAI: set OPENAI_API_KEY, or {self._address} to the "
                 "address of a server of your own"
             )
         if not (self.key.isascii() and self.key.isprintable()):
             problems.append("OPENAI_API_KEY holds what no key can hold: copy the key again")
         return problems
+
+    @property
+    def _address(self) -> str:
+        return f"{variables(self.engine)}_BASE_URL"
 
     # ------------------------------------------------------------ models
 
@@ -248,7 +273,7 @@ class Server:
         except Exception as wrong:  # the client's own: an address with a port that is none
             raise UsageError(
                 f"the server's address {self.where!r} cannot be read: {wrong}",
-                "set OPENAI_BASE_URL to one like http://localhost:11434/v1",
+                f"set {self._address} to one like http://localhost:11434/v1",
             ) from None
 
     def _call(self, seconds: float, path: str, body: dict[str, Any] | None = None) -> Answer:
@@ -258,13 +283,15 @@ class Server:
         # As a stream, to read it ourselves: the client's limit is for each byte, and a server that
         # drips would never end.
         how: Any = {"cast_to": object, "stream": True, "stream_cls": Stream[object]}
-        how["options"] = {"timeout": limits}
+        how["options"] = {"timeout": limits, "headers": {"Accept": self.accept}}
         read = bytearray()
         try:
             with client.post(path, body=body, **how) if body else client.get(path, **how) as stream:
                 for chunk in stream.response.iter_bytes():
                     read += chunk
-                    if time.monotonic() > until or len(read) > LONGEST_ANSWER:
+                    if len(read) > self.largest:
+                        return Answer(0, why=f"it sends more than {self.largest // 10**6} MB")
+                    if time.monotonic() > until:
                         return Answer(0, why=f"its answer was not complete after {seconds:g} s")
         except APIStatusError as error:
             headers, said = error.response.headers, error.response.text.encode()
@@ -297,7 +324,7 @@ class Server:
             return f"the server refused the request ({words})"
         raise UsageError(
             f"the server at {self.where} does not take the request ({answer.status}: {words})",
-            "look at the model and the settings (-o openai.NAME=VALUE)",
+            f"look at the model and the settings (-o {self.engine}.NAME=VALUE)",
         )
 
     def raise_if_hopeless(self, answer: Answer, model: str = "") -> None:
@@ -305,34 +332,34 @@ class Server:
         if answer.no_credit:
             raise UsageError(
                 f"the account at {self.where} has no credit left",
-                "see its billing page, or set OPENAI_BASE_URL to another server",
+                f"see its billing page, or set {self._address} to another server",
             )
         unknown = answer.says(NO_SUCH_MODEL, 400, 403, 404, 422) or answer.says(ABOUT_MODEL, 404)
         if model and unknown:
             names = difflib.get_close_matches(model, _names(self.get("/models")), 5, 0.0)
             raise UsageError(
                 f"the server at {self.where} has no model {model!r}",
-                "-o openai.model=NAME" + (f"; it has {', '.join(names)}" if names else ""),
+                f"-o {self.engine}.model=NAME" + (f"; it has {', '.join(names)}" if names else ""),
             )
         if answer.status in (401, 403):
             raise UsageError(
                 f"the server at {self.where} "
                 + ("refuses the key" if self.key else "wants a key")
                 + (f" ({self.words(answer)})" if answer.status == 403 else ""),
-                "set OPENAI_API_KEY to a key of that server",
+                f"set {variables(self.engine)}_API_KEY to a key of that server",
             )
         if answer.status in (404, 405):
             raise UsageError(
                 f"there is no OpenAI-compatible server at {self.where} ({answer.status})",
-                "set OPENAI_BASE_URL to its address, which mostly ends with /v1",
+                f"set {self._address} to its address, which mostly ends with /v1",
             )
 
     def _absence(self, answer: Answer) -> tuple[str, str]:
         """What to say of a server that is not there, and what to do."""
         if self.is_openai:
-            hint = "is there a way to the internet? A server of your own: OPENAI_BASE_URL"
+            hint = f"is there a way to the internet? A server of your own: {self._address}"
         else:
-            hint = "is it running? Its address is set by OPENAI_BASE_URL"
+            hint = f"is it running? Its address is set by {self._address}"
         return f"no server answers at {self.where} ({answer.why})", hint
 
     def _failure(self, answer: Answer) -> PluginError:
@@ -343,7 +370,7 @@ class Server:
         if answer.status == 0:
             return PluginError(
                 f"the server at {self.where} does not answer ({answer.why})",
-                f"{again}; for a slow one: {self.if_slow}",
+                f"{again}; for a slow one: {self.if_slow or f'-o {self.engine}.timeout=600'}",
             )
         if answer.status == 429:
             asked = f"; it asks to wait {answer.wait:.0f} s" if answer.wait else ""

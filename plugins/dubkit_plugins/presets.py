@@ -8,6 +8,7 @@ placeholder that is none is refused when the file is read, with the names of tho
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import tomllib
 import types
@@ -22,15 +23,18 @@ from dubkit import UsageError
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.\w+)?)\}")
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "speaker": (
-        "text", "text_file", "language", "speaker", "reference", "reference_text",
+        "text", "text_file", "language", "speaker", "reference", "references", "reference_text",
         "reference_language", "seed", "seconds",
     ),
-    "converter": ("audio", "speaker", "reference", "reference_text", "reference_language"),
+    "converter": (
+        "audio", "speaker", "reference", "references", "reference_text", "reference_language",
+    ),
     "lipsyncer": ("video", "audio"),
 }  # fmt: skip
-"""What each kind of tool can be told."""
+"""What each kind of tool can be told. ``reference`` is the cleanest clip of a voice, ``references``
+all of them, which stands alone and becomes as many arguments."""
 EVERYWHERE = ("id", "work", "out", "out_dir", "python", "here", "request")
-FILES = ("audio", "video", "reference", "text_file")
+FILES = ("audio", "video", "reference", "references", "text_file")
 """Inputs that are files, which may be staged."""
 
 
@@ -63,7 +67,7 @@ class Stage:
 
     input: str
     to: str
-    """Relative paths are in ``run.cwd``."""
+    """Relative paths are in ``run.cwd``; of ``references``, each gets a number."""
     rate: int = 0
     """Hz; 0 for the input's own."""
     channels: int = 0
@@ -81,17 +85,21 @@ class Run:
     ``{when = "{settings.x}", args = [...]}`` where what ``when`` stands for is empty or false."""
     how: str = "once"
     """``once``: a run for each item. ``worker``: a program that stays, reads a line of JSON for
-    each item (``request``) and answers ``{"id": ..., "ok": true}`` or ``{..., "error": "why"}``."""
+    each item (``request``) and answers ``{"id": ..., "ok": true}`` or ``{..., "error": "why"}``.
+    ``batch``: a run for many items, each told by ``item`` in the ``items`` of the ``request``."""
     python: str = ""
     """The tool's own interpreter."""
     cwd: str = "{work}"
     env: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
-    """``once``: written as JSON to the file ``{request}``; ``worker``: the line for an item."""
+    """Written as JSON to the file ``{request}``; ``worker``: the line for an item."""
+    item: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 50
+    """Items a run."""
     timeout: float = 600.0
     """Seconds for an item."""
     start_timeout: float = 600.0
-    """Seconds more for a worker's first item, which loads its model."""
+    """Seconds more for a worker's first item, or for a batch, as a model is loaded then."""
     retries: int = 0
     parallel: int = 1
     plain_paths: bool = False
@@ -177,13 +185,14 @@ class Preset:
 # ---------------------------------------------------------------- reading
 
 
-def names(kind: str, way: str) -> list[str]:
-    """The presets that come with dubkit, for a kind of tool that is run or asked."""
-    found = []
+def listed(kind: str, way: str) -> dict[str, str]:
+    """The presets that come with dubkit, for a kind of tool that is run or asked, each with the
+    tool's name and licence."""
+    found = {}
     for file in _shipped():
         table = tomllib.loads(file.read_text("utf-8"))
         if table.get("kind") == kind and way in table:
-            found.append(file.stem)
+            found[file.stem] = f"{table['name']}; {table['licence']}"
     return found
 
 
@@ -198,8 +207,8 @@ def _shipped() -> list[Path]:
 
 def none_set(engine: str, kind: str, way: str) -> str:
     """What an engine without a preset lacks."""
-    listed = ", ".join(names(kind, way))
-    return f"no preset is set: -o {engine}.preset=NAME ({listed}, or a TOML file of your own)"
+    known = ", ".join([*listed(kind, way), "or a TOML file of your own"])
+    return f"no preset is set: -o {engine}.preset=NAME ({known.removeprefix('or ')})"
 
 
 def load(given: Path, kind: str, way: str, overrides: str = "") -> Preset:
@@ -209,11 +218,13 @@ def load(given: Path, kind: str, way: str, overrides: str = "") -> Preset:
     """
     path = given.expanduser()
     if path.name == str(path) and not path.suffix and not path.is_file():
-        named = [file for file in _shipped() if file.stem == path.name]
+        named = [file for file in _shipped() if file.stem == path.name.replace("-", "_")]
         if not named:
+            near = difflib.get_close_matches(path.name, [file.stem for file in _shipped()], 1)
             raise UsageError(
                 f"there is no preset named {path.name!r}",
-                f"there are {', '.join(names(kind, way))}; a file's name ends with .toml",
+                (f"did you mean {near[0]}? " if near else "")
+                + f"There are {', '.join(listed(kind, way))}; a file's name ends with .toml",
             )
         path = named[0]
     try:
@@ -221,7 +232,7 @@ def load(given: Path, kind: str, way: str, overrides: str = "") -> Preset:
     except OSError as error:
         raise UsageError(
             f"the preset {path} cannot be read: {error.strerror}",
-            f"dubkit has {', '.join(names(kind, way))}",
+            f"dubkit has {', '.join(listed(kind, way))}",
         ) from None
     except ValueError as error:
         raise UsageError(f"the preset {path.name} is not TOML: {error}", "mend it") from None
@@ -291,7 +302,7 @@ def _check(preset: Preset, file: str, kind: str, way: str) -> None:
         other = "http" if way == "run" else "command"
         raise UsageError(f"{file} has no [{way}]", f"it may be a preset for the {other} adapter")
     if preset.run:
-        one_of("run.how", preset.run.how, ("once", "worker"))
+        one_of("run.how", preset.run.how, ("once", "worker", "batch"))
         if bool(preset.output.path) == bool(preset.output.glob):
             raise UsageError(f"{file}: [output] has one of path and glob", "write path = ...")
         if not preset.run.argv:
@@ -315,21 +326,40 @@ def _check(preset: Preset, file: str, kind: str, way: str) -> None:
             if (value := getattr(stage, name)) < 0:
                 raise UsageError(f"{file}: stage.{name} is {value}", "0 leaves it as it is")
     settings = {f"settings.{name}" for name in preset.settings}
-    if preset.run and preset.run.how == "worker":
-        for text in _texts([preset.run.argv, preset.run.env]):
-            if of_item := {*PLACEHOLDER.findall(text)} - settings - {"python", "here"}:
-                raise UsageError(
-                    f"{file}: a worker is started once, so its argv cannot know {of_item}",
-                    "put it into [run.request]",
-                )
+    if preset.run:
+        _check_start(preset.run, file, settings)
     names = {*INPUTS[kind], *EVERYWHERE, *settings}
     for text in _texts(dataclasses.asdict(preset)):
         for name in PLACEHOLDER.findall(text):
+            if name == "references" and text != "{references}":
+                raise UsageError(f"{file}: {{references}} are many", "it stands alone in a text")
             if name not in names:
                 raise UsageError(
                     f"{file}: there is no placeholder {{{name}}}",
                     "there are " + ", ".join(sorted(names)),
                 )
+
+
+def _check_start(run: Run, file: str, settings: set[str]) -> None:
+    """That what starts a program for many items knows none of them."""
+    known = settings | {"python", "here"}
+    table = "run.request"
+    if run.how == "batch":
+        known, table = known | {"request", "work", "out_dir"}, "run.item"
+        if not run.item or not any("{request}" in text for text in _texts(run.argv)):
+            raise UsageError(
+                f"{file}: a batch is told of its items in the file {{request}}",
+                "put {request} into run.argv, and what each item needs into [run.item]",
+            )
+    elif run.item:
+        raise UsageError(f"{file}: [run.item] is for a batch", 'write how = "batch"')
+    started = [run.argv, run.env, run.request] if run.how == "batch" else [run.argv, run.env]
+    for text in _texts(started) if run.how != "once" else ():
+        if of_item := {*PLACEHOLDER.findall(text)} - known:
+            raise UsageError(
+                f"{file}: a {run.how} is started once, so its argv cannot know {of_item}",
+                f"put it into [{table}]",
+            )
 
 
 def _is_argument(part: Any) -> bool:
@@ -423,36 +453,37 @@ def shown(value: Any) -> str:
 
 def arguments(argv: tuple[Any, ...], values: Mapping[str, Any]) -> list[str]:
     """A program's arguments, without the lists in which a placeholder is empty."""
-    found: list[str] = []
+    found: list[Any] = []
     for part in argv:
         if isinstance(part, dict):
             if _given(fill(part["when"], values)):
-                found += [shown(fill(text, values)) for text in part["args"]]
+                found += fill(part["args"], values)
         elif isinstance(part, list):
             names = [name for text in part for name in PLACEHOLDER.findall(text)]
             if all(_given(values.get(name)) for name in names):
-                found += [shown(fill(text, values)) for text in part]
+                found += fill(part, values)
         else:
-            found.append(shown(fill(part, values)))
-    return found
+            found.append(fill(part, values))
+    parted = (value if isinstance(value, list) else [value] for value in found)
+    return [shown(value) for several in parted for value in several]
 
 
 def _given(value: Any) -> bool:
-    return value not in (None, "", False)
+    return value not in (None, "", False, [])
 
 
 def needs_empty(preset: Preset, values: Mapping[str, Any]) -> str:
-    """Which of ``speaker`` and ``reference`` the tool must be told and nobody knows; else "".
+    """Which of ``speaker`` and its clips the tool must be told and nobody knows; else "".
     A tool that takes both does with either."""
     must: list[Any] = []
     if preset.run:
         must += [part for part in preset.run.argv if isinstance(part, str)]
-        must.append(preset.run.request)
+        must += [preset.run.request, preset.run.item]
     if preset.http:
         must += [preset.http.url, preset.http.query, preset.http.json]
         must += [preset.http.form, preset.http.files]
     named = {name for text in _texts(must) for name in PLACEHOLDER.findall(text)}
-    asked = [name for name in ("speaker", "reference") if name in named]
+    asked = [name for name in ("speaker", "reference", "references") if name in named]
     return "" if not asked or any(values.get(name) for name in asked) else asked[0]
 
 

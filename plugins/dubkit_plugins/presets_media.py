@@ -9,7 +9,7 @@ from __future__ import annotations
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
 from dubkit import PluginError
+
+Samples: TypeAlias = npt.NDArray[np.int16]
+"""A row for each moment, a column for each channel."""
 
 FORMATS = "wav,w64,aiff,au,caf,mp3,flac,ogg,aac,mov,matroska,avi"
 """Demuxers that read one file, and never a second that it names."""
@@ -26,8 +29,8 @@ MISSING_FRAMES = 6
 """Frames that a tool may leave out at the end, where the last one then stays."""
 
 
-def read_sound(path: Path, rate: int = 0, channels: int = 0) -> tuple[npt.NDArray[np.int16], int]:
-    """Samples, a row for each moment, and their rate; raises PluginError for what is no sound."""
+def read_sound(path: Path, rate: int = 0, channels: int = 0) -> tuple[Samples, int]:
+    """Samples and their rate; raises PluginError for what is no sound."""
     try:
         with _opened(path) as media:
             if not media.streams.audio:
@@ -59,7 +62,7 @@ def _frames(media: Any, stream: Any) -> Iterator[Any]:
     yield None
 
 
-def write_wav(samples: npt.NDArray[np.int16], rate: int, path: Path) -> None:
+def write_wav(samples: Samples, rate: int, path: Path) -> None:
     """A WAV file with 16 bits."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(samples.shape[1])

@@ -1,7 +1,7 @@
 """What is written as it is read out: figures, dates, prices, units, addresses, abbreviations.
 
 Numbers become words by the rules of the Unicode CLDR (unicode-rbnf, MIT). What a language writes
-its own way is in :data:`LANGUAGES`, one table each; the rules below are the same for all.
+its own way is in :mod:`spoken_languages`, one table each; the rules below are the same for all.
 """
 
 from __future__ import annotations
@@ -10,256 +10,17 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from .spoken_languages import (
+    FEMININE,
+    KNOWN_WORDS,
+    LANGUAGES,
+    LETTER_NAMES,
+    NUMBERED,
+    Reading,
+)
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How one language reads what is no word."""
-
-    decimal: str
-    """The mark in 3.5; the other of ``.`` and ``,`` parts thousands."""
-    point: str
-    """That mark, read out."""
-    signs: Mapping[str, str]
-    """Signs between or after words and figures: ``%``, ``&``, ``°C``, ``km/h``, ``kg``, ..."""
-    money: Mapping[str, tuple[str, str, str]]
-    """By sign: one of it, many, and the hundredths."""
-    months: tuple[str, ...]
-    abbreviations: Mapping[str, str]
-    """Without the full stop."""
-    date: str
-    """Of ``{day}``, ``{month}`` and ``{year}``."""
-    and_: str
-    """Between the parts of a price."""
-    of: str = ""
-    """Between a million and what there are a million of."""
-    clock: str = "{h} {m}"
-    hour: str = "{h}"
-    one_feminine: str = ""
-    """The word for one hour, where hours are feminine."""
-    minus: str = "minus"
-    to: str = "to"
-    """Between the ends of a range."""
-    dot: str = "dot"
-    at: str = "at"
-    slash: str = "slash"
-    first: str = ""
-    """The first of a month, where it is not just one."""
-    ordinal: str = r"(?!)"
-    """What makes a figure an ordinal; group 1 is the figure."""
-    month_first: bool = False
-    """Whether 3/5 is in March."""
-    century: str = r"(?!)"
-    """The words before (or ``after``) which a Roman number is read as a plain one."""
-    large: str = "million|billion|trillion"
-
-
-_MONTHS = {
-    "en": "January February March April May June July August September October November December",
-    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre "
-    "diciembre",
-    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    "it": "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre "
-    "dicembre",
-    "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro "
-    "dezembro",
-}
-
-
-def _signs(line: str) -> dict[str, str]:
-    """From ``sign=words`` parted by ``;``."""
-    pairs = (item.partition("=") for item in line.split(";"))
-    return {sign.strip(): words for sign, _, words in pairs}
-
-
-LANGUAGES = {
-    "en": Reading(
-        decimal=".",
-        point="point",
-        signs=_signs(
-            "%=percent;&=and;+=plus;×=times;÷=divided by;°C=degrees Celsius;°F=degrees Fahrenheit;"
-            "°=degrees;km/h=kilometers per hour;mph=miles per hour;km=kilometers;cm=centimeters;"
-            "mm=millimeters;kg=kilograms;mg=milligrams;m²=square meters;km²=square kilometers;"
-            "m=meters;g=grams;ml=milliliters;lb=pounds;lbs=pounds;ft=feet;GB=gigabytes;"
-            "MB=megabytes;kW=kilowatts;Hz=hertz;kHz=kilohertz;min=minutes;h=hours;L=liters"
-        ),
-        money={
-            "$": ("dollar", "dollars", "cents"), "US$": ("dollar", "dollars", "cents"),
-            "€": ("euro", "euros", "cents"), "£": ("pound", "pounds", "pence"),
-            "R$": ("real", "reais", "centavos"), "¥": ("yen", "yen", "sen"),
-            "₹": ("rupee", "rupees", "paise"),
-        },
-        months=tuple(_MONTHS["en"].split()),
-        abbreviations=_signs(
-            "Mr=Mister;Mrs=Missus;Ms=Miz;Dr=Doctor;Prof=Professor;St=Saint;Jr=Junior;Sr=Senior;"
-            "vs=versus;etc=et cetera;e.g=for example;i.e=that is;approx=approximately;No=number;"
-            "a.m=A M;p.m=P M;Gen=General;Capt=Captain;Lt=Lieutenant;Sgt=Sergeant;Ave=Avenue;"
-            "Mt=Mount;U.S=U S;Tel=telephone;Inc=Incorporated;Ltd=Limited;Dept=Department"
-        ),
-        date="{month} {day}, {year}",
-        and_="and",
-        ordinal=r"\b(\d+)(?:st|nd|rd|th)\b",
-        month_first=True,
-        century=r"(?!)",
-        large="thousand|million|billion|trillion|[kKMB]\\b",
-    ),
-    "es": Reading(
-        decimal=",",
-        point="coma",
-        signs=_signs(
-            "%=por ciento;&=y;+=más;×=por;÷=entre;°C=grados Celsius;°F=grados Fahrenheit;°=grados;"
-            "km/h=kilómetros por hora;km=kilómetros;cm=centímetros;mm=milímetros;kg=kilos;"
-            "mg=miligramos;m²=metros cuadrados;km²=kilómetros cuadrados;m=metros;g=gramos;"
-            "ml=mililitros;GB=gigabytes;MB=megabytes;min=minutos;h=horas;l=litros"
-        ),
-        money={
-            "$": ("dólar", "dólares", "centavos"), "US$": ("dólar", "dólares", "centavos"),
-            "€": ("euro", "euros", "céntimos"), "£": ("libra", "libras", "peniques"),
-            "R$": ("real", "reales", "centavos"), "¥": ("yen", "yenes", "sen"),
-        },
-        months=tuple(_MONTHS["es"].split()),
-        abbreviations=_signs(
-            "Sr=señor;Sra=señora;Srta=señorita;Dr=doctor;Dra=doctora;Prof=profesor;Ud=usted;"
-            "Uds=ustedes;etc=etcétera;p. ej=por ejemplo;núm=número;n.º=número;pág=página;"
-            "Av=avenida;Avda=avenida;S.A=ese a;EE. UU=Estados Unidos;a. m=a eme;p. m=pe eme;"
-            "aprox=aproximadamente;tel=teléfono"
-        ),
-        date="{day} de {month} de {year}",
-        and_="con",
-        of="de",
-        clock="{h} y {m}",
-        one_feminine="una",
-        minus="menos",
-        to="a",
-        dot="punto",
-        at="arroba",
-        slash="barra",
-        first="primero",
-        ordinal=r"\b(\d+)\.?([ºª°]|er\b)",
-        century=r"siglos?",
-        large="mil|millón|millones|billones",
-    ),
-    "fr": Reading(
-        decimal=",",
-        point="virgule",
-        signs=_signs(
-            "%=pour cent;&=et;+=plus;×=fois;÷=divisé par;°C=degrés Celsius;°F=degrés Fahrenheit;"
-            "°=degrés;km/h=kilomètres à l'heure;km=kilomètres;cm=centimètres;mm=millimètres;"
-            "kg=kilos;mg=milligrammes;m²=mètres carrés;km²=kilomètres carrés;m=mètres;g=grammes;"
-            "ml=millilitres;Go=gigaoctets;Mo=mégaoctets;min=minutes;h=heures;l=litres"
-        ),
-        money={
-            "$": ("dollar", "dollars", "cents"), "US$": ("dollar", "dollars", "cents"),
-            "€": ("euro", "euros", "centimes"), "£": ("livre", "livres", "pence"),
-            "R$": ("réal", "réaux", "centavos"), "¥": ("yen", "yens", "sen"),
-        },
-        months=tuple(_MONTHS["fr"].split()),
-        abbreviations=_signs(
-            "M=monsieur;MM=messieurs;Mme=madame;Mlle=mademoiselle;Dr=docteur;Pr=professeur;"
-            "etc=et cétéra;p. ex=par exemple;n°=numéro;av=avenue;bd=boulevard;St=saint;"
-            "Ste=sainte;env=environ;tél=téléphone"
-        ),
-        date="{day} {month} {year}",
-        and_="",
-        of="de",
-        clock="{h} heures {m}",
-        hour="{h} heures",
-        one_feminine="une",
-        minus="moins",
-        to="à",
-        dot="point",
-        at="arobase",
-        slash="barre oblique",
-        first="premier",
-        ordinal=r"\b(\d+)(ère|ers?|es?|ème|nde?)\b",
-        century=r"(?!)",
-        large="mille|millions?|milliards?",
-    ),
-    "it": Reading(
-        decimal=",",
-        point="virgola",
-        signs=_signs(
-            "%=per cento;&=e;+=più;×=per;÷=diviso;°C=gradi Celsius;°F=gradi Fahrenheit;°=gradi;"
-            "km/h=chilometri all'ora;km=chilometri;cm=centimetri;mm=millimetri;kg=chili;"
-            "mg=milligrammi;m²=metri quadrati;km²=chilometri quadrati;m=metri;g=grammi;"
-            "ml=millilitri;GB=gigabyte;MB=megabyte;min=minuti;h=ore;l=litri"
-        ),
-        money={
-            "$": ("dollaro", "dollari", "centesimi"), "US$": ("dollaro", "dollari", "centesimi"),
-            "€": ("euro", "euro", "centesimi"), "£": ("sterlina", "sterline", "penny"),
-            "R$": ("real", "real", "centavos"), "¥": ("yen", "yen", "sen"),
-        },
-        months=tuple(_MONTHS["it"].split()),
-        abbreviations=_signs(
-            "Sig=signor;Sig.ra=signora;Sig.na=signorina;Dott=dottor;Dott.ssa=dottoressa;"
-            "Prof=professor;Prof.ssa=professoressa;Avv=avvocato;Ing=ingegner;ecc=eccetera;"
-            "per es=per esempio;n=numero;pag=pagina;S=San;tel=telefono"
-        ),
-        date="{day} {month} {year}",
-        and_="e",
-        of="di",
-        clock="{h} e {m}",
-        one_feminine="una",
-        minus="meno",
-        to="a",
-        dot="punto",
-        at="chiocciola",
-        slash="barra",
-        first="primo",
-        ordinal=r"\b(\d+)([º°ª])",
-        century=r"(?!)",
-        large="mila|milion[ei]|miliard[oi]",
-    ),
-    "pt": Reading(
-        decimal=",",
-        point="vírgula",
-        signs=_signs(
-            "%=por cento;&=e;+=mais;×=vezes;÷=dividido por;°C=graus Celsius;°F=graus Fahrenheit;"
-            "°=graus;km/h=quilômetros por hora;km=quilômetros;cm=centímetros;mm=milímetros;"
-            "kg=quilos;mg=miligramas;m²=metros quadrados;km²=quilômetros quadrados;m=metros;"
-            "g=gramas;ml=mililitros;GB=gigabytes;MB=megabytes;min=minutos;h=horas;l=litros"
-        ),
-        money={
-            "$": ("dólar", "dólares", "centavos"), "US$": ("dólar", "dólares", "centavos"),
-            "€": ("euro", "euros", "centavos"), "£": ("libra", "libras", "pence"),
-            "R$": ("real", "reais", "centavos"), "¥": ("iene", "ienes", "sen"),
-        },
-        months=tuple(_MONTHS["pt"].split()),
-        abbreviations=_signs(
-            "Sr=senhor;Sra=senhora;Srta=senhorita;Srs=senhores;Dr=doutor;Dra=doutora;"
-            "Prof=professor;Profa=professora;D=Dom;etc=etcétera;p. ex=por exemplo;nº=número;"
-            "n.º=número;"
-            "pág=página;Av=avenida;R=rua;Jr=júnior;aprox=aproximadamente;tel=telefone;séc=século;"
-            "Ltda=limitada;S.A=esse á;Cia=companhia"
-        ),
-        date="{day} de {month} de {year}",
-        and_="e",
-        of="de",
-        clock="{h} e {m}",
-        hour="{h} horas",
-        one_feminine="uma",
-        minus="menos",
-        to="a",
-        dot="ponto",
-        at="arroba",
-        slash="barra",
-        first="primeiro",
-        ordinal=r"\b(\d+)\.?([ºª°])",
-        century=r"séculos?",
-        large="mil|milhão|milhões|bilhão|bilhões|trilhões",
-    ),
-}  # fmt: skip
-FEMININE = {
-    "es": r"(?:libras|horas|personas|veces|páginas|semanas|mujeres|niñas|casas|mil\w* personas)",
-    "pt": r"(?:libras|horas|pessoas|vezes|páginas|semanas|mulheres|meninas|casas|gramas de|noites)",
-    "fr": r"(?:livres|heures|personnes|fois|pages|semaines|femmes|filles|maisons|minutes)",
-    "it": r"(?:sterline|ore|persone|volte|pagine|settimane|donne|ragazze|case)",
-}
-"""Words that make the number before them feminine, where it is one that has two forms."""
-NUMBERED = ("No", "n", "núm", "nº", "n.º", "n°", "pág", "pag")
-"""Abbreviations of something before a figure, and otherwise other words."""
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN = r"(?:M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
 _FIGURE = r"\d[\d.,  ’']*\d|\d"
@@ -634,25 +395,6 @@ def _letters(text: str, primary: str, reading: Reading) -> str:
         r"\b[A-Z]{2,}\b", read,
         re.sub(r"\b(?:[A-Z]\.){2,}", lambda found: found[0].replace(".", ""), text),
     ))  # fmt: skip
-
-
-KNOWN_WORDS = {"AIDS", "NASA", "ONU", "OVNI"}
-"""Read as words, though they are short."""
-LETTER_NAMES = {
-    "es": dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-        "a be ce de e efe ge hache i jota ka ele eme ene o pe cu erre ese te u uve uvedoble equis "
-        "ye zeta").split(), strict=True)),
-    "fr": dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-        "a bé cé dé e effe gé ache i ji ka elle emme enne o pé cu erre esse té u vé double-vé ixe "
-        "i-grec zède").split(), strict=True)),
-    "it": dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-        "a bi ci di e effe gi acca i ilunga cappa elle emme enne o pi cu erre esse ti u vu "
-        "doppiavù ics ìpsilon zeta").split(), strict=True)),
-    "pt": dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
-        "á bê cê dê é efe gê agá í jota cá éle eme ene ó pê quê erre esse tê u vê dábliu xis "
-        "ípsilon zê").split(), strict=True)),
-}  # fmt: skip
-"""The names of the letters, written so that the rules of the language read them."""
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class Hum(Speaker):
     """Hums in one of two voices."""
 
     pace: float = 15.0
+    pause: float = 0.0
+    """Seconds that it takes over each text."""
 
     def voices(self, language):
         return () if language.startswith("xx") else ("low", "high")
@@ -49,6 +52,7 @@ class Hum(Speaker):
         if log := os.environ.get("SPEAKER_LOG"):
             with Path(log).open("a") as file:
                 file.write(json.dumps([text, voice.name, seed, language]) + "\n")
+        time.sleep(self.pause)
         write(out, hummed(text, {"low": 150.0, "high": 300.0}[voice.name], self.pace))
 
 
@@ -82,3 +86,41 @@ class Broken(Hum):
                 raise SystemExit(3)
             case "seed" if seed % 3 < 2:  # well at the third try
                 raise RuntimeError("not yet")
+
+
+@dataclass(frozen=True)
+class Choir(Hum):
+    """Takes three texts at once, and does not manage the second."""
+
+    at_once: int = 3
+
+    def speak_all(self, texts):
+        if log := os.environ.get("CHOIR_LOG"):
+            with Path(log).open("a") as file:
+                file.write(json.dumps([text.text for text in texts]) + "\n")
+        for number, one in enumerate(texts):
+            if number != 1:
+                more = {"language": one.language, "voice": one.voice}
+                self.speak(one.text, one.out, seconds=one.seconds, seed=one.seed, **more)
+        return ["hoarse" if number == 1 else "" for number in range(len(texts))]
+
+
+@dataclass(frozen=True)
+class Chatty(Hum):
+    """Says on standard output what it does."""
+
+    def speak(self, text, out, **more):
+        print("speaking", text)
+        super().speak(text, out, **more)
+
+
+@dataclass(frozen=True)
+class Nameless(Hum):
+    """Has voices without names, or none that it can tell."""
+
+    how: str = "numbers"
+
+    def voices(self, language):
+        if self.how == "crash":
+            raise RuntimeError("no voice today")
+        return (1, 2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubkit import PluginError, TranslationReply, Translator, Usage, UsageError
@@ -92,6 +92,22 @@ class Good(Translator):
     def terms(self, request, id: str) -> str:
         text = next(line.text for line in request.lines if line.id == id)
         return "".join(f" {to}" for term, to in request.glossary if term.lower() in text.lower())
+
+
+@dataclass(frozen=True)
+class Wordy(Good):
+    """Says it all twice, until it is told that there is no time for that."""
+
+    deaf: bool = False
+    """It goes on like that even then."""
+
+    def translate(self, request):
+        reply = super().translate(request)
+        long = {line.id for line in request.lines if self.deaf or "shorter" not in line.fault}
+        texts = {
+            id: f"{text[:-1]}, {text}" if id in long else text for id, text in reply.texts.items()
+        }
+        return replace(reply, texts=texts)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,12 +10,22 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from media_samples import ffmpeg, frames
 from test_presets import TOOLS, read
 
-from dubkit import DubkitError, MissingDependency, PluginError, UsageError, Voice
-from dubkit.testing import check_speaker
+from dubkit import (
+    DubkitError,
+    MissingDependency,
+    PluginError,
+    Reference,
+    SpeaksMany,
+    UsageError,
+    Utterance,
+    Voice,
+)
+from dubkit.testing import check_converter, check_speaker
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
 
@@ -278,6 +289,188 @@ def test_a_converter_of_one_line(tmp_path: Path) -> None:
     assert abs(read(tmp_path / "out.wav")[0]).max() == pytest.approx(
         abs(read(audio)[0]).max() / 2, rel=0.01
     )
+
+
+# ---------------------------------------------------------------- whose voice
+
+
+def clips(folder: Path, *pitches: int) -> Voice:
+    """A voice by clips, whose names no shell would bear."""
+    found = []
+    for number, pitch in enumerate(pitches, 1):
+        path = folder / f"clip; {number} é.wav"
+        ffmpeg("-f", "lavfi", "-i", f"sine={pitch}:duration=4:sample_rate=44100", path)
+        found.append(Reference(path, f"Clip {number}\nsays this.", "pt-BR"))
+    return Voice(references=tuple(found))
+
+
+TELL = "import json\njson.dump(sys.argv, open('told.json', 'w'))\n"
+
+
+def test_all_that_a_clip_tells_reaches_the_program(tmp_path: Path) -> None:
+    """As it is and staged, one clip and several, with what is said and the tool's own languages."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = (
+        TELL + "from standin import *\n"
+        "text, out, clip, said, tag, *staged = sys.argv[1:]\n"
+        "assert read_wav(clip)[1] == 16000, read_wav(clip)[1]\n"
+        "assert all(read_wav(one)[1] == 8000 for one in staged)\n"
+        "write_wav(out, spoken(text, 16000), 16000)\n"
+    )
+    argv = [sys.executable, str(program(tmp_path, code)), "{text}", "{out}", "{reference}",
+            "{reference_text}", "{reference_language}", ["{references}"]]  # fmt: skip
+    stages = (
+        '[[stage]]\ninput = "reference"\nto = "in/{id}.wav"\nrate = 16000\n'
+        '[[stage]]\ninput = "references"\nto = "{work}/all.wav"\nrate = 8000\n'
+    )
+    file = preset(tmp_path, f'argv = {json.dumps(argv)}\ncwd = "{home}"', stages)
+    cloning = 'clones = true\nlanguages = {en = "en", pt = "Portuguese"}\n'
+    file.write_text(file.read_text().replace(SPEECH, f"[speech]\n{cloning}"))
+    engine = CommandSpeaker(preset=file)
+    assert engine.clones and engine.voices("en") == ()
+    voice = clips(tmp_path, 300, 400, 500)
+    before = {one.path: one.path.read_bytes() for one in voice.references}
+    engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
+    told = json.loads((home / "told.json").read_text())
+    assert told[4:6] == ["Clip 1 says this.", "Portuguese"]
+    assert [Path(name).name for name in told[6:]] == ["all-1.wav", "all-2.wav", "all-3.wav"]
+    assert Path(told[3]).parent == home / "in"
+    assert list((home / "in").iterdir()) == []
+    assert {path: path.read_bytes() for path in before} == before
+    with pytest.raises(UsageError, match="needs a clip of the voice"):
+        engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=Voice(), seconds=None, seed=1)
+
+
+def test_a_converter_that_takes_the_voice_from_clips(tmp_path: Path) -> None:
+    code = (
+        "from standin import *\n"
+        "sound, rate = read_wav(sys.argv[1])\nlike, _ = read_wav(sys.argv[3])\n"
+        "write_wav(sys.argv[2], sound * float(np.abs(like).max()), rate)\n"
+    )
+    argv = [sys.executable, str(program(tmp_path, code)), "{audio}", "{out}", "{reference}"]
+    file = preset(tmp_path, f"argv = {json.dumps(argv)}", "[speech]\nclones = true", "converter")
+    engine = CommandConverter(preset=file)
+    assert engine.clones
+    check_converter(engine)
+    audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
+    engine.convert(audio, tmp_path / "out.wav", voice=clips(tmp_path, 300))
+    loudness = abs(read(tmp_path / "out.wav")[0]).max() / abs(read(audio)[0]).max()
+    assert loudness == pytest.approx(1 / 8, rel=0.02)  # ffmpeg's sine has an eighth
+    with pytest.raises(UsageError, match="needs a clip of the voice"):
+        engine.convert(audio, tmp_path / "out.wav", voice=Voice())
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def utterances(folder: Path, count: int) -> list[Utterance]:
+    return [
+        Utterance(f"This is number {n}.", folder / f"{n}.wav", "en", Voice("Ana"), None, n)
+        for n in range(count)
+    ]
+
+
+BATCH = (
+    "import json\nfrom standin import *\n"
+    "open('runs', 'a').write('x')\n"
+    "asked = json.load(open(sys.argv[1]))\nassert asked['rate'] == 16000 and len(asked) == 2\n"
+    "for item in asked['items']:\n"
+    "    if 'number 3' in item['text']: continue\n"
+    "    if 'number 5' in item['text'] and open('runs').read() != 'xxx': sys.exit('no memory')\n"
+    "    write_wav(item['out'], spoken(item['text'], 16000, seed=item['seed']), 16000)\n"
+)
+
+
+def batch(folder: Path, code: str = BATCH, run: str = "", **settings: object) -> CommandSpeaker:
+    argv = [sys.executable, str(program(folder, code)), "{request}"]
+    lines = (
+        f'how = "batch"\nbatch = 20\nargv = {json.dumps(argv)}\ncwd = "{folder}"\n{run}\n'
+        'item = {text = "{text}", out = "{out}", seed = "{seed}"}\nrequest = {rate = 16000}'
+    )
+    return CommandSpeaker(preset=preset(folder, lines), **settings)
+
+
+def test_a_batch_keeps_the_contract(tmp_path: Path) -> None:
+    check_speaker(batch(tmp_path), language="en")
+
+
+def test_a_batch_is_one_run_and_each_text_has_its_own_fate(tmp_path: Path) -> None:
+    engine = batch(tmp_path)
+    assert isinstance(engine, SpeaksMany) and engine.at_once == 20
+    texts = utterances(tmp_path, 5)
+    faults = engine.speak_all(texts)
+    assert (tmp_path / "runs").read_text() == "x"
+    assert [bool(fault) for fault in faults] == [n == 3 for n in range(5)]
+    assert re.search("Any: .*wrote nothing", faults[3])
+    for text in texts[:3]:
+        samples, rate = read(text.out)
+        assert len(samples) / rate == pytest.approx(0.07 * len(text.text), abs=0.001)
+    pitches = [np.abs(np.fft.rfft(read(text.out)[0])).argmax() for text in texts[:3]]
+    assert len(set(pitches)) == 3  # each was told of its own seed
+
+
+def test_what_a_batch_had_done_before_it_failed_is_done(tmp_path: Path) -> None:
+    faults = batch(tmp_path).speak_all(utterances(tmp_path, 8))
+    assert [n for n, fault in enumerate(faults) if fault] == [3, 5, 6, 7]
+    assert re.search("status 1.*no memory", faults[6])
+    (tmp_path / "runs").unlink()
+    faults = batch(tmp_path, retries=2).speak_all(utterances(tmp_path, 8))
+    assert [n for n, fault in enumerate(faults) if fault] == [3]
+    assert (tmp_path / "runs").read_text() == "xxx"
+
+
+def test_a_batch_has_time_for_each_text(tmp_path: Path) -> None:
+    slow = BATCH + "    time.sleep(0.5)\n"
+    engine = batch(tmp_path, slow, "timeout = 1\nstart_timeout = 1")
+    assert not any(engine.speak_all(utterances(tmp_path, 3)))
+    engine = batch(tmp_path, BATCH + "time.sleep(60)", "timeout = 0.5\nstart_timeout = 1")
+    began = time.monotonic()
+    assert all("did not finish in 2 s" in f for f in engine.speak_all(utterances(tmp_path, 2)))
+    assert time.monotonic() - began < 8
+
+
+def test_as_many_programs_run_beside_each_other_as_is_said(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    code = f"n = open({str(note)!r}, 'a')\nn.write('+'); n.flush(); time.sleep(0.5)\n"
+    engine = speaker(tmp_path, code + GOOD + "n.write('-')", "parallel = 3")
+    assert engine.at_once == 3
+    texts = utterances(tmp_path, 5)
+    assert not any(engine.speak_all(texts))
+    assert all(len(read(text.out)[0]) for text in texts)
+    running = np.cumsum([1 if sign == "+" else -1 for sign in note.read_text()])
+    assert running.max() == 3
+    (tmp_path / "one").mkdir()
+    assert speaker(tmp_path / "one", GOOD).at_once == 1
+
+
+def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
+    notes = tmp_path / "pids"
+    notes.mkdir()
+    code = f"open({str(notes)!r} + '/' + str(os.getpid()), 'w')\ntime.sleep(60)\n"
+    file = speaker(tmp_path, code, "parallel = 3\nretries = 5").preset
+    script = (
+        "import os, time\nfrom pathlib import Path\nfrom dubkit import Utterance, Voice\n"
+        "from dubkit_plugins.command import CommandSpeaker\n"
+        f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
+        f"folder = Path({str(tmp_path)!r})\n"
+        "texts = [Utterance('x', folder / f'{n}.wav', 'en', Voice('Ana')) for n in range(9)]\n"
+        "try:\n    engine.speak_all(texts)\nexcept KeyboardInterrupt:\n"
+        "    time.sleep(1.5)  # as long as the others could begin anew\n    os._exit(130)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "plugins")},
+    )
+    for _ in range(150):
+        if len(list(notes.iterdir())) == 3:
+            break
+        time.sleep(0.1)
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(15) == 130
+    pids = [int(path.name) for path in notes.iterdir()]
+    assert len(pids) == 3 and all(map(is_gone, pids))
 
 
 # ---------------------------------------------------------------- a worker

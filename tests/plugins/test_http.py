@@ -19,7 +19,15 @@ import numpy as np
 import pytest
 from test_presets import PRESETS, TOOLS, clip, read
 
-from dubkit import DubkitError, PluginError, UsageError, Voice
+from dubkit import (
+    DubkitError,
+    Outside,
+    PluginError,
+    SpeaksMany,
+    UsageError,
+    Utterance,
+    Voice,
+)
 from dubkit.testing import check_speaker
 from dubkit.testing.samples import write_babble
 from dubkit_plugins import http_client
@@ -442,6 +450,70 @@ def test_health_is_asked_once_and_told(tmp_path: Path) -> None:
         speak(engine, tmp_path / "out.wav")
         speak(engine, tmp_path / "out.wav")
         assert [path for path, _, _ in server.asked].count("/health") == 2
+
+
+@pytest.mark.parametrize("health", ["", "/health"])
+def test_a_doctor_asks_whether_the_server_is_there(health: str, tmp_path: Path) -> None:
+    state = {"status": 404}
+    with Server(lambda asked, _: reply(asked, b"loading", "", state["status"])) as server:
+        lines = f'health = "{server.url}{health}"' if health else ""
+        engine = engine_at(tmp_path, f"{server.url}/say/{{text}}", lines)
+        assert isinstance(engine, Outside) and "cosyvoice" in engine.presets()
+        assert engine.check() == [] and server.asked == []
+        assert engine.reach() == []  # who has no page of that name is there
+        assert [path for path, _, _ in server.asked] == [health or "/"]
+        state["status"] = 503
+        problems = engine.reach()
+        assert bool(problems) == bool(health)
+    (problem,) = engine.reach()
+    assert re.search(
+        r"Any: the server at 127.* is not ready .*to install it: see https://x", problem
+    )
+    assert HttpSpeaker().reach() == HttpSpeaker().check() != []
+
+
+def test_all_clips_of_a_voice_go_by_their_places_or_as_they_are(tmp_path: Path) -> None:
+    told: list[dict] = []
+
+    def hear(asked: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
+        told.append(json.loads(body))
+        for name in told[-1]["staged"]:
+            assert read(Path(name))[1] == 8000
+        reply(asked, wav())
+
+    with Server(hear) as server:
+        preset = tmp_path / "clones.toml"
+        preset.write_text(
+            'kind = "speaker"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
+            '[speech]\nclones = true\nlanguages = {en = "en"}\n'
+            '[[stage]]\ninput = "references"\nto = "{work}/all.wav"\nrate = 8000\n'
+            f'[http]\nurl = "{server.url}"\n'
+            'json = {first = "{reference}", staged = "{references}", said = "{reference_text}"}\n'
+        )
+        engine = HttpSpeaker(preset=preset)
+        first = clip(tmp_path).references[0]
+        voice = Voice(references=(first, first))
+        engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
+        assert told[0]["first"] == str(first.path) and told[0]["said"] == "Good morning."
+        assert [Path(name).name for name in told[0]["staged"]] == ["all-1.wav", "all-2.wav"]
+
+
+def test_as_many_are_asked_for_at_once_as_is_said(tmp_path: Path) -> None:
+    now, most = [0], [0]
+
+    def slow(asked: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        threading.Event().wait(0.3)
+        now[0] -= 1
+        reply(asked, wav())
+
+    with Server(slow) as server:
+        engine = engine_at(tmp_path, server.url, "parallel = 3")
+        assert isinstance(engine, SpeaksMany) and engine.at_once == 3
+        texts = [Utterance("Hello.", tmp_path / f"{n}.wav", "en", Voice("Ana")) for n in range(6)]
+        assert engine.speak_all(texts) == [""] * 6
+        assert most[0] == 3 and all(text.out.exists() for text in texts)
 
 
 def test_a_converter_sends_its_sound(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dubkit.testing import check_converter, check_lipsyncer, check_speaker
 from dubkit.testing.samples import write_babble
 from dubkit_plugins import presets
 from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+from dubkit_plugins.http_tools import HttpSpeaker
 
 PRESETS = Path(__file__).parents[2] / "examples/presets"
 TOOLS = Path(__file__).parents[1] / "data/tools"
@@ -57,6 +58,7 @@ REPOSITORIES = (
         ("assets/weights/voice.pth", "assets/hubert/hubert_base.pt", "assets/rmvpe/rmvpe.pt"),
         "repo={repo},python={python}",
     ),
+    Tool("seed_vc", "inference.py", (), "repo={repo},python={python}"),
     Tool("xtts", "tts", (), "tts={repo}/tts"),
     Tool("f5_tts", "f5-tts_infer-cli", (), "program={repo}/f5-tts_infer-cli"),
     Tool(
@@ -187,7 +189,7 @@ def test_a_converter_makes_the_same_speech_in_another_voice(
     assert contents(repo) - before <= {"raw", "results"}  # nothing is left in its folder
 
 
-@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc"])
+@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc", "seed_vc"])
 def test_a_converter_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     check_converter(engine_of(stem, tmp_path)[0])
 
@@ -197,6 +199,38 @@ def test_the_voice_named_by_the_core_goes_before_the_setting(tmp_path: Path) -> 
     audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
     with pytest.raises(PluginError, match="'bob'"):
         engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob"))
+
+
+def test_seed_vc_takes_the_voice_of_a_clip(tmp_path: Path) -> None:
+    engine, repo = engine_of("seed_vc", tmp_path)
+    assert engine.clones and engine.check() == []
+    audio, before = write_babble(tmp_path / "in.wav", 2.0, 24000), contents(repo)
+    loud = clip(tmp_path)
+    quiet = tmp_path / "quiet; clip.v2.wav"
+    ffmpeg("-i", loud.references[0].path, "-af", "volume=0.5", quiet)
+    peaks = []
+    for number, path in enumerate((loud.references[0].path, quiet)):
+        out = tmp_path / f"{number}.wav"
+        engine.convert(audio, out, voice=Voice(references=(Reference(path, "Hi.", "en"),)))
+        samples, rate = read(out)
+        assert rate == 22050 and len(samples) / rate == pytest.approx(2.0, abs=0.02)
+        peaks.append(np.abs(samples).max())
+    assert peaks[1] == pytest.approx(peaks[0] / 2, rel=0.05)
+    assert contents(repo) == before
+    with pytest.raises(UsageError, match="needs a clip of the voice"):
+        engine.convert(audio, tmp_path / "x.wav", voice=Voice("alice"))
+
+
+def test_rvc_takes_a_voice_by_its_name_too(tmp_path: Path) -> None:
+    engine, repo = engine_of("rvc", tmp_path)
+    assert not engine.clones
+    audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
+    with pytest.raises(PluginError, match=r"bob\.pth"):
+        engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob.pth"))
+    (repo / "assets/weights/bob.pth").write_text("")
+    engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob.pth"))
+    # A clip says nothing to a tool that knows trained voices alone: the set one stays.
+    engine.convert(audio, tmp_path / "out.wav", voice=clip(tmp_path))
 
 
 def test_a_voice_must_be_named_where_the_tool_wants_one(tmp_path: Path) -> None:
@@ -262,6 +296,38 @@ def test_xtts_does_not_wait_for_an_answer_to_its_licence(
     monkeypatch.delenv("COQUI_TOS_AGREED")
     with pytest.raises(PluginError, match="EOF"):
         engine.speak("x", tmp_path / "x", language="en", voice=Voice(), seconds=None, seed=1)
+
+
+@pytest.mark.usefixtures("packages")
+@pytest.mark.parametrize("stem", ["xtts", "xtts_worker"])
+def test_xtts_listens_to_every_clip_of_a_voice(stem: str, tmp_path: Path) -> None:
+    if stem == "xtts":
+        engine, _ = engine_of(stem, tmp_path)
+    else:
+        engine = CommandSpeaker(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
+    loud, quiet = write_babble(tmp_path / "1.wav", 4, 24000), tmp_path / "a clip, 2.wav"
+    ffmpeg("-i", loud, "-af", "volume=0.1", quiet)
+    clips = [Reference(path, "Good morning.", "en") for path in (loud, quiet)]
+    made = []
+    for number, references in enumerate([clips, clips[:1], clips[1:], clips]):
+        out = tmp_path / f"out {number}.wav"
+        voice = Voice(references=tuple(references))
+        engine.speak("Bom dia.", out, language="pt", voice=voice, seconds=None, seed=1)
+        made.append(read(out)[0])
+    both, first, second, again = made
+    assert np.array_equal(both, again)
+    assert not (np.array_equal(both, first) or np.array_equal(both, second))
+
+
+def test_what_each_speaker_says_of_cloning_and_voices() -> None:
+    own = {"xtts": 2, "xtts_worker": 2, "f5_tts": 0, "f5_tts_worker": 0}
+    for stem, count in own.items():
+        engine = CommandSpeaker(preset=Path(stem))
+        assert engine.clones and len(engine.voices("en")) == count and not engine.voices("qaa")
+    for stem in ("gpt-sovits", "cosyvoice"):
+        server = HttpSpeaker(preset=Path(stem))
+        assert server.clones and server.voices("en") == ()
+    assert not CommandSpeaker().clones and CommandSpeaker().voices("en") == ()
 
 
 def test_f5_needs_a_clip(tmp_path: Path) -> None:
@@ -369,6 +435,10 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         ("so_vits_svc_fork", '"-fm"', '"--f0"'),
         ("rvc", '"--opt_path"', '"--output_path"'),
         ("rvc", "tools/infer_cli.py", "infer_cli.py"),
+        ("seed_vc", "--target", "--reference"),
+        ("seed_vc", "vc_voice_like_", "vc_like_voice_"),
+        ("seed_vc", '"--fp16", "{settings.half}"', '"--fp16", "half"'),
+        ("seed_vc", 'to = "{work}/like.wav"', 'to = "{work}/a.like.wav"'),
         ("xtts", "--language_idx", "--language"),
         ("xtts", "xtts_v2", "xtts"),
         ("xtts", "rate = 24000", "rate = 22050"),
@@ -397,7 +467,8 @@ def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_p
             voice = clip(tmp_path)
             engine.speak("A text.", out, language="en", voice=voice, seconds=None, seed=1)
         elif isinstance(engine, CommandConverter):
-            engine.convert(write_babble(tmp_path / "a.wav", 1, 24000), out, voice=Voice())
+            voice = clip(tmp_path) if engine.clones else Voice()
+            engine.convert(write_babble(tmp_path / "a.wav", 1, 24000), out, voice=voice)
         else:
             size = "512x512" if stem.startswith("geneface") else "320x240"
             video, audio = shot(tmp_path, 25, size)
@@ -421,7 +492,7 @@ def written(folder: Path, **changes: str) -> Path:
     [
         ("argv = [", "arguments = [", "has no key 'arguments'.*argv"),
         ('licence = "', 'license = "', "has no key 'license'.*licence"),
-        ("{settings.voice}", "{settings.voise}", "no placeholder {settings.voise}.*settings.voice"),
+        ("{settings.repo}", "{settings.rebo}", "no placeholder {settings.rebo}.*settings.repo"),
         ('"{audio}"', '"{text}"', "no placeholder {text}.*audio"),
         ('kind = "converter"', 'kind = "speaker"', "for a speaker, not for a converter"),
         ('kind = "converter"', 'kind = "converters"', "'converters'.*one of"),
@@ -430,7 +501,15 @@ def written(folder: Path, **changes: str) -> Path:
         ("[settings]", "[[settings]]", "settings"),
         ("[run]", "[run", "not TOML"),
         ("[run]", '[[stage]]\ninput = "audio"\nto = "x"\npad = -1\n[run]', "pad is -1"),
-        ("[run]", '[run]\nhow = "batch"', "'batch'.*once, worker"),
+        ("[run]", '[run]\nhow = "often"', "'often'.*once, worker, batch"),
+        ("[run]", '[run]\nhow = "batch"', "told of its items in the file"),
+        ("[run]", '[run]\nitem = {a = "{audio}"}', "is for a batch"),
+        (
+            '"{python}",',
+            '"{python}", "{request}",\n]\nhow = "batch"\nitem = {a = "{audio}"}\nextra = [',
+            "no key 'extra'",
+        ),
+        ('"{audio}"', '"x{references}"', "stands alone"),
         ("[run]", '[run]\nhow = "worker"', "cannot know"),
         ('"{python}",', '"{python}", 5,', "argv holds 5"),
     ],
@@ -452,10 +531,10 @@ def test_a_preset_for_the_other_adapter_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("voise=x", "no setting 'voise'"),
+        ("speeker=x", "no setting 'speeker'"),
         ("index_rate=much", "is a number"),
-        ("voice", "no setting"),
-        ("singer.voice=x", "'singer' is no kind"),
+        ("speaker", "no setting"),
+        ("singer.speaker=x", "'singer' is no kind"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(given: str, told: str) -> None:
@@ -464,9 +543,9 @@ def test_a_setting_that_is_none_is_refused(given: str, told: str) -> None:
 
 
 def test_settings_may_hold_commas_and_be_for_one_kind() -> None:
-    chosen = "voice=a,b.pth,index_rate=1,lipsyncer.checkpoint=x,converter.transpose=-3"
+    chosen = "speaker=a,b.pth,index_rate=1,lipsyncer.checkpoint=x,converter.transpose=-3"
     settings = presets.load(PRESETS / "rvc.toml", "converter", "run", chosen).settings
-    assert settings["voice"] == "a,b.pth"
+    assert settings["speaker"] == "a,b.pth"
     assert (settings["index_rate"], settings["transpose"]) == (1.0, -3)
     assert settings["python"] == f"{Path.home()}/RVC/venv/bin/python"
 

@@ -12,6 +12,7 @@ from command import AUSTEN
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from dubkit import UsageError, media
+from dubkit.sound import extract_audio
 from dubkit_plugins.whisper import models, recognize
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
@@ -75,7 +76,7 @@ def run(engine, path, work, decoding=None):
         Sound(path, Clock()),
         decoding or Decoding("en"),
         work=work,
-        progress=lambda done, total: None,
+        progress=lambda done, total, heard: None,
         clock=Clock(),
     )
     return heard
@@ -168,7 +169,7 @@ def test_languages(tokenizer, sound):
 def austen(tmp_path_factory):
     path = tmp_path_factory.mktemp("austen") / "audio.wav"
     found = media.probe(AUSTEN)
-    media.extract_audio(found, media.pick_audio(found), path)
+    extract_audio(found, media.pick_audio(found), path)
     return path
 
 

@@ -1,7 +1,7 @@
 """Keep XTTS loaded and speak what stands in lines of JSON; run by the Python that has coqui-tts.
 
-A request has id, text, language, speaker, reference, seed and out; the answer is the id and ``ok``,
-or ``error``. Whatever else is printed goes to standard error.
+A request has id, text, language, speaker, references, seed and out; the answer is the id and
+``ok``, or ``error``. Whatever else is printed goes to standard error.
 """
 
 import json
@@ -26,7 +26,7 @@ def main(model: str, device: str) -> None:
         answer = {"id": asked["id"], "ok": True}
         try:
             torch.manual_seed(asked["seed"])
-            voice = {"speaker_wav": asked["reference"]} if asked["reference"] else {}
+            voice = {"speaker_wav": asked["references"]} if asked["references"] else {}
             voice = voice or {"speaker": asked["speaker"]}
             engine.tts_to_file(
                 text=asked["text"], language=asked["language"], file_path=asked["out"], **voice

@@ -125,13 +125,13 @@ def recognize(
     decoding: Decoding,
     *,
     work: Path,
-    progress: Callable[[float, float], None],
+    progress: Callable[[float, float, Sequence[Cue]], None],
     clock: Clock,
 ) -> list[Heard]:
     """Every window of ``sound`` that somebody speaks in, in order.
 
     ``work`` is a folder in which finished batches are kept; ``progress`` gets seconds of media
-    done and in all.
+    done and in all, and the cues that have just been heard.
     """
     duration = sound.duration
     language = decoding.language if engine.multilingual else None
@@ -143,11 +143,15 @@ def recognize(
     finished: list[Heard] = []
     seconds = 0.0
 
-    def advance(batch: Sequence[Window], *, tell: bool = True) -> None:
+    heard_before: list[Cue] = []
+
+    def advance(batch: Sequence[Window], heard: Sequence[_Attempt], *, tell: bool = True) -> None:
         nonlocal seconds
         seconds += sum(part.end - part.start for part in batch)
         if tell:
-            progress(min(seconds, duration), duration)
+            told = [attempt.cue for attempt in heard if attempt.words and not attempt.fault]
+            progress(min(seconds, duration), duration, [*heard_before, *told])
+            heard_before.clear()
 
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
@@ -164,10 +168,12 @@ def recognize(
                 heard = [known.get((window.start, window.end)) for window in group]
                 if all(heard):
                     finished.extend(h for h in heard if h)
-                    advance(group, tell=False)  # not work of this run: the speed must not show it
+                    # Not work of this run: the speed must not show it.
+                    advance(group, (), tell=False)
+                    heard_before.extend(h.cue for h in heard if h and h.words)
                     continue
                 if not begun:
-                    advance([])
+                    advance((), ())
                 begun.append(_begin(job, group, pool))
                 # The next group is at work while one is finished, so that no worker waits.
                 if len(begun) > 1:
@@ -178,7 +184,7 @@ def recognize(
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
-    progress(duration, duration)
+    progress(duration, duration, heard_before)
     # A journal damaged in its middle makes a later group known before an earlier one is finished.
     return sorted(finished, key=lambda heard: heard.start)
 
@@ -227,13 +233,13 @@ def _finish(
     begun: _Begun,
     before: Sequence[Heard],
     pool: ThreadPoolExecutor,
-    advance: Callable[[Sequence[Window]], None],
+    advance: Callable[[Sequence[Window], Sequence[_Attempt]], None],
 ) -> list[Heard]:
     """Wait for a group and, where it is hard to understand, decode it again in context."""
     found: dict[int, _Attempt] = {}
     for batch, future in begun.batches:
         found.update(zip(batch, future.result(), strict=True))
-        advance([begun.windows[i] for i in batch])
+        advance([begun.windows[i] for i in batch], [found[i] for i in batch])
     attempts = firsts = [found[i] for i in range(len(begun.windows))]
     sure = [heard.avg_logprob for heard in before if heard.words]
     sure += [attempt.avg_logprob for attempt in attempts if attempt.words]
@@ -304,6 +310,10 @@ class _Attempt:
     @property
     def text(self) -> str:
         return "" if self.fault == "silent" else "".join(word.text for word in self.words)
+
+    @property
+    def cue(self) -> Cue:
+        return Cue(self.words[0].start, self.words[-1].end, self.text.strip(), self.words)
 
 
 def _attempt(job: _Job, batch: Sequence[Window], decoding: Decoding) -> list[_Attempt]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
-from dubkit import Progress, Track, Transcription, UsageError
+from dubkit import Cue, Progress, Track, TranscribeProgress, Transcription, UsageError
 
 from . import models
 from .engine import Clock, Decoding, Engine
@@ -52,13 +52,17 @@ def transcribe(
     hotwords: Sequence[str],
     beam_size: int,
     work: Path,
-    progress: Progress,
+    progress: TranscribeProgress,
 ) -> Transcription:
     """Transcribe a 16 kHz mono WAV file; see :class:`dubkit.hooks.Transcriber`.
 
     ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model when
     the language must be found out before a model can be chosen.
     """
+
+    def tell(done: float, total: float, heard: Sequence[Cue]) -> None:
+        progress("transcribe", done, total, heard=heard)
+
     clock = Clock()
     code = whisper_code(language) if language else None
     if code not in (None, "en") and models.ENGLISH_ONLY.search(model):
@@ -74,7 +78,7 @@ def transcribe(
             sound,
             Decoding(loaded.code, prompt_tokens(loaded.engine, text), beam_size),
             work=work,
-            progress=lambda done, total: progress("transcribe", done, total),
+            progress=tell,
             clock=clock,
         )
     cues = tuple(window.cue for window in heard if window.words)

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+import numpy as np
 from standin import must_exist, read_wav, spoken, write_wav
 
 LANGUAGES = "en es fr de it pt pl tr ru nl cs ar zh-cn hu ko ja hi".split()
@@ -34,7 +35,9 @@ if args.language_idx not in LANGUAGES:
 like = None
 if args.speaker_wav:
     must_exist(*args.speaker_wav)
-    like = read_wav(args.speaker_wav[0])[0]
+    if args.speaker_idx:
+        sys.exit(f"it would keep the clip's voice as {args.speaker_idx}'s")
+    like = np.concatenate([read_wav(clip)[0] for clip in args.speaker_wav])
 elif args.speaker_idx not in SPEAKERS:
     sys.exit(f"KeyError: {args.speaker_idx!r}")
 write_wav(args.out_path, spoken(args.text, 24000, like), 24000)

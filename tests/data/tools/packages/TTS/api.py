@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 from standin import read_wav, spoken, write_wav
 
 SPEAKERS = ("Ana Florence", "Craig Gutsy")
@@ -24,13 +25,14 @@ class TTS:
         text: str,
         speaker: str | None = None,
         language: str | None = None,
-        speaker_wav: str | None = None,
+        speaker_wav: str | list[str] | None = None,
         file_path: str = "output.wav",
     ) -> str:
         print('{"id": "what a library prints is no answer"}')
         assert language in ("en", "pt", "zh-cn"), language
         if speaker_wav is None and speaker not in SPEAKERS:
             raise KeyError(speaker)
-        like = read_wav(speaker_wav)[0] if speaker_wav else None
+        clips = [speaker_wav] if isinstance(speaker_wav, str) else speaker_wav or []
+        like = np.concatenate([read_wav(clip)[0] for clip in clips]) if clips else None
         write_wav(file_path, spoken(text, 24000, like), 24000)
         return file_path

@@ -1,0 +1,121 @@
+// The page's own part. Gradio draws the form and leaves empty places, #dubkit-top, #dubkit-work and
+// some in the form; here they are filled. `window.dubkit` is the bridge: the form asks it for the
+// video when its button is pressed, tells it what the server answered and what its values are, and
+// asks it for those that it is to have (see dubkit/web/page.py).
+//
+// Each part (picker, job, player, editor, history) is a function that returns {whole, show, ...}:
+// `whole` is its element, `show` gives it something to show. They know nothing of each other; this
+// file tells them. What is shown after a reload comes from the server, by the session's cookie.
+
+import { ask, complaint, h, loadTexts, t } from "./dom.js";
+import { editor } from "./editor.js";
+import { formParts } from "./form.js";
+import { historyList } from "./history.js";
+import { jobPanel } from "./job.js";
+import { picker } from "./picker.js";
+import { player } from "./player.js";
+
+let current = null; // the card of the video
+
+await loadTexts();
+document.title = t("title");
+
+const error = complaint();
+const playing = player();
+const editing = editor(playing, (id) => jobs.show(id));
+const jobs = jobPanel(over, (id) => jobs.show(id), editing.go, (failure) => form.refused(failure));
+const history = historyList(open, again, (video) => video.id === current?.id && choosing.show(null));
+const form = formParts(() => current);
+const choosing = picker(chosen);
+const top = h("div", {},
+  h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline"))),
+  choosing.whole);
+const work = h("div", {}, error.box, jobs.whole, playing.whole, editing.whole, history.whole);
+
+window.dubkit = {
+  video: () => current?.id ?? "",
+  started(answer) {
+    const told = JSON.parse(answer);
+    jobs.calm();
+    if (told.missing) error.show({ message: t("no_video"), hint: t("no_video_hint") });
+    else if (form.refused(told)) error.show(null);
+    else if (told.message) error.show(told);
+    else {
+      error.show(null);
+      jobs.show(told.job);
+      jobs.whole.scrollIntoView({ behavior: "smooth", block: "nearest" });
+    }
+  },
+  wanted: form.wanted,
+  filled: form.filled,
+  remember: form.remember,
+};
+
+/** A video that was sent or chosen just now; null for none. */
+function chosen(card) {
+  if (card?.id === current?.id) return;
+  current = card;
+  error.show(null);
+  jobs.show(null);
+  playing.show(card, null);
+  editing.show(card?.id, card?.languages ?? []);
+  form.fill(null, card?.jobs?.[0]?.wishes);
+  if (card) history.load();
+}
+
+/** A video of the history. */
+function open(video) {
+  choosing.show(video);
+  if (video.jobs?.length) jobs.show(video.jobs[0].id);
+}
+
+/** The form as it was for an earlier job. */
+function again(video, job) {
+  open(video);
+  form.fill(job.wishes ?? {});
+  document.getElementById("dubkit-form")?.scrollIntoView({ behavior: "smooth", block: "start" });
+}
+
+/** A job has ended. */
+async function over(job) {
+  await history.load();
+  if (job.video !== current?.id) return;
+  playing.show(current, job);
+  await editing.show(job.video, job.languages);
+}
+
+function attach() {
+  const put = (place, part) => {
+    const element = document.getElementById(place);
+    if (element && part.parentElement !== element) element.replaceChildren(part);
+  };
+  put("dubkit-top", top);
+  put("dubkit-work", work);
+  form.attach(put);
+}
+
+/** What is let go where it was pressed counts for Start, although a group of the form that came or
+ * went meanwhile has moved it away from under the pointer. */
+function holdStart() {
+  let at = null;
+  const start = (event) => event.target.closest?.("#dubkit-start");
+  document.addEventListener("pointerdown", (event) => (at = start(event) ? [event.clientX, event.clientY] : null));
+  document.addEventListener("click", (event) => {
+    if (!event.isTrusted) return; // not a person's
+    const moved = at && Math.hypot(event.clientX - at[0], event.clientY - at[1]);
+    const lost = moved !== null && moved < 10 && !start(event);
+    at = null;
+    if (lost) document.querySelector("#dubkit-start").click();
+  });
+}
+
+// Gradio draws its page after this script has begun.
+attach();
+holdStart();
+new MutationObserver(attach).observe(document.body, { childList: true, subtree: true });
+
+const videos = await history.load();
+const busy = videos.find((video) => video.jobs.some((job) => ["waiting", "running"].includes(job.state)));
+if (busy ?? videos[0]) open(busy ?? videos[0]);
+else form.fill();
+document.documentElement.dataset.dubkit = "ready";

@@ -1,0 +1,201 @@
+// One job: its stage, bar, speed, time left, what is heard, what is wrong, its files.
+
+import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
+
+const EVERY = 400; // milliseconds between two questions
+const LOST = 2000; // ... when the server does not answer
+
+/** The part of the page; `over(job)` is called when a job has ended, `again(id)` with another one,
+ * `cue(language, number)` when a warning of a cue is pressed, `blame(failure)` with what went wrong
+ * just now. */
+export function jobPanel(over, again, cue, blame) {
+  const error = complaint();
+  const state = h("span", { class: "dk-state", role: "status", id: "dk-state" });
+  const stage = h("p", { class: "dk-stage", id: "dk-stage" });
+  const bar = h("div", { class: "dk-bar", role: "progressbar", id: "dk-bar", "aria-valuemin": 0,
+    "aria-valuemax": 100, "aria-label": t("state_running") }, h("div"));
+  const speed = h("p", { class: "dk-muted", id: "dk-speed" });
+  const took = h("p", { class: "dk-muted" });
+  const live = h("div", { class: "dk-live", id: "dk-live", tabindex: "0", "aria-label": t("live") });
+  const warnings = h("ul", { class: "dk-warnings" });
+  const files = h("ul", { class: "dk-files", id: "dk-files" });
+  const reckoned = h("ul", { class: "dk-warnings", id: "dk-reckoned" });
+  const lost = h("p", { class: "dk-muted", hidden: true }, t("lost"));
+  const cancel = h("button", { type: "button", class: "dk-button", id: "dk-cancel", onclick: stop }, t("cancel"));
+  const resume = h("button", { type: "button", class: "dk-button", id: "dk-continue", onclick: goOn }, t("continue"));
+  const details = (title, content) => h("details", { hidden: true, open: true }, h("summary", {}, title), content);
+  const liveBox = details(t("live"), live);
+  const warningBox = details(t("warnings"), warnings);
+  const fileBox = details(t("results"), files);
+  const reckonedBox = details(t("reckoned"), reckoned);
+  const name = h("h2", {});
+  const whole = h("section", { class: "dk-job", id: "dk-job", hidden: true, "aria-label": t("state_running") },
+    h("div", { class: "dk-card-head" }, name, state, cancel, resume),
+    stage, bar, speed, took, lost, error.box, reckonedBox, fileBox, warningBox, liveBox);
+
+  let shown = null; // the id of the job
+  let next = 0;
+  let heard = [];
+  let told = [];
+  let begun = { stage: "", at: 0, done: 0 };
+  let watched = false; // whether it was seen at work
+  let timer = 0;
+
+  function show(id) {
+    clearTimeout(timer);
+    watched = false;
+    [shown, next, heard, told] = [id, 0, [], []];
+    begun = { stage: "", at: 0, done: 0 };
+    whole.hidden = !id;
+    for (const box of [liveBox, warningBox, fileBox, reckonedBox]) box.hidden = true;
+    live.replaceChildren();
+    warnings.replaceChildren();
+    files.replaceChildren();
+    cancel.disabled = false;
+    cancel.textContent = t("cancel");
+    error.show(null);
+    speed.textContent = took.textContent = "";
+    fill(0);
+    if (id) look(id);
+  }
+
+  async function look(id) {
+    let wait = EVERY;
+    try {
+      const job = await ask(`jobs/${id}?after=${next}`);
+      if (id !== shown) return;
+      lost.hidden = true;
+      const more = job.next > next; // there may be too many events for one answer
+      next = job.next;
+      for (const event of job.events) take(event);
+      watched ||= ["waiting", "running"].includes(job.state);
+      paint(job);
+      if (!["waiting", "running"].includes(job.state)) {
+        if (more) look(id);
+        else end(job);
+        return;
+      }
+    } catch (failure) {
+      if (id !== shown) return;
+      if (failure.hint !== undefined) {
+        error.show(failure);
+        return;
+      }
+      lost.hidden = false;
+      wait = LOST;
+    }
+    timer = setTimeout(() => look(id), wait);
+  }
+
+  function take(event) {
+    if (event.event === "progress") progress(event);
+    if (event.event === "text") {
+      heard = heard.filter((old) => Math.min(old.end, event.end) - Math.max(old.start, event.start) < (old.end - old.start) / 2);
+      heard.push(event);
+      heard.sort((a, b) => a.start - b.start);
+      live.replaceChildren(...heard.map((cue) =>
+        h("p", {}, h("span", { class: "dk-time" }, clock(cue.start)), cue.text)));
+      live.scrollTop = live.scrollHeight;
+      liveBox.hidden = false;
+    }
+    if (event.event === "warning" && !told.includes(event.message)) {
+      told.push(event.message);
+      warnings.append(h("li", {}, warning(event.message)));
+      warningBox.hidden = false;
+    }
+    if (event.event === "error") {
+      error.show(event);
+      if (watched) blame(event);
+    }
+    if (event.event === "result" && event.estimates) {
+      reckoned.replaceChildren(...event.estimates.map((one) => h("li", {}, one.message)));
+      reckonedBox.hidden = !event.estimates.length;
+    }
+    if (event.event === "result" && event.rtfx) {
+      const total = event.timings.total;
+      took.textContent = t("took", { time: clock(total), length: clock(total * event.rtfx) });
+    }
+  }
+
+  // "pt: cue 3: ..." leads to that cue; without a language it is of the one spoken.
+  function warning(message) {
+    const [, tag, number] = message.match(/^(?:([A-Za-z-]+): )?cue (\d+):/) ?? [];
+    if (!number) return message;
+    return h("button", { type: "button", class: "dk-link", onclick: () => cue(tag, Number(number)) }, message);
+  }
+
+  function progress(event) {
+    const [verb, ...rest] = event.stage.split(" ");
+    if (event.stage !== begun.stage) begun = { stage: event.stage, at: event.at, done: event.done };
+    const of = verb === "translate" || verb === "speak" ? language(rest.join(" ")) : rest.join(" ");
+    stage.textContent = has(`stage_${verb}`) ? t(`stage_${verb}`, { rest: of }) : event.stage;
+    fill(event.total ? event.done / event.total : 0);
+    const rate = (event.done - begun.done) / (event.at - begun.at);
+    if (!(rate > 0) || !Number.isFinite(rate) || !event.total) {
+      speed.textContent = "";
+    } else if (verb === "download") {
+      speed.textContent = `${size(event.done)} / ${size(event.total)}, ${size(rate)}/s`;
+    } else {
+      speed.textContent = [
+        `${clock(event.done)} / ${clock(event.total)}`,
+        t("times_real", { speed: rate.toFixed(1) }),
+        t("left", { time: clock((event.total - event.done) / rate) }),
+      ].join(" · ");
+    }
+  }
+
+  function fill(share) {
+    const percent = Math.round(Math.min(Math.max(share, 0), 1) * 100);
+    bar.firstChild.style.width = `${percent}%`;
+    bar.setAttribute("aria-valuenow", percent);
+  }
+
+  function paint(job) {
+    name.textContent = job.name;
+    const running = ["waiting", "running"].includes(job.state);
+    whole.dataset.state = job.state;
+    state.textContent = job.state === "waiting" && job.place > 1
+      ? t("state_waiting_place", { count: job.place - 1 }) : t(`state_${job.state}`);
+    stage.hidden = bar.hidden = !running;
+    if (running && !begun.stage) stage.textContent = job.state === "running" ? t("stage_start") : "";
+    speed.hidden = !running;
+    cancel.hidden = !running;
+    resume.hidden = running || job.state === "done";
+    resume.textContent = job.state === "failed" ? t("run_again") : t("continue");
+  }
+
+  function end(job) {
+    files.replaceChildren(...job.files.map((file) => h("li", {},
+      h("a", { href: `/dubkit/jobs/${job.id}/files/${file.number}`, download: file.name,
+        "aria-label": t("download", { name: file.name }) }, file.name),
+      h("span", { class: "dk-muted" }, size(file.size)))));
+    if (job.files.length > 1) {
+      files.append(h("li", {}, h("a", { href: `/dubkit/jobs/${job.id}/zip`, download: "", id: "dk-zip" }, t("download_all"))));
+    }
+    fileBox.hidden = !job.files.length;
+    if (document.activeElement === document.body && cancel.disabled) resume.focus({ preventScroll: true });
+    if (job.state === "done") liveBox.open = false;
+    over(job);
+  }
+
+  async function stop() {
+    cancel.disabled = true;
+    cancel.textContent = t("cancelling");
+    try {
+      await ask(`jobs/${shown}/cancel`, { method: "POST" });
+    } catch (failure) {
+      error.show(failure);
+    }
+  }
+
+  async function goOn() {
+    try {
+      const made = await ask(`jobs/${shown}/again`, { method: "POST" });
+      again(made.job);
+    } catch (failure) {
+      error.show(failure);
+    }
+  }
+
+  return { whole, show, calm: () => error.show(null) };
+}

@@ -1,0 +1,103 @@
+// The lines of a dub in the table of cues: how each was fitted, its clip to be heard alone, other
+// takes of it to compare and to choose.
+
+import { ask, h, language, t } from "./dom.js";
+
+/** The part of the editor; `film` is stopped when a clip is heard, `made(id)` is called with the job
+ * that makes the dub with another take. */
+export function dubLines(film, made, error) {
+  const sound = new Audio();
+  let video = null;
+  let lines = []; // {..., of: language}
+  let places = new Map(); // by row, the lines that begin there
+  let heard = null; // the button
+
+  sound.addEventListener("ended", stop);
+  film.addEventListener("play", stop);
+
+  async function load(id, tags) {
+    stop();
+    video = id;
+    const answers = await Promise.all(tags.map((tag) => ask(`videos/${id}/dub/${tag}`)));
+    lines = answers.flatMap((answer, index) => answer.lines.map((line) => ({ ...line, of: tags[index] })));
+  }
+
+  /** Find the row of each line: of the cue that begins when it does. */
+  function lay(cues) {
+    places = new Map();
+    for (const line of lines) {
+      let row = cues.findLastIndex((cue) => cue.start <= line.slot[0] + 0.05);
+      if (row < 0) row = 0;
+      places.set(row, [...(places.get(row) ?? []), line]);
+    }
+  }
+
+  /** Have the place of a row show its lines. Where they have not changed they stay as they are, and
+   * what has the focus has it afterwards. */
+  function fill(place, row) {
+    const mine = places.get(row) ?? [];
+    const wanted = JSON.stringify(mine);
+    if (place.dataset.lines === wanted) return;
+    const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    place.dataset.lines = wanted;
+    place.replaceChildren(...mine.map(show));
+    if (!focused) return;
+    const buttons = [...place.querySelectorAll("button")];
+    const same = buttons.find((one) => one.getAttribute("aria-label") === focused);
+    (same ?? buttons.at(-1))?.focus({ preventScroll: true });
+  }
+
+  function show(line) {
+    const number = line.line;
+    const facts = line.stretch === null
+      ? [t("dub_silent")]
+      : [`×${line.stretch.toFixed(2)}`, `${line.shift < 0 ? "−" : "+"}${Math.abs(line.shift).toFixed(2)} s`, line.voice];
+    return h("div", { class: "dk-line", "data-line": number },
+      h("span", { class: "dk-muted" }, t("dub_line", { number, language: language(line.of) }), " · ", facts.join(" · ")),
+      line.before ? h("button", { type: "button", class: "dk-button dk-take dk-before", "aria-pressed": "false",
+        "aria-label": t("dub_before_label", { number }), onclick: (event) => hear(event.currentTarget, line, "before") },
+        `▶ ${t("dub_before")}`) : null,
+      ...line.takes.map((take, index) => [
+        h("button", { type: "button", class: "dk-button dk-take", "aria-pressed": "false",
+          "aria-label": t("dub_hear", { take: index + 1, number }), onclick: (event) => hear(event.currentTarget, line, take) },
+          `▶ ${t("take", { take: index + 1 })}${line.takes.length > 1 && take === line.take ? " ✓" : ""}`),
+        take === line.take ? null : h("button", { type: "button", class: "dk-button dk-use",
+          "aria-label": t("dub_use_label", { take: index + 1, number }), onclick: () => choose(line, take) }, t("dub_use")),
+      ]),
+      h("button", { type: "button", class: "dk-button dk-again", "aria-label": t("dub_again_label", { number }),
+        onclick: () => choose(line, null) }, t("dub_again")),
+      ...(line.warnings ?? []).map((one) => h("span", { class: "dk-violation dk-is-warning" }, one)));
+  }
+
+  function hear(button, line, take) {
+    if (heard === button) {
+      stop();
+      return;
+    }
+    stop();
+    film.pause();
+    heard = button;
+    button.setAttribute("aria-pressed", "true");
+    sound.src = `/dubkit/videos/${video}/dub/${line.of}/${line.line}/${take}.wav`;
+    sound.play().catch(() => stop());
+  }
+
+  function stop() {
+    sound.pause();
+    heard?.setAttribute("aria-pressed", "false");
+    heard = null;
+  }
+
+  async function choose(line, take) {
+    stop();
+    try {
+      const answer = await ask(`videos/${video}/dub/${line.of}/take`, { method: "POST", body: { line: line.line, take } });
+      error.show(null);
+      made(answer.job);
+    } catch (failure) {
+      error.show(failure);
+    }
+  }
+
+  return { load, lay, fill, stop };
+}

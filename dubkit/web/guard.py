@@ -1,0 +1,168 @@
+"""What stands between the network and everything else that the server has.
+
+One layer around all of it, Gradio's routes and ours: who may come in, from which page, to which
+route, with how much; and the cookie that makes a browser find its videos again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from .store import TOKEN, new_token
+
+COOKIE = "dubkit_session"
+YEAR = 365 * 24 * 3600
+HEALTH = "/healthz"
+OURS = "/dubkit/"
+API = "/gradio_api/"
+GRADIO = re.compile(
+    r"(info|config|openapi\.json|startup-events|heartbeat/[^/]*|queue/(join|data)|call/.*|cancel"
+    r"|reset|upload|upload_progress|theme\.css|app_id|user|login_check|file=.*)/?"
+)
+"""What is open of Gradio's routes under ``/gradio_api/``: not those that fetch addresses, run code
+or keep records of runs, none of which this page needs."""
+ADDRESS = re.compile(r"file=\s*[a-z+]*:?//", re.IGNORECASE)
+BODY = 8 * 2**20
+"""Bytes of a request that is no upload."""
+UPLOADS = re.compile(r"/gradio_api/upload/?|/dubkit/videos(/[0-9a-f]{16}/other)?")
+GUESS = 0.5
+"""Seconds that a wrong password costs, one after the other, whoever tries."""
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+)
+
+Scope: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The layer; an ASGI application around another."""
+
+    app: Any
+    auth: str = ""
+    """``user:password`` that is asked for; empty for none."""
+    upload: int = 4 * 2**30
+    """Bytes of a request that is an upload."""
+    local: bool = True
+    """Whether it answers to names of this machine alone, so that no page elsewhere can make a
+    browser speak to it under a name of its own."""
+    _guesses: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        if scope["type"] == "websocket":  # nothing here needs one
+            await send({"type": "websocket.close", "code": 1008})
+        if scope["type"] != "http":
+            return
+        path, headers = scope["path"], _headers(scope)
+        if refusal := self._refusal(scope["method"], path, headers):
+            if refusal[0] == 401 and "authorization" in headers:
+                async with self._guesses:
+                    await asyncio.sleep(GUESS)
+            await _answer(send, *refusal)
+            return
+        token = _token(headers.get("cookie", ""))
+        fresh = not token
+        scope["dubkit.token"] = token = token or new_token()
+        cookie = f"{COOKIE}={token}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax"
+
+        async def sent(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                more = [(b"set-cookie", cookie.encode())] if path == "/" else []
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *more]}
+            await send(message)
+
+        if fresh and path.startswith(OURS) and not path.startswith(f"{OURS}assets/"):
+            await _answer(send, 403, "load the page first")
+            return
+        await self.app(scope, receive, sent)
+
+    def _refusal(
+        self, method: str, path: str, headers: dict[str, str]
+    ) -> tuple[int, str] | tuple[int, str, Sequence[tuple[bytes, bytes]]] | None:
+        if path == HEALTH:
+            return None
+        host = urlsplit(f"//{headers.get('host', '')}")
+        if self.local and _hostname(host.netloc) not in LOCAL:
+            return 403, "this server answers to localhost alone"
+        if self.auth and not _knows(headers.get("authorization", ""), self.auth):
+            return (
+                401,
+                "user and password, please",
+                ((b"www-authenticate", b'Basic realm="dubkit", charset="UTF-8"'),),
+            )
+        if method not in SAFE:
+            origin = headers.get("origin")
+            if origin is not None and urlsplit(origin).netloc != host.netloc:
+                return 403, "that is another site's page"
+            if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+                return 403, "that is another site's page"
+            length = headers.get("content-length")
+            # Of our own uploads the store counts what really comes, too.
+            upload = UPLOADS.fullmatch(path)
+            if "transfer-encoding" in headers and not (upload and path.startswith(OURS)):
+                return 411, "say how long it is"
+            if length and (
+                not length.isdecimal() or int(length) > BODY + bool(upload) * self.upload
+            ):
+                return 413, "that is too much"
+        if path.startswith(API):
+            rest = path.removeprefix(API)
+            if not GRADIO.fullmatch(rest) or ADDRESS.match(rest):
+                return 404, "there is nothing here"
+        return None
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _hostname(netloc: str) -> str:
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _token(cookies: str) -> str:
+    try:
+        morsel = SimpleCookie(cookies).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel and TOKEN.fullmatch(morsel.value) else ""
+
+
+def _knows(authorization: str, auth: str) -> bool:
+    scheme, _, given = authorization.partition(" ")
+    try:
+        told = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
+    except ValueError:
+        told = b""
+    return hmac.compare_digest(told, auth.encode())
+
+
+async def _answer(
+    send: Any, status: int, text: str, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    body = text.encode()
+    head = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(body)).encode()),
+        *headers,
+        *HEADERS,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})

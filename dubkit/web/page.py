@@ -1,0 +1,205 @@
+"""The page itself: Gradio's form, the places where our own parts of the page go, and the API.
+
+This file, ``form.py`` and ``api.py`` alone import gradio. How the parts fit:
+
+- The form (what to make, engines and their settings) is Gradio's. Its button calls ``started``
+  with the id of the video that the page holds, and answers with the id of the job. Its values are
+  kept by the browser, for each video (``assets/form.js``); a hidden button fills it with them, or
+  with what an earlier job was asked for.
+- All that moves or plays (the drop area, the bar, the player, the table of cues, the history) is
+  ``assets/*.js`` in the empty elements below, fed by :mod:`dubkit.web.routes`. Gradio never draws
+  into those elements, so neither overwrites the other, and a reload finds everything again by the
+  cookie. ``app.js`` says more.
+- The API for programs has names of its own (``/subtitle``, ``/translate``, ``/dub``, ``/check``)
+  and takes files through Gradio's upload; each call is a job like the page's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from ..errors import DubkitError, InputError
+from . import texts
+from .api import endpoints, session_of
+from .choices import DEFAULTS, group_about, refuse_early, values_of, wishes_of
+from .form import form, updates
+from .preview import Previews, add_preview_routes
+from .routes import told
+from .server import Server
+from .store import Video
+
+CALLS = 1000
+"""Calls of the page and of programs that may be under way."""
+HEAD = """
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="/dubkit/assets/style.css">
+<link rel="stylesheet" href="/dubkit/assets/editor.css">
+<script type="module" src="/dubkit/assets/app.js"></script>
+"""
+# The page's own script knows which video is there; what the server answers goes back to it.
+ASK = "(video, ...wishes) => [window.dubkit ? window.dubkit.video() : '', ...wishes]"
+ANSWER = "(answer) => { window.dubkit.started(answer); }"
+FILL = """(video, remembered, ...values) => window.dubkit
+    ? [window.dubkit.video(), window.dubkit.wanted(), ...values] : ["", "", ...values]"""
+NAMES = json.dumps(list(DEFAULTS))
+FILLED = f"(...values) => {{ window.dubkit?.filled({NAMES}, values); }}"
+REMEMBER = f"(...values) => {{ window.dubkit?.remember({NAMES}, values); }}"
+RULING = """to dub burn formats subs_from clone convert lipsync speaker speakers_from transcriber
+    translator separate diarizer""".split()
+"""Fields on which others depend."""
+
+
+def mounted(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
+    """``app`` with the page at its root."""
+    previews = Previews()
+    add_preview_routes(app, server, previews)
+    names = {tag: dict(texts.texts(tag)) for tag in texts.TRANSLATIONS}
+    i18n = gr.I18n(**names)
+    page = _page(server, i18n)
+    # Gradio looks whether a file that it is told of was sent to it only once this is set, which
+    # mounting leaves out: without it, any file of the server could be named as one that was sent.
+    page.has_launched = True
+    # Each call of the API waits for its job; the form's calls must not wait behind forty of those.
+    page.max_threads = page._queue.max_thread_count = CALLS
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        i18n=i18n,
+        theme=_theme(),
+        head=HEAD,
+        show_error=False,
+        footer_links=["api"],
+        run_history=False,
+        max_file_size=max_upload,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+    )
+    inner = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with inner(app) as state:
+            try:
+                yield state
+            finally:
+                previews.close()
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+def _theme() -> gr.themes.Base:
+    # The machine's own fonts: nothing is fetched from anywhere else.
+    font = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+    theme = gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="slate",
+        radius_size="md",
+        font=font,
+        font_mono=["ui-monospace", "Consolas", "monospace"],
+    )
+    # White on the hue's usual shade is too faint to read, and so is grey that is lighter.
+    return theme.set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_800",
+        color_accent="*primary_600",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_400",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+    )
+
+
+def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
+    page: gr.Blocks
+    with gr.Blocks(title="dubkit", analytics_enabled=False) as page:
+        gr.HTML('<div id="dubkit-top"></div>', js_on_load=None, apply_default_css=False)
+        with gr.Column(elem_id="dubkit-form"):
+            made = form(server, i18n)
+            start = gr.Button(i18n("start"), variant="primary", elem_id="dubkit-start")
+        gr.HTML('<div id="dubkit-work"></div>', js_on_load=None, apply_default_css=False)
+        video = gr.Textbox(visible="hidden", elem_id="dubkit-video-id")
+        remembered = gr.Textbox(visible="hidden", elem_id="dubkit-remembered")
+        answer = gr.Textbox(visible="hidden", elem_id="dubkit-answer")
+        fill = gr.Button("fill", visible="hidden", elem_id="dubkit-fill")
+        fields = list(made.fields.values())
+
+        def values(given: tuple[Any, ...]) -> dict[str, Any]:
+            return values_of(dict(zip(DEFAULTS, given, strict=True)))
+
+        def started(request: gr.Request, video: str, *given: Any) -> str:
+            """The id of a new job as JSON, or what is wrong, and in which group."""
+            wishes: dict[str, Any] = {}
+            try:
+                session = session_of(server, request)
+                if not video:
+                    return json.dumps({"missing": "video"})
+                wishes = wishes_of(values(given))
+                refuse_early(wishes, server.engines())
+                meant = session.video(video)
+                if str(meant.folder) not in server.queue.folders():
+                    server.drafts.save_all(meant)
+                job = server.submit(session, meant, wishes)
+                return json.dumps({"job": job.id})
+            except DubkitError as failure:
+                group = group_about(failure.message, failure.hint, wishes)
+                return json.dumps({**told(failure), "group": group})
+
+        def filled(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
+            """The form for a video: with the values that are remembered, else as it is."""
+            wanted: Any = None
+            with contextlib.suppress(ValueError):
+                wanted = json.loads(remembered) if remembered else None
+            known = isinstance(wanted, dict)
+            now = values_of(wanted) if known else values(given)
+            of: Video | None = None
+            with contextlib.suppress(InputError):
+                of = session_of(server, request).video(id)
+            changed = updates(
+                server, made, server.engines(0.0), now, _language(request), of,
+                fill=True, wanted=known,
+            )  # fmt: skip
+            return [*changed, secrets.token_hex(4)]
+
+        def adapted(request: gr.Request, *given: Any) -> list[Any]:
+            """The form after one of its values has changed."""
+            return updates(server, made, server.engines(), values(given), _language(request))
+
+        def known() -> None:
+            """Wait until it is known what engines there are."""
+            server.engines()
+
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        start.click(
+            started, [video, *fields], answer, js=ASK, concurrency_limit=None, **quiet
+        ).then(None, answer, None, js=ANSWER, api_visibility="private")
+        fill.click(known, None, None, concurrency_limit=None, **quiet).then(
+            filled, [video, remembered, *fields], [*made.outputs, made.filled], js=FILL,
+            concurrency_limit=None, **quiet,
+        ).then(None, fields, None, js=FILLED, api_visibility="private")  # fmt: skip
+        gr.on(
+            [made.fields[name].change for name in RULING], adapted, fields, made.outputs,
+            concurrency_limit=None, trigger_mode="always_last", **quiet,
+        )  # fmt: skip
+        gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
+        endpoints(server)
+    return page
+
+
+def _language(request: gr.Request) -> str:
+    """The language that a browser asks for first."""
+    return str(request.headers.get("accept-language", "")).split(",")[0].split(";")[0]

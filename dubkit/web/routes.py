@@ -1,0 +1,413 @@
+"""The page's own routes, beside Gradio's: uploads, jobs, files and edits, as JSON and as bytes.
+
+A browser is known by the cookie that :mod:`dubkit.web.guard` gives it; ids of another session's
+things are as unknown as ids that never were. A failure is ``{"message": ..., "hint": ...}``, the
+same sentences as the command's, with the status 400 (or 507 where the disk is full).
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+import anyio
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from .. import cues, subtitles
+from ..errors import DubkitError, InputError, OutputError, UsageError
+from ..profiles import DEFAULT
+from . import takes, texts, waveform
+from .drafts import languages, version_of
+from .editing import History
+from .guard import HEALTH
+from .server import Server, said
+from .store import Session, Upload, Video
+
+ASSETS = Path(__file__).parent / "assets"
+BLOCK = 2**20
+"""Bytes of an upload that are written at once."""
+STALLED = 120.0
+"""Seconds without a byte after which whoever sends is gone."""
+TYPES = {".vtt": "text/vtt", ".srt": "application/x-subrip", ".mkv": "video/x-matroska"}
+SHOWN = ("video/", "audio/")
+"""What a browser may show by itself; everything else is only ever saved to disk."""
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def add_routes(app: FastAPI, server: Server) -> None:
+    """Give ``app`` the routes; :mod:`dubkit.web.guard` must stand around it."""
+
+    def session_of(request: Request) -> Session:
+        return server.store.session(request.scope["dubkit.token"])
+
+    @app.exception_handler(DubkitError)
+    async def failed(request: Request, failure: DubkitError) -> Response:
+        full = isinstance(failure, OutputError) and "disk is full" in failure.message
+        return JSONResponse(told(failure), 507 if full else 400, headers=NO_STORE)
+
+    @app.get(HEALTH)
+    async def healthz() -> Response:
+        running, waiting = server.queue.counts
+        return JSONResponse({"status": "ok", "running": running, "waiting": waiting})
+
+    @app.get("/dubkit/assets/{name}")
+    async def asset(name: str) -> Response:
+        path = ASSETS / name
+        if name not in {one.name for one in ASSETS.iterdir()}:
+            return Response(status_code=404)
+        return FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    @app.get("/dubkit/texts")
+    async def page_texts(language: str = "en") -> Response:
+        return JSONResponse(dict(texts.texts(texts.best(language))))
+
+    # -------------------------------------------------------- videos
+
+    @app.get("/dubkit/videos")
+    def videos(request: Request) -> Response:
+        """The history: every video of the session with its jobs, the latest first."""
+        told_videos = [
+            {**card(video), "jobs": [_brief(job) for _, job in video.jobs()]}
+            for video in session_of(request).videos()
+        ]
+        return JSONResponse(told_videos, headers=NO_STORE)
+
+    @app.put("/dubkit/videos")
+    async def upload(request: Request, name: str) -> Response:
+        """A video, sound or subtitle file as the body, whole."""
+        session = session_of(request)
+        made = await _received(request, lambda size: session.receive(name, size))
+        assert isinstance(made, Video)
+        return JSONResponse(card(made))
+
+    @app.put("/dubkit/videos/{id}/other")
+    async def upload_other(request: Request, id: str, name: str) -> Response:
+        """A subtitle file, a glossary or a file of speakers that belongs to a video."""
+        session = session_of(request)
+        video = session.video(id)
+        made = await _received(request, lambda size: session.receive(name, size, beside=video))
+        assert isinstance(made, Path)
+        return JSONResponse({"name": made.name, "added": added(video)})
+
+    @app.delete("/dubkit/videos/{id}/other")
+    def delete_other(request: Request, id: str, name: str) -> Response:
+        """A file that was added to a video."""
+        video = session_of(request).video(id)
+        path = video.folder / video.beside(name)
+        if name in map(str, next(video.wishes(), {}).values()):
+            raise UsageError(f"{name} was used for what is shown", "start a job without it first")
+        path.unlink(missing_ok=True)
+        return JSONResponse({"added": added(video)})
+
+    @app.delete("/dubkit/videos/{id}")
+    def delete(request: Request, id: str) -> Response:
+        video = session_of(request).video(id)
+        for folder, job in video.jobs():
+            if not job.over:
+                server.queue.cancel(folder)
+        video.delete()
+        return JSONResponse({})
+
+    @app.get("/dubkit/root")
+    def browse(path: str = "") -> Response:
+        """What is in a folder under ``--root``."""
+        return JSONResponse([asdict(one) for one in server.store.browse(path)], headers=NO_STORE)
+
+    @app.post("/dubkit/root")
+    async def choose(request: Request) -> Response:
+        """``{"path": ...}``: a file under ``--root`` as a video of this session."""
+        path = str((await _json(request)).get("path", ""))
+        session = session_of(request)
+        return JSONResponse(card(await anyio.to_thread.run_sync(session.link, path)))
+
+    @app.get("/dubkit/videos/{id}/media")
+    def media(request: Request, id: str) -> Response:
+        """The file itself, for the player; by ranges."""
+        video = session_of(request).video(id)
+        video.touch()
+        return _file(video.source, shown=True)
+
+    @app.get("/dubkit/videos/{id}/peaks")
+    def peaks(request: Request, id: str) -> Response:
+        """How loud the sound is, a byte for each 20 ms."""
+        path = waveform.peaks(session_of(request).video(id))
+        return FileResponse(
+            path, media_type="application/octet-stream", headers={"Cache-Control": "private"}
+        )
+
+    # -------------------------------------------------------- jobs
+
+    @app.post("/dubkit/jobs")
+    async def submit(request: Request) -> Response:
+        """``{"video": id, "wishes": {...}}``, the wishes as :mod:`dubkit.web.order` takes them."""
+        body = await _json(request)
+        session = session_of(request)
+        video = session.video(str(body.get("video", "")))
+        wishes = body.get("wishes")
+        if not isinstance(wishes, dict):
+            raise UsageError("there are no wishes", '{"video": ..., "wishes": {"subs": true}}')
+        job = await anyio.to_thread.run_sync(server.submit, session, video, wishes)
+        return JSONResponse({"job": job.id})
+
+    @app.get("/dubkit/jobs/{id}")
+    def job(request: Request, id: str, after: int = 0) -> Response:
+        """How a job stands, with its events from the byte ``after`` on; ask again with ``next``."""
+        video, folder, found = session_of(request).job(id)
+        return JSONResponse(server.told(video, folder, found, max(after, 0)), headers=NO_STORE)
+
+    @app.post("/dubkit/jobs/{id}/cancel")
+    def cancel(request: Request, id: str) -> Response:
+        _, folder, _ = session_of(request).job(id)
+        return JSONResponse({"cancelled": server.queue.cancel(folder)})
+
+    @app.post("/dubkit/jobs/{id}/again")
+    async def again(request: Request, id: str) -> Response:
+        """The same once more: one that was stopped goes on where it was."""
+        session = session_of(request)
+        video, _, found = session.job(id)
+        wishes = found.about.get("wishes", {})
+        made = await anyio.to_thread.run_sync(server.submit, session, video, wishes)
+        return JSONResponse({"job": made.id})
+
+    @app.get("/dubkit/jobs/{id}/files/{number}")
+    def result(request: Request, id: str, number: int, play: bool = False) -> Response:
+        """A result, to save; with ``play`` to be shown by the player."""
+        video, folder, _ = session_of(request).job(id)
+        return _file(server.file(video, folder, number), shown=play)
+
+    @app.get("/dubkit/jobs/{id}/zip")
+    def all_results(request: Request, id: str) -> Response:
+        """All results of a job as one file."""
+        video, folder, _ = session_of(request).job(id)
+        paths = [video.result(one["name"]) for one in server.files(video, folder)]
+        if not paths:
+            raise InputError("there are no results", "start the job again")
+        name = f"{Path(video.name).stem}.zip"
+        return StreamingResponse(
+            _zipped(paths), media_type="application/zip", headers={**_saved_as(name), **NO_STORE}
+        )
+
+    # -------------------------------------------------------- cues
+
+    @app.get("/dubkit/videos/{id}/tracks/{language}.vtt")
+    def track(request: Request, id: str, language: str) -> Response:
+        """The cues as they are in the draft, for the player."""
+        video = session_of(request).video(id)
+        present = server.drafts.open(video, language).present
+        return Response(subtitles.render(present, "vtt"), media_type="text/vtt", headers=NO_STORE)
+
+    @app.get("/dubkit/videos/{id}/cues/{language}")
+    def open_cues(request: Request, id: str, language: str) -> Response:
+        """The cues of a language with what the check says of each."""
+        video = session_of(request).video(id)
+        return _cues(server, video, language, server.drafts.open(video, language))
+
+    @app.post("/dubkit/videos/{id}/cues/{language}")
+    async def edit_cues(request: Request, id: str, language: str) -> Response:
+        """``{"version": ..., "edit": "split", "number": 3, ...}``; see
+        :data:`dubkit.web.editing.EDITS`. The answer is as of GET."""
+        video = session_of(request).video(id)
+        edit = await _json(request)
+        version = str(edit.pop("version", ""))
+        history = await anyio.to_thread.run_sync(server.drafts.edit, video, language, edit, version)
+        return _cues(server, video, language, history)
+
+    @app.post("/dubkit/videos/{id}/cues/{language}/save")
+    def save_cues(request: Request, id: str, language: str, also: str = "") -> Response:
+        """Write the draft (``also`` another language's), and have the command make anew what
+        depends on it."""
+        session = session_of(request)
+        video = _free(session, id)
+        saved = [server.drafts.save(video, one) for one in (language, also) if one]
+        if not any(saved):
+            return JSONResponse({"job": None})
+        return JSONResponse({"job": server.again(session, video).id})
+
+    # -------------------------------------------------------- lines of a dub
+
+    @app.get("/dubkit/videos/{id}/dub/{language}")
+    def dub_lines(request: Request, id: str, language: str) -> Response:
+        """The lines of a dub: how each was fitted, and its takes."""
+        found = takes.lines(session_of(request).video(id), language)
+        return JSONResponse({"lines": found}, headers=NO_STORE)
+
+    @app.get("/dubkit/videos/{id}/dub/{language}/{line}/before.wav")
+    def dub_clip_before(request: Request, id: str, language: str, line: int) -> Response:
+        """The sound of a line before its text was edited."""
+        return _file(takes.clip_before(session_of(request).video(id), language, line), shown=True)
+
+    @app.get("/dubkit/videos/{id}/dub/{language}/{line}/{take}.wav")
+    def dub_clip(request: Request, id: str, language: str, line: int, take: int) -> Response:
+        """The sound of one take of a line alone."""
+        return _file(takes.clip(session_of(request).video(id), language, line, take), shown=True)
+
+    @app.post("/dubkit/videos/{id}/dub/{language}/take")
+    async def choose_take(request: Request, id: str, language: str) -> Response:
+        """``{"line": 3, "take": 0}``: make the dub with that take of a line, or with a new one
+        (null)."""
+        body = await _json(request)
+        line, take = body.get("line"), body.get("take")
+        if type(line) is not int or not (take is None or type(take) is int):
+            raise UsageError("that names no take of a line", '{"line": 3, "take": null}')
+
+        def chosen() -> str:
+            session = session_of(request)
+            video = _free(session, id)
+            wishes = _of_dub(video, language)
+            takes.choose(video, language, line, take)
+            return server.submit(session, video, wishes).id
+
+        return JSONResponse({"job": await anyio.to_thread.run_sync(chosen)})
+
+    def _free(session: Session, id: str) -> Video:
+        """A video that no job is at work on."""
+        video = session.video(id)
+        if str(video.folder) in server.queue.folders():
+            raise UsageError("the video is being worked on", "save when that is done, or cancel it")
+        return video
+
+
+def told(failure: DubkitError) -> dict[str, str]:
+    """A failure as the page is told of it."""
+    return {"message": said(failure.message), "hint": said(failure.hint)}
+
+
+def card(video: Video) -> dict[str, Any]:
+    """A video as the page shows it."""
+    return {"id": video.id, **video.about, "languages": languages(video), "added": added(video)}
+
+
+def added(video: Video) -> list[str]:
+    """The names of the files that were added to it."""
+    return sorted(one.name for one in video.other.glob("*"))
+
+
+def _brief(job: Any) -> dict[str, Any]:
+    return {"id": job.id, "state": job.state, "made": job.made, "wishes": job.about.get("wishes")}
+
+
+def _of_dub(video: Video, language: str) -> dict[str, Any]:
+    """What was wished for when the dub in a language was made."""
+    for wishes in video.wishes():
+        to = wishes.get("to") or ()
+        tags = to.split(",") if isinstance(to, str) else to
+        if wishes.get("dub") and (not tags or language in [str(one).strip() for one in tags]):
+            return {key: value for key, value in wishes.items() if key != "redo"}
+    raise UsageError("there is no dub in that language", "make the dub first")
+
+
+def _cues(server: Server, video: Video, language: str, history: History) -> Response:
+    track = history.present
+    rate = next((one[3] for one in video.about.get("video", ())), None)
+    profile = str(next(video.wishes(), {}).get("profile") or DEFAULT)
+    told_cues = [
+        {"start": c.start, "end": c.end, "text": c.text, "speaker": c.speaker} for c in track.cues
+    ]
+    return JSONResponse(
+        {
+            "version": version_of(track),
+            "language": track.language,
+            "cues": told_cues,
+            "violations": [asdict(one) for one in cues.check(track, profile, rate)],
+            "undo": len(history.past),
+            "redo": len(history.future),
+            "changed": server.drafts.changed(video, language),
+        },
+        headers=NO_STORE,
+    )
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise UsageError("that is no JSON object", "send one")
+    return body
+
+
+async def _received(request: Request, begin: Callable[[int | None], Upload]) -> Video | Path:
+    """The body of a request, on the disk and looked at; nothing is left of one that was cut off."""
+    length = request.headers.get("content-length", "")
+    upload = await anyio.to_thread.run_sync(begin, int(length) if length.isdecimal() else None)
+    run: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync
+    block = bytearray()
+    chunks = request.stream()
+    try:
+        while True:
+            with anyio.fail_after(STALLED):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                break
+            block += chunk
+            if len(block) >= BLOCK:
+                await run(upload.write, bytes(block))
+                block.clear()
+        await run(upload.write, bytes(block))
+    except (ClientDisconnect, TimeoutError) as gone:
+        await run(upload.drop)
+        raise InputError(f"{upload.name} did not arrive whole", "send it again") from gone
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await run(upload.drop)
+        raise
+    made: Video | Path = await run(upload.finish)
+    return made
+
+
+def _file(path: Path, *, shown: bool) -> Response:
+    kind = TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or ""
+    shown = shown and kind.startswith(SHOWN)
+    return FileResponse(
+        path,
+        media_type=kind or "application/octet-stream",
+        filename=None if shown else path.name,
+        headers={"Content-Security-Policy": "sandbox", "Cache-Control": "private, no-cache"},
+    )
+
+
+def _saved_as(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
+
+
+class _Pipe:
+    """What :mod:`zipfile` writes to and a response takes from."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def taken(self) -> bytes:
+        data = bytes(self.data)
+        self.data.clear()
+        return data
+
+
+def _zipped(paths: list[Path]) -> Iterator[bytes]:
+    """A zip file, made while it is sent: neither memory nor disk has to hold it."""
+    pipe = _Pipe()
+    with zipfile.ZipFile(cast(Any, pipe), "w", zipfile.ZIP_STORED) as archive:
+        for path in paths:
+            with suppress(OSError), path.open("rb") as file:
+                info = zipfile.ZipInfo.from_file(path, path.name, strict_timestamps=False)
+                with archive.open(info, "w", force_zip64=path.stat().st_size > 2**31) as inside:
+                    while block := file.read(BLOCK):
+                        inside.write(block)
+                        yield pipe.taken()
+    yield pipe.taken()

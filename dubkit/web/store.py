@@ -1,0 +1,536 @@
+"""Where the page's files are. Every path that the server opens for somebody is made in this file.
+
+    <folder>/                      of the server; one server at a time
+      sessions/<hash>/             of one browser; the hash is of the secret in its cookie
+        <video id>/                as on a person's desk: dubkit runs in it, results lie in it
+          talk.mp4                 what was uploaded, or a link to a file under --root
+          talk.dubkit/, talk.en.srt, ...
+          .other/                  subtitle files and glossaries that were added
+          .about.json              the video's card: name, length, streams
+          .jobs/<job id>/          see :mod:`dubkit.web.jobs`
+
+Names come from outside and are made harmless by :func:`safe_name`; ids come from outside and must
+look like ours; what is found by them must lie where it should after all links are followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import time
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import process
+from ..errors import DubkitError, InputError, OutputError, UsageError
+from ..inputs import MEDIA_SUFFIXES
+from ..media import cannot_write
+from ..source_text import format_of
+from .jobs import JOB, Job
+from .jobs import read as read_job
+
+SESSIONS, OTHER, ABOUT, JOBS, PART = "sessions", ".other", ".about.json", ".jobs", ".part"
+ID = re.compile(r"[0-9a-f]{16}")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What :func:`new_token` makes."""
+WORKSPACES = re.compile(r"(\s*\.dubkit\s*)+$", re.IGNORECASE)
+NAME_BYTES = 120
+"""Of a file's name: what dubkit adds to it must have room in 255."""
+MOST_TEXT = 20 * 10**6
+"""Bytes of a subtitle file."""
+PROBE_SECONDS = 60.0
+LISTED = 2000
+"""Files of a folder that are shown."""
+OTHER_SUFFIXES = (".csv", ".rttm", ".json")
+"""Of files beside a video that are no subtitles: glossaries, and who speaks when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one browser may leave on the server."""
+
+    upload: int = 4 * 2**30
+    """Bytes of one file."""
+    videos: int = 50
+    """At a time; of other files, so many for each."""
+    session: int = 20 * 2**30
+    """Bytes of all that it has here."""
+    spare: int = 2**30
+    """Bytes of the disk that all uploads together leave free, a twentieth of a small one: jobs
+    write, too."""
+    keep: float = 7 * 24 * 3600.0
+    """Seconds after which a video that nobody looked at is deleted, with all that was made of
+    it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a folder under ``--root``."""
+
+    name: str
+    path: str
+    """From the root on, with slashes."""
+    folder: bool
+    size: int
+
+
+def new_token() -> str:
+    """A secret for a browser's cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def safe_name(name: str, fallback: str = "video") -> str:
+    """The last part of a name as a file's name: no separators, nothing hidden, nothing that a
+    program could take for an option, short enough."""
+    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    shown = "".join(char for char in last if unicodedata.category(char)[0] != "C")
+    # Where the command keeps its work on talk.mp4 is called talk.dubkit.
+    shown = WORKSPACES.sub("", shown.strip().lstrip(".-~ ")) or fallback
+    stem, dot, suffix = shown.rpartition(".")
+    if not dot or len(suffix.encode()) > 10:
+        stem, dot, suffix = shown, "", ""
+    room = NAME_BYTES - len((dot + suffix).encode())
+    stem = stem.encode()[:room].decode("utf-8", "ignore").rstrip() or fallback
+    return f"{stem}{dot}{suffix}"
+
+
+class Store:
+    """The server's folder."""
+
+    def __init__(self, folder: Path, root: Path | None = None, limits: Limits | None = None):
+        self.folder = folder
+        self.limits = limits or Limits()
+        try:
+            self.root = root.resolve(strict=True) if root else None
+            for path in (folder, folder / SESSIONS):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.chmod(0o700)
+        except OSError as failure:
+            raise cannot_write(Path(failure.filename or folder), failure) from failure
+        if self.root and not self.root.is_dir():
+            raise UsageError(f"--root {root} is no folder", "name the folder of the videos")
+
+    def session(self, token: str) -> Session:
+        """The session of a cookie; one that nobody was given is an empty one."""
+        if not TOKEN.fullmatch(token):
+            raise UsageError("the page has no session", "load the page again")
+        name = hashlib.sha256(token.encode()).hexdigest()[:32]
+        return Session(self, self.folder / SESSIONS / name)
+
+    def job_folders(self) -> Iterator[Path]:
+        """The folders of all jobs of all sessions, for the queue of a new server."""
+        yield from sorted((self.folder / SESSIONS).glob(f"*/*/{JOBS}/*"))
+
+    def sweep(self, busy: Collection[str] = (), now: float | None = None) -> int:
+        """Delete what is older than ``limits.keep``, unless a job (of ``busy`` folders) needs it;
+        the number of videos deleted. What an upload left that was cut off goes after an hour."""
+        now = time.time() if now is None else now
+        gone = 0
+        for session in (self.folder / SESSIONS).iterdir():
+            for path in session.iterdir():
+                with contextlib.suppress(OSError):
+                    half = path.name.endswith(PART)
+                    used = _used(path)
+                    if str(path) not in busy and now - used > (3600 if half else self.limits.keep):
+                        _delete(path)
+                        gone += not half
+            with contextlib.suppress(OSError):  # not empty
+                session.rmdir()
+        return gone
+
+    # ------------------------------------------------------------ --root
+
+    def browse(self, path: str = "") -> list[Entry]:
+        """What may be chosen in a folder under the root, folders first."""
+        folder = self._under_root(path)
+        if not folder.is_dir():
+            raise InputError(f"{folder.name} is no folder", "choose one from the list")
+        found = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name.endswith(".dubkit"):
+                    continue
+                with contextlib.suppress(OSError, DubkitError):
+                    below = f"{path.strip('/')}/{entry.name}".strip("/")
+                    target = self._under_root(below)
+                    if target.is_dir():
+                        found.append(Entry(entry.name, below, True, 0))
+                    elif target.is_file() and _is_input(target.name):
+                        found.append(Entry(entry.name, below, False, target.stat().st_size))
+        found.sort(key=lambda one: (not one.folder, one.name.casefold()))
+        return found[:LISTED]
+
+    def _under_root(self, path: str) -> Path:
+        """The file that a path under the root means, all links followed."""
+        if self.root is None:
+            raise UsageError("this server has no folder to choose from", "start it with --root DIR")
+        refusal = InputError("there is no such file in the folder", "choose one from the list")
+        with contextlib.suppress(ValueError):  # somebody pasted all of it
+            path = Path(path.strip().strip("\"'")).relative_to(self.root).as_posix()
+        if "\0" in path or path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):
+            raise refusal
+        try:
+            target = (self.root / path).resolve(strict=True)
+        except (OSError, ValueError, RuntimeError) as failure:
+            raise refusal from failure
+        if not target.is_relative_to(self.root):
+            raise refusal
+        return target
+
+
+class Session:
+    """What one browser has on the server."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """Tells sessions apart; it opens nothing."""
+        return self.folder.name
+
+    def videos(self) -> list[Video]:
+        """Its videos, the latest first."""
+        found = [Video(self.store, path) for path in self.folder.glob("*") if _is_video(path)]
+        return sorted(found, key=lambda video: video.about.get("made", 0.0), reverse=True)
+
+    def video(self, id: str) -> Video:
+        """The video of an id. Raises InputError where this session has none."""
+        path = self.folder / id
+        if not ID.fullmatch(id) or not _is_video(path):
+            raise InputError("there is no such video here", "it may have been deleted; add it anew")
+        return Video(self.store, path)
+
+    def jobs(self) -> list[tuple[Video, Path, Job]]:
+        """All its jobs with their folders, the latest first."""
+        found = [(video, path, job) for video in self.videos() for path, job in video.jobs()]
+        return sorted(found, key=lambda one: one[2].made, reverse=True)
+
+    def job(self, id: str) -> tuple[Video, Path, Job]:
+        """The job of an id. Raises InputError where this session has none."""
+        if ID.fullmatch(id):
+            for path in self.folder.glob(f"*/{JOBS}/{id}"):
+                with contextlib.suppress(ValueError):
+                    return Video(self.store, path.parent.parent), path, read_job(path)
+        raise InputError("there is no such job here", "it may have been deleted")
+
+    def receive(self, name: str, size: int | None, beside: Video | None = None) -> Upload:
+        """Begin an upload of ``size`` bytes (None: not told); ``beside`` a video for a subtitle
+        file or a glossary that belongs to it. Raises UsageError when it is too much."""
+        limits = self.store.limits
+        if beside:
+            known = list(beside.other.glob("*")) if beside.other.exists() else []
+        else:
+            known = list(self.folder.glob("*"))
+        if len(known) >= limits.videos:
+            raise UsageError(f"there are {len(known)} files already", "delete some first")
+        used = sum(_bytes(path) for path in self.folder.glob("*/*") if path.is_file())
+        most = min(limits.upload, max(limits.session - used, 0))
+        if beside or format_of(Path(safe_name(name))):
+            most = min(most, MOST_TEXT)
+        if size is not None and size > most:
+            raise _too_large(name, most)
+        disk = shutil.disk_usage(self.store.folder)
+        free = disk.free - min(limits.spare, disk.total // 20)
+        if free < (size or 0):
+            raise OutputError(
+                f"there is no room for {safe_name(name)}: the disk is full",
+                "send a smaller file, or try later",
+            )
+        most = min(most, free)
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            folder = self.folder / f"{secrets.token_hex(8)}{PART}"
+            folder.mkdir(mode=0o700)
+            return Upload(self, folder, safe_name(name), most, size, beside)
+        except OSError as failure:
+            raise _no_room(name, failure) from failure
+
+    def take(self, file: Path, name: str) -> Video:
+        """Make a video of a file that is on the server already, without changing it."""
+        upload = self.receive(name, file.stat().st_size)
+        try:
+            with file.open("rb") as content:
+                while block := content.read(2**20):
+                    upload.write(block)
+        except BaseException:
+            upload.drop()
+            raise
+        video = upload.finish()
+        assert isinstance(video, Video)
+        return video
+
+    def link(self, path: str) -> Video:
+        """Make a video of a file under the root: a link in a folder of its own."""
+        target = self.store._under_root(path)
+        if not target.is_file() or not _is_input(target.name):
+            raise InputError(f"{target.name} is no video, sound or subtitle file", "choose another")
+        upload = self.receive(target.name, 0)
+        upload.path.symlink_to(target)
+        video = upload.finish()
+        assert isinstance(video, Video)
+        return video
+
+
+class Upload:
+    """A file on its way in: write to it, then :meth:`finish` or :meth:`drop` it."""
+
+    def __init__(
+        self,
+        session: Session,
+        folder: Path,
+        name: str,
+        most: int,
+        size: int | None,
+        beside: Video | None,
+    ) -> None:
+        self.session, self.folder, self.name = session, folder, name
+        self.path = folder / name
+        self._most, self._size, self._beside = most, size, beside
+        self._written = 0
+
+    def write(self, block: bytes) -> None:
+        """Add to it. Raises UsageError beyond the limit, OutputError on a full disk."""
+        self._written += len(block)
+        if self._written > self._most:
+            raise _too_large(self.name, self._most)
+        try:
+            with self.path.open("ab") as file:
+                file.write(block)
+        except OSError as failure:
+            raise _no_room(self.name, failure) from failure
+
+    def drop(self) -> None:
+        """Forget it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self) -> Video | Path:
+        """The video that it is; or the path, from the folder of the video that it is beside. It is
+        looked at first. Raises InputError when it is nothing that dubkit can read."""
+        try:
+            if self._size is not None and self._size != self._written and not self._is_link():
+                raise InputError(f"{self.name} did not arrive whole", "send it again")
+            suffix = Path(self.name).suffix.lower()
+            plain = self._beside is not None and suffix in OTHER_SUFFIXES
+            about = {} if plain else _looked_at(self.folder, self.name)
+            if self._beside:
+                if about.get("duration"):
+                    raise InputError(f"{self.name} is no subtitle file", "add a .srt or .vtt file")
+                return self._beside.add(self.path)
+            made = {"name": self.name, "made": time.time(), "linked": self._is_link(), **about}
+            (self.folder / ABOUT).write_text(json.dumps(made, ensure_ascii=False), "utf-8")
+            place = self.folder.with_name(self.folder.name.removesuffix(PART))
+            self.folder.replace(place)
+            return Video(self.session.store, place)
+        except OSError as failure:
+            raise _no_room(self.name, failure) from failure
+        finally:
+            self.drop()
+
+    def _is_link(self) -> bool:
+        return self.path.is_symlink()
+
+
+class Video:
+    """A video, sound or subtitle file, and the folder with all that was made of it."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Its card: ``name``, ``made``, ``linked`` and what :mod:`dubkit.web.probing` tells."""
+        with contextlib.suppress(OSError, ValueError):
+            about = json.loads((self.folder / ABOUT).read_text("utf-8"))
+            if isinstance(about, dict):
+                return about
+        return {}
+
+    @property
+    def name(self) -> str:
+        return str(self.about.get("name", ""))
+
+    @property
+    def source(self) -> Path:
+        """The file itself. Raises InputError when it is gone, or leads out of the root."""
+        path = self.folder / self.name
+        if path.is_symlink():
+            target, root = path.resolve(), self.store.root
+            if root and target.is_relative_to(root) and target.is_file():
+                return path
+        elif self.name and path.is_file():
+            return path
+        raise InputError(f"{self.name or 'the video'} is not there any more", "add it anew")
+
+    @property
+    def workspace(self) -> Path:
+        """Where the command keeps its work on it."""
+        name = self.name if format_of(Path(self.name)) else Path(self.name).stem
+        return self.folder / f"{name}.dubkit"
+
+    @property
+    def other(self) -> Path:
+        return self.folder / OTHER
+
+    def add(self, path: Path) -> Path:
+        """Move a file beside it; its path from the video's folder."""
+        self.other.mkdir(mode=0o700, exist_ok=True)
+        place = self.other / path.name
+        path.replace(place)
+        return place.relative_to(self.folder)
+
+    def beside(self, name: str) -> str:
+        """The path, from its folder, of a file that was added. Raises InputError when none is."""
+        path = self.other / safe_name(name)
+        if path.name != name or path.is_symlink() or not path.is_file():
+            raise InputError(f"{safe_name(name)} is not there", "add the file first")
+        return str(path.relative_to(self.folder))
+
+    def results(self) -> list[str]:
+        """The names of its results, as dubkit's own record has them, those that are there."""
+        return [name for name in sorted(self._recorded()) if self._is_result(name)]
+
+    def result(self, name: str) -> Path:
+        """The path of a result. Raises InputError for anything else."""
+        if name not in self._recorded() or not self._is_result(name):
+            raise InputError(f"there is no result {safe_name(name)}", "it may have been deleted")
+        return self.folder / name
+
+    def _recorded(self) -> set[str]:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            state = json.loads((self.workspace / "state.json").read_text("utf-8"))
+            return {str(name) for name in state["outputs"]}
+        return set()
+
+    def _is_result(self, name: str) -> bool:
+        """Whether it is a plain file right here: neither a path, nor a link, nor hidden."""
+        if not name or name.startswith(".") or Path(name).name != name or "\\" in name:
+            return False
+        with contextlib.suppress(OSError, ValueError):
+            return stat.S_ISREG((self.folder / name).lstat().st_mode)
+        return False
+
+    def jobs(self) -> list[tuple[Path, Job]]:
+        """Its jobs with their folders, the latest first."""
+        found = []
+        for path in (self.folder / JOBS).glob("*"):
+            with contextlib.suppress(ValueError):
+                found.append((path, read_job(path)))
+        return sorted(found, key=lambda one: one[1].made, reverse=True)
+
+    def wishes(self) -> Iterator[dict[str, Any]]:
+        """What was asked to be made of it, the latest first; a check makes nothing."""
+        for _, job in self.jobs():
+            if not job.about.get("check"):
+                yield dict(job.about.get("wishes", {}))
+
+    def new_job(self) -> Path:
+        """An empty folder for a job."""
+        try:
+            (self.folder / JOBS).mkdir(mode=0o700, exist_ok=True)
+            folder = self.folder / JOBS / secrets.token_hex(8)
+            folder.mkdir(mode=0o700)
+            return folder
+        except OSError as failure:
+            raise _no_room(self.name, failure) from failure
+
+    def touch(self) -> None:
+        """Note that somebody looks at it."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / ABOUT)
+
+    def delete(self) -> None:
+        """Delete it with all that was made of it; a file under the root stays."""
+        _delete(self.folder)
+
+
+def received(folder: Path, path: object) -> Path:
+    """A file that Gradio says it was sent. What it hands on as a path may be any text that somebody
+    sent instead: only what lies in the folder of its uploads is one. Raises InputError."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        found = Path(str(path)).resolve(strict=True)
+        if isinstance(path, str) and found.is_relative_to(folder.resolve()) and found.is_file():
+            return found
+    raise InputError("that is no file that was sent", "upload it")
+
+
+def sweep_files(folder: Path, keep: float) -> None:
+    """Delete the files under a folder that are older than ``keep`` seconds, and what is empty."""
+    for path in sorted(folder.glob("**/*"), reverse=True):  # what is in a folder before it
+        with contextlib.suppress(OSError):  # of a folder: it is not empty
+            if time.time() - path.lstat().st_mtime > keep:
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _is_video(path: Path) -> bool:
+    return bool(ID.fullmatch(path.name)) and (path / ABOUT).is_file()
+
+
+def _is_input(name: str) -> bool:
+    return Path(name).suffix.lower() in MEDIA_SUFFIXES or format_of(Path(name)) is not None
+
+
+def _used(path: Path) -> float:
+    """When a video was last looked at or worked on."""
+    times = [path.stat().st_mtime]
+    for other in (path / ABOUT, *path.glob(f"{JOBS}/*/{JOB}")):
+        with contextlib.suppress(OSError):
+            times.append(other.stat().st_mtime)
+    return max(times)
+
+
+def _delete(path: Path) -> None:
+    """Gone at once for everybody, then from the disk."""
+    trash = path.with_name(f"{path.name}-gone{PART}")
+    with contextlib.suppress(OSError):
+        path.replace(trash)
+        path = trash
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _bytes(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.lstat().st_size
+    return 0
+
+
+def _looked_at(folder: Path, name: str) -> dict[str, Any]:
+    """What a file is, by a process of its own: a file made to crash its reader crashes that."""
+    lines: list[str] = []
+    argv = [sys.executable, "-m", "dubkit.web.probing", name]
+    try:
+        process.run(argv, on_line=lines.append, cwd=folder, timeout=PROBE_SECONDS)
+        found = json.loads(lines[-1])
+    except (TimeoutError, ValueError, IndexError):
+        hint = "try another file, or convert it first"
+        raise InputError(f"{name} cannot be read", hint) from None
+    if "error" in found:
+        raise InputError(str(found["error"]), str(found.get("hint", "")))
+    return dict(found)
+
+
+def _too_large(name: str, most: int) -> UsageError:
+    return UsageError(
+        f"{safe_name(name)} is larger than the {most / 1e6:,.0f} MB that may be sent",
+        "send a smaller file, or delete videos that are done with",
+    )
+
+
+def _no_room(name: str, failure: OSError) -> OutputError:
+    return cannot_write(Path(safe_name(name)), failure)

@@ -1,0 +1,94 @@
+"""Engines that change voices and part sounds, passed as ``tests/data/voices.py:Name``.
+
+Where ``VOICES_LOG`` is set, that file gets a line for each item.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.speakers import RATE, hummed, write
+from dubkit import Converter, Separator, Speaker
+
+
+def note(*values) -> None:
+    if log := os.environ.get("VOICES_LOG"):
+        with Path(log).open("a") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+def read(path):
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return samples.reshape(-1, file.getnchannels()) / 32768, file.getframerate()
+
+
+def pitch(path) -> float:
+    """Of the loudest partial, Hz."""
+    samples, rate = read(path)
+    spectrum = np.abs(np.fft.rfft(samples[:, 0]))
+    return float(np.argmax(spectrum) / len(samples) * rate)
+
+
+@dataclass(frozen=True)
+class Mimic(Speaker):
+    """Hums at the pitch of the reference clip, and has no voice of its own."""
+
+    clones = True
+
+    def voices(self, language):
+        return ()
+
+    def speak(self, text, out, *, language, voice, seconds, seed):
+        first = voice.references[0]
+        note("spoken", text, first.text, first.language, round(pitch(first.path)))
+        write(out, hummed(text, pitch(first.path)))
+
+
+@dataclass(frozen=True)
+class Octave(Converter):
+    """Hums an octave higher than what it is given, as loud at each moment."""
+
+    how: str = ""
+
+    def convert(self, audio, out, *, voice):
+        note("converted", voice.name, len(voice.references))
+        if self.how == "crash" and "0002-" in audio.name:
+            raise RuntimeError("the converter fell over")
+        samples, rate = read(audio)
+        if self.how == "short":
+            samples = samples[: len(samples) // 2]
+        loud = np.convolve(np.abs(samples[:, 0]), np.ones(400) / 400, "same")
+        time = np.arange(len(loud)) / rate
+        assert rate == RATE
+        write(out, loud * 1.5 * np.sin(2 * np.pi * 2 * pitch(audio) * time))
+
+
+@dataclass(frozen=True)
+class Whistle(Separator):
+    """Knows that a film's background is what whistles above 700 Hz."""
+
+    how: str = ""
+
+    def separate(self, audio, speech, background, *, progress):
+        note("separated")
+        if self.how == "crash":
+            raise RuntimeError("the separator fell over")
+        samples, rate = read(audio)
+        spectrum = np.fft.rfft(samples, axis=0)
+        spectrum[: int(700 * len(samples) / rate)] = 0
+        high = np.fft.irfft(spectrum, len(samples), axis=0)
+        if self.how == "short":
+            high = high[: len(high) // 2]
+        for path, part in ((background, high), (speech, samples[: len(high)] - high)):
+            with wave.open(str(path), "wb") as file:
+                file.setnchannels(2)
+                file.setsampwidth(2)
+                file.setframerate(rate)
+                file.writeframes((np.clip(part, -1, 1) * 32767).astype("<i2").tobytes())

@@ -1,0 +1,115 @@
+"""``dubkit doctor`` and ``dubkit plugins`` about tools and servers that are outside."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from command import assert_refused, called
+from speech_server import SpeechServer
+from test_http import serving
+from test_presets import BY_STEM, installed, settings_of
+
+from dubkit.media import ffmpeg_path
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ffmpeg").symlink_to(ffmpeg_path())
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def doctor(*settings: object):
+    arguments = [part for setting in settings for part in ("-o", setting)]
+    return called("doctor", *arguments)
+
+
+def test_a_preset_is_looked_at_for_the_kind_that_it_is_for(tmp_path):
+    repo = installed(BY_STEM["wav2lip"], tmp_path)
+    chosen = ("command.preset=wav2lip", f"command.set={settings_of(BY_STEM['wav2lip'], repo)}")
+    ran = doctor(*chosen)
+    assert ran.status == 0 and ran.out.split() == ["ok", "command", "(lipsyncer)", "ready"]
+    (repo / "checkpoints/wav2lip_gan.pth").unlink()
+    ran = doctor(*chosen)
+    assert ran.status == 1 and ran.out.startswith("FAIL  command (lipsyncer) not ready\n")
+    assert "lacks" in ran.out and "wav2lip_gan.pth" in ran.out and "git clone" in ran.out
+    assert "s3fd.pth" not in ran.out.partition("To install")[0] and "ffmpeg" not in ran.out
+
+
+def test_what_each_tool_lacks_is_told(tmp_path):
+    python = tmp_path / "no/python"
+    for stem, lacking in {
+        "xtts_worker": f"its Python, {python}", "f5_tts_worker": f"its Python, {python}"
+    }.items():  # fmt: skip
+        ran = doctor(f"command.preset={stem}", f"command.set=python={python}")
+        assert ran.status == 1 and lacking in ran.out and "(speaker)" in ran.out
+        assert ran.out.count("FAIL") == 1
+    ran = doctor("command.preset=xtts", "command.set=tts=no-such-program")
+    assert "lacks the program no-such-program" in ran.out
+
+
+def test_each_of_two_presets_has_its_own_finding():
+    ran = doctor("command.converter=rvc", "command.lipsyncer=wav2lip")
+    assert ran.status == 1
+    assert "command (converter) not ready" in ran.out and "command (lipsyncer)" in ran.out
+    assert "(speaker)" not in ran.out
+
+
+def test_a_server_is_asked():
+    with serving("gpt_sovits") as address:
+        chosen = ("http.preset=gpt-sovits", f"http.set=server={address}")
+        ran = doctor(*chosen)
+        assert ran.status == 0 and ran.out.split() == ["ok", "http", "(speaker)", "ready"]
+    ran = doctor(*chosen)
+    assert ran.status == 1
+    assert "is not ready" in ran.out and "start it; to install it: git clone" in ran.out
+    with SpeechServer() as server:
+        chosen = f"openai-speech.base_url={server.url}"
+        assert doctor(chosen).out.split() == ["ok", "openai-speech", "ready"]
+        server.speaks = False
+        assert "does not speak" in doctor(chosen).out
+
+
+def test_any_engine_may_be_set():
+    ran = doctor("faster-whisper.beam_size=2", "kokoro.threads=1")
+    assert [line.split()[:2] for line in ran.out.splitlines() if line[:1] != " "] == [
+        ["ok", "faster-whisper"], ["ok", "kokoro"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("command.home=/x", ["no setting 'home'", "preset"]),
+        ("command.preset=wavlip", ["no preset named 'wavlip'", "did you mean wav2lip?"]),
+        ("nobody.x=1", ["no engine 'nobody'", "command"]),
+        ("somewhere", ["sets nothing", "NAME.FIELD=VALUE"]),
+        ("command.preset=rvc.toml", ["cannot be read"]),
+    ],
+)
+def test_a_wrong_setting_is_refused(setting, words):
+    assert_refused(doctor(setting), 2, *words)
+    assert_refused(called("doctor", "-o"), 2, "-o")
+
+
+def test_presets_are_listed_and_each_is_looked_at():
+    ran = called("plugins")
+    assert ran.status == 0
+    for line in ("-o command.preset=xtts ", "-o http.preset=cosyvoice ", "-o command.preset=rvc "):
+        assert line in ran.out
+    assert "AGPL-3.0" in ran.out
+    rows = called("plugins", "--json").json["plugins"]
+    by_name = {(row["kind"], row["name"]): row.get("presets", {}) for row in rows}
+    assert "wav2lip" in by_name["lipsyncers", "command"] and not by_name["speakers", "kokoro"]
+    ran = called("doctor", "--presets")
+    assert ran.status == 0
+    assert ran.out.count("note  ") + ran.out.count("ok    ") == sum(map(len, by_name.values()))
+    assert f"{Path.home()}/Wav2Lip" in ran.out and sys.executable not in ran.out
+
+
+def test_plugins_takes_settings_too(tmp_path):
+    rows = called("plugins", "--json", "-o", "command.preset=wav2lip").json["plugins"]
+    (row,) = [row for row in rows if (row["kind"], row["name"]) == ("lipsyncers", "command")]
+    assert "Wav2Lip lacks" in row["state"]

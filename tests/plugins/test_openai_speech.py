@@ -1,0 +1,412 @@
+"""The ``openai-speech`` speaker against a real server on this machine that misbehaves as told."""
+
+import difflib
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import AUSTEN, assert_refused, called
+from llm_server import LLMServer
+from speech_server import RATE, SpeechServer, buzz
+from test_presets import read
+
+from dubkit import (
+    Cue,
+    MissingDependency,
+    Outside,
+    PluginError,
+    SpeaksMany,
+    Track,
+    UsageError,
+    Utterance,
+    Voice,
+    engines,
+    subtitles,
+)
+from dubkit.testing import check_speaker
+from dubkit_plugins.kokoro import Kokoro
+from dubkit_plugins.openai_speech import OpenAISpeech, is_text, sound
+
+KEY = "sk-very-secret-0123456789"
+TEXT = "Good morning, where is the station?"
+KOKORO = ("af_heart", "am_michael", "bf_emma", "ef_dora", "pf_dora", "pm_alex", "zf_xiaoxiao")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("BASE_URL", "API_KEY", "MODEL"):
+        monkeypatch.delenv(f"OPENAI_{name}", raising=False)
+        monkeypatch.delenv(f"OPENAI_SPEECH_{name}", raising=False)
+    monkeypatch.setenv("OPENAI_SPEECH_API_KEY", KEY)
+
+
+def speaker(server, **settings):
+    return OpenAISpeech(base_url=server.url, **{"retries": 1, "timeout": 20.0, **settings})
+
+
+def speak(engine, out: Path, text: str = TEXT, voice: str = "alloy"):
+    engine.speak(text, out, language="en", voice=Voice(voice), seconds=None, seed=1)
+    return read(out)
+
+
+def assert_spoken(made, text: str = TEXT, voice: str = "alloy", slack: float = 0.06) -> None:
+    samples, rate = made
+    wanted = buzz(text, voice)
+    assert len(samples) / rate == pytest.approx(len(wanted) / RATE, abs=slack)
+    assert np.sqrt((samples**2).mean()) == pytest.approx(np.sqrt((wanted**2).mean()), rel=0.1)
+
+
+# ---------------------------------------------------------------- what goes well
+
+
+def test_it_keeps_the_contract():
+    with SpeechServer() as server:
+        check_speaker(speaker(server), language="pt-BR")
+    with SpeechServer(voices=KOKORO, objects=True) as server:
+        check_speaker(speaker(server, parallel=1, format="pcm"), language="en")
+
+
+@pytest.mark.parametrize("claims", ["", "application/json", "audio/mpeg"])
+@pytest.mark.parametrize("form", ["wav", "pcm", "mp3", "flac", "opus", "aac"])
+def test_each_format_whatever_it_is_called(form, claims, tmp_path):
+    with SpeechServer(claims=claims) as server:
+        made = speak(speaker(server, format=form), tmp_path / "out.wav")
+        assert server.spoken[0]["response_format"] == form
+    assert_spoken(made, slack={"aac": 0.15, "mp3": 0.12}.get(form, 0.02))
+
+
+@pytest.mark.parametrize("asked", ["wav", "pcm", "mp3"])
+@pytest.mark.parametrize("comes", ["wav", "mp3", "flac"])
+def test_another_format_than_was_asked_for(asked, comes, tmp_path):
+    with SpeechServer(answers_in=comes) as server:
+        made = speak(speaker(server, format=asked), tmp_path / "out.wav")
+    assert_spoken(made, slack=0.12)
+
+
+def test_a_wav_file_with_a_length_that_is_none(tmp_path):
+    with SpeechServer(streams=True) as server:
+        assert_spoken(speak(speaker(server), tmp_path / "out.wav"))
+
+
+def test_what_is_asked(tmp_path):
+    with SpeechServer() as server:
+        speak(speaker(server), tmp_path / "1.wav", ' A\n"line" {é} \\ ')
+        slow = speaker(server, model="mine", speed=0.5, instructions="Calm.", format="mp3")
+        made = speak(slow, tmp_path / "2.wav", voice="onyx")
+        speak(slow, tmp_path / "3.wav", voice="")
+    first, second, third = server.spoken
+    assert first == {
+        "model": "a-tts", "input": 'A "line" {é} \\', "voice": "alloy", "response_format": "wav"
+    }  # fmt: skip
+    assert second == {
+        "model": "mine", "input": TEXT, "voice": "onyx", "response_format": "mp3",
+        "speed": 0.5, "instructions": "Calm.",
+    }  # fmt: skip
+    assert third["voice"] == "alloy"
+    assert len(made[0]) / made[1] == pytest.approx(2 * 0.07 * len(TEXT), abs=0.12)
+    assert server.keys == [KEY] * len(server.keys)
+
+
+@pytest.mark.parametrize(
+    ("models", "chosen"),
+    [
+        (("gpt-4o", "whisper-1", "tts-1", "tts-1-hd"), "tts-1"),
+        (("whisper-speech-to-text", "voice-en-us-amy-low"), "voice-en-us-amy-low"),
+        (("qwen2.5:7b",), "tts-1"),
+        ((), "tts-1"),
+        (None, "tts-1"),
+    ],
+)
+def test_the_model_is_one_that_speaks(models, chosen, tmp_path, monkeypatch):
+    with SpeechServer(models=models) as server:
+        speak(speaker(server), tmp_path / "out.wav")
+        monkeypatch.setenv("OPENAI_SPEECH_MODEL", "named")
+        speak(speaker(server), tmp_path / "out.wav")
+    assert [body["model"] for body in server.spoken] == [chosen, "named"]
+
+
+# ---------------------------------------------------------------- voices
+
+
+@pytest.mark.parametrize("objects", [True, False])
+def test_the_server_s_own_voices_by_the_language_that_each_speaks(objects):
+    with SpeechServer(voices=KOKORO, objects=objects) as server:
+        engine = speaker(server)
+        assert list(engine.voices("pt")) == ["pf_dora", "pm_alex"]
+        assert list(engine.voices("en-GB")) == ["bf_emma", "af_heart", "am_michael"]
+        assert list(engine.voices("zh-Hans")) == ["zf_xiaoxiao"]
+        assert not engine.voices("de") and not engine.voices("qaa")
+        assert server.paths.count("/v1/audio/voices") == 1
+        assert list(speaker(server, voice_names="pf_dora, af_heart").voices("de")) == [
+            "pf_dora", "af_heart",
+        ]  # fmt: skip
+    with SpeechServer(voices=["Anna", "bm_thing"]) as server:
+        assert list(speaker(server).voices("de")) == ["Anna", "bm_thing"]
+
+
+def test_openai_s_own_voices_are_known_without_asking(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    engine = OpenAISpeech(base_url="https://api.openai.com/v1")
+    assert engine.check() == []
+    assert len(engine.voices("pt")) == 11 and not engine.voices("qaa")
+    assert len(OpenAISpeech(model="tts-1-hd").voices("pt")) == 9
+
+
+def test_a_server_that_only_writes_is_told_before_long_work():
+    with LLMServer() as server, pytest.raises(UsageError, match=r"does not speak \(404"):
+        speaker(server).voices("en")
+    with SpeechServer(speaks=False) as server, pytest.raises(UsageError, match="does not speak"):
+        speaker(server).voices("en")
+    with pytest.raises(MissingDependency, match="no server answers at"):
+        OpenAISpeech(base_url="http://127.0.0.1:9/v1").voices("en")
+    with SpeechServer(key="right") as server, pytest.raises(UsageError, match="refuses the key"):
+        speaker(server).voices("en")
+
+
+# ---------------------------------------------------------------- address and key
+
+
+def test_address_and_key_come_from_the_environment_together(monkeypatch):
+    def where(**settings):
+        engine = OpenAISpeech(**settings)
+        return engine._server.url, engine._server.key
+
+    monkeypatch.delenv("OPENAI_SPEECH_API_KEY")
+    assert "set OPENAI_API_KEY, or OPENAI_SPEECH_BASE_URL" in OpenAISpeech().check()[0]
+    monkeypatch.setenv("OPENAI_API_KEY", "general")
+    assert where() == ("https://api.openai.com/v1", "general")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://one/v1")
+    assert where() == ("http://one/v1", "general")
+    # A key is for one server, and not for another that is asked besides.
+    monkeypatch.setenv("OPENAI_SPEECH_BASE_URL", "http://two/v1")
+    assert where() == ("http://two/v1", "")
+    monkeypatch.setenv("OPENAI_SPEECH_API_KEY", "own")
+    assert where() == ("http://two/v1", "own")
+    assert where(base_url="http://three/v1") == ("http://three/v1", "own")
+    assert "own" not in repr(OpenAISpeech())
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"format": "ogg"}, "wav, pcm, mp3"),
+        ({"speed": 9.0}, "0.25 to 4"),
+        ({"base_url": "localhost:8880"}, "OPENAI_SPEECH_BASE_URL"),
+    ],
+)
+def test_settings_that_are_none(settings, told, tmp_path):
+    engine = OpenAISpeech(**{"base_url": "http://x/v1", **settings})
+    assert told in engine.check()[0]
+    with pytest.raises(UsageError, match=told):
+        speak(engine, tmp_path / "out.wav")
+
+
+def test_what_a_doctor_can_ask():
+    with SpeechServer() as server:
+        engine = speaker(server)
+        assert isinstance(engine, Outside) and engine.presets() == {} and engine.reach() == []
+        server.speaks = False
+        assert "does not speak" in speaker(server).reach()[0]
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ["429 1"], ["429"], ["500", "503 1"], ["hang 3"], ["drip 4"], ["drop"], ["reset"],
+        ["drop-body"], ["html"], ["json"], ["garbage"], ["empty"], ["half"], ["error-200 503"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_goes_wrong_once_is_made_good(script, tmp_path):
+    with SpeechServer(script=script) as server:
+        assert_spoken(speak(speaker(server, timeout=1.5, retries=2), tmp_path / "out.wav"))
+        assert len(server.spoken) == len(script) + 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("429", "takes no more requests"), ("500", "fails .500: told to answer"),
+        ("503 9999", "fails .503"), ("hang 9", "no answer within 1"), ("drip 9", "not complete"),
+        ("drop", "does not answer"), ("drop-body", "does not answer"), ("huge", "more than 64 MB"),
+        ("html", "no sound: it says '<html"), ("json", "no sound: it says .*I cannot speak"),
+        ("garbage", "no sound"), ("empty", "no sound: it is empty"), ("half", "it broke off"),
+        ("filter", "content filter"), ("long", "too long"), ("error-200 500", "Upstream failed"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_always_ends_and_is_told(wrong, told, tmp_path):
+    began = time.monotonic()
+    with (
+        SpeechServer(script=lambda number, body: wrong) as server,
+        pytest.raises(PluginError, match=told),
+    ):
+        speak(speaker(server, timeout=1.0, retries=0), tmp_path / "out.wav")
+    assert time.monotonic() - began < 8
+    assert not (tmp_path / "out.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [("401", "refuses the key"), ("quota", "no credit"), ("418", "418")]
+)
+def test_what_no_retry_can_mend(wrong, told, tmp_path):
+    with SpeechServer(script=lambda number, body: wrong) as server:
+        with pytest.raises(UsageError, match=told):
+            speak(speaker(server), tmp_path / "out.wav")
+        assert len(server.spoken) == 1
+
+
+def test_a_text_that_is_too_long_is_one_line_s_fault(tmp_path):
+    with SpeechServer() as server:
+        with pytest.raises(PluginError, match="too long"):
+            speak(speaker(server), tmp_path / "out.wav", "long " * 900)
+        with pytest.raises(UsageError, match="Voice 'nobody' not found"):
+            speak(speaker(server), tmp_path / "out.wav", voice="nobody")
+
+
+def test_bare_samples_are_no_noise(tmp_path):
+    with (
+        SpeechServer(script=["garbage", "garbage"]) as server,
+        pytest.raises(PluginError, match="it is noise"),
+    ):
+        speak(speaker(server, format="pcm"), tmp_path / "out.wav")
+    body = (9000 * buzz(TEXT, "x")).astype("<i2").tobytes()
+    assert len(sound(body + b"\0", "pcm")[0]) == len(body) // 2
+    with pytest.raises(PluginError, match="it is noise"):
+        sound((9000 * buzz(TEXT, "x")).astype(">i2").tobytes(), "pcm")
+    with pytest.raises(PluginError, match="silent"):
+        sound(bytes(4000), "pcm")
+
+
+def test_what_can_be_read_is_no_sound():
+    assert is_text(b'{"detail": "no"}') and is_text(("é" * 999).encode())
+    assert not is_text(bytes(99)) and not is_text("é".encode("latin-1") + b"abc" * 99)
+
+
+def test_the_key_is_told_to_nobody(tmp_path):
+    with (
+        SpeechServer(key=KEY, script=["tell-key 500", "tell-key 500"]) as server,
+        pytest.raises(PluginError) as failure,
+    ):
+        speak(speaker(server), tmp_path / "out.wav")
+    assert KEY not in failure.value.message + failure.value.hint
+
+
+def test_many_are_asked_for_at_once_and_each_has_its_own_fate(tmp_path):
+    texts = [
+        Utterance(f"This is sentence number {n}.", tmp_path / f"{n}.wav", "en", Voice("alloy"))
+        for n in range(9)
+    ]
+    with SpeechServer(
+        delay=0.2, script=lambda number, body: "filter" if "number 4" in body["input"] else ""
+    ) as server:
+        engine = speaker(server, parallel=3)
+        assert isinstance(engine, SpeaksMany) and engine.at_once == 12
+        began = time.monotonic()
+        faults = engine.speak_all(texts)
+        assert time.monotonic() - began < 9 * 0.2
+        assert server.most == 3
+    assert [bool(fault) for fault in faults] == [n == 4 for n in range(9)]
+    for n in {*range(9)} - {4}:
+        assert_spoken(read(tmp_path / f"{n}.wav"), texts[n].text)
+    assert speaker(server, parallel=1).at_once == 1
+    with SpeechServer(key="right") as server, pytest.raises(UsageError, match="refuses the key"):
+        speaker(server).speak_all(texts)
+
+
+# ---------------------------------------------------------------- the whole command
+
+SPOKEN = (
+    "Nós chegamos ontem à noite.", "Ele não era um homem mau.", "A casa fica perto do rio.",
+)  # fmt: skip
+
+
+@pytest.fixture
+def script_pt(tmp_path):
+    path = tmp_path / "austen.pt.srt"
+    cues = tuple(Cue(9 * k + 0.5, 9 * k + 5.0, text) for k, text in enumerate(SPOKEN))
+    path.write_text(subtitles.render(Track("pt", cues), "srt"))
+    return path
+
+
+def dubbed(script_pt, tmp_path, monkeypatch, server, *options):
+    for name, value in server.env.items():
+        monkeypatch.setenv(name, value)
+    command = (AUSTEN, "--subs-from", script_pt, "--dub", "--speaker", "openai-speech")
+    ran = called(*command, "-o", tmp_path / "out", *options)
+    report = tmp_path / "out/austen.pt.dub.json"
+    return ran, json.loads(report.read_text()) if report.exists() else {}
+
+
+def test_a_dub_by_a_server_that_has_its_bad_moments(script_pt, tmp_path, monkeypatch):
+    with SpeechServer(script=["", "500", "garbage", "half"]) as server:
+        ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
+        assert ran.status == 0, ran.err
+        assert (tmp_path / "out/austen.pt.dubbed.mp4").stat().st_size > 100_000
+        assert report["speaker"] == "openai-speech"
+        assert [line["text"] for line in report["lines"]] == list(SPOKEN)
+        assert [line["voice"] for line in report["lines"]] == ["nova"] * 3
+        for line in report["lines"]:
+            assert line["spoken"] == pytest.approx(0.07 * len(line["text"]), abs=0.2)
+        asked = len(server.spoken)
+        ran, _ = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
+        assert ran.status == 0 and len(server.spoken) == asked
+    assert KEY not in ran.err
+
+
+def test_a_line_that_is_refused_is_told_and_the_others_spoken(script_pt, tmp_path, monkeypatch):
+    with SpeechServer(
+        script=lambda number, body: "filter" if "rio" in body["input"] else ""
+    ) as server:
+        ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
+    assert ran.status == 0 and report["totals"]["spoken"] == 2
+    assert "content filter" in report["lines"][2]["warnings"][0]
+
+
+def test_a_server_without_speech_is_refused_at_once(script_pt, tmp_path, monkeypatch):
+    with SpeechServer(speaks=False) as server:
+        ran, _ = dubbed(script_pt, tmp_path, monkeypatch, server)
+    assert_refused(ran, 2, "does not speak", "OPENAI_SPEECH_BASE_URL")
+
+
+@pytest.mark.slow
+def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
+    """Kokoro behind HTTP, as Kokoro-FastAPI has it, read back by Whisper base."""
+    kokoro = Kokoro()
+    if problems := kokoro.check():
+        pytest.skip(problems[0])
+
+    def said(text: str, voice: str) -> np.ndarray:
+        out = tmp_path / "said.wav"
+        kokoro.speak(text, out, language="pt", voice=Voice(voice), seconds=None, seed=0)
+        samples, rate = read(out)
+        assert rate == RATE
+        return samples
+
+    with SpeechServer(voices=KOKORO, objects=True, speak=said) as server:
+        ran, report = dubbed(
+            script_pt, tmp_path, monkeypatch, server, "-o", "openai-speech.parallel=1"
+        )
+    assert ran.status == 0, ran.err
+    assert {line["voice"] for line in report["lines"]} <= {"pf_dora", "pm_alex"}
+    assert report["totals"]["spoken"] == 3
+    heard = called(tmp_path / "out/austen.pt.dubbed.mp4", "--subs", "--no-video", "--language",
+                   "pt", "-o", tmp_path / "heard", "--format", "txt")  # fmt: skip
+    assert heard.status == 0, heard.err
+    letters = [
+        re.sub(r"\W+", " ", text.lower()) for text in (heard.paths[0].read_text(), " ".join(SPOKEN))
+    ]
+    assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
+
+
+def test_another_server_is_another_voice(monkeypatch):
+    keys = []
+    for url in ("http://one/v1", "http://two/v1"):
+        monkeypatch.setenv("OPENAI_SPEECH_BASE_URL", url)
+        keys.append(json.dumps(engines.identity("speakers", "openai-speech", {})))
+    assert keys[0] != keys[1] and KEY not in keys[0]

@@ -1,0 +1,342 @@
+"""``--clone``, ``--convert``, ``--separate``, ``--one-file``, and lines reworded to fit."""
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+from command import AUSTEN, FAST, TESTS, assert_refused, called
+from data.voices import pitch
+from media_samples import AVC, ffmpeg, frames, packets
+from test_dubbing import GOOD, HUM, LINES, dub, film, report_of  # noqa: F401 - a fixture
+
+from dubkit import Cue, Track, subtitles
+from dubkit.media import probe
+
+VOICES = f"{TESTS}/data/voices.py"
+MIMIC = ("--speaker", f"{VOICES}:Mimic", "--clone")
+OCTAVE = (*HUM, "--convert", f"{VOICES}:Octave")
+YES = ("--i-have-consent",)
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    path = tmp_path / "voices.log"
+    monkeypatch.setenv("VOICES_LOG", str(path))
+
+    def read(what):
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [one[1:] for one in map(json.loads, lines) if one[0] == what]
+
+    return read
+
+
+@pytest.fixture
+def talk(tmp_path):
+    """Eight seconds in which Fast hears a sentence, over a tone of 300 Hz."""
+    video = tmp_path / "talk.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=8", "-f", "lavfi", "-i",
+           "sine=f=300:d=8", *AVC, video)  # fmt: skip
+    return video
+
+
+def heard(path):
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        found = [
+            part.to_ndarray().ravel()
+            for frame in [*container.decode(audio=0), None]
+            for part in resampler.resample(frame)
+        ]
+    return np.concatenate(found) / 32768
+
+
+def strength(path, start, end, low, high):
+    """Of what lies between two pitches, dB."""
+    sound = heard(path)[int(start * 48_000) : int(end * 48_000)]
+    spectrum = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) / len(sound)
+    band = spectrum[int(low * len(sound) / 48_000) : int(high * len(sound) / 48_000)]
+    return 20 * np.log10(np.sqrt(np.sum(band**2)) + 1e-9)
+
+
+# ---------------------------------------------------------------- cloning
+
+
+def test_a_clone_speaks_from_the_speakers_own_clips_and_the_file_says_so(talk, log, tmp_path):
+    ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC, *YES)
+    assert ran.status == 0, ran
+    spoken = log("spoken")
+    assert {(text, language) for _, text, language, _ in spoken} == {
+        ("The quick brown fox jumps, and the lazy dog sleeps.", "en")
+    }
+    assert all(abs(tone - 300) < 3 for *_, tone in spoken)
+    report = json.loads((tmp_path / "talk.es.dub.json").read_text())
+    assert report["imitates"] and report["consent"] and report["generated_speech"] is True
+    assert {line["voice"] for line in report["lines"]} == {"the speaker's own"}
+    with av.open(str(tmp_path / "talk.es.dubbed.mp4")) as container:
+        assert "imitates" in container.metadata["comment"]
+    clip = probe(next((tmp_path / "talk.dubkit/references").glob("*.wav")))
+    assert 3 <= clip.duration <= 10
+
+
+def test_a_files_words_are_not_taken_for_what_the_clip_says(film, log):  # noqa: F811
+    ran = dub(film, *MIMIC, *YES, *FAST)
+    assert ran.status == 0, ran
+    assert all(said.startswith("The quick brown fox") for _, said, *_ in log("spoken"))
+
+
+def test_the_users_word_is_asked_for_once(talk, tmp_path):
+    job = (talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC)
+    assert_refused(called(*job), 2, "permission", "--i-have-consent")
+    assert not (tmp_path / "talk.dubkit/transcript.json").exists()  # before any work
+    assert called(*job, *YES).status == 0
+    assert called(*job).status == 0
+    assert called(*job, "--voice", "x").status == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal of Unix's")
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\n", 2)])
+def test_a_person_at_a_terminal_is_asked(talk, answer, status, tmp_path):
+    terminal, end = pty.openpty()
+    job = (talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dubkit", *map(str, job)], stdin=end, stdout=subprocess.PIPE,
+        stderr=end, env=os.environ | {"PYTHONPATH": str(TESTS), "COLUMNS": "200"},
+    )  # fmt: skip
+    os.write(terminal, answer)
+    os.close(end)
+    told = b""
+    with contextlib.suppress(OSError):  # the end, as Linux tells it
+        while piece := os.read(terminal, 65536):
+            told += piece
+    os.close(terminal)
+    child.communicate(timeout=60)
+    assert child.returncode == status, told
+    assert b"Do you have it?" in told
+
+
+def test_a_speaker_that_imitates_nobody_is_told(talk):
+    ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *HUM, "--clone", *YES)
+    assert_refused(ran, 2, "imitates nobody")
+    ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC[:2], *YES)
+    assert_refused(ran, 2, "--clone")
+    ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, "--clone", *YES)
+    assert_refused(ran, 4, "no speaker that clones", "examples/presets")
+
+
+# ---------------------------------------------------------------- conversion
+
+
+def test_every_line_goes_through_the_converter_once(film, log):  # noqa: F811
+    ran = dub(film, *OCTAVE, *YES, "--voice", "low", *FAST)
+    assert ran.status == 0, ran
+    assert len(log("converted")) == len(LINES)
+    clips = list((film[0].parent / "film.dubkit/dub.es").glob("*.ready.wav"))
+    assert len(clips) == len(LINES) and all(abs(pitch(path) - 300) < 10 for path in clips)
+    assert report_of(film)["converter"] == "Octave"
+    assert dub(film, *OCTAVE, *YES, "--voice", "low", *FAST).status == 0
+    assert len(log("converted")) == len(LINES)
+
+
+def test_the_converters_voice_can_be_named(film, log):  # noqa: F811
+    assert dub(film, *OCTAVE, *YES, "--convert-to", "alto").status == 0
+    assert {tuple(one) for one in log("converted")} == {("alto", 0)}
+    assert report_of(film)["imitates"] == "alto"
+    assert_refused(dub(film, *OCTAVE, *YES, "--convert-to", "Ann=alto"), 2, "no speaker 'Ann'")
+
+
+@pytest.mark.parametrize(("how", "lost"), [("crash", 1), ("short", len(LINES))])
+def test_a_converter_that_fails_leaves_the_line_as_it_was_and_is_told(how, lost, film, log):  # noqa: F811
+    broken = (*OCTAVE, "-o", f"Octave.how={how}", *YES, "--convert-to", "alto")
+    ran = dub(film, *broken)
+    assert ran.status == 0 and f"{lost} of {len(LINES)} lines" in ran.err, ran
+    lines = report_of(film)["lines"]
+    assert sum("converted" in " ".join(line["warnings"]) for line in lines) == lost
+    assert all(line["spoken"] for line in lines)
+    before = len(log("converted"))
+    dub(film, *broken)
+    assert len(log("converted")) == before + lost  # tried again, and only these
+
+
+# ---------------------------------------------------------------- the background
+
+
+def test_a_separated_background_is_kept_and_not_lowered(film, log):  # noqa: F811
+    source = film[0]
+    separated = (*HUM, "--separate", f"{VOICES}:Whistle")
+    ran = dub(film, *separated)
+    assert ran.status == 0, ran
+    out = source.parent / "film.es.dubbed.mp4"
+    # As loud under the speech as where nobody speaks; with --separate left out it is 12 dB lower.
+    under, beside = strength(out, 0.8, 1.4, 950, 1050), strength(out, 23.2, 23.8, 950, 1050)
+    assert under == pytest.approx(beside, abs=1.0)
+    assert len(log("separated")) == 1
+    assert (source.parent / "film.dubkit/background.flac").exists()
+    cues = source.parent / "film.dubkit/cues.es.json"
+    cues.write_text(cues.read_text().replace("?", "!"))
+    assert dub(film, *separated).status == 0 and len(log("separated")) == 1  # kept for edits
+
+
+@pytest.mark.parametrize("how", ["crash", "short"])
+def test_a_separator_that_fails_is_told_and_the_original_lowered(how, film):  # noqa: F811
+    ran = dub(film, *HUM, "--separate", f"{VOICES}:Whistle", "-o", f"Whistle.how={how}")
+    assert ran.status == 0 and "is not taken out of the sound" in ran.err, ran
+    out = film[0].parent / "film.es.dubbed.mp4"
+    low = strength(out, 0.8, 2.6, 950, 1050) - strength(film[0], 0.8, 2.6, 950, 1050)
+    assert -17 < low < -9
+
+
+# ---------------------------------------------------------------- several languages
+
+
+def test_one_file_has_all_languages(film):  # noqa: F811
+    video, srt = film
+    job = (video, "--subs-from", srt, "--to", "es,fr", "--dub", *GOOD, *HUM)
+    ran = called(*job, "--one-file")
+    assert ran.status == 0, ran
+    names = [path.name for path in ran.paths]
+    assert names == ["film.es.srt", "film.fr.srt", "film.dubbed.mp4", "film.es.dub.json",
+                     "film.fr.dub.json"]  # fmt: skip
+    out = probe(ran.paths[2])
+    assert [(s.language, s.default) for s in out.audio] == [
+        ("es", True), ("fr", False), (None, False)
+    ]  # fmt: skip
+    assert [s.language for s in out.subtitles] == ["es", "fr", "en"]
+    source, made = packets(video), packets(ran.paths[2])
+    assert [digest for _, digest in made[0]] == [digest for _, digest in source[0]]
+    ran = called(*job)
+    assert [path.name for path in ran.paths if path.suffix == ".mp4"] == [
+        "film.es.dubbed.mp4", "film.fr.dubbed.mp4"
+    ]  # fmt: skip
+
+
+def test_one_file_of_sound_alone(film, tmp_path):  # noqa: F811
+    sound = tmp_path / "in/alone.wav"
+    ffmpeg("-i", film[0], "-vn", "-c:a", "pcm_s16le", sound)
+    ran = called(sound, "--subs-from", film[1], "--to", "es,fr", "--dub", *GOOD, *HUM, "--one-file")
+    assert ran.status == 0, ran
+    out = next(path for path in ran.paths if path.suffix == ".m4a")
+    assert [stream.language for stream in probe(out).audio] == ["es", "fr"]
+
+
+# ---------------------------------------------------------------- length
+
+
+def wordy(deaf):
+    return ("--translator", f"{TESTS}/data/translators.py:Wordy", "-o", f"Wordy.deaf={deaf}")
+
+
+def test_what_is_too_long_is_said_in_other_words(film):  # noqa: F811
+    video, srt = film
+    job = (video, "--subs-from", srt, "--to", "es", "--dub", *HUM, "-o", "Hum.pace=18")
+    ran = called(*job, *wordy("no"))
+    assert ran.status == 0, ran
+    report = report_of(film)
+    reworded = [line for line in report["lines"] if line["before"]]
+    assert reworded and report["totals"]["reworded"] == len(reworded)
+    for line in reworded:
+        assert len(line["text"]) < len(line["before"][0]) and "drifts" not in line["steps"]
+        assert "reworded" in line["steps"]
+    assert report["spent"]["rewording"]["requests"] >= 1
+    before = (video.parent / "film.es.dubbed.mp4").read_bytes()
+    ran = called(*job, *wordy("no"))
+    assert ran.status == 0 and "nothing was done" in ran.err, ran
+    assert (video.parent / "film.es.dubbed.mp4").read_bytes() == before
+
+
+def test_where_there_are_no_other_words_it_drifts_and_is_told(film):  # noqa: F811
+    video, srt = film
+    job = (video, "--subs-from", srt, "--to", "es", "--dub", *HUM, "-o", "Hum.pace=18")
+    ran = called(*job, *wordy("yes"))
+    assert ran.status == 0, ran
+    assert not any(line["before"] for line in report_of(film)["lines"])
+    assert any("drifts" in line["steps"] for line in report_of(film)["lines"])
+
+
+def test_the_table(film):  # noqa: F811
+    ran = dub(film, *HUM, "-v")
+    assert ran.status == 0
+    assert "line            slot  spoken stretch" in ran.err
+    assert (
+        sum(line.lstrip()[:2] in {f"{n} " for n in range(1, 8)} for line in ran.err.splitlines())
+        == 7
+    )
+
+
+# ---------------------------------------------------------------- mouths
+
+PAINTER = """
+from dataclasses import dataclass
+
+from lipsync_engines import Painter as Paints
+
+from dubkit import LipSyncer
+
+
+@dataclass(frozen=True)
+class Painter(LipSyncer):
+    how: str = ""
+
+    def lipsync(self, video, audio, out, *, progress):
+        if self.how == "crash":
+            raise RuntimeError("no mouth today")
+        Paints(None).lipsync(video, audio, out, progress=progress)
+"""
+
+
+@pytest.fixture
+def portrait(tmp_path):
+    """Four seconds of a face, and a line to say."""
+    folder = tmp_path / "face"
+    folder.mkdir()
+    ffmpeg("-i", AUSTEN, "-t", 4, "-c:v", "libx264", "-c:a", "aac", folder / "face.mp4")
+    lines = (Cue(0.6, 2.6, "Good morning, everybody."),)
+    (folder / "face.en.srt").write_text(subtitles.render(Track("en", lines), "srt"))
+    (folder / "painter.py").write_text(PAINTER)
+    return folder / "face.mp4", folder / "face.en.srt"
+
+
+def test_the_mouth_is_redrawn_in_the_dubbed_video(portrait):
+    video, srt = portrait
+    job = (video, "--subs-from", srt, "--dub", *HUM, "--voice", "low")
+    painter = f"{video.parent / 'painter.py'}:Painter"
+    ran = called(*job, "--lipsync", painter)
+    assert ran.status == 0, ran
+    out = video.parent / "face.en.dubbed.mp4"
+    before, after = frames(video), frames(out)
+    assert [time for time, _ in after] == pytest.approx([time for time, _ in before], abs=0.001)
+    apart = [
+        np.abs(was.astype(float) - now) for (_, was), (_, now) in zip(before, after, strict=True)
+    ]
+    middle = apart[len(apart) // 3]
+    assert middle[:110].mean() < 2 and middle[150:175, 205:245].mean() > 15
+    assert apart[-1].mean() < 2  # nobody speaks there
+    made = probe(out)
+    assert made.duration == pytest.approx(probe(video).duration, abs=0.05)
+    assert len(made.audio) == 2 and len(made.video) == 1
+    report = json.loads((video.parent / "face.en.dub.json").read_text())
+    assert [one["state"] for one in report["lipsync"]] == ["redrawn"]
+    ran = called(*job, "--lipsync", painter)
+    assert "nothing was done" in ran.err, ran
+
+
+def test_a_lip_syncer_that_fails_leaves_the_picture_and_is_asked_again(portrait):
+    video, srt = portrait
+    job = (video, "--subs-from", srt, "--dub", *HUM, "--voice", "low")
+    painter = f"{video.parent / 'painter.py'}:Painter"
+    ran = called(*job, "--lipsync", painter, "-o", "Painter.how=crash")
+    assert ran.status == 0 and "no mouth today" in ran.err, ran
+    out = video.parent / "face.en.dubbed.mp4"
+    assert [digest for _, digest in packets(out)[0]] == [d for _, d in packets(video)[0]]
+    report = json.loads((video.parent / "face.en.dub.json").read_text())
+    assert [one["state"] for one in report["lipsync"]] == ["failed"]
+    ran = called(*job, "--lipsync", painter, "-o", "Painter.how=crash")
+    assert "nothing was done" not in ran.err, ran
+    ran = called(video, "--subs-from", srt, "--to", "es,fr", "--dub", *GOOD, *HUM, "--one-file",
+                 "--lipsync", painter)  # fmt: skip
+    assert_refused(ran, 2, "one picture can speak one language")

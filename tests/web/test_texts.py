@@ -1,0 +1,40 @@
+"""All that the page says is there, in every language, and said somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dubkit import web
+from dubkit.web.texts import TRANSLATIONS, best, texts
+
+FOLDER = Path(web.__file__).parent
+SOURCES = [FOLDER / "page.py", FOLDER / "form.py", *sorted(FOLDER.glob("assets/*.js"))]
+
+
+@pytest.mark.parametrize("language", TRANSLATIONS)
+def test_the_same_texts_with_the_same_values(language):
+    english, other = texts("en"), texts(language)
+    assert list(other) == list(english)
+    for key, text in other.items():
+        assert text.strip()
+        values = re.findall(r"\{\w+\}", english[key])
+        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(values), key
+
+
+def test_every_text_is_used_and_every_used_text_is_there():
+    source = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    named = set(re.findall(r"\b(?:t|i18n)\(\s*\"(\w+)\"", source))
+    assert len(named) > 50 and named <= set(texts("en"))
+    # Those of states and stages are put together.
+    assert [
+        key
+        for key in texts("en")
+        if f'"{key}"' not in source and not key.startswith(("state_", "stage_"))
+    ] == []
+
+
+def test_the_language_of_a_browser():
+    assert [best(tag) for tag in ("pt-BR", "zh-Hant", "ES", "de", "")] == [
+        "pt", "zh", "es", "en", "en"
+    ]  # fmt: skip
