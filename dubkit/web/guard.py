@@ -24,8 +24,8 @@ HEALTH = "/healthz"
 OURS = "/dubkit/"
 API = "/gradio_api/"
 GRADIO = re.compile(
-    r"(info|config|openapi\.json|startup-events|heartbeat/[^/]*|queue/(join|data)|call/.*|cancel"
-    r"|reset|upload|upload_progress|theme\.css|app_id|user|login_check|file=.*)/?"
+    r"(info|config|openapi\.json|startup-events|heartbeat/[^/]*|queue/(join|data)|run/predict|call/.*"
+    r"|cancel|reset|upload|upload_progress|theme\.css|app_id|user|login_check|file=.*)/?"
 )
 """What is open of Gradio's routes under ``/gradio_api/``: not those that fetch addresses, run code
 or keep records of runs, none of which this page needs."""

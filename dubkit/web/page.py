@@ -46,6 +46,7 @@ HEAD = """
 # The page's own script knows which video is there; what the server answers goes back to it.
 ASK = "(video, ...wishes) => [window.dubkit ? window.dubkit.video() : '', ...wishes]"
 ANSWER = "(answer) => { window.dubkit.started(answer); }"
+FAILED = "() => { window.dubkit.failed(); }"
 FILL = """(video, remembered, ...values) => window.dubkit
     ? [window.dubkit.video(), window.dubkit.wanted(), ...values] : ["", "", ...values]"""
 NAMES = json.dumps(list(DEFAULTS))
@@ -184,16 +185,18 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             server.engines()
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        start.click(
-            started, [video, *fields], answer, js=ASK, concurrency_limit=None, **quiet
-        ).then(None, answer, None, js=ANSWER, api_visibility="private")
-        fill.click(known, None, None, concurrency_limit=None, **quiet).then(
-            filled, [video, remembered, *fields], [*made.outputs, made.filled], js=FILL,
-            concurrency_limit=None, **quiet,
-        ).then(None, fields, None, js=FILLED, api_visibility="private")  # fmt: skip
+        # Answered at once, by the request itself: Gradio's queue answers by a stream that it closes
+        # when it is empty, and what is asked just then never has an answer.
+        asked = {**quiet, "queue": False}
+        press = start.click(started, [video, *fields], answer, js=ASK, **asked)
+        press.success(None, answer, None, js=ANSWER, api_visibility="private")
+        press.failure(None, None, None, js=FAILED, api_visibility="private")
+        fill.click(known, None, None, **asked).then(
+            filled, [video, remembered, *fields], [*made.outputs, made.filled], js=FILL, **asked
+        ).then(None, fields, None, js=FILLED, api_visibility="private")
         gr.on(
             [made.fields[name].change for name in RULING], adapted, fields, made.outputs,
-            concurrency_limit=None, trigger_mode="always_last", **quiet,
+            trigger_mode="always_last", **asked,
         )  # fmt: skip
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
         endpoints(server)

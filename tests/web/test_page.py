@@ -56,11 +56,18 @@ class Person:
         self.faults: list[str] = []
         self.page.on("pageerror", lambda fault: self.faults.append(str(fault)))
         self.page.on("request", self._request)
+        self.page.on("response", self._response)
+        # Playwright asks for choosers only once somebody listens, and does not wait for it.
+        self.page.on("filechooser", lambda chooser: None)
         self.load()
 
     def _request(self, request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):
             self.faults.append(f"it asks {request.url}")
+
+    def _response(self, response) -> None:
+        if response.request.method != "GET":  # a test that fails shows them
+            print(response.request.method, response.url, response.status)
 
     def load(self) -> None:
         self.page.goto(self.url)
@@ -158,6 +165,19 @@ def test_what_is_wrong_stands_in_the_page_in_the_commands_words(people, tmp_path
     person.picture("error")
     text = page.locator("body").inner_text()
     assert "Traceback" not in text and str(tmp_path) not in text
+
+
+def test_start_that_fails_says_so(people, srt):
+    person = people()
+    page = person.page
+    person.send(srt)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    page.route("**/gradio_api/run/**", lambda route: route.fulfill(status=500, json={}))
+    page.click("#dubkit-start")
+    expect(page.locator("#dubkit-work [role=alert]").first).to_contain_text("did not work")
+    page.unroute("**/gradio_api/run/**")
+    page.click("#dubkit-start")
+    assert person.state() == "done"
 
 
 def test_start_is_pressed_although_the_form_moves_it_away(people):

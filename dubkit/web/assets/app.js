@@ -46,6 +46,7 @@ window.dubkit = {
       jobs.whole.scrollIntoView({ behavior: "smooth", block: "nearest" });
     }
   },
+  failed: () => error.show({ message: t("failed_generic"), hint: "" }),
   wanted: form.wanted,
   filled: form.filled,
   remember: form.remember,
