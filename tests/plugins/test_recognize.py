@@ -135,17 +135,48 @@ def test_silence_gives_nothing(tokenizer, sound, tmp_path):
     assert all(not h.words and not h.fault for h in run(engine, sound, tmp_path))
 
 
-def test_hard_speech_gets_the_text_before_it(tokenizer, sound, tmp_path):
+@pytest.mark.parametrize(("batch_size", "at_once"), [(2, 1), (10, 2), (30, 3)])
+def test_hard_speech_gets_the_text_before_it(
+    tokenizer, sound, tmp_path, monkeypatch, batch_size, at_once
+):
+    monkeypatch.setattr(recognize, "PROMPT_TOKENS", 6)  # less than any text has
+
     def script(seconds, decoding):
-        name = " Dashwood" if decoding.prompt else " Dash would"
+        name = " Dashwood" if any(decoding.contexts) else " Dash would"
         return name + " it is and so it will be for ever.", -0.3
 
     engine = Scripted(tokenizer, script)
+    engine.batch_size = batch_size
     heard = run(engine, sound, tmp_path)
     assert all(h.text.startswith(" Dashwood it is") for h in heard[1:])
     assert heard[0].text.startswith(" Dash would it is")
-    contexts = [tokenizer.decode(d.prompt) for _, d in engine.calls if d.prompt]
-    assert contexts and all("for ever." in context for context in contexts)
+    careful = [(size, d.contexts) for size, d in engine.calls if d.contexts]
+    for size, contexts in careful:
+        assert size == len(contexts) and len(set(map(len, contexts))) == 1
+        assert all("for ever." in tokenizer.decode(context) for context in contexts if context)
+    assert sum(size for size, _ in careful) == len(heard)
+    assert max(size for size, _ in careful) == at_once
+
+
+def test_side_by_side_each_gets_the_better_text_before_it(tokenizer, sound, tmp_path, monkeypatch):
+    """Two chains of three windows: what was said at second sight is what the next of the chain
+    reads, and what the other chain said at first sight is what the first reads."""
+    monkeypatch.setattr(recognize, "PROMPT_TOKENS", 6)  # those of one text
+
+    def script(seconds, decoding):
+        sight = "second" if decoding.contexts else "first"
+        return f" Number {round(seconds)} at {sight} sight.", -0.3
+
+    engine = Scripted(tokenizer, script)
+    engine.workers, engine.batch_size = 1, 10
+    run(engine, sound, tmp_path)
+    read = [list(map(tokenizer.decode, d.contexts)) for _, d in engine.calls if d.contexts]
+    first, second = (f" Number {{}} at {sight} sight." for sight in ("first", "second"))
+    assert read == [
+        [""], [first.format(6)],
+        [second.format(4), second.format(7)],
+        [second.format(5), second.format(8)],
+    ]  # fmt: skip
 
 
 def test_an_engine_that_fails_ends_the_run(tokenizer, sound, tmp_path):

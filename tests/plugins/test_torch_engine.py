@@ -192,6 +192,18 @@ def test_other_ways_to_decode(
     assert word_errors(text_of(tiny, decoded)) < 0.08
 
 
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_each_window_reads_a_context_of_its_own(
+    beam_size: int, tiny: TorchEngine, windows: list[Samples]
+) -> None:
+    contexts = ((3700, 11, 290), (407, 262, 13))
+    both = Decoding("en", beam_size=beam_size, contexts=contexts)
+    pair = tiny.recognize(windows[:2], both, Clock())
+    for window, context, found in zip(windows[:2], contexts, pair, strict=True):
+        (alone,) = tiny.recognize([window], Decoding("en", context, beam_size), Clock())
+        assert alone.tokens == found.tokens
+
+
 def test_beam_of_one_is_greedy(
     tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
 ) -> None:

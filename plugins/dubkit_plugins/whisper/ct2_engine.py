@@ -87,17 +87,17 @@ class CT2Engine:
         language = decoding.language if self.multilingual else None
         tokenizer = Tokenizer(self.tokenizer, self.multilingual, decoding.task, language)
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        before = [tokenizer.sot_prev, *decoding.prompt] if decoding.prompt else []
+        prompts = [[*before, *start] for before in decoding.before(tokenizer.sot_prev)]
         seconds = max(len(window) for window in windows) / SAMPLE_RATE
         with clock("features"):
             features, frames = self._mel(windows, full_length=decoding.full_length)
         with clock("encoder"):
             encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
         with clock("decoder"):
-            limit = len(before) + len(start) + 40 + int(TOKENS_PER_SECOND * seconds)
+            limit = len(prompts[0]) + 40 + int(TOKENS_PER_SECOND * seconds)
             results = self._model.generate(
                 encoded,
-                [before + start] * len(windows),
+                prompts if decoding.contexts else prompts * len(windows),
                 beam_size=decoding.beam_size,
                 max_length=min(MAX_TOKENS, limit),
                 return_scores=True,

@@ -41,6 +41,14 @@ class Decoding:
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, and what a window that went wrong gets."""
+    contexts: tuple[tuple[int, ...], ...] = ()
+    """Text tokens of what was said before each window, after ``prompt``: one a window, all of one
+    length, at most 223 with it; empty for none."""
+
+    def before(self, start_of_previous: int) -> list[list[int]]:
+        """Tokens that come before the task's: one list for all windows, or one a window."""
+        texts = [[*self.prompt, *context] for context in self.contexts or [()]]
+        return [[start_of_previous, *text] if text else [] for text in texts]
 
 
 @dataclass(frozen=True, slots=True)

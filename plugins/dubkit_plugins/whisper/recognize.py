@@ -244,46 +244,67 @@ def _finish(
     sure = [heard.avg_logprob for heard in before if heard.words]
     sure += [attempt.avg_logprob for attempt in attempts if attempt.words]
     if sure and median(sure) < HARD:
-        history = [heard.text for heard in before[-HISTORY:]]
-        size = -(-len(attempts) // job.engine.workers)
-        chains = [
-            pool.submit(
-                _in_context,
-                job,
-                begun.windows[i : i + size],
-                attempts[i : i + size],
-                history + [attempt.text for attempt in attempts[:i]],
-            )
-            for i in range(0, len(attempts), size)
+        texts = [heard.text for heard in before[-HISTORY:]]
+        texts += [attempt.text for attempt in attempts]
+        chains = _chains(len(attempts), job.engine)
+        share = -(-len(chains) // job.engine.workers)
+        parts = [
+            pool.submit(_in_context, job, begun.windows, attempts, texts, chains[i : i + share])
+            for i in range(0, len(chains), share)
         ]
-        attempts = [attempt for chain in chains for attempt in chain.result()]
+        again = {place: attempt for part in parts for place, attempt in part.result().items()}
+        attempts = [again.get(place, first) for place, first in enumerate(attempts)]
     return [
         Heard(window.start, window.end, *_salvage(attempt), round(first.avg_logprob, 4))
         for window, attempt, first in zip(begun.windows, attempts, firsts, strict=True)
     ]
 
 
+def _chains(count: int, engine: Engine) -> list[range]:
+    """The places of ``count`` windows, cut into runs that are decoded side by side: as many as
+    there are workers, each with so many as take the memory of a batch."""
+    at_once = engine.workers * max(1, engine.batch_size // SAFE_BEAM)
+    size = -(-count // at_once)
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def _in_context(
-    job: _Job, group: Sequence[Window], attempts: Sequence[_Attempt], history: Sequence[str]
-) -> list[_Attempt]:
-    """Decode windows again, one after the other, each with what was said before it in mind.
+    job: _Job,
+    group: Sequence[Window],
+    attempts: Sequence[_Attempt],
+    texts: Sequence[str],
+    chains: Sequence[range],
+) -> dict[int, _Attempt]:
+    """Decode the windows of ``chains`` again, those of each one after the other, with what was
+    said before it in mind; the better attempts by place in ``group``. ``texts`` are those of the
+    windows before the group and of the group's.
 
     That costs as much as all the rest, and spells names alike and picks words by what the talk
     is about; so it is for speech that was hard to understand.
     """
-    texts = list(history)
-    better = []
-    for window, first in zip(group, attempts, strict=True):
-        attempt = first
-        if first.words and first.avg_logprob < EASY:
-            own = job.decoding.prompt
-            context = prompt_tokens(job.engine, "".join(texts[-HISTORY:]), PROMPT_TOKENS - len(own))
-            decoding = replace(job.decoding, prompt=own + context, beam_size=SAFE_BEAM)
-            again = _attempt(job, [window], decoding)[0]
-            if not again.fault or first.fault:
-                attempt = again
-        better.append(attempt)
-        texts.append(attempt.text)
+    offset = len(texts) - len(group)
+    said = [list(texts) for _ in chains]  # each as it is in its own chain
+    better: dict[int, _Attempt] = {}
+    for step in range(max(map(len, chains))):
+        # Only contexts of one length can be read side by side; nearly all are as long as may be.
+        alike: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+        for at, chain in enumerate(chains):
+            if step < len(chain):
+                place = chain[step]
+                first = attempts[place]
+                if first.words and first.avg_logprob < EASY:
+                    before = said[at][: offset + place][-HISTORY:]
+                    most = PROMPT_TOKENS - len(job.decoding.prompt)
+                    context = prompt_tokens(job.engine, "".join(before), most)
+                    alike.setdefault(len(context), []).append((at, place, context))
+        for side_by_side in alike.values():
+            contexts = tuple(context for _, _, context in side_by_side)
+            decoding = replace(job.decoding, contexts=contexts, beam_size=SAFE_BEAM)
+            heard = _attempt(job, [group[place] for _, place, _ in side_by_side], decoding)
+            for (at, place, _), again in zip(side_by_side, heard, strict=True):
+                if not again.fault or attempts[place].fault:
+                    better[place] = again
+                    said[at][offset + place] = again.text
     return better
 
 

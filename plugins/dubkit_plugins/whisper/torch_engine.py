@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from math import ceil
 from pathlib import Path
@@ -63,6 +64,8 @@ MEMORY_SHARE = 0.6
 """Of the free GPU memory that a batch may take; the rest is fragmentation and other programs."""
 ENCODER_COPIES = 16
 """Encoder states alive at once (its widest layer is four of them, in and out of the GELU)."""
+FIRST_SPAN = 64
+"""Tokens that the first recorded step attends over."""
 FIRST_GUESS, LONGEST_GUESS = 5, 20
 """Tokens that a draft runs ahead."""
 DRAFTS = {
@@ -87,7 +90,7 @@ class TorchEngine:
         *,
         draft: WhisperDecoder | None = None,
         batch_size: int = 0,
-        cuda_graphs: bool = False,
+        cuda_graphs: bool = True,
     ) -> None:
         config = model.config
         self.tokenizer = tokenizer
@@ -164,8 +167,8 @@ class TorchEngine:
         if self.multilingual:
             task += [self._token(f"<|{decoding.language}|>"), self._token(f"<|{decoding.task}|>")]
         task.append(self._no_timestamps)
-        before = [self._token("<|startofprev|>"), *decoding.prompt] if decoding.prompt else []
-        start = torch.tensor([before + task], device=self.device)
+        befores = decoding.before(self._token("<|startofprev|>"))
+        start = torch.tensor([before + task for before in befores], device=self.device)
         seconds = max(len(window) for window in windows) / SAMPLE_RATE
         room = SPARE_TOKENS + int(TOKENS_PER_SECOND * seconds)
         capacity = min(MAX_TOKENS, start.shape[1] + room)
@@ -210,7 +213,7 @@ class TorchEngine:
         return (F.linear(states, self._words) + bias).argmax(-1)
 
     def _greedy(self, decoder: Decoder, start: Tensor) -> Tensor:
-        """Tokens of shape (rows, capacity): ``start`` (1, tokens), the text, end tokens."""
+        """Tokens of shape (rows, capacity): ``start`` (1 or rows, tokens), the text, end tokens."""
         rows = decoder.heard.keys[0].shape[0]
         heard = start.new_full((rows, decoder.capacity), self._eot)
         heard[:, : start.shape[1]] = start
@@ -234,26 +237,30 @@ class TorchEngine:
 
     def _greedy_recorded(self, decoder: Decoder, heard: Tensor, last: int) -> Tensor:
         """The same with one step recorded as a CUDA graph: one launch a step instead of
-        hundreds, which is most of the time of a deep decoder. The step attends over the whole
-        capacity, where the mask hides what is still to come, so that every step is alike."""
+        hundreds, which is most of the time of a deep decoder. So that every step is alike it
+        attends over a whole span, where the mask hides what is still to come; once that is full
+        a step over twice as much is recorded."""
         at = torch.tensor([last], device=self.device)
-        places = torch.arange(decoder.capacity, device=self.device)[None]
 
-        def step() -> None:
+        def step(places: Tensor) -> None:
             token = heard.index_select(1, at)
-            states, _ = decoder.read(token, at, decoder.capacity, places <= at, {})
+            states, _ = decoder.read(token, at, len(places), (places <= at)[None], {})
             chosen = self._choose(states, self._allowed).where(token != self._eot, self._eot)
             at.add_(1)
             heard.index_copy_(1, at, chosen)
 
-        advance = step
-        for index in range(last, decoder.capacity - 1):
-            if not bool((heard[:, index] != self._eot).any()):
-                break
-            advance()
-            if index == last:
-                # After one plain step, which warms the libraries up.
-                advance = _record(step, self.device)
+        end = decoder.capacity - 1
+        while last < end:
+            span = min(decoder.capacity, max(FIRST_SPAN, 2 * last))
+            advance: Callable[[], None] = partial(step, torch.arange(span, device=self.device))
+            for index in range(last, min(span, end)):
+                if not bool((heard[:, index] != self._eot).any()):
+                    return heard
+                advance()
+                if index == last:
+                    # After one plain step, which warms the libraries up.
+                    advance = _record(advance, self.device)
+            last = span
         return heard
 
     def _speculate(self, decoder: Decoder, draft: Decoder, start: Tensor) -> Tensor:
@@ -387,7 +394,7 @@ def load(
     dtype: torch.dtype | None = None,
     draft: Path | str | None = None,
     batch_size: int = 0,
-    cuda_graphs: bool = False,
+    cuda_graphs: bool = True,
 ) -> TorchEngine:
     """Load the Whisper checkpoint in ``folder`` (``config.json``, ``tokenizer.json``,
     ``*.safetensors``) in the way of transformers.
