@@ -20,6 +20,9 @@ transformers = pytest.importorskip("transformers")
 from ct2_to_hf import convert  # noqa: E402
 from faster_whisper.audio import decode_audio  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
+from transformers import GenerationConfig  # noqa: E402
+from transformers.generation.utils import GenerationMixin  # noqa: E402
+from transformers.modeling_outputs import BaseModelOutput  # noqa: E402
 from transformers.models.whisper import generation_whisper  # noqa: E402
 
 from dubkit import PluginError, UsageError  # noqa: E402
@@ -204,14 +207,51 @@ def test_each_window_reads_a_context_of_its_own(
         assert alone.tokens == found.tokens
 
 
+def searched(engine: TorchEngine, encoded: torch.Tensor, beams: int) -> list[tuple[int, ...]]:
+    start = torch.tensor([[engine._sot, engine._no_timestamps]])
+    found = engine._beam(engine._decoder(encoded, 100), start, beams)
+    return [tuple(t for t in row if t != engine._eot) for row in found[:, 2:].tolist()]
+
+
 def test_beam_of_one_is_greedy(
     tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
 ) -> None:
-    encoded = tiny._encode(tiny._mel(windows[1:], full_length=False))
+    encoded = tiny._encode(tiny._mel(windows, full_length=False))
+    assert searched(tiny, encoded, 1) == [decoded.tokens for decoded in heard]
+
+
+@pytest.mark.parametrize("beams", [2, 5])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_beam_search_finds_what_transformers_finds(
+    beams: int, noise: float, tiny: TorchEngine, windows: list[Samples]
+) -> None:
+    hiss = np.random.default_rng(1).standard_normal(30 * 16_000).astype(np.float32)
+    noisy = [window + noise * hiss[: len(window)] for window in windows]
+    encoded = tiny._encode(tiny._mel(noisy, full_length=False))
+    config = GenerationConfig(
+        num_beams=beams,
+        do_sample=False,
+        max_length=100,
+        eos_token_id=tiny._eot,
+        pad_token_id=tiny._eot,
+        decoder_start_token_id=tiny._sot,
+        suppress_tokens=[
+            *tiny._allowed.isinf().nonzero().flatten().tolist(),
+            *range(len(tiny._words), tiny._model.config.vocab_size),
+        ],
+        begin_suppress_tokens=tiny._allowed_first.isinf().nonzero().flatten().tolist(),
+    )
     start = torch.tensor([[tiny._sot, tiny._no_timestamps]])
-    found = tiny._beam(encoded, start, 100, beams=1)
-    for row, decoded in zip(found[:, 2:].tolist(), heard[1:], strict=True):
-        assert tuple(token for token in row if token != tiny._eot) == decoded.tokens
+    with torch_engine.quiet():
+        found = GenerationMixin.generate(
+            tiny._model,
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
+            decoder_input_ids=start.expand(len(encoded), -1),
+            generation_config=config,
+        )
+    theirs = [tuple(t for t in row if t != tiny._eot) for row in found[:, 2:].tolist()]
+    with torch.inference_mode():
+        assert searched(tiny, encoded, beams) == theirs
 
 
 def test_a_window_alone_reads_as_in_a_batch(

@@ -23,9 +23,7 @@ import torch
 import transformers
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import GenerationConfig, WhisperForCausalLM, WhisperForConditionalGeneration
-from transformers.generation.utils import GenerationMixin
-from transformers.modeling_outputs import BaseModelOutput
+from transformers import WhisperForCausalLM, WhisperForConditionalGeneration
 from transformers.models.whisper.modeling_whisper import WhisperDecoder
 
 from dubkit import PluginError, UsageError
@@ -41,6 +39,7 @@ from .engine import (
     Samples,
     token_times,
 )
+from .torch_beam import BeamSearch
 from .torch_network import HOP, Decoder, encode, hear, log_mel, mel_filters
 
 T = TypeVar("T")
@@ -179,7 +178,7 @@ class TorchEngine:
         with self._timed(clock, "decoder"):
             decoder = self._decoder(encoded, capacity)
             if decoding.beam_size > 1:
-                heard = self._beam(encoded, start, capacity, decoding.beam_size)
+                heard = self._beam(decoder, start, decoding.beam_size)
             elif self._draft and len(windows) == 1:
                 draft = Decoder(self._draft, hear(self._draft, encoded), capacity)
                 heard = self._speculate(decoder, draft, start)
@@ -237,9 +236,7 @@ class TorchEngine:
 
     def _greedy_recorded(self, decoder: Decoder, heard: Tensor, last: int) -> Tensor:
         """The same with one step recorded as a CUDA graph: one launch a step instead of
-        hundreds, which is most of the time of a deep decoder. So that every step is alike it
-        attends over a whole span, where the mask hides what is still to come; once that is full
-        a step over twice as much is recorded."""
+        hundreds, which is most of the time of a deep decoder."""
         at = torch.tensor([last], device=self.device)
 
         def step(places: Tensor) -> None:
@@ -249,19 +246,36 @@ class TorchEngine:
             at.add_(1)
             heard.index_copy_(1, at, chosen)
 
-        end = decoder.capacity - 1
+        def over(index: int) -> bool:
+            return not bool((heard[:, index] != self._eot).any())
+
+        self._advance(step, over, last, decoder.capacity)
+        return heard
+
+    def _advance(
+        self,
+        step: Callable[[Tensor], None],
+        over: Callable[[int], bool],
+        last: int,
+        capacity: int,
+    ) -> None:
+        """Call ``step`` for each token from number ``last`` on, until ``over`` or the capacity.
+
+        A step gets the places that it attends over, of which a mask hides what is still to come,
+        so that every step is alike and can be recorded; once they are full a step over twice as
+        many is."""
+        end = capacity - 1
         while last < end:
-            span = min(decoder.capacity, max(FIRST_SPAN, 2 * last))
+            span = min(capacity, max(FIRST_SPAN, 2 * last))
             advance: Callable[[], None] = partial(step, torch.arange(span, device=self.device))
             for index in range(last, min(span, end)):
-                if not bool((heard[:, index] != self._eot).any()):
-                    return heard
+                if over(index):
+                    return
                 advance()
-                if index == last:
+                if index == last and self._graphs:
                     # After one plain step, which warms the libraries up.
                     advance = _record(advance, self.device)
             last = span
-        return heard
 
     def _speculate(self, decoder: Decoder, draft: Decoder, start: Tensor) -> Tensor:
         """As :meth:`_greedy` for one window, with a draft that guesses the next few tokens, which
@@ -289,30 +303,18 @@ class TorchEngine:
             draft.length = min(draft.length, heard.shape[1] - 1)
         return heard[:, : decoder.capacity]
 
-    def _beam(self, encoded: Tensor, start: Tensor, capacity: int, beams: int) -> Tensor:
-        """Beam search by transformers, told exactly what :meth:`_greedy` goes by."""
-        banned = self._allowed.isinf().nonzero().flatten().tolist()
-        first_banned = self._allowed_first.isinf().nonzero().flatten().tolist()
-        config_of: Any = GenerationConfig
-        generate: Any = GenerationMixin.generate
-        config = config_of(
-            num_beams=beams,
-            do_sample=False,
-            max_length=capacity,
-            eos_token_id=self._eot,
-            pad_token_id=self._eot,
-            decoder_start_token_id=self._sot,
-            suppress_tokens=[*banned, *range(len(self._words), self._model.config.vocab_size)],
-            begin_suppress_tokens=first_banned,
+    def _beam(self, decoder: Decoder, start: Tensor, beams: int) -> Tensor:
+        rows = decoder.heard.keys[0].shape[0]
+        search = BeamSearch(
+            decoder,
+            start.expand(rows, -1),
+            beams,
+            self._eot,
+            lambda states: F.linear(states, self._words) + self._allowed,
+            lambda states: F.linear(states, self._words) + self._allowed_first,
         )
-        with quiet():
-            sequences: Tensor = generate(
-                self._model,
-                encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
-                decoder_input_ids=start.expand(len(encoded), -1),
-                generation_config=config,
-            )
-        return sequences
+        self._advance(search.step, lambda _: search.over(), start.shape[1], decoder.capacity)
+        return search.best()
 
     def _align(
         self,

@@ -122,6 +122,19 @@ class Decoder:
         kept._keys, kept._values = self._keys[:, rows], self._values[:, rows]
         return kept
 
+    def fork(self, count: int) -> Decoder:
+        """A decoder with ``count`` rows for each, which share what was heard."""
+        forked = object.__new__(Decoder)
+        forked.__dict__.update(self.__dict__)
+        forked._keys = self._keys.repeat_interleave(count, dim=1)
+        forked._values = self._values.repeat_interleave(count, dim=1)
+        return forked
+
+    def follow(self, rows: Tensor, span: int) -> None:
+        """Go on, in each row, from the first ``span`` tokens of the row that ``rows`` names."""
+        for cache in (self._keys, self._values):
+            cache[:, :, :, :span] = cache[:, rows, :, :span]
+
     def __call__(
         self, tokens: Tensor, watch: Mapping[int, Sequence[int]] | None = None
     ) -> tuple[Tensor, list[Tensor]]:
@@ -205,6 +218,13 @@ def _attend(
     values: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Attention and its output projection, of shape (rows, count, width)."""
+    """Attention and its output projection, of shape (rows, count, width). Where there are fewer
+    rows of keys, as many rows of queries, one after the other, share each."""
+    rows, heads, count, size = query.shape
+    shared = keys.shape[0]
+    if shared < rows:
+        query = query.view(shared, -1, heads, count, size).transpose(1, 2).flatten(2, 3)
     mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=1.0)
+    if shared < rows:
+        mixed = mixed.view(shared, heads, -1, count, size).transpose(1, 2).flatten(0, 1)
     return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
