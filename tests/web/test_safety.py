@@ -286,6 +286,27 @@ def test_uploads_through_gradio_are_never_shown_as_pages(page, browser):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+def test_functions_called_by_their_numbers_read_only_what_was_sent(page, browser):
+    """What the form calls is open to whoever has a session, and so is what the API is made of."""
+    (sent,) = browser.post("/gradio_api/upload", files={"files": ("talk.srt", SRT)}).json()
+    functions = browser.get("/config").json()["dependencies"]
+    (subtitle,) = (one["id"] for one in functions if one["api_name"] == "subtitle")
+
+    def call(number: int, place: object, count: int):
+        file = {"path": str(place), "meta": {"_type": "gradio.FileData"}}
+        data = [file, "", {"subs": True}, *[""] * count][:count]
+        asked = {"data": data, "fn_index": number, "session_hash": "somebody"}
+        return browser.post("/gradio_api/run/predict", json=asked)
+
+    assert call(subtitle, sent, 3).status_code == 200
+    for function in functions:
+        for place in ("/etc/passwd", page.data.parent / "secret.srt", page.data / ".lock"):
+            answer = call(function["id"], place, len(function["inputs"]))
+            assert answer.status_code == 500 or not function["inputs"], function["api_name"]
+            for leaked in ("root:x:0", SECRET, KEY, "Traceback", str(page.data)):
+                assert leaked not in answer.text, function["api_name"]
+
+
 @pytest.mark.parametrize(
     "head",
     [
