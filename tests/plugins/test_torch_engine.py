@@ -333,6 +333,10 @@ def test_a_batch_that_does_not_fit_is_halved(
     again = tiny.recognize(windows, ENGLISH, Clock())
     assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in heard]
     assert tiny.batch_size == 1
+    careful = Decoding("en", beam_size=2, contexts=((3700, 11), (407, 262), (290, 13)))
+    for place, decoded in enumerate(tiny.recognize(windows, careful, Clock())):
+        own = Decoding("en", careful.contexts[place], beam_size=2)
+        assert tiny.recognize([windows[place]], own, Clock())[0].tokens == decoded.tokens
     fits = 0
     with pytest.raises(PluginError, match="memory"):
         tiny.recognize(windows, ENGLISH, Clock())

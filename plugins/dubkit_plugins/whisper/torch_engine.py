@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from math import ceil
@@ -42,6 +43,7 @@ from .engine import (
 from .torch_beam import BeamSearch
 from .torch_network import HOP, Decoder, encode, hear, log_mel, mel_filters
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 SILENCE_AFTER = 2.0
@@ -121,7 +123,14 @@ class TorchEngine:
     ) -> list[Decoded]:
         """See :class:`~.engine.Engine`. A batch that does not fit into the memory of the GPU is
         halved, and so are those after it. Raises PluginError when one window does not fit."""
-        return self._halving(windows, lambda part: self._recognize(part, decoding, clock))
+        pairs = list(zip(windows, decoding.contexts or [()] * len(windows), strict=True))
+
+        def work(part: Sequence[tuple[Samples, tuple[int, ...]]]) -> list[Decoded]:
+            contexts = tuple(context for _, context in part) if decoding.contexts else ()
+            sounds = [window for window, _ in part]
+            return self._recognize(sounds, replace(decoding, contexts=contexts), clock)
+
+        return self._halving(pairs, work, rows=decoding.beam_size)
 
     @torch.inference_mode()
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
@@ -141,9 +150,10 @@ class TorchEngine:
         return dict(zip(codes, np.mean(rows, axis=0).tolist(), strict=True))
 
     def _halving(
-        self, windows: Sequence[Samples], work: Callable[[Sequence[Samples]], list[T]]
+        self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int = 1
     ) -> list[T]:
-        """``work`` on the windows, in smaller and smaller batches while memory runs out."""
+        """``work`` on the windows, each of which takes so many ``rows`` of a batch, in smaller and
+        smaller batches while memory runs out."""
         try:
             return work(windows)
         except torch.OutOfMemoryError as failure:
@@ -156,8 +166,9 @@ class TorchEngine:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         half = (len(windows) + 1) // 2
-        self.batch_size = min(self.batch_size, half)
-        return self._halving(windows[:half], work) + self._halving(windows[half:], work)
+        self.batch_size = min(self.batch_size, half * rows)
+        first = self._halving(windows[:half], work, rows)
+        return first + self._halving(windows[half:], work, rows)
 
     def _recognize(
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
