@@ -61,14 +61,17 @@ FOR_TRANSLATING = frozenset("translator tone context bilingual dry_run glossary"
 FOR_DUBBING = frozenset(GROUPS["dubbing"].split())
 
 
-def senseless(values: Mapping[str, Any]) -> set[str]:
-    """The fields that mean nothing beside the others."""
-    to, dub = values["to"], values["dub"]
-    burn = values["burn"] and not dub and len(to) < 2
+def senseless(values: Mapping[str, Any], kind: str = "video") -> set[str]:
+    """The fields that mean nothing beside the others, or for a file of that ``kind``: a ``video``,
+    a ``sound``, or a ``text``."""
+    to, dub = values["to"], values["dub"] and kind != "text"
+    drawn = kind == "video" and not dub and len(to) < 2
+    burn = values["burn"] and drawn
     imitates = values["clone"] or values["convert"]
     makes_sense = {
-        "burn": not dub and len(to) < 2,
-        "video": not burn and not dub,
+        "dub": kind != "text",
+        "burn": drawn,
+        "video": kind == "video" and not burn and not dub,
         "crf": burn,
         "style": burn or "ass" in (values["formats"] or ()),
         "retime": values["subs_from"] or to,
@@ -82,9 +85,9 @@ def senseless(values: Mapping[str, Any]) -> set[str]:
     return without | (set() if to else FOR_TRANSLATING) | (set() if dub else FOR_DUBBING)
 
 
-def wishes_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form says, without what it leaves to the command."""
-    left = senseless(values)
+def wishes_of(values: Mapping[str, Any], kind: str = "video") -> dict[str, Any]:
+    """What the form says of a file of that ``kind``, without what it leaves to the command."""
+    left = senseless(values, kind)
     made = {
         name: value
         for name, value in values.items()

@@ -246,7 +246,8 @@ def updates(
     engines lack (``told`` by :mod:`dubkit.web.describing`); with ``fill`` the files of the video,
     too, and the values, where they are ``wanted``: somebody may have gone on typing since."""
     say = texts.texts(texts.best(language))
-    left = choices.senseless(values)
+    medium = video.kind if video else "video"
+    left = choices.senseless(values, medium)
     changes: dict[str, dict[str, Any]] = {name: {} for name in DEFAULTS}
     notes: list[Any] = []
     for role, kind in ROLES.items():
@@ -261,7 +262,8 @@ def updates(
     clones = [n for n, one in told.get("speakers", {}).items() if one.get("clones")]
     able = values["speaker"] in clones or (values["speaker"] == "auto" and clones)
     changes["clone"] = {"interactive": bool(able or values["clone"] or server.local_plugins)}
-    changes["burn"] = {"interactive": "burn" not in left}
+    drawable = True if medium == "video" else "hidden"
+    changes["burn"] = {"interactive": "burn" not in left, "visible": drawable}
     if fill:
         for name, names in choices.files(video).items():
             titles = [(_track_title(video, one, say), one) for one in names]

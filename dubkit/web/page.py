@@ -142,6 +142,11 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         def values(given: tuple[Any, ...]) -> dict[str, Any]:
             return values_of(dict(zip(DEFAULTS, given, strict=True)))
 
+        def video_of(request: gr.Request, id: str) -> Video | None:
+            with contextlib.suppress(InputError):
+                return session_of(server, request).video(id)
+            return None
+
         def started(request: gr.Request, video: str, *given: Any) -> str:
             """The id of a new job as JSON, or what is wrong, and in which group."""
             wishes: dict[str, Any] = {}
@@ -149,9 +154,9 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 session = session_of(server, request)
                 if not video:
                     return json.dumps({"missing": "video"})
-                wishes = wishes_of(values(given))
-                refuse_early(wishes, server.engines())
                 meant = session.video(video)
+                wishes = wishes_of(values(given), meant.kind)
+                refuse_early(wishes, server.engines())
                 if str(meant.folder) not in server.queue.folders():
                     server.drafts.save_all(meant)
                 job = server.submit(session, meant, wishes)
@@ -167,18 +172,16 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 wanted = json.loads(remembered) if remembered else None
             known = isinstance(wanted, dict)
             now = values_of(wanted) if known else values(given)
-            of: Video | None = None
-            with contextlib.suppress(InputError):
-                of = session_of(server, request).video(id)
             changed = updates(
-                server, made, server.engines(0.0), now, _language(request), of,
+                server, made, server.engines(0.0), now, _language(request), video_of(request, id),
                 fill=True, wanted=known,
             )  # fmt: skip
             return [*changed, secrets.token_hex(4)]
 
-        def adapted(request: gr.Request, *given: Any) -> list[Any]:
+        def adapted(request: gr.Request, id: str, *given: Any) -> list[Any]:
             """The form after one of its values has changed."""
-            return updates(server, made, server.engines(), values(given), _language(request))
+            now, language = values(given), _language(request)
+            return updates(server, made, server.engines(), now, language, video_of(request, id))
 
         def known() -> None:
             """Wait until it is known what engines there are."""
@@ -195,8 +198,8 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             filled, [video, remembered, *fields], [*made.outputs, made.filled], js=FILL, **asked
         ).then(None, fields, None, js=FILLED, api_visibility="private")
         gr.on(
-            [made.fields[name].change for name in RULING], adapted, fields, made.outputs,
-            trigger_mode="always_last", **asked,
+            [made.fields[name].change for name in RULING], adapted, [video, *fields], made.outputs,
+            js=ASK, trigger_mode="always_last", **asked,
         )  # fmt: skip
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
         endpoints(server)

@@ -367,6 +367,11 @@ class Video:
         return str(self.about.get("name", ""))
 
     @property
+    def kind(self) -> str:
+        """``video``, ``sound`` or ``text``."""
+        return str(self.about.get("kind", "video"))
+
+    @property
     def source(self) -> Path:
         """The file itself. Raises InputError when it is gone, or leads out of the root."""
         path = self.folder / self.name

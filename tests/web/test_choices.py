@@ -70,6 +70,17 @@ def test_what_makes_no_sense_is_not_sent_and_the_rest_is(given, kept):
     from_keywords(made)  # nothing that is left is refused
 
 
+@pytest.mark.parametrize(
+    ("kind", "dubbed", "drawn"),
+    [("video", True, True), ("sound", True, False), ("text", False, False)],
+)
+def test_what_a_file_is_decides_too(kind, dubbed, drawn):
+    made = wishes_of(values(to=["pt"], dub=True, voice=["pf_dora"]), kind)
+    assert ("dub" in made) == ("voice" in made) == dubbed
+    assert ("burn" in wishes_of(values(to=["pt"], burn=True), kind)) == drawn
+    assert ("video" in wishes_of(values(video=False), kind)) == drawn
+
+
 def test_wishes_become_the_form_that_made_them():
     given = values(
         to=["pt", "es"], dub=True, voice=["ana"], one_file=True, tone="formal", speakers="2",

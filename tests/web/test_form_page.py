@@ -101,7 +101,7 @@ def srt(tmp_path) -> Path:
 
 
 def test_only_what_makes_sense_is_shown(person, srt):
-    person.sent(srt)
+    person.sent(AUSTEN)
     person.unfold()
     for hidden in ("crf", "style", "retime", "translation-group", "dubbing-group", "look-group"):
         expect(person.field(hidden)).to_be_hidden()
@@ -122,10 +122,17 @@ def test_only_what_makes_sense_is_shown(person, srt):
     person.choose("to", "es")
     expect(person.field("one_file")).to_be_visible()
     person.picture("form-dub")
-
-
-def test_voices_and_engines_are_what_there_is(person, srt):
+    # There is no sound to speak over and no picture to draw on.
     person.sent(srt)
+    for hidden in ("dub", "burn", "video", "dubbing-group"):
+        expect(person.field(hidden)).to_be_hidden()
+    person.choose("to", "fr")
+    expect(person.field("translation-group")).to_be_visible()
+    expect(person.field("dub")).to_be_hidden()
+
+
+def test_voices_and_engines_are_what_there_is(person):
+    person.sent(AUSTEN)
     person.choose("to", "pt")
     person.field("dub").locator("input").check()
     person.unfold("dubbing", "translation")
