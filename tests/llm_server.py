@@ -66,14 +66,12 @@ import hashlib
 import json
 import random
 import re
-import socket
-import struct
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from openai_server import Answering, HangUpServer
 
 Script = Sequence[str | None] | Callable[[int, dict], str | None]
 
@@ -265,17 +263,14 @@ class LLMServer:
     def __enter__(self) -> LLMServer:
         server = self
 
-        class Http(ThreadingHTTPServer):
-            daemon_threads = True
+        class Http(HangUpServer):
             block_on_close = False
 
-            def handle_error(self, request, client_address):
-                error = sys.exc_info()[1]
-                if not isinstance(error, OSError):  # a client that went away
-                    server.errors.append(error)
+            def failed(self, error: BaseException) -> None:
+                server.errors.append(error)
 
         class Handler(_Handler):
-            llm = server
+            llm, stopped = server, server.stopped
 
         self._http = Http(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
@@ -454,14 +449,8 @@ def _glossary(part: dict[str, str]) -> dict[str, str]:
     )
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """One connection."""
-
+class _Handler(Answering):
     llm: LLMServer
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -469,17 +458,17 @@ class _Handler(BaseHTTPRequestHandler):
             models = [{"id": name, "object": "model"} for name in self.llm.models]
             page = self.path.partition("/models/")[2]
             if self._wrong_key():
-                self._error(401, "Incorrect API key provided.", "invalid_api_key")
+                self.error(401, "Incorrect API key provided.", "invalid_api_key")
             elif not self.llm.may_look:
-                self._error(403, "Missing scopes: api.model.read", "missing_scope")
+                self.error(403, "Missing scopes: api.model.read", "missing_scope")
             elif self.path == "/v1/models":
-                self._send(200, {"object": "list", "data": models})
+                self.send(200, {"object": "list", "data": models})
             elif self.llm.pages and page in self.llm.models:
-                self._send(200, {"id": page, "object": "model"})
+                self.send(200, {"id": page, "object": "model"})
             elif self.llm.pages and page:
-                self._error(404, f"The model '{page}' does not exist", "model_not_found")
+                self.error(404, f"The model '{page}' does not exist", "model_not_found")
             else:
-                self._send(404, {"detail": "Not Found"})
+                self.send(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -487,56 +476,30 @@ class _Handler(BaseHTTPRequestHandler):
         with self.llm.begun(self.path, headers, body) as fault:
             self.llm.stopped.wait(self.llm.delay)
             if self._wrong_key():
-                self._error(401, f"Incorrect API key provided: {self._key()}.", "invalid_api_key")
+                self.error(401, f"Incorrect API key provided: {self.key}.", "invalid_api_key")
             elif self.path != "/v1/chat/completions":
-                self._send(404, {"detail": "Not Found"})
+                self.send(404, {"detail": "Not Found"})
             elif self.llm.strict and body["model"] not in self.llm.models:
-                self._error(404, f"The model `{body['model']}` does not exist", "model_not_found")
+                self.error(404, f"The model `{body['model']}` does not exist", "model_not_found")
             elif "response_format" in body and self.llm.schema == "no":
-                self._error(400, "response_format json_schema is not supported", "bad_request")
+                self.error(400, "response_format json_schema is not supported", "bad_request")
             else:
                 self._chat(body, *(fault.split() or [""]))
 
-    def _key(self) -> str:
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
-
     def _wrong_key(self) -> bool:
-        return self.llm.key is not None and self._key() != self.llm.key
+        return self.llm.key is not None and self.key != self.llm.key
 
     # ------------------------------------------------------------ answering
 
     def _chat(self, body: dict, fault: str, value: str = "") -> None:
-        seconds = float(value or 0)
-        if fault == "quota":
-            self._error(429, "You exceeded your current quota.", "insufficient_quota")
-        elif fault == "filter-400":
-            self._error(400, "The prompt triggered the content management policy", "content_filter")
-        elif re.fullmatch(r"\d{3}", fault):
-            headers = {"Retry-After": value} if value else {}
-            self._error(int(fault), f"told to answer {fault}", "scripted", headers)
-        elif fault == "tell-key":
-            self._error(int(value), f"bad luck with {self._key()} today", "scripted")
-        elif fault == "error-200":
-            self._send(200, {"error": {"message": "Upstream failed", "code": int(value)}})
-        elif fault == "hang":
-            self.llm.stopped.wait(seconds)
-            self.close_connection = True
-        elif fault == "drop":
-            self.close_connection = True
-        elif fault == "reset":
-            # Lingering for no time makes the kernel send RST instead of FIN.
-            linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.connection.close()
-            self.close_connection = True
-        elif fault == "html":
-            self._send(200, b"<html><body>It works!</body></html>", "text/html")
-        elif fault == "garbage":
-            self._send(200, random.Random(1).randbytes(2000), "application/json")
+        if self.misbehaves(fault, value):
+            return
+        if fault == "garbage":
+            self.send(200, random.Random(1).randbytes(2000), "application/json")
         elif fault == "stream":
-            self._send(200, b'data: {"rub\n\ndata: bish\n\n: ping\n\n', "text/event-stream")
+            self.send(200, b'data: {"rub\n\ndata: bish\n\n: ping\n\n', "text/event-stream")
         else:
-            self._answer(body, fault, seconds)
+            self._answer(body, fault, float(value or 0))
 
     def _answer(self, body: dict, fault: str, seconds: float) -> None:
         content, ending, refusal = "yes", "stop", None
@@ -545,7 +508,7 @@ class _Handler(BaseHTTPRequestHandler):
             banned = self.llm.banned.lower()
             if banned and any(banned in line["text"].lower() for line in asked["lines"]):
                 if self.llm.banned_as == "400":
-                    self._error(400, "Invalid prompt: flagged by usage policy", "invalid_prompt")
+                    self.error(400, "Invalid prompt: flagged by usage policy", "invalid_prompt")
                     return
                 fault = "filter"
             content = self._content(body, asked, fault)
@@ -581,19 +544,19 @@ class _Handler(BaseHTTPRequestHandler):
         }
         data = json.dumps(answer).encode()
         if fault == "drop-body":
-            self._head(200, len(data), "application/json", {})
+            self.head(200, len(data), "application/json", {})
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
         elif fault == "drip":
             blanks = max(1, round(seconds / 0.05))
-            self._head(200, len(data) + blanks, "application/json", {})
+            self.head(200, len(data) + blanks, "application/json", {})
             for _ in range(blanks):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 self.llm.stopped.wait(0.05)
             self.wfile.write(data)
         else:
-            self._send(200, data, "application/json")
+            self.send(200, data, "application/json")
             self.close_connection = fault == "stale"
 
     def _content(self, body: dict, asked: dict, fault: str) -> str:
@@ -662,28 +625,3 @@ class _Handler(BaseHTTPRequestHandler):
                 value = dict(pairs)
             return json.dumps(value, ensure_ascii=False, indent=1 if fault else None)
         return "\n".join(f"[{name}] {text}" for name, text in [*pairs, ("summary", summary)])
-
-    def _error(
-        self, status: int, message: str, code: str, headers: dict[str, str] | None = None
-    ) -> None:
-        error = {"message": message, "type": "error", "param": None, "code": code}
-        self._send(status, {"error": error}, headers=headers)
-
-    def _send(
-        self,
-        status: int,
-        body: dict | bytes,
-        kind: str = "application/json",
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._head(status, len(data), kind, headers or {})
-        self.wfile.write(data)
-
-    def _head(self, status: int, length: int, kind: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()

@@ -36,16 +36,12 @@ import contextlib
 import io
 import json
 import random
-import re
-import socket
-import struct
-import sys
 import threading
 from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import numpy as np
+from openai_server import Answering, HangUpServer
 
 RATE = 24_000
 CODECS = {
@@ -116,9 +112,8 @@ class SpeechServer:
         self.most = self.now = 0
         self.lock = threading.Lock()
         self.stopped = threading.Event()
-        handler = type("Handler", (_Handler,), {"server_": self})
-        self._server = _Quiet(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        handler = type("Handler", (_Handler,), {"server_": self, "stopped": self.stopped})
+        self._server = HangUpServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
         self.env = {"OPENAI_SPEECH_BASE_URL": self.url, "OPENAI_SPEECH_API_KEY": key or "any"}
@@ -149,26 +144,15 @@ class SpeechServer:
                 self.now -= 1
 
 
-class _Quiet(ThreadingHTTPServer):
-    def handle_error(self, *_: object) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(*_)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     server_: SpeechServer
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def _refused(self) -> bool:
-        key = self.headers.get("authorization", "").removeprefix("Bearer ")
         with self.server_.lock:
             self.server_.paths.append(self.path)
-            self.server_.keys.append(key)
-        if self.server_.key is not None and key != self.server_.key:
-            self._error(401, f"Incorrect API key provided: {key}.", "invalid_api_key")
+            self.server_.keys.append(self.key)
+        if self.server_.key is not None and self.key != self.server_.key:
+            self.error(401, f"Incorrect API key provided: {self.key}.", "invalid_api_key")
             return True
         return False
 
@@ -178,12 +162,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path == "/v1/models" and server.models is not None:
             models = [{"id": name, "object": "model"} for name in server.models]
-            self._send(200, {"object": "list", "data": models})
+            self.send(200, {"object": "list", "data": models})
         elif self.path == "/v1/audio/voices" and server.voices is not None:
             voices = [{"id": v, "name": v} for v in server.voices] if server.objects else None
-            self._send(200, {"voices": voices or list(server.voices)})
+            self.send(200, {"voices": voices or list(server.voices)})
         else:
-            self._send(404, {"detail": "Not Found"})
+            self.send(404, {"detail": "Not Found"})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -191,9 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         if self.path != "/v1/audio/speech" or not server.speaks:
-            return self._send(404, {"detail": "Not Found"})
+            return self.send(404, {"detail": "Not Found"})
         if fault := self._fault_of(body):
-            return self._error(422 if body["input"] else 400, fault, "invalid_request_error")
+            return self.error(422 if body["input"] else 400, fault, "invalid_request_error")
         with server.begun(body) as wrong:
             server.stopped.wait(server.delay)
             self._answer(body, *(wrong.split() or [""]))
@@ -219,47 +203,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict, wrong: str, value: str = "") -> None:
         server = self.server_
-        seconds = float(value or 0)
-        if wrong == "quota":
-            self._error(429, "You exceeded your current quota.", "insufficient_quota")
-        elif wrong == "filter":
-            self._error(400, "The prompt triggered the content management policy", "content_filter")
-        elif wrong == "long":
-            self._error(400, "The input is too long for this model", "string_above_max_length")
-        elif re.fullmatch(r"\d{3}", wrong):
-            headers = {"Retry-After": value} if value else {}
-            self._error(int(wrong), f"told to answer {wrong}", "scripted", headers)
-        elif wrong == "tell-key":
-            key = self.headers.get("authorization", "").removeprefix("Bearer ")
-            self._error(int(value), f"bad luck with {key} today", "scripted")
-        elif wrong == "error-200":
-            self._send(200, {"error": {"message": "Upstream failed", "code": int(value)}})
-        elif wrong == "hang":
-            server.stopped.wait(seconds)
-            self.close_connection = True
-        elif wrong == "drop":
-            self.close_connection = True
-        elif wrong == "reset":
-            linger = struct.pack("ii", 1, 0)  # the kernel then sends RST instead of FIN
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self.connection.close()
-            self.close_connection = True
-        elif wrong == "html":
-            self._send(200, b"<html><body>It works!</body></html>", "text/html")
+        if self.misbehaves("filter-400" if wrong == "filter" else wrong, value):
+            return
+        if wrong == "long":
+            self.error(400, "The input is too long for this model", "string_above_max_length")
         elif wrong == "json":
-            self._send(200, {"text": "I cannot speak.", "é": "ü" * 600}, "audio/wav")
+            self.send(200, {"text": "I cannot speak.", "é": "ü" * 600}, "audio/wav")
         elif wrong == "garbage":
-            self._send(200, random.Random(1).randbytes(50_001), "audio/wav")
+            self.send(200, random.Random(1).randbytes(50_001), "audio/wav")
         elif wrong == "empty":
-            self._send(200, b"", "audio/wav")
+            self.send(200, b"", "audio/wav")
         elif wrong == "huge":
-            self._head(200, 10**9, "audio/wav", {})
+            self.head(200, 10**9, "audio/wav", {})
             with contextlib.suppress(OSError):
                 while not server.stopped.is_set():
                     self.wfile.write(bytes(1_000_000))
             self.close_connection = True
         else:
-            self._speak(body, wrong, seconds)
+            self._speak(body, wrong, float(value or 0))
 
     def _speak(self, body: dict, wrong: str, seconds: float) -> None:
         server = self.server_
@@ -274,42 +235,17 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[:4] + nonsense + data[8 : at + 4] + nonsense + data[at + 8 :]
         kind = server.claims or (CODECS[form][2] if form in CODECS else "audio/pcm")
         if wrong == "half":
-            self._send(200, data[: len(data) // 2], kind)
+            self.send(200, data[: len(data) // 2], kind)
         elif wrong == "drop-body":
-            self._head(200, len(data), kind, {})
+            self.head(200, len(data), kind, {})
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
         elif wrong == "drip":
-            self._head(200, len(data), kind, {})
+            self.head(200, len(data), kind, {})
             pieces = max(1, round(seconds / 0.05))
             for number in range(pieces):
                 part = slice(len(data) * number // pieces, len(data) * (number + 1) // pieces)
                 self.wfile.write(data[part])
                 server.stopped.wait(0.05)
         else:
-            self._send(200, data, kind)
-
-    def _error(
-        self, status: int, message: str, code: str, headers: dict[str, str] | None = None
-    ) -> None:
-        error = {"message": message, "type": "error", "param": None, "code": code}
-        self._send(status, {"error": error}, headers=headers)
-
-    def _send(
-        self,
-        status: int,
-        body: dict | bytes,
-        kind: str = "application/json",
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        data = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        self._head(status, len(data), kind, headers or {})
-        self.wfile.write(data)
-
-    def _head(self, status: int, length: int, kind: str, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
+            self.send(200, data, kind)
