@@ -130,7 +130,13 @@ class TorchEngine:
             sounds = [window for window, _ in part]
             return self._recognize(sounds, replace(decoding, contexts=contexts), clock)
 
-        return self._halving(pairs, work, rows=decoding.beam_size)
+        # Each hypothesis takes a row of the batch.
+        rows = decoding.beam_size
+        heard: list[Decoded] = []
+        while len(heard) < len(pairs):
+            most = max(1, self.batch_size // rows)
+            heard += self._halving(pairs[len(heard) :][:most], work, rows)
+        return heard
 
     @torch.inference_mode()
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
