@@ -284,19 +284,20 @@ def _in_context(
     """
     offset = len(texts) - len(group)
     said = [list(texts) for _ in chains]  # each as it is in its own chain
+    most = PROMPT_TOKENS - len(job.decoding.prompt)
     better: dict[int, _Attempt] = {}
     for step in range(max(map(len, chains))):
+        unsure = [
+            (at, chain[step])
+            for at, chain in enumerate(chains)
+            if step < len(chain) and _unsure(attempts[chain[step]])
+        ]
         # Only contexts of one length can be read side by side; nearly all are as long as may be.
         alike: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
-        for at, chain in enumerate(chains):
-            if step < len(chain):
-                place = chain[step]
-                first = attempts[place]
-                if first.words and first.avg_logprob < EASY:
-                    before = said[at][: offset + place][-HISTORY:]
-                    most = PROMPT_TOKENS - len(job.decoding.prompt)
-                    context = prompt_tokens(job.engine, "".join(before), most)
-                    alike.setdefault(len(context), []).append((at, place, context))
+        for at, place in unsure:
+            before = "".join(said[at][: offset + place][-HISTORY:])
+            context = prompt_tokens(job.engine, before, most)
+            alike.setdefault(len(context), []).append((at, place, context))
         for side_by_side in alike.values():
             contexts = tuple(context for _, _, context in side_by_side)
             decoding = replace(job.decoding, contexts=contexts, beam_size=SAFE_BEAM)
@@ -306,6 +307,11 @@ def _in_context(
                     better[place] = again
                     said[at][offset + place] = again.text
     return better
+
+
+def _unsure(attempt: _Attempt) -> bool:
+    """Whether a window of hard speech is worth another look."""
+    return bool(attempt.words) and attempt.avg_logprob < EASY
 
 
 def _decode(job: _Job, batch: Sequence[Window]) -> list[_Attempt]:

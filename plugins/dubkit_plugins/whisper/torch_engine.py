@@ -130,13 +130,7 @@ class TorchEngine:
             sounds = [window for window, _ in part]
             return self._recognize(sounds, replace(decoding, contexts=contexts), clock)
 
-        # Each hypothesis takes a row of the batch.
-        rows = decoding.beam_size
-        heard: list[Decoded] = []
-        while len(heard) < len(pairs):
-            most = max(1, self.batch_size // rows)
-            heard += self._halving(pairs[len(heard) :][:most], work, rows)
-        return heard
+        return self._in_batches(pairs, work, rows=decoding.beam_size)
 
     @torch.inference_mode()
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
@@ -150,16 +144,23 @@ class TorchEngine:
             table: list[list[float]] = logits.float().softmax(-1).tolist()
             return table
 
-        rows: list[list[float]] = []
-        while len(rows) < len(windows):
-            rows += self._halving(windows[len(rows) :][: self.batch_size], probabilities)
+        rows = self._in_batches(windows, probabilities)
         return dict(zip(codes, np.mean(rows, axis=0).tolist(), strict=True))
 
-    def _halving(
+    def _in_batches(
         self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int = 1
     ) -> list[T]:
-        """``work`` on the windows, each of which takes so many ``rows`` of a batch, in smaller and
-        smaller batches while memory runs out."""
+        """``work`` on the windows, of which each takes so many ``rows`` of a batch."""
+        done: list[T] = []
+        while len(done) < len(windows):
+            most = max(1, self.batch_size // rows)
+            done += self._halving(windows[len(done) :][:most], work, rows)
+        return done
+
+    def _halving(
+        self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int
+    ) -> list[T]:
+        """``work`` on a batch, or on smaller and smaller parts of it while memory runs out."""
         try:
             return work(windows)
         except torch.OutOfMemoryError as failure:
