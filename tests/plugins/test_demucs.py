@@ -3,17 +3,16 @@
 The published weights are on the hub alone; what they make is not tested here.
 """
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_server import hub_with
 from music_samples import RATE, heard, music, speech, write
 
 from dubkit import InputError, MissingDependency, UsageError
@@ -220,43 +219,8 @@ def hub(repo, tmp_path):
     """A hub on this machine that has htdemucs_ft; and what was asked of it."""
     names = ("htdemucs_ft.yaml", "bbbb2222.safetensors", "aaaa1111.safetensors")
     files = {name: (repo / name).read_bytes() for name in names} | {"evil.pkl": b"no"}
-    about, commit, asked = "adefossez/HTDemucs-ft", "0123456789abcdef" * 2 + "01234567", []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            if self.path.startswith(f"/api/models/{about}/tree/"):
-                tree = [{"type": "file", "path": name, "size": len(data), "oid": name}
-                        for name, data in files.items()]  # fmt: skip
-                return self.reply(200, json.dumps(tree).encode())
-            if self.path.startswith(f"/api/models/{about}"):
-                siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
-                body = {"id": about, "sha": commit, "siblings": siblings, "private": False}
-                return self.reply(200, json.dumps(body).encode())
-            if self.path.startswith(f"/{about}/resolve/"):
-                name = self.path.rpartition("/")[2]
-                return self.reply(200, files[name], {"ETag": f'"{name}"', "X-Repo-Commit": commit})
-            return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-
-        do_HEAD = do_GET
-
-        def reply(self, status, data, headers=()):
-            self.send_response(status)
-            for key, value in dict(headers).items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{running.server_port}"
-        yield {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hub")}, asked
-        running.shutdown()
+    with hub_with("adefossez/HTDemucs-ft", files, tmp_path / "hub") as running:
+        yield running
 
 
 CODE = """

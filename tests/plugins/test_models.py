@@ -1,17 +1,16 @@
 """Where weights come from: a folder, the hub's cache, a package checked by its hash, the hub."""
 
-import http.server
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from command import assert_nothing_made, dubkit
+from hub_server import hub_with
 from media_samples import beeps, ffmpeg
 
 from dubkit import InputError, MissingDependency, UsageError
@@ -163,50 +162,11 @@ def test_folders(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
+def hub(tmp_path):
     """A hub on this machine with one model, me/small; and what was asked of it."""
     files = {"config.json": b'{"a": 1}', "model.bin": bytes(300_000), "evil.pkl": b"no"}
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            if self.path.startswith("/api/models/me/small/tree/"):
-                tree = [
-                    {"type": "file", "path": name, "size": len(data), "oid": name}
-                    for name, data in files.items()
-                ]
-                return self.reply(200, json.dumps(tree).encode())
-            if self.path.startswith("/api/models/me/small"):
-                siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
-                body = {"id": "me/small", "modelId": "me/small", "sha": commit,
-                        "siblings": siblings, "private": False, "tags": []}  # fmt: skip
-                return self.reply(200, json.dumps(body).encode())
-            if self.path.startswith("/me/small/resolve/"):
-                name = self.path.rpartition("/")[2]
-                return self.reply(200, files[name], {"ETag": f'"{name}"', "X-Repo-Commit": commit})
-            return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-
-        do_HEAD = do_GET
-
-        def reply(self, status, data, headers=()):
-            self.send_response(status)
-            for key, value in dict(headers).items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(data)
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{running.server_port}"
-        yield {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": url, "HF_HOME": tmp_path / "hub"}, asked
-        running.shutdown()
+    with hub_with("me/small", files, tmp_path / "hub") as running:
+        yield running
 
 
 CODE = """
