@@ -22,8 +22,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dubkit.media import ffmpeg_path, probe
-from dubkit.mixing import loudness
+from dubkit.dub.mix import loudness
+from dubkit.media.probe import ffmpeg_path, probe
 
 CHORD = (261.6, 329.6, 392.0, 523.3)
 BAND = 0.5

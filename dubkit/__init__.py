@@ -7,6 +7,8 @@
 Everything named here is public; plugins import nothing else.
 """
 
+from dubkit.speech.voiceprint import embed_each
+
 from .errors import (
     DubkitError,
     InputError,
@@ -57,7 +59,6 @@ from .types import (
     Voice,
     Word,
 )
-from .voiceprint import embed_each
 
 __version__ = "0.1.0"
 

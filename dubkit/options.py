@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from . import profiles, subtitles
+from dubkit.subtitles.style import parse_style
+
+from . import subtitles
+from .cues import profiles
 from .errors import UsageError
 from .languages import canonical, tag_of
-from .style import parse_style
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """What a BCP-47 tag looks like."""
@@ -49,7 +51,7 @@ class Options:
     style: str = ""
     """Look of burned and ASS subtitles, as ``font=Arial,size=48,color=#ffff00``."""
     profile: str = profiles.DEFAULT
-    """What readable is; see :data:`dubkit.profiles.PROFILES`."""
+    """What readable is; see :data:`dubkit.cues.profiles.PROFILES`."""
     language: str | None = None
     """BCP-47 tag of the speech; None to find out."""
     transcriber: str = "auto"
@@ -91,13 +93,13 @@ class Options:
     speakers: str = ""
     """How many people speak, or ``auto`` to find out; empty to find out where a dub needs it."""
     speakers_from: Path | None = None
-    """A file of who speaks when; see :func:`dubkit.speakers.read`."""
+    """A file of who speaks when; see :func:`dubkit.pipeline.diarize.read`."""
     diarizer: str = "auto"
     """Engine that tells who speaks when."""
     translator: str = "auto"
     """Engine that translates."""
     glossary: Path | None = None
-    """File of terms and their translations; see :func:`dubkit.glossary.read`."""
+    """File of terms and their translations; see :func:`dubkit.translate.glossary.read`."""
     tone: str = ""
     """How a translation should sound."""
     context: str = ""

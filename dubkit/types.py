@@ -244,7 +244,7 @@ class SpokenLine:
     shift: float | None
     """Seconds that it begins later than its slot."""
     steps: tuple[str, ...]
-    """What was done to fit it, in order; see :class:`dubkit.fitting.Fit`."""
+    """What was done to fit it, in order; see :class:`dubkit.dub.fit.Fit`."""
     speaker: str | None
     voice: str
     before: tuple[str, ...]

@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dubkit.media.probe import cannot_write
+
 from .errors import InputError, OutputError
-from .media import cannot_write
 
 log = logging.getLogger("dubkit")
 

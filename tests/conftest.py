@@ -39,7 +39,7 @@ def spleeter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of Spleeter's weights, got by the documented command, and what that said."""
     cache = tmp_path_factory.mktemp("cache")
     ran = subprocess.run(
-        [sys.executable, "-m", "dubkit_plugins.spleeter_weights"],
+        [sys.executable, "-m", "dubkit_plugins.separate.spleeter_weights"],
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
         capture_output=True,
         text=True,

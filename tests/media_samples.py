@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dubkit.media import ffmpeg_path, start_of
+from dubkit.media.probe import ffmpeg_path, start_of
 
 BEEP = 0.1
 """Seconds that a flash and a beep last."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dubkit import media
+from dubkit.media.probe import ffmpeg_path
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 RATE = 48_000
@@ -66,6 +66,6 @@ def write(path: Path, sound: np.ndarray, codec: str = "pcm_s16le", rate: int = R
     """A WAV file, by the ffmpeg program."""
     path.parent.mkdir(parents=True, exist_ok=True)
     given = ["-f", "f32le", "-ar", str(rate), "-ac", str(len(sound)), "-i", "pipe:0"]
-    command = [media.ffmpeg_path(), "-v", "error", *given, "-c:a", codec, "-y", str(path)]
+    command = [ffmpeg_path(), "-v", "error", *given, "-c:a", codec, "-y", str(path)]
     subprocess.run(command, input=sound.T.astype("<f4").tobytes(), check=True)
     return path

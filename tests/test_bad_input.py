@@ -27,7 +27,7 @@ from media_samples import AVC, beeps, ffmpeg, flashes
 from test_media import PLAYLISTS, with_reference
 
 from dubkit import subtitles
-from dubkit.media import probe
+from dubkit.media.probe import probe
 
 
 def wav(path: Path, samples: int) -> Path:

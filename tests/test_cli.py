@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 
 from dubkit import __version__, subtitles
-from dubkit.media import probe
+from dubkit.media.probe import probe
 
 TEXT = """
 And Mister John Dashwood had then leisure to consider how much there might be prudently in his power

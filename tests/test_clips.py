@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from media_samples import ffmpeg
 
-from dubkit import clips
-from dubkit.clips import Clip, measure, prepare, stretcher
+from dubkit.dub import clip as clips
+from dubkit.dub.clip import Clip, measure, prepare, stretcher
 from dubkit.errors import MediaError, MissingDependency, OutputError
-from dubkit.media import ffmpeg_path, pick_audio, probe
-from dubkit.sound import extract_audio
+from dubkit.media.audio import extract_audio
+from dubkit.media.probe import ffmpeg_path, pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 KINDS = ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_mulaw"]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dubkit import phrases, profiles
-from dubkit.cues import TICK, Violation, break_lines, check, from_words, unwrap
+from dubkit.cues import phrases, profiles
+from dubkit.cues.segment import TICK, Violation, break_lines, check, from_words, unwrap
 from dubkit.types import Cue, Track, Word
 
 ENGLISH = (

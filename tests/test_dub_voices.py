@@ -16,7 +16,7 @@ from media_samples import AVC, ffmpeg, frames, packets
 from test_dubbing import GOOD, HUM, LINES, dub, film, report_of  # noqa: F401 - a fixture
 
 from dubkit import Cue, Track, subtitles
-from dubkit.media import probe
+from dubkit.media.probe import probe
 
 VOICES = f"{TESTS}/data/voices.py"
 MIMIC = ("--speaker", f"{VOICES}:Mimic", "--clone")

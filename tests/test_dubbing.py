@@ -21,8 +21,9 @@ from command import (
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 from test_voiceprint import heard
 
-from dubkit import Cue, Track, UsageError, dub_clips, dubbing, mixing, options, subtitles
-from dubkit.media import probe
+from dubkit import Cue, Track, UsageError, options, subtitles
+from dubkit.dub import mix, schedule, speak
+from dubkit.media.probe import probe
 
 GOOD = ("--translator", f"{TESTS}/data/translators.py:Good")
 HUM = ("--speaker", f"{TESTS}/data/speakers.py:Hum")
@@ -204,7 +205,7 @@ def test_redo_leaves_another_line_of_the_same_words(film, log):
     dub(film, *low)
     assert len(log()) == 1  # said three times, spoken once
     dub(film, *low, "--redo", "2")
-    assert [seed for _, _, seed, _ in log()] == [dub_clips.TRIES]
+    assert [seed for _, _, seed, _ in log()] == [speak.TRIES]
     clips = sorted((film[0].parent / "film.dubkit/dub.es").glob("*.ready.wav"))
     assert [clip.name[:4] for clip in clips] == ["0001", "0002", "0003"]
     first, second, third = (clip.name[5:17] for clip in clips)
@@ -314,7 +315,7 @@ def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, film, 
 def test_a_speaker_that_always_fails_ends(film, log):
     ran = dub(film, *BROKEN, "-o", "Broken.how=crash", "-o", "Broken.all=yes")
     assert ran.status == 0 and "7 of 7 lines are not dubbed" in ran.err
-    assert len(log()) <= 5 * dub_clips.TRIES + 2
+    assert len(log()) <= 5 * speak.TRIES + 2
 
 
 def test_a_second_take_may_do(film):
@@ -406,7 +407,7 @@ def test_the_background_is_kept_and_ducked(film):
 
 def test_lines_over_cues_that_show_the_same(film):
     track = Track("es", (Cue(1, 2, "No sé."), Cue(2.1, 3, "No sé."), Cue(5, 6, "Vale.")))
-    found = dubbing.lines(track, track, lambda _: None)
+    found = schedule.lines(track, track, lambda _: None)
     assert [(line.text, line.cues) for line in found] == [("No sé.", (1, 2)), ("Vale.", (3,))]
 
 
@@ -483,7 +484,7 @@ def test_the_main_job_offline(source, tmp_path):
     before, after = packets(source), packets(dubbed)
     assert [digest for _, digest in after[0]] == [digest for _, digest in before[0]]
     assert probe(dubbed).duration == pytest.approx(probe(source).duration, abs=0.04)
-    was, now = mixing.loudness(source), mixing.loudness(dubbed)
+    was, now = mix.loudness(source), mix.loudness(dubbed)
     assert now.integrated == pytest.approx(was.integrated, abs=1.0)
     assert now.true_peak <= -0.9  # as AAC has it; the mix itself is at most -1
     assert spent <= 2.5 * probe(source).duration

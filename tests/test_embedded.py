@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from media_samples import ffmpeg, sample
 
-from dubkit import embedded, subtitles
+from dubkit import subtitles
 from dubkit.errors import InputError, UsageError
-from dubkit.media import probe
+from dubkit.media import subtitle_streams
+from dubkit.media.probe import probe
 from dubkit.types import Cue, Media, SubtitleStream, Track
 
 CUES = (Cue(1, 2, "one\n<i>two</i>"), Cue(3.5, 5, "three & four"))
@@ -46,13 +47,13 @@ def test_a_track_comes_out_as_it_went_in(
     base: Path, tmp_path: Path, name: str, kind: str, codec: str, suffix: str
 ) -> None:
     media = made(base, tmp_path / name, [kind], [codec])
-    stream = embedded.pick(media, "")
-    assert embedded.suffix(stream) == suffix
-    out = embedded.extract(media, stream, tmp_path)
+    stream = subtitle_streams.pick(media, "")
+    assert subtitle_streams.suffix(stream) == suffix
+    out = subtitle_streams.extract(media, stream, tmp_path)
     assert (out.parent, out.suffix) == (tmp_path, suffix)
     assert subtitles.read(out).cues == CUES
     named = tmp_path / "named.part"
-    assert embedded.extract(media, stream, named) == named
+    assert subtitle_streams.extract(media, stream, named) == named
     assert named.read_bytes() == out.read_bytes()
 
 
@@ -63,7 +64,7 @@ def test_times_are_the_players(base: Path, tmp_path: Path, name: str, offset: fl
     """Of the formats whose clock may start anew, as in MPEG streams, NUT is the one with text."""
     late = ["-output_ts_offset", offset, "-avoid_negative_ts", "disabled"]
     media = made(base, tmp_path / name, ["ass"], ["ass"], *late)
-    out = embedded.extract(media, embedded.pick(media, "1"), tmp_path)
+    out = subtitle_streams.extract(media, subtitle_streams.pick(media, "1"), tmp_path)
     # What is before 0 in Matroska is not shown.
     moved = min(0.0, offset)
     for found, cue in zip(subtitles.read(out).cues, CUES, strict=True):
@@ -79,7 +80,7 @@ def test_an_old_code_page_comes_out(base: Path, tmp_path: Path) -> None:
     inputs = ["-i", base, "-i", tmp_path / "old.srt"]
     ffmpeg(*inputs, "-map", 0, "-map", 1, "-c", "copy", tmp_path / "x.mkv")
     media = probe(tmp_path / "x.mkv")
-    out = embedded.extract(media, embedded.pick(media, ""), tmp_path)
+    out = subtitle_streams.extract(media, subtitle_streams.pick(media, ""), tmp_path)
     assert [cue.text for cue in subtitles.read(out).cues] == ["Où est-il allé hier ?"]
 
 
@@ -87,7 +88,7 @@ def test_a_name_that_looks_like_an_option_or_an_address(base: Path, tmp_path: Pa
     media = made(base, tmp_path / "-i it's 50%: [a].mkv", ["srt"], ["srt"])
     folder = tmp_path / "pipe:1 'ü'"
     folder.mkdir()
-    out = embedded.extract(media, media.subtitles[0], folder)
+    out = subtitle_streams.extract(media, media.subtitles[0], folder)
     assert subtitles.read(out).cues == CUES
     assert [path.name for path in folder.iterdir()] == [out.name]
 
@@ -98,17 +99,17 @@ def test_pick(base: Path, tmp_path: Path) -> None:
         "-disposition:s:0", 0, "-disposition:s:1", "default",
     )  # fmt: skip
     first, second, third = media.subtitles
-    assert embedded.pick(media, "") == second
-    assert embedded.pick(media, " 1 ") == first
-    assert embedded.pick(media, "3") == third
+    assert subtitle_streams.pick(media, "") == second
+    assert subtitle_streams.pick(media, " 1 ") == first
+    assert subtitle_streams.pick(media, "3") == third
     for language in ("es", "spa", "ES", "es-419"):
-        assert embedded.pick(media, language) == second
+        assert subtitle_streams.pick(media, language) == second
     for choice in ("0", "4", "it", "9" * 5000, "²"):
         with pytest.raises(UsageError) as caught:
-            embedded.pick(media, choice)
+            subtitle_streams.pick(media, choice)
         assert "2: es, ass" in caught.value.hint
     with pytest.raises(InputError, match="no subtitle tracks"):
-        embedded.pick(probe(base), "")
+        subtitle_streams.pick(probe(base), "")
 
 
 def track(index: int, codec: str, language: str | None, default: bool = False) -> SubtitleStream:
@@ -118,17 +119,17 @@ def track(index: int, codec: str, language: str | None, default: bool = False) -
 def test_pictures_are_passed_over_or_refused(base: Path, tmp_path: Path) -> None:
     pictures, text = track(2, "hdmv_pgs_subtitle", "de", True), track(3, "subrip", "de")
     both = Media(base, "matroska,webm", 6.0, (), (), (pictures, text))
-    assert embedded.pick(both, "") == embedded.pick(both, "de") == text
+    assert subtitle_streams.pick(both, "") == subtitle_streams.pick(both, "de") == text
     with pytest.raises(InputError, match="pictures") as caught:
-        embedded.pick(both, "1")
+        subtitle_streams.pick(both, "1")
     assert "OCR" in caught.value.hint
     with pytest.raises(InputError, match="pictures"):
-        embedded.extract(both, pictures, tmp_path)
+        subtitle_streams.extract(both, pictures, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_track_that_cannot_be_read(base: Path, tmp_path: Path) -> None:
     media = Media(base, "mov,mp4,m4a,3gp,3g2,mj2", 6.0, (), (), (track(7, "mov_text", None),))
     with pytest.raises(InputError, match="track 1"):
-        embedded.extract(media, media.subtitles[0], tmp_path)
+        subtitle_streams.extract(media, media.subtitles[0], tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubkit.fitting import DRIFT, EARLY, GAP, MOST, UTMOST, Slot, fit
+from dubkit.dub.fit import DRIFT, EARLY, GAP, MOST, UTMOST, Slot, fit
 
 
 def one(start, end, seconds, following=None, media=60.0):

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from dubkit import hand_edits, source_text, subtitles, workspace
-from dubkit.hand_edits import Made, carried
+from dubkit import subtitles, workspace
+from dubkit.pipeline import edits
+from dubkit.pipeline.edits import Made, carried
+from dubkit.subtitles import source as source_text
 from dubkit.types import Cue, Track
 
 
@@ -142,7 +144,7 @@ def test_a_step_keeps_edits_again_and_again(tmp_path):
             return ()
 
         with workspace.opened(tmp_path / "w") as work:
-            hand_edits.step(work, path.name, key, make, source=source)
+            edits.step(work, path.name, key, make, source=source)
             return work.warnings
 
     made(ENGLISH, SPANISH, "1")
@@ -167,7 +169,7 @@ def test_a_damaged_memory_leaves_the_edit_beside(tmp_path):
 
     for key, junk in (("1", None), ("2", "{"), ("3", '{"key": "2"}'), ("4", "[]")):
         with workspace.opened(tmp_path / "w") as work:
-            path = hand_edits.step(work, "cues.es.json", key, make, source=ENGLISH)
+            path = edits.step(work, "cues.es.json", key, make, source=ENGLISH)
             assert len(work.warnings) == (key != "1")
         path.write_text(path.read_text().replace("dos", f"MIO{key}"))
         if junk is not None or key == "1":

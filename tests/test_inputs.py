@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from dubkit.inputs import expand
+from dubkit.cli.inputs import expand
 
 
 def make(folder: Path, *names: str) -> None:

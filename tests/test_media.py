@@ -26,8 +26,8 @@ from media_samples import (
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
-from dubkit.media import ffmpeg_path, pick_audio, probe
-from dubkit.sound import extract_audio
+from dubkit.media.audio import extract_audio
+from dubkit.media.probe import ffmpeg_path, pick_audio, probe
 from dubkit.types import AudioStream, Media
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
@@ -152,7 +152,10 @@ def test_file_that_may_not_be_read(tmp_path, base):
 
 
 def test_import_is_cheap():
-    code = "import sys, dubkit.media, dubkit.mux; print({'av', 'imageio_ffmpeg'} & {*sys.modules})"
+    code = (
+        "import sys, dubkit.media.probe, dubkit.media.mux;"
+        " print({'av', 'imageio_ffmpeg'} & {*sys.modules})"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
@@ -453,8 +456,8 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
     jump = "asetpts='PTS+if(gt(T,1),36000/TB,0)'"
     ffmpeg(*beeps(0.5, 1.5, seconds=2), "-af", jump, "-c:a", "pcm_s16le", path)
     code = (
-        "import resource, sys; from pathlib import Path; from dubkit.media import *\n"
-        "from dubkit.sound import *\n"
+        "import resource, sys; from pathlib import Path; from dubkit.media.probe import *\n"
+        "from dubkit.media.audio import *\n"
         "media = probe(Path(sys.argv[1])); out = Path(sys.argv[2])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "extract_audio(media, media.audio[0], out)\n"
@@ -497,9 +500,9 @@ def test_folder_that_is_not_there(tmp_path, base):
 
 def test_full_disk(tmp_path, base):
     code = (
-        "import sys; from pathlib import Path; from dubkit.media import *\n"
-        "from dubkit.sound import *\n"
-        "from dubkit.errors import OutputError; from dubkit import mux\n"
+        "import sys; from pathlib import Path; from dubkit.media.probe import *\n"
+        "from dubkit.media.audio import *\n"
+        "from dubkit.errors import OutputError; from dubkit.media import mux\n"
         "media = probe(Path(sys.argv[1])); disk = Path(sys.argv[2])\n"
         "for write in (lambda: extract_audio(media, media.audio[0], disk / 'out.wav'),\n"
         "              lambda: mux.mux(media, [], disk / 'out.mp4')):\n"

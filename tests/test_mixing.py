@@ -10,12 +10,11 @@ import pytest
 from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, wav_onsets
 from test_clips import burst, write
 
-from dubkit import mixing
-from dubkit.clips import measure, prepare
+from dubkit.dub.clip import measure, prepare
+from dubkit.dub.mix import Loudness, Placed, _limited, _reduction, loudness, mix
 from dubkit.errors import InputError, MediaError, OutputError
-from dubkit.media import ffmpeg_path, pick_audio, probe
-from dubkit.mixing import Placed, loudness, mix
-from dubkit.sound import FULL, extract_audio, wav_header
+from dubkit.media.audio import FULL, extract_audio, wav_header
+from dubkit.media.probe import ffmpeg_path, pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 MEMORY_MB = 200
@@ -254,7 +253,7 @@ def test_no_line_and_no_sound(tmp_path):
     source = tmp_path / "x.mp4"
     ffmpeg(*flashes(3), *AVC[:6], source)
     found = mixed(source, [], tmp_path / "x.wav")
-    assert not read(tmp_path / "x.wav").any() and found.result == mixing.Loudness(-70, -120)
+    assert not read(tmp_path / "x.wav").any() and found.result == Loudness(-70, -120)
 
 
 def test_no_line_leaves_the_original(tmp_path):
@@ -359,9 +358,9 @@ def test_the_limiter_is_the_same_in_blocks_and_keeps_what_is_soft(tmp_path):
     samples[47_990:48_010] = 1.5  # across two blocks
     samples[100_000] = [0.2, -3]
     samples.astype("<f4").tofile(tmp_path / "raw")
-    mixing._limited(tmp_path / "raw", len(samples), tmp_path / "x.wav", 0, -1.2, lambda _: None)
+    _limited(tmp_path / "raw", len(samples), tmp_path / "x.wav", 0, -1.2, lambda _: None)
     made = read(tmp_path / "x.wav")
-    whole = samples * mixing._reduction(samples.astype(np.float32), 10 ** (-1.2 / 20))[:, None]
+    whole = samples * _reduction(samples.astype(np.float32), 10 ** (-1.2 / 20))[:, None]
     assert np.abs(made - whole).max() < 2e-5
     assert by_ffmpeg(tmp_path / "x.wav")[1] <= -1
     assert np.abs(made[60_000:90_000] - samples[60_000:90_000]).max() < 2e-5
@@ -396,8 +395,8 @@ def test_500_lines_in_20_minutes(voice, tmp_path):
     code = (
         "import json, resource, sys, time\n"
         "from pathlib import Path\n"
-        "from dubkit.media import probe\n"
-        "from dubkit.mixing import Placed, mix\n"
+        "from dubkit.media.probe import probe\n"
+        "from dubkit.dub.mix import Placed, mix\n"
         "folder = Path(sys.argv[1])\n"
         "film = probe(folder / 'x.mkv')\n"
         "placed = [Placed(folder / f'{n}.wav', n * 2.4) for n in range(500)]\n"

@@ -24,11 +24,11 @@ from media_samples import (
 )
 
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
-from dubkit.lipsync import film_look
-from dubkit.lipsync import picture as lipsync_picture
-from dubkit.media import pick_audio, probe
-from dubkit.mux import SubtitleFile, burn, missing_glyphs, mux, subtitle_container
-from dubkit.sound import extract_audio
+from dubkit.lipsync import compose as lipsync_picture
+from dubkit.lipsync import encoding
+from dubkit.media.audio import extract_audio
+from dubkit.media.mux import SubtitleFile, burn, missing_glyphs, mux, subtitle_container
+from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 SRT = (
@@ -169,7 +169,7 @@ def test_uneven_frame_rate(suffix, tmp_path, srt):
 def redrawn(media, folder):
     """The film's picture as lip-sync writes it, with no mouth in it redrawn."""
     path = folder / "picture.mp4"
-    lipsync_picture.encode(media, film_look.look_at(media), [], path, lambda *_: None)
+    lipsync_picture.encode(media, encoding.look_at(media), [], path, lambda *_: None)
     return path
 
 
@@ -393,9 +393,9 @@ def test_a_cue_long_after_the_start_costs_no_memory(tmp_path):
     late = tmp_path / "late.srt"
     late.write_text("1\n00:00:50,000 --> 00:00:51,000\nlate\n")
     code = (
-        "import resource, sys; from pathlib import Path; from dubkit.media import *\n"
-        "from dubkit.sound import *\n"
-        "from dubkit.mux import *\n"
+        "import resource, sys; from pathlib import Path; from dubkit.media.probe import *\n"
+        "from dubkit.media.audio import *\n"
+        "from dubkit.media.mux import *\n"
         "mux(probe(Path(sys.argv[1])), [SubtitleFile(Path(sys.argv[2]), 'en', 'x')],\n"
         "    Path(sys.argv[3]))\n"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
@@ -509,9 +509,9 @@ def test_output_is_replaced_only_when_done(base, tmp_path, srt):
 
 def test_interrupt_while_burning_stops_ffmpeg(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from dubkit.media import *\n"
-        "from dubkit.sound import *\n"
-        "from dubkit.mux import *\n"
+        "import sys; from pathlib import Path; from dubkit.media.probe import *\n"
+        "from dubkit.media.audio import *\n"
+        "from dubkit.media.mux import *\n"
         "say = lambda seconds: print('going', flush=True)\n"
         "burn(probe(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), progress=say)\n"
     )

@@ -111,14 +111,14 @@ def test_errors_are_raised_not_printed(options, kind, talk, capsys):
     ],
 )
 def test_auto(parts, device, engine, monkeypatch):
-    from dubkit import auto
+    from dubkit.engines import choose
 
-    monkeypatch.setattr(auto, "has_torch_and_gpu", lambda: "torch" in parts)
+    monkeypatch.setattr(choose, "has_torch_and_gpu", lambda: "torch" in parts)
     options = dubkit.Options(subs=True, device=device)
-    assert auto.transcriber(options).spec == engine
+    assert choose.transcriber(options).spec == engine
     # Settings for the engine that is not chosen are no mistake.
     both = {plugin.name: {"model": "base"} for plugin in engines.plugins("transcribers")}
-    assert auto.transcriber(dubkit.Options(subs=True, settings=both))
+    assert choose.transcriber(dubkit.Options(subs=True, settings=both))
 
 
 def test_a_relative_and_a_moved_input(talk, monkeypatch):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dubkit import profiles
+from dubkit.cues import profiles
 from dubkit.errors import UsageError
 
 

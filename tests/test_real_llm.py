@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dubkit import Line, TranslationRequest, UsageError
-from dubkit_plugins.openai_translator import OpenAITranslator
+from dubkit_plugins.openai_api.translator import OpenAITranslator
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dubkit import Line, TranslationRequest
-from dubkit.replies import faults, tidied
+from dubkit.translate.checks import faults, tidied
 
 ALL = ("glossary", "markup", "length", "fault", "context")
 GOOD = {

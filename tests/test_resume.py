@@ -27,7 +27,7 @@ from command import (
 )
 from media_samples import AVC, beeps, ffmpeg
 
-from dubkit.media import probe
+from dubkit.media.probe import probe
 
 FORMATS = ("--format", "srt,vtt,ass,ttml,json,txt")
 
@@ -85,7 +85,7 @@ def test_killed_around_each_file_that_appears(name, when, talk, tmp_path):
     """A kill right before or after a file gets its name leaves nothing that looks edited."""
     code = f"""
 import os, pathlib, signal, sys
-from dubkit.cli import main
+from dubkit.cli.main import main
 real = pathlib.Path.replace
 def replace(self, target):
     last = pathlib.Path(target).name == {name!r}

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import Cue, Track
-from dubkit.profiles import limits
-from dubkit.sentences import divide, sentences, with_marks_of, without_marks
+from dubkit.cues.profiles import limits
+from dubkit.cues.sentences import divide, sentences, with_marks_of, without_marks
 
 
 def track(*texts, language="en", speakers=None, step=2.0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from media_samples import AVC, SAMPLES, ffmpeg, frames, sample
 
-from dubkit.lipsync import shots
-from dubkit.media import probe
+from dubkit.lipsync import frames as frames_module
+from dubkit.media.probe import probe
 
 
 @pytest.fixture(scope="module")
@@ -15,14 +15,14 @@ def base(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_wanted_spans_are_the_same_frames_whether_sought_or_not(kind, base, tmp_path, monkeypatch):
-    monkeypatch.setattr(shots, "SKIP", 0.5)
+    monkeypatch.setattr(frames_module, "SKIP", 0.5)
     path = SAMPLES[kind](tmp_path, base)
     film = probe(path)
     every = frames(path)
-    assert [time for _, time in shots.pictures(film)] == [time for time, _ in every]
+    assert [time for _, time in frames_module.pictures(film)] == [time for time, _ in every]
     spans = [(1.0, 1.3), (1.3, 1.5), (2.9, 3.2), (5.0, 5.1), (5.9, 99.0)]
     expected = [one for one in every if any(a <= one[0] < b for a, b in spans)]
-    found = list(shots.pictures(film, spans))
+    found = list(frames_module.pictures(film, spans))
     assert [time for _, time in found] == [time for time, _ in expected]
     for (frame, _), (_, luma) in zip(found, expected, strict=True):
         assert np.array_equal(frame.reformat(format="gray").to_ndarray(), luma)
@@ -34,7 +34,7 @@ def test_a_clock_that_starts_anew_goes_on(tmp_path):
     sample(two, *AVC)
     both = tmp_path / "both.ts"
     both.write_bytes(one.read_bytes() + two.read_bytes())
-    times = [time for _, time in shots.pictures(probe(both))]
+    times = [time for _, time in frames_module.pictures(probe(both))]
     assert len(times) == 300
     assert np.diff(times) == pytest.approx(0.04, abs=0.001)
 
@@ -44,8 +44,8 @@ def test_cuts_are_found_and_motion_is_none(tmp_path):
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=2", "-f", "lavfi", "-i",
            "mandelbrot=s=640x360:r=25", "-filter_complex",
            "[1]trim=0:2,setpts=PTS-STARTPTS[b];[0][b]concat", "-c:v", "libx264", path)  # fmt: skip
-    looked = list(shots.looked_through(probe(path)))
+    looked = list(frames_module.looked_through(probe(path)))
     assert [time for _, time, cut in looked if cut] == [2.0]
     assert len(looked) == 100
     small = looked[0][0]
-    assert max(small.width, small.height) <= shots.SIDE
+    assert max(small.width, small.height) <= frames_module.SIDE

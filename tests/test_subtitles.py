@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dubkit import subtitles
-from dubkit.cues import check
+from dubkit.cues.segment import check
 from dubkit.errors import InputError, MissingDependency, UsageError
-from dubkit.style import Style, parse_style
 from dubkit.subtitles import clean, parse, plain, render
+from dubkit.subtitles.style import Style, parse_style
 from dubkit.types import Cue, Track, Word
 
 TIMED = [name for name, format in subtitles.FORMATS.items() if format.parse]

@@ -13,8 +13,8 @@ from ct2_to_hf import convert
 from llm_server import LLMServer
 
 from dubkit import MissingDependency, Voice, engines, testing
-from dubkit.media import pick_audio, probe
-from dubkit.sound import extract_audio
+from dubkit.media.audio import extract_audio
+from dubkit.media.probe import pick_audio, probe
 from dubkit.testing import conforms, findings, samples
 
 RIGHT = r"""
@@ -23,7 +23,7 @@ import array, math, os, random, shutil, socket, subprocess, threading, time, wav
 from dataclasses import dataclass, field
 from pathlib import Path
 from dubkit import *
-from dubkit.media import ffmpeg_path
+from dubkit.media.probe import ffmpeg_path
 
 
 def write(path, rate, samples, channels=1):

@@ -10,7 +10,7 @@ from command import FAST, TESTS, assert_refused, called, contents, dubkit, times
 from media_samples import AVC, ffmpeg, sample
 
 from dubkit import Cue, Track, engines, subtitles
-from dubkit.media import probe
+from dubkit.media.probe import probe
 
 TRANSLATORS = TESTS / "data/translators.py"
 

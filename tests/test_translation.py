@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dubkit import Cue, Track, TranslationReply, Translator, Usage, UsageError, engines
-from dubkit.profiles import limits
-from dubkit.translation import GIVE_UP, Job, estimate, translate
+from dubkit.cues.profiles import limits
+from dubkit.translate.translation import GIVE_UP, Job, estimate, translate
 
 FILE = TESTS / "data/translators.py"
 TEXTS = [

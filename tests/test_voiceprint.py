@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from dubkit import voiceprint as vp
+from dubkit.speech import voiceprint as vp
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(vp.__file__).parent / "data"

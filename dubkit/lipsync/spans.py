@@ -7,9 +7,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from . import face_tracks, faces
-from .face_tracks import Shot
+from . import faces, tracks
 from .faces import Seen
+from .tracks import Shot
 
 MARGIN = 0.2
 """Seconds before and after speech in which the mouth is redrawn, too."""
@@ -86,7 +86,7 @@ def plan(
 
 def _goes_on(one: Span, other: Span) -> bool:
     """Whether a span is of the same face as the one right before it."""
-    now = [face_tracks.place(span.face, other.start).box for span in (one, other)]
+    now = [tracks.place(span.face, other.start).box for span in (one, other)]
     return other.start - one.end < 1e-6 and faces.overlap(*now) > faces.SAME
 
 
@@ -118,13 +118,13 @@ def _spans(
     size: tuple[int, int],
 ) -> list[Span]:
     found = []
-    near = 1.5 / face_tracks.RATE  # it was there before it was first looked for, and after
-    for way in face_tracks.stretches(face_tracks.speaker(shot, piece, speech)):
+    near = 1.5 / tracks.RATE  # it was there before it was first looked for, and after
+    for way in tracks.stretches(tracks.speaker(shot, piece, speech)):
         start, end = max(piece[0], way[0].time - near), min(piece[1], way[-1].time + near)
         if end - start < SHORTEST:
             continue
-        face = face_tracks.smoothed(way)
-        ends = face_tracks.place(face, start), face_tracks.place(face, end)
+        face = tracks.smoothed(way)
+        ends = tracks.place(face, start), tracks.place(face, end)
         window, sent = _window([ends[0], *face, ends[1]], (start, end), size)
         first, last = start <= shot.start + 1e-6, end >= shot.end - 1e-6
         found.append(Span(start, end, face, window, sent, not first, not last))

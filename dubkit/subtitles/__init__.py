@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubkit.errors import InputError, UsageError
-from dubkit.style import Style, parse_style
 from dubkit.subtitles import ass, srt, text, ttml, vtt, whisper_json
 from dubkit.subtitles.encodings import decode
 from dubkit.subtitles.markup import clean, plain
@@ -23,6 +22,8 @@ from dubkit.subtitles.pysrt_bridge import from_pysrt, to_pysrt
 from dubkit.subtitles.setting import NEWLINE, UNKNOWN, Parsed, Setting
 from dubkit.subtitles.text import PARAGRAPH_PAUSE
 from dubkit.types import Track
+
+from .style import Style, parse_style
 
 __all__ = [
     "FORMATS",

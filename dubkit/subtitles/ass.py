@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dubkit.cues.profiles import width as width_of
 from dubkit.errors import InputError, UsageError
 from dubkit.languages import right_to_left
-from dubkit.profiles import width as width_of
-from dubkit.style import Style
 from dubkit.subtitles import ass_like
 from dubkit.subtitles.ass_events import (
     SECTION,
@@ -28,6 +27,8 @@ from dubkit.subtitles.markup import clean, embed, marked, plain
 from dubkit.subtitles.setting import Parsed, Setting
 from dubkit.subtitles.timing import timed
 from dubkit.types import Cue, Track
+
+from .style import Style
 
 # Read
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dubkit import phrases
+from dubkit.cues import phrases
 from dubkit.languages import right_to_left
 from dubkit.subtitles.ass_events import TOKEN, WHOLE_LINES, escaped, spoken, switch
 from dubkit.subtitles.markup import TAG, clean, embed, plain

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from dubkit.style import Style
 from dubkit.types import Cue
+
+from .style import Style
 
 UNKNOWN = "und"
 """The language tag of a file that does not tell its language."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dubkit.cues import unwrap
+from dubkit.cues.segment import unwrap
 from dubkit.subtitles.markup import clean, plain
 from dubkit.subtitles.setting import Setting
 from dubkit.types import Track

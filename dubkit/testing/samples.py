@@ -6,7 +6,8 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dubkit import media, process
+from dubkit.media import process
+from dubkit.media.probe import ffmpeg_path, file_url
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ def _write(path: Path, sound: Sound, rate: int) -> Path:
 def write_given(given: str | Path, path: Path, rate: int, channels: int = 1) -> Path:
     """The sound of somebody's own file, whatever its format, as the core hands it to engines."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    source = media.file_url(Path(given).expanduser())
+    source = file_url(Path(given).expanduser())
     _ffmpeg(["-i", source, "-vn", "-ar", str(rate), "-ac", str(channels), str(path)])
     return path
 
@@ -66,7 +67,7 @@ def write_video(path: Path, seconds: float, rate: float) -> Path:
 
 
 def _ffmpeg(arguments: list[str]) -> None:
-    command = [media.ffmpeg_path(), "-nostdin", "-v", "error", *arguments]
+    command = [ffmpeg_path(), "-nostdin", "-v", "error", *arguments]
     done = process.run(command)
     if done.status:
         raise ValueError(f"the sample cannot be read: {' '.join(done.tail)}")

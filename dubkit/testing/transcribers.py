@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from dubkit.cues.profiles import primary
 from dubkit.options import is_tag
-from dubkit.profiles import primary
 from dubkit.types import Cue, Track, Transcription, Word
 
 from . import samples

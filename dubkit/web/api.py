@@ -20,9 +20,11 @@ from typing import Any
 import anyio
 import gradio as gr
 
-from .. import cues, profiles, subtitles
+from dubkit import subtitles
+from dubkit.cues import profiles, segment
+from dubkit.media.probe import cannot_write
+
 from ..errors import DubkitError, UsageError
-from ..media import cannot_write
 from .jobs import Job
 from .routes import told
 from .server import Server
@@ -157,7 +159,7 @@ def _sent(server: Server, file: str | None) -> Path:
 def _checked(path: Path, profile: str, language: str | None) -> dict[str, Any]:
     profiles.find(profile)
     track = subtitles.read(path, language)
-    found = cues.check(track, profile)
+    found = segment.check(track, profile)
     return {
         "cues": len(track.cues),
         "errors": sum(one.severity == "error" for one in found),

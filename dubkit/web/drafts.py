@@ -17,11 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import report, source_text, subtitles
+from dubkit import subtitles
+from dubkit.media.probe import cannot_write
+from dubkit.pipeline import report
+from dubkit.subtitles import source as source_text
+from dubkit.subtitles.source import format_of
+
 from ..errors import InputError, UsageError
-from ..media import cannot_write
 from ..options import is_tag
-from ..source_text import format_of
 from ..types import Track
 from ..workspace import content_of, key_of
 from . import takes

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dubkit.cues.phrases import spaced
+
 from ..errors import UsageError
-from ..phrases import spaced
 from ..types import Cue, Track, Word
 
 SHORTEST = 0.1

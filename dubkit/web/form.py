@@ -1,8 +1,8 @@
 """The form of the page: what to make, with which engines and settings.
 
 Each component goes by the name of the option that it sets; what they mean together, and how their
-values become wishes, is in :mod:`dubkit.web.choices`. A new option is a component here, a line
-there, its texts in ``texts/``, and its name in :mod:`dubkit.web.order`.
+values become wishes, is in :mod:`dubkit.web.fields`. A new option is a component here, a line
+there, its texts in ``texts/``, and its name in :mod:`dubkit.web.arguments`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Any
 
 import gradio as gr
 
-from .. import engines, languages, profiles, subtitles
+from dubkit import engines, languages, subtitles
+from dubkit.cues import profiles
+
 from ..options import BILINGUAL
-from . import choices, texts
-from .choices import DEFAULTS, ROLES
-from .order import LOCAL_ENGINES
+from . import fields as fields_module
+from . import texts
+from .arguments import LOCAL_ENGINES
+from .fields import DEFAULTS, ROLES
 from .server import Server
 from .store import Video
 
@@ -190,7 +193,7 @@ def _engine(server: Server, made: Form, role: str, i18n: gr.I18n) -> None:
 
     def shown(engine: str, given: str) -> None:
         told = server.engines().get(ROLES[role], {}).get(engine, {})
-        own = choices.settings_of(given).get(engine, {})
+        own = fields_module.settings_of(given).get(engine, {})
         for setting in told.get("settings", ()):
             component = _setting(setting, own.get(setting["name"]))
             component.change(
@@ -209,7 +212,7 @@ def _engine(server: Server, made: Form, role: str, i18n: gr.I18n) -> None:
 
 
 def _setting(setting: Mapping[str, str], value: Any = None) -> Any:
-    """A component for a setting as :mod:`dubkit.web.describing` tells it."""
+    """A component for a setting as :mod:`dubkit.web.catalog` tells it."""
     about: dict[str, Any] = {"label": setting["name"], "info": setting["help"]}
     given = setting["default"] if value is None else str(value)
     if setting["type"] == "bool":
@@ -225,7 +228,7 @@ def _setting(setting: Mapping[str, str], value: Any = None) -> Any:
 
 def _setter(engine: str, name: str) -> Callable[[Any, str], str]:
     def put(value: Any, given: str) -> str:
-        settings = choices.settings_of(given)
+        settings = fields_module.settings_of(given)
         return json.dumps({**settings, engine: {**settings.get(engine, {}), name: value}})
 
     return put
@@ -243,11 +246,11 @@ def updates(
     wanted: bool = False,
 ) -> list[Any]:
     """What changes in the form where its values are these: what is shown, what can be chosen, what
-    engines lack (``told`` by :mod:`dubkit.web.describing`); with ``fill`` the files of the video,
+    engines lack (``told`` by :mod:`dubkit.web.catalog`); with ``fill`` the files of the video,
     too, and the values, where they are ``wanted``: somebody may have gone on typing since."""
     say = texts.texts(texts.best(language))
     medium = video.kind if video else "video"
-    left = choices.senseless(values, medium)
+    left = fields_module.senseless(values, medium)
     changes: dict[str, dict[str, Any]] = {name: {} for name in DEFAULTS}
     notes: list[Any] = []
     for role, kind in ROLES.items():
@@ -257,7 +260,7 @@ def updates(
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
         notes.append(_note(role, lacking, values[role], say, role in left))
-    voices = choices.voices(told, values["speaker"], values["to"])
+    voices = fields_module.voices(told, values["speaker"], values["to"])
     changes["voice"] = {"choices": voices}
     clones = [n for n, one in told.get("speakers", {}).items() if one.get("clones")]
     able = values["speaker"] in clones or (values["speaker"] == "auto" and clones)
@@ -265,7 +268,7 @@ def updates(
     drawable = True if medium == "video" else "hidden"
     changes["burn"] = {"interactive": "burn" not in left, "visible": drawable}
     if fill:
-        for name, names in choices.files(video).items():
+        for name, names in fields_module.files(video).items():
             titles = [(_track_title(video, one, say), one) for one in names]
             changes[name] = {"choices": [(say[FILES[name]], ""), *titles]}
         for name, value in values.items():
@@ -275,7 +278,7 @@ def updates(
     for name in DEFAULTS:
         if name not in ("settings", "burn"):
             changes[name]["visible"] = "hidden" if name in left else True
-    empty = [name for name in HIDING if set(choices.GROUPS[name].split()) <= left]
+    empty = [name for name in HIDING if set(fields_module.GROUPS[name].split()) <= left]
     groups = [gr.update(visible="hidden" if name in empty else True) for name in HIDING]
     return [*(gr.update(**changes[name]) for name in made.fields), *groups, *notes]
 

@@ -33,8 +33,9 @@ try:
 except ImportError:  # Windows: jobs of a server that was killed count as interrupted
     fcntl = None  # type: ignore[assignment]
 
+from dubkit.media.probe import cannot_write
+
 from ..errors import UsageError
-from ..media import cannot_write
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 

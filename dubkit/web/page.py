@@ -28,7 +28,7 @@ from fastapi import FastAPI
 from ..errors import DubkitError, InputError
 from . import texts
 from .api import endpoints, session_of
-from .choices import DEFAULTS, group_about, refuse_early, values_of, wishes_of
+from .fields import DEFAULTS, group_about, refuse_early, values_of, wishes_of
 from .form import form, updates
 from .preview import Previews, add_preview_routes
 from .routes import told

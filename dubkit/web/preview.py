@@ -22,7 +22,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
-from .. import media, process
+from dubkit.media import process
+from dubkit.media.probe import DEMUXERS, ffmpeg_path, file_url, replacing
+
 from ..errors import DubkitError, InputError, UsageError
 from .server import Server, said
 from .store import PROBE_SECONDS, Session, Video
@@ -149,8 +151,8 @@ def _copy(video: Video, source: Path, out: Path, anew: bool, tell: Any) -> None:
         if key == "out_time_us":
             tell(int(value) / 1e6 / duration if duration and value.isdigit() else 0.0)
 
-    with media.replacing(out) as part:
-        argv = [media.ffmpeg_path(), *arguments(about, source, part, most, anew)]
+    with replacing(out) as part:
+        argv = [ffmpeg_path(), *arguments(about, source, part, most, anew)]
         finished = process.run(argv, on_line=line)
         if finished.status:
             last = finished.tail[-1] if finished.tail else f"exit status {finished.status}"
@@ -169,8 +171,8 @@ def arguments(about: Any, source: Path, out: Path, most: int, anew: bool = False
     picture = [one[0] for one in about.get("video", ())][:1]
     sound = [one[0] for one in about.get("audio", ())][:1]
     argv = ["-nostdin", "-v", "error", "-y", "-nostats", "-progress", "pipe:1"]
-    argv += ["-protocol_whitelist", "file", "-format_whitelist", media.DEMUXERS]
-    argv += ["-i", media.file_url(source), "-map", "0:V:0?", "-map", "0:a:0?", "-sn", "-dn"]
+    argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    argv += ["-i", file_url(source), "-map", "0:V:0?", "-map", "0:a:0?", "-sn", "-dn"]
     argv += ["-map_metadata", "-1", "-map_chapters", "-1"]
     if picture and picture[0] in PICTURES and not anew:
         argv += ["-c:v", "copy"]

@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .. import media, source_text, subtitles
+from dubkit import subtitles
+from dubkit.media.probe import probe
+from dubkit.subtitles import source as source_text
+
 from ..errors import DubkitError, InputError
 
 PIXELS = 2**27
@@ -33,7 +36,7 @@ def look(path: Path) -> dict[str, Any]:
             "language": track.language,
             "cues": len(track.cues),
         }
-    found = media.probe(path)
+    found = probe(path)
     for picture in found.video:
         if picture.width * picture.height > PIXELS:
             size = f"{picture.width} × {picture.height}"

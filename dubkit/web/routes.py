@@ -22,9 +22,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from .. import cues, subtitles
+from dubkit import subtitles
+from dubkit.cues import segment
+from dubkit.cues.profiles import DEFAULT
+
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from ..profiles import DEFAULT
 from . import takes, texts, waveform
 from .drafts import languages, version_of
 from .editing import History
@@ -148,7 +150,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.post("/dubkit/jobs")
     async def submit(request: Request) -> Response:
-        """``{"video": id, "wishes": {...}}``, the wishes as :mod:`dubkit.web.order` takes them."""
+        """``{"video": id, "wishes": {...}}``; :mod:`dubkit.web.arguments` says what wishes are."""
         body = await _json(request)
         session = session_of(request)
         video = session.video(str(body.get("video", "")))
@@ -317,7 +319,7 @@ def _cues(server: Server, video: Video, language: str, history: History) -> Resp
             "version": version_of(track),
             "language": track.language,
             "cues": told_cues,
-            "violations": [asdict(one) for one in cues.check(track, profile, rate)],
+            "violations": [asdict(one) for one in segment.check(track, profile, rate)],
             "undo": len(history.past),
             "redo": len(history.future),
             "changed": server.drafts.changed(video, language),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from . import choices, order, store
+from . import arguments, fields, store
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, events, last
 from .store import Session, Store, Video
@@ -59,14 +59,14 @@ class Server:
         self.queue.close()
 
     def engines(self, timeout: float = 60.0) -> Mapping[str, Mapping[str, Any]]:
-        """What :mod:`dubkit.web.describing` tells; waits for it at most that long."""
+        """What :mod:`dubkit.web.catalog` tells; waits for it at most that long."""
         self._described.wait(timeout)
         return self._engines
 
     def submit(self, session: Session, video: Video, wishes: Mapping[str, Any]) -> Job:
         """Have a video worked on. Raises DubkitError kinds as the command does."""
         needed = self.engines() if wishes.get("settings") else {}
-        argv = order.arguments(wishes, video, needed, local_plugins=self.local_plugins)
+        argv = arguments.arguments(wishes, video, needed, local_plugins=self.local_plugins)
         about = {"name": video.name, "wishes": dict(wishes)}
         return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)
 
@@ -95,7 +95,7 @@ class Server:
             "events": [
                 {
                     **_clean(event),
-                    "group": choices.group_about(event["message"], event["hint"], wishes),
+                    "group": fields.group_about(event["message"], event["hint"], wishes),
                 }
                 if event["event"] == "error"
                 else _clean(event)
@@ -128,7 +128,7 @@ class Server:
         return video.result(str(name))
 
     def _describe(self) -> None:
-        argv = [sys.executable, "-m", "dubkit.web.describing"]
+        argv = [sys.executable, "-m", "dubkit.web.catalog"]
         with (
             contextlib.suppress(OSError, ValueError),
             subprocess.Popen(

@@ -31,11 +31,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import process
+from dubkit.cli.inputs import MEDIA_SUFFIXES
+from dubkit.media import process
+from dubkit.media.probe import cannot_write
+from dubkit.subtitles.source import format_of
+
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from ..inputs import MEDIA_SUFFIXES
-from ..media import cannot_write
-from ..source_text import format_of
 from .jobs import JOB, Job
 from .jobs import read as read_job
 

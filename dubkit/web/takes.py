@@ -16,9 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..dub_clips import TRIES
+from dubkit.dub.speak import TRIES
+from dubkit.media.probe import cannot_write
+
 from ..errors import InputError, UsageError
-from ..media import cannot_write
 from ..options import is_tag
 from ..types import Track
 from ..workspace import key_of, write_json

@@ -12,14 +12,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import media, process, sound
+from dubkit.media import audio, process
+from dubkit.media.probe import cannot_write, pick_audio, probe
+
 from ..errors import DubkitError, InputError
-from ..media import cannot_write
 from .store import PART, Video
 
 PEAKS = ".peaks"
 A_SECOND = 50
-FORM = sound.Form(8_000, "mono", "s16", sound.SPEECH.rules)
+FORM = audio.Form(8_000, "mono", "s16", audio.SPEECH.rules)
 SECONDS = 900.0
 """That it may take."""
 
@@ -58,11 +59,11 @@ def measured(path: Path) -> Iterator[bytes]:
     time. Raises InputError when there is none."""
     import numpy as np
 
-    found = media.probe(path)
-    stream = media.pick_audio(found)
+    found = probe(path)
+    stream = pick_audio(found)
     each = FORM.rate // A_SECOND
     left = np.zeros(0, np.int16)
-    for block in sound.samples(found, stream, FORM):
+    for block in audio.samples(found, stream, FORM):
         left = np.concatenate([left, block[:, 0]])
         count = len(left) // each
         if count:

@@ -27,7 +27,7 @@ from dubkit import (
 )
 from dubkit.testing import check_converter, check_speaker
 from dubkit.testing.samples import write_babble
-from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSpeaker
 
 SPEECH = '[speech]\nvoices = ["Ana"]\nlanguages = {en = "en"}\n'
 
@@ -259,7 +259,7 @@ def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Pat
     video, audio = tmp_path / "in.mp4", write_babble(tmp_path / "in.wav", 2.0, 16000)
     source = "testsrc=size=160x120:rate=25"
     ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 50, "-pix_fmt", "yuv420p", video)
-    from dubkit.media import ffmpeg_path
+    from dubkit.media.probe import ffmpeg_path
 
     argv = [
         ffmpeg_path(), "-nostdin", "-v", "error", "-stream_loop", "-1", "-i", "{video}",
@@ -278,7 +278,7 @@ def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Pat
 
 
 def test_a_converter_of_one_line(tmp_path: Path) -> None:
-    from dubkit.media import ffmpeg_path
+    from dubkit.media.probe import ffmpeg_path
 
     argv = [ffmpeg_path(), "-nostdin", "-i", "{audio}", "-af", "volume=0.5", "{out}"]
     engine = CommandConverter(
@@ -451,7 +451,7 @@ def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
     file = speaker(tmp_path, code, "parallel = 3\nretries = 5").preset
     script = (
         "import os, time\nfrom pathlib import Path\nfrom dubkit import Utterance, Voice\n"
-        "from dubkit_plugins.command import CommandSpeaker\n"
+        "from dubkit_plugins.tools.command import CommandSpeaker\n"
         f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "texts = [Utterance('x', folder / f'{n}.wav', 'en', Voice('Ana')) for n in range(9)]\n"
@@ -549,7 +549,7 @@ def test_a_worker_ends_with_us(end: str, tmp_path: Path) -> None:
     note = tmp_path / "pid.txt"
     script = (
         "import sys\nfrom pathlib import Path\nfrom dubkit import Voice\n"
-        "from dubkit_plugins.command import CommandSpeaker\n"
+        "from dubkit_plugins.tools.command import CommandSpeaker\n"
         f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
         "say = lambda text: engine.speak(text, Path(sys.argv[1]), language='en',\n"
         "    voice=Voice(), seconds=None, seed=1)\n"

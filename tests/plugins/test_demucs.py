@@ -26,8 +26,8 @@ from demucs.hf import load_safetensors_model
 from demucs.htdemucs import HTDemucs
 from safetensors.torch import save_file
 
-from dubkit_plugins import demucs_models, separation
-from dubkit_plugins.demucs import Demucs
+from dubkit_plugins.separate import demucs_models, stems
+from dubkit_plugins.separate.demucs import Demucs
 
 SOURCES = ["drums", "bass", "other", "vocals"]
 SMALL = {"channels": 8, "bottom_channels": 32, "t_layers": 1, "t_heads": 2}
@@ -73,12 +73,12 @@ def parted(tmp_path, sound, **settings):
 def by_the_library(path: Path, sound: np.ndarray) -> np.ndarray:
     """The vocals as demucs itself loads the network and applies it, without random shifts."""
     model = load_safetensors_model(path).eval()
-    given = torch.from_numpy(separation.resampled(sound.astype(np.float32), RATE, 44_100))
+    given = torch.from_numpy(stems.resampled(sound.astype(np.float32), RATE, 44_100))
     mean, std = given.mean(), given.mean(0).std() + 1e-8
     with torch.no_grad():
         out = apply_model(model, ((given - mean) / std)[None], shifts=0) * std + mean
     found = out[0, model.sources.index("vocals")].numpy()
-    return separation.fitted(separation.resampled(found, 44_100, RATE), sound.shape[1])
+    return stems.fitted(stems.resampled(found, 44_100, RATE), sound.shape[1])
 
 
 @pytest.mark.parametrize(("model", "file"), [("htdemucs", "aaaa1111"), ("htdemucs_ft", "bbbb2222")])

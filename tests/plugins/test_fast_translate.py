@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dubkit import InputError, Line, TranslationRequest, engines
-from dubkit_plugins import fast_translate
-from dubkit_plugins.fast_translate import MODELS, FastTranslate, translate_line
+from dubkit_plugins.translate import fast_translate
+from dubkit_plugins.translate.fast_translate import MODELS, FastTranslate, translate_line
 
 
 def translated(texts, source="en", target="pt-BR"):

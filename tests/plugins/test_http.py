@@ -30,8 +30,8 @@ from dubkit import (
 )
 from dubkit.testing import check_speaker
 from dubkit.testing.samples import write_babble
-from dubkit_plugins import http_client
-from dubkit_plugins.http_tools import HttpConverter, HttpSpeaker
+from dubkit_plugins.tools import http_client
+from dubkit_plugins.tools.http import HttpConverter, HttpSpeaker
 
 # ---------------------------------------------------------------- the presets
 

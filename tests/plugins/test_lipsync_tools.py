@@ -12,12 +12,12 @@ from media_samples import ffmpeg, frames
 from test_command import preset, program
 from test_presets import engine_of, programs  # noqa: F401 - a fixture: they call ffmpeg by name
 
-from dubkit import lipsync
-from dubkit.media import pick_audio, probe
-from dubkit.mux import SoundFile, mux
-from dubkit.sound import extract_audio
+from dubkit.lipsync import redraw
+from dubkit.media.audio import extract_audio
+from dubkit.media.mux import SoundFile, mux
+from dubkit.media.probe import pick_audio, probe
 from dubkit.testing.samples import write_babble
-from dubkit_plugins.command import CommandLipSyncer
+from dubkit_plugins.tools.command import CommandLipSyncer
 
 AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
 TALK = Path(__file__).parents[3] / "shared/media/talk_en.mp4"
@@ -39,7 +39,7 @@ def known(tmp_path_factory):
 def redrawn(path, folder, engine, speech, name):
     sound = write_babble(folder / "sound.wav", probe(path).duration, 48000, channels=2)
     (folder / "out.mp4").unlink(missing_ok=True)
-    told = lipsync.redraw(
+    told = redraw.redraw(
         probe(path),
         sound,
         folder / "out.mp4",

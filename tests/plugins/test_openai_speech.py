@@ -27,8 +27,8 @@ from dubkit import (
     subtitles,
 )
 from dubkit.testing import check_speaker
-from dubkit_plugins.kokoro import Kokoro
-from dubkit_plugins.openai_speech import OpenAISpeech, is_text, sound
+from dubkit_plugins.kokoro.engine import Kokoro
+from dubkit_plugins.openai_api.speech import OpenAISpeech, is_text, sound
 
 KEY = "sk-very-secret-0123456789"
 TEXT = "Good morning, where is the station?"

@@ -24,8 +24,8 @@ from dubkit import (
     TranslationRequest,
     UsageError,
 )
-from dubkit_plugins import openai_prompt as prompts
-from dubkit_plugins.openai_translator import OpenAITranslator
+from dubkit_plugins.openai_api import prompt as prompts
+from dubkit_plugins.openai_api.translator import OpenAITranslator
 
 KEY = "sk-very-secret-0123456789"
 ENGLISH = [*SENTENCES][:5]

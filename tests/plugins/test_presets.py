@@ -13,12 +13,12 @@ import pytest
 from media_samples import ffmpeg, frames
 
 from dubkit import PluginError, Reference, UsageError, Voice
-from dubkit.media import ffmpeg_path
+from dubkit.media.probe import ffmpeg_path
 from dubkit.testing import check_converter, check_lipsyncer, check_speaker
 from dubkit.testing.samples import write_babble
-from dubkit_plugins import presets
-from dubkit_plugins.command import CommandConverter, CommandLipSyncer, CommandSpeaker
-from dubkit_plugins.http_tools import HttpSpeaker
+from dubkit_plugins.tools import presets
+from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+from dubkit_plugins.tools.http import HttpSpeaker
 
 PRESETS = Path(__file__).parents[2] / "examples/presets"
 TOOLS = Path(__file__).parents[1] / "data/tools"

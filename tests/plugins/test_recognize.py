@@ -11,8 +11,9 @@ import tokenizers
 from command import AUSTEN
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from dubkit import UsageError, media
-from dubkit.sound import extract_audio
+from dubkit import UsageError
+from dubkit.media.audio import extract_audio
+from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins.whisper import models, recognize
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
@@ -199,8 +200,8 @@ def test_languages(tokenizer, sound):
 @pytest.fixture(scope="module")
 def austen(tmp_path_factory):
     path = tmp_path_factory.mktemp("austen") / "audio.wav"
-    found = media.probe(AUSTEN)
-    extract_audio(found, media.pick_audio(found), path)
+    found = probe(AUSTEN)
+    extract_audio(found, pick_audio(found), path)
     return path
 
 
@@ -216,7 +217,7 @@ def test_real_speech(austen, tmp_path):
     assert jiwer.wer(plain(TEXT), plain(text)) <= 0.06
     words = [word for h in heard for word in h.words]
     assert all(a.end <= b.start + 0.001 for a, b in pairwise(words))
-    spoken = media.probe(AUSTEN).duration
+    spoken = probe(AUSTEN).duration
     assert 0.3 <= words[0].start <= 1.0 and words[-1].end <= spoken
     # The reader's pauses stay pauses: words do not smear over them.
     assert max(word.end - word.start for word in words) < 1.2

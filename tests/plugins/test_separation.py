@@ -8,7 +8,7 @@ import pytest
 from music_samples import RATE, heard, write
 
 from dubkit import InputError, OutputError, UsageError
-from dubkit_plugins import separation
+from dubkit_plugins.separate import stems
 
 SIZE = 3 * RATE
 
@@ -20,14 +20,14 @@ def noise(length: int, channels: int = 2) -> np.ndarray:
 def parted(tmp_path, audio, network, size=SIZE):
     told = []
     out = tmp_path / "speech.wav", tmp_path / "background.wav"
-    separation.separate(audio, *out, network, size, lambda *what: told.append(what))
+    stems.separate(audio, *out, network, size, lambda *what: told.append(what))
     return *out, told
 
 
 @pytest.mark.parametrize(
     "length",
-    [1, RATE // 5, separation.OVERLAP, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE - separation.OVERLAP,
-     2 * SIZE - separation.OVERLAP + 1, 4 * SIZE + 777],
+    [1, RATE // 5, stems.OVERLAP, SIZE - 1, SIZE, SIZE + 1, 2 * SIZE - stems.OVERLAP,
+     2 * SIZE - stems.OVERLAP + 1, 4 * SIZE + 777],
 )  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 2])
 def test_pieces_are_the_whole_again(length, channels, tmp_path):
@@ -53,7 +53,7 @@ def test_pieces_are_faded_into_each_other(tmp_path):
     signs = iter((1, -1, 1, -1))
     speech, *_ = parted(tmp_path, audio, lambda whole: whole * next(signs))
     steps = np.abs(np.diff(heard(speech)[0]))
-    assert steps.max() < 0.5 * np.pi / separation.OVERLAP + 1e-4
+    assert steps.max() < 0.5 * np.pi / stems.OVERLAP + 1e-4
 
 
 @pytest.mark.parametrize("codec", ["pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_f64le"])
@@ -99,7 +99,7 @@ def test_names_are_names(tmp_path):
         shutil.copy(audio, strange)
         before = strange.read_bytes()
         out = tmp_path / f"s {name}", tmp_path / f"b {name}"
-        separation.separate(strange, *out, lambda whole: whole, SIZE, lambda *_: None)
+        stems.separate(strange, *out, lambda whole: whole, SIZE, lambda *_: None)
         assert np.array_equal(heard(out[0]), heard(audio)) and strange.read_bytes() == before
 
 
@@ -131,11 +131,11 @@ def test_results_that_cannot_be_written(tmp_path):
     audio = write(tmp_path / "in.wav", noise(4 * SIZE))
     for place in (tmp_path / "no/folder.wav", tmp_path):
         with pytest.raises(OutputError):
-            separation.separate(audio, place, tmp_path / "b.wav", lambda w: w, SIZE, print)
-    full = separation.Path("/dev/full")
+            stems.separate(audio, place, tmp_path / "b.wav", lambda w: w, SIZE, print)
+    full = stems.Path("/dev/full")
     if full.exists():
         with pytest.raises(OutputError, match="No space"):
-            separation.separate(audio, full, tmp_path / "b.wav", lambda w: w, SIZE, lambda *_: None)
+            stems.separate(audio, full, tmp_path / "b.wav", lambda w: w, SIZE, lambda *_: None)
 
 
 def test_a_network_that_fails_is_told_as_it_is(tmp_path):
@@ -152,9 +152,9 @@ def test_a_network_that_fails_is_told_as_it_is(tmp_path):
 def test_resampling_moves_nothing(length):
     time = np.arange(length) / RATE
     sound = np.stack([np.sin(2 * np.pi * f * time) for f in (440, 9_000)]).astype(np.float32)
-    there = separation.resampled(sound, RATE, 44_100)
+    there = stems.resampled(sound, RATE, 44_100)
     assert there.shape[1] == round(length * 44_100 / RATE)
-    back = separation.resampled(there, 44_100, RATE)
+    back = stems.resampled(there, 44_100, RATE)
     assert abs(back.shape[1] - length) <= 1
     if length > 1000:
         error = (back - sound)[:, 200:-200]
@@ -162,14 +162,14 @@ def test_resampling_moves_nothing(length):
 
 
 def test_devices_and_threads():
-    assert separation.device_of("x", "cpu").type == "cpu"
+    assert stems.device_of("x", "cpu").type == "cpu"
     for device in ("tpu", "cuda:many"):
         with pytest.raises(UsageError):
-            separation.device_of("x", device)
-    assert "no such GPU" in separation.device_problems("x", "cuda:99")[0]
-    before = separation.torch.get_num_threads()
-    with separation.threads_of_torch(1):
-        assert separation.torch.get_num_threads() == 1
-    assert separation.torch.get_num_threads() == before
-    with pytest.raises(UsageError), separation.threads_of_torch(-1):
+            stems.device_of("x", device)
+    assert "no such GPU" in stems.device_problems("x", "cuda:99")[0]
+    before = stems.torch.get_num_threads()
+    with stems.threads_of_torch(1):
+        assert stems.torch.get_num_threads() == 1
+    assert stems.torch.get_num_threads() == before
+    with pytest.raises(UsageError), stems.threads_of_torch(-1):
         pass

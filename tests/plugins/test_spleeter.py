@@ -14,12 +14,12 @@ from music_samples import RATE, gain, heard, music, speech, write
 
 from dubkit import InputError, MissingDependency
 from dubkit.testing import conforms
-from dubkit_plugins import separation, spleeter, spleeter_checkpoint, spleeter_weights
-from dubkit_plugins.spleeter import Spleeter
+from dubkit_plugins.separate import spleeter, spleeter_checkpoint, spleeter_weights, stems
+from dubkit_plugins.separate.spleeter import Spleeter
 
 
 def command(*arguments, **env):
-    """``python -m dubkit_plugins.spleeter_weights``: its status, and what it says."""
+    """``python -m dubkit_plugins.separate.spleeter_weights``: its status, and what it says."""
     done = subprocess.run(
         [sys.executable, *spleeter_weights.COMMAND.split()[1:], *map(str, arguments)],
         env=os.environ | {key: str(value) for key, value in env.items()},
@@ -136,7 +136,7 @@ def test_memory_stays_the_same(weights, tmp_path):
         pytest.skip("only Linux tells of a process alone")
     code = (
         "import re, sys; from pathlib import Path\n"
-        "from dubkit_plugins.spleeter import Spleeter\n"
+        "from dubkit_plugins.separate.spleeter import Spleeter\n"
         "weights, *paths = map(Path, sys.argv[1:])\n"
         "Spleeter(weights).separate(*paths, progress=lambda *_: None)\n"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
@@ -167,11 +167,13 @@ def test_contract(weights, tmp_path):
 def test_without_weights(tmp_path):
     engine = Spleeter(tmp_path)
     (problem,) = engine.check()
-    assert str(tmp_path) in problem and "python -m dubkit_plugins.spleeter_weights" in problem
+    assert (
+        str(tmp_path) in problem and "python -m dubkit_plugins.separate.spleeter_weights" in problem
+    )
     audio = write(tmp_path / "in.wav", np.zeros((2, 100)))
     with pytest.raises(MissingDependency) as refusal:
         engine.separate(audio, tmp_path / "s.wav", tmp_path / "b.wav", progress=print)
-    assert refusal.value.hint == "python -m dubkit_plugins.spleeter_weights"
+    assert refusal.value.hint == "python -m dubkit_plugins.separate.spleeter_weights"
     assert not (tmp_path / "s.wav").exists()
 
 
@@ -309,5 +311,5 @@ def test_where_they_are_kept(monkeypatch, tmp_path):
 
 
 def test_a_piece_is_as_long_as_it_should_be():
-    assert spleeter.SIZE % 160 == 0 and spleeter.SIZE > 2 * separation.OVERLAP
+    assert spleeter.SIZE % 160 == 0 and spleeter.SIZE > 2 * stems.OVERLAP
     assert spleeter.PIECE - 147 < spleeter.SIZE * 147 // 160 <= spleeter.PIECE

@@ -11,7 +11,7 @@ from test_voiceprint import AUSTEN, TALK, heard, said
 
 from dubkit import Turn, UsageError
 from dubkit.testing import conforms
-from dubkit_plugins import voiceprint_diarizer as vd
+from dubkit_plugins.diarize import voiceprint as vd
 
 RATE = 16_000
 CARLO = Path("/usr/share/asterisk/sounds/it_IT_m_Carlo/demo-congrats.wav")
@@ -129,5 +129,5 @@ def test_refusals(tmp_path):
 
 def test_contract(tmp_path):
     file = tmp_path / "plugin.py"
-    file.write_text("from dubkit_plugins.voiceprint_diarizer import VoiceprintDiarizer\n", "utf-8")
+    file.write_text("from dubkit_plugins.diarize.voiceprint import VoiceprintDiarizer\n", "utf-8")
     conforms("diarizers", f"{file}:VoiceprintDiarizer", speech=AUSTEN)

@@ -10,7 +10,7 @@ import py3langid
 import pytest
 
 from dubkit import Line, MissingDependency, TranslationRequest, UsageError, engines
-from dubkit_plugins.whisper_english import WhisperEnglish
+from dubkit_plugins.whisper.to_english import WhisperEnglish
 
 RATE = 16_000
 SPANISH = Path("/usr/share/asterisk/sounds/es_MX_f_Allison")

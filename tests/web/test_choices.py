@@ -8,9 +8,9 @@ from command import AUSTEN
 from dubkit import hooks
 from dubkit.errors import ConsentNeeded, MissingDependency, UsageError
 from dubkit.options import Options, from_keywords
-from dubkit.web import choices
-from dubkit.web.choices import DEFAULTS, GROUPS, ROLES, senseless, values_of, voices, wishes_of
-from dubkit.web.order import ADDED, FREE
+from dubkit.web import fields
+from dubkit.web.arguments import ADDED, FREE
+from dubkit.web.fields import DEFAULTS, GROUPS, ROLES, senseless, values_of, voices, wishes_of
 from dubkit.web.store import Store, new_token
 
 ENGINES = {
@@ -127,14 +127,14 @@ def test_voices_are_those_that_speak_all_the_languages():
 def test_what_would_fail_late_is_refused_early():
     dub = {"to": ["pt"], "dub": True}
     with pytest.raises(MissingDependency) as refused:
-        choices.refuse_early({**dub, "speaker": "poor"}, ENGINES)
+        fields.refuse_early({**dub, "speaker": "poor"}, ENGINES)
     assert "poor is not ready" in refused.value.message and "key" in refused.value.hint
-    assert choices.group_of_engine("poor", {**dub, "speaker": "poor"}) == "dubbing"
+    assert fields.group_of_engine("poor", {**dub, "speaker": "poor"}) == "dubbing"
     with pytest.raises(ConsentNeeded) as needed:
-        choices.refuse_early({**dub, "clone": True}, ENGINES)
-    assert choices.group_of(needed.value.message, needed.value.hint) == "dubbing"
-    choices.refuse_early({**dub, "clone": True, "consent": True, "speaker": "many"}, ENGINES)
-    choices.refuse_early({**dub, "speaker": "poor", "settings": {"poor": {"key": 1}}}, ENGINES)
+        fields.refuse_early({**dub, "clone": True}, ENGINES)
+    assert fields.group_of(needed.value.message, needed.value.hint) == "dubbing"
+    fields.refuse_early({**dub, "clone": True, "consent": True, "speaker": "many"}, ENGINES)
+    fields.refuse_early({**dub, "speaker": "poor", "settings": {"poor": {"key": 1}}}, ENGINES)
 
 
 @pytest.mark.parametrize(
@@ -155,19 +155,19 @@ def test_what_would_fail_late_is_refused_early():
 def test_a_refusal_finds_its_group(wishes, group):
     with pytest.raises(UsageError) as refused:
         Options(**{k: tuple(v) if isinstance(v, list) else v for k, v in wishes.items()})
-    assert choices.group_of(refused.value.message, refused.value.hint) == group
+    assert fields.group_of(refused.value.message, refused.value.hint) == group
 
 
 def test_added_files_are_offered_where_they_belong(tmp_path):
     session = Store(tmp_path).session(new_token())
     video = session.take(AUSTEN, "talk.mp4")
-    assert choices.files(video) == choices.files(None) == {
+    assert fields.files(video) == fields.files(None) == {
         "subs_from": [], "glossary": [], "speakers_from": []
     }  # fmt: skip
     video.other.mkdir()
     for name in ("talk.es.srt", "terms.csv", "who.rttm", "who.json"):
         (video.other / name).write_text("x")
-    assert choices.files(video) == {
+    assert fields.files(video) == {
         "subs_from": ["talk.es.srt"], "glossary": ["terms.csv"],
         "speakers_from": ["who.json", "who.rttm"],
     }  # fmt: skip

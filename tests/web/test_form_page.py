@@ -8,7 +8,7 @@ from command import AUSTEN, wait_for
 from serving import serving
 from test_page import SRT, Person, chromium, expect  # noqa: F401
 
-from dubkit import media
+from dubkit.media.probe import ffmpeg_path
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ class Former(Person):
 
 
 def ffmpeg(*argv: object) -> None:
-    subprocess.run([media.ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
+    subprocess.run([ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
 
 
 @pytest.fixture

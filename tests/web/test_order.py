@@ -7,10 +7,10 @@ import pytest
 from command import AUSTEN
 
 from dubkit import InputError, UsageError
-from dubkit.cli import _options, build_parser
+from dubkit.cli.main import _options, build_parser
 from dubkit.options import Options, from_keywords
-from dubkit.web import describing
-from dubkit.web.order import ADDED, FREE, arguments
+from dubkit.web import catalog
+from dubkit.web.arguments import ADDED, FREE, arguments
 from dubkit.web.store import Store, Video, new_token
 
 SETTINGS = {"faster-whisper": ["beam_size", "model"], "kokoro": ["speed"], "command": ["set"]}
@@ -134,7 +134,7 @@ def test_every_option_is_either_the_pages_or_the_servers():
 
 @pytest.mark.slow
 def test_engines_are_described_without_what_names_files_or_addresses():
-    told = json.loads(json.dumps(describing.describe()))
+    told = json.loads(json.dumps(catalog.describe()))
     kokoro = told["speakers"]["kokoro"]
     speed = next(one for one in kokoro["settings"] if one["name"] == "speed")
     assert speed["type"] == "float" and speed["default"] == "1.0" and "1.2" in speed["help"]

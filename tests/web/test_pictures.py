@@ -13,8 +13,8 @@ from command import AUSTEN, wait_for
 from serving import serving
 from test_page import Person, chromium, expect  # noqa: F401
 
-from dubkit import process
-from dubkit.media import ffmpeg_path
+from dubkit.media import process
+from dubkit.media.probe import ffmpeg_path
 
 WIDTH, HEIGHT = 920, 700
 SHOWN = 720

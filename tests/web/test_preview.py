@@ -6,14 +6,15 @@ import time
 import pytest
 from command import AUSTEN, wait_for
 
-from dubkit import InputError, UsageError, media
+from dubkit import InputError, UsageError
+from dubkit.media.probe import ffmpeg_path, probe
 from dubkit.web import preview
 from dubkit.web.preview import Previews, place
 from dubkit.web.store import Limits, Store, new_token
 
 
 def ffmpeg(*argv: object) -> None:
-    subprocess.run([media.ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
+    subprocess.run([ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def finished(previews, one) -> dict:
 
 
 def codecs(one) -> tuple:
-    found = media.probe(place(one, one.source))
+    found = probe(place(one, one.source))
     return [v.codec for v in found.video], [a.codec for a in found.audio], round(found.duration)
 
 
@@ -46,7 +47,7 @@ def test_fine_streams_are_copied_out_of_a_container(tmp_path, previews):
     previews.start(one, one.source)
     assert finished(previews, one) == {"state": "done", "share": 1.0}
     assert codecs(one) == (["h264"], ["aac"], 6)
-    assert media.probe(place(one, one.source)).video[0].width == 512
+    assert probe(place(one, one.source)).video[0].width == 512
     assert one.source.read_bytes() == before and one.results() == []
 
 
@@ -57,7 +58,7 @@ def test_others_are_encoded_small(tmp_path, previews):
     previews.start(one, one.source)
     assert finished(previews, one)["state"] == "done"
     assert codecs(one) == (["h264"], ["aac"], 4)
-    picture = media.probe(place(one, one.source)).video[0]
+    picture = probe(place(one, one.source)).video[0]
     assert (picture.width, picture.height) == (960, 540)
 
 
@@ -144,4 +145,4 @@ def test_a_playlist_in_disguise_reads_no_other_file(tmp_path):
         preview._copy(one, one.source, out, False, lambda share: None)
     # Nor where the look at it is passed over.
     argv = preview.arguments({"video": [["h264"]]}, one.source, tmp_path / "out.mp4", 10**6)
-    assert subprocess.run([media.ffmpeg_path(), *argv], check=False).returncode
+    assert subprocess.run([ffmpeg_path(), *argv], check=False).returncode

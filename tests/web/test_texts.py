@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dubkit import web
+from dubkit.web import serve
 from dubkit.web.texts import TRANSLATIONS, best, texts
 
-FOLDER = Path(web.__file__).parent
+FOLDER = Path(serve.__file__).parent
 SOURCES = [FOLDER / "page.py", FOLDER / "form.py", *sorted(FOLDER.glob("assets/*.js"))]
 
 

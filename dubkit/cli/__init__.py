@@ -1,0 +1,1 @@
+"""The ``dubkit`` command: arguments in, progress and paths out."""

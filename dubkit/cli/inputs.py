@@ -1,0 +1,83 @@
+"""Inputs as a person names them (files, folders, globs) to a list of media files."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dubkit.errors import DubkitError, InputError
+from dubkit.subtitles.source import format_of
+from dubkit.workspace import SUFFIX
+
+MEDIA_SUFFIXES = frozenset(
+    """
+    .mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .flv .wmv .mpg .mpeg .3gp .ogv .vob .mxf .asf
+    .mp3 .wav .m4a .flac .ogg .oga .opus .aac .wma .aif .aiff .ac3 .amr .mka
+    """.split()
+)
+"""What is taken from a folder; a file named outright may be called anything."""
+OURS = (".subbed", ".dubbed")
+"""Ends of the stems of our own results, which a folder's second run must not take as input."""
+
+
+def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitError]]]:
+    """The files meant, each once, in the order named and by name within a folder; and what is
+    wrong with the names that stand for none. A folder's subtitle files are not taken: they go with
+    its videos.
+
+    A name that is no pattern is a file, also when it is missing: reading it will tell.
+    """
+    found: dict[Path, None] = {}
+    several = len(names) > 1  # as from a pattern that the shell expanded
+    wrong: list[tuple[Path, DubkitError]] = []
+    for name in names:
+        path = Path(name)
+        with contextlib.suppress(RuntimeError):  # ~nobody: a file may be called that
+            path = path.expanduser()
+        if several and _ours(path):
+            continue
+        if "://" in name:
+            hint = "download it first, with yt-dlp for instance"
+            wrong.append((path, InputError(f"{name} is an address; dubkit reads files", hint)))
+            continue
+        try:
+            if path.is_dir():
+                inside = _media_in(path.rglob("*"))
+                missing = InputError(
+                    f"the folder {path} has no media files", "name a folder with video or sound"
+                )
+            elif path.exists() or not glob.has_magic(name):
+                inside = [path]
+            else:
+                hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute ones, too
+                subtitles = [Path(hit) for hit in hits if format_of(path) and format_of(Path(hit))]
+                inside = sorted(subtitles) or _media_in(map(Path, hits))
+                missing = InputError(f"no media file is called {name}", "look at the pattern")
+        except OSError:  # no file can be called that: reading it will tell why
+            inside = [path]
+        found.update(dict.fromkeys(inside))
+        if not inside:
+            wrong.append((path, missing))
+    return list(found), wrong
+
+
+def _ours(path: Path) -> bool:
+    """Whether it is a result or a workspace of ours: what a second run of a pattern finds too."""
+    if path.suffix == SUFFIX and path.is_dir():
+        return True
+    stem = path.stem if path.suffix.lower() in MEDIA_SUFFIXES else ""
+    return stem.endswith(OURS) and path.is_file()
+
+
+def _media_in(paths: Iterable[Path]) -> list[Path]:
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in MEDIA_SUFFIXES
+        and path.is_file()
+        and not path.stem.endswith(OURS)
+        and not any(parent.name.endswith(SUFFIX) for parent in path.parents)
+        and not path.name.startswith(".")
+    )

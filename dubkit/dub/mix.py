@@ -1,0 +1,491 @@
+"""The dub's sound track: the original's sound ducked under the lines that are spoken over it.
+
+Three passes, each in blocks of a second, so that memory stays the same for a film of any length.
+The original is decoded into a temporary file beside ``out`` (48 kHz stereo float, 1.4 GB an hour);
+the lines are mixed into that file; it is written as the 16-bit result with one gain and a limiter.
+Loudness is what ffmpeg's ebur128 says (ITU-R BS.1770), before and after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from dubkit.errors import InputError, MediaError
+from dubkit.media import process
+from dubkit.media.audio import FULL, samples, wav_header
+from dubkit.media.probe import DEMUXERS, ffmpeg_path, file_url, probe, replacing
+from dubkit.types import AudioStream, Media
+
+from . import clip as clips
+from .clip import RATE, Clip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .clip import Samples
+
+DUCK_DB = 12.0
+"""How much lower the original is while somebody speaks."""
+RAMP = 0.15
+"""Seconds in which it gets there, before speech begins, and back after it."""
+BRIDGE = 0.5
+"""Seconds of a pause in which it stays low: a background that comes and goes is heard more."""
+PEAK_DB = -1.0
+"""True peak that the result never goes over, dBTP."""
+ALONE = -16.0
+"""LUFS of a dub whose original has no loudness to match."""
+FORCE = 6.0
+"""dB that the mix may be driven into the limiter, to be as loud as an original that was too."""
+QUIETEST = -60.0
+"""LUFS below which the original counts as silent."""
+
+_LOOK = RATE // 100
+"""Samples over which the limiter comes and goes, twice: 20 ms before a peak and 20 ms after."""
+_FRAME = 8
+"""Bytes of a stereo sample in the temporary file."""
+_CENTRE_DB = 2.3
+"""LUFS of the same sound in both speakers, less its level in each, for speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A spoken line and where it is heard."""
+
+    path: Path
+    """A sound file, as :func:`clips.prepare` writes it or any other that it would take."""
+    start: float
+    """Seconds on the video's timeline at which the file's first sample is heard."""
+    gain_db: float = 0.0
+    """Louder or softer than the other lines, which are all brought to one level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """How loud a sound is as a whole, by ITU-R BS.1770 and EBU R 128."""
+
+    integrated: float
+    """LUFS; -70.0 where nothing is loud enough to be counted."""
+    true_peak: float | None
+    """dBTP; -120.0 for digital silence, None where it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """What :func:`mix` wrote."""
+
+    path: Path
+    seconds: float
+    """As long as the video, or longer where the last line ends after it: speech is never cut."""
+    original: Loudness | None
+    """Of the original's sound, its peak not measured; None where there is none."""
+    result: Loudness
+    speech_db: float
+    """Level that the lines were brought to before ``gain_db``, dBFS."""
+    gain_db: float
+    """Given to the whole mix, to match the original's loudness."""
+
+
+def mix(
+    film: Media,
+    stream: AudioStream | None,
+    placed: Sequence[Placed],
+    out: Path,
+    *,
+    speech: Sequence[tuple[float, float]],
+    background: Path | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Mixed:
+    """Write the dub's sound to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
+
+    It is as long as ``film`` and starts when that does. ``stream`` is heard 12 dB lower in the
+    ``speech`` spans (seconds) and under the placed lines; None is silence. ``background``, a
+    sound file of the same timeline without the speech, is heard in its place and not lowered. The
+    lines get the loudness of the original's speech, the whole gets the original's loudness.
+    ``progress`` gets the seconds done. Raises InputError when a line or the background is no
+    sound, MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
+    """
+    lines = _measured(placed)
+    original = None
+    if stream:
+        original = loudness(film.path, stream=stream, container=film.container, peak=False)
+    ends = [line.first + line.clip.seconds * RATE for line in lines]
+    length = round(film.duration * RATE)
+    work = out.with_name(f".{secrets.token_hex(6)}.part")
+    try:
+        with replacing(out) as temporary:
+            with work.open("w+b") as file:
+                heard, spoken = _decode(film, stream, length, speech, background, file, progress)
+                # Where nothing tells the length of a film, its sound does.
+                total = max(length or heard, *(round(end) for end in ends), 1)
+                file.truncate(total * _FRAME)
+                target = _speech_level(spoken, original)
+                low = [] if background else _low(speech, lines)
+                told = _part(progress, film.duration, 0.5, 0.7)
+                _add(file, total, lines, target, low, told)
+            told = _part(progress, film.duration, 0.7, 1.0)
+            gain, result = _write(work, total, temporary, original, bool(lines), told)
+    finally:
+        with contextlib.suppress(OSError):
+            work.unlink(missing_ok=True)
+    progress(film.duration)
+    return Mixed(out, total / RATE, original, result, target, gain)
+
+
+def loudness(
+    path: Path,
+    *,
+    stream: AudioStream | None = None,
+    container: str | None = None,
+    peak: bool = True,
+) -> Loudness:
+    """How loud ``path`` is, as ffmpeg's ebur128 measures it: ``stream``, or its first sound.
+
+    ``container`` is its demuxer where that is known. Without ``peak`` it takes half the time.
+    Raises MediaError when ffmpeg cannot read it.
+    """
+    argv = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    argv += ["-f", container.split(",")[0]] if container else []
+    argv += ["-i", file_url(path), "-map", f"0:{stream.index}" if stream else "0:a:0"]
+    return _ebur128(argv, path.name, peak)
+
+
+# ---------------------------------------------------------------- loudness
+
+
+def _ebur128(source: Sequence[str], name: str, peak: bool) -> Loudness:
+    # framelog: one line each 0.1 s would come else, and take longer than the measuring.
+    measuring = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
+    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", *source]
+    argv += ["-af", measuring, "-f", "null", "-"]
+    finished = process.run(argv)
+    _, _, summary = "\n".join(finished.tail).rpartition("Summary:")
+    integrated = re.search(r"\bI:\s+(-?[\d.]+|-?inf|nan) LUFS", summary)
+    true_peak = re.search(r"\bPeak:\s+(-?[\d.]+|-?inf|nan) dBFS", summary)
+    if finished.status or not integrated or (peak and not true_peak):
+        raise MediaError(
+            f"ffmpeg could not measure how loud {name} is: "
+            f"{(finished.tail or ('it gave no reason',))[-1]}",
+            "Its last lines are in the log.",
+            finished.argv,
+            finished.tail,
+        )
+    top = _number(true_peak[1], -120.0) if true_peak else None
+    return Loudness(_number(integrated[1], -70.0), top)
+
+
+def _number(text: str, least: float) -> float:
+    return least if text in ("nan", "-inf") else max(least, float(text))
+
+
+def _speech_level(spoken: NDArray[np.float64], original: Loudness | None) -> float:
+    """dBFS in each channel that the lines are brought to: that of the original's speech."""
+    if original is None or original.integrated < QUIETEST:
+        return ALONE - _CENTRE_DB
+    whole = original.integrated - _CENTRE_DB
+    found = clips.level(spoken)
+    # Spans that miss the speech must not make the dub a whisper.
+    return max(found, whole - 10) if found > clips.SILENT_DB else whole
+
+
+# ---------------------------------------------------------------- the original's sound
+
+
+def _decode(
+    film: Media,
+    stream: AudioStream | None,
+    length: int,
+    speech: Sequence[tuple[float, float]],
+    background: Path | None,
+    file: IO[bytes],
+    progress: Callable[[float], None],
+) -> tuple[int, NDArray[np.float64]]:
+    """Write what is heard under the dub; return its samples, and powers of the original's speech.
+
+    That is the mean power of each 0.1 s inside the spans, of both channels' average.
+    """
+    import numpy as np
+
+    size = RATE // 10
+    share = 0.25 if background else 0.5
+    inside = _tenths(speech)
+    spoken: list[NDArray[np.float64]] = []
+    heard = at = 0
+    if stream:
+        told = _part(progress, film.duration, 0.0, share)
+        for block in _blocks(samples(film, stream, FULL, length=length or None)):
+            if not background:
+                file.write(block.tobytes())
+                heard += len(block)
+            now = inside[at // size : at // size + RATE // size]
+            if now.any():
+                found = clips.powers(block.mean(axis=1), RATE)[: len(now)]
+                spoken.append(found[now[: len(found)]])
+            at += len(block)
+            told(at / RATE)
+    if background:
+        told = _part(progress, film.duration, 0.25, 0.5)
+        kept = probe(background)
+        if not kept.audio:
+            raise InputError(f"{background} has no sound.", "It is to be the film's background.")
+        for block in _blocks(samples(kept, kept.audio[0], FULL, length=length or None)):
+            file.write(block.tobytes())
+            heard += len(block)
+            told(heard / RATE)
+    return heard, np.concatenate(spoken) if spoken else np.zeros(0)
+
+
+def _tenths(speech: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Which tenths of a second are wholly within a span, up to the last of them."""
+    import numpy as np
+
+    found = np.zeros(max((round(end * 10) for _, end in speech if end > 0), default=0), np.bool_)
+    for start, end in speech:
+        # A hundredth outside is no harm.
+        found[max(0, math.ceil(start * 10 - 0.1)) : max(0, math.floor(end * 10 + 0.1))] = True
+    return found
+
+
+def _blocks(pieces: Iterator[Samples]) -> Iterator[Samples]:
+    """The same samples in blocks of a second, but for the last."""
+    import numpy as np
+
+    kept: list[Samples] = []
+    count = 0
+    for piece in pieces:
+        kept.append(piece)
+        count += len(piece)
+        if count >= RATE:
+            whole = np.concatenate(kept)
+            for at in range(0, count - RATE + 1, RATE):
+                yield whole[at : at + RATE]
+            kept, count = [whole[count - count % RATE :]], count % RATE
+    if count:
+        yield np.concatenate(kept)
+
+
+# ---------------------------------------------------------------- the lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    first: int
+    """Sample of the film at which it starts."""
+    clip: Clip
+    gain_db: float
+
+
+def _measured(placed: Sequence[Placed]) -> list[_Line]:
+    """The lines in the order in which they are heard. One before the film's start starts there."""
+    lines = []
+    for one in placed:
+        try:
+            clip = clips.measure(one.path)
+        except ValueError as error:
+            raise _no_line(error) from error
+        lines.append(_Line(max(0, round(one.start * RATE)), clip, one.gain_db))
+    return sorted(lines, key=lambda line: line.first)
+
+
+def _no_line(error: ValueError) -> InputError:
+    return InputError(f"A line cannot be mixed in: {error}.", "Let it be spoken again.")
+
+
+def _low(
+    speech: Sequence[tuple[float, float]], lines: Sequence[_Line]
+) -> list[tuple[float, float]]:
+    """Seconds between which the original is to be low, in order and well apart."""
+    spans = [(start, end) for start, end in speech if end > start]
+    for line in lines:
+        start = line.first / RATE
+        spans.append((start + line.clip.speech_start, start + line.clip.speech_end))
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start - joined[-1][1] < BRIDGE:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _add(
+    file: IO[bytes],
+    total: int,
+    lines: Sequence[_Line],
+    target: float,
+    low: Sequence[tuple[float, float]],
+    progress: Callable[[float], None],
+) -> None:
+    """Lower what the file holds and add the lines, in place."""
+    import numpy as np
+
+    corners = np.array([t for a, b in low for t in (a - RAMP, a, b, b + RAMP)])
+    depths = np.array([0.0, -DUCK_DB, -DUCK_DB, 0.0] * len(low))
+    waiting = list(reversed(lines))
+    playing: list[tuple[int, Samples]] = []
+    for at in range(0, total, RATE):
+        count = min(RATE, total - at)
+        file.seek(at * _FRAME)
+        block = np.frombuffer(file.read(count * _FRAME), np.float32).reshape(-1, 2).copy()
+        if low:
+            times = np.arange(at, at + count) / RATE
+            depth = np.interp(times, corners, depths)
+            block *= (10 ** (depth / 20)).astype(np.float32)[:, None]
+        while waiting and waiting[-1].first < at + count:
+            line = waiting.pop()
+            try:
+                samples = clips.load(line.clip.path)
+            except ValueError as error:
+                raise _no_line(error) from error
+            gain = 10 ** ((target - line.clip.rms_db + line.gain_db) / 20)
+            playing.append((line.first, samples * np.float32(gain)))
+        for first, samples in playing:
+            begin, end = max(first, at), min(first + len(samples), at + count)
+            block[begin - at : end - at] += samples[begin - first : end - first, None]
+        playing = [(first, s) for first, s in playing if first + len(s) > at + count]
+        file.seek(at * _FRAME)
+        file.write(block.tobytes())
+        progress((at + count) / RATE)
+
+
+# ---------------------------------------------------------------- the result
+
+
+def _write(
+    work: Path,
+    total: int,
+    out: Path,
+    original: Loudness | None,
+    dubbed: bool,
+    progress: Callable[[float], None],
+) -> tuple[float, Loudness]:
+    """Write the mix at the original's loudness; return the gain given and how loud it got.
+
+    A limiter makes sound softer by an amount that shows only afterwards: then once more.
+    """
+    raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "2"]
+    found = _ebur128([*raw, "-i", file_url(work)], "the mix", peak=False).integrated
+    if original and original.integrated >= QUIETEST:
+        wanted = original.integrated
+    else:  # without a line there is only noise, which stays as it is
+        wanted = ALONE if dubbed else found
+    gain = wanted - found if found > -70 else 0.0
+    ceiling = PEAK_DB - 0.2
+    most = gain + FORCE
+    before = float("inf")
+    for again in range(5):
+        _limited(work, total, out, gain, ceiling, _untold if again else progress)
+        result = loudness(out, container="wav")
+        assert result.true_peak is not None
+        off = wanted - result.integrated
+        if result.true_peak > PEAK_DB:
+            ceiling -= result.true_peak - PEAK_DB + 0.05
+        # Where the limiter takes most of what is added, more of it is only distortion.
+        elif found <= -70 or abs(off) <= 0.3 or abs(off) > 0.7 * before or gain >= most:
+            break
+        else:
+            gain, before = min(gain + off, most), abs(off)
+    return gain, result
+
+
+def _limited(
+    work: Path,
+    total: int,
+    out: Path,
+    gain_db: float,
+    ceiling_db: float,
+    progress: Callable[[float], None],
+) -> None:
+    """Write the mix with a gain, no true peak above the ceiling, as 16-bit WAV."""
+    import numpy as np
+
+    gain, ceiling = np.float32(10 ** (gain_db / 20)), 10 ** (ceiling_db / 20)
+    reach = 4 * _LOOK + len(_PHASES[0])
+    with work.open("rb") as source, out.open("wb") as file:
+        file.write(wav_header(total, FULL))
+        for at in range(0, total, RATE):
+            begin, end = max(0, at - reach), min(total, at + RATE + reach)
+            source.seek(begin * _FRAME)
+            block = np.frombuffer(source.read((end - begin) * _FRAME), np.float32)
+            block = block.reshape(-1, 2) * gain
+            # Between samples it is louder than at them, but hardly by more than 6 dB.
+            if np.abs(block).max() > ceiling / 2:
+                block *= _reduction(block, ceiling)[:, None]
+            block = block[at - begin : at - begin + min(RATE, total - at)]
+            file.write(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
+            progress((at + len(block)) / RATE)
+
+
+def _reduction(block: Samples, ceiling: float) -> Samples:
+    """A gain for each sample, which is smooth and lets no true peak through."""
+    import numpy as np
+
+    peaks = np.abs(block).max(axis=1)
+    for channel in block.T:
+        for taps in _PHASES:
+            np.maximum(peaks, np.abs(np.convolve(channel, taps, "same")), out=peaks)
+    # A peak between two samples is kept down at both.
+    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])
+    peaks[1:] = np.maximum(peaks[1:], peaks[:-1])
+    if peaks.max() <= ceiling:
+        return np.ones(len(block), np.float32)
+    wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9)).astype(np.float64)
+    # The least within reach, averaged over that reach: nowhere above what is wanted.
+    held = _least(wanted, 2 * _LOOK)
+    for _ in range(2):
+        padded = np.pad(held, _LOOK, mode="edge").cumsum()
+        padded = np.concatenate([[0.0], padded])
+        size = 2 * _LOOK + 1
+        held = (padded[size:] - padded[:-size]) / size
+    return held.astype(np.float32)
+
+
+def _least(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The least of all values within ``reach`` on both sides."""
+    import numpy as np
+
+    size = 2 * reach + 1
+    found = np.pad(values, reach, constant_values=1.0)
+    width = 1
+    while width < size:
+        step = min(width, size - width)
+        found = np.minimum(found[:-step], found[step:])
+        width += step
+    return found
+
+
+def _phases() -> list[list[float]]:
+    """Filters that give the sound 1/4, 1/2 and 3/4 of a sample later (a windowed sinc)."""
+    half = 12
+    found = []
+    for phase in (0.25, 0.5, 0.75):
+        places = [k - phase for k in range(-half + 1, half + 1)]
+        taps = [
+            math.sin(math.pi * x) / (math.pi * x) * (0.5 + 0.5 * math.cos(math.pi * x / half))
+            for x in places
+        ]
+        found.append([tap / sum(taps) for tap in taps])
+    return found
+
+
+_PHASES = _phases()
+
+
+def _untold(_: float) -> None:
+    """Progress of what was told of before."""
+
+
+def _part(
+    progress: Callable[[float], None], seconds: float, begin: float, end: float
+) -> Callable[[float], None]:
+    """Tell of one part of the work as of seconds of the whole."""
+    return lambda done: progress(
+        seconds * begin + min(1.0, done / seconds if seconds else 1.0) * seconds * (end - begin)
+    )

@@ -1,0 +1,121 @@
+"""What is told of a dub: ``<stem>.<language>.dub.json``, warnings, the table of ``-v``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+from dubkit.types import Dub, SpokenLine
+
+from .fit import QUIET
+from .schedule import Take
+
+LATE = 1.0
+"""Seconds of shift of which a user is warned; the report has all."""
+TEXT_SHOWN = 34
+"""Characters of a line in the table."""
+
+
+def line(take: Take) -> SpokenLine:
+    """A take as it is reported."""
+    spoken, place = take.line, take.fit
+    return SpokenLine(
+        number=spoken.number,
+        cues=spoken.cues,
+        source=spoken.source,
+        text=spoken.text,
+        slot=(round(spoken.start, 3), round(spoken.end, 3)),
+        spoken=round(take.seconds, 3) if place else None,
+        start=round(place.start, 3) if place else None,
+        end=round(place.end, 3) if place else None,
+        stretch=round(place.stretch, 3) if place else None,
+        shift=round(place.shift, 3) if place else None,
+        steps=place.steps if place else (),
+        speaker=spoken.speaker,
+        voice=spoken.voice.name or "the speaker's own",
+        before=spoken.before,
+        warnings=take.warnings,
+    )
+
+
+def whole(dub: Dub, **about: object) -> dict[str, object]:
+    """The report of a dub as JSON can hold it: ``about`` it, every line, and the sums."""
+    stretches = [one.stretch for one in dub.lines if one.stretch is not None]
+    shifts = [abs(one.shift) for one in dub.lines if one.shift is not None]
+    return {
+        "video": dub.video.name,
+        "language": dub.language,
+        "speaker": dub.speaker,
+        "generated_speech": True,
+        **about,
+        "lines": [_as_json(one) for one in dub.lines],
+        "totals": {
+            "lines": len(dub.lines),
+            "spoken": len(stretches),
+            "within_quiet_stretch": sum(stretch <= QUIET + 1e-6 for stretch in stretches),
+            "reworded": sum(bool(one.before) for one in dub.lines),
+            "mean_stretch": round(sum(stretches) / len(stretches), 3) if stretches else None,
+            "mean_shift": round(sum(shifts) / len(shifts), 3) if shifts else None,
+            "greatest_shift": round(max(shifts, default=0.0), 3),
+        },
+    }
+
+
+def _as_json(one: SpokenLine) -> Mapping[str, object]:
+    found = asdict(one)
+    return {"line": found.pop("number"), **found}
+
+
+def warnings(dub: Dub) -> list[str]:
+    """What a user should know: lines that could not be spoken, or not in the voice that was asked
+    for, and lines in a hurry."""
+    told = []
+    lines, language = dub.lines, dub.language
+    if silent := [one for one in lines if one.stretch is None]:
+        reason = silent[0].warnings[0] if silent[0].warnings else ""
+        told.append(
+            f"{language}: {len(silent)} of {len(lines)} lines are not dubbed, the original is "
+            f"heard there (lines {_numbers(silent)}: {reason}); run the same command again to try "
+            "them"
+        )
+    if plain := [one for one in lines if any("converted" in text for text in one.warnings)]:
+        reason = next(text for text in plain[0].warnings if "converted" in text)
+        told.append(
+            f"{language}: {len(plain)} of {len(lines)} lines are in the speaker engine's voice "
+            f"(lines {_numbers(plain)}: {reason}); run the same command again to try them"
+        )
+    if hurried := [one for one in lines if one.stretch and one.stretch > QUIET]:
+        told.append(
+            f"{language}: {len(hurried)} of {len(lines)} lines are spoken faster than "
+            f"{QUIET} times to fit (lines {_numbers(hurried)})"
+        )
+    if late := [one for one in lines if one.shift and one.shift > LATE]:
+        most = max(one.shift or 0.0 for one in late)
+        told.append(
+            f"{language}: {len(late)} of {len(lines)} lines begin up to {most:.1f} s late, since "
+            f"what is said before them is too long (lines {_numbers(late)})"
+        )
+    return told
+
+
+def _numbers(lines: Sequence[SpokenLine]) -> str:
+    more = ", ..." if len(lines) > 10 else ""
+    return ", ".join(str(one.number) for one in lines[:10]) + more
+
+
+def table(dub: Dub) -> Iterator[str]:
+    """The lines of a dub for a terminal."""
+    yield f"{'line':>4} {'slot':>15} {'spoken':>7} {'stretch':>7} {'shift':>6}  {'voice':<12} text"
+    for one in dub.lines:
+        text = one.text if len(one.text) <= TEXT_SHOWN else one.text[: TEXT_SHOWN - 3] + "..."
+        slot = f"{one.slot[0]:.2f}-{one.slot[1]:.2f}"
+        voice = f"{one.speaker}: {one.voice}" if one.speaker else one.voice
+        if one.spoken is None:
+            yield f"{one.number:>4} {slot:>15} {'-':>7} {'-':>7} {'-':>6}  {voice:<12} {text}"
+        else:
+            yield (
+                f"{one.number:>4} {slot:>15} {one.spoken:>6.2f}s {one.stretch:>7.2f} "
+                f"{one.shift:>+6.2f}  {voice:<12} {text}"
+            )
+        for warning in one.warnings:
+            yield f"{'':>5}{warning}"

@@ -1,0 +1,266 @@
+"""The clip of each line of a dub: spoken, perhaps turned into another voice, measured, and kept.
+
+No engine is believed: every clip is measured, and one that is no speech of about the right length
+is asked for again, then told.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dubkit.cues.profiles import width
+from dubkit.errors import DubkitError, UsageError
+from dubkit.hooks import Utterance
+from dubkit.types import Voice
+from dubkit.workspace import content_of, key_of
+
+from . import clip as clips
+from .shorten import TooLong
+
+log = logging.getLogger("dubkit")
+
+TRIES = 3
+"""Takes of a line before it is given up."""
+SLOWEST, FASTEST = 3.0, 40.0
+"""Columns a second that speech can have at all."""
+ASTRAY = 2.2
+"""How much longer or shorter a clip may be than the same voice's pace makes likely."""
+TELLING = 12
+"""Columns from which the pace of a line tells anything."""
+BRIEFEST, LONG = 0.1, 8.0
+"""Seconds that a line shorter than that can take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is spoken in one go."""
+
+    number: int
+    """Counted from 1."""
+    cues: tuple[int, ...]
+    """Numbers of its cues, counted from 1."""
+    start: float
+    end: float
+    """Seconds between which the original is spoken."""
+    text: str
+    source: str
+    """The same in the original's language; empty where there is none."""
+    speaker: str | None
+    voice: Voice
+    before: tuple[str, ...] = ()
+    """What it was, where the translator found other words that take less time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What every clip goes through after it is spoken."""
+
+    engine: Any
+    """A :class:`~dubkit.hooks.Converter`."""
+    name: str
+    identity: Mapping[str, object]
+    voices: Mapping[str | None, Voice]
+    """By speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A dub to be spoken: by whom, in what language, where the clips are kept."""
+
+    engine: Any
+    """A :class:`~dubkit.hooks.Speaker`."""
+    name: str
+    identity: Mapping[str, object]
+    language: str
+    folder: Path
+    end: float
+    """Seconds of the media."""
+    seeds: Mapping[int, int]
+    """By line, where another take than the first is wanted."""
+    conversion: Conversion | None = None
+    shorten: Callable[[Sequence[TooLong]], Mapping[int, str]] | None = None
+    """Finds other words for lines that are too long; by line number."""
+
+
+def speech(clip: clips.Clip) -> float:
+    """Seconds of a clip without the silence at its ends."""
+    return float(max(0.05, clip.speech_end - clip.speech_start))
+
+
+def _key(job: Job, line: Line) -> str:
+    return key_of(
+        engine=job.identity,
+        text=line.text,
+        language=job.language,
+        voice=_voice_key(line.voice),
+        seed=job.seeds.get(line.number, 0),
+    )[:12]
+
+
+def _voice_key(voice: Voice) -> list[object]:
+    """What of a voice a clip depends on."""
+    return [voice.name, [[content_of(one.path), one.text] for one in voice.references]]
+
+
+def _path(job: Job, line: Line) -> Path:
+    return job.folder / f"{line.number:04}-{_key(job, line)}.wav"
+
+
+def known(job: Job, line: Line) -> clips.Clip | None:
+    """The line's clip that an earlier run made, if there is one."""
+    path = _path(job, line)
+    key = path.stem.partition("-")[2]  # a voice's reference clips are hashed for it: once will do
+    for found in job.folder.glob(f"[0-9]*-{key}.wav"):
+        try:
+            clip = clips.measure(found)
+        except ValueError:
+            found.unlink(missing_ok=True)
+            continue
+        if found != path:  # a line was put in before it, or says the same
+            shutil.copyfile(found, path)
+        return replace(clip, path=path)
+    return None
+
+
+def draft(job: Job, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[int, str]:
+    """Have an engine that speaks many texts at once speak these; what went wrong by line number."""
+    texts = [
+        Utterance(
+            line.text,
+            _draft(_path(job, line)),
+            job.language,
+            line.voice,
+            rooms[line.number],
+            job.seeds.get(line.number, 0),
+        )
+        for line in lines
+    ]
+    for one in texts:
+        clips.remove(one.out)
+    try:
+        faults = [str(fault) for fault in job.engine.speak_all(texts)]
+        faults += ["it was left out"] * (len(texts) - len(faults))
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as failure:  # anybody's code
+        faults = [_reason(job, failure)] * len(texts)
+    return {line.number: fault for line, fault in zip(lines, faults, strict=False)}
+
+
+def clip_of(
+    job: Job, line: Line, room: float, paces: Sequence[float], drafted: str | None = None
+) -> tuple[clips.Clip | None, bool, list[str]]:
+    """The line as it was spoken, now or by an earlier run; and what went wrong on the way.
+
+    ``drafted`` is what went wrong with a take that is there already, "" for nothing.
+    """
+    if clip := known(job, line):
+        return clip, True, []
+    path = _path(job, line)
+    faults: list[str] = []
+    part = _draft(path)
+    for attempt in range(TRIES):
+        try:
+            if attempt or drafted is None:
+                clips.remove(part)
+                job.engine.speak(
+                    line.text,
+                    part,
+                    language=job.language,
+                    voice=line.voice,
+                    seconds=room,
+                    seed=job.seeds.get(line.number, 0) + attempt,
+                )
+            elif drafted:
+                raise ValueError(drafted)
+            clip = clips.measure(part)
+            if fault := _implausible(line, clip, paces):
+                raise ValueError(fault)
+            part.replace(path)
+            return replace(clip, path=path), False, []
+        except UsageError:
+            raise
+        except (Exception, SystemExit) as failure:  # anybody's code
+            faults.append(_reason(job, failure))
+        finally:
+            clips.remove(part)
+    reason = ", ".join(dict.fromkeys(faults))
+    log.debug("line %d: %s", line.number, reason)
+    return None, False, [f"it could not be spoken ({reason})"]
+
+
+def _draft(path: Path) -> Path:
+    return path.with_suffix(".part.wav")
+
+
+def _reason(job: Job, failure: BaseException) -> str:
+    if not isinstance(failure, (DubkitError, ValueError)):
+        log.debug("speaker %s failed", job.name, exc_info=failure)
+    return _told(failure)
+
+
+def _told(failure: BaseException) -> str:
+    """What a failure says, in one line that a terminal and a file can hold."""
+    text = getattr(failure, "message", "") or str(failure) or type(failure).__name__
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def converted(
+    conversion: Conversion, line: Line, clip: clips.Clip
+) -> tuple[clips.Clip, bool, list[str]]:
+    """The clip in the converter's voice, whether that is new, and what went wrong: then the clip
+    stays as it is, and the next run tries again."""
+    voice = conversion.voices[line.speaker]
+    key = key_of(converter=conversion.identity, voice=_voice_key(voice))[:12]
+    path = clip.path.with_name(f"{clip.path.stem}.{key}.wav")
+    try:
+        return clips.measure(path), False, []
+    except ValueError:
+        path.unlink(missing_ok=True)
+    part = path.with_suffix(".part.wav")
+    try:
+        conversion.engine.convert(clip.path, part, voice=voice)
+        found = clips.measure(part)
+        if abs(found.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
+            raise ValueError(f"{found.seconds:.1f} s came of {clip.seconds:.1f} s")
+        part.replace(path)
+        return replace(found, path=path), True, []
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as failure:  # anybody's code
+        log.debug("converter %s failed", conversion.name, exc_info=True)
+        return clip, True, [f"its voice could not be converted ({_told(failure)})"]
+    finally:
+        clips.remove(part)
+
+
+def _implausible(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str:
+    """What tells that a clip is not the whole of its line, or much besides."""
+    columns, seconds = width(line.text), speech(clip)
+    if columns < TELLING:
+        return "" if BRIEFEST <= seconds < LONG else f"{seconds:.2f} s for {line.text!r}"
+    pace = columns / seconds
+    if not SLOWEST <= pace <= FASTEST:
+        return f"{seconds:.1f} s of sound for {columns} characters"
+    usual = median(paces) if len(paces) >= 3 else pace
+    if not 1 / ASTRAY <= pace / usual <= ASTRAY:
+        return f"{seconds:.1f} s of sound, where {columns / usual:.1f} s are likely"
+    return ""
+
+
+def drop_old(job: Job, lines: Iterable[Line]) -> None:
+    """Remove clips of lines that are not said any more."""
+    wanted = {
+        f"{line.number:04}-{_key(job, replace(line, text=text))}"
+        for line in lines
+        for text in (line.text, *line.before)  # the next run comes by these, too
+    }
+    for path in job.folder.glob("[0-9]*.wav"):
+        if path.name.split(".")[0] not in wanted:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Media files: probing, decoding, muxing and loudness, through ffmpeg and PyAV."""

@@ -1,0 +1,134 @@
+"""Subtitle tracks that a video already has: pick one and write it out as a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from dubkit import languages
+from dubkit.errors import InputError, MediaError, UsageError
+from dubkit.types import Media, SubtitleStream
+
+from . import process
+from .probe import DEMUXERS, cannot_write, ffmpeg_path, file_url, opened, replacing, start_of
+
+PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
+"""Codecs that hold each subtitle as a picture."""
+
+_WRITTEN = {
+    "ass": (".ass", "ass", "copy"),
+    "ssa": (".ass", "ass", "copy"),
+    "webvtt": (".vtt", "webvtt", "copy"),
+    # As they are, since ffmpeg stops at text that is not UTF-8, and dubkit.subtitles does not.
+    "subrip": (".srt", "srt", "copy"),
+    "srt": (".srt", "srt", "copy"),
+    "text": (".srt", "srt", "copy"),
+}
+_OTHERS = (".srt", "srt", "srt")
+"""Suffix, muxer and encoder for a codec."""
+
+
+def pick(media: Media, choice: str = "") -> SubtitleStream:
+    """The subtitle track to read: by number (1 is the first), by language, else the default one.
+
+    A language is a BCP-47 tag or three letters of ISO 639-2 (``es``, ``spa``, ``pt-BR``). Where
+    several tracks fit, it is one of text, not of pictures. Raises InputError when there is no track
+    at all or it holds pictures, UsageError when there is none like ``choice``.
+    """
+    tracks = media.subtitles
+    if not tracks:
+        raise InputError(
+            f"{media.path} has no subtitle tracks.", "Give a subtitle file, or leave the track out."
+        )
+    choice = choice.strip()
+    found: list[SubtitleStream] = []
+    if not choice:
+        found = list(tracks)
+    elif choice.isascii() and choice.isdigit():
+        if 1 <= int(choice[:9]) <= len(tracks):
+            found = [tracks[int(choice) - 1]]
+    elif wanted := languages.bcp47(choice):
+        primary = wanted.partition("-")[0]
+        same = [s for s in tracks if (s.language or "").lower() == wanted.lower()]
+        alike = [s for s in tracks if (s.language or "").partition("-")[0] == primary]
+        text = [s for s in same if s.codec not in PICTURES]
+        found = text or [s for s in alike if s.codec not in PICTURES] or same or alike
+    if not found:
+        raise UsageError(
+            f"{media.path.name} has no subtitle track {choice!r}.", f"It has {_listed(media)}."
+        )
+    readable = [s for s in found if s.codec not in PICTURES]
+    stream = next((s for s in readable or found if s.default), (readable or found)[0])
+    _refuse_pictures(media, stream)
+    return stream
+
+
+def suffix(stream: SubtitleStream) -> str:
+    """The suffix of the file that :func:`extract` writes: ``.ass``, ``.vtt`` or ``.srt``."""
+    return _WRITTEN.get(stream.codec, _OTHERS)[0]
+
+
+def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
+    """Write a subtitle track to ``out``, a file or the folder for one, and return the file.
+
+    Its second 0 is second 0 of the video as a player shows it. Raises InputError when the track
+    holds pictures or cannot be read, OutputError when the file cannot be written.
+    """
+    _refuse_pictures(media, stream)
+    ending, muxer, codec = _WRITTEN.get(stream.codec, _OTHERS)
+    if out.is_dir():
+        out = out / f"track{_number(media, stream)}{ending}"
+    with opened(media.path, media.container) as container:
+        zero = start_of(container)
+    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
+    # Times as the file has them, less what a player shows as 0: ffmpeg's own idea of the start
+    # goes by the one stream that is read.
+    argv += ["-copyts", "-itsoffset", f"{-zero:.6f}"]
+    argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    argv += ["-f", media.container.split(",")[0], "-i", file_url(media.path)]
+    argv += ["-map", f"0:{stream.index}", "-c:s", codec, "-map_metadata", "-1"]
+    argv += ["-avoid_negative_ts", "disabled", "-fflags", "+bitexact", "-f", muxer]
+    with replacing(out) as temporary:
+        finished = process.run([*argv, file_url(temporary)])
+        if finished.status:
+            raise _failed(media, stream, out, finished)
+    return out
+
+
+def _refuse_pictures(media: Media, stream: SubtitleStream) -> None:
+    if stream.codec in PICTURES:
+        raise InputError(
+            f"{media.path.name}: subtitle track {_number(media, stream)} ({stream.codec}) holds "
+            "pictures of text, not text.",
+            "Turn it into an .srt file with an OCR tool, such as Subtitle Edit, and give that. "
+            f"The file has {_listed(media)}.",
+        )
+
+
+def _number(media: Media, stream: SubtitleStream) -> int:
+    return media.subtitles.index(stream) + 1
+
+
+def _listed(media: Media) -> str:
+    return "; ".join(
+        f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
+        for number, s in enumerate(media.subtitles, 1)
+    )
+
+
+def _failed(
+    media: Media, stream: SubtitleStream, out: Path, finished: process.Finished
+) -> Exception:
+    if any(os.strerror(errno.ENOSPC) in line for line in finished.tail):
+        return cannot_write(out, OSError(errno.ENOSPC, ""))
+    if finished.status < 0:
+        return MediaError(
+            f"ffmpeg was ended by signal {-finished.status}.", "", finished.argv, finished.tail
+        )
+    reason = finished.tail[-1] if finished.tail else "ffmpeg gave no reason"
+    return InputError(
+        f"{media.path.name}: subtitle track {_number(media, stream)} ({stream.codec}) cannot be "
+        f"read: {reason}",
+        "Choose another track, or give a subtitle file.",
+    )

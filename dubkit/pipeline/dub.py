@@ -1,0 +1,238 @@
+"""The dubbed video: tracks spoken, mixed with the sound, and put into the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dubkit import engines, workspace
+from dubkit.dub import report, schedule, speak
+from dubkit.dub.shorten import Shortener
+from dubkit.engines import choose
+from dubkit.errors import ConsentNeeded, UsageError
+from dubkit.lipsync import redraw
+from dubkit.media.probe import cannot_write
+from dubkit.options import parse_redo
+from dubkit.subtitles.source import SourceText
+from dubkit.types import Dub, Track
+from dubkit.workspace import Workspace, key_of
+
+from . import cast, render
+from .context import Run
+from .outputs import Shown
+from .render import Spoken
+
+CONSENT = "consent.json"
+
+
+def claim(run: Run, work: Workspace) -> None:
+    """Refuse, before long work, what cannot be made, what nobody may have made, and to write over
+    what dubkit did not make."""
+    options = run.options
+    if not run.media:
+        raise UsageError(
+            f"{run.source.name} is a text, and a dub needs a film or its sound",
+            f"dubkit FILM --subs-from {run.source.name} --dub",
+        )
+    for tag in options.to:
+        choose.speaker(options, tag)
+        work.claim(render.name(run, (tag,)), force=options.force)
+    if options.convert:
+        choose.named(options, "converters", options.convert)
+    if options.separate:
+        choose.separator(options)
+    if options.lipsync:
+        if not (run.media and run.media.video):
+            raise UsageError(f"{run.source.name} has no picture", "leave --lipsync out")
+        choose.named(options, "lipsyncers", options.lipsync)
+        redraw.check()
+    if options.imitates:
+        _consent(run, work)
+
+
+def _consent(run: Run, work: Workspace) -> None:
+    """Ask for the user's word, once for a workspace, that the voices imitated may be."""
+    path = work.folder / CONSENT
+    if run.options.consent:
+        if not path.exists():
+            word = "The user says that the voices imitated here may be."
+            workspace.write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
+    elif not path.exists():
+        raise ConsentNeeded(
+            "somebody's voice would be imitated, which takes their permission",
+            "if you have it, say so: --i-have-consent",
+        )
+
+
+def dubbed(
+    run: Run,
+    work: Workspace,
+    text: SourceText,
+    tracks: Sequence[Track],
+    shown: Sequence[Shown],
+    shorteners: Mapping[str, Shortener],
+    costs: Mapping[str, float | None],
+) -> tuple[list[Path], list[Dub]]:
+    """Speak ``tracks`` and write the video with that sound, one for all or one for each, and the
+    reports; returns the paths, and what was spoken.
+
+    ``shorteners`` find other words for what is too long, ``costs`` are the translations' in US
+    dollars; both by language.
+    """
+    spoken = [_spoken(run, work, text, one, shorteners.get(one.language)) for one in tracks]
+    groups = [spoken] if run.options.one_file else [[one] for one in spoken]
+    outputs: list[Path] = []
+    dubs: list[Dub] = []
+    for group in groups:
+        video, redrawn = render.write(run, work, text, group, shown)
+        outputs.append(video)
+        about = {"lipsync": [asdict(one) for one in redrawn]} if run.options.lipsync else {}
+        for one in group:
+            dub = _reported(run, work, one, video, about, costs.get(one.track.language, 0.0))
+            run.warnings[:0] = report.warnings(dub)
+            outputs.append(dub.report)
+            dubs.append(dub)
+    return outputs, dubs
+
+
+# ---------------------------------------------------------------- speech
+
+
+def _spoken(
+    run: Run,
+    work: Workspace,
+    text: SourceText,
+    track: Track,
+    shorten: Shortener | None,
+) -> Spoken:
+    options, language = run.options, track.language
+    choice = choose.speaker(options, language)
+    engine = engines.load("speakers", choice.spec, choice.settings)
+    voices = cast.cast(run, work, text, track, choice, engine)
+    script = schedule.lines(track, text.track, voices.__getitem__)
+    end = run.media.duration if run.media and run.media.duration else _end(track)
+    job = speak.Job(
+        engine,
+        engines.own_name(choice.spec),
+        engines.identity("speakers", choice.spec, choice.settings),
+        language,
+        work.folder / f"dub.{language}",
+        end,
+        _seeds(run, work, script, language),
+        _conversion(run, work, text, track),
+        shorten,
+    )
+    with run.timed(f"speak {language}"):
+        takes = schedule.speak(job, script, run.progress)
+    if all(take.cached for take in takes):
+        run.timings.pop(f"speak {language}")
+    about: dict[str, object] = {}
+    if options.imitates:
+        about["imitates"] = "the voices of the original's speakers"
+        if options.convert_to:
+            about["imitates"] = ", ".join(options.convert_to)
+        about["consent"] = _read_consent(work)
+    if job.conversion:
+        about["converter"] = job.conversion.name
+    spent: dict[str, object] = {"engine_seconds": round(sum(take.work for take in takes), 2)}
+    if shorten and shorten.usage.requests:
+        spent["rewording"] = asdict(shorten.usage)
+    return Spoken(track, job, takes, about, spent)
+
+
+def _conversion(
+    run: Run, work: Workspace, text: SourceText, track: Track
+) -> speak.Conversion | None:
+    options = run.options
+    if not options.convert:
+        return None
+    choice = choose.named(options, "converters", options.convert)
+    speakers = [cue.speaker for cue in track.cues] or [None]
+    voices = cast.targets(run, work, text, speakers)
+    return speak.Conversion(
+        engines.load("converters", choice.spec, choice.settings),
+        engines.own_name(choice.spec),
+        engines.identity("converters", choice.spec, choice.settings),
+        voices,
+    )
+
+
+def _read_consent(work: Workspace) -> object:
+    try:
+        return json.loads((work.folder / CONSENT).read_text("utf-8")).get("given")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _end(track: Track) -> float:
+    return max((cue.end for cue in track.cues), default=0.0) + 1.0
+
+
+def _seeds(
+    run: Run, work: Workspace, script: Sequence[speak.Line], language: str
+) -> dict[int, int]:
+    """Which take of each line is wanted: one more for those of ``--redo``, kept for later runs."""
+    path = work.folder / f"takes.{language}.json"
+    known: dict[str, int] = {}
+    if path.exists():
+        try:
+            read = json.loads(path.read_text("utf-8"))
+            known = {str(text): int(seed) for text, seed in read.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            known = {}
+    if run.options.redo:
+        wanted = parse_redo(run.options.redo)
+        texts = _said(script)
+        for number in wanted:
+            if number in texts:
+                # Takes are tried in a row: the next one begins after those.
+                known[texts[number]] = known.get(texts[number], 0) + speak.TRIES
+        missing = [str(number) for number in wanted if number not in texts]
+        if missing:
+            run.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
+        try:
+            workspace.write_json(path, known)
+        except OSError as failure:
+            raise cannot_write(path, failure) from failure
+    return {number: known[text] for number, text in _said(script).items() if text in known}
+
+
+def _said(script: Sequence[speak.Line]) -> dict[int, str]:
+    """What takes are known by, by line: its words, and the how manieth of several that say them."""
+    found: dict[int, str] = {}
+    times: dict[str, int] = {}
+    for line in script:
+        count = times[line.text] = times.get(line.text, 0) + 1
+        found[line.number] = line.text if count == 1 else f"{line.text} ({count})"
+    return found
+
+
+# ---------------------------------------------------------------- report
+
+
+def _reported(
+    run: Run,
+    work: Workspace,
+    one: Spoken,
+    video: Path,
+    about: Mapping[str, object],
+    cost: float | None,
+) -> Dub:
+    """Write the report of a dub."""
+    path = run.folder / f"{run.stem}.{one.track.language}.dub.json"
+    dub = Dub(one.track.language, video, path, one.job.name, tuple(map(report.line, one.takes)))
+    told = report.whole(dub, **one.about, **about)
+    # Times and costs are of the run that did the work; one that does none leaves them.
+    key = key_of(report=told)
+    spent = {**one.spent, "translation_cost": cost}
+    whole = json.dumps({**told, "spent": spent}, ensure_ascii=False, indent=1) + "\n"
+
+    def write(out: Path) -> tuple[()]:
+        out.write_text(whole, "utf-8", newline="")
+        return ()
+
+    work.output(path, key, write, force=run.options.force)
+    return dub

@@ -1,0 +1,145 @@
+"""What is told of a run: ``report.json``, the object of ``--json``, and warnings in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dubkit import workspace
+from dubkit.cues import segment
+from dubkit.media.probe import cannot_write
+from dubkit.types import Estimate, Result, Track, Translated, Untranslated
+
+NAME = "report.json"
+TOLD_SINGLY = 3
+"""Violations of one rule that are warned of one by one."""
+
+
+def write(folder: Path, result: Result, profile: str, rate: float | None) -> None:
+    """``report.json``: what was made, what it took, and every cue that is not as it should be.
+
+    A run that found everything done leaves the report of the run that did it.
+    """
+    path = folder / NAME
+    if set(result.timings) == {"total"} and path.exists():
+        return
+    report = {
+        **summary(result),
+        "profile": profile,
+        "violations": _violations(result.track, profile, rate),
+    }
+    report["translations"] = [
+        {**translation(one), "violations": _violations(one.track, profile, rate)}
+        for one in result.translations
+    ]
+    part = path.with_name(NAME + workspace.PART)
+    try:
+        workspace.write_json(part, report)
+        part.replace(path)
+    except OSError as failure:
+        raise cannot_write(path, failure) from failure
+
+
+def summary(result: Result) -> dict[str, object]:
+    """A result as JSON can hold it."""
+    return {
+        "source": str(result.source),
+        "outputs": [str(path) for path in result.outputs],
+        "language": result.track.language,
+        "cues": len(result.track.cues),
+        "duration": round(result.duration, 3),
+        "timings": {step: round(seconds, 3) for step, seconds in result.timings.items()},
+        "rtfx": round(result.rtfx, 2),
+        "translations": [translation(one) for one in result.translations],
+        "warnings": list(result.warnings),
+    }
+
+
+def translation(one: Translated) -> dict[str, object]:
+    """A translation as JSON can hold it: what it took, and what it could not do."""
+    return {
+        "language": one.track.language,
+        "translator": one.translator,
+        "model": one.model,
+        "cues": len(one.track.cues),
+        "lines": one.lines,
+        "cached": one.cached,
+        "failed": [asdict(line) for line in one.failed],
+        "usage": asdict(one.usage),
+    }
+
+
+def _violations(track: Track, profile: str, rate: float | None) -> list[Mapping[str, object]]:
+    return [asdict(violation) for violation in segment.check(track, profile, rate)]
+
+
+def told(found: Sequence[segment.Violation], prefix: str = "") -> Iterator[str]:
+    """Violations as warnings: a few one by one, many of a kind in one sentence."""
+    for rule in dict.fromkeys(violation.rule for violation in found):
+        same = [violation for violation in found if violation.rule == rule]
+        if len(same) <= TOLD_SINGLY:
+            yield from (f"{prefix}cue {violation.cue}: {violation.message}" for violation in same)
+        else:
+            more = _listed([violation.cue for violation in same])
+            yield f"{prefix}{len(same)} cues break the rule {rule} ({more}); see {NAME}"
+
+
+def untranslated(
+    failed: Sequence[Untranslated], lines: int, source: str, target: str, *, mendable: bool
+) -> str:
+    """The warning of lines that stay in their own language; ``mendable`` when the same engine may
+    do better another time."""
+    reasons = ", ".join(dict.fromkeys(line.reason for line in failed[:3]))
+    listed = _listed(list(dict.fromkeys(cue for line in failed for cue in line.cues)))
+    next_ = "run the same command again to try just these"
+    if not mendable:
+        next_ = "another --translator, or a hand in the workspace's cue file, may mend them"
+    stay = "stays" if len(failed) == 1 else "stay"
+    return (
+        f"{len(failed)} of {_count(lines, 'line')} could not be translated to {target} and {stay} "
+        f"in {source} (cue {listed}: {reasons}); {next_}"
+    )
+
+
+def usage(one: Translated) -> str:
+    """What a translation took, in a line for people."""
+    used = one.usage
+    model = f" ({one.model})" if one.model else ""
+    parts = [f"{_count(one.lines, 'line')} by {one.translator}{model}"]
+    if one.cached:
+        parts.append(f"{one.cached} of them known already")
+    if used.input_tokens or used.output_tokens:
+        parts.append(f"{used.input_tokens:,} tokens in and {used.output_tokens:,} out")
+    if used.cost:
+        parts.append(f"${used.cost:.4f}")
+    return f"{one.track.language}: {', '.join(parts)}"
+
+
+def estimate(one: Estimate) -> str:
+    """What a translation would take, in a line for people."""
+    used = one.usage
+    about = "about " if one.guessed else ""
+    parts = [f"{about}{_count(one.lines, 'line')} by {one.translator}"]
+    if one.cached:
+        parts.append(f"{one.cached} of them known already")
+    parts.append(f"{about}{_count(used.requests, 'request')}")
+    if used.input_tokens or used.output_tokens:
+        parts.append(f"about {used.input_tokens:,} tokens in and {used.output_tokens:,} out")
+    parts.append(
+        "price unknown"
+        if used.cost is None
+        else f"about ${used.cost:.4f}"
+        if used.cost
+        else "no cost"
+    )
+    return f"{one.language}: {', '.join(parts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _listed(numbers: Sequence[int], most: int = 10) -> str:
+    more = ", ..." if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + more

@@ -1,0 +1,102 @@
+"""The original's sound without its speech, and its speech alone, by a separator plugin."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from dubkit import engines
+from dubkit.engines import choose
+from dubkit.errors import DubkitError, PluginError
+from dubkit.media import audio, process
+from dubkit.media.probe import ffmpeg_path, file_url, probe
+from dubkit.workspace import Workspace, key_of
+
+from .context import Run, sound_key
+
+log = logging.getLogger("dubkit")
+
+BACKGROUND, SPEECH = "background.flac", "speech.flac"
+SLACK = 0.1
+"""Seconds by which a part may be longer or shorter than the whole."""
+
+
+def background(run: Run, work: Workspace) -> Path | None:
+    """All but the speech, a file of the video's timeline, kept in the workspace; None, and a
+    warning, where it cannot be had."""
+    return _part(run, work, BACKGROUND)
+
+
+def speech(run: Run, work: Workspace) -> Path | None:
+    """The speech alone; as :func:`background`, but not kept."""
+    return _part(run, work, SPEECH)
+
+
+def _part(run: Run, work: Workspace, name: str) -> Path | None:
+    if not run.stream:
+        return None
+    choice = choose.separator(run.options)
+    key = key_of(
+        sound=sound_key(run, work),
+        engine=engines.identity("separators", choice.spec, choice.settings),
+    )
+
+    def make(out: Path) -> tuple[()]:
+        folder = work.folder_for("separate", key)
+        parts = folder / "background.wav", folder / "speech.wav"
+        if not all(part.exists() for part in parts):
+            _separate(run, choice, folder)
+        _pack(parts[name == SPEECH], out)
+        return ()
+
+    try:
+        return work.step(name, key, make)
+    except PluginError as failure:
+        told = f"the speech is not taken out of the sound, which is lowered: {failure.message}"
+        if told not in run.warnings:
+            run.warnings.append(told)
+        return None
+
+
+def _separate(run: Run, choice: choose.Choice, folder: Path) -> None:
+    assert run.media and run.stream
+    whole = folder / "whole.wav"
+    with run.timed("separate"):
+        audio.extract_audio(run.media, run.stream, whole, run.report("separate"), form=audio.FULL)
+        drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
+        try:
+            engine = engines.load("separators", choice.spec, choice.settings)
+            engine.separate(whole, *drafts, progress=run.progress)
+            length = probe(whole).duration
+            for draft in drafts:
+                found = probe(draft)
+                if not found.audio or abs(found.duration - length) > SLACK:
+                    raise ValueError(
+                        f"a part of {found.duration:.1f} s came of a sound of {length:.1f} s"
+                    )
+        except PluginError:
+            raise
+        except (Exception, SystemExit) as failure:  # anybody's code
+            log.debug("separator %s failed", choice.spec, exc_info=True)
+            what = failure.message if isinstance(failure, DubkitError) else str(failure)
+            raise PluginError(
+                f"separator {choice.spec} failed: {what or type(failure).__name__}",
+                "dubkit doctor checks it; another --separate may do",
+            ) from failure
+        for draft in drafts:
+            draft.replace(draft.with_name(draft.name.replace(".draft", "")))
+        whole.unlink()
+
+
+def _pack(wav: Path, out: Path) -> None:
+    """The WAV as FLAC: half the size, and no sample lost."""
+    argv: list[Any] = [ffmpeg_path(), "-hide_banner", "-nostdin", "-y"]
+    argv += ["-protocol_whitelist", "file", "-i", file_url(wav)]
+    argv += ["-c:a", "flac", "-f", "flac", file_url(out)]
+    finished = process.run(argv)
+    if finished.status:
+        raise PluginError(
+            f"a part of the sound cannot be read: {(finished.tail or ('',))[-1]}",
+            "another --separate may do",
+        )

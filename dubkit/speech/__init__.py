@@ -1,0 +1,1 @@
+"""What is known about speech in a sound: words, speakers, voiceprints."""

@@ -1,0 +1,100 @@
+"""Have a transcriber listen, and believe nothing that it says without looking."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import wave
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dubkit.errors import DubkitError, PluginError
+from dubkit.hooks import Progress, listening
+from dubkit.media.probe import cannot_write
+from dubkit.options import Options, is_tag
+from dubkit.types import Cue, Track, Transcription, Word
+
+log = logging.getLogger("dubkit")
+
+
+def transcribe(
+    transcriber: Any, name: str, audio: Path, options: Options, folder: Path, progress: Progress
+) -> Transcription:
+    """What the transcriber ``name`` hears in ``audio``, with ``folder`` to keep its work in.
+
+    Raises PluginError when it fails or returns what cannot be.
+    """
+    try:
+        heard = transcriber.transcribe(
+            audio,
+            language=options.language,
+            prompt=options.prompt,
+            hotwords=options.hotwords,
+            work=folder,
+            progress=listening(progress),
+        )
+        if not isinstance(heard, Transcription):
+            raise TypeError(f"it returned {type(heard).__name__}, not a Transcription")
+        return Transcription(
+            _sound_track(heard.track, _seconds_of(audio)),
+            str(heard.model),
+            {str(part): float(seconds) for part, seconds in heard.timings.items()},
+            tuple(map(str, heard.warnings)),
+        )
+    except DubkitError:
+        raise
+    except MemoryError as failure:
+        raise PluginError(
+            f"transcriber {name} ran out of memory",
+            f"choose a smaller --model, or -o {name}.batch_size=1",
+        ) from failure
+    except (Exception, SystemExit) as failure:
+        log.debug("transcriber %s failed", name, exc_info=True)
+        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise cannot_write(folder, failure) from failure
+        what = str(failure) or type(failure).__name__
+        raise PluginError(
+            f"transcriber {name} failed: {what}", "-v shows where; dubkit doctor checks it"
+        ) from failure
+
+
+def _sound_track(track: Track, duration: float) -> Track:
+    """The track with words that have text, finite times inside the sound, in order."""
+    if not is_tag(track.language):
+        raise ValueError(f"{track.language!r} is not a language tag")
+    last = 0.0
+
+    def placed(item: Word | Cue) -> tuple[float, float]:
+        nonlocal last
+        if not (math.isfinite(item.start) and math.isfinite(item.end)):
+            raise ValueError(f"{item.text!r} has no time")
+        last = min(max(item.start, last), duration)
+        return last, min(max(item.end, last), duration)
+
+    kept: list[Cue] = []
+    for cue in track.cues:
+        words = tuple(
+            Word(*placed(word), word.text, _odds(word.probability))
+            for word in cue.words
+            if word.text.strip()
+        )
+        if words:
+            # The words are what was heard; a text beside them that says something else is not.
+            text = "".join(word.text for word in words).strip()
+            kept.append(Cue(words[0].start, words[-1].end, text, words, cue.speaker))
+        elif cue.text.strip():
+            start, end = placed(cue)
+            kept.append(replace(cue, start=start, end=end))
+    return Track(track.language, tuple(kept))
+
+
+def _odds(probability: float | None) -> float | None:
+    """A probability, or None for what is none; JSON has no word for NaN."""
+    return probability if probability is not None and 0 <= probability <= 1 else None
+
+
+def _seconds_of(audio: Path) -> float:
+    with wave.open(str(audio), "rb") as sound:
+        return sound.getnframes() / sound.getframerate()

@@ -1,0 +1,107 @@
+"""``python -m dubkit.web.catalog``: the engines that are installed, in one line of JSON.
+
+A program of its own, because to tell an engine's settings it must be imported, and the server has
+better uses for its memory than torch.
+
+    {"speakers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
+        "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
+        "voices": {"pt": ["pf_dora", "pm_alex"]}}}, ...}
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import itertools
+import json
+import os
+import sys
+import textwrap
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from dubkit import engines, hooks
+from dubkit.errors import DubkitError
+
+from .texts import LANGUAGES
+
+TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"}
+"""Of settings that can be shown; those that name files are not."""
+
+
+def describe() -> dict[str, dict[str, Any]]:
+    """What is installed, by kind and name; an engine that cannot be imported has a ``problem``."""
+    return {
+        kind: {plugin.name: _engine(kind, plugin) for plugin in engines.plugins(kind)}
+        for kind in hooks.KINDS
+    }
+
+
+def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
+    told: dict[str, Any] = {"distribution": plugin.distribution, "settings": [], "problem": ""}
+    try:
+        engine = engines.load(kind, plugin.name)
+        told["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
+        told["settings"] = settings(type(engine))
+        told["problem"] = "; ".join(engine.check())
+        if kind == "speakers":
+            known = {tag: list(map(str, engine.voices(tag))) for tag in LANGUAGES}
+            told["voices"] = {tag: names for tag, names in known.items() if names}
+            told["clones"] = bool(engine.clones)
+    except DubkitError as failure:
+        told["problem"] = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+    except (Exception, SystemExit) as failure:  # anybody's code
+        told["problem"] = str(failure) or type(failure).__name__
+    return told
+
+
+def settings(engine: type) -> list[dict[str, Any]]:
+    """The settings of an engine's class that a form can show."""
+    if not is_dataclass(engine):
+        return []
+    hints = typing.get_type_hints(engine)
+    helps = _helps(engine)
+    found = []
+    for field in fields(engine):
+        choices = [one for one in typing.get_args(hints[field.name]) if one is not type(None)]
+        type_ = TYPES.get(choices[0] if choices else hints[field.name])
+        if field.init and not field.name.startswith("_") and type_ and not _is_address(field):
+            default = "" if field.default in (MISSING, None) else str(field.default)
+            told = {"name": field.name, "type": type_, "default": default}
+            found.append({**told, "help": helps.get(field.name, "")})
+    return found
+
+
+def _is_address(field: Field[Any]) -> bool:
+    """Whether it says where to send things to: keys of the server's would go there."""
+    return field.name.endswith(("url", "host", "address", "endpoint"))
+
+
+def _helps(engine: type) -> dict[str, str]:
+    """The docstring under each field."""
+    found: dict[str, str] = {}
+    for owner in reversed(engine.__mro__):
+        with contextlib.suppress(OSError, TypeError, SyntaxError):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+            body = tree.body if isinstance(tree, ast.ClassDef) else []
+            for node, after in itertools.pairwise(body):
+                text = after.value if isinstance(after, ast.Expr) else None
+                if (
+                    isinstance(node, ast.AnnAssign)
+                    and isinstance(node.target, ast.Name)
+                    and isinstance(text, ast.Constant)
+                    and isinstance(text.value, str)
+                ):
+                    found[node.target.id] = " ".join(text.value.replace("``", "").split())
+    return found
+
+
+if __name__ == "__main__":
+    # Engines may print while they are imported.
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        told = describe()
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")

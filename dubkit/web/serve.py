@@ -1,0 +1,237 @@
+"""``dubkit ui``: the command in a browser.
+
+page.py       Gradio's form and API; with form.py and api.py the only files that import gradio
+assets/       what moves and plays in the page; texts/, all that it says
+routes.py     what assets/ ask: uploads, jobs, files, cues
+guard.py      who may come in, and the cookie
+server.py     what the above share
+choices.py    what the form's fields mean together
+order.py      wishes of the page to arguments of the command
+jobs.py       the command as child processes, in turn
+store.py      every path
+drafts.py     cues being edited, by the functions of editing.py
+takes.py      lines of a dub, and which take of each is wanted
+preview.py    copies for browsers of what they cannot play, on demand
+probing.py, describing.py, waveform.py    child processes: what a file is, what engines there are,
+              how loud its sound is
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dubkit.errors import MissingDependency, UsageError
+from dubkit.media.probe import cannot_write
+
+AUTH = "DUBKIT_AUTH"
+PORT = 7860
+PORTS = 100
+"""Ports that are tried after the first, where none is named."""
+LOOPBACK = ("127.", "localhost", "::1")
+PATIENCE = 0
+"""Seconds for connections to end after Ctrl-C."""
+
+
+def ui_command(arguments: Sequence[str]) -> int:
+    """Serve the page until Ctrl-C; the exit status."""
+    given = _parser().parse_args(arguments)
+    auth = os.environ.get(AUTH, "")
+    if auth and not all(auth.partition(":")):
+        raise UsageError(f"{AUTH} is user:password, which it does not look like", "set both")
+    local = given.host.startswith(LOOPBACK)
+    if not auth and not given.insecure and (given.share or not local):
+        what = "--share" if given.share else f"--host {given.host}"
+        raise UsageError(
+            f"{what} lets others in, and no password is set",
+            f"set {AUTH}=user:password; or add --insecure to let everybody in",
+        )
+    if given.max_upload <= 0 or given.keep_hours <= 0 or given.jobs <= 0:
+        raise UsageError("a limit must be more than 0", "dubkit ui --help")
+    os.umask(0o077)  # what people upload is nobody else's on this machine
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_folder(given.data))
+        listening = stack.enter_context(_listening(given.host, given.port))
+        _serve(given, auth, local and not given.share, folder, listening)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from dubkit.cli.main import Parser
+
+    parser = Parser(
+        prog="dubkit ui",
+        description="Subtitle, translate and dub in a browser. A password for it is taken from "
+        f"{AUTH}=user:password.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    add = parser.add_argument
+    add("--host", metavar="NAME", default="127.0.0.1", help="address to listen at (this machine)")
+    add("--port", metavar="N", type=int, help=f"default: {PORT}, or the next that is free")
+    add("--root", metavar="DIR", type=Path, help="folder whose videos can be chosen in the page")
+    add("--share", action="store_true", help="a public address, by way of Gradio's servers")
+    add("--insecure", action="store_true", help="let others in without a password")
+    add("--allow-local-plugins", action="store_true",
+        help="let the page use ./file.py:Class, and engines that run programs")  # fmt: skip
+    add("--max-upload", metavar="MB", type=int, default=4096, help="of one file (default: 4096)")
+    add("--jobs", metavar="N", type=int, default=2 if (os.cpu_count() or 1) >= 8 else 1,
+        help="at work at once (default: 1, or 2 with eight cores)")  # fmt: skip
+    add("--keep-hours", metavar="N", type=float, default=168.0,
+        help="how long files stay that nobody looks at (default: 168)")  # fmt: skip
+    add("--data", metavar="DIR", type=Path, help="where files are kept (default: a cache folder)")
+    add("-h", "--help", action="help", help="show this")
+    return parser
+
+
+@contextlib.contextmanager
+def _folder(named: Path | None) -> Iterator[Path]:
+    """The server's own folder: the one that is named, or the first of the usual ones that no other
+    server has."""
+    from filelock import FileLock, Timeout
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    usual = [
+        cache / "dubkit" / ("ui" if number == 1 else f"ui-{number}") for number in range(1, 20)
+    ]
+    for folder in [named.absolute()] if named else usual:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = FileLock(folder / ".lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        except OSError as failure:
+            raise cannot_write(folder, failure) from failure
+        try:
+            yield folder
+        finally:
+            lock.release()
+        return
+    raise UsageError(
+        "another dubkit ui has that folder" if named else "too many dubkit ui are running",
+        "--data DIR keeps this one's files elsewhere",
+    )
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
+    """A socket at the port, or at the next free one where none is named."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = range(PORT, PORT + PORTS) if port is None else [port]
+    reason = ""
+    for number in ports:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # On Windows this would let two servers share a port.
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, number))
+            listening.listen(128)
+        except (OSError, OverflowError) as failure:
+            listening.close()
+            reason = getattr(failure, "strerror", None) or str(failure)
+            continue
+        with listening:
+            yield listening
+        return
+    at = f"port {ports[0]} of {host}" if port is not None else host
+    raise UsageError(f"nothing can listen at {at}: {reason}", "--port N, --host 127.0.0.1")
+
+
+def _serve(
+    given: argparse.Namespace, auth: str, local: bool, folder: Path, listening: socket.socket
+) -> None:
+    # Gradio reads this when it is imported: what the API is sent and sends lies in our folder.
+    temporary = folder / "gradio"
+    os.environ["GRADIO_TEMP_DIR"] = str(temporary)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import uvicorn
+    from fastapi import FastAPI
+
+    from .guard import Guard
+    from .jobs import Queue
+    from .page import mounted
+    from .routes import add_routes
+    from .server import Server
+    from .store import Limits, Store
+
+    limits = Limits(upload=given.max_upload * 10**6, keep=given.keep_hours * 3600)
+    server = Server(
+        Store(folder, given.root, limits),
+        Queue(given.jobs),
+        local_plugins=given.allow_local_plugins,
+        temporary=temporary,
+    )
+    app = FastAPI(openapi_url=None)
+    add_routes(app, server)
+    mounted(app, server, limits.upload)
+    web = uvicorn.Server(
+        uvicorn.Config(
+            Guard(app, auth, limits.upload, local),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=PATIENCE,
+            lifespan="on",
+        )
+    )
+    with _until_stopped(web):
+        try:
+            server.start()
+            print(_address(given.host, listening), flush=True)
+            if given.share:
+                print(_shared(listening.getsockname()[1]), flush=True)
+            web.run(sockets=[listening])
+        finally:
+            server.close()
+
+
+@contextlib.contextmanager
+def _until_stopped(web: Any) -> Iterator[None]:
+    """Have Ctrl-C and TERM stop the server at once, without waiting for those who are connected."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        web.should_exit = True
+
+    web.capture_signals = contextlib.nullcontext  # uvicorn's own waits, and then raises again
+    # A page that is open always has a request under way; that it ends now is nothing amiss.
+    logging.getLogger("uvicorn.error").addFilter(lambda _: not web.should_exit)
+    before: list[tuple[int, Any]] = []
+    if threading.current_thread() is threading.main_thread():
+        before = [(one, signal.signal(one, stop)) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield
+    finally:
+        for one, handler in before:
+            signal.signal(one, handler)
+
+
+def _address(host: str, listening: socket.socket) -> str:
+    port = listening.getsockname()[1]
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _shared(port: int) -> str:
+    """A public address that leads here, by way of Gradio's servers."""
+    import secrets
+
+    from gradio.networking import setup_tunnel
+
+    make: Callable[..., str] = setup_tunnel
+    try:
+        return make("127.0.0.1", port, secrets.token_urlsafe(32), None, None)
+    except Exception as failure:  # no internet, no binary for this machine, ...
+        raise MissingDependency(
+            f"there is no public address to be had: {failure}", "leave --share out"
+        ) from failure

@@ -1,0 +1,1 @@
+"""Kokoro-82M: speech on a CPU, and the phones it is given, language by language."""

@@ -1,0 +1,1 @@
+"""Engines behind a server that speaks OpenAI's protocol."""

@@ -1,0 +1,1 @@
+"""Engines that part speech from all else."""

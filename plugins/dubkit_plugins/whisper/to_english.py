@@ -1,0 +1,186 @@
+"""``whisper``: from speech in any language straight to English text, by Whisper itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from dubkit import Progress, TranslationReply, TranslationRequest, Translator, UsageError, Word
+
+from . import guards, models
+from .ct2_engine import CT2Engine
+from .engine import SAMPLE_RATE, Clock, Decoded, Decoding
+from .faster_whisper import CATALOGUE, device_of, device_problems
+from .transcribe import whisper_code
+from .windows import Window, open_wav, probabilities, samples_of, speech_spans, windows
+
+MARGIN = 0.2
+"""Seconds of sound before and after a line: times are rarely exact, and a word's edge is soft."""
+TRANSCRIBES_ONLY = re.compile(r"turbo")
+"""Models that know many languages and were not taught to translate: large-v3-turbo (its card)."""
+REMEDY = "use --model small, medium, large-v2 or large-v3"
+
+
+@dataclass(frozen=True)
+class WhisperEnglish(Translator):
+    """Whisper's own translation of speech into English.
+
+    Rough: it goes by the sound of one line alone, so it hears anew what the transcript already
+    has, knows no context, and drops or smooths what it does not understand, the more the smaller
+    the model. It needs no second model, and no internet where Whisper is already here.
+    """
+
+    model: str = "auto"
+    """A name, a hub's ``owner/name``, a folder, or ``auto``."""
+    device: str = "auto"
+    """``cpu``, ``cuda`` or ``auto``."""
+    beam_size: int = 5
+    """Hypotheses kept while decoding; 1 is greedy."""
+    _loaded: dict[str, CT2Engine] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The model, by its name, from the first request on."""
+
+    needs_audio = True
+    batch = 40
+
+    def check(self) -> Sequence[str]:
+        """Problems that keep it from working here."""
+        return device_problems("whisper", self.device)
+
+    def supports(self, source: str | None, target: str) -> bool:
+        """Any language that Whisper knows, into English."""
+        if _primary(target) != "en":
+            return False
+        if source is None:
+            return True
+        try:
+            return whisper_code(source) != "en"
+        except UsageError:
+            return False
+
+    def prepare(self, source: str | None, target: str, progress: Progress) -> None:
+        """Get and load the model."""
+        self._engine(progress)
+
+    def translate(self, request: TranslationRequest) -> TranslationReply:
+        """See :class:`dubkit.hooks.Translator`."""
+        if request.audio is None:
+            raise UsageError(
+                "the translator whisper listens to the speech, and here is none",
+                "give the video, not a subtitle file, or choose another translator",
+            )
+        engine = self._engine(lambda *_: None)
+        sound = open_wav(request.audio)
+        pieces = [
+            (line.id, window)
+            for line in request.lines
+            for window in _windows(sound, line.start, line.end, engine.max_seconds)
+        ]
+        # At full length, unlike a transcript: in shorter windows Whisper says things twice, or does
+        # not translate them (seen in Spanish and French with base).
+        decoding = Decoding(
+            whisper_code(request.source), (), self.beam_size, task="translate", full_length=True
+        )
+        heard = _hear(engine, sound, [window for _, window in pieces], decoding)
+        texts: dict[str, list[str]] = {}
+        for (line, _), text in zip(pieces, heard, strict=True):
+            if text:
+                texts.setdefault(line, []).append(text)
+        return TranslationReply(
+            {line: " ".join(found) for line, found in texts.items()},
+            fault="" if len(texts) == len(request.lines) else "nobody was understood there",
+            model=f"Whisper {next(iter(self._loaded))}",
+        )
+
+    def _engine(self, progress: Progress) -> CT2Engine:
+        if not self._loaded:
+            if problems := self.check():
+                raise UsageError(*problems)
+            device = device_of("whisper", self.device)
+            if self.model == "auto":
+                names = ("large-v3", "large-v2", "medium") if device == "cuda" else ("small",)
+                weights = models.choose(names, CATALOGUE, progress, packages=True)
+            else:
+                _refuse(models.Weights(self.model))
+                weights = models.find(self.model, CATALOGUE, progress, packages=True)
+            _refuse(weights)
+            engine = CT2Engine(weights, device=device)
+            if not engine.multilingual:
+                raise UsageError(f"{weights.name} knows only English: it cannot translate", REMEDY)
+            self._loaded[weights.name] = engine
+        return next(iter(self._loaded.values()))
+
+
+def _primary(tag: str) -> str:
+    return tag.replace("_", "-").split("-")[0].lower()
+
+
+def _refuse(weights: models.Weights) -> None:
+    """UsageError for a model whose name says that it cannot translate."""
+    if weights.english_only:
+        raise UsageError(f"{weights.name} knows only English: it cannot translate", REMEDY)
+    if TRANSCRIBES_ONLY.search(weights.name):
+        raise UsageError(f"{weights.name} was not taught to translate", REMEDY)
+
+
+def _windows(
+    sound: npt.NDArray[np.int16], start: float, end: float, longest: float
+) -> list[Window]:
+    """The stretch of a line, parted at pauses where it is longer than ``longest`` seconds; none
+    where nobody speaks."""
+    first = max(0.0, start - MARGIN)
+    last = min(len(sound) / SAMPLE_RATE, end + MARGIN)
+    piece = sound[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)]
+    if not len(piece):
+        return []
+    spans = tuple(speech_spans(probabilities(piece)))
+    if not spans:
+        return []
+    if last - first <= longest:
+        found = [Window(0.0, last - first, spans)]
+    else:
+        found = list(windows(probabilities(piece), longest, last - first))
+    return [Window(first + part.start, first + part.end, part.speech) for part in found]
+
+
+def _hear(
+    engine: CT2Engine,
+    sound: npt.NDArray[np.int16],
+    pieces: Sequence[Window],
+    decoding: Decoding,
+) -> list[str]:
+    """The English of each window; "" where nothing was said, or nothing can be believed."""
+    size = engine.batch_size
+
+    def hear(batch: Sequence[Window]) -> list[str]:
+        sounds = [samples_of(sound, piece) for piece in batch]
+        found = engine.recognize(sounds, decoding, Clock())
+        return [_believed(engine, *both) for both in zip(found, batch, strict=True)]
+
+    with ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper") as pool:
+        made = pool.map(hear, [pieces[i : i + size] for i in range(0, len(pieces), size)])
+        return [text for batch in made for text in batch]
+
+
+def _believed(engine: CT2Engine, decoded: Decoded, window: Window) -> str:
+    """The text of a window without what nobody said."""
+    text = str(engine.tokenizer.decode(list(decoded.tokens))).strip()
+    if guards.nobody_spoke(decoded, text):
+        return ""
+    spoken = text.split()
+    spoken = spoken[: guards.loop_start(spoken)]
+    # A translation's words have no times of their own: they are spread over the window.
+    step = (window.end - window.start) / max(1, len(spoken))
+    words = [
+        Word(window.start + i * step, window.start + (i + 1) * step, f" {word}")
+        for i, word in enumerate(spoken)
+    ]
+    if guards.fault(decoded, words, window) in ("repetitive", "too fast"):
+        return ""
+    return " ".join(spoken)
