@@ -44,7 +44,8 @@ def child(mode: str, media: Path, language: str) -> None:
     """Run one mode of faster-whisper and print its measures; this is a process of its own."""
     from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
-    from dubkit_plugins.whisper.models import OFFLINE, contents
+    from dubkit_plugins.packaged_models import contents
+    from dubkit_plugins.whisper.models import OFFLINE
 
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:

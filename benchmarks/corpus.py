@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 RATE = 16_000
 VOICES = {

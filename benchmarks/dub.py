@@ -22,8 +22,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dubkit.dub.mix import loudness
-from dubkit.media.probe import ffmpeg_path, probe
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.loudness import loudness
+from dubkit.media.probe import probe
 
 CHORD = (261.6, 329.6, 392.0, 523.3)
 BAND = 0.5

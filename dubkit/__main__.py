@@ -1,7 +1,27 @@
-"""``python -m dubkit``."""
+"""The command table: what ``dubkit`` and ``python -m dubkit`` run.
+
+The page is dispatched here and not in :mod:`dubkit.cli`, which knows nothing of it.
+"""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from dubkit.cli.main import main
+from dubkit.cli.main import main as cli_main
 
-sys.exit(main())
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return cli_main(argv, {"ui": _ui})
+
+
+def _ui(arguments: Sequence[str]) -> int:
+    """``dubkit ui``; its libraries are loaded for it alone."""
+    from dubkit.web.serve import ui_command
+
+    return ui_command(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -119,3 +119,17 @@ sr:srp ss:ssw st:sot su:sun sv:swe sw:swa ta:tam te:tel tg:tgk th:tha ti:tir tk:
 tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie
 vo:vol wa:wln wo:wol xh:xho yi:yid yo:yor za:zha zh:zho/chi zu:zul
 """
+
+
+LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""What a BCP-47 tag looks like."""
+
+
+def is_tag(language: object) -> bool:
+    """Whether it looks like a BCP-47 tag; one becomes a part of file names."""
+    return isinstance(language, str) and LANGUAGE.fullmatch(language) is not None
+
+
+def primary(language: str) -> str:
+    """The primary subtag: ``pt`` of ``pt-BR``, ``zh`` of ``zh_Hant``."""
+    return language.replace("_", "-").partition("-")[0].lower()

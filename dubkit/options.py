@@ -13,19 +13,12 @@ from dubkit.subtitles.style import parse_style
 from . import subtitles
 from .cues import profiles
 from .errors import UsageError
-from .languages import canonical, tag_of
+from .languages import canonical, is_tag, tag_of
 
-LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-"""What a BCP-47 tag looks like."""
 BILINGUAL = ("translation-first", "original-first")
 """Orders of two languages in one cue."""
 EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
 """``--subs-from`` for a text track of the video itself, by number or language."""
-
-
-def is_tag(language: object) -> bool:
-    """Whether it looks like a BCP-47 tag; one becomes a part of file names."""
-    return isinstance(language, str) and LANGUAGE.fullmatch(language) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ class Options:
     speakers: str = ""
     """How many people speak, or ``auto`` to find out; empty to find out where a dub needs it."""
     speakers_from: Path | None = None
-    """A file of who speaks when; see :func:`dubkit.pipeline.diarize.read`."""
+    """A file of who speaks when; see :func:`dubkit.speech.diarization.read`."""
     diarizer: str = "auto"
     """Engine that tells who speaks when."""
     translator: str = "auto"

@@ -18,9 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dubkit.media.probe import cannot_write
-
 from .errors import InputError, OutputError
+from .files import cannot_write, content_of, write_json
 
 log = logging.getLogger("dubkit")
 
@@ -45,12 +44,6 @@ def key_of(**parts: object) -> str:
     """A short hash of everything that a step depends on."""
     text = json.dumps({"version": VERSION, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def content_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -274,12 +267,6 @@ class Workspace:
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON that people can read; a file name that is not text becomes JSON's escapes."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    path.write_text(text, "utf-8", errors="backslashreplace", newline="")
 
 
 def _free_name(path: Path) -> Path:

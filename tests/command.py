@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit.cli.main import main
+from dubkit.__main__ import main
 
 TESTS = Path(__file__).parent
 AUSTEN = TESTS.parent / "examples/data/austen.mp4"

@@ -12,7 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dubkit.media.probe import ffmpeg_path, start_of
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.probe import start_of
 
 BEEP = 0.1
 """Seconds that a flash and a beep last."""

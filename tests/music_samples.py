@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 RATE = 48_000

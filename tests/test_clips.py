@@ -11,7 +11,8 @@ from dubkit.dub import clip as clips
 from dubkit.dub.clip import Clip, measure, prepare, stretcher
 from dubkit.errors import MediaError, MissingDependency, OutputError
 from dubkit.media.audio import extract_audio
-from dubkit.media.probe import ffmpeg_path, pick_audio, probe
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 KINDS = ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_mulaw"]

@@ -13,7 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dubkit.cues import phrases, profiles
-from dubkit.cues.segment import TICK, Violation, break_lines, check, from_words, unwrap
+from dubkit.cues.check import Violation, check
+from dubkit.cues.lines import break_lines
+from dubkit.cues.segment import TICK, from_words
+from dubkit.cues.text import unwrap
 from dubkit.types import Cue, Track, Word
 
 ENGLISH = (

@@ -22,7 +22,9 @@ from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 from test_voiceprint import heard
 
 from dubkit import Cue, Track, UsageError, options, subtitles
-from dubkit.dub import mix, schedule, speak
+from dubkit.dub import lines as lines_module
+from dubkit.dub import speak
+from dubkit.media import loudness
 from dubkit.media.probe import probe
 
 GOOD = ("--translator", f"{TESTS}/data/translators.py:Good")
@@ -407,7 +409,7 @@ def test_the_background_is_kept_and_ducked(film):
 
 def test_lines_over_cues_that_show_the_same(film):
     track = Track("es", (Cue(1, 2, "No sé."), Cue(2.1, 3, "No sé."), Cue(5, 6, "Vale.")))
-    found = schedule.lines(track, track, lambda _: None)
+    found = lines_module.lines(track, track, lambda _: None)
     assert [(line.text, line.cues) for line in found] == [("No sé.", (1, 2)), ("Vale.", (3,))]
 
 
@@ -484,7 +486,7 @@ def test_the_main_job_offline(source, tmp_path):
     before, after = packets(source), packets(dubbed)
     assert [digest for _, digest in after[0]] == [digest for _, digest in before[0]]
     assert probe(dubbed).duration == pytest.approx(probe(source).duration, abs=0.04)
-    was, now = mix.loudness(source), mix.loudness(dubbed)
+    was, now = loudness.loudness(source), loudness.loudness(dubbed)
     assert now.integrated == pytest.approx(was.integrated, abs=1.0)
     assert now.true_peak <= -0.9  # as AAC has it; the mix itself is at most -1
     assert spent <= 2.5 * probe(source).duration

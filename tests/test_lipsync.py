@@ -485,7 +485,7 @@ import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lipsync_engines import Painter
-from dubkit import lipsync
+from dubkit.lipsync import redraw
 from dubkit.media.probe import probe
 class Slow(Painter):
     def lipsync(self, video, audio, out, *, progress):
@@ -494,7 +494,7 @@ class Slow(Painter):
             time.sleep(60)
         super().lipsync(video, audio, out, progress=progress)
 path, sound, out = map(Path, {[str(path), str(sound), str(tmp_path / "out.mp4")]!r})
-lipsync.redraw(probe(path), sound, out,
+redraw.redraw(probe(path), sound, out,
     engine=Slow(), name="Any", identity={{"engine": "Painter"}}, speech={speech!r},
     folder=Path({str(tmp_path / "lips")!r}), progress=lambda *_: None)
 """

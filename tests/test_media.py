@@ -27,7 +27,8 @@ from media_samples import (
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
 from dubkit.media.audio import extract_audio
-from dubkit.media.probe import ffmpeg_path, pick_audio, probe
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.probe import pick_audio, probe
 from dubkit.types import AudioStream, Media
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"

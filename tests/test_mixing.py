@@ -11,10 +11,12 @@ from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, 
 from test_clips import burst, write
 
 from dubkit.dub.clip import measure, prepare
-from dubkit.dub.mix import Loudness, Placed, _limited, _reduction, loudness, mix
+from dubkit.dub.mix import Placed, _limited, _reduction, mix
 from dubkit.errors import InputError, MediaError, OutputError
 from dubkit.media.audio import FULL, extract_audio, wav_header
-from dubkit.media.probe import ffmpeg_path, pick_audio, probe
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.loudness import Loudness, loudness
+from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 MEMORY_MB = 200

@@ -27,7 +27,8 @@ from dubkit.errors import InputError, MediaError, OutputError, UsageError
 from dubkit.lipsync import compose as lipsync_picture
 from dubkit.lipsync import encoding
 from dubkit.media.audio import extract_audio
-from dubkit.media.mux import SubtitleFile, burn, missing_glyphs, mux, subtitle_container
+from dubkit.media.fonts import missing_glyphs
+from dubkit.media.mux import SubtitleFile, burn, mux, subtitle_container
 from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"

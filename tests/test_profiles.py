@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dubkit.cues import profiles
+from dubkit.cues.text import width
 from dubkit.errors import UsageError
 
 
@@ -82,7 +83,7 @@ def test_every_profile_has_its_own_name_and_a_general_value() -> None:
     ],
 )
 def test_width(text: str, columns: int) -> None:
-    assert profiles.width(text) == columns
+    assert width(text) == columns
 
 
 def test_full_width_languages_count_latin_as_halves() -> None:

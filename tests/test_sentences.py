@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dubkit import Cue, Track
 from dubkit.cues.profiles import limits
-from dubkit.cues.sentences import divide, sentences, with_marks_of, without_marks
+from dubkit.cues.sentences import divide, sentences, with_marks_of
+from dubkit.cues.text import without_marks
 
 
 def track(*texts, language="en", speakers=None, step=2.0):

@@ -11,7 +11,7 @@ from test_dubbing import HUM
 from test_voiceprint import heard
 
 from dubkit import Cue, InputError, Options, Track, Turn, UsageError, Voice, Word, subtitles
-from dubkit.pipeline import diarize
+from dubkit.speech import diarization
 from dubkit_plugins.kokoro.engine import Kokoro
 
 RTTM = """\
@@ -48,7 +48,7 @@ def cue(text, start, **more):
 def test_files_of_other_tools(text, tmp_path):
     path = tmp_path / "turns"
     path.write_text(text)
-    assert [(t.speaker, round(t.start, 3), round(t.end, 3)) for t in diarize.read(path)] == [
+    assert [(t.speaker, round(t.start, 3), round(t.end, 3)) for t in diarization.read(path)] == [
         ("Anna", 0.0, 4.0),
         ("Ben", 4.1, 8.0),
     ]
@@ -71,14 +71,14 @@ def test_files_that_are_none(text, told, tmp_path):
     path = tmp_path / "turns"
     path.write_text(text)
     with pytest.raises(InputError, match=told):
-        diarize.read(path)
+        diarization.read(path)
     with pytest.raises(InputError):
-        diarize.read(tmp_path / "missing")
+        diarization.read(tmp_path / "missing")
 
 
 def test_a_cue_of_two_people_is_parted_between_them():
     track = Track("en", (cue("Who is there? It is me, of course, as ever.", 2.8),))
-    made = diarize.assigned(track, TURNS)
+    made = diarization.assigned(track, TURNS)
     assert [(c.speaker, c.text) for c in made.cues] == [
         ("Anna", "Who is there?"), ("Ben", "It is me, of course, as ever."),
     ]  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_cue_of_two_people_is_parted_between_them():
 def test_turns_that_are_a_little_off_part_no_sentence():
     track = Track("en", (cue("Who is there?", 2.8), cue("It is me.", 4.0)))
     off = [Turn(0.0, 3.7, "Anna"), Turn(3.7, 8.0, "Ben")]
-    made = diarize.assigned(track, off)
+    made = diarization.assigned(track, off)
     assert [(c.speaker, c.text) for c in made.cues] == [
         ("Anna", "Who is there?"), ("Ben", "It is me."),
     ]  # fmt: skip
@@ -97,15 +97,15 @@ def test_turns_that_are_a_little_off_part_no_sentence():
 
 def test_a_change_without_a_pause_is_heard_when_it_is_long():
     track = Track("en", (cue("one two three four five six seven eight nine ten", 2.0),))
-    made = diarize.assigned(track, TURNS)
+    made = diarization.assigned(track, TURNS)
     assert [c.speaker for c in made.cues] == ["Anna", "Ben"]
 
 
 def test_names_that_are_there_stay_and_text_without_words_is_given_whole():
     track = Track("en", (Cue(0, 2, "Hi.", speaker="Zoe"), Cue(3.8, 7, "Well."), Cue(99, 100, "?")))
-    made = diarize.assigned(track, TURNS)
+    made = diarization.assigned(track, TURNS)
     assert [c.speaker for c in made.cues] == ["Zoe", "Ben", None]
-    assert diarize.assigned(track, []) == track
+    assert diarization.assigned(track, []) == track
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "²"])

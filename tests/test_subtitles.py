@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dubkit import subtitles
-from dubkit.cues.segment import check
+from dubkit.cues.check import check
 from dubkit.errors import InputError, MissingDependency, UsageError
 from dubkit.subtitles import clean, parse, plain, render
 from dubkit.subtitles.style import Style, parse_style

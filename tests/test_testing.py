@@ -23,7 +23,7 @@ import array, math, os, random, shutil, socket, subprocess, threading, time, wav
 from dataclasses import dataclass, field
 from pathlib import Path
 from dubkit import *
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 
 def write(path, rate, samples, channels=1):

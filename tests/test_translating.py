@@ -115,7 +115,7 @@ def test_a_direction_that_nobody_has(talk, tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     installed = engines.plugins
     monkeypatch.setattr(  # Argos has nearly all languages, where there is internet
-        engines, "plugins", lambda kind: [p for p in installed(kind) if p.name != "argos"]
+        engines.registry, "plugins", lambda kind: [p for p in installed(kind) if p.name != "argos"]
     )
     ran = called(talk, "--to", "cy", *FAST)
     assert_refused(ran, 4, "Welsh", "OPENAI_API_KEY", "OPENAI_BASE_URL", "dubkit[argos]")

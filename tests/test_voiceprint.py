@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 
+from dubkit.speech import passages
 from dubkit.speech import voiceprint as vp
 
 ROOT = Path(__file__).parent.parent
@@ -233,24 +234,24 @@ def test_the_cleanest_speech(austen):
     pause = np.zeros(2 * vp.RATE, np.float32)
     sound = np.concatenate([clean + noise, pause, clipped, pause, clean])
     spans = [(0.0, 7.0), (9.0, 16.0), (18.0, 25.0)]
-    (found,) = vp.cleanest(sound, spans)
+    (found,) = passages.cleanest(sound, spans)
     assert 18 <= found[0] < found[1] <= 25
     # Somebody else speaks into the clean part: what is left of it still is the best.
-    (first, *_) = vp.cleanest(sound, spans, others=[(20.0, 21.0)])
+    (first, *_) = passages.cleanest(sound, spans, others=[(20.0, 21.0)])
     assert first == (21.1, 25.0)
 
 
 @pytest.mark.parametrize("end", [0.3, 2.0, 3.5, 10.0, 25.0])
 def test_the_cleanest_speech_is_as_long_as_asked_for(austen, end):
-    found = vp.cleanest(austen, [(0.0, end)])
+    found = passages.cleanest(austen, [(0.0, end)])
     total = sum(stop - start for start, stop in found)
     assert total <= 10.001
-    assert total >= (min(3.0, end) if end >= vp.SHORT else 0) - 0.001
+    assert total >= (min(3.0, end) if end >= passages.SHORT else 0) - 0.001
     assert all(0 <= start < stop <= end for start, stop in found)
 
 
 def test_short_pieces_are_put_together(austen):
     spans = [(at, at + 1.2) for at in range(0, 20, 2)]
-    found = vp.cleanest(austen, spans)
+    found = passages.cleanest(austen, spans)
     assert 3 <= sum(stop - start for start, stop in found) <= 10 and len(found) >= 3
-    assert vp.cleanest(austen, []) == []
+    assert passages.cleanest(austen, []) == []

@@ -16,7 +16,7 @@ from dubkit import engines, hooks
 from dubkit.engines.choose import has_torch_and_gpu
 from dubkit.errors import DubkitError, UsageError
 from dubkit.media import process
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 LEAST_DISK = 2 * 2**30
 """Bytes free under which a long video may not fit."""
@@ -277,7 +277,7 @@ def _model() -> Finding:
 
 
 def _fonts() -> Iterator[Finding]:
-    from dubkit.media.mux import missing_glyphs
+    from dubkit.media.fonts import missing_glyphs
 
     try:
         missing = missing_glyphs("".join(SCRIPTS.values()))

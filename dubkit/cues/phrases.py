@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .profiles import primary
+from dubkit.languages import primary
 
 SENTENCE, CLAUSE, COMMA, CONJUNCTION, PREPOSITION, PLAIN, BOUND, GLUED = (
     0, 5, 8, 14, 20, 30, 75, 200,

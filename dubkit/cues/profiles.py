@@ -7,18 +7,17 @@ videos of TikTok, Reels and Shorts can carry: the BBC's width for 9:16 with fewe
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dubkit.errors import UsageError
+from dubkit.languages import primary
+
+from .text import width
 
 DEFAULT = "netflix"
 FULL_WIDTH = frozenset({"zh", "yue", "ja", "ko"})
 """Languages whose limits are given in full-width characters."""
-
-_MARK = re.compile(r"</?[ibu]>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +68,6 @@ class Profile:
     reading_speed: Mapping[str, float]
     rules: Limits = field(default=Limits(0, 0))
     """All that does not depend on the language."""
-
-
-def width(text: str) -> int:
-    """Columns of a text: 2 for a full-width character, 0 for a mark that sits on another, else 1.
-
-    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own, nor
-    do the marks ``<i>``, ``<b>`` and ``<u>``.
-    """
-    if "<" in text:
-        text = _MARK.sub("", text)
-    if text.isascii():
-        return len(text)
-    columns = 0
-    for char in unicodedata.normalize("NFC", text):
-        if unicodedata.category(char) not in ("Mn", "Me", "Cf"):
-            columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
-    return columns
-
-
-def primary(language: str) -> str:
-    """The primary subtag: ``pt`` of ``pt-BR``, ``zh`` of ``zh_Hant``."""
-    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def find(name: str) -> Profile:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from dubkit.types import Cue, Track, Word
+from dubkit.types import Cue, Media, Track, Word
 
 from . import phrases
+from .lines import EPSILON, Units, break_lines, cut_text
+from .lines import tokens as _tokens
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
+from .text import unwrap
 
 ASSUMED_FRAME_RATE = 24.0
 """Frames a second when the video's are not known: its frames are the longest in common use."""
@@ -30,8 +30,6 @@ PAUSE = 0.3
 """Seconds of silence from which speech begins to invite a new cue ..."""
 WALL = 2.0
 """... and from which no cue spans it."""
-TOLERANCE = 0.011
-"""Seconds that a file's own rounding (hundredths in ASS) may take from a duration or a gap."""
 
 _CUE = 10.0  # a cue more, so that two do not stand where one does
 _SENTENCE_INSIDE = 14.0  # a sentence that ends inside a cue ...
@@ -41,180 +39,9 @@ _ORPHAN = 30.0  # a cue of a word or two that is no sentence
 _FLASH = 80.0  # a cue too short to be seen, and the same for each second it lacks
 _HURRY = 25.0  # a second of reading time that is not there
 _SHORTNESS = 15.0  # an almost empty cue, by the square
-_EPSILON = 1e-6
-
-
-RULES_OF_TEXT = ("empty", "lines", "line-length", "words", "reading-speed")
-"""The rules that a text can break whose times are given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken rule of one cue."""
-
-    cue: int
-    """Counted from 1."""
-    rule: str
-    """``empty``, ``times``, ``overlap``, ``lines``, ``line-length``, ``words``, ``min-duration``,
-    ``max-duration``, ``reading-speed`` or ``gap``."""
-    severity: Literal["error", "warning"]
-    message: str
-    """What was found and what the limit is."""
 
 
 # Lines
-
-
-def unwrap(text: str, language: str) -> str:
-    """The text on one line: line breaks become spaces where the language writes them."""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    flat = ""
-    for line in filter(None, lines):
-        latin = flat[-1:].isascii() and line[0].isascii()
-        flat += (" " if flat and (phrases.spaced(language) or latin) else "") + line
-    return flat
-
-
-def break_lines(text: str, language: str, limits: Limits) -> str:
-    """Set a text in lines: one if it fits, else as few as can be, broken where phrases meet.
-
-    Of two lines the lower is rather the longer (Netflix Timed Text Style Guide). A word wider than
-    a line is cut. A text too long for ``limits.lines`` gets more lines; :func:`check` tells. Lines
-    that begin with a dash are two people's and stay apart.
-    """
-    lines = text.splitlines()
-    if len(lines) > 1 and all(line.lstrip().startswith(("-", "–", "—")) for line in lines):
-        return "\n".join(_set(line, language, limits) for line in lines)
-    return _set(text, language, limits)
-
-
-def _set(text: str, language: str, limits: Limits) -> str:
-    flat = unwrap(text, language)
-    pieces = [piece for token in _tokens(flat, language) for piece in _cut(token, language, limits)]
-    if not pieces:
-        return ""
-    units = _Units(pieces, language, limits)
-    _, breaks = units.layout(0, len(pieces), math.inf)
-    return units.text(0, len(pieces), breaks)
-
-
-def _tokens(text: str, language: str) -> list[str]:
-    if phrases.spaced(language):
-        return re.findall(r"\s*\S+", text)
-    return phrases.phrases(text, language)
-
-
-def _cut(token: str, language: str, limits: Limits) -> list[str]:
-    """The token in pieces that fit a line each; nearly always the token itself."""
-    if limits.width(token.strip()) <= limits.line_width:
-        return [token]
-    finer = _tokens(token, language)
-    if len(finer) == 1:
-        finer = _clusters(token)
-    if len(finer) == 1:
-        return [token]
-    pieces: list[str] = []
-    for part in finer:
-        if pieces and limits.width((pieces[-1] + part).strip()) <= limits.line_width:
-            pieces[-1] += part
-        else:
-            pieces.append(part)
-    if len(pieces) == 1:
-        return pieces
-    return [piece for part in pieces for piece in _cut(part, language, limits)]
-
-
-def _clusters(text: str) -> list[str]:
-    """The text in characters, each with the marks that sit on it."""
-    clusters: list[str] = []
-    for char in text:
-        mark = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
-        if clusters and (mark or clusters[-1].isspace() or clusters[-1][-1] == "\u200d"):
-            clusters[-1] += char
-        else:
-            clusters.append(char)
-    return clusters
-
-
-class _Units:
-    """Pieces of text that are not broken inside, with what it costs to break between them."""
-
-    def __init__(self, pieces: Sequence[str], language: str, limits: Limits) -> None:
-        self.limits = limits
-        self.texts = [" ".join(piece.split()) for piece in pieces]
-        self.spaces = [""] * len(pieces)
-        self.costs = [0.0] * len(pieces)
-        """Cost of a break before each unit."""
-        for k in range(1, len(pieces)):
-            if pieces[k][:1].isspace() or pieces[k - 1][-1:].isspace():
-                self.spaces[k] = " "
-            self.costs[k] = phrases.break_cost(pieces[k - 1], pieces[k], language)
-        space = limits.width(" ")
-        self.space_widths = [space if char else 0.0 for char in self.spaces]
-        self.ends = [0.0]
-        """Width from the first unit to the end of each."""
-        for text, gap in zip(self.texts, self.space_widths, strict=True):
-            self.ends.append(self.ends[-1] + gap + limits.width(text))
-
-    def width(self, i: int, j: int) -> float:
-        return self.ends[j] - self.ends[i] - self.space_widths[i]
-
-    def layout(self, i: int, j: int, lines: float) -> tuple[float, tuple[int, ...]]:
-        """Cost and breaks of the best lines for units ``i`` to ``j``; infinite where none fit."""
-        if self.width(i, j) <= self.limits.line_width + _EPSILON:
-            return 0.0, ()
-        if lines >= 2:
-            cost, k = self._pair(i, j)
-            if k:
-                return cost, (k,)
-        return self._column(i, j) if lines > 2 else (math.inf, ())
-
-    def _pair(self, i: int, j: int) -> tuple[float, int]:
-        """Two lines: at a good place, near the middle, the lower one rather the longer."""
-        full, ends, gaps = self.limits.line_width, self.ends, self.space_widths
-        before = ends[i] + gaps[i]
-        best, best_k = math.inf, 0
-        for k in range(j - 1, i, -1):
-            bottom = ends[j] - ends[k] - gaps[k]
-            if bottom > full + _EPSILON:
-                break
-            top = ends[k] - before
-            if top > full + _EPSILON:
-                continue
-            lean = (top - bottom) / full
-            cost = self.costs[k] * 0.6 + lean * lean * 14 + (lean * 5 if lean > 0 else 0)
-            if cost < best:
-                best, best_k = cost, k
-        return best, best_k
-
-    def _column(self, i: int, j: int) -> tuple[float, tuple[int, ...]]:
-        """As few lines as can be, however many that is."""
-        full = self.limits.line_width
-        best: dict[int, tuple[int, float, int]] = {i: (0, 0.0, i)}
-        for end in range(i + 1, j + 1):
-            options = []
-            for k in range(end - 1, i - 1, -1):
-                line = self.width(k, end)
-                if line > full + _EPSILON and k < end - 1:
-                    break
-                count, cost, _ = best[k]
-                slack = 1 - line / full
-                broken = self.costs[k] * 0.6 if k > i else 0.0
-                options.append((count + 1, cost + broken + slack * slack * 14, k))
-            best[end] = min(options)
-        breaks: list[int] = []
-        k = best[j][2]
-        while k > i:
-            breaks.append(k)
-            k = best[k][2]
-        return best[j][1], tuple(reversed(breaks))
-
-    def text(self, i: int, j: int, breaks: Iterable[int]) -> str:
-        marks = set(breaks)
-        out = self.texts[i]
-        for k in range(i + 1, j):
-            out += ("\n" if k in marks else self.spaces[k]) + self.texts[k]
-        return "\n".join(filter(None, (line.strip() for line in out.split("\n"))))
 
 
 # Cues
@@ -253,17 +80,6 @@ def from_words(
         )
         cues += (replace(cue, speaker=speakers[first]) for cue in speech.cues())
     return Track(track.language, tuple(_timed(cues, limits, gap)))
-
-
-def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
-    """The track with the text of each cue set in lines anew, and every time as it is."""
-    limits = limits_of(profile, track.language)
-    return replace(
-        track,
-        cues=tuple(
-            replace(cue, text=break_lines(cue.text, track.language, limits)) for cue in track.cues
-        ),
-    )
 
 
 def fitted(
@@ -382,7 +198,7 @@ class _Speech:
         self.bounds = self._bounds()
         spans = list(itertools.pairwise(self.bounds))
         pieces = ["".join(atom.text for atom in self.atoms[a:b]) for a, b in spans]
-        self.units = _Units(pieces, language, limits)
+        self.units = Units(pieces, language, limits)
         self.starts = [self.atoms[a].start for a, _ in spans] + [following]
         self.stops = [
             _spoken_until(self.atoms[b - 1], limits.width(self.atoms[b - 1].text)) for _, b in spans
@@ -457,7 +273,7 @@ class _Speech:
                 width = units.width(i, j)
                 alone = i == j - 1
                 if not alone and (
-                    width > capacity + _EPSILON
+                    width > capacity + EPSILON
                     or until - starts[i] > limits.max_duration
                     or (most_words and j - i > most_words)
                     or inside[j] - inside[i + 1] >= math.inf
@@ -514,7 +330,7 @@ class _Speech:
 
 def _pieces(word: Word, language: str, limits: Limits) -> list[Word]:
     """The word, cut where it is wider than a line; the pieces share its time by their length."""
-    parts = _cut(word.text, language, limits)
+    parts = cut_text(word.text, language, limits)
     if len(parts) == 1:
         return [word]
     reach = itertools.accumulate(map(len, parts), initial=0)
@@ -537,11 +353,11 @@ def _timed(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
         end = max(cue.end + limits.linger, min(cue.start + need, cue.end + limits.late))
         end = max(end, cue.start + limits.min_duration)
         end = min(end, cue.start + limits.max_duration)
-        if following - end < limits.joined_below + _EPSILON:
+        if following - end < limits.joined_below + EPSILON:
             if room - cue.start <= limits.max_duration:
                 end = room
             else:  # too long to be joined: leave a gap that is one
-                apart = following - limits.joined_below - _EPSILON
+                apart = following - limits.joined_below - EPSILON
                 end = min(max(cue.end, apart), cue.start + limits.max_duration, room)
         yield replace(cue, end=end)
 
@@ -549,78 +365,10 @@ def _timed(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
 # The check
 
 
-def check(
-    track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
-) -> list[Violation]:
-    """What in a track a profile does not allow, in the order of its cues.
-
-    Errors are what a viewer cannot read or a player may not show; warnings are what a careful
-    subtitler would mend. ``frame_rate`` is the video's; unknown, it is taken for 24.
-    """
-    limits = limits_of(profile, track.language)
-    found: list[Violation] = []
-    for number, cue in enumerate(track.cues, 1):
-        following = track.cues[number].start if number < len(track.cues) else None
-        found += _check_text(number, cue, limits, phrases.spaced(track.language))
-        found += _check_times(number, cue, following, limits, frame_rate or ASSUMED_FRAME_RATE)
-    return found
-
-
-_TAG = re.compile(r"</?[ibu]>")
-
-
-def _check_text(number: int, cue: Cue, limits: Limits, spaced: bool) -> Iterator[Violation]:
-    text = _TAG.sub("", cue.text)
-    lines = text.splitlines()
-    if not text.strip():
-        yield Violation(number, "empty", "error", "there is no text")
-    if len(lines) > limits.lines:
-        message = f"{len(lines)} lines, at most {limits.lines}"
-        yield Violation(number, "lines", "error", message)
-    for line in lines:
-        width = limits.width(line.strip())
-        if width > limits.line_width + _EPSILON:
-            message = f"a line of {width:g} characters, at most {limits.line_width:g}"
-            yield Violation(number, "line-length", "error", message)
-    words = len(text.split())
-    if limits.max_words and spaced and words > limits.max_words:
-        yield Violation(number, "words", "warning", f"{words} words, at most {limits.max_words}")
-
-
-def _check_times(
-    number: int, cue: Cue, following: float | None, limits: Limits, frame_rate: float
-) -> Iterator[Violation]:
-    text = _TAG.sub("", cue.text)
-    duration = cue.end - cue.start
-    if not duration > 0:
-        message = f"starts at {cue.start:.3f} s and ends at {cue.end:.3f} s"
-        yield Violation(number, "times", "error", message)
-        return
-    if duration < limits.min_duration - TOLERANCE:
-        message = f"shown for {duration:.3f} s, at least {limits.min_duration:.3f} s"
-        yield Violation(number, "min-duration", "error", message)
-    if duration > limits.max_duration + TOLERANCE:
-        message = f"shown for {duration:.3f} s, at most {limits.max_duration:.3f} s"
-        yield Violation(number, "max-duration", "error", message)
-    need = limits.reading_time(text)
-    if need > duration + TOLERANCE:
-        speed = limits.width(" ".join(text.split())) / duration
-        message = (
-            f"{speed:.1f} characters a second, at most {limits.reading_speed:g}:"
-            f" shown for {duration:.3f} s, reading takes {need:.3f} s"
-        )
-        severe = need > duration * 1.2 + TOLERANCE
-        yield Violation(number, "reading-speed", "error" if severe else "warning", message)
-    if following is None:
-        return
-    gap = following - cue.end
-    least = limits.gap_frames / frame_rate
-    if gap < -_EPSILON:
-        message = f"ends {-gap:.3f} s after the next cue starts"
-        yield Violation(number, "overlap", "error", message)
-    elif gap < least - TOLERANCE:
-        message = f"a gap of {gap:.3f} s, at least {limits.gap_frames} frames ({least:.3f} s)"
-        yield Violation(number, "gap", "error", message)
-    elif least + TOLERANCE < gap < limits.joined_below - 1 / frame_rate / 2:
-        message = f"a gap of {gap:.3f} s: either {least:.3f} s or {limits.joined_below:g} s"
-        yield Violation(number, "gap", "warning", message)
+def clip_to_media(track: Track, found: Media | None) -> Track:
+    """The track with its last cue not outlasting the file: it would make a video longer."""
+    if not (track.cues and found and found.duration):
+        return track
+    *rest, last = track.cues
+    end = max(min(last.end, found.duration), last.words[-1].end if last.words else last.start)
+    return replace(track, cues=(*rest, replace(last, end=end)))

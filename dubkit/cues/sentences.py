@@ -17,7 +17,7 @@ from dubkit.types import Cue, Track
 
 from . import phrases
 from .profiles import Limits
-from .segment import unwrap
+from .text import MARK, unwrap
 
 LONGEST = 6
 """Cues that one sentence may span; a longer one is parted."""
@@ -33,7 +33,6 @@ _NOTE = re.compile(r"[♪♫🎵#]+\s*")
 _NOTE_AFTER = re.compile(r"\s*[♪♫🎵#]+$")
 _LABEL = re.compile(r"[\[(（【<>]|[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,2}:(?:\s|$)")
 """What begins a text of its own: a sound in brackets, the name of who speaks."""
-_MARK = re.compile(r"(</?[ibu]>)")
 _OPENING = re.compile(r"(?:<[ibu]>\s*)+")
 _CLOSING = re.compile(r"(?:\s*</[ibu]>)+$")
 
@@ -68,7 +67,7 @@ class Sentence:
 
 
 def _has_letters(text: str) -> bool:
-    return any(char.isalpha() for char in _MARK.sub("", text))
+    return any(char.isalpha() for char in MARK.sub("", text))
 
 
 def sentences(track: Track) -> list[Sentence]:
@@ -97,12 +96,12 @@ def _sentence(group: Sequence[Piece], track: Track) -> Sentence:
 
 def _pieces(index: int, cue: Cue, language: str) -> Iterator[Piece]:
     """The cue in one piece, or in one for each person who speaks in it."""
-    lines = [line for line in cue.text.splitlines() if _MARK.sub("", line).strip()]
-    dialogue = len(lines) > 1 and all(_DASH.match(_MARK.sub("", line)) for line in lines)
+    lines = [line for line in cue.text.splitlines() if MARK.sub("", line).strip()]
+    dialogue = len(lines) > 1 and all(_DASH.match(MARK.sub("", line)) for line in lines)
     for text in lines if dialogue else [unwrap(cue.text, language)] if lines else []:
         lead = tail = ""
         opening, closing = _OPENING.match(text), _CLOSING.search(text)
-        if opening and closing and not _MARK.search(text[opening.end() : closing.start()]):
+        if opening and closing and not MARK.search(text[opening.end() : closing.start()]):
             lead, tail = opening[0], closing[0]
             text = text[opening.end() : closing.start()]
         for outside in (_DASH, _NOTE):
@@ -121,7 +120,7 @@ def _punctuated(pieces: Sequence[Piece], language: str) -> bool:
 
 
 def _ends(text: str, following: str, language: str) -> bool:
-    left, right = _MARK.sub("", text).split()[-1:], _MARK.sub("", following).split()[:1]
+    left, right = MARK.sub("", text).split()[-1:], MARK.sub("", following).split()[:1]
     return phrases.ends_sentence("".join(left), "".join(right), language)
 
 
@@ -136,9 +135,9 @@ def _goes_on(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
         and _has_letters(last.text)
         and _has_letters(piece.text)
         and before.speaker == after.speaker
-        and not _MARK.sub("", piece.lead)
-        and not _MARK.sub("", last.tail)
-        and not _LABEL.match(_MARK.sub("", piece.text))
+        and not MARK.sub("", piece.lead)
+        and not MARK.sub("", last.tail)
+        and not _LABEL.match(MARK.sub("", piece.text))
         and not last.text.endswith((")", "]", "）", "】"))
         and not _ends(last.text, piece.text, track.language)
     )
@@ -184,10 +183,10 @@ def _bounds(
     sentence: Sentence, tokens: Sequence[str], track: Track, language: str, limits: Limits
 ) -> list[int]:
     """Indexes of the tokens that begin a part, and their number: the cheapest way to cut."""
-    widths = [limits.width(_MARK.sub("", token)) for token in tokens]
+    widths = [limits.width(MARK.sub("", token)) for token in tokens]
     reach = [0.0, *itertools.accumulate(widths)]
     total = reach[-1] or 1.0
-    shares = [max(1, len(_MARK.sub("", piece.text))) for piece in sentence.pieces]
+    shares = [max(1, len(MARK.sub("", piece.text))) for piece in sentence.pieces]
     wanted = [total * part / sum(shares) for part in itertools.accumulate(shares)]
     costs = [phrases.break_cost(a, b, language) for a, b in itertools.pairwise(tokens)]
     capacity = limits.line_width * limits.lines
@@ -224,7 +223,7 @@ def _marks_carried(parts: Iterable[str]) -> Iterator[str]:
     opened: list[str] = []
     for part in parts:
         begun = "".join(opened)
-        for mark in _MARK.findall(part):
+        for mark in MARK.findall(part):
             if not mark.startswith("</"):
                 opened.append(mark)
             elif opened and opened[-1] == mark.replace("/", ""):
@@ -235,15 +234,10 @@ def _marks_carried(parts: Iterable[str]) -> Iterator[str]:
 # ---------------------------------------------------------------- marks
 
 
-def without_marks(text: str) -> str:
-    """The text without ``<i>`` and the like."""
-    return _MARK.sub("", text)
-
-
 def with_marks_of(original: str, text: str) -> str:
     """``text``, a translation of ``original`` less its marks, with them at about the same places:
     for engines that would garble them."""
-    parts = _MARK.split(original)
+    parts = MARK.split(original)
     length = sum(map(len, parts[::2])) or 1
     words = re.findall(r"\S+", text)
     if len(parts) == 1 or not words:

@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import InputError, MediaError
+from dubkit.files import replacing
 from dubkit.media import process
-from dubkit.media.probe import DEMUXERS, _check_readable, ffmpeg_path, file_url, replacing
+from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
+from dubkit.media.probe import _check_readable
 
 if TYPE_CHECKING:
     import av.container

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from dubkit.errors import InputError, MediaError
-from dubkit.media import process
+from dubkit.errors import InputError
+from dubkit.files import replacing
 from dubkit.media.audio import FULL, samples, wav_header
-from dubkit.media.probe import DEMUXERS, ffmpeg_path, file_url, probe, replacing
+from dubkit.media.ffmpeg import file_url
+from dubkit.media.loudness import Loudness, ebur128, loudness
+from dubkit.media.probe import probe
 from dubkit.types import AudioStream, Media
 
 from . import clip as clips
@@ -65,16 +66,6 @@ class Placed:
     """Seconds on the video's timeline at which the file's first sample is heard."""
     gain_db: float = 0.0
     """Louder or softer than the other lines, which are all brought to one level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loudness:
-    """How loud a sound is as a whole, by ITU-R BS.1770 and EBU R 128."""
-
-    integrated: float
-    """LUFS; -70.0 where nothing is loud enough to be counted."""
-    true_peak: float | None
-    """dBTP; -120.0 for digital silence, None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,50 +130,7 @@ def mix(
     return Mixed(out, total / RATE, original, result, target, gain)
 
 
-def loudness(
-    path: Path,
-    *,
-    stream: AudioStream | None = None,
-    container: str | None = None,
-    peak: bool = True,
-) -> Loudness:
-    """How loud ``path`` is, as ffmpeg's ebur128 measures it: ``stream``, or its first sound.
-
-    ``container`` is its demuxer where that is known. Without ``peak`` it takes half the time.
-    Raises MediaError when ffmpeg cannot read it.
-    """
-    argv = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
-    argv += ["-f", container.split(",")[0]] if container else []
-    argv += ["-i", file_url(path), "-map", f"0:{stream.index}" if stream else "0:a:0"]
-    return _ebur128(argv, path.name, peak)
-
-
 # ---------------------------------------------------------------- loudness
-
-
-def _ebur128(source: Sequence[str], name: str, peak: bool) -> Loudness:
-    # framelog: one line each 0.1 s would come else, and take longer than the measuring.
-    measuring = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
-    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", *source]
-    argv += ["-af", measuring, "-f", "null", "-"]
-    finished = process.run(argv)
-    _, _, summary = "\n".join(finished.tail).rpartition("Summary:")
-    integrated = re.search(r"\bI:\s+(-?[\d.]+|-?inf|nan) LUFS", summary)
-    true_peak = re.search(r"\bPeak:\s+(-?[\d.]+|-?inf|nan) dBFS", summary)
-    if finished.status or not integrated or (peak and not true_peak):
-        raise MediaError(
-            f"ffmpeg could not measure how loud {name} is: "
-            f"{(finished.tail or ('it gave no reason',))[-1]}",
-            "Its last lines are in the log.",
-            finished.argv,
-            finished.tail,
-        )
-    top = _number(true_peak[1], -120.0) if true_peak else None
-    return Loudness(_number(integrated[1], -70.0), top)
-
-
-def _number(text: str, least: float) -> float:
-    return least if text in ("nan", "-inf") else max(least, float(text))
 
 
 def _speech_level(spoken: NDArray[np.float64], original: Loudness | None) -> float:
@@ -371,7 +319,7 @@ def _write(
     A limiter makes sound softer by an amount that shows only afterwards: then once more.
     """
     raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "2"]
-    found = _ebur128([*raw, "-i", file_url(work)], "the mix", peak=False).integrated
+    found = ebur128([*raw, "-i", file_url(work)], "the mix", peak=False).integrated
     if original and original.integrated >= QUIETEST:
         wanted = original.integrated
     else:  # without a line there is only noise, which stays as it is

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dubkit.cues.profiles import width
-from dubkit.cues.sentences import sentences, without_marks
+from dubkit import languages
+from dubkit.cues.text import width
 from dubkit.errors import MediaError
 from dubkit.hooks import Progress, SpeaksMany
-from dubkit.types import Cue, Track, Voice
+from dubkit.types import Track
 
 from . import clip as clips
-from . import speak as speak_module
+from . import mix, speak
 from .fit import QUIET, TOLD, Fit, Slot, fit
+from .lines import Line
 from .shorten import TooLong
-from .speak import Job, Line
+from .speak import Job
 
 SHORTER = 2
 """Times that the translator is asked for other words for a line that is too long."""
@@ -46,44 +47,6 @@ class Take:
     """Seconds that the engines took."""
 
 
-def lines(track: Track, source: Track, voices: Callable[[str | None], Voice]) -> list[Line]:
-    """The sentences of a track, each a line to speak; ``source`` is the text that it translates.
-
-    Where one text stays on the screen over several cues, it is said once.
-    """
-    merged: list[Cue] = []
-    members: list[list[int]] = []
-    for number, cue in enumerate(track.cues, 1):
-        last = merged[-1] if merged else None
-        if last and last.text == cue.text and cue.start - last.end < 0.5:
-            merged[-1] = replace(last, end=cue.end)
-            members[-1].append(number)
-        else:
-            merged.append(cue)
-            members.append([number])
-    found: list[Line] = []
-    for sentence in sentences(Track(track.language, tuple(merged))):
-        if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
-            continue
-        numbers = [n for piece in sentence.pieces for n in members[piece.cue]]
-        start, end = sentence.start, sentence.end
-        said = [cue for cue in source.cues if start - 0.01 <= cue.start < end]
-        spoken = [cue.words[-1].end for cue in said if cue.words]
-        found.append(
-            Line(
-                len(found) + 1,
-                tuple(dict.fromkeys(numbers)),
-                start,
-                max(spoken[-1] if spoken else end, start + 0.1),
-                " ".join(without_marks(sentence.text).split()),
-                " ".join(" ".join(without_marks(cue.text).split()) for cue in said),
-                sentence.speaker,
-                voices(sentence.speaker),
-            )
-        )
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Spoken:
     """A line as the engines spoke it."""
@@ -95,7 +58,7 @@ class _Spoken:
     work: float
 
 
-def speak(job: Job, script: Sequence[Line], progress: Progress) -> list[Take]:
+def schedule(job: Job, script: Sequence[Line], progress: Progress) -> list[Take]:
     """Speak every line that has no clip yet, find a place for each, and make the clips fit.
 
     Never raises for a line: what cannot be spoken comes back without a clip, and its reason.
@@ -113,7 +76,7 @@ def speak(job: Job, script: Sequence[Line], progress: Progress) -> list[Take]:
         anew = {one.line.number: one for one in _spoken(job, again, rooms, progress) if one.clip}
         spoken = [anew.get(one.line.number, one) for one in spoken]
     progress(f"speak {job.language}", job.end, job.end)
-    speak_module.drop_old(job, [one.line for one in spoken])
+    speak.drop_old(job, [one.line for one in spoken])
     places = _places(job, spoken)
     return [_take(one, places.get(one.line.number)) for one in spoken]
 
@@ -133,16 +96,16 @@ def _spoken(
             found.append(_Spoken(line, None, False, (reason,), 0.0))
             continue
         started = time.perf_counter()
-        if many > 1 and line.number not in drafts and not speak_module.known(job, line):
-            left = (one for one in script[at:] if not speak_module.known(job, one))
-            drafts = speak_module.draft(job, list(itertools.islice(left, many)), rooms)
+        if many > 1 and line.number not in drafts and not speak.known(job, line):
+            left = (one for one in script[at:] if not speak.known(job, one))
+            drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
         draft = drafts.get(line.number)
-        clip, cached, notes = speak_module.clip_of(job, line, rooms[line.number], paces, draft)
+        clip, cached, notes = speak.clip_of(job, line, rooms[line.number], paces, draft)
         done, failed = (done + 1, 0) if clip else (done, failed + 1)
-        if clip and width(line.text) >= speak_module.TELLING:
-            paces.append(width(line.text) / speak_module.speech(clip))
+        if clip and width(line.text) >= speak.TELLING:
+            paces.append(width(line.text) / speak.speech(clip))
         if clip and job.conversion:
-            clip, new, fault = speak_module.converted(job.conversion, line, clip)
+            clip, new, fault = speak.converted(job.conversion, line, clip)
             cached, notes = cached and not new, [*notes, *fault]
         work = 0.0 if cached else time.perf_counter() - started
         found.append(_Spoken(line, clip, cached, tuple(notes), work))
@@ -151,9 +114,7 @@ def _spoken(
 
 def _places(job: Job, spoken: Sequence[_Spoken]) -> dict[int, Fit]:
     heard = [(one.line, one.clip) for one in spoken if one.clip]
-    slots = [
-        Slot(line.start, line.end, speak_module.speech(clip), line.speaker) for line, clip in heard
-    ]
+    slots = [Slot(line.start, line.end, speak.speech(clip), line.speaker) for line, clip in heard]
     numbers = (line.number for line, _ in heard)
     return dict(zip(numbers, fit(slots, job.end), strict=True))
 
@@ -163,7 +124,7 @@ def _too_long(job: Job, spoken: Sequence[_Spoken]) -> list[TooLong]:
     places = _places(job, spoken)
     return [
         TooLong(line.number, line.source, line.text, line.start, line.end,
-                speak_module.speech(one.clip), place.room * QUIET, line.speaker)
+                speak.speech(one.clip), place.room * QUIET, line.speaker)
         for one in spoken
         if (line := one.line) and one.clip and (place := places[line.number]) and line.source
         and "drifts" in place.steps
@@ -207,4 +168,35 @@ def _take(one: _Spoken, place: Fit | None) -> Take:
         )
     if abs(place.shift) > TOLD:
         notes.append(f"begins {place.shift:.1f} s late")
-    return Take(line, ready, speak_module.speech(clip), place, one.cached, tuple(notes), one.work)
+    return Take(line, ready, speak.speech(clip), place, one.cached, tuple(notes), one.work)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A track as speech."""
+
+    track: Track
+    job: speak.Job
+    takes: Sequence[Take]
+    about: Mapping[str, object]
+    """What else its report says."""
+    spent: Mapping[str, object]
+    """The same of this run's work."""
+
+    @property
+    def placed(self) -> list[mix.Placed]:
+        """Where its clips are heard."""
+        takes = self.takes
+        return [mix.Placed(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
+
+    @property
+    def title(self) -> str:
+        """What players call it."""
+        return f"{languages.name(self.track.language)} (generated speech)"
+
+    @property
+    def comment(self) -> str:
+        """What the file says of it."""
+        how = f" and {self.job.conversion.name}" if self.job.conversion else ""
+        name = languages.name(self.track.language)
+        return f"The speech in {name} was generated with {self.job.name}{how}."

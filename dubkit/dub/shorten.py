@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dubkit.cues.profiles import width
+from dubkit.cues.text import width
 from dubkit.errors import DubkitError
 from dubkit.hooks import Line, TranslationRequest
 from dubkit.translate import checks, translation

@@ -14,13 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dubkit.cues.profiles import width
+from dubkit.cues.text import width
 from dubkit.errors import DubkitError, UsageError
+from dubkit.files import content_of
 from dubkit.hooks import Utterance
 from dubkit.types import Voice
-from dubkit.workspace import content_of, key_of
+from dubkit.workspace import key_of
 
 from . import clip as clips
+from .lines import Line
 from .shorten import TooLong
 
 log = logging.getLogger("dubkit")
@@ -35,26 +37,6 @@ TELLING = 12
 """Columns from which the pace of a line tells anything."""
 BRIEFEST, LONG = 0.1, 8.0
 """Seconds that a line shorter than that can take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What is spoken in one go."""
-
-    number: int
-    """Counted from 1."""
-    cues: tuple[int, ...]
-    """Numbers of its cues, counted from 1."""
-    start: float
-    end: float
-    """Seconds between which the original is spoken."""
-    text: str
-    source: str
-    """The same in the original's language; empty where there is none."""
-    speaker: str | None
-    voice: Voice
-    before: tuple[str, ...] = ()
-    """What it was, where the translator found other words that take less time."""
 
 
 @dataclass(frozen=True, slots=True)

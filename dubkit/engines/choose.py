@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dubkit import engines, hooks, languages
-from dubkit.cues.profiles import primary
+from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, UsageError
+from dubkit.languages import primary
 from dubkit.options import Options
+
+from . import registry
 
 log = logging.getLogger("dubkit")
 
@@ -45,13 +47,13 @@ def transcriber(options: Options) -> Choice:
         wants_cpu = options.device == "cpu"
         spec = "distil-whisper" if not wants_cpu and has_torch_and_gpu() else "faster-whisper"
     if ":" not in spec:
-        engines.find("transcribers", spec)
+        registry.find("transcribers", spec)
     for kind, name in options.named_engines:
         if ":" not in name:
-            engines.find(kind, name)
-    own = engines.own_name(spec)
-    installed = (plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind))
-    others = (engines.own_name(name) for _, name in options.named_engines)
+            registry.find(kind, name)
+    own = registry.own_name(spec)
+    installed = (plugin.name for kind in hooks.KINDS for plugin in registry.plugins(kind))
+    others = (registry.own_name(name) for _, name in options.named_engines)
     known = list(dict.fromkeys((own, *others, *installed)))
     for name in options.settings:
         if name not in known:
@@ -83,8 +85,8 @@ def translator(
     if source and primary(source) == primary(target):
         way = f"{source} to {target}"
     if spec != "auto":
-        settings = options.settings.get(engines.own_name(spec), {})
-        engine = engines.load("translators", spec, settings)
+        settings = options.settings.get(registry.own_name(spec), {})
+        engine = registry.load("translators", spec, settings)
         # What it would cost is told also to whoever has no key yet.
         if not options.dry_run and (problems := engine.check()):
             raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
@@ -136,7 +138,7 @@ def speaker(options: Options, language: str) -> Choice:
     spec = options.speaker
     if spec != "auto":
         choice = named(options, "speakers", spec)
-        engine = engines.load("speakers", choice.spec, choice.settings)
+        engine = registry.load("speakers", choice.spec, choice.settings)
         if options.clone and not engine.clones:
             raise UsageError(
                 f"{spec} has voices of its own and imitates nobody",
@@ -170,7 +172,7 @@ def speaker(options: Options, language: str) -> Choice:
 
 def voices(engine: Any, name: str, language: str) -> list[str]:
     """The names of a speaker's own voices. Raises PluginError for what are none."""
-    with engines.guarded(f"speaker {name} cannot tell its voices", "dubkit doctor checks it"):
+    with registry.guarded(f"speaker {name} cannot tell its voices", "dubkit doctor checks it"):
         found = list(engine.voices(language))
         if wrong := [voice for voice in found if not isinstance(voice, str)]:
             raise TypeError(f"{wrong[0]!r} is no name of a voice")
@@ -189,8 +191,8 @@ def separator(options: Options) -> Choice:
 
 def named(options: Options, kind: str, spec: str) -> Choice:
     """The engine that is asked for by its name; MissingDependency when it is not ready."""
-    settings = options.settings.get(engines.own_name(spec), {})
-    if problems := _problems(engines.load(kind, spec, settings), spec):
+    settings = options.settings.get(registry.own_name(spec), {})
+    if problems := _problems(registry.load(kind, spec, settings), spec):
         raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
     return Choice(spec, settings)
 
@@ -212,11 +214,11 @@ def _first(
     """The first engine that is ready and suits, those of ``order`` before all others; and what the
     others lack."""
     problems: list[str] = []
-    installed = [plugin.name for plugin in engines.plugins(kind)]
+    installed = [plugin.name for plugin in registry.plugins(kind)]
     for name in (*order, *(name for name in installed if name not in order)):
         settings = options.settings.get(name, {})
         try:
-            engine = engines.load(kind, name, settings)
+            engine = registry.load(kind, name, settings)
             lacking = list(engine.check())
             problems += lacking
             if not lacking and suits(engine):
@@ -229,18 +231,18 @@ def _first(
 
 
 def _problems(engine: Any, spec: str) -> list[str]:
-    with engines.guarded(f"{spec} does not start", "dubkit doctor checks it"):
+    with registry.guarded(f"{spec} does not start", "dubkit doctor checks it"):
         return list(engine.check())
 
 
 def _ready(options: Options) -> Iterator[tuple[str, Any, Mapping[str, str]]]:
     """The translators that could work here, the best first."""
-    installed = [plugin.name for plugin in engines.plugins("translators")]
+    installed = [plugin.name for plugin in registry.plugins("translators")]
     others = [name for name in dict.fromkeys(installed) if name not in (*TRANSLATORS, LAST)]
     for name in (*TRANSLATORS, *others, LAST):
         settings = options.settings.get(name, {})
         try:
-            engine = engines.load("translators", name, settings)
+            engine = registry.load("translators", name, settings)
             problems = engine.check()
         except UsageError:
             if name in installed:  # a setting of it that is wrong, or two that claim its name

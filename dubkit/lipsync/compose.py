@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import MediaError, MissingDependency
+from dubkit.files import cannot_write, replacing
 from dubkit.hooks import Progress
 from dubkit.media import mux
-from dubkit.media.probe import cannot_write, opened, replacing
+from dubkit.media.probe import opened
 from dubkit.types import Media
 
 from .encoding import Look, as_sent, planes

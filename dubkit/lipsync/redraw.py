@@ -24,8 +24,9 @@ from typing import Any, Literal
 
 from dubkit import workspace
 from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
+from dubkit.files import cannot_write, content_of
 from dubkit.hooks import Progress
-from dubkit.media.probe import cannot_write, opened
+from dubkit.media.probe import opened
 from dubkit.types import Media
 
 from . import compose, encoding, face_clips, faces, spans, tracks
@@ -88,7 +89,7 @@ def redraw(
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("asked-*"):
             shutil.rmtree(left, ignore_errors=True)
-        source = workspace.content_of(film.path)
+        source = content_of(film.path)
         stretches = spans.stretches(speech)
         cuts = _looked_at(film, source, stretches, folder, progress)
         found, empty = spans.plan(cuts, stretches, speech, look.shape.size)

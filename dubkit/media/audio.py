@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import InputError
+from dubkit.files import replacing
 from dubkit.types import AudioStream, Media
 
-from .probe import JUMP, clock_restarts, opened, replacing, start_of
+from .probe import JUMP, clock_restarts, opened, start_of
 
 if TYPE_CHECKING:
     import av.container

@@ -8,19 +8,17 @@ one, can open no other file and no address.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import re
-import secrets
-import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit import languages
-from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
+from dubkit.errors import InputError, UsageError
 from dubkit.types import AudioStream, Media, SubtitleStream, VideoStream
+
+from .ffmpeg import DEMUXERS, file_url
 
 if TYPE_CHECKING:
     import av.container
@@ -28,46 +26,8 @@ if TYPE_CHECKING:
 JUMP = 10.0
 """Seconds of a leap in MPEG time stamps that mean a clock set anew, not silence (as in ffmpeg)."""
 
-DEMUXERS = (
-    "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,rm,ivr,wtv,dv,nsv,"
-    "nuv,wav,w64,aiff,caf,mp3,aac,loas,flac,ac3,eac3,ac4,amr,amrnb,amrwb,ape,wv,tta,dts,dtshd,"
-    "truehd,mlp,mpc,mpc8,au,voc,tak,oma,dsf,iff,h263,h264,hevc,vvc,av1,obu,ivf,mpegvideo,m4v,"
-    "vc1,dirac,mjpeg,yuv4mpegpipe,ty,pva,lxf,mlv,r3d,smk,bink,roq,mm,film_cpk,4xm,swf"
-)
-"""The demuxers that read one file and never open a second. Left out on purpose, because they
-follow names found in the file: concat, hls, dash, imf, sdp, rtsp, rtp, sap, image2 and its kin,
-vobsub, webm_dash_manifest, avisynth, vapoursynth, lavfi, bluray and dvdvideo. (mov does so only
-with ``enable_drefs``, which stays off.)"""
-
 
 # ---------------------------------------------------------------- programs and names
-
-
-def ffmpeg_path() -> str:
-    """The ffmpeg to run: ``$DUBKIT_FFMPEG``, else the one on PATH, else imageio-ffmpeg's.
-
-    Raises MissingDependency when there is none.
-    """
-    chosen = os.environ.get("DUBKIT_FFMPEG")
-    if chosen:
-        if found := shutil.which(chosen):
-            return os.path.abspath(found)  # noqa: PTH100 - it is run from another folder
-        raise MissingDependency(
-            f"DUBKIT_FFMPEG names {chosen}, which is not a program that can be run.",
-            "Set it to the full path of ffmpeg, or unset it to use the one that dubkit finds.",
-        )
-    if found := shutil.which("ffmpeg"):
-        return found
-    with contextlib.suppress(ImportError, RuntimeError):
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")
-
-
-def file_url(path: Path) -> str:
-    """``path`` as ffmpeg takes it for a plain file, whatever its name looks like."""
-    return f"file:{path.absolute()}"
 
 
 # ---------------------------------------------------------------- opening and probing
@@ -287,37 +247,3 @@ def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
 
 
 # ---------------------------------------------------------------- writing
-
-
-@contextlib.contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A new file beside ``out`` to write to; it becomes ``out`` when the block ends well.
-
-    It is removed when anything is raised. Raises OutputError when the disk is full, or when the
-    folder is missing or may not be written to.
-    """
-    temporary = out.with_name(f".{secrets.token_hex(6)}.part")
-    try:
-        with temporary.open("xb"):
-            pass
-        yield temporary
-        temporary.replace(out)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def cannot_write(out: Path, error: OSError) -> OutputError:
-    """What to tell of an OSError met while writing ``out``."""
-    hints = {
-        errno.ENOSPC: "Free some space, or choose another folder.",
-        errno.EDQUOT: "Free some space, or choose another folder.",
-        errno.ENOENT: "Make the folder first.",
-    }
-    reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-    return OutputError(
-        f"{out} cannot be written: {reason or error}.",
-        hints.get(error.errno or 0, "Choose a folder that you may write to."),
-    )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from dubkit import languages
 from dubkit.errors import InputError, MediaError, UsageError
+from dubkit.files import cannot_write, replacing
 from dubkit.types import Media, SubtitleStream
 
 from . import process
-from .probe import DEMUXERS, cannot_write, ffmpeg_path, file_url, opened, replacing, start_of
+from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
+from .probe import opened, start_of
 
 PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 """Codecs that hold each subtitle as a picture."""

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from dubkit import engines, workspace
 from dubkit.dub import clip as clips
+from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
 from dubkit.engines import choose
 from dubkit.errors import DubkitError, UsageError
+from dubkit.files import write_json
 from dubkit.media.audio import SPEECH, Form, extract_audio, samples
 from dubkit.media.probe import probe
+from dubkit.speech import passages as passages_module
 from dubkit.speech import recognition, voiceprint
 from dubkit.subtitles.source import SourceText
 from dubkit.types import Cue, Reference, Track, Voice
@@ -41,9 +44,6 @@ CLIPS = 3
 """Reference clips of a speaker."""
 CLIP = Form(48_000, "mono", "s16", SPEECH.rules)
 
-Casting = Mapping[str | None, Voice]
-"""The voice of each speaker, the same from the first line to the last; None is who has no name."""
-
 
 def cast(
     run: Run, work: Workspace, text: SourceText, track: Track, choice: choose.Choice, engine: Any
@@ -55,77 +55,10 @@ def cast(
     speakers = [cue.speaker for cue in track.cues] or [None]
     if run.options.clone:
         own = references(run, work, text)
-        given = _given(engine, track.language, run.options.voice, speakers)
+        given = named_voices(engine, track.language, run.options.voice, speakers)
         return {one: given.get(one) or _cloned(run, own, one) for one in dict.fromkeys(speakers)}
     matched = _matched(run, work, text, track, choice, engine)
     return voices_for(engine, track.language, run.options.voice, speakers, matched)
-
-
-def voices_for(
-    engine: Any,
-    language: str,
-    chosen: Sequence[str],
-    speakers: Sequence[str | None],
-    matched: Mapping[str, str],
-) -> Casting:
-    """A voice of the engine's for each speaker.
-
-    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``; ``matched`` the voices that are like the
-    speakers' own ("" is who has no name). Without either a speaker gets the next of the engine's
-    voices. Raises UsageError for a voice or a speaker that is not there.
-    """
-    names = list(engine.voices(language))
-    if not names:
-        raise UsageError(
-            f"this speaker has no voice for {language}",
-            "dubkit plugins lists the speakers; --speaker names another",
-        )
-    given = _given(engine, language, chosen, speakers)
-    taken = [voice.name for voice in given.values()]
-    free = [name for name in names if name not in taken] or names
-    found: dict[str | None, Voice] = {}
-    for speaker in speakers:
-        if speaker not in found:
-            alike = matched.get(speaker or "", "")
-            other = alike if alike in names else free[len(found) % len(free)]
-            found[speaker] = given.get(speaker) or Voice(other)
-    return found
-
-
-def _given(
-    engine: Any, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
-) -> dict[str | None, Voice]:
-    """The voices of an engine that the user names, by speaker. Raises UsageError for one that it
-    does not have."""
-    names = list(engine.voices(language))
-    for _, name in _parsed(chosen, speakers):
-        if name not in names and not engine.knows(name):
-            there = f"there are {', '.join(names)}" if names else "this engine has none by name"
-            raise UsageError(f"there is no voice {name!r}", there)
-    return _by_speaker(chosen, speakers)
-
-
-def _by_speaker(chosen: Sequence[str], speakers: Sequence[str | None]) -> dict[str | None, Voice]:
-    """The voices that the user names, by speaker."""
-    found: dict[str | None, Voice] = {}
-    for person, name in _parsed(chosen, speakers):
-        found |= {one: Voice(name) for one in speakers if person in (None, one)}
-    return found
-
-
-def _parsed(chosen: Sequence[str], speakers: Sequence[str | None]) -> list[tuple[str | None, str]]:
-    """``NAME`` and ``SPEAKER=NAME`` as pairs, those for everyone (None) first.
-
-    Raises UsageError for a speaker that is not there.
-    """
-    pairs: list[tuple[str | None, str]] = []
-    for choice in chosen:
-        person, equals, name = choice.partition("=")
-        if equals and person not in speakers:
-            known = ", ".join(dict.fromkeys(filter(None, speakers))) or "nobody by name"
-            raise UsageError(f"there is no speaker {person!r}", f"there is {known}")
-        pairs.append((person, name) if equals else (None, person))
-    return sorted(pairs, key=lambda pair: pair[0] is not None)
 
 
 def targets(run: Run, work: Workspace, text: SourceText, speakers: Sequence[str | None]) -> Casting:
@@ -133,7 +66,7 @@ def targets(run: Run, work: Workspace, text: SourceText, speakers: Sequence[str 
 
     Raises UsageError for a speaker that is not there.
     """
-    given = _by_speaker(run.options.convert_to, speakers)
+    given = voices_by_speaker(run.options.convert_to, speakers)
     if all(one in given for one in speakers):
         return given
     own = references(run, work, text)
@@ -154,7 +87,7 @@ def _matched(
     """
     there = list(engine.voices(track.language))
     speakers = [cue.speaker for cue in track.cues]
-    given = _given(engine, track.language, run.options.voice, speakers)
+    given = named_voices(engine, track.language, run.options.voice, speakers)
     taken = {voice.name for voice in given.values()}
     people = set(speakers) - given.keys()
     free = [name for name in there if name not in taken]
@@ -169,13 +102,13 @@ def _matched(
             run.progress("match", 0.0, 0.0)
             heard = _samples(audio(run, work))
             originals = {
-                name: voiceprint.voiceprint(_cut(heard, voiceprint.cleanest(heard, spans)))
+                name: voiceprint.voiceprint(_cut(heard, passages_module.cleanest(heard, spans)))
                 for name, spans in _spans(text.track).items()
                 if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}
             voices = voiceprint.voiceprints(names, speak)
-            workspace.write_json(path, voiceprint.assign(known, voices) if voices else {})
+            write_json(path, voiceprint.assign(known, voices) if voices else {})
         return ()
 
     def speak(name: str) -> Sound:
@@ -273,7 +206,7 @@ def references(run: Run, work: Workspace, text: SourceText) -> dict[str, tuple[R
                     said, language = _said(run, work, file, number)
                 about = {"file": file.name, "text": said, "language": language}
                 listed.setdefault(name, []).append(about)
-            workspace.write_json(path, listed)
+            write_json(path, listed)
         return ()
 
     key = key_of(
@@ -327,7 +260,7 @@ def _passages(heard: Sound, track: Track, speaker: str) -> list[_Passage]:
             said.append(after.text)
         if any(start < end and cue.start < stop for start, stop in others):
             continue
-        worth = voiceprint.worth(heard, (cue.start, end), SHORTEST)
+        worth = passages_module.worth(heard, (cue.start, end), SHORTEST)
         words = " ".join(" ".join(said).split())
         found.append(_Passage(cue.start, min(end, cue.start + LONGEST), words, worth))
     found.sort(key=lambda one: -one.worth)

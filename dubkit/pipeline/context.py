@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dubkit import workspace
 from dubkit.engines import choose
@@ -110,3 +111,22 @@ def audio(run: Run, work: Workspace) -> Path:
             return extract_audio(run.media, run.stream, wav, run.report("audio"))
 
     return work.step(AUDIO, sound_key(run, work), extract)
+
+
+def translator_for(
+    run: Run, source: str | None, target: str, *, now: bool = False
+) -> choose.Choice:
+    """The translator for a target; with ``now`` one that was asked, once, whether it will work."""
+    if choice := run.translators.get(target):
+        return choice
+
+    def prepare(engine: Any) -> None:
+        engine.prepare(source, target, run.progress)
+
+    has_sound = run.stream is not None
+    choice = choose.translator(
+        run.options, source, target, has_sound=has_sound, prepare=prepare if now else None
+    )
+    if now and source:
+        run.translators[target] = choice
+    return choice

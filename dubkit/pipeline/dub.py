@@ -8,22 +8,25 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dubkit import engines, workspace
-from dubkit.dub import report, schedule, speak
+from dubkit import engines
+from dubkit.dub import lines, report, schedule, speak
+from dubkit.dub.lines import Line
+from dubkit.dub.schedule import Spoken
 from dubkit.dub.shorten import Shortener
 from dubkit.engines import choose
 from dubkit.errors import ConsentNeeded, UsageError
+from dubkit.files import cannot_write, write_json
 from dubkit.lipsync import redraw
-from dubkit.media.probe import cannot_write
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
-from dubkit.types import Dub, Track
+from dubkit.types import Dub, Track, Translated
 from dubkit.workspace import Workspace, key_of
 
-from . import cast, render
-from .context import Run
+from . import cast, dub, render
+from . import outputs as outputs_module
+from .context import Run, translator_for
 from .outputs import Shown
-from .render import Spoken
+from .translate import job_of
 
 CONSENT = "consent.json"
 
@@ -59,7 +62,7 @@ def _consent(run: Run, work: Workspace) -> None:
     if run.options.consent:
         if not path.exists():
             word = "The user says that the voices imitated here may be."
-            workspace.write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
+            write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
     elif not path.exists():
         raise ConsentNeeded(
             "somebody's voice would be imitated, which takes their permission",
@@ -112,7 +115,7 @@ def _spoken(
     choice = choose.speaker(options, language)
     engine = engines.load("speakers", choice.spec, choice.settings)
     voices = cast.cast(run, work, text, track, choice, engine)
-    script = schedule.lines(track, text.track, voices.__getitem__)
+    script = lines.lines(track, text.track, voices.__getitem__)
     end = run.media.duration if run.media and run.media.duration else _end(track)
     job = speak.Job(
         engine,
@@ -126,7 +129,7 @@ def _spoken(
         shorten,
     )
     with run.timed(f"speak {language}"):
-        takes = schedule.speak(job, script, run.progress)
+        takes = schedule.schedule(job, script, run.progress)
     if all(take.cached for take in takes):
         run.timings.pop(f"speak {language}")
     about: dict[str, object] = {}
@@ -171,9 +174,7 @@ def _end(track: Track) -> float:
     return max((cue.end for cue in track.cues), default=0.0) + 1.0
 
 
-def _seeds(
-    run: Run, work: Workspace, script: Sequence[speak.Line], language: str
-) -> dict[int, int]:
+def _seeds(run: Run, work: Workspace, script: Sequence[Line], language: str) -> dict[int, int]:
     """Which take of each line is wanted: one more for those of ``--redo``, kept for later runs."""
     path = work.folder / f"takes.{language}.json"
     known: dict[str, int] = {}
@@ -194,13 +195,13 @@ def _seeds(
         if missing:
             run.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
         try:
-            workspace.write_json(path, known)
+            write_json(path, known)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
     return {number: known[text] for number, text in _said(script).items() if text in known}
 
 
-def _said(script: Sequence[speak.Line]) -> dict[int, str]:
+def _said(script: Sequence[Line]) -> dict[int, str]:
     """What takes are known by, by line: its words, and the how manieth of several that say them."""
     found: dict[int, str] = {}
     times: dict[str, int] = {}
@@ -236,3 +237,28 @@ def _reported(
 
     work.output(path, key, write, force=run.options.force)
     return dub
+
+
+def dub_translations(
+    run: Run, work: Workspace, text: SourceText, translations: Sequence[Translated]
+) -> tuple[list[Path], list[Dub]]:
+    """The translations spoken, or the text itself where there are none."""
+    shown = outputs_module.shown(run, text, translations, both=True)
+    shown.sort(key=lambda one: one.track.language == text.track.language)
+    shorteners = {}
+    for one in translations:
+        target = one.track.language
+        if one.lines:  # else there was nothing to translate, and nobody was chosen for it
+            job = job_of(run, translator_for(run, text.track.language, target), target)
+            if job.asks("length") and job.asks("fault"):
+                journal = work.folder / f"translations.{target}.jsonl"
+                shorteners[target] = Shortener(job, text.track.language, journal)
+    return dub.dubbed(
+        run,
+        work,
+        text,
+        [one.track for one in translations] or [text.track],
+        shown,
+        shorteners,
+        {one.track.language: one.usage.cost for one in translations},
+    )

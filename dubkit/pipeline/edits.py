@@ -18,9 +18,10 @@ from typing import Any, TypeAlias
 from dubkit import subtitles
 from dubkit.cues.sentences import sentences
 from dubkit.errors import InputError
+from dubkit.files import write_json
 from dubkit.subtitles.source import read_edited
 from dubkit.types import Cue, Track
-from dubkit.workspace import Make, Workspace, write_json
+from dubkit.workspace import Make, Workspace
 
 TOLD_SINGLY = 5
 """Cues that are warned of one by one."""

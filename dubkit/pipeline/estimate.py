@@ -6,16 +6,18 @@ import math
 import tempfile
 from pathlib import Path
 
-from dubkit import engines, pipeline
-from dubkit.cues.profiles import primary
+from dubkit import engines
 from dubkit.engines import choose
+from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
 from dubkit.subtitles import source as source_text
 from dubkit.translate import translation
 from dubkit.types import Cue, Estimate, Track
 
+from . import translate
 from .context import Run
+from .source import TRANSCRIPT
 
 SPOKEN = "Somebody says about as many words as these in the time that one cue takes"
 CUE = 5.0
@@ -33,7 +35,7 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
         known = None if guessed and not options.language else text.language
         choice = choose.translator(options, known, target, has_sound=run.stream is not None)
         journal = run.workspace / f"translations.{target}.jsonl"
-        planned, usage = translation.estimate(pipeline.job_of(run, choice, target), text, journal)
+        planned, usage = translation.estimate(translate.job_of(run, choice, target), text, journal)
         lines, cached = len(planned.keys), len(planned.known)
         name = engines.own_name(choice.spec)
         found.append(Estimate(target, name, lines, cached, usage, guessed))
@@ -53,7 +55,7 @@ def _text_so_far(run: Run) -> tuple[Track, bool]:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(run.media, stream, out)
             return source_text.read(out, options.language or stream.language).track, False
-    if (transcript := run.workspace / pipeline.TRANSCRIPT).exists():
+    if (transcript := run.workspace / TRANSCRIPT).exists():
         language = source_text.read_edited(transcript).language
         spoken = run.workspace / f"cues.{language}.json"
         if spoken.exists() and options.language in (None, language):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubkit import languages, subtitles, workspace
-from dubkit.cues import segment
+from dubkit.cues import lines
 from dubkit.errors import InputError, OutputError
 from dubkit.media import mux
 from dubkit.subtitles import bilingual
@@ -41,7 +41,7 @@ def shown(
         title = languages.name(one.track.language)
         track = one.track
         if options.bilingual:
-            original = segment.with_lines(text.track, options.profile)
+            original = lines.with_lines(text.track, options.profile)
             track = bilingual.both(original, track, options.bilingual)
             names = [title, spoken] if options.bilingual == "translation-first" else [spoken, title]
             title = " + ".join(names)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from dubkit import engines, languages, subtitles, workspace
-from dubkit.dub import mix, schedule, speak
-from dubkit.engines import choose
-from dubkit.lipsync import redraw as redraw_module
+from dubkit import subtitles, workspace
+from dubkit.dub import mix
+from dubkit.dub.schedule import Spoken
+from dubkit.files import content_of
 from dubkit.lipsync.redraw import Redrawn
 from dubkit.media import mux
 from dubkit.subtitles.source import SourceText
@@ -20,37 +19,7 @@ from dubkit.workspace import Workspace, key_of
 from . import outputs, separate
 from .context import Run
 from .outputs import Shown
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A track as speech."""
-
-    track: Track
-    job: speak.Job
-    takes: Sequence[schedule.Take]
-    about: Mapping[str, object]
-    """What else its report says."""
-    spent: Mapping[str, object]
-    """The same of this run's work."""
-
-    @property
-    def placed(self) -> list[mix.Placed]:
-        """Where its clips are heard."""
-        takes = self.takes
-        return [mix.Placed(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
-
-    @property
-    def title(self) -> str:
-        """What players call it."""
-        return f"{languages.name(self.track.language)} (generated speech)"
-
-    @property
-    def comment(self) -> str:
-        """What the file says of it."""
-        how = f" and {self.job.conversion.name}" if self.job.conversion else ""
-        name = languages.name(self.track.language)
-        return f"The speech in {name} was generated with {self.job.name}{how}."
+from .redraw import Mouths
 
 
 def name(run: Run, tags: Sequence[str]) -> Path:
@@ -80,19 +49,19 @@ def write(
         comment += " It imitates a voice, which the user says is permitted."
     background = separate.background(run, work) if options.separate else None
     speech = _speech(text.track)
-    mouths = _Mouths.of(run, work, group[0]) if options.lipsync else None
+    mouths = Mouths.of(run, work, group[0]) if options.lipsync else None
     key = key_of(
         source=work.hash_source(run.source),
         stream=stream.index if stream else None,
         placed=[
-            [one.path.name, round(one.start, 4), workspace.content_of(one.path)]
+            [one.path.name, round(one.start, 4), content_of(one.path)]
             for dub in group
             for one in dub.placed
         ],
         speech=speech,
         texts=texts,
         titles=[*(dub.title for dub in group), comment],
-        **({"background": workspace.content_of(background)} if background else {}),
+        **({"background": content_of(background)} if background else {}),
         **({"mouths": mouths.key} if mouths else {}),
     )
 
@@ -168,69 +137,3 @@ def _speech(track: Track) -> list[tuple[float, float]]:
 
 
 # ---------------------------------------------------------------- mouths
-
-
-@dataclass(frozen=True, slots=True)
-class _Mouths:
-    """A lip-syncer for one dub; what became of its spans stands in ``lipsync.<language>.json``."""
-
-    choice: choose.Choice
-    folder: Path
-    record: Path
-    picture: Path
-
-    @classmethod
-    def of(cls, run: Run, work: Workspace, one: Spoken) -> _Mouths:
-        language = one.track.language
-        return cls(
-            choose.named(run.options, "lipsyncers", run.options.lipsync),
-            work.folder / f"lipsync.{language}",
-            work.folder / f"lipsync.{language}.json",
-            work.folder / f"picture{workspace.PART}.mp4",
-        )
-
-    @property
-    def identity(self) -> dict[str, object]:
-        return engines.identity("lipsyncers", self.choice.spec, self.choice.settings)
-
-    @property
-    def key(self) -> list[object]:
-        """What the picture depends on; another one as long as something in it has failed."""
-        told = self.told()
-        failed = any(one.state == "failed" for one in told)
-        return [self.identity, self.record.stat().st_mtime_ns if failed else 0]
-
-    def told(self) -> list[Redrawn]:
-        """What became of the spans when the picture was made."""
-        try:
-            return [Redrawn(**one) for one in json.loads(self.record.read_text("utf-8"))]
-        except (OSError, ValueError, TypeError):
-            return []
-
-    def redraw(self, run: Run, one: Spoken) -> Path | None:
-        """The picture with its mouths moving to the dub; None where nothing could be redrawn."""
-        assert run.media
-        alone = self.picture.with_suffix(".wav")
-        try:
-            with run.timed("lip-sync"):
-                mix.mix(run.media, None, one.placed, alone, speech=[])
-                told = redraw_module.redraw(
-                    run.media,
-                    alone,
-                    self.picture,
-                    engine=engines.load("lipsyncers", self.choice.spec, self.choice.settings),
-                    name=engines.own_name(self.choice.spec),
-                    identity=self.identity,
-                    speech=[(t.fit.start, t.fit.end) for t in one.takes if t.fit],
-                    folder=self.folder,
-                    progress=run.progress,
-                )
-        finally:
-            alone.unlink(missing_ok=True)
-        workspace.write_json(self.record, [asdict(span) for span in told])
-        return self.picture if self.picture.exists() else None
-
-    def warnings(self, run: Run) -> list[str]:
-        """What a user must know of it."""
-        assert run.media
-        return redraw_module.warnings(run.media, self.told(), engines.own_name(self.choice.spec))

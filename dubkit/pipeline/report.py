@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from dubkit import workspace
-from dubkit.cues import segment
-from dubkit.media.probe import cannot_write
+from dubkit.cues import check
+from dubkit.files import cannot_write, write_json
 from dubkit.types import Estimate, Result, Track, Translated, Untranslated
 
 NAME = "report.json"
@@ -35,7 +35,7 @@ def write(folder: Path, result: Result, profile: str, rate: float | None) -> Non
     ]
     part = path.with_name(NAME + workspace.PART)
     try:
-        workspace.write_json(part, report)
+        write_json(part, report)
         part.replace(path)
     except OSError as failure:
         raise cannot_write(path, failure) from failure
@@ -71,10 +71,10 @@ def translation(one: Translated) -> dict[str, object]:
 
 
 def _violations(track: Track, profile: str, rate: float | None) -> list[Mapping[str, object]]:
-    return [asdict(violation) for violation in segment.check(track, profile, rate)]
+    return [asdict(violation) for violation in check.check(track, profile, rate)]
 
 
-def told(found: Sequence[segment.Violation], prefix: str = "") -> Iterator[str]:
+def told(found: Sequence[check.Violation], prefix: str = "") -> Iterator[str]:
     """Violations as warnings: a few one by one, many of a kind in one sentence."""
     for rule in dict.fromkeys(violation.rule for violation in found):
         same = [violation for violation in found if violation.rule == rule]

@@ -10,7 +10,8 @@ from dubkit import engines
 from dubkit.engines import choose
 from dubkit.errors import DubkitError, PluginError
 from dubkit.media import audio, process
-from dubkit.media.probe import ffmpeg_path, file_url, probe
+from dubkit.media.ffmpeg import ffmpeg_path, file_url
+from dubkit.media.probe import probe
 from dubkit.workspace import Workspace, key_of
 
 from .context import Run, sound_key

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.errors import DubkitError, PluginError
+from dubkit.files import cannot_write
 from dubkit.hooks import Progress, listening
-from dubkit.media.probe import cannot_write
-from dubkit.options import Options, is_tag
+from dubkit.languages import is_tag
+from dubkit.options import Options
 from dubkit.types import Cue, Track, Transcription, Word
 
 log = logging.getLogger("dubkit")

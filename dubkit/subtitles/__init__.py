@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dubkit.errors import InputError, UsageError
-from dubkit.subtitles import ass, srt, text, ttml, vtt, whisper_json
-from dubkit.subtitles.encodings import decode
-from dubkit.subtitles.markup import clean, plain
-from dubkit.subtitles.pysrt_bridge import from_pysrt, to_pysrt
-from dubkit.subtitles.setting import NEWLINE, UNKNOWN, Parsed, Setting
-from dubkit.subtitles.text import PARAGRAPH_PAUSE
 from dubkit.types import Track
 
+from . import ass, srt, text, ttml, vtt, whisper_json
+from .encodings import decode
+from .markup import clean, plain
+from .pysrt_bridge import from_pysrt, to_pysrt
+from .setting import NEWLINE, UNKNOWN, Parsed, Setting
 from .style import Style, parse_style
+from .text import PARAGRAPH_PAUSE
 
 __all__ = [
     "FORMATS",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dubkit.cues.profiles import width as width_of
+from dubkit.cues.text import width as width_of
 from dubkit.errors import InputError, UsageError
 from dubkit.languages import right_to_left
-from dubkit.subtitles import ass_like
-from dubkit.subtitles.ass_events import (
+from dubkit.types import Cue, Track
+
+from . import ass_like
+from .ass_events import (
     SECTION,
     WHOLE_LINES,
     escaped,
@@ -23,12 +25,10 @@ from dubkit.subtitles.ass_events import (
     switch,
     text_events,
 )
-from dubkit.subtitles.markup import clean, embed, marked, plain
-from dubkit.subtitles.setting import Parsed, Setting
-from dubkit.subtitles.timing import timed
-from dubkit.types import Cue, Track
-
+from .markup import clean, embed, marked, plain
+from .setting import Parsed, Setting
 from .style import Style
+from .timing import timed
 
 # Read
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
-from dubkit.subtitles.ass_events import COLUMNS, Event, in_time, language_line, text_events
-from dubkit.subtitles.ass_words import reworded
-from dubkit.subtitles.markup import clean, plain
-from dubkit.subtitles.setting import NEWLINE, UNKNOWN
-from dubkit.subtitles.timing import clock, spans
 from dubkit.types import Cue, Track
+
+from .ass_events import COLUMNS, Event, in_time, language_line, text_events
+from .ass_words import reworded
+from .markup import clean, plain
+from .setting import NEWLINE, UNKNOWN
+from .timing import clock, spans
 
 
 def keep(track: Track, like: str) -> str:

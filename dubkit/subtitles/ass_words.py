@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from dubkit.cues import phrases
 from dubkit.languages import right_to_left
-from dubkit.subtitles.ass_events import TOKEN, WHOLE_LINES, escaped, spoken, switch
-from dubkit.subtitles.markup import TAG, clean, embed, plain
 from dubkit.types import Cue
+
+from .ass_events import TOKEN, WHOLE_LINES, escaped, spoken, switch
+from .markup import TAG, clean, embed, plain
 
 
 @dataclass(frozen=True, slots=True)

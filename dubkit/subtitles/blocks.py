@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from dubkit.errors import InputError
-from dubkit.subtitles.timing import timed
 from dubkit.types import Cue, Track
+
+from .timing import timed
 
 # Spaces about the colons are what machine translation of a whole file leaves.
 _STAMP = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})\ ?[.,]\ ?(\d{1,3})"

@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 from dubkit import languages
-from dubkit.cues.profiles import primary
 from dubkit.errors import InputError
+from dubkit.languages import primary
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),

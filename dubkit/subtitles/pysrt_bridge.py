@@ -6,10 +6,11 @@ import importlib
 from typing import Any
 
 from dubkit.errors import MissingDependency
-from dubkit.subtitles.markup import clean, lower_tags
-from dubkit.subtitles.setting import UNKNOWN
-from dubkit.subtitles.timing import timed
 from dubkit.types import Cue, Track
+
+from .markup import clean, lower_tags
+from .setting import UNKNOWN
+from .timing import timed
 
 
 def to_pysrt(track: Track) -> Any:

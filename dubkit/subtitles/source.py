@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dubkit import languages, subtitles
 from dubkit.errors import InputError
-from dubkit.options import is_tag
+from dubkit.languages import is_tag
 from dubkit.types import Cue, Track, Word
 
 DETECTED = 0.5

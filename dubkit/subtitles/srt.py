@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from dubkit.errors import InputError
-from dubkit.subtitles.blocks import timing, write_blocks
-from dubkit.subtitles.markup import clean, embed, lower_tags
-from dubkit.subtitles.setting import Parsed, Setting
 from dubkit.types import Cue, Track
+
+from .blocks import timing, write_blocks
+from .markup import clean, embed, lower_tags
+from .setting import Parsed, Setting
 
 
 def write(track: Track, setting: Setting) -> str:

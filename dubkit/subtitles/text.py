@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dubkit.cues.segment import unwrap
-from dubkit.subtitles.markup import clean, plain
-from dubkit.subtitles.setting import Setting
+from dubkit.cues.text import unwrap
 from dubkit.types import Track
+
+from .markup import clean, plain
+from .setting import Setting
 
 PARAGRAPH_PAUSE = 2.0
 """Seconds of silence that begin a paragraph."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dubkit.subtitles.markup import clean, plain
 from dubkit.types import Cue, Track
+
+from .markup import clean, plain
 
 
 def spans(track: Track, step: int = 1) -> list[tuple[int, int]]:

@@ -12,10 +12,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 from dubkit.errors import InputError
 from dubkit.languages import right_to_left
-from dubkit.subtitles.markup import UNPRINTABLE, clean, marked
-from dubkit.subtitles.setting import Parsed, Setting
-from dubkit.subtitles.timing import clock, timed
 from dubkit.types import Cue, Track
+
+from .markup import UNPRINTABLE, clean, marked
+from .setting import Parsed, Setting
+from .timing import clock, timed
 
 _TT = "http://www.w3.org/ns/ttml"
 _TTS = f"{{{_TT}#styling}}"

@@ -7,10 +7,11 @@ from html import unescape
 from xml.sax.saxutils import escape
 
 from dubkit.errors import InputError
-from dubkit.subtitles.blocks import timing, write_blocks
-from dubkit.subtitles.markup import clean, embed, marked
-from dubkit.subtitles.setting import Parsed, Setting
 from dubkit.types import Cue, Track
+
+from .blocks import timing, write_blocks
+from .markup import clean, embed, marked
+from .setting import Parsed, Setting
 
 
 def write(track: Track, setting: Setting) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from dubkit.errors import InputError
-from dubkit.subtitles.setting import Parsed, Setting
-from dubkit.subtitles.timing import spans
 from dubkit.types import Cue, Track, Word
+
+from .setting import Parsed, Setting
+from .timing import spans
 
 
 def write(track: Track, setting: Setting) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dubkit.media import process
-from dubkit.media.probe import ffmpeg_path, file_url
+from dubkit.media.ffmpeg import ffmpeg_path, file_url
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dubkit.cues.profiles import primary
-from dubkit.options import is_tag
+from dubkit.languages import is_tag, primary
 from dubkit.types import Cue, Track, Transcription, Word
 
 from . import samples

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dubkit.cues.profiles import primary
 from dubkit.hooks import Line, Metered, Neighbour, TranslationReply, TranslationRequest
+from dubkit.languages import primary
 from dubkit.types import Usage
 
 from . import samples

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubkit.cues.profiles import primary
 from dubkit.hooks import SpeaksMany, Utterance
+from dubkit.languages import primary
 from dubkit.types import Reference, Voice
 
 from . import samples

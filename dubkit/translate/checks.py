@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from dubkit import languages
-from dubkit.cues.profiles import primary, width
-from dubkit.cues.sentences import without_marks
+from dubkit.cues.text import width, without_marks
 from dubkit.hooks import Line, TranslationRequest
+from dubkit.languages import primary
 
 from . import glossary, numerals
 from .misplaced import misplaced

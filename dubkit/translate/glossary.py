@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from dubkit.cues.sentences import without_marks
+from dubkit.cues.text import without_marks
 from dubkit.errors import InputError
 
 Glossary: TypeAlias = tuple[tuple[str, str], ...]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import median
 
-from dubkit.cues.profiles import width
+from dubkit.cues.text import width
 
 from .numerals import numbers
 from .wrong_language import words

@@ -22,7 +22,8 @@ from typing import Any, Literal
 
 from dubkit import engines
 from dubkit.cues.profiles import Limits
-from dubkit.cues.sentences import Sentence, divide, sentences, with_marks_of, without_marks
+from dubkit.cues.sentences import Sentence, divide, sentences, with_marks_of
+from dubkit.cues.text import without_marks
 from dubkit.errors import OutputError, PluginError
 from dubkit.hooks import (
     Line,

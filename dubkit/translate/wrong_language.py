@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Collection, Mapping
 
 from dubkit import languages
-from dubkit.cues.profiles import primary, width
-from dubkit.cues.sentences import without_marks
+from dubkit.cues.text import width, without_marks
+from dubkit.languages import primary
 
 TELLING = 20
 """Letters from which the language of a text can be told."""

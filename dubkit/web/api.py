@@ -21,8 +21,9 @@ import anyio
 import gradio as gr
 
 from dubkit import subtitles
-from dubkit.cues import profiles, segment
-from dubkit.media.probe import cannot_write
+from dubkit.cues import check as cue_check
+from dubkit.cues import profiles
+from dubkit.files import cannot_write
 
 from ..errors import DubkitError, UsageError
 from .jobs import Job
@@ -159,7 +160,7 @@ def _sent(server: Server, file: str | None) -> Path:
 def _checked(path: Path, profile: str, language: str | None) -> dict[str, Any]:
     profiles.find(profile)
     track = subtitles.read(path, language)
-    found = segment.check(track, profile)
+    found = cue_check.check(track, profile)
     return {
         "cues": len(track.cues),
         "errors": sum(one.severity == "error" for one in found),

@@ -15,7 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from dubkit.cli import main
+from dubkit.cli import parser
 from dubkit.errors import UsageError
 from dubkit.options import EMBEDDED, Options, from_keywords
 from dubkit.subtitles.source import format_of
@@ -165,7 +165,7 @@ def _refuse_place(what: str, value: str) -> None:
 
 def _flags(options: Options) -> list[str]:
     """Options as the command's arguments."""
-    actions = {action.dest: action for action in main.build_parser()._actions}
+    actions = {action.dest: action for action in parser.build_parser()._actions}
     found: list[str] = []
     for field in fields(options):
         value = getattr(options, field.name)

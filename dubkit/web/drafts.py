@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import subtitles
-from dubkit.media.probe import cannot_write
+from dubkit.files import cannot_write, content_of
+from dubkit.languages import is_tag
 from dubkit.pipeline import report
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import format_of
+from dubkit.workspace import key_of
 
 from ..errors import InputError, UsageError
-from ..options import is_tag
 from ..types import Track
-from ..workspace import content_of, key_of
 from . import takes
 from .editing import History, edited
 from .store import Video

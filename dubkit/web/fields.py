@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dubkit.cli.main import build_parser
+from dubkit.cli.parser import build_parser
 from dubkit.cues import profiles
-from dubkit.cues.profiles import primary
 from dubkit.engines.choose import SPEAKERS
 from dubkit.errors import ConsentNeeded, MissingDependency
+from dubkit.languages import primary
 from dubkit.options import BILINGUAL
 from dubkit.subtitles.source import format_of
 

@@ -19,7 +19,7 @@ from dubkit import engines, languages, subtitles
 from dubkit.cues import profiles
 
 from ..options import BILINGUAL
-from . import fields as fields_module
+from . import fields as form_fields
 from . import texts
 from .arguments import LOCAL_ENGINES
 from .fields import DEFAULTS, ROLES
@@ -193,7 +193,7 @@ def _engine(server: Server, made: Form, role: str, i18n: gr.I18n) -> None:
 
     def shown(engine: str, given: str) -> None:
         told = server.engines().get(ROLES[role], {}).get(engine, {})
-        own = fields_module.settings_of(given).get(engine, {})
+        own = form_fields.settings_of(given).get(engine, {})
         for setting in told.get("settings", ()):
             component = _setting(setting, own.get(setting["name"]))
             component.change(
@@ -228,7 +228,7 @@ def _setting(setting: Mapping[str, str], value: Any = None) -> Any:
 
 def _setter(engine: str, name: str) -> Callable[[Any, str], str]:
     def put(value: Any, given: str) -> str:
-        settings = fields_module.settings_of(given)
+        settings = form_fields.settings_of(given)
         return json.dumps({**settings, engine: {**settings.get(engine, {}), name: value}})
 
     return put
@@ -250,7 +250,7 @@ def updates(
     too, and the values, where they are ``wanted``: somebody may have gone on typing since."""
     say = texts.texts(texts.best(language))
     medium = video.kind if video else "video"
-    left = fields_module.senseless(values, medium)
+    left = form_fields.senseless(values, medium)
     changes: dict[str, dict[str, Any]] = {name: {} for name in DEFAULTS}
     notes: list[Any] = []
     for role, kind in ROLES.items():
@@ -260,7 +260,7 @@ def updates(
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
         notes.append(_note(role, lacking, values[role], say, role in left))
-    voices = fields_module.voices(told, values["speaker"], values["to"])
+    voices = form_fields.voices(told, values["speaker"], values["to"])
     changes["voice"] = {"choices": voices}
     clones = [n for n, one in told.get("speakers", {}).items() if one.get("clones")]
     able = values["speaker"] in clones or (values["speaker"] == "auto" and clones)
@@ -268,7 +268,7 @@ def updates(
     drawable = True if medium == "video" else "hidden"
     changes["burn"] = {"interactive": "burn" not in left, "visible": drawable}
     if fill:
-        for name, names in fields_module.files(video).items():
+        for name, names in form_fields.files(video).items():
             titles = [(_track_title(video, one, say), one) for one in names]
             changes[name] = {"choices": [(say[FILES[name]], ""), *titles]}
         for name, value in values.items():
@@ -278,7 +278,7 @@ def updates(
     for name in DEFAULTS:
         if name not in ("settings", "burn"):
             changes[name]["visible"] = "hidden" if name in left else True
-    empty = [name for name in HIDING if set(fields_module.GROUPS[name].split()) <= left]
+    empty = [name for name in HIDING if set(form_fields.GROUPS[name].split()) <= left]
     groups = [gr.update(visible="hidden" if name in empty else True) for name in HIDING]
     return [*(gr.update(**changes[name]) for name in made.fields), *groups, *notes]
 

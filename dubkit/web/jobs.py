@@ -33,7 +33,7 @@ try:
 except ImportError:  # Windows: jobs of a server that was killed count as interrupted
     fcntl = None  # type: ignore[assignment]
 
-from dubkit.media.probe import cannot_write
+from dubkit.files import cannot_write
 
 from ..errors import UsageError
 

@@ -22,8 +22,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
+from dubkit.files import replacing
 from dubkit.media import process
-from dubkit.media.probe import DEMUXERS, ffmpeg_path, file_url, replacing
+from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
 
 from ..errors import DubkitError, InputError, UsageError
 from .server import Server, said

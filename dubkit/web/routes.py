@@ -23,7 +23,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from dubkit import subtitles
-from dubkit.cues import segment
+from dubkit.cues import check
 from dubkit.cues.profiles import DEFAULT
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
@@ -319,7 +319,7 @@ def _cues(server: Server, video: Video, language: str, history: History) -> Resp
             "version": version_of(track),
             "language": track.language,
             "cues": told_cues,
-            "violations": [asdict(one) for one in segment.check(track, profile, rate)],
+            "violations": [asdict(one) for one in check.check(track, profile, rate)],
             "undo": len(history.past),
             "redo": len(history.future),
             "changed": server.drafts.changed(video, language),

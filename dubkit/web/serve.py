@@ -31,7 +31,7 @@ from types import FrameType
 from typing import Any
 
 from dubkit.errors import MissingDependency, UsageError
-from dubkit.media.probe import cannot_write
+from dubkit.files import cannot_write
 
 AUTH = "DUBKIT_AUTH"
 PORT = 7860
@@ -66,7 +66,7 @@ def ui_command(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from dubkit.cli.main import Parser
+    from dubkit.cli.parser import Parser
 
     parser = Parser(
         prog="dubkit ui",

@@ -32,8 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.cli.inputs import MEDIA_SUFFIXES
+from dubkit.files import cannot_write
 from dubkit.media import process
-from dubkit.media.probe import cannot_write
 from dubkit.subtitles.source import format_of
 
 from ..errors import DubkitError, InputError, OutputError, UsageError

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.dub.speak import TRIES
-from dubkit.media.probe import cannot_write
+from dubkit.files import cannot_write, write_json
+from dubkit.languages import is_tag
+from dubkit.workspace import key_of
 
 from ..errors import InputError, UsageError
-from ..options import is_tag
 from ..types import Track
-from ..workspace import key_of, write_json
 from .store import Video
 
 KEPT, BEFORE = ".takes", "before"

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from dubkit.files import cannot_write
 from dubkit.media import audio, process
-from dubkit.media.probe import cannot_write, pick_audio, probe
+from dubkit.media.probe import pick_audio, probe
 
 from ..errors import DubkitError, InputError
 from .store import PART, Video

@@ -259,7 +259,7 @@ def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Pat
     video, audio = tmp_path / "in.mp4", write_babble(tmp_path / "in.wav", 2.0, 16000)
     source = "testsrc=size=160x120:rate=25"
     ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 50, "-pix_fmt", "yuv420p", video)
-    from dubkit.media.probe import ffmpeg_path
+    from dubkit.media.ffmpeg import ffmpeg_path
 
     argv = [
         ffmpeg_path(), "-nostdin", "-v", "error", "-stream_loop", "-1", "-i", "{video}",
@@ -278,7 +278,7 @@ def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Pat
 
 
 def test_a_converter_of_one_line(tmp_path: Path) -> None:
-    from dubkit.media.probe import ffmpeg_path
+    from dubkit.media.ffmpeg import ffmpeg_path
 
     argv = [ffmpeg_path(), "-nostdin", "-i", "{audio}", "-af", "volume=0.5", "{out}"]
     engine = CommandConverter(

@@ -226,7 +226,7 @@ def hub(repo, tmp_path):
 CODE = """
 import json, logging, sys
 from dubkit import DubkitError
-from dubkit_plugins import demucs_models
+from dubkit_plugins.separate import demucs_models
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 told, problems = [], demucs_models.problems(sys.argv[1], None)
 try:

@@ -10,7 +10,7 @@ from speech_server import SpeechServer
 from test_http import serving
 from test_presets import BY_STEM, installed, settings_of
 
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 
 @pytest.fixture(autouse=True)

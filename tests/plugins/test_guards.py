@@ -5,7 +5,8 @@ import pytest
 from dubkit import Word
 from dubkit_plugins.whisper import guards
 from dubkit_plugins.whisper.engine import Decoded
-from dubkit_plugins.whisper.windows import Span, Window
+from dubkit_plugins.whisper.speech_activity import Span
+from dubkit_plugins.whisper.windows import Window
 
 
 def decoded(avg_logprob=-0.2, no_speech_prob=0.0):

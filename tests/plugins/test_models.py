@@ -14,6 +14,7 @@ from hub_server import hub_with
 from media_samples import beeps, ffmpeg
 
 from dubkit import InputError, MissingDependency, UsageError
+from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import models
 from dubkit_plugins.whisper.models import Weights
 
@@ -67,13 +68,13 @@ def test_a_package_with_a_file_missing(monkeypatch, tmp_path):
     (site / PARTS[0] / "data/vocabulary.txt").unlink()
     monkeypatch.syspath_prepend(site)
     with pytest.raises(InputError, match=r"vocabulary\.txt cannot be read"):
-        models.contents(models.OFFLINE)
+        packaged_models.contents(models.OFFLINE)
 
 
 def test_the_package_as_it_is():
     weights = models.packaged()
     assert weights == Weights("base", package=models.OFFLINE) and not weights.english_only
-    files = models.contents(models.OFFLINE)
+    files = packaged_models.contents(models.OFFLINE)
     assert set(files) == {"config.json", "tokenizer.json", "vocabulary.txt", "model.bin"}
     assert len(files["model.bin"]) > 140_000_000
 

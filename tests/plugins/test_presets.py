@@ -13,7 +13,7 @@ import pytest
 from media_samples import ffmpeg, frames
 
 from dubkit import PluginError, Reference, UsageError, Voice
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.testing import check_converter, check_lipsyncer, check_speaker
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools import presets

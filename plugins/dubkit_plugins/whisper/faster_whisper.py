@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ctranslate2
-
 from dubkit import Progress, TranscribeProgress, Transcription, UsageError
 
 from . import models
+from .ct2_device import device_of, device_problems
 from .ct2_engine import CT2Engine
 from .transcribe import DETECTORS, Family, transcribe
 
@@ -110,22 +109,6 @@ class FasterWhisper:
             work=work,
             progress=progress,
         )
-
-
-def device_of(engine: str, device: str) -> str:
-    """``cpu`` or ``cuda``, for CTranslate2; UsageError for anything else."""
-    if device == "auto":
-        return "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise UsageError(f"{engine} runs on cpu or cuda, not {device!r}")
-    return device.split(":")[0]
-
-
-def device_problems(engine: str, device: str) -> Sequence[str]:
-    """What keeps CTranslate2 from using the device, a sentence each."""
-    if device_of(engine, device) == "cuda" and not ctranslate2.get_cuda_device_count():
-        return [f"{engine} is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
-    return []
 
 
 def detector_weights(progress: Progress) -> models.Weights:

@@ -25,7 +25,8 @@ from dubkit import Cue, Word
 
 from . import guards
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine
-from .windows import Span, VoiceActivity, Window, open_wav, samples_of, windows
+from .speech_activity import Span, VoiceActivity, open_wav
+from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
 """Batches per worker that are formed and finished together: enough windows to sort by length, few

@@ -13,11 +13,13 @@ import numpy.typing as npt
 from dubkit import Progress, TranslationReply, TranslationRequest, Translator, UsageError, Word
 
 from . import guards, models
+from .ct2_device import device_of, device_problems
 from .ct2_engine import CT2Engine
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding
-from .faster_whisper import CATALOGUE, device_of, device_problems
+from .faster_whisper import CATALOGUE
+from .speech_activity import open_wav, probabilities, speech_spans
 from .transcribe import whisper_code
-from .windows import Window, open_wav, probabilities, samples_of, speech_spans, windows
+from .windows import Window, samples_of, windows
 
 MARGIN = 0.2
 """Seconds of sound before and after a line: times are rarely exact, and a word's edge is soft."""

@@ -1,0 +1,63 @@
+"""``dubkit check``: a subtitle file against a profile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dubkit import subtitles
+from dubkit.cues import check, profiles
+from dubkit.subtitles import source as source_text
+
+from .parser import Parser, protect
+
+
+def check_command(arguments: Sequence[str]) -> int:
+    """``dubkit check``: what in a subtitle file a profile does not allow."""
+    parser = Parser(
+        prog="dubkit check",
+        description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
+        "an error.",
+        add_help=False,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="srt, vtt, ass, ttml or json")
+    parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
+                        help=", ".join(profiles.PROFILES))  # fmt: skip
+    parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("-h", "--help", action="help", help="show this")
+    given = parser.parse_args(protect(arguments))
+    language = given.language or source_text.language_in_name(given.file)
+    profiles.find(given.profile)
+    track = subtitles.read(given.file, language)
+    found = check.check(track, given.profile, given.fps)
+    errors = sum(violation.severity == "error" for violation in found)
+    if given.json:
+        violations = [
+            {"cue": v.cue, "rule": v.rule, "severity": v.severity, "message": v.message}
+            for v in found
+        ]
+        print(
+            json.dumps(
+                {
+                    "file": str(given.file),
+                    "profile": given.profile,
+                    "language": track.language,
+                    "cues": len(track.cues),
+                    "errors": errors,
+                    "warnings": len(found) - errors,
+                    "violations": violations,
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        for violation in found:
+            print(f"cue {violation.cue}: {violation.severity}: {violation.message}")
+        print(
+            f"{given.file}: {len(track.cues)} cues, {errors} errors, "
+            f"{len(found) - errors} warnings ({given.profile}, {track.language})"
+        )
+    return 1 if errors else 0

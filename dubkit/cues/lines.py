@@ -1,0 +1,173 @@
+"""Text broken into the lines of a cue, where phrases meet. Times play no part here."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from dubkit.types import Track
+
+from . import phrases
+from .profiles import DEFAULT, Limits, Profile
+from .profiles import limits as limits_of
+from .text import unwrap
+
+EPSILON = 1e-6
+
+
+def break_lines(text: str, language: str, limits: Limits) -> str:
+    """Set a text in lines: one if it fits, else as few as can be, broken where phrases meet.
+
+    Of two lines the lower is rather the longer (Netflix Timed Text Style Guide). A word wider than
+    a line is cut. A text too long for ``limits.lines`` gets more lines; :func:`check` tells. Lines
+    that begin with a dash are two people's and stay apart.
+    """
+    lines = text.splitlines()
+    if len(lines) > 1 and all(line.lstrip().startswith(("-", "–", "—")) for line in lines):
+        return "\n".join(_set(line, language, limits) for line in lines)
+    return _set(text, language, limits)
+
+
+def _set(text: str, language: str, limits: Limits) -> str:
+    flat = unwrap(text, language)
+    pieces = [
+        piece for token in tokens(flat, language) for piece in cut_text(token, language, limits)
+    ]
+    if not pieces:
+        return ""
+    units = Units(pieces, language, limits)
+    _, breaks = units.layout(0, len(pieces), math.inf)
+    return units.text(0, len(pieces), breaks)
+
+
+def tokens(text: str, language: str) -> list[str]:
+    if phrases.spaced(language):
+        return re.findall(r"\s*\S+", text)
+    return phrases.phrases(text, language)
+
+
+def cut_text(token: str, language: str, limits: Limits) -> list[str]:
+    """The token in pieces that fit a line each; nearly always the token itself."""
+    if limits.width(token.strip()) <= limits.line_width:
+        return [token]
+    finer = tokens(token, language)
+    if len(finer) == 1:
+        finer = _clusters(token)
+    if len(finer) == 1:
+        return [token]
+    pieces: list[str] = []
+    for part in finer:
+        if pieces and limits.width((pieces[-1] + part).strip()) <= limits.line_width:
+            pieces[-1] += part
+        else:
+            pieces.append(part)
+    if len(pieces) == 1:
+        return pieces
+    return [piece for part in pieces for piece in cut_text(part, language, limits)]
+
+
+def _clusters(text: str) -> list[str]:
+    """The text in characters, each with the marks that sit on it."""
+    clusters: list[str] = []
+    for char in text:
+        mark = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
+        if clusters and (mark or clusters[-1].isspace() or clusters[-1][-1] == "\u200d"):
+            clusters[-1] += char
+        else:
+            clusters.append(char)
+    return clusters
+
+
+class Units:
+    """Pieces of text that are not broken inside, with what it costs to break between them."""
+
+    def __init__(self, pieces: Sequence[str], language: str, limits: Limits) -> None:
+        self.limits = limits
+        self.texts = [" ".join(piece.split()) for piece in pieces]
+        self.spaces = [""] * len(pieces)
+        self.costs = [0.0] * len(pieces)
+        """Cost of a break before each unit."""
+        for k in range(1, len(pieces)):
+            if pieces[k][:1].isspace() or pieces[k - 1][-1:].isspace():
+                self.spaces[k] = " "
+            self.costs[k] = phrases.break_cost(pieces[k - 1], pieces[k], language)
+        space = limits.width(" ")
+        self.space_widths = [space if char else 0.0 for char in self.spaces]
+        self.ends = [0.0]
+        """Width from the first unit to the end of each."""
+        for text, gap in zip(self.texts, self.space_widths, strict=True):
+            self.ends.append(self.ends[-1] + gap + limits.width(text))
+
+    def width(self, i: int, j: int) -> float:
+        return self.ends[j] - self.ends[i] - self.space_widths[i]
+
+    def layout(self, i: int, j: int, lines: float) -> tuple[float, tuple[int, ...]]:
+        """Cost and breaks of the best lines for units ``i`` to ``j``; infinite where none fit."""
+        if self.width(i, j) <= self.limits.line_width + EPSILON:
+            return 0.0, ()
+        if lines >= 2:
+            cost, k = self._pair(i, j)
+            if k:
+                return cost, (k,)
+        return self._column(i, j) if lines > 2 else (math.inf, ())
+
+    def _pair(self, i: int, j: int) -> tuple[float, int]:
+        """Two lines: at a good place, near the middle, the lower one rather the longer."""
+        full, ends, gaps = self.limits.line_width, self.ends, self.space_widths
+        before = ends[i] + gaps[i]
+        best, best_k = math.inf, 0
+        for k in range(j - 1, i, -1):
+            bottom = ends[j] - ends[k] - gaps[k]
+            if bottom > full + EPSILON:
+                break
+            top = ends[k] - before
+            if top > full + EPSILON:
+                continue
+            lean = (top - bottom) / full
+            cost = self.costs[k] * 0.6 + lean * lean * 14 + (lean * 5 if lean > 0 else 0)
+            if cost < best:
+                best, best_k = cost, k
+        return best, best_k
+
+    def _column(self, i: int, j: int) -> tuple[float, tuple[int, ...]]:
+        """As few lines as can be, however many that is."""
+        full = self.limits.line_width
+        best: dict[int, tuple[int, float, int]] = {i: (0, 0.0, i)}
+        for end in range(i + 1, j + 1):
+            options = []
+            for k in range(end - 1, i - 1, -1):
+                line = self.width(k, end)
+                if line > full + EPSILON and k < end - 1:
+                    break
+                count, cost, _ = best[k]
+                slack = 1 - line / full
+                broken = self.costs[k] * 0.6 if k > i else 0.0
+                options.append((count + 1, cost + broken + slack * slack * 14, k))
+            best[end] = min(options)
+        breaks: list[int] = []
+        k = best[j][2]
+        while k > i:
+            breaks.append(k)
+            k = best[k][2]
+        return best[j][1], tuple(reversed(breaks))
+
+    def text(self, i: int, j: int, breaks: Iterable[int]) -> str:
+        marks = set(breaks)
+        out = self.texts[i]
+        for k in range(i + 1, j):
+            out += ("\n" if k in marks else self.spaces[k]) + self.texts[k]
+        return "\n".join(filter(None, (line.strip() for line in out.split("\n"))))
+
+
+def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
+    """The track with the text of each cue set in lines anew, and every time as it is."""
+    limits = limits_of(profile, track.language)
+    return replace(
+        track,
+        cues=tuple(
+            replace(cue, text=break_lines(cue.text, track.language, limits)) for cue in track.cues
+        ),
+    )

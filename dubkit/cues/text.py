@@ -1,0 +1,43 @@
+"""The text of a cue as such: its width, its marks, its lines joined."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from . import phrases
+
+MARK = re.compile(r"(</?[ibu]>)")
+"""A mark that a text may hold; in a group, so that ``split`` keeps it."""
+
+
+def width(text: str) -> int:
+    """Columns of a text: 2 for a full-width character, 0 for a mark that sits on another, else 1.
+
+    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own, nor
+    do the marks ``<i>``, ``<b>`` and ``<u>``.
+    """
+    if "<" in text:
+        text = MARK.sub("", text)
+    if text.isascii():
+        return len(text)
+    columns = 0
+    for char in unicodedata.normalize("NFC", text):
+        if unicodedata.category(char) not in ("Mn", "Me", "Cf"):
+            columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return columns
+
+
+def unwrap(text: str, language: str) -> str:
+    """The text on one line: line breaks become spaces where the language writes them."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    flat = ""
+    for line in filter(None, lines):
+        latin = flat[-1:].isascii() and line[0].isascii()
+        flat += (" " if flat and (phrases.spaced(language) or latin) else "") + line
+    return flat
+
+
+def without_marks(text: str) -> str:
+    """The text without ``<i>`` and the like."""
+    return MARK.sub("", text)

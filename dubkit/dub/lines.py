@@ -1,0 +1,68 @@
+"""The lines of a dub: what is spoken in one go, from the cues of a track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dubkit.cues.sentences import sentences
+from dubkit.cues.text import without_marks
+from dubkit.types import Cue, Track, Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is spoken in one go."""
+
+    number: int
+    """Counted from 1."""
+    cues: tuple[int, ...]
+    """Numbers of its cues, counted from 1."""
+    start: float
+    end: float
+    """Seconds between which the original is spoken."""
+    text: str
+    source: str
+    """The same in the original's language; empty where there is none."""
+    speaker: str | None
+    voice: Voice
+    before: tuple[str, ...] = ()
+    """What it was, where the translator found other words that take less time."""
+
+
+def lines(track: Track, source: Track, voices: Callable[[str | None], Voice]) -> list[Line]:
+    """The sentences of a track, each a line to speak; ``source`` is the text that it translates.
+
+    Where one text stays on the screen over several cues, it is said once.
+    """
+    merged: list[Cue] = []
+    members: list[list[int]] = []
+    for number, cue in enumerate(track.cues, 1):
+        last = merged[-1] if merged else None
+        if last and last.text == cue.text and cue.start - last.end < 0.5:
+            merged[-1] = replace(last, end=cue.end)
+            members[-1].append(number)
+        else:
+            merged.append(cue)
+            members.append([number])
+    found: list[Line] = []
+    for sentence in sentences(Track(track.language, tuple(merged))):
+        if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
+            continue
+        numbers = [n for piece in sentence.pieces for n in members[piece.cue]]
+        start, end = sentence.start, sentence.end
+        said = [cue for cue in source.cues if start - 0.01 <= cue.start < end]
+        spoken = [cue.words[-1].end for cue in said if cue.words]
+        found.append(
+            Line(
+                len(found) + 1,
+                tuple(dict.fromkeys(numbers)),
+                start,
+                max(spoken[-1] if spoken else end, start + 0.1),
+                " ".join(without_marks(sentence.text).split()),
+                " ".join(" ".join(without_marks(cue.text).split()) for cue in said),
+                sentence.speaker,
+                voices(sentence.speaker),
+            )
+        )
+    return found

@@ -1,0 +1,81 @@
+"""Which of an engine's voices each speaker gets. Listening to speakers is not done here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dubkit.errors import UsageError
+from dubkit.types import Voice
+
+Casting = Mapping[str | None, Voice]
+"""The voice of each speaker, the same from the first line to the last; None is who has no name."""
+
+
+def voices_for(
+    engine: Any,
+    language: str,
+    chosen: Sequence[str],
+    speakers: Sequence[str | None],
+    matched: Mapping[str, str],
+) -> Casting:
+    """A voice of the engine's for each speaker.
+
+    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``; ``matched`` the voices that are like the
+    speakers' own ("" is who has no name). Without either a speaker gets the next of the engine's
+    voices. Raises UsageError for a voice or a speaker that is not there.
+    """
+    names = list(engine.voices(language))
+    if not names:
+        raise UsageError(
+            f"this speaker has no voice for {language}",
+            "dubkit plugins lists the speakers; --speaker names another",
+        )
+    given = named_voices(engine, language, chosen, speakers)
+    taken = [voice.name for voice in given.values()]
+    free = [name for name in names if name not in taken] or names
+    found: dict[str | None, Voice] = {}
+    for speaker in speakers:
+        if speaker not in found:
+            alike = matched.get(speaker or "", "")
+            other = alike if alike in names else free[len(found) % len(free)]
+            found[speaker] = given.get(speaker) or Voice(other)
+    return found
+
+
+def named_voices(
+    engine: Any, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
+) -> dict[str | None, Voice]:
+    """The voices of an engine that the user names, by speaker. Raises UsageError for one that it
+    does not have."""
+    names = list(engine.voices(language))
+    for _, name in _parsed(chosen, speakers):
+        if name not in names and not engine.knows(name):
+            there = f"there are {', '.join(names)}" if names else "this engine has none by name"
+            raise UsageError(f"there is no voice {name!r}", there)
+    return voices_by_speaker(chosen, speakers)
+
+
+def voices_by_speaker(
+    chosen: Sequence[str], speakers: Sequence[str | None]
+) -> dict[str | None, Voice]:
+    """The voices that the user names, by speaker."""
+    found: dict[str | None, Voice] = {}
+    for person, name in _parsed(chosen, speakers):
+        found |= {one: Voice(name) for one in speakers if person in (None, one)}
+    return found
+
+
+def _parsed(chosen: Sequence[str], speakers: Sequence[str | None]) -> list[tuple[str | None, str]]:
+    """``NAME`` and ``SPEAKER=NAME`` as pairs, those for everyone (None) first.
+
+    Raises UsageError for a speaker that is not there.
+    """
+    pairs: list[tuple[str | None, str]] = []
+    for choice in chosen:
+        person, equals, name = choice.partition("=")
+        if equals and person not in speakers:
+            known = ", ".join(dict.fromkeys(filter(None, speakers))) or "nobody by name"
+            raise UsageError(f"there is no speaker {person!r}", f"there is {known}")
+        pairs.append((person, name) if equals else (None, person))
+    return sorted(pairs, key=lambda pair: pair[0] is not None)

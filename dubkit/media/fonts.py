@@ -1,0 +1,74 @@
+"""Fonts for burned subtitles: whether one has the glyphs of a text."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from . import process
+from .ffmpeg import ffmpeg_path
+
+
+def missing_glyphs(text: str) -> set[str]:
+    """The characters of ``text`` that no font on this machine has, as libass finds them.
+
+    They would be drawn as empty boxes, or not at all where there are no fonts. One picture is
+    rendered with each character once, whatever the font that a style asks for: libass falls back
+    on any font that has the character.
+    """
+    # Marks and joiners are left out, since they are drawn with the letters before them; so are
+    # the characters that mean something in an .ass file.
+    import ffmpeg
+
+    wanted = {c for c in text if unicodedata.category(c)[0] in "LNPS"} - set("{}\\")
+    wanted |= {c for c in text if unicodedata.category(c) == "Co"}
+    if not wanted:
+        return set()
+    line = "\\N".join(sorted(wanted))
+    ass = (
+        "[Script Info]\nScriptType: v4.00+\n\n[Events]\n"
+        "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+        f"Dialogue: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,{line}\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+        Path(folder, "glyphs.ass").write_text(ass, "utf-8")
+        picture = ffmpeg.input("color=s=64x64", format="lavfi").filter("ass", "glyphs.ass")
+        argv = picture.output("-", format="null", vframes=1).compile(ffmpeg_path())
+        # A report file, because there can be thousands of lines.
+        report = os.environ | {"FFREPORT": "file=report.txt:level=24"}
+        process.run(argv, cwd=Path(folder), env=report, timeout=120)
+        log = Path(folder, "report.txt").read_text("utf-8", "replace")
+    found = re.findall(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]+)", log)
+    missing = {chr(int(code, 16)) for code in found}
+    return wanted if "\0" in missing else wanted & missing  # glyph 0: there is no font at all
+
+
+def no_font(characters: Iterable[str]) -> str:
+    """A warning that names characters without a font, and the package that has one."""
+    listed = sorted(characters)
+    shown = " ".join(
+        c if unicodedata.category(c) != "Co" else f"U+{ord(c):04X}" for c in listed[:12]
+    )
+    more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
+    package = _font_for(listed[-1])
+    return (
+        f"No font here has {shown}{more}: burned in, they would be empty boxes. "
+        f"Install {package} and run again."
+    )
+
+
+def _font_for(character: str) -> str:
+    """The font package to install for a character: its Debian name, and the font's own."""
+    name = unicodedata.name(character, "")
+    if re.match("CJK|HIRAGANA|KATAKANA|HANGUL|BOPOMOFO|IDEOGRAPHIC|FULLWIDTH|HALFWIDTH", name):
+        return "Noto Sans CJK (fonts-noto-cjk)"
+    if unicodedata.category(character) == "So":
+        return "Noto Emoji or Noto Sans Symbols (fonts-noto-core, fonts-noto-color-emoji)"
+    if name and unicodedata.category(character)[0] == "L":
+        script = re.split(" (?:SMALL|CAPITAL|LETTER|SIGN|SYLLABLE|VOWEL)", name)[0].title()
+        return f"Noto Sans for {script} (fonts-noto-core, fonts-noto-extra)"
+    return "a font that has them (fonts-noto-core, fonts-noto-extra)"

@@ -1,0 +1,84 @@
+"""The lip-sync stage: the picture with its mouths moving to a dub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dubkit import engines, workspace
+from dubkit.dub import mix
+from dubkit.dub.schedule import Spoken
+from dubkit.engines import choose
+from dubkit.files import write_json
+from dubkit.lipsync import redraw as lipsync
+from dubkit.lipsync.redraw import Redrawn
+from dubkit.workspace import Workspace
+
+from .context import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Mouths:
+    """A lip-syncer for one dub; what became of its spans stands in ``lipsync.<language>.json``."""
+
+    choice: choose.Choice
+    folder: Path
+    record: Path
+    picture: Path
+
+    @classmethod
+    def of(cls, run: Run, work: Workspace, one: Spoken) -> Mouths:
+        language = one.track.language
+        return cls(
+            choose.named(run.options, "lipsyncers", run.options.lipsync),
+            work.folder / f"lipsync.{language}",
+            work.folder / f"lipsync.{language}.json",
+            work.folder / f"picture{workspace.PART}.mp4",
+        )
+
+    @property
+    def identity(self) -> dict[str, object]:
+        return engines.identity("lipsyncers", self.choice.spec, self.choice.settings)
+
+    @property
+    def key(self) -> list[object]:
+        """What the picture depends on; another one as long as something in it has failed."""
+        told = self.told()
+        failed = any(one.state == "failed" for one in told)
+        return [self.identity, self.record.stat().st_mtime_ns if failed else 0]
+
+    def told(self) -> list[Redrawn]:
+        """What became of the spans when the picture was made."""
+        try:
+            return [Redrawn(**one) for one in json.loads(self.record.read_text("utf-8"))]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def redraw(self, run: Run, one: Spoken) -> Path | None:
+        """The picture with its mouths moving to the dub; None where nothing could be redrawn."""
+        assert run.media
+        alone = self.picture.with_suffix(".wav")
+        try:
+            with run.timed("lip-sync"):
+                mix.mix(run.media, None, one.placed, alone, speech=[])
+                told = lipsync.redraw(
+                    run.media,
+                    alone,
+                    self.picture,
+                    engine=engines.load("lipsyncers", self.choice.spec, self.choice.settings),
+                    name=engines.own_name(self.choice.spec),
+                    identity=self.identity,
+                    speech=[(t.fit.start, t.fit.end) for t in one.takes if t.fit],
+                    folder=self.folder,
+                    progress=run.progress,
+                )
+        finally:
+            alone.unlink(missing_ok=True)
+        write_json(self.record, [asdict(span) for span in told])
+        return self.picture if self.picture.exists() else None
+
+    def warnings(self, run: Run) -> list[str]:
+        """What a user must know of it."""
+        assert run.media
+        return lipsync.warnings(run.media, self.told(), engines.own_name(self.choice.spec))

@@ -1,0 +1,187 @@
+"""Turns of speech: read from files, and given to the words and cues of a track."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dubkit.cues import phrases
+from dubkit.errors import InputError
+from dubkit.types import Cue, Track, Turn, Word
+
+PAUSE = 0.3
+"""Seconds of silence at which another may begin to speak, where no sentence ends."""
+ANSWER = 1.5
+"""Seconds of somebody else's speech that part a phrase even where there is no pause."""
+NEAR = 1.0
+"""Seconds from a turn within which words are still that speaker's."""
+LARGEST = 50_000_000
+"""Bytes of a file of turns that are read."""
+
+
+def read(path: Path) -> list[Turn]:
+    """The turns in an RTTM file, or in JSON: a list of objects with start, end and speaker, or an
+    object that has one as ``segments``, ``turns`` or ``diarization`` (whisperX, pyannote).
+
+    Raises InputError, with the line or the number of the turn.
+    """
+    path = path.expanduser()
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path} is too large to be a file of turns", "is it the right one?")
+        text = path.read_text("utf-8-sig", "replace")
+    except OSError as failure:
+        raise InputError(
+            f"{path} cannot be read: {failure.strerror or failure}", "--speakers-from FILE"
+        ) from failure
+    found = _from_json(path, text) if text.lstrip()[:1] in ("[", "{") else _from_rttm(path, text)
+    return sorted(found, key=lambda turn: turn.start)
+
+
+def _from_json(path: Path, text: str) -> list[Turn]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as failure:
+        raise InputError(f"{path} is no JSON: {failure}", "rttm is read, too") from failure
+    if isinstance(value, dict):
+        named = (value.get(name) for name in ("segments", "turns", "diarization"))
+        value = next((one for one in named if isinstance(one, list)), None)
+    if not isinstance(value, list):
+        raise InputError(f"{path} has no list of turns", '[{"start": 0, "end": 2, "speaker": "A"}]')
+    found = []
+    for number, one in enumerate(value, 1):
+        try:
+            if one.get("speaker") is not None:  # whisperX leaves it out where nobody was heard
+                found.append(_turn(float(one["start"]), float(one["end"]), str(one["speaker"])))
+        except (AttributeError, KeyError, TypeError, ValueError) as failure:
+            raise InputError(
+                f"{path}: turn {number} has no start, end and speaker", "mend it in a text editor"
+            ) from failure
+    return found
+
+
+def _from_rttm(path: Path, text: str) -> list[Turn]:
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields or fields[0] != "SPEAKER":  # comments, SPKR-INFO
+            if fields and not fields[0].startswith((";", "#", "SPKR-INFO")):
+                raise InputError(
+                    f"{path}, line {number}: {line.strip()[:60]!r} is no turn",
+                    "an RTTM line is: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>",
+                )
+            continue
+        try:
+            start, seconds = float(fields[3]), float(fields[4])
+            found.append(_turn(start, start + seconds, fields[7]))
+        except (IndexError, ValueError) as failure:
+            raise InputError(
+                f"{path}, line {number}: a turn has no start, length and name",
+                "an RTTM line is: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>",
+            ) from failure
+    return found
+
+
+def _turn(start: float, end: float, speaker: str) -> Turn:
+    name = " ".join(speaker.split())
+    if not (math.isfinite(start) and math.isfinite(end) and name):
+        raise ValueError("no turn")
+    return Turn(start, max(start, end), name)
+
+
+def assigned(track: Track, found: Sequence[Turn]) -> Track:
+    """The track with its cues' speakers, a cue that two people speak parted between them.
+
+    People change where a sentence ends or a pause is, and turns are rarely exact: so a phrase is
+    whoever's most of it is. A cue that names its speaker keeps that, one without words is all of
+    whoever speaks most of it.
+    """
+    if not found:
+        return track
+    heard = _Turns(tuple(sorted(found, key=lambda turn: turn.start)))
+    cues: list[Cue] = []
+    for cue in track.cues:
+        if cue.speaker or not cue.words:
+            speaker = cue.speaker or heard.speaker(cue.start, cue.end)
+            cues.append(replace(cue, speaker=speaker))
+            continue
+        spoken = _spoken(cue.words, heard, track.language)
+        for speaker, group in itertools.groupby(spoken, key=lambda pair: pair[1]):
+            words = tuple(word for word, _ in group)
+            if len(words) == len(cue.words):
+                cues.append(replace(cue, speaker=speaker))
+            else:
+                text = "".join(word.text for word in words).strip()
+                last = words[-1] is cue.words[-1]
+                end = cue.end if last else words[-1].end
+                start = cue.start if words[0] is cue.words[0] else words[0].start
+                cues.append(replace(cue, start=start, end=end, text=text, words=words,
+                                    speaker=speaker))  # fmt: skip
+    return replace(track, cues=tuple(cues))
+
+
+def _spoken(
+    words: Sequence[Word], heard: _Turns, language: str
+) -> Iterator[tuple[Word, str | None]]:
+    """Each word with who says it."""
+    for phrase in _phrases(words, language):
+        parts: list[tuple[str | None, list[Word]]] = []
+        for word in phrase:
+            speaker = heard.speaker(word.start, word.end)
+            if parts and parts[-1][0] == speaker:
+                parts[-1][1].append(word)
+            else:
+                parts.append((speaker, [word]))
+        long = [part for part in parts if part[1][-1].end - part[1][0].start >= ANSWER]
+        if len({speaker for speaker, _ in long}) > 1:
+            own: str | None = long[0][0]
+            for part in parts:
+                own = part[0] if part in long else own
+                yield from ((word, own) for word in part[1])
+        else:
+            most = heard.speaker(phrase[0].start, phrase[-1].end)
+            yield from ((word, most) for word in phrase)
+
+
+def _phrases(words: Sequence[Word], language: str) -> Iterator[list[Word]]:
+    phrase: list[Word] = []
+    for word, after in itertools.zip_longest(words, words[1:]):
+        phrase.append(word)
+        following = after.text.strip() if after else ""
+        if (
+            after is None
+            or after.start - word.end >= PAUSE
+            or phrases.ends_sentence(word.text.strip(), following, language)
+        ):
+            yield phrase
+            phrase = []
+
+
+class _Turns:
+    """Turns in the order of their starts, to be asked for the speaker of a time."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._turns = turns
+        self._starts = [turn.start for turn in turns]
+        self._longest = max(turn.end - turn.start for turn in turns)
+
+    def speaker(self, start: float, end: float) -> str | None:
+        """Who speaks most of a time; nobody's is the nearest turn's, if that is near."""
+        first = bisect_left(self._starts, start - self._longest - NEAR)
+        last = bisect_right(self._starts, end + NEAR)
+        shares: dict[str, float] = {}
+        distances: list[tuple[float, str]] = []
+        for turn in self._turns[first:last]:
+            shared = min(turn.end, end) - max(turn.start, start)
+            if shared > 0:
+                shares[turn.speaker] = shares.get(turn.speaker, 0.0) + shared
+            distances.append((-shared, turn.speaker))
+        if shares:
+            return max(shares, key=shares.__getitem__)
+        distance, name = min(distances, default=(math.inf, ""))
+        return name if distance <= NEAR else None
