@@ -19,6 +19,7 @@ from .errors import (
     UsageError,
 )
 from .hooks import (
+    BatchSynthesizer,
     Converter,
     Diarizer,
     Line,
@@ -28,8 +29,7 @@ from .hooks import (
     Outside,
     Progress,
     Separator,
-    Speaker,
-    SpeaksMany,
+    Synthesizer,
     TranscribeProgress,
     Transcriber,
     TranslationReply,
@@ -64,6 +64,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AudioStream",
+    "BatchSynthesizer",
     "Converter",
     "Cue",
     "Diarizer",
@@ -85,10 +86,9 @@ __all__ = [
     "Reference",
     "Result",
     "Separator",
-    "Speaker",
-    "SpeaksMany",
     "SpokenLine",
     "SubtitleStream",
+    "Synthesizer",
     "Track",
     "TranscribeProgress",
     "Transcriber",

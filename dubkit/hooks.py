@@ -35,7 +35,7 @@ from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from .types import Cue, Transcription, Turn, Usage, Voice
 
-VERSION = 1
+VERSION = 2
 """Of this contract; it grows when a protocol changes in a way that breaks plugins."""
 
 Progress: TypeAlias = Callable[[str, float, float], None]
@@ -233,8 +233,8 @@ class Metered(Protocol):
 # ---------------------------------------------------------------- words to speech
 
 
-class Speaker(Engine, Protocol):
-    """Speaks text. Entry-point group ``dubkit.speakers``."""
+class Synthesizer(Engine, Protocol):
+    """Speaks text. Entry-point group ``dubkit.synthesizers``."""
 
     clones: bool = False
     """Whether it speaks in the voice of reference clips."""
@@ -271,7 +271,7 @@ class Speaker(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One text to speak, told as to :meth:`Speaker.speak`."""
+    """One text to speak, told as to :meth:`Synthesizer.speak`."""
 
     text: str
     out: Path
@@ -282,7 +282,7 @@ class Utterance:
 
 
 @runtime_checkable
-class SpeaksMany(Protocol):
+class BatchSynthesizer(Protocol):
     """A speaker that gains by many texts at once: a program that loads its model at each start, a
     server that does several at a time."""
 
@@ -290,7 +290,7 @@ class SpeaksMany(Protocol):
     """Texts a call, at most; 1 where it gains nothing."""
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Speak each of them as :meth:`Speaker.speak` would; for each what went wrong, in a
+        """Speak each of them as :meth:`Synthesizer.speak` would; for each what went wrong, in a
         sentence, or "" where its file is written. Raises UsageError for what no retry can mend."""
         ...
 
@@ -362,7 +362,7 @@ class Outside(Protocol):
 KINDS: Mapping[str, type] = {
     "transcribers": Transcriber,
     "translators": Translator,
-    "speakers": Speaker,
+    "synthesizers": Synthesizer,
     "converters": Converter,
     "lipsyncers": LipSyncer,
     "separators": Separator,

@@ -61,7 +61,7 @@ class Options:
     """Number (from 1) or language of the audio track; None for the container's default."""
     dub: bool = False
     """Speak the text over the original's sound: each of ``to``, else ``subs_from`` itself."""
-    speaker: str = "auto"
+    tts: str = "auto"
     """Engine that speaks."""
     voice: tuple[str, ...] = ()
     """``NAME`` for everyone, ``SPEAKER=NAME`` for one; none to choose."""
@@ -187,7 +187,7 @@ class Options:
         if not self.dub:
             for given, flag in [
                 (self.voice, "--voice"), (self.redo, "--redo"),
-                (self.speaker != "auto", "--speaker"), (self.clone, "--clone"),
+                (self.tts != "auto", "--tts"), (self.clone, "--clone"),
                 (self.convert, "--convert"), (self.convert_to, "--convert-to"),
                 (self.lipsync, "--lipsync"), (self.separate, "--separate"),
                 (self.one_file, "--one-file"),
@@ -224,7 +224,7 @@ class Options:
         """Kind and name of each engine that is asked for by its name."""
         named = [
             ("transcribers", self.transcriber), ("translators", self.translator),
-            ("speakers", self.speaker), ("converters", self.convert),
+            ("synthesizers", self.tts), ("converters", self.convert),
             ("lipsyncers", self.lipsync), ("separators", self.separate),
             ("diarizers", self.diarizer),
         ]  # fmt: skip
@@ -270,8 +270,8 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UsageError(f"there is no option {name!r}", f"known: {', '.join(known)}")
     values = dict(keywords)
-    if values.get("speaker") == "openai":  # its settings would be the translator's of that name
-        values["speaker"] = "openai-speech"
+    if values.get("tts") == "openai":  # its settings would be the translator's of that name
+        values["tts"] = "openai-speech"
     for name in ("formats", "hotwords", "to", "voice", "convert_to"):
         if isinstance(values.get(name), str):
             values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())

@@ -260,7 +260,7 @@ class Dub:
     video: Path
     """The file that it is in."""
     report: Path
-    speaker: str
+    synthesizer: str
     """The engine that spoke."""
     lines: tuple[SpokenLine, ...]
 

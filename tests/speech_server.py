@@ -2,7 +2,7 @@
 misbehaves.
 
     with SpeechServer() as server:
-        dubkit("talk.mp4", "--dub", "--speaker", "openai-speech", env=server.env)
+        dubkit("talk.mp4", "--dub", "--tts", "openai-speech", env=server.env)
     assert len(server.spoken) == 3
 
 It takes what that address takes and nothing else: model, input (4096 characters at most), voice,

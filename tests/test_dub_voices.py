@@ -19,7 +19,7 @@ from dubkit import Cue, Track, subtitles
 from dubkit.media.probe import probe
 
 VOICES = f"{TESTS}/data/voices.py"
-MIMIC = ("--speaker", f"{VOICES}:Mimic", "--clone")
+MIMIC = ("--tts", f"{VOICES}:Mimic", "--clone")
 OCTAVE = (*HUM, "--convert", f"{VOICES}:Octave")
 YES = ("--i-have-consent",)
 
@@ -126,7 +126,7 @@ def test_a_speaker_that_imitates_nobody_is_told(talk):
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC[:2], *YES)
     assert_refused(ran, 2, "--clone")
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, "--clone", *YES)
-    assert_refused(ran, 4, "no speaker that clones", "examples/presets")
+    assert_refused(ran, 4, "no synthesizer that clones", "examples/presets")
 
 
 # ---------------------------------------------------------------- conversion

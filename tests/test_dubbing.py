@@ -28,8 +28,8 @@ from dubkit.media import loudness
 from dubkit.media.probe import probe
 
 GOOD = ("--translator", f"{TESTS}/data/translators.py:Good")
-HUM = ("--speaker", f"{TESTS}/data/speakers.py:Hum")
-BROKEN = ("--speaker", f"{TESTS}/data/speakers.py:Broken")
+HUM = ("--tts", f"{TESTS}/data/synthesizers.py:Hum")
+BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken")
 LINES = [
     "Good morning, everybody.",
     "I have come to tell you something.",
@@ -113,7 +113,7 @@ def test_the_sound_that_is_dubbed_comes_second_whichever_it_was(film):
 def test_the_report_tells_each_line(film):
     dub(film)
     report = report_of(film)
-    assert report["generated_speech"] is True and report["speaker"] == "Hum"
+    assert report["generated_speech"] is True and report["synthesizer"] == "Hum"
     assert [line["source"] for line in report["lines"]] == LINES
     for line in report["lines"]:
         assert line["voice"] in ("low", "high") and line["text"] and line["spoken"] > 0.3
@@ -140,7 +140,7 @@ def test_a_second_run_does_nothing_and_one_line_is_one_line(film, log):
 def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkeypatch):
     calls = tmp_path / "choir.log"
     monkeypatch.setenv("CHOIR_LOG", str(calls))
-    choir = ("--speaker", f"{TESTS}/data/speakers.py:Choir", "--voice", "low")
+    choir = ("--tts", f"{TESTS}/data/synthesizers.py:Choir", "--voice", "low")
     assert dub(film, *choir).status == 0
     asked = [json.loads(line) for line in calls.read_text().splitlines()]
     assert [len(one) for one in asked] == [3, 3, 1]
@@ -153,7 +153,7 @@ def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkey
 
 @pytest.mark.parametrize("way", ["--json", "--events"])
 def test_what_an_engine_prints_is_no_result(way, film):
-    ran = dub(film, "--speaker", f"{TESTS}/data/speakers.py:Chatty", way)
+    ran = dub(film, "--tts", f"{TESTS}/data/synthesizers.py:Chatty", way)
     assert ran.status == 0 and "speaking" in ran.err
     for line in ran.out.splitlines():
         json.loads(line)
@@ -161,14 +161,14 @@ def test_what_an_engine_prints_is_no_result(way, film):
 
 @pytest.mark.parametrize("how", ["numbers", "crash"])
 def test_a_speaker_without_names_for_its_voices_is_refused(how, film):
-    nameless = ("--speaker", f"{TESTS}/data/speakers.py:Nameless", "-o", f"Nameless.how={how}")
+    nameless = ("--tts", f"{TESTS}/data/synthesizers.py:Nameless", "-o", f"Nameless.how={how}")
     assert_refused(dub(film, *nameless), 6, "cannot tell its voices")
 
 
 def test_openai_speaks_by_the_translators_name_too(film, monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_SPEECH_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert_refused(dub(film, "--speaker", "openai"), 4, "openai-speech is not ready")
+    assert_refused(dub(film, "--tts", "openai"), 4, "openai-speech is not ready")
 
 
 def test_redo_is_looked_at_before_anything_else(film):
@@ -282,9 +282,9 @@ def test_a_speaker_that_fails_leaves_no_hole_untold(how, film, log):
 
 ODD = """
 import wave
-from dubkit import Speaker
+from dubkit import Synthesizer
 
-class Odd(Speaker):
+class Odd(Synthesizer):
     def voices(self, language):
         return (name for name in ("one", "two"))
 
@@ -307,7 +307,7 @@ def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, film, 
     engine.write_text(ODD.replace("HOW", how))
     for text in ("Yes.", "Nobody knows where it began."):
         film[1].write_text(f"1\n00:00:02,000 --> 00:00:05,000\n{text}\n")
-        ran = dub(film, "--speaker", f"{engine}:Odd")
+        ran = dub(film, "--tts", f"{engine}:Odd")
         assert ran.status == 0 and "Traceback" not in ran.err, ran
         assert "1 of 1 lines are not dubbed" in ran.err and "\x1b[31m" not in ran.err
         assert report_of(film)["lines"][0]["spoken"] is None
@@ -337,10 +337,10 @@ def test_a_language_without_a_voice_is_told_at_once(film, log, tmp_path, monkeyp
     monkeypatch.setenv("TRANSLATOR_LOG", str(tmp_path / "translator.log"))
     silent = tmp_path / "silent.py"
     silent.write_text(
-        "from dubkit import Speaker\nclass Silent(Speaker):\n"
+        "from dubkit import Synthesizer\nclass Silent(Synthesizer):\n"
         "    def voices(self, language): return ()\n    def speak(self, text, out, **more): pass\n"
     )
-    ran = dub(film, "--speaker", f"{silent}:Silent")
+    ran = dub(film, "--tts", f"{silent}:Silent")
     assert_refused(ran, 2, "has no voice for Spanish")
     assert not (tmp_path / "translator.log").exists()
 
@@ -430,7 +430,7 @@ def test_the_clips_are_there_to_listen_to(film):
 def test_a_run_killed_in_the_middle_of_speaking_goes_on_where_it_was(film, log):
     video, srt = film
     job = (video, "--subs-from", srt, "--to", "es", "--dub", *GOOD, "--voice", "low",
-           "--speaker", f"{TESTS}/data/speakers.py:Hum", "-o", "Hum.pause=0.4")  # fmt: skip
+           "--tts", f"{TESTS}/data/synthesizers.py:Hum", "-o", "Hum.pause=0.4")  # fmt: skip
     child = start(*job)
     clips = video.parent / "film.dubkit/dub.es"
     deadline = time.monotonic() + 60

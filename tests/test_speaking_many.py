@@ -43,11 +43,11 @@ def made(folder: Path, code: str = "pass") -> str:
 
 
 def test_a_right_one_passes(tmp_path: Path) -> None:
-    conforms("speakers", made(tmp_path))
+    conforms("synthesizers", made(tmp_path))
 
 
 @pytest.mark.parametrize("code", WRONG)
 def test_a_wrong_one_is_caught(code: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError) as found:
-        conforms("speakers", made(tmp_path, code))
+        conforms("synthesizers", made(tmp_path, code))
     assert re.search(WRONG[code], str(found.value)), found.value

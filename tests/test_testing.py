@@ -83,7 +83,7 @@ class Listener(Words):
 
 
 @dataclass(frozen=True)
-class Tone(Speaker):
+class Tone(Synthesizer):
     "A tone of a tenth of a second for each letter."
     rate: int = 22050
     def voices(self, language):
@@ -97,7 +97,7 @@ class Tone(Speaker):
 
 
 @dataclass(frozen=True)
-class Parrot(Speaker):
+class Parrot(Synthesizer):
     "Says what is in the clip."
     clones = True
     def voices(self, language):
@@ -140,8 +140,9 @@ class Halves(Diarizer):
         return [Turn(0.0, end / 2, "a"), Turn(end / 2, end, "b")]
 """
 KIND_OF = {
-    "Ears": "transcribers", "Words": "translators", "Listener": "translators", "Tone": "speakers",
-    "Parrot": "speakers", "Copy": "converters", "Remux": "lipsyncers", "Whole": "separators",
+    "Ears": "transcribers", "Words": "translators", "Listener": "translators",
+    "Tone": "synthesizers",
+    "Parrot": "synthesizers", "Copy": "converters", "Remux": "lipsyncers", "Whole": "separators",
     "Halves": "diarizers",
 }  # fmt: skip
 

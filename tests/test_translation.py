@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dubkit import Cue, Track, TranslationReply, Translator, Usage, UsageError, engines
 from dubkit.cues.profiles import limits
-from dubkit.translate.translation import GIVE_UP, Job, estimate, translate
+from dubkit.translate.translation import GIVE_UP, TranslationJob, estimate, translate
 
 FILE = TESTS / "data/translators.py"
 TEXTS = [
@@ -32,7 +32,7 @@ def track(texts=TEXTS):
 def job(name="Good", target="es", wishes=None, **options):
     spec = f"{FILE}:{name}"
     values = {key: str(value) for key, value in options.items()}
-    return Job(
+    return TranslationJob(
         target,
         engines.load("translators", spec, values),
         name,

@@ -32,7 +32,7 @@ SCRIPTS = {
 
 PURPOSES = {
     "translators": "to translate with it",
-    "speakers": "to speak with it",
+    "synthesizers": "to speak with it",
     "separators": "to part speech from music with it",
     "diarizers": "to tell speakers apart with it",
 }

@@ -104,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
                            help="only tell how much it is and what it would cost")  # fmt: skip
 
     dub = parser.add_argument_group("dubbing")
-    dub.add_argument("--speaker", metavar="NAME", default="auto",
+    dub.add_argument("--tts", metavar="NAME", default="auto",
                      help="engine that speaks (default: auto)")  # fmt: skip
     dub.add_argument("--voice", metavar="NAME", action="append", default=[],
                      help="a voice for all, or WHO=NAME for one (default: chosen)")  # fmt: skip
@@ -216,7 +216,7 @@ def options_of(given: argparse.Namespace) -> Options:
             "hotwords": given.hotwords,
             "audio_track": given.audio_track,
             "dub": given.dub,
-            "speaker": given.speaker,
+            "tts": given.tts,
             "voice": tuple(given.voice),
             "redo": given.redo,
             "clone": given.clone,

@@ -45,7 +45,7 @@ def whole(dub: Dub, **about: object) -> dict[str, object]:
     return {
         "video": dub.video.name,
         "language": dub.language,
-        "speaker": dub.speaker,
+        "synthesizer": dub.synthesizer,
         "generated_speech": True,
         **about,
         "lines": [_as_json(one) for one in dub.lines],

@@ -15,7 +15,7 @@ from pathlib import Path
 from dubkit import languages
 from dubkit.cues.text import width
 from dubkit.errors import MediaError
-from dubkit.hooks import Progress, SpeaksMany
+from dubkit.hooks import BatchSynthesizer, Progress
 from dubkit.types import Track
 
 from . import clip as clips
@@ -23,7 +23,7 @@ from . import mix, speak
 from .fit import QUIET, TOLD, Fit, Slot, fit
 from .lines import Line
 from .shorten import TooLong
-from .speak import Job
+from .speak import SpeechJob
 
 SHORTER = 2
 """Times that the translator is asked for other words for a line that is too long."""
@@ -58,7 +58,7 @@ class _Spoken:
     work: float
 
 
-def schedule(job: Job, script: Sequence[Line], progress: Progress) -> list[Take]:
+def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list[Take]:
     """Speak every line that has no clip yet, find a place for each, and make the clips fit.
 
     Never raises for a line: what cannot be spoken comes back without a clip, and its reason.
@@ -82,12 +82,12 @@ def schedule(job: Job, script: Sequence[Line], progress: Progress) -> list[Take]
 
 
 def _spoken(
-    job: Job, script: Sequence[Line], rooms: Mapping[int, float], progress: Progress
+    job: SpeechJob, script: Sequence[Line], rooms: Mapping[int, float], progress: Progress
 ) -> list[_Spoken]:
     found: list[_Spoken] = []
     paces: list[float] = []
     done = failed = 0
-    many = job.engine.at_once if isinstance(job.engine, SpeaksMany) else 1
+    many = job.engine.at_once if isinstance(job.engine, BatchSynthesizer) else 1
     drafts: dict[int, str] = {}
     for at, line in enumerate(script):
         progress(f"speak {job.language}", line.start, job.end)
@@ -112,14 +112,14 @@ def _spoken(
     return found
 
 
-def _places(job: Job, spoken: Sequence[_Spoken]) -> dict[int, Fit]:
+def _places(job: SpeechJob, spoken: Sequence[_Spoken]) -> dict[int, Fit]:
     heard = [(one.line, one.clip) for one in spoken if one.clip]
     slots = [Slot(line.start, line.end, speak.speech(clip), line.speaker) for line, clip in heard]
     numbers = (line.number for line, _ in heard)
     return dict(zip(numbers, fit(slots, job.end), strict=True))
 
 
-def _too_long(job: Job, spoken: Sequence[_Spoken]) -> list[TooLong]:
+def _too_long(job: SpeechJob, spoken: Sequence[_Spoken]) -> list[TooLong]:
     """Lines that drift however fast they are spoken."""
     places = _places(job, spoken)
     return [
@@ -176,7 +176,7 @@ class Spoken:
     """A track as speech."""
 
     track: Track
-    job: speak.Job
+    job: speak.SpeechJob
     takes: Sequence[Take]
     about: Mapping[str, object]
     """What else its report says."""

@@ -37,7 +37,7 @@ class TooLong:
 class Shortener:
     """A translator that can be asked for other words; what it said is kept in its journal."""
 
-    job: translation.Job
+    job: translation.TranslationJob
     source: str
     """Language of the original."""
     journal: Path

@@ -52,11 +52,11 @@ class Conversion:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SpeechJob:
     """A dub to be spoken: by whom, in what language, where the clips are kept."""
 
     engine: Any
-    """A :class:`~dubkit.hooks.Speaker`."""
+    """A :class:`~dubkit.hooks.Synthesizer`."""
     name: str
     identity: Mapping[str, object]
     language: str
@@ -75,7 +75,7 @@ def speech(clip: clips.Clip) -> float:
     return float(max(0.05, clip.speech_end - clip.speech_start))
 
 
-def _key(job: Job, line: Line) -> str:
+def _key(job: SpeechJob, line: Line) -> str:
     return key_of(
         engine=job.identity,
         text=line.text,
@@ -90,11 +90,11 @@ def _voice_key(voice: Voice) -> list[object]:
     return [voice.name, [[content_of(one.path), one.text] for one in voice.references]]
 
 
-def _path(job: Job, line: Line) -> Path:
+def _path(job: SpeechJob, line: Line) -> Path:
     return job.folder / f"{line.number:04}-{_key(job, line)}.wav"
 
 
-def known(job: Job, line: Line) -> clips.Clip | None:
+def known(job: SpeechJob, line: Line) -> clips.Clip | None:
     """The line's clip that an earlier run made, if there is one."""
     path = _path(job, line)
     key = path.stem.partition("-")[2]  # a voice's reference clips are hashed for it: once will do
@@ -110,7 +110,7 @@ def known(job: Job, line: Line) -> clips.Clip | None:
     return None
 
 
-def draft(job: Job, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[int, str]:
+def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[int, str]:
     """Have an engine that speaks many texts at once speak these; what went wrong by line number."""
     texts = [
         Utterance(
@@ -136,7 +136,7 @@ def draft(job: Job, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[i
 
 
 def clip_of(
-    job: Job, line: Line, room: float, paces: Sequence[float], drafted: str | None = None
+    job: SpeechJob, line: Line, room: float, paces: Sequence[float], drafted: str | None = None
 ) -> tuple[clips.Clip | None, bool, list[str]]:
     """The line as it was spoken, now or by an earlier run; and what went wrong on the way.
 
@@ -181,7 +181,7 @@ def _draft(path: Path) -> Path:
     return path.with_suffix(".part.wav")
 
 
-def _reason(job: Job, failure: BaseException) -> str:
+def _reason(job: SpeechJob, failure: BaseException) -> str:
     if not isinstance(failure, (DubkitError, ValueError)):
         log.debug("speaker %s failed", job.name, exc_info=failure)
     return _told(failure)
@@ -236,7 +236,7 @@ def _implausible(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str:
     return ""
 
 
-def drop_old(job: Job, lines: Iterable[Line]) -> None:
+def drop_old(job: SpeechJob, lines: Iterable[Line]) -> None:
     """Remove clips of lines that are not said any more."""
     wanted = {
         f"{line.number:04}-{_key(job, replace(line, text=text))}"

@@ -29,7 +29,7 @@ def voices_for(
     if not names:
         raise UsageError(
             f"this speaker has no voice for {language}",
-            "dubkit plugins lists the speakers; --speaker names another",
+            "dubkit plugins lists the speakers; --tts names another",
         )
     given = named_voices(engine, language, chosen, speakers)
     taken = [voice.name for voice in given.values()]

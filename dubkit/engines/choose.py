@@ -122,47 +122,47 @@ def translator(
     raise MissingDependency(f"nothing here translates {way}", _ways(source, target))
 
 
-SPEAKERS = ("kokoro",)
+SYNTHESIZERS = ("kokoro",)
 """The same for speech."""
 ORDER = {"diarizers": ("voiceprint",), "separators": ("spleeter", "demucs")}
 """The same for other kinds: those first that work offline, and on a CPU in less than the film's
 time."""
 
 
-def speaker(options: Options, language: str) -> Choice:
-    """The speaker for a language: ``auto`` stands for the first that is ready and has a voice, or
-    clones one for ``--clone``.
+def synthesizer(options: Options, language: str) -> Choice:
+    """The synthesizer for a language: ``auto`` stands for the first that is ready and has a voice,
+    or clones one for ``--clone``.
 
     Raises UsageError when what is named cannot speak it, MissingDependency when nothing does.
     """
-    spec = options.speaker
+    spec = options.tts
     if spec != "auto":
-        choice = named(options, "speakers", spec)
-        engine = registry.load("speakers", choice.spec, choice.settings)
+        choice = named(options, "synthesizers", spec)
+        engine = registry.load("synthesizers", choice.spec, choice.settings)
         if options.clone and not engine.clones:
             raise UsageError(
                 f"{spec} has voices of its own and imitates nobody",
-                "leave --clone out, or name a --speaker that clones (examples/presets has some)",
+                "leave --clone out, or name a --tts that clones (examples/presets has some)",
             )
         if not (options.clone or voices(engine, spec, language)):
             how = "; with --clone it speaks as the original does" if engine.clones else ""
             raise UsageError(
                 f"{spec} has no voice for {_named(language)}",
-                f"--speaker names another engine{how}",
+                f"--tts names another engine{how}",
             )
         return choice
 
     def speaks(engine: Any) -> bool:
-        return bool(engine.clones if options.clone else voices(engine, "speaker", language))
+        return bool(engine.clones if options.clone else voices(engine, "synthesizer", language))
 
-    found, problems = _first(options, "speakers", SPEAKERS, speaks)
+    found, problems = _first(options, "synthesizers", SYNTHESIZERS, speaks)
     if found:
         return found
     if options.clone:
         raise MissingDependency(
-            "no speaker that clones voices is ready here",
+            "no synthesizer that clones voices is ready here",
             "examples/presets has XTTS, F5-TTS, CosyVoice and GPT-SoVITS: "
-            "--speaker command -o command.preset=f5-tts",
+            "--tts command -o command.preset=f5-tts",
         )
     hint = 'pip install "dubkit[offline]" speaks English, Spanish, French, Italian and Portuguese'
     raise MissingDependency(
@@ -171,8 +171,8 @@ def speaker(options: Options, language: str) -> Choice:
 
 
 def voices(engine: Any, name: str, language: str) -> list[str]:
-    """The names of a speaker's own voices. Raises PluginError for what are none."""
-    with registry.guarded(f"speaker {name} cannot tell its voices", "dubkit doctor checks it"):
+    """The names of a synthesizer's own voices. Raises PluginError for what are none."""
+    with registry.guarded(f"synthesizer {name} cannot tell its voices", "dubkit doctor checks it"):
         found = list(engine.voices(language))
         if wrong := [voice for voice in found if not isinstance(voice, str)]:
             raise TypeError(f"{wrong[0]!r} is no name of a voice")

@@ -96,7 +96,7 @@ def redraw(
         own = look.rate if 10 <= look.rate <= 60 else 25
         rate = Fraction(engine.frame_rate or own).limit_denominator(1001)
         keys = [_key(source, sound, span, rate, identity) for span in found]
-        job = _Job(film, look, sound, engine, name, rate, folder, progress)
+        job = _Task(film, look, sound, engine, name, rate, folder, progress)
         drawn, told = _drawn(job, found, keys)
         for file in folder.iterdir():
             if re.fullmatch(r"[0-9a-f]{32}\.(mp4|json)", file.name) and file.stem not in keys:
@@ -186,7 +186,7 @@ def _key(
     )
 
 
-def _kept(job: _Job, span: Span, key: str) -> Drawn | None:
+def _kept(job: _Task, span: Span, key: str) -> Drawn | None:
     """What an earlier run had drawn, if it is whole."""
     import av.error
 
@@ -208,7 +208,7 @@ def _kept(job: _Job, span: Span, key: str) -> Drawn | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Task:
     """What all spans have in common."""
 
     film: Media
@@ -222,7 +222,7 @@ class _Job:
 
 
 def _drawn(
-    job: _Job, spans: Sequence[Span], keys: Sequence[str]
+    job: _Task, spans: Sequence[Span], keys: Sequence[str]
 ) -> tuple[list[Drawn], list[Redrawn]]:
     """Have the spans drawn that are not yet, in one pass through the film; and what became of
     each."""
@@ -274,7 +274,7 @@ class _Failed(Exception):
 
 
 def _draw(
-    job: _Job,
+    job: _Task,
     span: Span,
     key: str,
     frames: Iterable[tuple[Any, float]],

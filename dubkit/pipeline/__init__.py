@@ -19,7 +19,7 @@ from dubkit.subtitles.source import read_edited
 from dubkit.types import Dub, Result, Track
 
 from . import dub, outputs, report
-from .context import AUDIO, Run
+from .context import AUDIO, Context
 from .source import read_source, transcript_file
 from .translate import translate_to
 
@@ -48,53 +48,57 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     """
     chosen = from_keywords({**options, "subs": True})
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
-        run = Run(Path(source), chosen, progress or _silent)
+        context = Context(Path(source), chosen, progress or _silent)
         with workspace.opened(Path(folder)) as work:
-            return read_edited(transcript_file(run, work))
+            return read_edited(transcript_file(context, work))
 
 
 def process(source: Path, options: Options, progress: Progress) -> Result:
     """Make everything that ``options`` ask for of one input."""
     started = time.perf_counter()
-    run = Run(source, options, progress)
-    video = outputs.video_name(run)
-    with workspace.opened(run.workspace) as work:
-        outputs.refuse_clash(run, work)
+    context = Context(source, options, progress)
+    video = outputs.video_name(context)
+    with workspace.opened(context.workspace) as work:
+        outputs.refuse_clash(context, work)
         if video:
             work.claim(video, force=options.force)
         if options.dub:
-            dub.claim(run, work)
-        text = read_source(run, work)
-        run.warnings += text.warnings
-        translations = [one for tag in options.to if (one := translate_to(run, work, text, tag))]
-        shown = outputs.shown(run, text, translations)
-        paths = outputs.sidecars(run, work, text, shown)
+            dub.claim(context, work)
+        text = read_source(context, work)
+        context.warnings += text.warnings
+        translations = [
+            one for tag in options.to if (one := translate_to(context, work, text, tag))
+        ]
+        shown = outputs.shown(context, text, translations)
+        paths = outputs.sidecars(context, work, text, shown)
         if video:
-            outputs.subbed(run, work, text, shown, video)
+            outputs.subbed(context, work, text, shown, video)
             paths.append(video)
         dubs: list[Dub] = []
         if options.dub:
-            dubbed, dubs = dub.dub_translations(run, work, text, translations)
+            dubbed, dubs = dub.dub_translations(context, work, text, translations)
             paths += dubbed
         if not options.keep:
             work.drop(AUDIO)
             work.drop_folders()
-        run.warnings += work.warnings
-        run.timings["total"] = time.perf_counter() - started
+        context.warnings += work.warnings
+        context.timings["total"] = time.perf_counter() - started
         duration = (
-            run.media.duration if run.media else max((c.end for c in text.track.cues), default=0.0)
+            context.media.duration
+            if context.media
+            else max((c.end for c in text.track.cues), default=0.0)
         )
         result = Result(
             source,
             tuple(paths),
             text.track,
-            run.timings,
+            context.timings,
             duration,
-            tuple(dict.fromkeys(run.warnings)),
+            tuple(dict.fromkeys(context.warnings)),
             tuple(translations),
             tuple(dubs),
         )
-        report.write(work.folder, result, options.profile, run.rate)
+        report.write(work.folder, result, options.profile, context.rate)
     return result
 
 

@@ -26,7 +26,7 @@ from dubkit.types import Cue, Reference, Track, Voice
 from dubkit.workspace import Workspace, key_of
 
 from . import separate
-from .context import Run, audio, sound_key
+from .context import Context, audio, sound_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,40 +46,54 @@ CLIP = Form(48_000, "mono", "s16", SPEECH.rules)
 
 
 def cast(
-    run: Run, work: Workspace, text: SourceText, track: Track, choice: choose.Choice, engine: Any
+    context: Context,
+    work: Workspace,
+    text: SourceText,
+    track: Track,
+    choice: choose.Choice,
+    engine: Any,
 ) -> Casting:
     """The voices that ``track`` is spoken in by a speaker engine.
 
     Raises UsageError for a voice or a speaker that is not there.
     """
     speakers = [cue.speaker for cue in track.cues] or [None]
-    if run.options.clone:
-        own = references(run, work, text)
-        given = named_voices(engine, track.language, run.options.voice, speakers)
-        return {one: given.get(one) or _cloned(run, own, one) for one in dict.fromkeys(speakers)}
-    matched = _matched(run, work, text, track, choice, engine)
-    return voices_for(engine, track.language, run.options.voice, speakers, matched)
+    if context.options.clone:
+        own = references(context, work, text)
+        given = named_voices(engine, track.language, context.options.voice, speakers)
+        return {
+            one: given.get(one) or _cloned(context, own, one) for one in dict.fromkeys(speakers)
+        }
+    matched = _matched(context, work, text, track, choice, engine)
+    return voices_for(engine, track.language, context.options.voice, speakers, matched)
 
 
-def targets(run: Run, work: Workspace, text: SourceText, speakers: Sequence[str | None]) -> Casting:
+def targets(
+    context: Context, work: Workspace, text: SourceText, speakers: Sequence[str | None]
+) -> Casting:
     """Whose voice a converter is to make each speaker's: the one that is named, else their own.
 
     Raises UsageError for a speaker that is not there.
     """
-    given = voices_by_speaker(run.options.convert_to, speakers)
+    given = voices_by_speaker(context.options.convert_to, speakers)
     if all(one in given for one in speakers):
         return given
-    own = references(run, work, text)
+    own = references(context, work, text)
     if not own:  # a converter may know one voice only, and need not be told
         return {one: given.get(one, Voice()) for one in speakers}
-    return {one: given.get(one) or _cloned(run, own, one) for one in dict.fromkeys(speakers)}
+    return {one: given.get(one) or _cloned(context, own, one) for one in dict.fromkeys(speakers)}
 
 
 # ---------------------------------------------------------------- the most alike
 
 
 def _matched(
-    run: Run, work: Workspace, text: SourceText, track: Track, choice: choose.Choice, engine: Any
+    context: Context,
+    work: Workspace,
+    text: SourceText,
+    track: Track,
+    choice: choose.Choice,
+    engine: Any,
 ) -> dict[str, str]:
     """The engine's voices most like those of the speakers, by way of ``voices.<language>.json``.
 
@@ -87,20 +101,20 @@ def _matched(
     """
     there = list(engine.voices(track.language))
     speakers = [cue.speaker for cue in track.cues]
-    given = named_voices(engine, track.language, run.options.voice, speakers)
+    given = named_voices(engine, track.language, context.options.voice, speakers)
     taken = {voice.name for voice in given.values()}
     people = set(speakers) - given.keys()
     free = [name for name in there if name not in taken]
     names = free if len(free) >= len(people) else there
-    if len(names) < 2 or not run.stream or not people:
+    if len(names) < 2 or not context.stream or not people:
         return {}
     longest = " ".join(max((cue.text for cue in track.cues), key=len).split())
     sample = textwrap.shorten(longest, SAMPLE, placeholder="") or longest[:SAMPLE]
 
     def make(path: Path) -> tuple[()]:
-        with run.timed("match voices"):
-            run.progress("match", 0.0, 0.0)
-            heard = _samples(audio(run, work))
+        with context.timed("match voices"):
+            context.progress("match", 0.0, 0.0)
+            heard = _samples(audio(context, work))
             originals = {
                 name: voiceprint.voiceprint(_cut(heard, passages_module.cleanest(heard, spans)))
                 for name, spans in _spans(text.track).items()
@@ -124,9 +138,9 @@ def _matched(
             clips.remove(part)
 
     key = key_of(
-        sound=sound_key(run, work),
+        sound=sound_key(context, work),
         speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
-        engine=engines.identity("speakers", choice.spec, choice.settings),
+        engine=engines.identity("synthesizers", choice.spec, choice.settings),
         voices=names,
         **({"given": sorted(map(str, given))} if given else {}),
     )
@@ -181,16 +195,18 @@ class _Passage:
     worth: float
 
 
-def references(run: Run, work: Workspace, text: SourceText) -> dict[str, tuple[Reference, ...]]:
+def references(
+    context: Context, work: Workspace, text: SourceText
+) -> dict[str, tuple[Reference, ...]]:
     """Clips of each speaker's cleanest speech with what is said in them, the best first, by way of
     ``references/``; "" is who has no name. Empty where there is no sound."""
-    if not run.stream:
+    if not context.stream:
         return {}
     folder = work.folder / "references"
 
     def make(path: Path) -> tuple[()]:
-        with run.timed("find reference clips"):
-            heard = _samples(audio(run, work))
+        with context.timed("find reference clips"):
+            heard = _samples(audio(context, work))
             chosen = {name: _passages(heard, text.track, name) for name in _spans(text.track)}
             folder.mkdir(exist_ok=True)
             for old in folder.glob("*.wav"):
@@ -199,20 +215,20 @@ def references(run: Run, work: Workspace, text: SourceText) -> dict[str, tuple[R
             places = [(name, one) for name, passages in chosen.items() for one in passages]
             spans = [(one.start, one.end) for _, one in places]
             for number, ((name, one), file) in enumerate(
-                zip(places, _clips(run, work, spans, folder), strict=True), 1
+                zip(places, _clips(context, work, spans, folder), strict=True), 1
             ):
                 said, language = one.text, text.track.language
                 if text.format:  # a file's text may be another's words, in another language
-                    said, language = _said(run, work, file, number)
+                    said, language = _said(context, work, file, number)
                 about = {"file": file.name, "text": said, "language": language}
                 listed.setdefault(name, []).append(about)
             write_json(path, listed)
         return ()
 
     key = key_of(
-        sound=sound_key(run, work),
+        sound=sound_key(context, work),
         cues=[(cue.start, _end(cue), cue.speaker, cue.text) for cue in text.track.cues],
-        separated=run.options.separate,
+        separated=context.options.separate,
     )
     path = work.step("references.json", key, make)
     try:
@@ -228,7 +244,9 @@ def references(run: Run, work: Workspace, text: SourceText) -> dict[str, tuple[R
         return {}
 
 
-def _cloned(run: Run, own: Mapping[str, tuple[Reference, ...]], speaker: str | None) -> Voice:
+def _cloned(
+    context: Context, own: Mapping[str, tuple[Reference, ...]], speaker: str | None
+) -> Voice:
     """The voice of a speaker's own clips; whoever says too little gets that of another."""
     if found := own.get(speaker or ""):
         return Voice("", found)
@@ -237,7 +255,7 @@ def _cloned(run: Run, own: Mapping[str, tuple[Reference, ...]], speaker: str | N
         raise UsageError(
             "there is no speech of 3 seconds to clone a voice from", "leave --clone out"
         )
-    run.warnings.append(
+    context.warnings.append(
         f"{speaker or 'somebody'} says too little to clone a voice from, and gets another's"
     )
     return Voice("", others[0])
@@ -274,14 +292,14 @@ def _passages(heard: Sound, track: Track, speaker: str) -> list[_Passage]:
 
 
 def _clips(
-    run: Run, work: Workspace, spans: Sequence[tuple[float, float]], folder: Path
+    context: Context, work: Workspace, spans: Sequence[tuple[float, float]], folder: Path
 ) -> Iterator[Path]:
     """Each span of the original's speech, as a file."""
     import numpy as np
 
-    assert run.media and run.stream
-    film, stream = run.media, run.stream
-    if run.options.separate and (alone := separate.speech(run, work)):
+    assert context.media and context.stream
+    film, stream = context.media, context.stream
+    if context.options.separate and (alone := separate.speech(context, work)):
         film = probe(alone)
         stream = film.audio[0]
     rate = CLIP.rate
@@ -304,10 +322,10 @@ def _clips(
         yield path
 
 
-def _said(run: Run, work: Workspace, clip: Path, number: int) -> tuple[str, str]:
+def _said(context: Context, work: Workspace, clip: Path, number: int) -> tuple[str, str]:
     """What is said in a clip and in which language, as the transcriber hears it; empty where it
     cannot."""
-    chosen = run.transcriber
+    chosen = context.transcriber
     part = work.folder / f"reference{workspace.PART}.wav"
     try:
         found = probe(clip)
@@ -315,11 +333,11 @@ def _said(run: Run, work: Workspace, clip: Path, number: int) -> tuple[str, str]
         engine = engines.load("transcribers", chosen.spec, chosen.settings)
         folder = work.folder_for("reference", str(number))
         heard = recognition.transcribe(
-            engine, chosen.spec, part, run.options, folder, run.progress
+            engine, chosen.spec, part, context.options, folder, context.progress
         ).track
         return " ".join(heard.text.split()), heard.language
     except DubkitError as failure:
-        run.warnings.append(f"what a reference clip says is not known: {failure.message}")
+        context.warnings.append(f"what a reference clip says is not known: {failure.message}")
         return "", ""
     finally:
         part.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from dubkit.workspace import Workspace, key_of
 AUDIO = "audio.wav"
 
 
-class Run:
+class Context:
     """What all steps of one run share: what was asked for, what was found, and the notes taken.
 
     Whatever can be known to be wrong is raised here, before anything is written.
@@ -96,37 +96,37 @@ class Run:
         return lambda done: self.progress(step, done, total)
 
 
-def sound_key(run: Run, work: Workspace) -> str:
+def sound_key(context: Context, work: Workspace) -> str:
     """The key of all that is made from the sound that is heard."""
-    assert run.media and run.stream
-    return key_of(source=work.hash_source(run.media.path), stream=run.stream.index)
+    assert context.media and context.stream
+    return key_of(source=work.hash_source(context.media.path), stream=context.stream.index)
 
 
-def audio(run: Run, work: Workspace) -> Path:
+def audio(context: Context, work: Workspace) -> Path:
     """The sound for the engines, a 16 kHz mono WAV file."""
 
     def extract(wav: Path) -> list[str]:
-        assert run.media and run.stream
-        with run.timed("audio"):
-            return extract_audio(run.media, run.stream, wav, run.report("audio"))
+        assert context.media and context.stream
+        with context.timed("audio"):
+            return extract_audio(context.media, context.stream, wav, context.report("audio"))
 
-    return work.step(AUDIO, sound_key(run, work), extract)
+    return work.step(AUDIO, sound_key(context, work), extract)
 
 
 def translator_for(
-    run: Run, source: str | None, target: str, *, now: bool = False
+    context: Context, source: str | None, target: str, *, now: bool = False
 ) -> choose.Choice:
     """The translator for a target; with ``now`` one that was asked, once, whether it will work."""
-    if choice := run.translators.get(target):
+    if choice := context.translators.get(target):
         return choice
 
     def prepare(engine: Any) -> None:
-        engine.prepare(source, target, run.progress)
+        engine.prepare(source, target, context.progress)
 
-    has_sound = run.stream is not None
+    has_sound = context.stream is not None
     choice = choose.translator(
-        run.options, source, target, has_sound=has_sound, prepare=prepare if now else None
+        context.options, source, target, has_sound=has_sound, prepare=prepare if now else None
     )
     if now and source:
-        run.translators[target] = choice
+        context.translators[target] = choice
     return choice

@@ -14,13 +14,13 @@ from dubkit.speech.diarization import read
 from dubkit.types import Track, Turn
 from dubkit.workspace import Workspace, key_of
 
-from .context import Run, audio, sound_key
+from .context import Context, audio, sound_key
 
 
-def wanted(run: Run, track: Track) -> bool:
+def wanted(context: Context, track: Track) -> bool:
     """Whether to find out who speaks: when asked to, and for a dub that has to choose voices."""
-    options = run.options
-    if not run.stream:
+    options = context.options
+    if not context.stream:
         return False
     if options.speakers or options.speakers_from or options.diarizer != "auto":
         return options.speakers != "1"
@@ -29,13 +29,13 @@ def wanted(run: Run, track: Track) -> bool:
     return options.dub and not everyone and not named and bool(track.cues)
 
 
-def turns(run: Run, work: Workspace) -> list[Turn]:
+def turns(context: Context, work: Workspace) -> list[Turn]:
     """Who speaks when in the sound that is heard, by way of ``turns.json``; none for one alone.
 
     Raises InputError for a file of turns that cannot be read, and what a diarizer that was asked
     for raises; one that was not asked for only warns.
     """
-    options = run.options
+    options = context.options
     if options.speakers_from:
         return read(options.speakers_from)
     asked = bool(options.speakers) or options.diarizer != "auto"
@@ -43,16 +43,16 @@ def turns(run: Run, work: Workspace) -> list[Turn]:
         choice = choose.diarizer(options)
         people = int(options.speakers) if options.speakers.isdigit() else None
         key = key_of(
-            sound=sound_key(run, work),
+            sound=sound_key(context, work),
             engine=engines.identity("diarizers", choice.spec, choice.settings),
             speakers=people,
         )
 
         def make(path: Path) -> tuple[()]:
             engine = engines.load("diarizers", choice.spec, choice.settings)
-            wav = audio(run, work)
-            with run.timed("tell speakers apart"):
-                found = _diarized(engine, choice.spec, wav, people, run)
+            wav = audio(context, work)
+            with context.timed("tell speakers apart"):
+                found = _diarized(engine, choice.spec, wav, people, context)
             write_json(
                 path, [{"start": t.start, "end": t.end, "speaker": t.speaker} for t in found]
             )
@@ -62,15 +62,17 @@ def turns(run: Run, work: Workspace) -> list[Turn]:
     except DubkitError as failure:
         if asked:
             raise
-        run.warnings.append(f"who speaks when could not be told: {failure.message}")
+        context.warnings.append(f"who speaks when could not be told: {failure.message}")
         return []
     return found if len({turn.speaker for turn in found}) > 1 else []
 
 
-def _diarized(engine: Any, name: str, wav: Path, people: int | None, run: Run) -> list[Turn]:
+def _diarized(
+    engine: Any, name: str, wav: Path, people: int | None, context: Context
+) -> list[Turn]:
     hint = "--speakers-from FILE takes another tool's turns"
     with engines.guarded(f"diarizer {name} failed", hint):
-        found = list(engine.diarize(wav, speakers=people, progress=run.progress))
+        found = list(engine.diarize(wav, speakers=people, progress=context.progress))
         if wrong := [t for t in found if not (math.isfinite(t.start) and t.end > t.start)]:
             raise ValueError(f"a turn from {wrong[0].start} to {wrong[0].end} s")
         return found

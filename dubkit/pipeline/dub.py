@@ -24,42 +24,42 @@ from dubkit.workspace import Workspace, key_of
 
 from . import cast, dub, render
 from . import outputs as outputs_module
-from .context import Run, translator_for
+from .context import Context, translator_for
 from .outputs import Shown
 from .translate import job_of
 
 CONSENT = "consent.json"
 
 
-def claim(run: Run, work: Workspace) -> None:
+def claim(context: Context, work: Workspace) -> None:
     """Refuse, before long work, what cannot be made, what nobody may have made, and to write over
     what dubkit did not make."""
-    options = run.options
-    if not run.media:
+    options = context.options
+    if not context.media:
         raise UsageError(
-            f"{run.source.name} is a text, and a dub needs a film or its sound",
-            f"dubkit FILM --subs-from {run.source.name} --dub",
+            f"{context.source.name} is a text, and a dub needs a film or its sound",
+            f"dubkit FILM --subs-from {context.source.name} --dub",
         )
     for tag in options.to:
-        choose.speaker(options, tag)
-        work.claim(render.name(run, (tag,)), force=options.force)
+        choose.synthesizer(options, tag)
+        work.claim(render.name(context, (tag,)), force=options.force)
     if options.convert:
         choose.named(options, "converters", options.convert)
     if options.separate:
         choose.separator(options)
     if options.lipsync:
-        if not (run.media and run.media.video):
-            raise UsageError(f"{run.source.name} has no picture", "leave --lipsync out")
+        if not (context.media and context.media.video):
+            raise UsageError(f"{context.source.name} has no picture", "leave --lipsync out")
         choose.named(options, "lipsyncers", options.lipsync)
         redraw.check()
     if options.imitates:
-        _consent(run, work)
+        _consent(context, work)
 
 
-def _consent(run: Run, work: Workspace) -> None:
+def _consent(context: Context, work: Workspace) -> None:
     """Ask for the user's word, once for a workspace, that the voices imitated may be."""
     path = work.folder / CONSENT
-    if run.options.consent:
+    if context.options.consent:
         if not path.exists():
             word = "The user says that the voices imitated here may be."
             write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
@@ -71,7 +71,7 @@ def _consent(run: Run, work: Workspace) -> None:
 
 
 def dubbed(
-    run: Run,
+    context: Context,
     work: Workspace,
     text: SourceText,
     tracks: Sequence[Track],
@@ -85,17 +85,17 @@ def dubbed(
     ``shorteners`` find other words for what is too long, ``costs`` are the translations' in US
     dollars; both by language.
     """
-    spoken = [_spoken(run, work, text, one, shorteners.get(one.language)) for one in tracks]
-    groups = [spoken] if run.options.one_file else [[one] for one in spoken]
+    spoken = [_spoken(context, work, text, one, shorteners.get(one.language)) for one in tracks]
+    groups = [spoken] if context.options.one_file else [[one] for one in spoken]
     outputs: list[Path] = []
     dubs: list[Dub] = []
     for group in groups:
-        video, redrawn = render.write(run, work, text, group, shown)
+        video, redrawn = render.write(context, work, text, group, shown)
         outputs.append(video)
-        about = {"lipsync": [asdict(one) for one in redrawn]} if run.options.lipsync else {}
+        about = {"lipsync": [asdict(one) for one in redrawn]} if context.options.lipsync else {}
         for one in group:
-            dub = _reported(run, work, one, video, about, costs.get(one.track.language, 0.0))
-            run.warnings[:0] = report.warnings(dub)
+            dub = _reported(context, work, one, video, about, costs.get(one.track.language, 0.0))
+            context.warnings[:0] = report.warnings(dub)
             outputs.append(dub.report)
             dubs.append(dub)
     return outputs, dubs
@@ -105,33 +105,33 @@ def dubbed(
 
 
 def _spoken(
-    run: Run,
+    context: Context,
     work: Workspace,
     text: SourceText,
     track: Track,
     shorten: Shortener | None,
 ) -> Spoken:
-    options, language = run.options, track.language
-    choice = choose.speaker(options, language)
-    engine = engines.load("speakers", choice.spec, choice.settings)
-    voices = cast.cast(run, work, text, track, choice, engine)
+    options, language = context.options, track.language
+    choice = choose.synthesizer(options, language)
+    engine = engines.load("synthesizers", choice.spec, choice.settings)
+    voices = cast.cast(context, work, text, track, choice, engine)
     script = lines.lines(track, text.track, voices.__getitem__)
-    end = run.media.duration if run.media and run.media.duration else _end(track)
-    job = speak.Job(
+    end = context.media.duration if context.media and context.media.duration else _end(track)
+    job = speak.SpeechJob(
         engine,
         engines.own_name(choice.spec),
-        engines.identity("speakers", choice.spec, choice.settings),
+        engines.identity("synthesizers", choice.spec, choice.settings),
         language,
         work.folder / f"dub.{language}",
         end,
-        _seeds(run, work, script, language),
-        _conversion(run, work, text, track),
+        _seeds(context, work, script, language),
+        _conversion(context, work, text, track),
         shorten,
     )
-    with run.timed(f"speak {language}"):
-        takes = schedule.schedule(job, script, run.progress)
+    with context.timed(f"speak {language}"):
+        takes = schedule.schedule(job, script, context.progress)
     if all(take.cached for take in takes):
-        run.timings.pop(f"speak {language}")
+        context.timings.pop(f"speak {language}")
     about: dict[str, object] = {}
     if options.imitates:
         about["imitates"] = "the voices of the original's speakers"
@@ -147,14 +147,14 @@ def _spoken(
 
 
 def _conversion(
-    run: Run, work: Workspace, text: SourceText, track: Track
+    context: Context, work: Workspace, text: SourceText, track: Track
 ) -> speak.Conversion | None:
-    options = run.options
+    options = context.options
     if not options.convert:
         return None
     choice = choose.named(options, "converters", options.convert)
     speakers = [cue.speaker for cue in track.cues] or [None]
-    voices = cast.targets(run, work, text, speakers)
+    voices = cast.targets(context, work, text, speakers)
     return speak.Conversion(
         engines.load("converters", choice.spec, choice.settings),
         engines.own_name(choice.spec),
@@ -174,7 +174,9 @@ def _end(track: Track) -> float:
     return max((cue.end for cue in track.cues), default=0.0) + 1.0
 
 
-def _seeds(run: Run, work: Workspace, script: Sequence[Line], language: str) -> dict[int, int]:
+def _seeds(
+    context: Context, work: Workspace, script: Sequence[Line], language: str
+) -> dict[int, int]:
     """Which take of each line is wanted: one more for those of ``--redo``, kept for later runs."""
     path = work.folder / f"takes.{language}.json"
     known: dict[str, int] = {}
@@ -184,8 +186,8 @@ def _seeds(run: Run, work: Workspace, script: Sequence[Line], language: str) -> 
             known = {str(text): int(seed) for text, seed in read.items()}
         except (OSError, ValueError, AttributeError, TypeError):
             known = {}
-    if run.options.redo:
-        wanted = parse_redo(run.options.redo)
+    if context.options.redo:
+        wanted = parse_redo(context.options.redo)
         texts = _said(script)
         for number in wanted:
             if number in texts:
@@ -193,7 +195,7 @@ def _seeds(run: Run, work: Workspace, script: Sequence[Line], language: str) -> 
                 known[texts[number]] = known.get(texts[number], 0) + speak.TRIES
         missing = [str(number) for number in wanted if number not in texts]
         if missing:
-            run.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
+            context.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
         try:
             write_json(path, known)
         except OSError as failure:
@@ -215,7 +217,7 @@ def _said(script: Sequence[Line]) -> dict[int, str]:
 
 
 def _reported(
-    run: Run,
+    context: Context,
     work: Workspace,
     one: Spoken,
     video: Path,
@@ -223,7 +225,7 @@ def _reported(
     cost: float | None,
 ) -> Dub:
     """Write the report of a dub."""
-    path = run.folder / f"{run.stem}.{one.track.language}.dub.json"
+    path = context.folder / f"{context.stem}.{one.track.language}.dub.json"
     dub = Dub(one.track.language, video, path, one.job.name, tuple(map(report.line, one.takes)))
     told = report.whole(dub, **one.about, **about)
     # Times and costs are of the run that did the work; one that does none leaves them.
@@ -235,26 +237,26 @@ def _reported(
         out.write_text(whole, "utf-8", newline="")
         return ()
 
-    work.output(path, key, write, force=run.options.force)
+    work.output(path, key, write, force=context.options.force)
     return dub
 
 
 def dub_translations(
-    run: Run, work: Workspace, text: SourceText, translations: Sequence[Translated]
+    context: Context, work: Workspace, text: SourceText, translations: Sequence[Translated]
 ) -> tuple[list[Path], list[Dub]]:
     """The translations spoken, or the text itself where there are none."""
-    shown = outputs_module.shown(run, text, translations, both=True)
+    shown = outputs_module.shown(context, text, translations, both=True)
     shown.sort(key=lambda one: one.track.language == text.track.language)
     shorteners = {}
     for one in translations:
         target = one.track.language
         if one.lines:  # else there was nothing to translate, and nobody was chosen for it
-            job = job_of(run, translator_for(run, text.track.language, target), target)
+            job = job_of(context, translator_for(context, text.track.language, target), target)
             if job.asks("length") and job.asks("fault"):
                 journal = work.folder / f"translations.{target}.jsonl"
                 shorteners[target] = Shortener(job, text.track.language, journal)
     return dub.dubbed(
-        run,
+        context,
         work,
         text,
         [one.track for one in translations] or [text.track],

@@ -16,7 +16,7 @@ from dubkit.translate import translation
 from dubkit.types import Cue, Estimate, Track
 
 from . import translate
-from .context import Run
+from .context import Context
 from .source import TRANSCRIPT
 
 SPOKEN = "Somebody says about as many words as these in the time that one cue takes"
@@ -26,41 +26,43 @@ CUE = 5.0
 
 def estimate(source: Path, options: Options) -> list[Estimate]:
     """What translating one input will take, one for each target. Calls nobody, writes nothing."""
-    run = Run(source, options, lambda *_: None)
-    text, guessed = _text_so_far(run)
+    context = Context(source, options, lambda *_: None)
+    text, guessed = _text_so_far(context)
     found = []
     for target in options.to:
         if target in (text.language, primary(text.language)) and not guessed:
             continue
         known = None if guessed and not options.language else text.language
-        choice = choose.translator(options, known, target, has_sound=run.stream is not None)
-        journal = run.workspace / f"translations.{target}.jsonl"
-        planned, usage = translation.estimate(translate.job_of(run, choice, target), text, journal)
+        choice = choose.translator(options, known, target, has_sound=context.stream is not None)
+        journal = context.workspace / f"translations.{target}.jsonl"
+        planned, usage = translation.estimate(
+            translate.job_of(context, choice, target), text, journal
+        )
         lines, cached = len(planned.keys), len(planned.known)
         name = engines.own_name(choice.spec)
         found.append(Estimate(target, name, lines, cached, usage, guessed))
     return found
 
 
-def _text_so_far(run: Run) -> tuple[Track, bool]:
+def _text_so_far(context: Context) -> tuple[Track, bool]:
     """The text as far as it is known, and whether it was guessed from the length of the media."""
-    options = run.options
+    options = context.options
     wanted = EMBEDDED.fullmatch(options.subs_from or "")
-    if not run.media or (options.subs_from and not wanted):
-        path = Path(options.subs_from).expanduser() if options.subs_from else run.source
+    if not context.media or (options.subs_from and not wanted):
+        path = Path(options.subs_from).expanduser() if options.subs_from else context.source
         return source_text.read(path, options.language).track, False
     if wanted:
-        stream = subtitle_streams.pick(run.media, wanted[1] or "")
+        stream = subtitle_streams.pick(context.media, wanted[1] or "")
         with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
-            subtitle_streams.extract(run.media, stream, out)
+            subtitle_streams.extract(context.media, stream, out)
             return source_text.read(out, options.language or stream.language).track, False
-    if (transcript := run.workspace / TRANSCRIPT).exists():
+    if (transcript := context.workspace / TRANSCRIPT).exists():
         language = source_text.read_edited(transcript).language
-        spoken = run.workspace / f"cues.{language}.json"
+        spoken = context.workspace / f"cues.{language}.json"
         if spoken.exists() and options.language in (None, language):
             return source_text.read_edited(spoken), False
-    count = math.ceil(run.media.duration / CUE)
+    count = math.ceil(context.media.duration / CUE)
     texts = (f"{SPOKEN} {number}." for number in range(count))
     shown = (Cue(k * CUE, (k + 1) * CUE, text) for k, text in enumerate(texts))
     return Track(options.language or "en", tuple(shown)), True

@@ -16,7 +16,7 @@ from dubkit.subtitles.style import parse_style
 from dubkit.types import Track, Translated
 from dubkit.workspace import Workspace, key_of
 
-from .context import Run
+from .context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Shown:
 
 
 def shown(
-    run: Run, text: SourceText, translations: Sequence[Translated], *, both: bool = False
+    context: Context, text: SourceText, translations: Sequence[Translated], *, both: bool = False
 ) -> list[Shown]:
     """The languages that are written, the one spoken first, which is not left out for ``both``."""
-    options = run.options
+    options = context.options
     spoken = languages.name(text.track.language)
     shown = []
     # Where nothing was left to translate, the text itself is what was asked for.
@@ -49,47 +49,49 @@ def shown(
     return shown
 
 
-def _formats(run: Run, text: SourceText) -> Sequence[str]:
-    return run.options.formats or (text.format or "srt",)
+def _formats(context: Context, text: SourceText) -> Sequence[str]:
+    return context.options.formats or (text.format or "srt",)
 
 
-def sidecars(run: Run, work: Workspace, text: SourceText, shown: Sequence[Shown]) -> list[Path]:
+def sidecars(
+    context: Context, work: Workspace, text: SourceText, shown: Sequence[Shown]
+) -> list[Path]:
     """``<stem>.<language>.<format>``, the names that players and media servers look for."""
     written = []
     for one in shown:
-        for name in _formats(run, text):
-            out = run.folder / f"{run.stem}.{one.track.language}.{name}"
-            if _is_input(run, out):  # the text came from there, and is there
+        for name in _formats(context, text):
+            out = context.folder / f"{context.stem}.{one.track.language}.{name}"
+            if _is_input(context, out):  # the text came from there, and is there
                 if not text.edited:
                     continue
                 out = out.with_name(f"{out.stem}.edited{out.suffix}")
-            content = rendered(run, text, one, name)
+            content = rendered(context, text, one, name)
 
             def make(path: Path, content: str = content) -> tuple[()]:
-                with run.timed("subtitles"):
+                with context.timed("subtitles"):
                     # newline="": what is written is the same on every system.
                     path.write_text(content, "utf-8", newline="")
                 return ()
 
-            work.output(out, key_of(text=content), make, force=run.options.force)
+            work.output(out, key_of(text=content), make, force=context.options.force)
             written.append(out)
     return written
 
 
-def _is_input(run: Run, out: Path) -> bool:
-    own = run.options.subs_from or ("" if run.media else run.source)
+def _is_input(context: Context, out: Path) -> bool:
+    own = context.options.subs_from or ("" if context.media else context.source)
     try:
         return bool(own) and out.exists() and out.samefile(Path(own).expanduser())
     except OSError:
         return False
 
 
-def rendered(run: Run, text: SourceText, one: Shown, format: str) -> str:
+def rendered(context: Context, text: SourceText, one: Shown, format: str) -> str:
     """A track as the text of a subtitle file."""
     size = (1920, 1080)
-    if run.media and run.media.video:
-        size = (run.media.video[0].width, run.media.video[0].height)
-    style = parse_style(run.options.style)
+    if context.media and context.media.video:
+        size = (context.media.video[0].width, context.media.video[0].height)
+    style = parse_style(context.options.style)
     return subtitles.render(
         one.track,
         format,
@@ -100,36 +102,36 @@ def rendered(run: Run, text: SourceText, one: Shown, format: str) -> str:
     )
 
 
-def video_name(run: Run) -> Path | None:
+def video_name(context: Context) -> Path | None:
     """Where the video with subtitles goes; None when there is none to make."""
-    if not run.options.video or not run.media or run.options.dub:
+    if not context.options.video or not context.media or context.options.dub:
         return None
-    if not run.media.video:
-        if run.options.burn:
+    if not context.media.video:
+        if context.options.burn:
             raise InputError(
-                f"{run.media.path} has no picture to burn subtitles into", "leave --burn out"
+                f"{context.media.path} has no picture to burn subtitles into", "leave --burn out"
             )
         return None
-    suffix, note = mux.subtitle_container(run.media)
+    suffix, note = mux.subtitle_container(context.media)
     if note:
-        run.warnings.append(note)
-    return run.folder / f"{run.stem}.subbed{suffix}"
+        context.warnings.append(note)
+    return context.folder / f"{context.stem}.subbed{suffix}"
 
 
 def subbed(
-    run: Run, work: Workspace, text: SourceText, shown: Sequence[Shown], video: Path
+    context: Context, work: Workspace, text: SourceText, shown: Sequence[Shown], video: Path
 ) -> None:
     """The video with the tracks in it, a translation first; or with one burned into its picture."""
-    options, source = run.options, run.media
+    options, source = context.options, context.media
     assert source
     kind = "srt"
-    if options.burn or (video.suffix == ".mkv" and "ass" in _formats(run, text)):
+    if options.burn or (video.suffix == ".mkv" and "ass" in _formats(context, text)):
         kind = "ass"
     # The first becomes the player's default: whoever has a video translated wants to read that.
     ordered = sorted(shown, key=lambda one: one.track.language == text.track.language)
     if options.burn:
         ordered = ordered[:1]
-    texts = [rendered(run, text, one, kind) for one in ordered]
+    texts = [rendered(context, text, one, kind) for one in ordered]
     key = key_of(
         source=work.hash_source(source.path),
         texts=texts,
@@ -147,8 +149,8 @@ def subbed(
         try:
             for file, content in zip(files, texts, strict=True):
                 file.write_text(content, "utf-8", newline="")
-            with run.timed(step):
-                progress = run.report(step)
+            with context.timed(step):
+                progress = context.report(step)
                 if options.burn:
                     return mux.burn(source, files[0], out, crf=options.crf, progress=progress)
                 added = [
@@ -163,11 +165,12 @@ def subbed(
     work.output(video, key, make, force=options.force)
 
 
-def refuse_clash(run: Run, work: Workspace) -> None:
+def refuse_clash(context: Context, work: Workspace) -> None:
     """Two inputs that differ only in folder or ending must not write over each other."""
-    other = work.made_from_another(run.source)
-    if other and not run.options.force:
+    other = work.made_from_another(context.source)
+    if other and not context.options.force:
         raise OutputError(
-            f"{run.folder / run.stem}.* was made from {other}, another input of the same name",
+            f"{context.folder / context.stem}.* was made from {other}, "
+            "another input of the same name",
             "-o DIR writes elsewhere; --force writes over it",
         )

@@ -15,7 +15,7 @@ from dubkit.lipsync import redraw as lipsync
 from dubkit.lipsync.redraw import Redrawn
 from dubkit.workspace import Workspace
 
-from .context import Run
+from .context import Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Mouths:
     picture: Path
 
     @classmethod
-    def of(cls, run: Run, work: Workspace, one: Spoken) -> Mouths:
+    def of(cls, context: Context, work: Workspace, one: Spoken) -> Mouths:
         language = one.track.language
         return cls(
-            choose.named(run.options, "lipsyncers", run.options.lipsync),
+            choose.named(context.options, "lipsyncers", context.options.lipsync),
             work.folder / f"lipsync.{language}",
             work.folder / f"lipsync.{language}.json",
             work.folder / f"picture{workspace.PART}.mp4",
@@ -55,15 +55,15 @@ class Mouths:
         except (OSError, ValueError, TypeError):
             return []
 
-    def redraw(self, run: Run, one: Spoken) -> Path | None:
+    def redraw(self, context: Context, one: Spoken) -> Path | None:
         """The picture with its mouths moving to the dub; None where nothing could be redrawn."""
-        assert run.media
+        assert context.media
         alone = self.picture.with_suffix(".wav")
         try:
-            with run.timed("lip-sync"):
-                mix.mix(run.media, None, one.placed, alone, speech=[])
+            with context.timed("lip-sync"):
+                mix.mix(context.media, None, one.placed, alone, speech=[])
                 told = lipsync.redraw(
-                    run.media,
+                    context.media,
                     alone,
                     self.picture,
                     engine=engines.load("lipsyncers", self.choice.spec, self.choice.settings),
@@ -71,14 +71,14 @@ class Mouths:
                     identity=self.identity,
                     speech=[(t.fit.start, t.fit.end) for t in one.takes if t.fit],
                     folder=self.folder,
-                    progress=run.progress,
+                    progress=context.progress,
                 )
         finally:
             alone.unlink(missing_ok=True)
         write_json(self.record, [asdict(span) for span in told])
         return self.picture if self.picture.exists() else None
 
-    def warnings(self, run: Run) -> list[str]:
+    def warnings(self, context: Context) -> list[str]:
         """What a user must know of it."""
-        assert run.media
-        return lipsync.warnings(run.media, self.told(), engines.own_name(self.choice.spec))
+        assert context.media
+        return lipsync.warnings(context.media, self.told(), engines.own_name(self.choice.spec))

@@ -17,41 +17,49 @@ from dubkit.types import Media, Track
 from dubkit.workspace import Workspace, key_of
 
 from . import outputs, separate
-from .context import Run
+from .context import Context
 from .outputs import Shown
 from .redraw import Mouths
 
 
-def name(run: Run, tags: Sequence[str]) -> Path:
+def name(context: Context, tags: Sequence[str]) -> Path:
     """Where the dubbed file goes."""
     suffix = ".m4a"
-    if run.media and run.media.video:
-        suffix, note = mux.subtitle_container(run.media)
-        if note and note not in run.warnings:
-            run.warnings.append(note)
+    if context.media and context.media.video:
+        suffix, note = mux.subtitle_container(context.media)
+        if note and note not in context.warnings:
+            context.warnings.append(note)
     language = f".{tags[0]}" if len(tags) == 1 else ""
-    return run.folder / f"{run.stem}{language}.dubbed{suffix}"
+    return context.folder / f"{context.stem}{language}.dubbed{suffix}"
 
 
 def write(
-    run: Run, work: Workspace, text: SourceText, group: Sequence[Spoken], shown: Sequence[Shown]
+    context: Context,
+    work: Workspace,
+    text: SourceText,
+    group: Sequence[Spoken],
+    shown: Sequence[Shown],
 ) -> tuple[Path, list[Redrawn]]:
     """Write the file with the speech of a group of tracks; returns it, and what became of mouths.
 
     The first track is the default sound, the original comes last.
     """
-    assert run.media
-    film, stream, options = _heard_first(run.media, run, text), run.stream, run.options
-    out = name(run, [one.track.language for one in group])
-    texts = [outputs.rendered(run, text, one, "srt") for one in shown]
+    assert context.media
+    film, stream, options = (
+        _heard_first(context.media, context, text),
+        context.stream,
+        context.options,
+    )
+    out = name(context, [one.track.language for one in group])
+    texts = [outputs.rendered(context, text, one, "srt") for one in shown]
     comment = " ".join(one.comment for one in group)
     if options.imitates:
         comment += " It imitates a voice, which the user says is permitted."
-    background = separate.background(run, work) if options.separate else None
+    background = separate.background(context, work) if options.separate else None
     speech = _speech(text.track)
-    mouths = Mouths.of(run, work, group[0]) if options.lipsync else None
+    mouths = Mouths.of(context, work, group[0]) if options.lipsync else None
     key = key_of(
-        source=work.hash_source(run.source),
+        source=work.hash_source(context.source),
         stream=stream.index if stream else None,
         placed=[
             [one.path.name, round(one.start, 4), content_of(one.path)]
@@ -70,7 +78,7 @@ def write(
         files = [work.folder / f"dub.{number}{workspace.PART}.srt" for number in range(len(texts))]
         try:
             for one, wav in zip(group, wavs, strict=True):
-                with run.timed("mix"):
+                with context.timed("mix"):
                     mix.mix(
                         film,
                         stream,
@@ -78,16 +86,16 @@ def write(
                         wav,
                         speech=speech if one.placed else [],
                         background=background if one.placed else None,
-                        progress=run.report("mix"),
+                        progress=context.report("mix"),
                     )
-            picture = mouths.redraw(run, group[0]) if mouths else None
+            picture = mouths.redraw(context, group[0]) if mouths else None
             for file, content in zip(files, texts, strict=True):
                 file.write_text(content, "utf-8", newline="")
             sounds = [
                 mux.SoundFile(wav, one.track.language, one.title)
                 for one, wav in zip(group, wavs, strict=True)
             ]
-            with run.timed("mux"):
+            with context.timed("mux"):
                 if not film.video:
                     return mux.encode(sounds, path, comment=comment)
                 tracks = [
@@ -101,9 +109,9 @@ def write(
                     sounds=sounds,
                     picture=picture,
                     comment=comment,
-                    progress=run.report("mux"),
+                    progress=context.report("mux"),
                 )
-            return [*told, *(mouths.warnings(run) if mouths else ())]
+            return [*told, *(mouths.warnings(context) if mouths else ())]
         finally:
             for file in (*wavs, *files, *((mouths.picture,) if mouths else ())):
                 file.unlink(missing_ok=True)
@@ -112,12 +120,12 @@ def write(
     return out, mouths.told() if mouths else []
 
 
-def _heard_first(film: Media, run: Run, text: SourceText) -> Media:
+def _heard_first(film: Media, context: Context, text: SourceText) -> Media:
     """The film with the sound that is dubbed as its first; its language, too, if that was told by
     listening."""
-    if not run.stream:
+    if not context.stream:
         return film
-    heard, language = run.stream, text.track.language
+    heard, language = context.stream, text.track.language
     if not text.format and not heard.language and language != subtitles.UNKNOWN:
         heard = replace(heard, language=language)
     others = (one for one in film.audio if one.index != heard.index)

@@ -14,7 +14,7 @@ from dubkit.media.ffmpeg import ffmpeg_path, file_url
 from dubkit.media.probe import probe
 from dubkit.workspace import Workspace, key_of
 
-from .context import Run, sound_key
+from .context import Context, sound_key
 
 log = logging.getLogger("dubkit")
 
@@ -23,23 +23,23 @@ SLACK = 0.1
 """Seconds by which a part may be longer or shorter than the whole."""
 
 
-def background(run: Run, work: Workspace) -> Path | None:
+def background(context: Context, work: Workspace) -> Path | None:
     """All but the speech, a file of the video's timeline, kept in the workspace; None, and a
     warning, where it cannot be had."""
-    return _part(run, work, BACKGROUND)
+    return _part(context, work, BACKGROUND)
 
 
-def speech(run: Run, work: Workspace) -> Path | None:
+def speech(context: Context, work: Workspace) -> Path | None:
     """The speech alone; as :func:`background`, but not kept."""
-    return _part(run, work, SPEECH)
+    return _part(context, work, SPEECH)
 
 
-def _part(run: Run, work: Workspace, name: str) -> Path | None:
-    if not run.stream:
+def _part(context: Context, work: Workspace, name: str) -> Path | None:
+    if not context.stream:
         return None
-    choice = choose.separator(run.options)
+    choice = choose.separator(context.options)
     key = key_of(
-        sound=sound_key(run, work),
+        sound=sound_key(context, work),
         engine=engines.identity("separators", choice.spec, choice.settings),
     )
 
@@ -47,7 +47,7 @@ def _part(run: Run, work: Workspace, name: str) -> Path | None:
         folder = work.folder_for("separate", key)
         parts = folder / "background.wav", folder / "speech.wav"
         if not all(part.exists() for part in parts):
-            _separate(run, choice, folder)
+            _separate(context, choice, folder)
         _pack(parts[name == SPEECH], out)
         return ()
 
@@ -55,20 +55,22 @@ def _part(run: Run, work: Workspace, name: str) -> Path | None:
         return work.step(name, key, make)
     except PluginError as failure:
         told = f"the speech is not taken out of the sound, which is lowered: {failure.message}"
-        if told not in run.warnings:
-            run.warnings.append(told)
+        if told not in context.warnings:
+            context.warnings.append(told)
         return None
 
 
-def _separate(run: Run, choice: choose.Choice, folder: Path) -> None:
-    assert run.media and run.stream
+def _separate(context: Context, choice: choose.Choice, folder: Path) -> None:
+    assert context.media and context.stream
     whole = folder / "whole.wav"
-    with run.timed("separate"):
-        audio.extract_audio(run.media, run.stream, whole, run.report("separate"), form=audio.FULL)
+    with context.timed("separate"):
+        audio.extract_audio(
+            context.media, context.stream, whole, context.report("separate"), form=audio.FULL
+        )
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         try:
             engine = engines.load("separators", choice.spec, choice.settings)
-            engine.separate(whole, *drafts, progress=run.progress)
+            engine.separate(whole, *drafts, progress=context.progress)
             length = probe(whole).duration
             for draft in drafts:
                 found = probe(draft)

@@ -19,32 +19,32 @@ from dubkit.types import SubtitleStream, Track
 from dubkit.workspace import Workspace, key_of
 
 from . import diarize, edits, report
-from .context import AUDIO, Run, audio, sound_key, translator_for
+from .context import AUDIO, Context, audio, sound_key, translator_for
 
 TRANSCRIPT = "transcript.json"
 
 
-def read_source(run: Run, work: Workspace) -> SourceText:
+def read_source(context: Context, work: Workspace) -> SourceText:
     """The cues that all else is made from: a file's, a track's of the video, or recognised."""
-    options = run.options
+    options = context.options
     wanted = EMBEDDED.fullmatch(options.subs_from or "")
-    if run.media and not options.subs_from:
-        return SourceText(_cues(run, work, transcript_file(run, work)))
-    if run.media and wanted:
-        stream = subtitle_streams.pick(run.media, wanted[1] or "")
-        key = key_of(source=work.hash_source(run.source), stream=stream.index)
+    if context.media and not options.subs_from:
+        return SourceText(_cues(context, work, transcript_file(context, work)))
+    if context.media and wanted:
+        stream = subtitle_streams.pick(context.media, wanted[1] or "")
+        key = key_of(source=work.hash_source(context.source), stream=stream.index)
         name = f"embedded{subtitle_streams.suffix(stream)}"
-        found = work.step(name, key, lambda out: _extracted(run, stream, out))
+        found = work.step(name, key, lambda out: _extracted(context, stream, out))
         text = source_text.read(found, options.language or stream.language)
-    elif run.media:
+    elif context.media:
         text = source_text.read(Path(options.subs_from or "").expanduser(), options.language)
     else:
-        work.hash_source(run.source)
-        text = source_text.read(run.source, options.language)
+        work.hash_source(context.source)
+        text = source_text.read(context.source, options.language)
     if options.retime:
-        text = replace(text, track=segment.fitted(text.track, options.profile, run.rate))
-    if diarize.wanted(run, text.track):
-        text = replace(text, track=diarization.assigned(text.track, diarize.turns(run, work)))
+        text = replace(text, track=segment.fitted(text.track, options.profile, context.rate))
+    if diarize.wanted(context, text.track):
+        text = replace(text, track=diarization.assigned(text.track, diarize.turns(context, work)))
     return _editable(work, text)
 
 
@@ -64,17 +64,17 @@ def _editable(work: Workspace, text: SourceText) -> SourceText:
     return replace(text, track=source_text.read_edited(path), edited=True)
 
 
-def _extracted(run: Run, stream: SubtitleStream, out: Path) -> list[str]:
-    assert run.media
-    with run.timed("extract"):
-        subtitle_streams.extract(run.media, stream, out)
+def _extracted(context: Context, stream: SubtitleStream, out: Path) -> list[str]:
+    assert context.media
+    with context.timed("extract"):
+        subtitle_streams.extract(context.media, stream, out)
     return []
 
 
-def transcript_file(run: Run, work: Workspace) -> Path:
+def transcript_file(context: Context, work: Workspace) -> Path:
     """``transcript.json``: what was said, with times, as the engine heard it."""
-    options, chosen = run.options, run.transcriber
-    sound = sound_key(run, work)
+    options, chosen = context.options, context.transcriber
+    sound = sound_key(context, work)
     key = key_of(
         sound=sound,
         engine=engines.identity("transcribers", chosen.spec, chosen.settings),
@@ -87,17 +87,17 @@ def transcript_file(run: Run, work: Workspace) -> Path:
         # Long work lies ahead: what cannot be translated afterwards is better known now.
         for target in options.to:
             if target != options.language:
-                translator_for(run, options.language, target, now=True)
-        with run.timed("load"):
+                translator_for(context, options.language, target, now=True)
+        with context.timed("load"):
             transcriber = engines.load("transcribers", chosen.spec, chosen.settings)
-        wav = audio(run, work)
-        with run.timed("transcribe"):
+        wav = audio(context, work)
+        with context.timed("transcribe"):
             folder = work.folder_for("transcribe", key)
             heard = recognition.transcribe(
-                transcriber, chosen.spec, wav, options, folder, run.progress
+                transcriber, chosen.spec, wav, options, folder, context.progress
             )
         for part, seconds in heard.timings.items():
-            run.timings[f"transcribe: {part}"] = seconds
+            context.timings[f"transcribe: {part}"] = seconds
         transcript = json.loads(subtitles.render(heard.track, "json"))
         write_json(path, {**transcript, "model": heard.model})
         return [*work.warnings_of(AUDIO), *heard.warnings]
@@ -105,11 +105,11 @@ def transcript_file(run: Run, work: Workspace) -> Path:
     return work.step(TRANSCRIPT, key, make)
 
 
-def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
+def _cues(context: Context, work: Workspace, transcript: Path) -> Track:
     """The transcript as readable cues, by way of ``cues.<language>.json``."""
     spoken = _as_edited(source_text.read_edited(transcript))
-    profile, rate = run.options.profile, run.rate
-    turns = diarize.turns(run, work) if diarize.wanted(run, spoken) else []
+    profile, rate = context.options.profile, context.rate
+    turns = diarize.turns(context, work) if diarize.wanted(context, spoken) else []
     name = f"cues.{spoken.language}.json"
     key = key_of(transcript=content_of(transcript), profile=profile, rate=rate)
     # Cues that somebody edited before anyone asked who speaks are rather parted than made anew.
@@ -118,8 +118,8 @@ def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
         spoken = diarization.assigned(spoken, turns)
 
     def make(path: Path) -> tuple[()]:
-        with run.timed("cues"):
-            track = clip_to_media(segment.from_words(spoken, profile, rate), run.media)
+        with context.timed("cues"):
+            track = clip_to_media(segment.from_words(spoken, profile, rate), context.media)
         path.write_text(subtitles.render(track, "json"), "utf-8")
         return ()
 
@@ -127,9 +127,9 @@ def _cues(run: Run, work: Workspace, transcript: Path) -> Track:
     if turns and not any(cue.speaker for cue in track.cues):
         track = diarization.assigned(track, turns)
     if not track.cues:
-        run.warnings.append("no speech was found, so there is nothing to show")
-    if run.options.original:
-        run.warnings += report.told(check.check(track, profile, rate))
+        context.warnings.append("no speech was found, so there is nothing to show")
+    if context.options.original:
+        context.warnings += report.told(check.check(track, profile, rate))
     return track
 
 

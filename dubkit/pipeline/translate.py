@@ -21,35 +21,37 @@ from dubkit.types import Track, Translated, Usage
 from dubkit.workspace import Workspace, key_of
 
 from . import edits, report
-from .context import Run, audio, translator_for
+from .context import Context, audio, translator_for
 
 
-def translate_to(run: Run, work: Workspace, text: SourceText, target: str) -> Translated | None:
+def translate_to(
+    context: Context, work: Workspace, text: SourceText, target: str
+) -> Translated | None:
     """The text in another language, by way of ``cues.<language>.json``; None when it is in it."""
-    options, track = run.options, text.track
+    options, track = context.options, text.track
     if target in (track.language, primary(track.language)):
         name = languages.name(target)
-        run.warnings.append(f"the text is {name} already, so it is not translated to {target}")
+        context.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
     if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
         return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
-    choice = translator_for(run, track.language, target)
+    choice = translator_for(context, track.language, target)
     done: list[Translated] = []
     mendable = False
 
     def make(path: Path) -> list[str]:
         nonlocal choice, mendable
-        choice = translator_for(run, track.language, target, now=True)
-        with run.timed(f"translate {target}"):
-            job = job_of(run, choice, target)
+        choice = translator_for(context, track.language, target, now=True)
+        with context.timed(f"translate {target}"):
+            job = job_of(context, choice, target)
             mendable = job.asks("fault")
             if job.engine.needs_audio:
-                job = replace(job, audio=audio(run, work))
+                job = replace(job, audio=audio(context, work))
             journal = work.folder / f"translations.{target}.jsonl"
-            made = translation.translate(job, track, journal, run.progress)
-        if run.retimed and not options.bilingual:
-            shown = segment.fitted(_spoken(track, made.track), options.profile, run.rate)
-            shown = clip_to_media(shown, run.media)
+            made = translation.translate(job, track, journal, context.progress)
+        if context.retimed and not options.bilingual:
+            shown = segment.fitted(_spoken(track, made.track), options.profile, context.rate)
+            shown = clip_to_media(shown, context.media)
         else:
             shown = with_lines(made.track, options.profile)
         done.append(replace(made, track=shown))
@@ -61,8 +63,8 @@ def translate_to(run: Run, work: Workspace, text: SourceText, target: str) -> Tr
     key = key_of(
         text=subtitles.render(track, "json"),
         engine=engines.identity("translators", choice.spec, choice.settings),
-        wishes=[run.glossary, options.tone, options.context, options.dub],
-        look=[options.profile, run.rate, run.retimed, bool(options.bilingual)],
+        wishes=[context.glossary, options.tone, options.context, options.dub],
+        look=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
     )
     name = f"cues.{target}.json"
     path = edits.step(
@@ -70,31 +72,33 @@ def translate_to(run: Run, work: Workspace, text: SourceText, target: str) -> Tr
     )
     shown = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
-    found = check.check(shown, options.profile, run.rate)
-    if not run.retimed:  # times that are kept as somebody made them are not to be found fault with
+    found = check.check(shown, options.profile, context.rate)
+    if (
+        not context.retimed
+    ):  # times that are kept as somebody made them are not to be found fault with
         found = [violation for violation in found if violation.rule in check.RULES_OF_TEXT]
-    run.warnings += report.told(found, prefix)
+    context.warnings += report.told(found, prefix)
     if choice.note:
-        run.warnings.append(choice.note)
+        context.warnings.append(choice.note)
     made = done[0] if done else _as_made(path, choice)
     if made.failed:
         # Before all others: it is the one that matters most.
         names = languages.name(track.language), languages.name(target)
         told = report.untranslated(made.failed, made.lines, *names, mendable=mendable)
-        run.warnings.insert(0, told)
+        context.warnings.insert(0, told)
     return replace(made, track=shown)
 
 
-def job_of(run: Run, choice: choose.Choice, target: str) -> translation.Job:
+def job_of(context: Context, choice: choose.Choice, target: str) -> translation.TranslationJob:
     """The translation to ``target`` by the engine that was chosen."""
-    options = run.options
-    return translation.Job(
+    options = context.options
+    return translation.TranslationJob(
         target,
         engines.load("translators", choice.spec, choice.settings),
         engines.own_name(choice.spec),
         engines.identity("translators", choice.spec, choice.settings),
         limits(options.profile, target),
-        run.glossary,
+        context.glossary,
         options.tone,
         options.context,
         "dub" if options.dub else "subtitles",

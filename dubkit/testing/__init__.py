@@ -22,7 +22,7 @@ from .lipsyncers import check_lipsyncer
 from .sounds import check_diarizer, check_separator
 from .transcribers import check_transcriber
 from .translators import check_translator
-from .voices import check_converter, check_speaker
+from .voices import check_converter, check_synthesizer
 
 __all__ = [
     "CHECKS",
@@ -30,7 +30,7 @@ __all__ = [
     "check_diarizer",
     "check_lipsyncer",
     "check_separator",
-    "check_speaker",
+    "check_synthesizer",
     "check_transcriber",
     "check_translator",
     "conforms",
@@ -39,7 +39,7 @@ __all__ = [
 CHECKS: Mapping[str, Callable[..., None]] = {
     "transcribers": check_transcriber,
     "translators": check_translator,
-    "speakers": check_speaker,
+    "synthesizers": check_synthesizer,
     "converters": check_converter,
     "lipsyncers": check_lipsyncer,
     "separators": check_separator,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubkit.hooks import SpeaksMany, Utterance
+from dubkit.hooks import BatchSynthesizer, Utterance
 from dubkit.languages import primary
 from dubkit.types import Reference, Voice
 
@@ -23,7 +23,7 @@ UNKNOWN = "qaa"
 """A tag that ISO 639 gives to no language."""
 
 
-def check_speaker(
+def check_synthesizer(
     engine: Any,
     *,
     language: str = "en",
@@ -36,8 +36,8 @@ def check_speaker(
     text = text or " ".join(SENTENCES.get(primary(language), ())[:2])
     if not text:
         raise ValueError(f"there are no sentences in {language!r} here: give one, text=...")
-    with verdict("speakers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
-        if not is_ready("speakers", engine):
+    with verdict("synthesizers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+        if not is_ready("synthesizers", engine):
             return
         folder = Path(temporary)
         if not isinstance(engine.clones, bool):
@@ -70,7 +70,7 @@ def check_speaker(
             word, what = text.split()[0], f"speak() of a single word with {name}"
             _spoken(wrong, what, engine, word, folder, out / "4.wav",
                     language=language, voice=voice, seconds=None, seed=1)  # fmt: skip
-            if isinstance(engine, SpeaksMany) and lengths[0]:
+            if isinstance(engine, BatchSynthesizer) and lengths[0]:
                 texts = [
                     Utterance(said, out / f"many {file}.wav", language, voice, None, 1)
                     for file, said in enumerate((text, word, text))
@@ -128,7 +128,7 @@ def _spoken(
 def _spoken_at_once(
     wrong: Findings,
     what: str,
-    engine: SpeaksMany,
+    engine: BatchSynthesizer,
     texts: Sequence[Utterance],
     folder: Path,
     seconds: float,

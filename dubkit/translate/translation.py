@@ -60,7 +60,7 @@ SPOKEN_PACE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class TranslationJob:
     """A translation to be made: into what, by whom, and how."""
 
     target: str
@@ -100,7 +100,7 @@ class Plan:
         return [k for k in self.keys if k not in self.known]
 
 
-def plan(job: Job, track: Track, journal: Path) -> Plan:
+def plan(job: TranslationJob, track: Track, journal: Path) -> Plan:
     """Look up what of ``track`` has been translated, in the same way, before."""
     found = tuple(sentences(track))
     keys = {k: _key(job, track, found, k) for k, one in enumerate(found) if one.has_words}
@@ -108,7 +108,7 @@ def plan(job: Job, track: Track, journal: Path) -> Plan:
     return Plan(track, found, keys, {k: entries[key] for k, key in keys.items() if key in entries})
 
 
-def _key(job: Job, track: Track, found: Sequence[Sentence], k: int) -> str:
+def _key(job: TranslationJob, track: Track, found: Sequence[Sentence], k: int) -> str:
     near = range(max(0, k - NEAR), min(len(found), k + NEAR + 1))
     texts = [found[i].text for i in near] if job.asks("context") else [found[k].text]
     return key_of(
@@ -125,14 +125,14 @@ def _key(job: Job, track: Track, found: Sequence[Sentence], k: int) -> str:
     )
 
 
-def entries(job: Job, texts: Sequence[str]) -> glossaries.Glossary:
+def entries(job: TranslationJob, texts: Sequence[str]) -> glossaries.Glossary:
     return glossaries.entries_in("\n".join(texts), job.glossary) if job.asks("glossary") else ()
 
 
-def estimate(job: Job, track: Track, journal: Path) -> tuple[Plan, Usage]:
+def estimate(job: TranslationJob, track: Track, journal: Path) -> tuple[Plan, Usage]:
     """What translating ``track`` will take if all goes well. Asks nobody."""
     planned = plan(job, track, journal)
-    run = _Run(job, planned, journal, lambda *_: None)
+    run = _State(job, planned, journal, lambda *_: None)
     usage = Usage(cost=0.0)
     for lane in _lanes(planned.todo, job):
         for batch in _batches(run, lane):
@@ -144,7 +144,7 @@ def estimate(job: Job, track: Track, journal: Path) -> tuple[Plan, Usage]:
     return planned, usage
 
 
-def translate(job: Job, track: Track, journal: Path, progress: Progress) -> Translated:
+def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translated:
     """Translate ``track``, with what ``journal`` has of it, and write down there what is new.
 
     The result has the same cues with the same times. ``progress`` gets seconds of what is shown.
@@ -152,7 +152,7 @@ def translate(job: Job, track: Track, journal: Path, progress: Progress) -> Tran
     the journal), OutputError when the journal cannot be written; never for a line.
     """
     planned = plan(job, track, journal)
-    run = _Run(job, planned, journal, progress)
+    run = _State(job, planned, journal, progress)
     if planned.todo:
         _run_lanes(run, _lanes(planned.todo, job))
     return Translated(
@@ -174,7 +174,7 @@ def translate(job: Job, track: Track, journal: Path, progress: Progress) -> Tran
     )
 
 
-def _ignored(job: Job) -> Iterator[str]:
+def _ignored(job: TranslationJob) -> Iterator[str]:
     """Wishes that the engine does not honour."""
     given = {"glossary": job.glossary, "tone": job.tone, "context": job.context}
     for wish, value in given.items():
@@ -186,10 +186,10 @@ def _ignored(job: Job) -> Iterator[str]:
 
 
 @dataclass
-class _Run:
+class _State:
     """One translation at work, shared by its lanes."""
 
-    job: Job
+    job: TranslationJob
     plan: Plan
     journal: Path
     progress: Progress
@@ -291,7 +291,7 @@ class _Run:
         self.progress(f"translate {self.job.target}", settled, sum(spans.values()))
 
 
-def _lanes(todo: Sequence[int], job: Job) -> list[Sequence[int]]:
+def _lanes(todo: Sequence[int], job: TranslationJob) -> list[Sequence[int]]:
     """The lines to do in as many rows as are translated at once, each in order."""
     requests = -(-len(todo) // max(1, job.engine.batch))
     count = max(1, min(job.engine.parallel, requests // LANE))
@@ -299,7 +299,7 @@ def _lanes(todo: Sequence[int], job: Job) -> list[Sequence[int]]:
     return [todo[a:b] for a, b in itertools.pairwise(edges) if b > a]
 
 
-def _batches(run: _Run, lane: Sequence[int]) -> Iterator[list[int]]:
+def _batches(run: _State, lane: Sequence[int]) -> Iterator[list[int]]:
     """The lines of a lane by requests; what stands far apart in the text is not asked together."""
     batch: list[int] = []
     for k in lane:
@@ -311,7 +311,7 @@ def _batches(run: _Run, lane: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _run_lanes(run: _Run, lanes: Sequence[Sequence[int]]) -> None:
+def _run_lanes(run: _State, lanes: Sequence[Sequence[int]]) -> None:
     run.tell()
     pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="translate")
     try:
@@ -327,13 +327,13 @@ def _run_lanes(run: _Run, lanes: Sequence[Sequence[int]]) -> None:
     pool.shutdown()
 
 
-def _run_lane(run: _Run, lane: Sequence[int]) -> None:
+def _run_lane(run: _State, lane: Sequence[int]) -> None:
     summary = ""
     for batch in _batches(run, lane):
         summary = _solve(run, batch, summary)
 
 
-def _solve(run: _Run, batch: Sequence[int], summary: str) -> str:
+def _solve(run: _State, batch: Sequence[int], summary: str) -> str:
     """Translate some lines by all means that there are; returns the summary so far."""
     wrong, after = _ask(run, batch, {}, summary)
     # What got no answer at all is rather asked for in halves than once more.
@@ -352,7 +352,7 @@ def _solve(run: _Run, batch: Sequence[int], summary: str) -> str:
 
 
 def _ask(
-    run: _Run, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
+    run: _State, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
 ) -> tuple[dict[int, tuple[str, str]], str]:
     """Make one request; returns fault and text of each line that is not good, and the summary."""
     if run.hopeless:
@@ -387,7 +387,7 @@ def _ask(
     return left, reply.summary or summary
 
 
-def answered(job: Job, request: TranslationRequest) -> TranslationReply:
+def answered(job: TranslationJob, request: TranslationRequest) -> TranslationReply:
     """The engine's answer, of the right shape whatever the engine is."""
     with engines.guarded(f"translator {job.name} failed", "-v shows where"):
         reply = job.engine.translate(request)
@@ -413,7 +413,7 @@ def _printable(text: str) -> str:
 # ---------------------------------------------------------------- results
 
 
-def _assembled(run: _Run) -> Track:
+def _assembled(run: _State) -> Track:
     """The cues with their translations, on one line each; text without one stays as it is."""
     track, job = run.plan.track, run.job
     parts: dict[int, list[str]] = {}

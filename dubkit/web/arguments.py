@@ -25,7 +25,7 @@ from .store import Video
 FREE = frozenset(
     """
     subs to formats video burn crf style profile language transcriber model device prompt hotwords
-    audio_track dub speaker voice redo clone convert convert_to consent lipsync separate one_file
+    audio_track dub tts voice redo clone convert convert_to consent lipsync separate one_file
     speakers diarizer translator tone context bilingual retime dry_run force settings
     """.split()
 )

@@ -3,7 +3,7 @@
 A program of its own, because to tell an engine's settings it must be imported, and the server has
 better uses for its memory than torch.
 
-    {"speakers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
+    {"synthesizers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
         "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
         "voices": {"pt": ["pf_dora", "pm_alex"]}}}, ...}
 """
@@ -48,7 +48,7 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
         told["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
         told["settings"] = settings(type(engine))
         told["problem"] = "; ".join(engine.check())
-        if kind == "speakers":
+        if kind == "synthesizers":
             known = {tag: list(map(str, engine.voices(tag))) for tag in LANGUAGES}
             told["voices"] = {tag: names for tag, names in known.items() if names}
             told["clones"] = bool(engine.clones)

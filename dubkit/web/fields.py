@@ -14,7 +14,7 @@ from typing import Any
 
 from dubkit.cli.parser import build_parser
 from dubkit.cues import profiles
-from dubkit.engines.choose import SPEAKERS
+from dubkit.engines.choose import SYNTHESIZERS
 from dubkit.errors import ConsentNeeded, MissingDependency
 from dubkit.languages import primary
 from dubkit.options import BILINGUAL
@@ -26,7 +26,7 @@ from .store import Video
 ROLES = {
     "transcriber": "transcribers",
     "translator": "translators",
-    "speaker": "speakers",
+    "tts": "synthesizers",
     "convert": "converters",
     "lipsync": "lipsyncers",
     "separate": "separators",
@@ -40,7 +40,7 @@ DEFAULTS: Mapping[str, Any] = {
     "transcriber": "auto", "model": "", "device": "", "audio_track": "", "hotwords": "",
     "prompt": "",
     "translator": "auto", "tone": "", "context": "", "bilingual": "", "dry_run": False,
-    "speaker": "auto", "voice": [], "separate": "", "one_file": False, "redo": "",
+    "tts": "auto", "voice": [], "separate": "", "one_file": False, "redo": "",
     "clone": False, "convert": "", "convert_to": "", "consent": False, "lipsync": "",
     "speakers": "", "diarizer": "auto",
     "style": "", "crf": None,
@@ -53,7 +53,7 @@ GROUPS: Mapping[str, str] = {
     "files": "subs_from retime glossary speakers_from",
     "speech": "transcriber model device audio_track hotwords prompt",
     "translation": "translator tone context bilingual dry_run",
-    "dubbing": "speaker voice separate one_file redo clone convert convert_to consent lipsync",
+    "dubbing": "tts voice separate one_file redo clone convert convert_to consent lipsync",
     "who": "speakers diarizer",
     "look": "style crf",
 }
@@ -195,17 +195,17 @@ def _groups_with(name: str) -> Iterator[str]:
 
 
 def voices(
-    engines: Mapping[str, Mapping[str, Any]], speaker: str, languages: Sequence[str]
+    engines: Mapping[str, Mapping[str, Any]], tts: str, languages: Sequence[str]
 ) -> list[str]:
-    """The voices that a speaker engine has for all of the languages; ``auto`` is the first that is
+    """The voices that a synthesizer has for all of the languages; ``auto`` is the first that is
     ready and has any, as the command chooses."""
-    there = engines.get("speakers", {})
-    order = [*SPEAKERS, *there] if speaker == "auto" else [speaker]
+    there = engines.get("synthesizers", {})
+    order = [*SYNTHESIZERS, *there] if tts == "auto" else [tts]
     for name in order:
         engine = there.get(name, {})
         own = [engine.get("voices", {}).get(primary(tag), []) for tag in languages]
         shared = [voice for voice in own[0] if all(voice in one for one in own)] if own else []
-        if shared and not (speaker == "auto" and engine.get("problem")):
+        if shared and not (tts == "auto" and engine.get("problem")):
             return shared
     return []
 

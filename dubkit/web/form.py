@@ -139,7 +139,7 @@ def form(server: Server, i18n: gr.I18n) -> Form:
             tick("dry_run")
         with group("dubbing"):
             _place("wrong-dubbing")
-            engine("speaker")
+            engine("tts")
             pick("voice", [], "voice_hint", multiselect=True, allow_custom_value=True)
             engine("separate")
             tick("one_file")
@@ -260,10 +260,10 @@ def updates(
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
         notes.append(_note(role, lacking, values[role], say, role in left))
-    voices = form_fields.voices(told, values["speaker"], values["to"])
+    voices = form_fields.voices(told, values["tts"], values["to"])
     changes["voice"] = {"choices": voices}
-    clones = [n for n, one in told.get("speakers", {}).items() if one.get("clones")]
-    able = values["speaker"] in clones or (values["speaker"] == "auto" and clones)
+    clones = [n for n, one in told.get("synthesizers", {}).items() if one.get("clones")]
+    able = values["tts"] in clones or (values["tts"] == "auto" and clones)
     changes["clone"] = {"interactive": bool(able or values["clone"] or server.local_plugins)}
     drawable = True if medium == "video" else "hidden"
     changes["burn"] = {"interactive": "burn" not in left, "visible": drawable}

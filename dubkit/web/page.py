@@ -52,7 +52,7 @@ FILL = """(video, remembered, ...values) => window.dubkit
 NAMES = json.dumps(list(DEFAULTS))
 FILLED = f"(...values) => {{ window.dubkit?.filled({NAMES}, values); }}"
 REMEMBER = f"(...values) => {{ window.dubkit?.remember({NAMES}, values); }}"
-RULING = """to dub burn formats subs_from clone convert lipsync speaker speakers_from transcriber
+RULING = """to dub burn formats subs_from clone convert lipsync tts speakers_from transcriber
     translator separate diarizer""".split()
 """Fields on which others depend."""
 

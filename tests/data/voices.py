@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.speakers import RATE, hummed, write
-from dubkit import Converter, Separator, Speaker
+from data.synthesizers import RATE, hummed, write
+from dubkit import Converter, Separator, Synthesizer
 
 
 def note(*values) -> None:
@@ -37,7 +37,7 @@ def pitch(path) -> float:
 
 
 @dataclass(frozen=True)
-class Mimic(Speaker):
+class Mimic(Synthesizer):
     """Hums at the pitch of the reference clip, and has no voice of its own."""
 
     clones = True

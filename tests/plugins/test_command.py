@@ -16,18 +16,18 @@ from media_samples import ffmpeg, frames
 from test_presets import TOOLS, read
 
 from dubkit import (
+    BatchSynthesizer,
     DubkitError,
     MissingDependency,
     PluginError,
     Reference,
-    SpeaksMany,
     UsageError,
     Utterance,
     Voice,
 )
-from dubkit.testing import check_converter, check_speaker
+from dubkit.testing import check_converter, check_synthesizer
 from dubkit.testing.samples import write_babble
-from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSpeaker
+from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSynthesizer
 
 SPEECH = '[speech]\nvoices = ["Ana"]\nlanguages = {en = "en"}\n'
 
@@ -39,12 +39,12 @@ def program(folder: Path, code: str) -> Path:
     return path
 
 
-def preset(folder: Path, run: str, rest: str = "", kind: str = "speaker") -> Path:
+def preset(folder: Path, run: str, rest: str = "", kind: str = "synthesizer") -> Path:
     """A preset with these lines in its [run]."""
     path = folder / "any.toml"
     head = f'kind = "{kind}"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
     output = "" if "[output]" in rest else '[output]\npath = "{out}"\n'
-    speech = SPEECH if kind == "speaker" else ""
+    speech = SPEECH if kind == "synthesizer" else ""
     path.write_text(f"{head}{speech}[run]\n{run}\n{output}{rest}")
     return path
 
@@ -53,10 +53,10 @@ def speaker(folder: Path, code: str, run: str = "", rest: str = "", **settings: 
     """One that runs these lines; their arguments are the text and the file to write."""
     argv = [sys.executable, str(program(folder, code)), "{text}", "{out}", "{work}"]
     lines = f"argv = {json.dumps(argv)}\n{run}"
-    return CommandSpeaker(preset=preset(folder, lines, rest), **settings)
+    return CommandSynthesizer(preset=preset(folder, lines, rest), **settings)
 
 
-def speak(engine: CommandSpeaker, out: Path, text: str = "Hello.") -> None:
+def speak(engine: CommandSynthesizer, out: Path, text: str = "Hello.") -> None:
     engine.speak(text, out, language="en", voice=Voice("Ana"), seconds=None, seed=1)
 
 
@@ -160,7 +160,7 @@ def test_it_is_tried_again_as_often_as_is_said(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     lines = 'argv = ["no-such-program", "{text}", "{out}"]'
-    engine = CommandSpeaker(preset=preset(tmp_path, lines))
+    engine = CommandSynthesizer(preset=preset(tmp_path, lines))
     assert "the program no-such-program" in engine.check()[0]
     with pytest.raises(MissingDependency, match="no-such-program"):
         speak(engine, tmp_path / "out.wav")
@@ -229,7 +229,7 @@ def test_environment_and_request_are_handed_on(tmp_path: Path) -> None:
         f'argv = {json.dumps(argv)}\nenv = {{LEVEL = "7 {{language}}"}}\n'
         'request = {items = [{t = "{text}", n = "{seed}", s = "{seconds}"}]}'
     )
-    engine = CommandSpeaker(preset=preset(tmp_path, lines))
+    engine = CommandSynthesizer(preset=preset(tmp_path, lines))
     speak(engine, tmp_path / "out.wav", 'a "b" é')
 
 
@@ -327,7 +327,7 @@ def test_all_that_a_clip_tells_reaches_the_program(tmp_path: Path) -> None:
     file = preset(tmp_path, f'argv = {json.dumps(argv)}\ncwd = "{home}"', stages)
     cloning = 'clones = true\nlanguages = {en = "en", pt = "Portuguese"}\n'
     file.write_text(file.read_text().replace(SPEECH, f"[speech]\n{cloning}"))
-    engine = CommandSpeaker(preset=file)
+    engine = CommandSynthesizer(preset=file)
     assert engine.clones and engine.voices("en") == ()
     voice = clips(tmp_path, 300, 400, 500)
     before = {one.path: one.path.read_bytes() for one in voice.references}
@@ -382,22 +382,22 @@ BATCH = (
 )
 
 
-def batch(folder: Path, code: str = BATCH, run: str = "", **settings: object) -> CommandSpeaker:
+def batch(folder: Path, code: str = BATCH, run: str = "", **settings: object) -> CommandSynthesizer:
     argv = [sys.executable, str(program(folder, code)), "{request}"]
     lines = (
         f'how = "batch"\nbatch = 20\nargv = {json.dumps(argv)}\ncwd = "{folder}"\n{run}\n'
         'item = {text = "{text}", out = "{out}", seed = "{seed}"}\nrequest = {rate = 16000}'
     )
-    return CommandSpeaker(preset=preset(folder, lines), **settings)
+    return CommandSynthesizer(preset=preset(folder, lines), **settings)
 
 
 def test_a_batch_keeps_the_contract(tmp_path: Path) -> None:
-    check_speaker(batch(tmp_path), language="en")
+    check_synthesizer(batch(tmp_path), language="en")
 
 
 def test_a_batch_is_one_run_and_each_text_has_its_own_fate(tmp_path: Path) -> None:
     engine = batch(tmp_path)
-    assert isinstance(engine, SpeaksMany) and engine.at_once == 20
+    assert isinstance(engine, BatchSynthesizer) and engine.at_once == 20
     texts = utterances(tmp_path, 5)
     faults = engine.speak_all(texts)
     assert (tmp_path / "runs").read_text() == "x"
@@ -451,8 +451,8 @@ def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
     file = speaker(tmp_path, code, "parallel = 3\nretries = 5").preset
     script = (
         "import os, time\nfrom pathlib import Path\nfrom dubkit import Utterance, Voice\n"
-        "from dubkit_plugins.tools.command import CommandSpeaker\n"
-        f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
+        "from dubkit_plugins.tools.command import CommandSynthesizer\n"
+        f"engine = CommandSynthesizer(preset=Path({str(file)!r}))\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "texts = [Utterance('x', folder / f'{n}.wav', 'en', Voice('Ana')) for n in range(9)]\n"
         "try:\n    engine.speak_all(texts)\nexcept KeyboardInterrupt:\n"
@@ -476,23 +476,23 @@ def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- a worker
 
 
-def worker(folder: Path, run: str = "", **settings: object) -> CommandSpeaker:
+def worker(folder: Path, run: str = "", **settings: object) -> CommandSynthesizer:
     argv = [sys.executable, str(TOOLS / "worker.py")]
     lines = (
         f'how = "worker"\nargv = {json.dumps(argv)}\nstart_timeout = 5\n{run}\n'
         'request = {text = "{text}", out = "{out}"}'
     )
-    return CommandSpeaker(preset=preset(folder, lines), **settings)
+    return CommandSynthesizer(preset=preset(folder, lines), **settings)
 
 
-def pid_of(engine: CommandSpeaker, folder: Path) -> int:
+def pid_of(engine: CommandSynthesizer, folder: Path) -> int:
     note = folder / "pid.txt"
     speak(engine, folder / "out.wav", f"!pid {note}")
     return int(note.read_text())
 
 
 def test_a_worker_keeps_the_contract(tmp_path: Path) -> None:
-    check_speaker(worker(tmp_path), language="en")
+    check_synthesizer(worker(tmp_path), language="en")
 
 
 def test_a_worker_is_started_once(tmp_path: Path) -> None:
@@ -549,8 +549,8 @@ def test_a_worker_ends_with_us(end: str, tmp_path: Path) -> None:
     note = tmp_path / "pid.txt"
     script = (
         "import sys\nfrom pathlib import Path\nfrom dubkit import Voice\n"
-        "from dubkit_plugins.tools.command import CommandSpeaker\n"
-        f"engine = CommandSpeaker(preset=Path({str(file)!r}))\n"
+        "from dubkit_plugins.tools.command import CommandSynthesizer\n"
+        f"engine = CommandSynthesizer(preset=Path({str(file)!r}))\n"
         "say = lambda text: engine.speak(text, Path(sys.argv[1]), language='en',\n"
         "    voice=Voice(), seconds=None, seed=1)\n"
         f"say('!pid {note}')\n" + ("say('!hang')\n" if end == "interrupt" else "")

@@ -44,7 +44,7 @@ def test_what_each_tool_lacks_is_told(tmp_path):
         "xtts_worker": f"its Python, {python}", "f5_tts_worker": f"its Python, {python}"
     }.items():  # fmt: skip
         ran = doctor(f"command.preset={stem}", f"command.set=python={python}")
-        assert ran.status == 1 and lacking in ran.out and "(speaker)" in ran.out
+        assert ran.status == 1 and lacking in ran.out and "(synthesizer)" in ran.out
         assert ran.out.count("FAIL") == 1
     ran = doctor("command.preset=xtts", "command.set=tts=no-such-program")
     assert "lacks the program no-such-program" in ran.out
@@ -54,14 +54,14 @@ def test_each_of_two_presets_has_its_own_finding():
     ran = doctor("command.converter=rvc", "command.lipsyncer=wav2lip")
     assert ran.status == 1
     assert "command (converter) not ready" in ran.out and "command (lipsyncer)" in ran.out
-    assert "(speaker)" not in ran.out
+    assert "(synthesizer)" not in ran.out
 
 
 def test_a_server_is_asked():
     with serving("gpt_sovits") as address:
         chosen = ("http.preset=gpt-sovits", f"http.set=server={address}")
         ran = doctor(*chosen)
-        assert ran.status == 0 and ran.out.split() == ["ok", "http", "(speaker)", "ready"]
+        assert ran.status == 0 and ran.out.split() == ["ok", "http", "(synthesizer)", "ready"]
     ran = doctor(*chosen)
     assert ran.status == 1
     assert "is not ready" in ran.out and "start it; to install it: git clone" in ran.out
@@ -102,7 +102,7 @@ def test_presets_are_listed_and_each_is_looked_at():
     assert "AGPL-3.0" in ran.out
     rows = called("plugins", "--json").json["plugins"]
     by_name = {(row["kind"], row["name"]): row.get("presets", {}) for row in rows}
-    assert "wav2lip" in by_name["lipsyncers", "command"] and not by_name["speakers", "kokoro"]
+    assert "wav2lip" in by_name["lipsyncers", "command"] and not by_name["synthesizers", "kokoro"]
     ran = called("doctor", "--presets")
     assert ran.status == 0
     assert ran.out.count("note  ") + ran.out.count("ok    ") == sum(map(len, by_name.values()))

@@ -20,18 +20,18 @@ import pytest
 from test_presets import PRESETS, TOOLS, clip, read
 
 from dubkit import (
+    BatchSynthesizer,
     DubkitError,
     Outside,
     PluginError,
-    SpeaksMany,
     UsageError,
     Utterance,
     Voice,
 )
-from dubkit.testing import check_speaker
+from dubkit.testing import check_synthesizer
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools import http_client
-from dubkit_plugins.tools.http import HttpConverter, HttpSpeaker
+from dubkit_plugins.tools.http import HttpConverter, HttpSynthesizer
 
 # ---------------------------------------------------------------- the presets
 
@@ -54,15 +54,15 @@ def serving(stem: str) -> Iterator[str]:
 @pytest.mark.parametrize("stem", ["gpt_sovits", "cosyvoice"])
 def test_a_preset_keeps_the_contract(stem: str) -> None:
     with serving(stem) as address:
-        engine = HttpSpeaker(preset=PRESETS / f"{stem}.toml", set=f"server={address}")
-        check_speaker(engine, language="en")
+        engine = HttpSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"server={address}")
+        check_synthesizer(engine, language="en")
 
 
 @pytest.mark.parametrize(("stem", "rate"), [("gpt_sovits", 32000), ("cosyvoice", 24000)])
 def test_any_text_is_spoken_in_the_clip_s_voice(stem: str, rate: int, tmp_path: Path) -> None:
     text = 'Wait -- "what" & why? {text} \\ $HOME % é 你好'
     with serving(stem) as address:
-        engine = HttpSpeaker(preset=PRESETS / f"{stem}.toml", set=f"server={address}")
+        engine = HttpSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"server={address}")
         out = tmp_path / "out.wav"
         engine.speak(text, out, language="zh", voice=clip(tmp_path), seconds=None, seed=3)
         samples, made_rate = read(out)
@@ -74,7 +74,7 @@ def test_any_text_is_spoken_in_the_clip_s_voice(stem: str, rate: int, tmp_path: 
 
 def test_what_the_server_says_is_told(tmp_path: Path) -> None:
     with serving("gpt_sovits") as address:
-        engine = HttpSpeaker(preset=PRESETS / "gpt_sovits.toml", set=f"server={address}")
+        engine = HttpSynthesizer(preset=PRESETS / "gpt_sovits.toml", set=f"server={address}")
         with pytest.raises(PluginError, match=r"GPT-SoVITS: .*not within 3 to 10 s"):
             engine.speak(
                 "x", tmp_path / "x", language="en", voice=clip(tmp_path, 2), seconds=None, seed=1
@@ -101,7 +101,7 @@ def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_p
     broken = tmp_path / "broken.toml"
     broken.write_text(text.replace(right, wrong))
     with serving(stem) as address:
-        engine = HttpSpeaker(preset=broken, set=f"server={address}", retries=0)
+        engine = HttpSynthesizer(preset=broken, set=f"server={address}", retries=0)
         with pytest.raises(PluginError):
             voice = clip(tmp_path)
             engine.speak("A.", tmp_path / "x", language="en", voice=voice, seconds=None, seed=1)
@@ -198,14 +198,14 @@ def engine_at(folder: Path, url: str, http: str = "", rest: str = "", **settings
     """A speaker by a preset with these lines in its [http]."""
     preset = folder / "any.toml"
     preset.write_text(
-        'kind = "speaker"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
+        'kind = "synthesizer"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
         f'[speech]\nvoices = ["Ana"]\nlanguages = {{en = "en"}}\n[http]\nurl = "{url}"\n'
         f"{http}\n{rest}"
     )
-    return HttpSpeaker(preset=preset, **settings)
+    return HttpSynthesizer(preset=preset, **settings)
 
 
-def speak(engine: HttpSpeaker, out: Path, text: str = "Hello.") -> tuple[np.ndarray, int]:
+def speak(engine: HttpSynthesizer, out: Path, text: str = "Hello.") -> tuple[np.ndarray, int]:
     engine.speak(text, out, language="en", voice=Voice("Ana"), seconds=None, seed=1)
     return read(out)
 
@@ -469,7 +469,7 @@ def test_a_doctor_asks_whether_the_server_is_there(health: str, tmp_path: Path) 
     assert re.search(
         r"Any: the server at 127.* is not ready .*to install it: see https://x", problem
     )
-    assert HttpSpeaker().reach() == HttpSpeaker().check() != []
+    assert HttpSynthesizer().reach() == HttpSynthesizer().check() != []
 
 
 def test_all_clips_of_a_voice_go_by_their_places_or_as_they_are(tmp_path: Path) -> None:
@@ -484,13 +484,13 @@ def test_all_clips_of_a_voice_go_by_their_places_or_as_they_are(tmp_path: Path) 
     with Server(hear) as server:
         preset = tmp_path / "clones.toml"
         preset.write_text(
-            'kind = "speaker"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
+            'kind = "synthesizer"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
             '[speech]\nclones = true\nlanguages = {en = "en"}\n'
             '[[stage]]\ninput = "references"\nto = "{work}/all.wav"\nrate = 8000\n'
             f'[http]\nurl = "{server.url}"\n'
             'json = {first = "{reference}", staged = "{references}", said = "{reference_text}"}\n'
         )
-        engine = HttpSpeaker(preset=preset)
+        engine = HttpSynthesizer(preset=preset)
         first = clip(tmp_path).references[0]
         voice = Voice(references=(first, first))
         engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
@@ -510,7 +510,7 @@ def test_as_many_are_asked_for_at_once_as_is_said(tmp_path: Path) -> None:
 
     with Server(slow) as server:
         engine = engine_at(tmp_path, server.url, "parallel = 3")
-        assert isinstance(engine, SpeaksMany) and engine.at_once == 3
+        assert isinstance(engine, BatchSynthesizer) and engine.at_once == 3
         texts = [Utterance("Hello.", tmp_path / f"{n}.wav", "en", Voice("Ana")) for n in range(6)]
         assert engine.speak_all(texts) == [""] * 6
         assert most[0] == 3 and all(text.out.exists() for text in texts)

@@ -247,7 +247,7 @@ def test_it_keeps_the_contract(tmp_path):
     # By its name once pyproject.toml has the entry point.
     plugin = tmp_path / "speaker.py"
     plugin.write_text("from dubkit_plugins.kokoro.engine import Kokoro\n")
-    conforms("speakers", f"{plugin}:Kokoro", language="pt-BR")
+    conforms("synthesizers", f"{plugin}:Kokoro", language="pt-BR")
 
 
 SENTENCES = {

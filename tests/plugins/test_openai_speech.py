@@ -14,11 +14,11 @@ from speech_server import RATE, SpeechServer, buzz
 from test_presets import read
 
 from dubkit import (
+    BatchSynthesizer,
     Cue,
     MissingDependency,
     Outside,
     PluginError,
-    SpeaksMany,
     Track,
     UsageError,
     Utterance,
@@ -26,7 +26,7 @@ from dubkit import (
     engines,
     subtitles,
 )
-from dubkit.testing import check_speaker
+from dubkit.testing import check_synthesizer
 from dubkit_plugins.kokoro.engine import Kokoro
 from dubkit_plugins.openai_api.speech import OpenAISpeech, is_text, sound
 
@@ -64,9 +64,9 @@ def assert_spoken(made, text: str = TEXT, voice: str = "alloy", slack: float = 0
 
 def test_it_keeps_the_contract():
     with SpeechServer() as server:
-        check_speaker(speaker(server), language="pt-BR")
+        check_synthesizer(speaker(server), language="pt-BR")
     with SpeechServer(voices=KOKORO, objects=True) as server:
-        check_speaker(speaker(server, parallel=1, format="pcm"), language="en")
+        check_synthesizer(speaker(server, parallel=1, format="pcm"), language="en")
 
 
 @pytest.mark.parametrize("claims", ["", "application/json", "audio/mpeg"])
@@ -306,7 +306,7 @@ def test_many_are_asked_for_at_once_and_each_has_its_own_fate(tmp_path):
         delay=0.2, script=lambda number, body: "filter" if "number 4" in body["input"] else ""
     ) as server:
         engine = speaker(server, parallel=3)
-        assert isinstance(engine, SpeaksMany) and engine.at_once == 12
+        assert isinstance(engine, BatchSynthesizer) and engine.at_once == 12
         began = time.monotonic()
         faults = engine.speak_all(texts)
         assert time.monotonic() - began < 9 * 0.2
@@ -337,7 +337,7 @@ def script_pt(tmp_path):
 def dubbed(script_pt, tmp_path, monkeypatch, server, *options):
     for name, value in server.env.items():
         monkeypatch.setenv(name, value)
-    command = (AUSTEN, "--subs-from", script_pt, "--dub", "--speaker", "openai-speech")
+    command = (AUSTEN, "--subs-from", script_pt, "--dub", "--tts", "openai-speech")
     ran = called(*command, "-o", tmp_path / "out", *options)
     report = tmp_path / "out/austen.pt.dub.json"
     return ran, json.loads(report.read_text()) if report.exists() else {}
@@ -348,7 +348,7 @@ def test_a_dub_by_a_server_that_has_its_bad_moments(script_pt, tmp_path, monkeyp
         ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
         assert ran.status == 0, ran.err
         assert (tmp_path / "out/austen.pt.dubbed.mp4").stat().st_size > 100_000
-        assert report["speaker"] == "openai-speech"
+        assert report["synthesizer"] == "openai-speech"
         assert [line["text"] for line in report["lines"]] == list(SPOKEN)
         assert [line["voice"] for line in report["lines"]] == ["nova"] * 3
         for line in report["lines"]:
@@ -408,5 +408,5 @@ def test_another_server_is_another_voice(monkeypatch):
     keys = []
     for url in ("http://one/v1", "http://two/v1"):
         monkeypatch.setenv("OPENAI_SPEECH_BASE_URL", url)
-        keys.append(json.dumps(engines.identity("speakers", "openai-speech", {})))
+        keys.append(json.dumps(engines.identity("synthesizers", "openai-speech", {})))
     assert keys[0] != keys[1] and KEY not in keys[0]

@@ -14,11 +14,11 @@ from media_samples import ffmpeg, frames
 
 from dubkit import PluginError, Reference, UsageError, Voice
 from dubkit.media.ffmpeg import ffmpeg_path
-from dubkit.testing import check_converter, check_lipsyncer, check_speaker
+from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools import presets
-from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSpeaker
-from dubkit_plugins.tools.http import HttpSpeaker
+from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSynthesizer
+from dubkit_plugins.tools.http import HttpSynthesizer
 
 PRESETS = Path(__file__).parents[2] / "examples/presets"
 TOOLS = Path(__file__).parents[1] / "data/tools"
@@ -86,7 +86,11 @@ REPOSITORIES = (
     ),
 )  # fmt: skip
 BY_STEM = {tool.stem: tool for tool in REPOSITORIES}
-KINDS = {"speaker": CommandSpeaker, "converter": CommandConverter, "lipsyncer": CommandLipSyncer}
+KINDS = {
+    "synthesizer": CommandSynthesizer,
+    "converter": CommandConverter,
+    "lipsyncer": CommandLipSyncer,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -257,7 +261,7 @@ def clip(folder: Path, seconds: float = 4.0) -> Voice:
 
 @pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
 def test_a_speaker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
-    check_speaker(engine_of(stem, tmp_path)[0], language="en")
+    check_synthesizer(engine_of(stem, tmp_path)[0], language="en")
 
 
 @pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
@@ -304,7 +308,7 @@ def test_xtts_listens_to_every_clip_of_a_voice(stem: str, tmp_path: Path) -> Non
     if stem == "xtts":
         engine, _ = engine_of(stem, tmp_path)
     else:
-        engine = CommandSpeaker(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
+        engine = CommandSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
     loud, quiet = write_babble(tmp_path / "1.wav", 4, 24000), tmp_path / "a clip, 2.wav"
     ffmpeg("-i", loud, "-af", "volume=0.1", quiet)
     clips = [Reference(path, "Good morning.", "en") for path in (loud, quiet)]
@@ -322,12 +326,12 @@ def test_xtts_listens_to_every_clip_of_a_voice(stem: str, tmp_path: Path) -> Non
 def test_what_each_speaker_says_of_cloning_and_voices() -> None:
     own = {"xtts": 2, "xtts_worker": 2, "f5_tts": 0, "f5_tts_worker": 0}
     for stem, count in own.items():
-        engine = CommandSpeaker(preset=Path(stem))
+        engine = CommandSynthesizer(preset=Path(stem))
         assert engine.clones and len(engine.voices("en")) == count and not engine.voices("qaa")
     for stem in ("gpt-sovits", "cosyvoice"):
-        server = HttpSpeaker(preset=Path(stem))
+        server = HttpSynthesizer(preset=Path(stem))
         assert server.clones and server.voices("en") == ()
-    assert not CommandSpeaker().clones and CommandSpeaker().voices("en") == ()
+    assert not CommandSynthesizer().clones and CommandSynthesizer().voices("en") == ()
 
 
 def test_f5_needs_a_clip(tmp_path: Path) -> None:
@@ -345,9 +349,9 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("packages")
 @pytest.mark.parametrize("stem", ["xtts_worker", "f5_tts_worker"])
 def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
-    engine = CommandSpeaker(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
+    engine = CommandSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
     assert engine.check() == []
-    check_speaker(engine, language="en")
+    check_synthesizer(engine, language="en")
     out = tmp_path / "out.wav"
     text = 'Any "text"\u2028 {is} \\ text, \U0001f600'
     engine.speak(text, out, language="en", voice=clip(tmp_path), seconds=None, seed=1)
@@ -359,13 +363,13 @@ def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
 def test_a_worker_tells_what_its_library_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = CommandSpeaker(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
+    engine = CommandSynthesizer(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
     wishes = {"language": "en", "seconds": None, "seed": 1}
     with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
         engine.speak("x", tmp_path / "x.wav", voice=Voice("Nobody"), **wishes)
     engine.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
     monkeypatch.delenv("COQUI_TOS_AGREED")
-    other = CommandSpeaker(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
+    other = CommandSynthesizer(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
     with pytest.raises(PluginError, match=r"the worker ended .*EOF"):
         other.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
 
@@ -463,7 +467,7 @@ def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_p
     engine, _ = engine_of(stem, tmp_path, preset=broken)
     out = tmp_path / "out"
     with pytest.raises(PluginError):
-        if isinstance(engine, CommandSpeaker):
+        if isinstance(engine, CommandSynthesizer):
             voice = clip(tmp_path)
             engine.speak("A text.", out, language="en", voice=voice, seconds=None, seed=1)
         elif isinstance(engine, CommandConverter):
@@ -494,7 +498,7 @@ def written(folder: Path, **changes: str) -> Path:
         ('licence = "', 'license = "', "has no key 'license'.*licence"),
         ("{settings.repo}", "{settings.rebo}", "no placeholder {settings.rebo}.*settings.repo"),
         ('"{audio}"', '"{text}"', "no placeholder {text}.*audio"),
-        ('kind = "converter"', 'kind = "speaker"', "for a speaker, not for a converter"),
+        ('kind = "converter"', 'kind = "synthesizer"', "for a synthesizer, not for a converter"),
         ('kind = "converter"', 'kind = "converters"', "'converters'.*one of"),
         ("timeout = 900", 'timeout = "long"', "timeout is a number, not 'long'"),
         ('path = "{out}"', 'path = "{out}"\nglob = "*"', "one of path and glob"),
@@ -525,7 +529,7 @@ def test_what_is_wrong_with_a_preset_is_said(old: str, new: str, told: str, tmp_
 
 def test_a_preset_for_the_other_adapter_is_refused() -> None:
     with pytest.raises(UsageError, match="no \\[run\\]"):
-        CommandSpeaker(preset=PRESETS / "gpt_sovits.toml")
+        CommandSynthesizer(preset=PRESETS / "gpt_sovits.toml")
 
 
 @pytest.mark.parametrize(
@@ -553,7 +557,7 @@ def test_settings_may_hold_commas_and_be_for_one_kind() -> None:
 def test_without_a_preset_it_says_where_presets_are() -> None:
     for kind, engine in KINDS.items():
         problem = engine().check()[0]
-        known = {"speaker": "xtts", "converter": "rvc", "lipsyncer": "wav2lip"}[kind]
+        known = {"synthesizer": "xtts", "converter": "rvc", "lipsyncer": "wav2lip"}[kind]
         assert "no preset is set" in problem and known in problem and "cosyvoice" not in problem
 
 

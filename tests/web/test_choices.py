@@ -14,7 +14,7 @@ from dubkit.web.fields import DEFAULTS, GROUPS, ROLES, senseless, values_of, voi
 from dubkit.web.store import Store, new_token
 
 ENGINES = {
-    "speakers": {
+    "synthesizers": {
         "poor": {"problem": "there is no key", "voices": {"pt": ["nobody"]}},
         "kokoro": {"problem": "", "voices": {"pt": ["pf_dora"], "es": ["ef_dora"]}},
         "many": {"problem": "", "voices": {"pt": ["ana", "rui"], "es": ["ana"]}},
@@ -84,7 +84,7 @@ def test_what_a_file_is_decides_too(kind, dubbed, drawn):
 def test_wishes_become_the_form_that_made_them():
     given = values(
         to=["pt", "es"], dub=True, voice=["ana"], one_file=True, tone="formal", speakers="2",
-        formats=["srt", "vtt"], hotwords="Ann, Bob", glossary="terms.csv", speaker="many",
+        formats=["srt", "vtt"], hotwords="Ann, Bob", glossary="terms.csv", tts="many",
         settings=json.dumps({"many": {"speed": 1.5}}),
     )  # fmt: skip
     assert values_of(wishes_of(given)) == given
@@ -113,7 +113,7 @@ def test_what_a_browser_remembers_is_not_trusted(wrong):
 
 def test_settings_of_an_engine_that_is_not_chosen_are_left_behind():
     both = json.dumps({"kokoro": {"speed": 2}, "many": {"speed": 3}})
-    made = wishes_of(values(to=["pt"], dub=True, speaker="kokoro", settings=both))
+    made = wishes_of(values(to=["pt"], dub=True, tts="kokoro", settings=both))
     assert made["settings"] == {"kokoro": {"speed": 2}}
 
 
@@ -127,14 +127,14 @@ def test_voices_are_those_that_speak_all_the_languages():
 def test_what_would_fail_late_is_refused_early():
     dub = {"to": ["pt"], "dub": True}
     with pytest.raises(MissingDependency) as refused:
-        fields.refuse_early({**dub, "speaker": "poor"}, ENGINES)
+        fields.refuse_early({**dub, "tts": "poor"}, ENGINES)
     assert "poor is not ready" in refused.value.message and "key" in refused.value.hint
-    assert fields.group_of_engine("poor", {**dub, "speaker": "poor"}) == "dubbing"
+    assert fields.group_of_engine("poor", {**dub, "tts": "poor"}) == "dubbing"
     with pytest.raises(ConsentNeeded) as needed:
         fields.refuse_early({**dub, "clone": True}, ENGINES)
     assert fields.group_of(needed.value.message, needed.value.hint) == "dubbing"
-    fields.refuse_early({**dub, "clone": True, "consent": True, "speaker": "many"}, ENGINES)
-    fields.refuse_early({**dub, "speaker": "poor", "settings": {"poor": {"key": 1}}}, ENGINES)
+    fields.refuse_early({**dub, "clone": True, "consent": True, "tts": "many"}, ENGINES)
+    fields.refuse_early({**dub, "tts": "poor", "settings": {"poor": {"key": 1}}}, ENGINES)
 
 
 @pytest.mark.parametrize(

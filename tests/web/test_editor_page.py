@@ -276,7 +276,7 @@ def dubbed(person, log):
     log.unlink(missing_ok=True)
     return begun(
         person, AUSTEN, subs=True, dub=True, to="pt", transcriber=f"{ENGINES}:Fast",
-        translator=TRANSLATOR, speaker=f"{DATA / 'speakers.py'}:Hum",
+        translator=TRANSLATOR, tts=f"{DATA / 'synthesizers.py'}:Hum",
     )  # fmt: skip
 
 
@@ -412,7 +412,7 @@ def test_the_editor_fits_a_phone(chromium, server, scheme, log):  # noqa: F811
     person.page.set_viewport_size({"width": 360, "height": 740})
     begun(
         person, AUSTEN, subs=True, dub=True, to="pt", transcriber=f"{ENGINES}:Fast",
-        translator=TRANSLATOR, speaker=f"{DATA / 'speakers.py'}:Hum",
+        translator=TRANSLATOR, tts=f"{DATA / 'synthesizers.py'}:Hum",
     )  # fmt: skip
     assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert person.page.evaluate("document.querySelector('#dk-cues').scrollWidth") <= 360

@@ -15,7 +15,7 @@ from dubkit.web.store import Store, Video, new_token
 
 SETTINGS = {"faster-whisper": ["beam_size", "model"], "kokoro": ["speed"], "command": ["set"]}
 ENGINES = {
-    "speakers": {
+    "synthesizers": {
         engine: {"settings": [{"name": name} for name in names]}
         for engine, names in SETTINGS.items()
     }
@@ -45,7 +45,7 @@ WISHES = [
     {"subs": True},
     {"subs": True, "video": False, "formats": ["srt", "vtt"], "language": "en", "force": True},
     {"to": ["pt-BR", "es"], "tone": "--formal", "context": "a, b=c 'x'", "bilingual": True},
-    {"to": "pt", "dub": True, "speaker": "kokoro", "voice": ["pf_dora", "A=pm_alex"]},
+    {"to": "pt", "dub": True, "tts": "kokoro", "voice": ["pf_dora", "A=pm_alex"]},
     {"to": "pt", "dub": True, "settings": {"kokoro": {"speed": 1.1}}, "redo": "1,3-4"},
     {"subs": True, "burn": True, "crf": 19, "style": "size=56,position=top"},
     {"subs": True, "hotwords": ["Ann", "Bob"], "prompt": "-x\ny", "audio_track": 2},
@@ -76,8 +76,8 @@ REFUSED = [
     {"transcriber": "/tmp/file.py:Class"},
     {"transcriber": "file:Class"},
     {"translator": "evil.py:X", "to": "pt"},
-    {"to": "pt", "dub": True, "speaker": "command"},
-    {"to": "pt", "dub": True, "speaker": "http"},
+    {"to": "pt", "dub": True, "tts": "command"},
+    {"to": "pt", "dub": True, "tts": "http"},
     {"to": "pt", "dub": True, "convert": "command"},
     {"to": "pt", "dub": True, "lipsync": "command"},
     {"to": "pt", "dub": True, "separate": "./x.py:X"},
@@ -135,7 +135,7 @@ def test_every_option_is_either_the_pages_or_the_servers():
 @pytest.mark.slow
 def test_engines_are_described_without_what_names_files_or_addresses():
     told = json.loads(json.dumps(catalog.describe()))
-    kokoro = told["speakers"]["kokoro"]
+    kokoro = told["synthesizers"]["kokoro"]
     speed = next(one for one in kokoro["settings"] if one["name"] == "speed")
     assert speed["type"] == "float" and speed["default"] == "1.0" and "1.2" in speed["help"]
     assert "pf_dora" in kokoro["voices"]["pt"]

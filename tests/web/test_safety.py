@@ -353,8 +353,8 @@ def test_lengths_that_are_none(page, browser, length):
     [
         {"transcriber": "./x.py:C"},
         {"transcriber": f"{ENGINES}:Fast"},
-        {"to": "pt", "dub": True, "speaker": "command"},
-        {"to": "pt", "dub": True, "speaker": "http"},
+        {"to": "pt", "dub": True, "tts": "command"},
+        {"to": "pt", "dub": True, "tts": "http"},
         {"to": "pt", "translator": "openai", "settings": {"openai": {"base_url": "http://x/"}}},
         {"to": "pt", "translator": "openai", "settings": {"openai": {"prompt": "/etc/passwd"}}},
         {"to": "pt", "translator": "openai", "settings": {"openai": {"model": "../x"}}},

@@ -21,7 +21,7 @@ from dubkit import (
     InputError,
     MissingDependency,
     PluginError,
-    Speaker,
+    Synthesizer,
     UsageError,
     Voice,
     language_name,
@@ -95,7 +95,7 @@ QUIET = 0.01
 
 
 @dataclass(frozen=True)
-class Kokoro(Speaker):
+class Kokoro(Synthesizer):
     """English, Spanish, French, Italian and Portuguese; Japanese, Mandarin and Hindi with extras.
 
     The same voice reads a text in another manner for another ``seed``, and always the same for one.
@@ -140,7 +140,7 @@ class Kokoro(Speaker):
         seconds: float | None,
         seed: int,
     ) -> None:
-        """See :class:`dubkit.hooks.Speaker`."""
+        """See :class:`dubkit.hooks.Synthesizer`."""
         if self.phonemizer not in ("auto", "espeak"):
             raise UsageError(
                 f"kokoro has no phonemizer {self.phonemizer!r}", "it is 'auto' or 'espeak'"

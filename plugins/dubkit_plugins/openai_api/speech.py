@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from dubkit import DubkitError, PluginError, Speaker, UsageError, Utterance, Voice
+from dubkit import DubkitError, PluginError, Synthesizer, UsageError, Utterance, Voice
 from dubkit_plugins.tools.media import Samples, read_sound, write_wav
 from dubkit_plugins.tools.speaking import speak_each
 
@@ -69,7 +69,7 @@ class _Found:
 
 
 @dataclass(frozen=True)
-class OpenAISpeech(Speaker):
+class OpenAISpeech(Synthesizer):
     """Speech by OpenAI, another provider, or a server of one's own (Kokoro-FastAPI, LocalAI, ...).
 
     ``seed`` changes nothing: the protocol has none, and what these models say differs each time.

@@ -25,7 +25,7 @@ from filelock import FileLock
 from dubkit import LipSyncer, PluginError, Progress, UsageError, Utterance
 
 from . import presets
-from .engines import State, Tool, ToolConverter, ToolSpeaker, needed, numbered, speech_inputs
+from .engines import State, Tool, ToolConverter, ToolSynthesizer, needed, numbered, speech_inputs
 from .media import stage_sound, take_shot, take_sound
 from .presets import Preset, Run, Stage
 from .process import Worker, run, said, stop_running
@@ -42,7 +42,7 @@ class _Command(Tool):
     WAY = "run"
 
     lipsyncer: Path | None = None
-    """As ``speaker`` and ``converter``."""
+    """As ``synthesizer`` and ``converter``."""
 
     def _missing(self, tool: Preset) -> list[str]:
         return missing(tool)
@@ -75,7 +75,7 @@ class _Command(Tool):
 
 
 @dataclass(frozen=True)
-class CommandSpeaker(_Command, ToolSpeaker):
+class CommandSynthesizer(_Command, ToolSynthesizer):
     """A program that speaks (XTTS, F5-TTS, ...), by a preset."""
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dubkit import Converter, Speaker, UsageError, Utterance, Voice
+from dubkit import Converter, Synthesizer, UsageError, Utterance, Voice
 
 from . import presets
 from .presets import Preset
@@ -42,7 +42,7 @@ class Tool(ABC):
 
     preset: Path | None = None
     """The tool's TOML file, or the name of one that comes with dubkit."""
-    speaker: Path | None = None
+    synthesizer: Path | None = None
     """The same where several kinds of tool are in use at once, for each kind its own."""
     converter: Path | None = None
     set: str = ""
@@ -95,13 +95,13 @@ class Tool(ABC):
 
 
 @dataclass(frozen=True)
-class ToolSpeaker(Tool, Speaker):
+class ToolSynthesizer(Tool, Synthesizer):
     """A tool that speaks."""
 
     clones: bool = field(default=False, init=False, compare=False)
 
     def __post_init__(self) -> None:
-        if tool := self._load("speaker"):
+        if tool := self._load("synthesizer"):
             object.__setattr__(self, "clones", tool.speech.clones)
 
     @property

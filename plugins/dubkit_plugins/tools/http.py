@@ -20,7 +20,7 @@ import numpy as np
 from dubkit import DubkitError, PluginError, UsageError
 
 from . import presets
-from .engines import State, Tool, ToolConverter, ToolSpeaker, needed, numbered
+from .engines import State, Tool, ToolConverter, ToolSynthesizer, needed, numbered
 from .http_client import Answer, Question, ask, ask_once, multipart, origin, where
 from .media import stage_sound, take_sound, write_wav
 from .presets import Http, Preset
@@ -72,7 +72,7 @@ class _Http(Tool):
 
 
 @dataclass(frozen=True)
-class HttpSpeaker(_Http, ToolSpeaker):
+class HttpSynthesizer(_Http, ToolSynthesizer):
     """A server that speaks (GPT-SoVITS, CosyVoice, ...), by a preset."""
 
 

@@ -22,7 +22,7 @@ from dubkit import UsageError
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.\w+)?)\}")
 INPUTS: Mapping[str, tuple[str, ...]] = {
-    "speaker": (
+    "synthesizer": (
         "text", "text_file", "language", "speaker", "reference", "references", "reference_text",
         "reference_language", "seed", "seconds",
     ),
@@ -162,7 +162,7 @@ class Preset:
     """One tool."""
 
     kind: str
-    """``speaker``, ``converter`` or ``lipsyncer``."""
+    """``synthesizer``, ``converter`` or ``lipsyncer``."""
     name: str
     licence: str
     homepage: str

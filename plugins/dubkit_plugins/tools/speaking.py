@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from dubkit import DubkitError, Speaker, UsageError, Utterance
+from dubkit import DubkitError, Synthesizer, UsageError, Utterance
 
 
-def speak_each(speaker: Speaker, texts: Sequence[Utterance], at_once: int) -> list[str]:
+def speak_each(speaker: Synthesizer, texts: Sequence[Utterance], at_once: int) -> list[str]:
     """Have each text spoken, so many at once; for each what went wrong, "" where nothing did.
 
     Raises UsageError, and what is no error of dubkit's, without waiting for the others.

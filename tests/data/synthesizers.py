@@ -1,4 +1,4 @@
-"""Speakers of a few lines, passed through ``--speaker tests/data/speakers.py:Name``.
+"""Speakers of a few lines, passed through ``--tts tests/data/synthesizers.py:Name``.
 
 Where ``SPEAKER_LOG`` is set, that file gets a line for each text that is spoken.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dubkit import Speaker
+from dubkit import Synthesizer
 
 RATE = 24_000
 
@@ -38,7 +38,7 @@ def hummed(text: str, pitch: float, pace: float = 15.0) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Hum(Speaker):
+class Hum(Synthesizer):
     """Hums in one of two voices."""
 
     pace: float = 15.0
