@@ -71,10 +71,34 @@ def listening(progress: Progress) -> TranscribeProgress:
 class Engine(Protocol):
     """What every kind has."""
 
+    contract: int
+    """The version of this contract that the engine was written for: ``contract = 2``. Every engine
+    states it itself, so it is never inherited; another version than :data:`VERSION` is refused."""
+    priority: int = 0
+    """Where ``auto`` tries it: the highest first, engines of equal priority by name."""
+    caveat: str = ""
+    """What the user should know when ``auto`` chose it, in a sentence."""
+
+    @classmethod
+    def suits(cls, device: str) -> bool:
+        """Whether ``auto`` should consider it on this machine. ``device`` is the user's
+        ``--device``, or "". Asked before it is built, so it must be quick and load no library."""
+        return True
+
     def check(self) -> Sequence[str]:
         """What is missing for this engine to work here, a sentence each with what to type; empty
-        when it is ready. Must not download anything, nor ask a server."""
+        when it is ready. Must not download anything, nor query a server."""
         return ()
+
+    def configured(self) -> bool:
+        """Whether the user has set it up here, through the environment for example. ``auto`` then
+        reports what is wrong with it instead of silently taking another."""
+        return False
+
+    def close(self) -> None:
+        """Release memory, processes and connections. Called when its stage is done; the engine may
+        be used again afterwards and then loads again what it needs."""
+        return None
 
 
 # ---------------------------------------------------------------- speech to words
@@ -196,6 +220,11 @@ class Translator(Engine, Protocol):
     """Requests that it takes at once."""
     needs_audio: bool = False
 
+    def offer(self, source: str | None, target: str) -> str:
+        """What to type so that it translates between two languages that nothing here does, where
+        it might; else "". Called also when :meth:`check` finds problems."""
+        return ""
+
     @abstractmethod
     def supports(self, source: str | None, target: str) -> bool:
         """Whether it can translate from ``source`` (None: not known yet, so from any language that
@@ -238,6 +267,11 @@ class Synthesizer(Engine, Protocol):
 
     clones: bool = False
     """Whether it speaks in the voice of reference clips."""
+
+    def offer(self, language: str, *, clone: bool) -> str:
+        """What to type so that it speaks a language, or clones voices, where it might; else "".
+        Called also when :meth:`check` finds problems."""
+        return ""
 
     @abstractmethod
     def voices(self, language: str) -> Sequence[str]:
@@ -342,7 +376,16 @@ class Diarizer(Engine, Protocol):
         ...
 
 
-# ---------------------------------------------------------------- what is outside
+@runtime_checkable
+class HasModels(Protocol):
+    """An engine that knows which models it can use without the internet; for ``dubkit doctor``."""
+
+    def models(self) -> Sequence[str]:
+        """The models found on this machine, as people name them. Must not download anything."""
+        ...
+
+
+# ---------------------------------------------------------------- external tools
 
 
 @runtime_checkable
@@ -359,7 +402,7 @@ class Outside(Protocol):
         ...
 
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type[Engine]] = {
     "transcribers": Transcriber,
     "translators": Translator,
     "synthesizers": Synthesizer,

@@ -111,13 +111,13 @@ class Workspace:
         name: str,
         key: str,
         make: Make,
-        partial: Callable[[], bool] = lambda: False,
+        partial: bool = False,
         keep: Keep = lambda edited, part: (False, ()),
     ) -> Path:
         """The artefact ``name``, made by ``make(path)`` unless it is there for the same key.
 
-        ``partial`` says, after ``make``, whether something is missing in it: then the next run
-        makes it again, unless somebody has put a hand to it. ``keep`` takes over what somebody has
+        ``partial`` says that something is missing in what ``make`` writes: then the next run makes
+        it again, unless somebody has edited it. ``keep`` takes over what somebody has
         edited from the old artefact; the new one counts as edited then, too.
         """
         path = self.folder / name
@@ -125,11 +125,10 @@ class Workspace:
         part = path.with_name(path.name + PART)
         try:
             edited = path.exists() and record.get("sha256") != content_of(path)
-            again = record.get("partial") and not edited
-            if record.get("key") != key or again or not path.exists():
+            if self.outdated(name, key):
                 warnings = list(make(part))
                 record = {"key": key, "sha256": content_of(part), "warnings": warnings}
-                if partial():
+                if partial:
                     record["partial"] = True
                 kept, whole = _free_name(path.with_name(path.name + ".edited")), True
                 if edited:
@@ -156,6 +155,13 @@ class Workspace:
                 part.unlink(missing_ok=True)
         self.warnings += record.get("warnings", ())
         return path
+
+    def outdated(self, name: str, key: str) -> bool:
+        """Whether :meth:`step` would make the artefact ``name``."""
+        path, record = self.folder / name, self._state["steps"].get(name, {})
+        if record.get("key") != key or not path.exists():
+            return True
+        return bool(record.get("partial")) and record.get("sha256") == content_of(path)
 
     def key_for(self, name: str) -> str | None:
         """The key that the artefact ``name`` was made for last."""

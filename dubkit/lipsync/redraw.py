@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dubkit import workspace
+from dubkit.engines import guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
 from dubkit.files import cannot_write, content_of
-from dubkit.hooks import Progress
+from dubkit.hooks import LipSyncer, Progress
 from dubkit.media.probe import opened
 from dubkit.types import Media
 
@@ -65,7 +66,7 @@ def redraw(
     sound: Path,
     out: Path,
     *,
-    engine: Any,
+    engine: LipSyncer,
     name: str,
     identity: Mapping[str, object],
     speech: Sequence[tuple[float, float]],
@@ -214,7 +215,7 @@ class _Task:
     film: Media
     look: Look
     sound: Path
-    engine: Any
+    engine: LipSyncer
     name: str
     rate: Fraction
     folder: Path
@@ -294,14 +295,13 @@ def _draw(
         heard = face_clips.samples(job.sound, times[0], times[0] + float(length))
         face_clips.write_speech(heard, length, voice)
         try:
-            job.engine.lipsync(clip, voice, made, progress=tell)
-            colour = face_clips.compared(clip, made, span, times)
+            with guarded(""):
+                job.engine.lipsync(clip, voice, made, progress=tell)
+                colour = face_clips.compared(clip, made, span, times)
         except (UsageError, MissingDependency) as failure:
             raise _Failed(failure.message, hopeless=True) from failure
         except DubkitError as failure:
             raise _Failed(failure.message) from failure
-        except (Exception, SystemExit) as failure:  # anybody's code
-            raise _Failed(f"{type(failure).__name__}: {failure}") from failure
         part = Path(temporary, "kept.json")
         part.write_text(json.dumps({"times": times, "colour": colour}), "utf-8")
         # The picture last: what has none was not finished.

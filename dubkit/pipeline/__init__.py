@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import workspace
-from dubkit.hooks import Progress
+from dubkit.engines import EngineRoom
+from dubkit.hooks import Diarizer, Progress, Transcriber, Translator
 from dubkit.options import Options, from_keywords
 from dubkit.subtitles.source import read_edited
 from dubkit.types import Dub, Result, Track
@@ -47,16 +48,28 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     each with its words. Raises :class:`dubkit.DubkitError` kinds.
     """
     chosen = from_keywords({**options, "subs": True})
-    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
-        context = Context(Path(source), chosen, progress or _silent)
-        with workspace.opened(Path(folder)) as work:
-            return read_edited(transcript_file(context, work))
+    with (
+        EngineRoom() as room,
+        tempfile.TemporaryDirectory(prefix="dubkit-") as folder,
+        workspace.opened(Path(folder)) as work,
+    ):
+        context = Context(Path(source), chosen, progress or _silent, room)
+        return read_edited(transcript_file(context, work))
 
 
-def process(source: Path, options: Options, progress: Progress) -> Result:
-    """Make everything that ``options`` ask for of one input."""
+def process(
+    source: Path, options: Options, progress: Progress, room: EngineRoom | None = None
+) -> Result:
+    """Make everything that ``options`` ask for of one input.
+
+    ``room`` holds engines over several inputs; without one they are closed at the end.
+    """
+    if room is None:
+        with EngineRoom() as own:
+            return process(source, options, progress, own)
     started = time.perf_counter()
-    context = Context(source, options, progress)
+    room.begin()
+    context = Context(source, options, progress, room)
     video = outputs.video_name(context)
     with workspace.opened(context.workspace) as work:
         outputs.refuse_clash(context, work)
@@ -65,10 +78,13 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
         if options.dub:
             dub.claim(context, work)
         text = read_source(context, work)
+        room.done(Transcriber, Diarizer)
         context.warnings += text.warnings
         translations = [
             one for tag in options.to if (one := translate_to(context, work, text, tag))
         ]
+        if not options.dub:  # which may have lines reworded
+            room.done(Translator)
         shown = outputs.shown(context, text, translations)
         paths = outputs.sidecars(context, work, text, shown)
         if video:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubkit import engines, workspace
+from dubkit import workspace
 from dubkit.dub import clip as clips
 from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
-from dubkit.engines import choose
+from dubkit.engines import Choice, guarded
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import write_json
+from dubkit.hooks import Synthesizer
 from dubkit.media.audio import SPEECH, Form, extract_audio, samples
 from dubkit.media.probe import probe
 from dubkit.speech import passages as passages_module
@@ -50,8 +51,8 @@ def cast(
     work: Workspace,
     text: SourceText,
     track: Track,
-    choice: choose.Choice,
-    engine: Any,
+    choice: Choice[Synthesizer],
+    engine: Synthesizer,
 ) -> Casting:
     """The voices that ``track`` is spoken in by a speaker engine.
 
@@ -92,8 +93,8 @@ def _matched(
     work: Workspace,
     text: SourceText,
     track: Track,
-    choice: choose.Choice,
-    engine: Any,
+    choice: Choice[Synthesizer],
+    engine: Synthesizer,
 ) -> dict[str, str]:
     """The engine's voices most like those of the speakers, by way of ``voices.<language>.json``.
 
@@ -128,11 +129,12 @@ def _matched(
     def speak(name: str) -> Sound:
         part = work.folder / f"voice{workspace.PART}.wav"
         try:
-            engine.speak(
-                sample, part, language=track.language, voice=Voice(name), seconds=None, seed=0
-            )
-            return clips.load(part, voiceprint.RATE)
-        except (Exception, SystemExit):  # anybody's code; a voice that fails is not chosen
+            with guarded(f"voice {name} cannot be compared"):
+                engine.speak(
+                    sample, part, language=track.language, voice=Voice(name), seconds=None, seed=0
+                )
+                return clips.load(part, voiceprint.RATE)
+        except DubkitError:  # a voice that fails is not chosen
             return _samples(None)
         finally:
             clips.remove(part)
@@ -140,7 +142,7 @@ def _matched(
     key = key_of(
         sound=sound_key(context, work),
         speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
-        engine=engines.identity("synthesizers", choice.spec, choice.settings),
+        engine=choice.identity,
         voices=names,
         **({"given": sorted(map(str, given))} if given else {}),
     )
@@ -330,7 +332,7 @@ def _said(context: Context, work: Workspace, clip: Path, number: int) -> tuple[s
     try:
         found = probe(clip)
         extract_audio(found, found.audio[0], part)
-        engine = engines.load("transcribers", chosen.spec, chosen.settings)
+        engine = context.engines.engine(chosen)
         folder = work.folder_for("reference", str(number))
         heard = recognition.transcribe(
             engine, chosen.spec, part, context.options, folder, context.progress

@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from dubkit import workspace
-from dubkit.engines import choose
+from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import UsageError
-from dubkit.hooks import Progress
+from dubkit.hooks import Progress, Translator
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import Options
@@ -29,10 +28,13 @@ class Context:
     Whatever can be known to be wrong is raised here, before anything is written.
     """
 
-    def __init__(self, source: Path, options: Options, progress: Progress) -> None:
+    def __init__(
+        self, source: Path, options: Options, progress: Progress, room: EngineRoom | None = None
+    ) -> None:
         self.source = source
         self.options = options
         self.progress = progress
+        self.engines = room or EngineRoom()
         self.transcriber = choose.transcriber(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
         self.media: Media | None = None
@@ -42,7 +44,7 @@ class Context:
         self.folder = options.output_dir or source.parent
         self.stem = source.stem
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
-        self.translators: dict[str, choose.Choice] = {}
+        self.translators: dict[str, Choice[Translator]] = {}
         """By target, those that were asked whether they will work."""
         if source_text.format_of(source):
             self._take_text()
@@ -115,17 +117,21 @@ def audio(context: Context, work: Workspace) -> Path:
 
 def translator_for(
     context: Context, source: str | None, target: str, *, now: bool = False
-) -> choose.Choice:
-    """The translator for a target; with ``now`` one that was asked, once, whether it will work."""
+) -> Choice[Translator]:
+    """The translator for a target; with ``now`` one that has been asked, once, whether it works."""
     if choice := context.translators.get(target):
         return choice
 
-    def prepare(engine: Any) -> None:
+    def prepare(engine: Translator) -> None:
         engine.prepare(source, target, context.progress)
 
-    has_sound = context.stream is not None
     choice = choose.translator(
-        context.options, source, target, has_sound=has_sound, prepare=prepare if now else None
+        context.engines,
+        context.options,
+        source,
+        target,
+        has_sound=context.stream is not None,
+        prepare=prepare if now else None,
     )
     if now and source:
         context.translators[target] = choice

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 from dubkit import engines
 from dubkit.engines import choose
 from dubkit.errors import DubkitError
+from dubkit.hooks import Diarizer
 from dubkit.files import write_json
 from dubkit.speech.diarization import read
 from dubkit.types import Track, Turn
@@ -40,16 +40,16 @@ def turns(context: Context, work: Workspace) -> list[Turn]:
         return read(options.speakers_from)
     asked = bool(options.speakers) or options.diarizer != "auto"
     try:
-        choice = choose.diarizer(options)
+        choice = choose.diarizer(context.engines, options)
         people = int(options.speakers) if options.speakers.isdigit() else None
         key = key_of(
             sound=sound_key(context, work),
-            engine=engines.identity("diarizers", choice.spec, choice.settings),
+            engine=choice.identity,
             speakers=people,
         )
 
         def make(path: Path) -> tuple[()]:
-            engine = engines.load("diarizers", choice.spec, choice.settings)
+            engine = context.engines.engine(choice)
             wav = audio(context, work)
             with context.timed("tell speakers apart"):
                 found = _diarized(engine, choice.spec, wav, people, context)
@@ -68,7 +68,7 @@ def turns(context: Context, work: Workspace) -> list[Turn]:
 
 
 def _diarized(
-    engine: Any, name: str, wav: Path, people: int | None, context: Context
+    engine: Diarizer, name: str, wav: Path, people: int | None, context: Context
 ) -> list[Turn]:
     hint = "--speakers-from FILE takes another tool's turns"
     with engines.guarded(f"diarizer {name} failed", hint):

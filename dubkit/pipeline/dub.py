@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dubkit import engines
 from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
 from dubkit.dub.schedule import Spoken
@@ -16,6 +15,7 @@ from dubkit.dub.shorten import Shortener
 from dubkit.engines import choose
 from dubkit.errors import ConsentNeeded, UsageError
 from dubkit.files import cannot_write, write_json
+from dubkit.hooks import Converter, LipSyncer, Synthesizer, Transcriber, Translator
 from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
@@ -41,16 +41,16 @@ def claim(context: Context, work: Workspace) -> None:
             f"dubkit FILM --subs-from {context.source.name} --dub",
         )
     for tag in options.to:
-        choose.synthesizer(options, tag)
+        choose.synthesizer(context.engines, options, tag)
         work.claim(render.name(context, (tag,)), force=options.force)
     if options.convert:
-        choose.named(options, "converters", options.convert)
+        choose.named(context.engines, options, Converter, options.convert)
     if options.separate:
-        choose.separator(options)
+        choose.separator(context.engines, options)
     if options.lipsync:
         if not (context.media and context.media.video):
             raise UsageError(f"{context.source.name} has no picture", "leave --lipsync out")
-        choose.named(options, "lipsyncers", options.lipsync)
+        choose.named(context.engines, options, LipSyncer, options.lipsync)
         redraw.check()
     if options.imitates:
         _consent(context, work)
@@ -86,6 +86,7 @@ def dubbed(
     dollars; both by language.
     """
     spoken = [_spoken(context, work, text, one, shorteners.get(one.language)) for one in tracks]
+    context.engines.done(Transcriber, Translator, Synthesizer, Converter)
     groups = [spoken] if context.options.one_file else [[one] for one in spoken]
     outputs: list[Path] = []
     dubs: list[Dub] = []
@@ -112,15 +113,15 @@ def _spoken(
     shorten: Shortener | None,
 ) -> Spoken:
     options, language = context.options, track.language
-    choice = choose.synthesizer(options, language)
-    engine = engines.load("synthesizers", choice.spec, choice.settings)
+    choice = choose.synthesizer(context.engines, options, language)
+    engine = context.engines.engine(choice)
     voices = cast.cast(context, work, text, track, choice, engine)
     script = lines.lines(track, text.track, voices.__getitem__)
     end = context.media.duration if context.media and context.media.duration else _end(track)
     job = speak.SpeechJob(
         engine,
-        engines.own_name(choice.spec),
-        engines.identity("synthesizers", choice.spec, choice.settings),
+        choice.name,
+        choice.identity,
         language,
         work.folder / f"dub.{language}",
         end,
@@ -152,13 +153,13 @@ def _conversion(
     options = context.options
     if not options.convert:
         return None
-    choice = choose.named(options, "converters", options.convert)
+    choice = choose.named(context.engines, options, Converter, options.convert)
     speakers = [cue.speaker for cue in track.cues] or [None]
     voices = cast.targets(context, work, text, speakers)
     return speak.Conversion(
-        engines.load("converters", choice.spec, choice.settings),
-        engines.own_name(choice.spec),
-        engines.identity("converters", choice.spec, choice.settings),
+        context.engines.engine(choice),
+        choice.name,
+        choice.identity,
         voices,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import difflib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,18 +60,15 @@ def step(
     make: Make,
     *,
     source: Track | None = None,
-    partial: Callable[[], bool] = lambda: False,
+    partial: bool = False,
 ) -> Path:
     """The cue file ``name`` by :meth:`Workspace.step`, with what people wrote in it carried over
     when it is made anew. ``source`` are the cues that it is made of."""
     beside = work.folder / f".{name}.made"
-    old_key = work.key_for(name)
-    before: Made | None = None
+    before = _remembered(beside, work.key_for(name)) if work.outdated(name, key) else None
 
     def make_and_remember(part: Path) -> Sequence[str]:
-        nonlocal before
         warnings = make(part)
-        before = _remembered(beside, old_key)
         about = {"key": key, "track": _plain(read_edited(part))}
         write_json(beside, {**about, "source": _plain(source)} if source else about)
         return warnings

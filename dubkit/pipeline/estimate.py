@@ -6,7 +6,6 @@ import math
 import tempfile
 from pathlib import Path
 
-from dubkit import engines
 from dubkit.engines import choose
 from dubkit.languages import primary
 from dubkit.media import subtitle_streams
@@ -33,14 +32,15 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
         if target in (text.language, primary(text.language)) and not guessed:
             continue
         known = None if guessed and not options.language else text.language
-        choice = choose.translator(options, known, target, has_sound=context.stream is not None)
+        choice = choose.translator(
+            context.engines, options, known, target, has_sound=context.stream is not None
+        )
         journal = context.workspace / f"translations.{target}.jsonl"
         planned, usage = translation.estimate(
             translate.job_of(context, choice, target), text, journal
         )
         lines, cached = len(planned.keys), len(planned.known)
-        name = engines.own_name(choice.spec)
-        found.append(Estimate(target, name, lines, cached, usage, guessed))
+        found.append(Estimate(target, choice.name, lines, cached, usage, guessed))
     return found
 
 

@@ -6,11 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dubkit import engines, workspace
+from dubkit import workspace
 from dubkit.dub import mix
 from dubkit.dub.schedule import Spoken
-from dubkit.engines import choose
+from dubkit.engines import Choice, choose
 from dubkit.files import write_json
+from dubkit.hooks import LipSyncer
 from dubkit.lipsync import redraw as lipsync
 from dubkit.lipsync.redraw import Redrawn
 from dubkit.workspace import Workspace
@@ -22,7 +23,7 @@ from .context import Context
 class Mouths:
     """A lip-syncer for one dub; what became of its spans stands in ``lipsync.<language>.json``."""
 
-    choice: choose.Choice
+    choice: Choice[LipSyncer]
     folder: Path
     record: Path
     picture: Path
@@ -31,7 +32,7 @@ class Mouths:
     def of(cls, context: Context, work: Workspace, one: Spoken) -> Mouths:
         language = one.track.language
         return cls(
-            choose.named(context.options, "lipsyncers", context.options.lipsync),
+            choose.named(context.engines, context.options, LipSyncer, context.options.lipsync),
             work.folder / f"lipsync.{language}",
             work.folder / f"lipsync.{language}.json",
             work.folder / f"picture{workspace.PART}.mp4",
@@ -39,7 +40,7 @@ class Mouths:
 
     @property
     def identity(self) -> dict[str, object]:
-        return engines.identity("lipsyncers", self.choice.spec, self.choice.settings)
+        return self.choice.identity
 
     @property
     def key(self) -> list[object]:
@@ -66,8 +67,8 @@ class Mouths:
                     context.media,
                     alone,
                     self.picture,
-                    engine=engines.load("lipsyncers", self.choice.spec, self.choice.settings),
-                    name=engines.own_name(self.choice.spec),
+                    engine=context.engines.engine(self.choice),
+                    name=self.choice.name,
                     identity=self.identity,
                     speech=[(t.fit.start, t.fit.end) for t in one.takes if t.fit],
                     folder=self.folder,
@@ -75,10 +76,11 @@ class Mouths:
                 )
         finally:
             alone.unlink(missing_ok=True)
+            context.engines.done(LipSyncer)
         write_json(self.record, [asdict(span) for span in told])
         return self.picture if self.picture.exists() else None
 
     def warnings(self, context: Context) -> list[str]:
         """What a user must know of it."""
         assert context.media
-        return lipsync.warnings(context.media, self.told(), engines.own_name(self.choice.spec))
+        return lipsync.warnings(context.media, self.told(), self.choice.name)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubkit import engines
-from dubkit.engines import choose
-from dubkit.errors import DubkitError, PluginError
+from dubkit.engines import Choice, choose, guarded
+from dubkit.errors import MediaError, PluginError
+from dubkit.hooks import Separator
 from dubkit.media import audio, process
 from dubkit.media.ffmpeg import ffmpeg_path, file_url
 from dubkit.media.probe import probe
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context, sound_key
-
-log = logging.getLogger("dubkit")
 
 BACKGROUND, SPEECH = "background.flac", "speech.flac"
 SLACK = 0.1
@@ -37,10 +35,10 @@ def speech(context: Context, work: Workspace) -> Path | None:
 def _part(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
-    choice = choose.separator(context.options)
+    choice = choose.separator(context.engines, context.options)
     key = key_of(
         sound=sound_key(context, work),
-        engine=engines.identity("separators", choice.spec, choice.settings),
+        engine=choice.identity,
     )
 
     def make(out: Path) -> tuple[()]:
@@ -53,14 +51,16 @@ def _part(context: Context, work: Workspace, name: str) -> Path | None:
 
     try:
         return work.step(name, key, make)
-    except PluginError as failure:
+    except (PluginError, MediaError) as failure:
         told = f"the speech is not taken out of the sound, which is lowered: {failure.message}"
         if told not in context.warnings:
             context.warnings.append(told)
         return None
+    finally:
+        context.engines.done(Separator)
 
 
-def _separate(context: Context, choice: choose.Choice, folder: Path) -> None:
+def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None:
     assert context.media and context.stream
     whole = folder / "whole.wav"
     with context.timed("separate"):
@@ -68,28 +68,24 @@ def _separate(context: Context, choice: choose.Choice, folder: Path) -> None:
             context.media, context.stream, whole, context.report("separate"), form=audio.FULL
         )
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
-        try:
-            engine = engines.load("separators", choice.spec, choice.settings)
+        engine = context.engines.engine(choice)
+        with guarded(
+            f"separator {choice.spec} failed",
+            "dubkit doctor checks it; another --separate may do",
+        ):
             engine.separate(whole, *drafts, progress=context.progress)
-            length = probe(whole).duration
-            for draft in drafts:
-                found = probe(draft)
-                if not found.audio or abs(found.duration - length) > SLACK:
-                    raise ValueError(
-                        f"a part of {found.duration:.1f} s came of a sound of {length:.1f} s"
-                    )
-        except PluginError:
-            raise
-        except (Exception, SystemExit) as failure:  # anybody's code
-            log.debug("separator %s failed", choice.spec, exc_info=True)
-            what = failure.message if isinstance(failure, DubkitError) else str(failure)
-            raise PluginError(
-                f"separator {choice.spec} failed: {what or type(failure).__name__}",
-                "dubkit doctor checks it; another --separate may do",
-            ) from failure
+            _check_lengths(whole, drafts)
         for draft in drafts:
             draft.replace(draft.with_name(draft.name.replace(".draft", "")))
         whole.unlink()
+
+
+def _check_lengths(whole: Path, drafts: Sequence[Path]) -> None:
+    length = probe(whole).duration
+    for draft in drafts:
+        found = probe(draft)
+        if not found.audio or abs(found.duration - length) > SLACK:
+            raise ValueError(f"a part of {found.duration:.1f} s came of a sound of {length:.1f} s")
 
 
 def _pack(wav: Path, out: Path) -> None:

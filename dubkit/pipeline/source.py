@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from dubkit import engines, subtitles
+from dubkit import subtitles
 from dubkit.cues import check, segment
 from dubkit.cues.segment import clip_to_media
 from dubkit.files import content_of, write_json
@@ -77,7 +77,7 @@ def transcript_file(context: Context, work: Workspace) -> Path:
     sound = sound_key(context, work)
     key = key_of(
         sound=sound,
-        engine=engines.identity("transcribers", chosen.spec, chosen.settings),
+        engine=chosen.identity,
         language=options.language,
         prompt=options.prompt,
         hotwords=options.hotwords,
@@ -89,7 +89,7 @@ def transcript_file(context: Context, work: Workspace) -> Path:
             if target != options.language:
                 translator_for(context, options.language, target, now=True)
         with context.timed("load"):
-            transcriber = engines.load("transcribers", chosen.spec, chosen.settings)
+            transcriber = context.engines.engine(chosen)
         wav = audio(context, work)
         with context.timed("transcribe"):
             folder = work.folder_for("transcribe", key)

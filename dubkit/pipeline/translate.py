@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dubkit import engines, languages, subtitles
+from dubkit import languages, subtitles
 from dubkit.cues import check, segment
 from dubkit.cues.lines import with_lines
 from dubkit.cues.profiles import limits
 from dubkit.cues.segment import clip_to_media
-from dubkit.engines import choose
+from dubkit.engines import Choice
 from dubkit.files import write_json
+from dubkit.hooks import Translator
 from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import SourceText
@@ -35,68 +37,86 @@ def translate_to(
         return None
     if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
         return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
-    choice = translator_for(context, track.language, target)
-    done: list[Translated] = []
-    mendable = False
-
-    def make(path: Path) -> list[str]:
-        nonlocal choice, mendable
-        choice = translator_for(context, track.language, target, now=True)
-        with context.timed(f"translate {target}"):
-            job = job_of(context, choice, target)
-            mendable = job.asks("fault")
-            if job.engine.needs_audio:
-                job = replace(job, audio=audio(context, work))
-            journal = work.folder / f"translations.{target}.jsonl"
-            made = translation.translate(job, track, journal, context.progress)
-        if context.retimed and not options.bilingual:
-            shown = segment.fitted(_spoken(track, made.track), options.profile, context.rate)
-            shown = clip_to_media(shown, context.media)
-        else:
-            shown = with_lines(made.track, options.profile)
-        done.append(replace(made, track=shown))
-        about = {"translator": made.translator, "model": made.model, "lines": made.lines}
-        whole = json.loads(subtitles.render(shown, "json"))
-        write_json(path, {**whole, **about})
-        return list(made.warnings)
-
-    key = key_of(
-        text=subtitles.render(track, "json"),
-        engine=engines.identity("translators", choice.spec, choice.settings),
-        wishes=[context.glossary, options.tone, options.context, options.dub],
-        look=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
-    )
     name = f"cues.{target}.json"
+    choice = translator_for(context, track.language, target)
+    key = _key(context, choice, track)
+    made: Translated | None = None
+    if work.outdated(name, key):
+        # The one that is asked whether it works may be another, and the key is of the one that
+        # makes the result.
+        choice = translator_for(context, track.language, target, now=True)
+        key = _key(context, choice, track)
+        if work.outdated(name, key):
+            made = _translated(context, work, choice, track, target)
     path = edits.step(
-        work, name, key, make, source=track, partial=lambda: any(one.failed for one in done)
+        work,
+        name,
+        key,
+        lambda out: _write(out, made),
+        source=track,
+        partial=bool(made and made.failed),
     )
     shown = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
     found = check.check(shown, options.profile, context.rate)
-    if (
-        not context.retimed
-    ):  # times that are kept as somebody made them are not to be found fault with
+    if not context.retimed:  # nobody is warned of times that are kept as they came
         found = [violation for violation in found if violation.rule in check.RULES_OF_TEXT]
     context.warnings += report.told(found, prefix)
-    if choice.note:
-        context.warnings.append(choice.note)
-    made = done[0] if done else _as_made(path, choice)
-    if made.failed:
+    if choice.caveat:
+        context.warnings.append(choice.caveat)
+    if made and made.failed:
         # Before all others: it is the one that matters most.
         names = languages.name(track.language), languages.name(target)
+        mendable = "fault" in context.engines.engine(choice).follows
         told = report.untranslated(made.failed, made.lines, *names, mendable=mendable)
         context.warnings.insert(0, told)
+    return replace(made or _as_made(path, choice), track=shown)
+
+
+def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
+    options = context.options
+    return key_of(
+        text=subtitles.render(track, "json"),
+        engine=choice.identity,
+        wishes=[context.glossary, options.tone, options.context, options.dub],
+        look=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
+    )
+
+
+def _translated(
+    context: Context, work: Workspace, choice: Choice[Translator], track: Track, target: str
+) -> Translated:
+    """The track as the engine translates it, with times and lines as they will be shown."""
+    options = context.options
+    with context.timed(f"translate {target}"):
+        job = job_of(context, choice, target)
+        if job.engine.needs_audio:
+            job = replace(job, audio=audio(context, work))
+        journal = work.folder / f"translations.{target}.jsonl"
+        made = translation.translate(job, track, journal, context.progress)
+    if context.retimed and not options.bilingual:
+        shown = segment.fitted(_spoken(track, made.track), options.profile, context.rate)
+        shown = clip_to_media(shown, context.media)
+    else:
+        shown = with_lines(made.track, options.profile)
     return replace(made, track=shown)
 
 
-def job_of(context: Context, choice: choose.Choice, target: str) -> translation.TranslationJob:
+def _write(path: Path, made: Translated | None) -> Sequence[str]:
+    assert made
+    about = {"translator": made.translator, "model": made.model, "lines": made.lines}
+    write_json(path, {**json.loads(subtitles.render(made.track, "json")), **about})
+    return made.warnings
+
+
+def job_of(context: Context, choice: Choice[Translator], target: str) -> translation.TranslationJob:
     """The translation to ``target`` by the engine that was chosen."""
     options = context.options
     return translation.TranslationJob(
         target,
-        engines.load("translators", choice.spec, choice.settings),
-        engines.own_name(choice.spec),
-        engines.identity("translators", choice.spec, choice.settings),
+        context.engines.engine(choice),
+        choice.name,
+        choice.identity,
         limits(options.profile, target),
         context.glossary,
         options.tone,
@@ -105,14 +125,13 @@ def job_of(context: Context, choice: choose.Choice, target: str) -> translation.
     )
 
 
-def _as_made(path: Path, choice: choose.Choice) -> Translated:
+def _as_made(path: Path, choice: Choice[Translator]) -> Translated:
     """What an earlier run wrote down of a translation that is there already."""
     about = json.loads(path.read_text("utf-8", "replace"))
     lines = about.get("lines")
     count = lines if isinstance(lines, int) else 0
-    name = engines.own_name(choice.spec)
-    track = Track(subtitles.UNKNOWN, ())
-    return Translated(track, name, str(about.get("model", "")), count, count, (), Usage(cost=0.0))
+    model, track = str(about.get("model", "")), Track(subtitles.UNKNOWN, ())
+    return Translated(track, choice.name, model, count, count, (), Usage(cost=0.0))
 
 
 def _spoken(track: Track, made: Track) -> Track:

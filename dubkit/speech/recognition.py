@@ -8,11 +8,11 @@ import math
 import wave
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from dubkit.engines import guarded
 from dubkit.errors import DubkitError, PluginError
 from dubkit.files import cannot_write
-from dubkit.hooks import Progress, listening
+from dubkit.hooks import Progress, Transcriber, listening
 from dubkit.languages import is_tag
 from dubkit.options import Options
 from dubkit.types import Cue, Track, Transcription, Word
@@ -21,14 +21,31 @@ log = logging.getLogger("dubkit")
 
 
 def transcribe(
-    transcriber: Any, name: str, audio: Path, options: Options, folder: Path, progress: Progress
+    transcriber: Transcriber,
+    name: str,
+    audio: Path,
+    options: Options,
+    folder: Path,
+    progress: Progress,
 ) -> Transcription:
     """What the transcriber ``name`` hears in ``audio``, with ``folder`` to keep its work in.
 
     Raises PluginError when it fails or returns what cannot be.
     """
-    try:
-        heard = transcriber.transcribe(
+
+    def better(failure: BaseException) -> DubkitError | None:
+        if isinstance(failure, MemoryError):
+            return PluginError(
+                f"transcriber {name} ran out of memory",
+                f"choose a smaller --model, or -o {name}.batch_size=1",
+            )
+        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            return cannot_write(folder, failure)
+        return None
+
+    hint = "-v shows where; dubkit doctor checks it"
+    with guarded(f"transcriber {name} failed", hint, instead=better):
+        result = transcriber.transcribe(
             audio,
             language=options.language,
             prompt=options.prompt,
@@ -36,29 +53,14 @@ def transcribe(
             work=folder,
             progress=listening(progress),
         )
-        if not isinstance(heard, Transcription):
-            raise TypeError(f"it returned {type(heard).__name__}, not a Transcription")
+        if not isinstance(result, Transcription):
+            raise TypeError(f"it returned {type(result).__name__}, not a Transcription")
         return Transcription(
-            _sound_track(heard.track, _seconds_of(audio)),
-            str(heard.model),
-            {str(part): float(seconds) for part, seconds in heard.timings.items()},
-            tuple(map(str, heard.warnings)),
+            _sound_track(result.track, _seconds_of(audio)),
+            str(result.model),
+            {str(part): float(seconds) for part, seconds in result.timings.items()},
+            tuple(map(str, result.warnings)),
         )
-    except DubkitError:
-        raise
-    except MemoryError as failure:
-        raise PluginError(
-            f"transcriber {name} ran out of memory",
-            f"choose a smaller --model, or -o {name}.batch_size=1",
-        ) from failure
-    except (Exception, SystemExit) as failure:
-        log.debug("transcriber %s failed", name, exc_info=True)
-        if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise cannot_write(folder, failure) from failure
-        what = str(failure) or type(failure).__name__
-        raise PluginError(
-            f"transcriber {name} failed: {what}", "-v shows where; dubkit doctor checks it"
-        ) from failure
 
 
 def _sound_track(track: Track, duration: float) -> Track:

@@ -62,14 +62,15 @@ def conforms(
     if kind not in CHECKS:
         raise ValueError(f"there is no kind {kind!r}: {', '.join(hooks.KINDS)}")
     try:
-        engine = engines.load(kind, spec, settings)
+        engine = engines.load(hooks.KINDS[kind], spec, settings)
     except PluginError as failure:
         raise AssertionError(
             f"{kind[:-1]} {spec} does not conform:\n- {failure.message} ({failure.hint})"
         ) from failure
-    known = [field.name for field in fields(engine) if field.init] if is_dataclass(engine) else []
+    built: Any = engine
+    known = [field.name for field in fields(built) if field.init] if is_dataclass(built) else []
     try:
-        engines.load(kind, spec, {NO_SETTING: "1"})
+        engines.load(hooks.KINDS[kind], spec, {NO_SETTING: "1"})
     except UsageError as refusal:
         told = f"{refusal.message} {refusal.hint}"
         assert all(name in told for name in known), f"{spec}: {told!r} does not name {known}"

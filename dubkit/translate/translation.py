@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from dubkit import engines
 from dubkit.cues.profiles import Limits
@@ -32,6 +32,7 @@ from dubkit.hooks import (
     Progress,
     TranslationReply,
     TranslationRequest,
+    Translator,
 )
 from dubkit.types import Track, Translated, Untranslated, Usage
 from dubkit.workspace import key_of
@@ -64,8 +65,7 @@ class TranslationJob:
     """A translation to be made: into what, by whom, and how."""
 
     target: str
-    engine: Any
-    """A :class:`~dubkit.hooks.Translator`."""
+    engine: Translator
     name: str
     """The engine's, for people."""
     identity: Mapping[str, object]

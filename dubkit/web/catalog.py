@@ -22,7 +22,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError
@@ -44,14 +44,16 @@ def describe() -> dict[str, dict[str, Any]]:
 def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
     told: dict[str, Any] = {"distribution": plugin.distribution, "settings": [], "problem": ""}
     try:
-        engine = engines.load(kind, plugin.name)
+        engine = engines.load(hooks.KINDS[kind], plugin.name)
         told["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
         told["settings"] = settings(type(engine))
         told["problem"] = "; ".join(engine.check())
+        told["priority"] = engine.priority
         if kind == "synthesizers":
-            known = {tag: list(map(str, engine.voices(tag))) for tag in LANGUAGES}
+            synthesizer = cast(hooks.Synthesizer, engine)
+            known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}
             told["voices"] = {tag: names for tag, names in known.items() if names}
-            told["clones"] = bool(engine.clones)
+            told["clones"] = bool(synthesizer.clones)
     except DubkitError as failure:
         told["problem"] = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
     except (Exception, SystemExit) as failure:  # anybody's code

@@ -14,7 +14,6 @@ from typing import Any
 
 from dubkit.cli.parser import build_parser
 from dubkit.cues import profiles
-from dubkit.engines.choose import SYNTHESIZERS
 from dubkit.errors import ConsentNeeded, MissingDependency
 from dubkit.languages import primary
 from dubkit.options import BILINGUAL
@@ -200,7 +199,8 @@ def voices(
     """The voices that a synthesizer has for all of the languages; ``auto`` is the first that is
     ready and has any, as the command chooses."""
     there = engines.get("synthesizers", {})
-    order = [*SYNTHESIZERS, *there] if tts == "auto" else [tts]
+    best = sorted(there, key=lambda name: -int(there[name].get("priority", 0)))
+    order = best if tts == "auto" else [tts]
     for name in order:
         engine = there.get(name, {})
         own = [engine.get("voices", {}).get(primary(tag), []) for tag in languages]
