@@ -42,7 +42,7 @@ def read_source(context: Context, work: Workspace) -> SourceText:
         work.hash_source(context.source)
         text = source_text.read(context.source, options.language)
     if options.retime:
-        text = replace(text, track=segment.fitted(text.track, options.profile, context.rate))
+        text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
     if diarize.wanted(context, text.track):
         text = replace(text, track=diarization.assigned(text.track, diarize.turns(context, work)))
     return _editable(work, text)

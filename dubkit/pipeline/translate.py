@@ -50,7 +50,7 @@ def translate_to(
             journal = work.folder / f"translations.{target}.jsonl"
             made = translation.translate(job, track, journal, context.progress)
         if context.retimed and not options.bilingual:
-            shown = segment.fitted(_spoken(track, made.track), options.profile, context.rate)
+            shown = segment.fit_cues(_spoken(track, made.track), options.profile, context.rate)
             shown = clip_to_media(shown, context.media)
         else:
             shown = with_lines(made.track, options.profile)

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from dubkit import engines
 from dubkit.cues.profiles import Limits
-from dubkit.cues.sentences import Sentence, divide, sentences, with_marks_of
+from dubkit.cues.sentences import Sentence, divide, sentences, restore_marks
 from dubkit.cues.text import without_marks
 from dubkit.errors import OutputError, PluginError
 from dubkit.hooks import (
@@ -423,7 +423,7 @@ def _assembled(run: _State) -> Track:
             shown = [f"{piece.lead}{piece.text}{piece.tail}" for piece in sentence.pieces]
         else:
             if not job.asks("markup"):
-                text = with_marks_of(sentence.text, text)
+                text = restore_marks(sentence.text, text)
             shown = divide(sentence, text, track, job.target, job.limits)
         for piece, part in zip(sentence.pieces, shown, strict=True):
             parts.setdefault(piece.cue, []).append(part)
