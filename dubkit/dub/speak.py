@@ -16,7 +16,7 @@ from typing import Any
 
 from dubkit.cues.text import width
 from dubkit.errors import DubkitError, UsageError
-from dubkit.files import content_of
+from dubkit.files import sha256_of
 from dubkit.hooks import Utterance
 from dubkit.types import Voice
 from dubkit.workspace import key_of
@@ -87,7 +87,7 @@ def _key(job: SpeechJob, line: Line) -> str:
 
 def _voice_key(voice: Voice) -> list[object]:
     """What of a voice a clip depends on."""
-    return [voice.name, [[content_of(one.path), one.text] for one in voice.references]]
+    return [voice.name, [[sha256_of(one.path), one.text] for one in voice.references]]
 
 
 def _path(job: SpeechJob, line: Line) -> Path:

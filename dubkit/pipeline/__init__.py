@@ -49,7 +49,7 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     chosen = from_keywords({**options, "subs": True})
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
         context = Context(Path(source), chosen, progress or _silent)
-        with workspace.opened(Path(folder)) as work:
+        with workspace.open_workspace(Path(folder)) as work:
             return read_edited(transcript_file(context, work))
 
 
@@ -58,7 +58,7 @@ def process(source: Path, options: Options, progress: Progress) -> Result:
     started = time.perf_counter()
     context = Context(source, options, progress)
     video = outputs.video_name(context)
-    with workspace.opened(context.workspace) as work:
+    with workspace.open_workspace(context.workspace) as work:
         outputs.refuse_clash(context, work)
         if video:
             work.claim(video, force=options.force)

@@ -17,7 +17,7 @@ from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import SourceText
 from dubkit.translate import translation
-from dubkit.types import Track, Translated, Usage
+from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
 from . import edits, report
@@ -26,7 +26,7 @@ from .context import Context, audio, translator_for
 
 def translate_to(
     context: Context, work: Workspace, text: SourceText, target: str
-) -> Translated | None:
+) -> Translation | None:
     """The text in another language, by way of ``cues.<language>.json``; None when it is in it."""
     options, track = context.options, text.track
     if target in (track.language, primary(track.language)):
@@ -34,9 +34,9 @@ def translate_to(
         context.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
     if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
-        return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
+        return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     choice = translator_for(context, track.language, target)
-    done: list[Translated] = []
+    done: list[Translation] = []
     mendable = False
 
     def make(path: Path) -> list[str]:
@@ -105,14 +105,14 @@ def job_of(context: Context, choice: choose.Choice, target: str) -> translation.
     )
 
 
-def _as_made(path: Path, choice: choose.Choice) -> Translated:
+def _as_made(path: Path, choice: choose.Choice) -> Translation:
     """What an earlier run wrote down of a translation that is there already."""
     about = json.loads(path.read_text("utf-8", "replace"))
     lines = about.get("lines")
     count = lines if isinstance(lines, int) else 0
     name = engines.own_name(choice.spec)
     track = Track(subtitles.UNKNOWN, ())
-    return Translated(track, name, str(about.get("model", "")), count, count, (), Usage(cost=0.0))
+    return Translation(track, name, str(about.get("model", "")), count, count, (), Usage(cost=0.0))
 
 
 def _spoken(track: Track, made: Track) -> Track:

@@ -33,7 +33,7 @@ from dubkit.hooks import (
     TranslationReply,
     TranslationRequest,
 )
-from dubkit.types import Track, Translated, Untranslated, Usage
+from dubkit.types import Track, Translation, UntranslatedLine, Usage
 from dubkit.workspace import key_of
 
 from . import checks
@@ -144,7 +144,7 @@ def estimate(job: TranslationJob, track: Track, journal: Path) -> tuple[Plan, Us
     return planned, usage
 
 
-def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translated:
+def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translation:
     """Translate ``track``, with what ``journal`` has of it, and write down there what is new.
 
     The result has the same cues with the same times. ``progress`` gets seconds of what is shown.
@@ -155,14 +155,14 @@ def translate(job: TranslationJob, track: Track, journal: Path, progress: Progre
     run = _State(job, planned, journal, progress)
     if planned.todo:
         _run_lanes(run, _lanes(planned.todo, job))
-    return Translated(
+    return Translation(
         track=_assembled(run),
         translator=job.name,
         model=run.model,
         lines=len(planned.keys),
         cached=len(planned.known),
         failed=tuple(
-            Untranslated(
+            UntranslatedLine(
                 tuple(dict.fromkeys(piece.cue + 1 for piece in planned.sentences[k].pieces)),
                 planned.sentences[k].text,
                 reason,
