@@ -1,4 +1,4 @@
-"""One family of errors. Each carries what went wrong, what to do next, and its exit status."""
+"""One family of errors. Each carries what went wrong, what to try next, and its exit status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class DubkitError(Exception):
-    """Anything dubkit says about a job it cannot do. ``hint`` is the next thing to try."""
+    """The base of all errors that dubkit raises. ``hint`` is the next thing to try."""
 
     exit_status = 1
 
@@ -23,7 +23,7 @@ class UsageError(DubkitError):
 
 
 class ConsentNeeded(UsageError):
-    """A voice is to be imitated, and nobody has said that it may be."""
+    """A voice would be imitated without a statement that its owner has consented."""
 
 
 class InputError(DubkitError):
@@ -33,13 +33,13 @@ class InputError(DubkitError):
 
 
 class MissingDependency(DubkitError):
-    """A program, an extra or a model is absent; the hint is what to type."""
+    """A program, an extra or a model is missing; the hint is what to type."""
 
     exit_status = 4
 
 
 class MediaError(DubkitError):
-    """ffmpeg failed. ``argv`` and ``tail`` (its last lines) are kept for the log."""
+    """ffmpeg failed. ``argv`` and ``tail`` (its last lines of output) are kept for the log."""
 
     exit_status = 5
 
@@ -58,6 +58,6 @@ class PluginError(DubkitError):
 
 
 class OutputError(DubkitError):
-    """A result cannot be written: a full disk, a read-only folder, a file that is not ours."""
+    """A result cannot be written: a full disk, a read-only folder, a file not made by dubkit."""
 
     exit_status = 7

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and known by their content."""
+"""Files written whole or not at all, and identified by their content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .errors import OutputError
 
 @contextlib.contextmanager
 def replacing(out: Path) -> Iterator[Path]:
-    """A new file beside ``out`` to write to; it becomes ``out`` when the block ends well.
+    """A new file beside ``out`` to write to; it becomes ``out`` when the block ends without error.
 
-    It is removed when anything is raised. Raises OutputError when the disk is full, or when the
-    folder is missing or may not be written to.
+    Otherwise it is removed. Raises OutputError when the disk is full, or when the folder is missing
+    or not writable.
     """
     temporary = out.with_name(f".{secrets.token_hex(6)}.part")
     try:
@@ -34,7 +34,7 @@ def replacing(out: Path) -> Iterator[Path]:
 
 
 def cannot_write(out: Path, error: OSError) -> OutputError:
-    """What to tell of an OSError met while writing ``out``."""
+    """The error to raise for an OSError that occurred while writing ``out``."""
     hints = {
         errno.ENOSPC: "Free some space, or choose another folder.",
         errno.EDQUOT: "Free some space, or choose another folder.",
@@ -47,13 +47,13 @@ def cannot_write(out: Path, error: OSError) -> OutputError:
     )
 
 
-def content_of(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal; the file is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON that people can read; a file name that is not text becomes JSON's escapes."""
+    """Write JSON that people can read; a file name that is not valid text is escaped."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
     path.write_text(text, "utf-8", errors="backslashreplace", newline="")

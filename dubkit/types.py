@@ -1,6 +1,6 @@
-"""The few values that every stage passes on.
+"""The few values that stages pass on, and that callers get.
 
-Times are seconds (``float``) from the start of the *video's* timeline, as a player shows it.
+Times are seconds (``float``) on the *video's* timeline, as a player shows it.
 Languages are BCP-47 tags (``en``, ``pt-BR``). Text keeps its line breaks as ``"\\n"``.
 """
 
@@ -13,33 +13,33 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One recognised word."""
+    """One recognized word."""
 
     start: float
     """Seconds at which the word begins."""
     end: float
     """Seconds at which the word ends, never before ``start``."""
     text: str
-    """The word with its punctuation and, where the language has them, its leading space:
-    ``"".join(word.text for word in words)`` is the text in any language (Whisper's own habit)."""
+    """The word with its punctuation and, in languages that write them, its leading space:
+    ``"".join(word.text for word in words)`` is the text in any language (Whisper's convention)."""
     probability: float | None = None
-    """0 to 1, or None when the engine does not say."""
+    """0 to 1, or None if the engine does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One piece of timed text: a recognised segment, or one subtitle on the screen."""
+    """One piece of timed text: a recognized segment, or one subtitle on the screen."""
 
     start: float
     end: float
     text: str
-    """The text as shown, lines separated by ``"\\n"``."""
+    """The text as shown, lines separated by ``"\\n"``; it may contain ``<i>``, ``<b>``, ``<u>``."""
     words: tuple[Word, ...] = ()
-    """The words it was made from; empty for text that came from a file."""
+    """The words it was made from; empty for text from a file."""
     speaker: str | None = None
     style: str | None = None
-    """Which of a file's texts it belongs to, where there are several (dialogue, signs, songs): a
-    sentence never goes from one to another. None for the only or the usual one."""
+    """Which of a file's texts it belongs to, if there are several (dialogue, signs, songs): a
+    sentence never continues from one in another. None for the only or the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +67,23 @@ class Turn:
     start: float
     end: float
     speaker: str
-    """The same for the same person; otherwise of no meaning."""
+    """The same for the same person; it has no other meaning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A clip of somebody's speech, to speak like."""
+    """A clip of somebody's speech, to be imitated."""
 
     path: Path
     """A WAV file of 3 to 10 s."""
     text: str
-    """What is said in it."""
+    """What is spoken in it."""
     language: str
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """Whose voice to speak in: one that the engine has by name, or whoever speaks in the clips."""
+    """The voice to speak in: one of the engine's by name, or that of the person in the clips."""
 
     name: str = ""
     references: tuple[Reference, ...] = ()
@@ -92,13 +92,13 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an engine's work took, as its provider counts."""
+    """What an engine's work consumed, as its provider counts."""
 
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
-    """US dollars; None where the price is not known."""
+    """US dollars; None if the price is not known."""
 
     def __add__(self, other: Usage) -> Usage:
         costs = [usage.cost for usage in (self, other) if usage.requests]
@@ -127,7 +127,7 @@ class AudioStream:
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """One moving picture (cover art is not one)."""
+    """One video stream (cover art does not count)."""
 
     index: int
     codec: str
@@ -135,12 +135,12 @@ class VideoStream:
     """Pixels as shown, rotation applied."""
     height: int
     frame_rate: float
-    """Frames a second, the average where it varies."""
+    """Frames per second, the average if it varies."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleStream:
-    """One subtitle stream that the file already has."""
+    """One subtitle stream in the file."""
 
     index: int
     codec: str
@@ -151,18 +151,18 @@ class SubtitleStream:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What a probe found in a file."""
+    """What probing found in a file."""
 
     path: Path
     container: str
     """ffmpeg's name of the demuxer, such as ``mov,mp4,m4a,3gp,3g2,mj2``."""
     duration: float
-    """Seconds; 0.0 when nothing in the file tells."""
+    """Seconds; 0.0 if nothing in the file states it."""
     video: tuple[VideoStream, ...]
     audio: tuple[AudioStream, ...]
     subtitles: tuple[SubtitleStream, ...]
     warnings: tuple[str, ...] = ()
-    """What was wrong with the file but could be worked around, a sentence each."""
+    """What is wrong with the file but could be worked around, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class Transcription:
     track: Track
     """One cue per window or sentence of speech, each with its words."""
     model: str
-    """The model that was really used, for people to read."""
+    """The model that was actually used, for people to read."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds of work per part (``features``, ``encoder``, ``decoder``, ``alignment``, ...),
     summed over worker threads."""
@@ -180,8 +180,8 @@ class Transcription:
 
 
 @dataclass(frozen=True, slots=True)
-class Untranslated:
-    """A line that no translator could do; its cues keep the source's text."""
+class UntranslatedLine:
+    """A line that the translator could not translate; its cues keep the source's text."""
 
     cues: tuple[int, ...]
     """Numbers of its cues, counted from 1."""
@@ -190,20 +190,20 @@ class Untranslated:
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class Translation:
     """A translation, and what it took."""
 
     track: Track
     """The cues in the other language, as they were written. Each begins when a cue of the source
-    does; where a text does not fit on the screen, its cue was parted."""
+    does, unless its text did not fit on the screen and was split into several cues."""
     translator: str
     model: str
-    """The model that was really used; empty where the engine does not tell."""
+    """The model that was actually used; empty if the engine does not report it."""
     lines: int
     """Lines (sentences) of the text ..."""
     cached: int
-    """... and how many of them an earlier run had translated."""
-    failed: tuple[Untranslated, ...]
+    """... and how many of them an earlier run had already translated."""
+    failed: tuple[UntranslatedLine, ...]
     usage: Usage
     """Of this run."""
     warnings: tuple[str, ...] = ()
@@ -211,21 +211,21 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What translating to one language will take."""
+    """What translating into one language will take."""
 
     language: str
     translator: str
     lines: int
     cached: int
-    """Lines that an earlier run has translated."""
+    """Lines that an earlier run has already translated."""
     usage: Usage
     guessed: bool
-    """Whether the text is not there yet, so that its length was guessed from the media's."""
+    """Whether the text does not exist yet, so that its length was guessed from the media's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenLine:
-    """One line of a dub and its way into the mix. None where it could not be spoken."""
+    """One line of a dub and its way into the mix. Values are None if it could not be spoken."""
 
     number: int
     """Counted from 1."""
@@ -234,56 +234,56 @@ class SpokenLine:
     source: str
     text: str
     slot: tuple[float, float]
-    """Seconds between which the original is spoken."""
+    """Start and end of the original speech, in seconds."""
     spoken: float | None
-    """Seconds that the engine took to say it."""
+    """Length of the engine's speech, in seconds."""
     start: float | None
     end: float | None
     stretch: float | None
-    """1.15 for 15 % faster than it was spoken."""
+    """1.15 for 15 % faster than the engine spoke it."""
     shift: float | None
-    """Seconds that it begins later than its slot."""
+    """Seconds by which it begins later than its slot."""
     steps: tuple[str, ...]
     """What was done to fit it, in order; see :class:`dubkit.dub.fit.Fit`."""
     speaker: str | None
     voice: str
     before: tuple[str, ...]
-    """The translations that were too long and are not spoken."""
+    """Earlier translations that were too long and are not spoken."""
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Dub:
-    """The speech that was made for one language."""
+    """The dub in one language."""
 
     language: str
     video: Path
-    """The file that it is in."""
+    """The file that contains it."""
     report: Path
     synthesizer: str
-    """The engine that spoke."""
+    """The engine that spoke it."""
     lines: tuple[SpokenLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run made of one input."""
+    """What a run made from one input."""
 
     source: Path
     outputs: tuple[Path, ...]
     track: Track
-    """The cues in the language spoken, as they were written."""
+    """The cues in the spoken language, as they were written."""
     timings: Mapping[str, float]
-    """Seconds of wall time per step that ran; a step taken from the workspace is absent."""
+    """Seconds of wall time per step that ran; steps taken from the workspace are absent."""
     duration: float
     """Seconds of media."""
     warnings: tuple[str, ...] = ()
-    translations: tuple[Translated, ...] = ()
+    translations: tuple[Translation, ...] = ()
     """One for each language of ``to``, in that order."""
     dubs: tuple[Dub, ...] = ()
 
     @property
     def rtfx(self) -> float:
-        """Seconds of media per second of wall time, of the whole run."""
+        """Seconds of media per second of wall time, over the whole run."""
         spent = self.timings.get("total", 0.0)
         return self.duration / spent if spent else 0.0

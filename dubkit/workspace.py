@@ -1,9 +1,12 @@
 """The work folder of one input: resume, content keys, atomic writes, one run at a time.
 
-``<output folder>/<stem>.dubkit/`` holds the artefacts of the steps and ``state.json``, which says
-by what key each was made. A step whose key has not changed is not run again. Files appear by
-``os.replace`` alone, so a kill at any moment leaves what was finished and nothing half-written.
-An artefact that a person edited is kept and used; what follows sees its new content.
+``<output folder>/<stem>.dubkit/`` holds the artifacts of the steps, and ``state.json``, which
+records the key that each was made under. A step whose key has not changed is not run again. Files
+appear only by ``os.replace``, so a kill at any moment leaves what was finished and nothing
+half-written.
+An artifact that a person edited is kept and used; later steps see its new content.
+
+What the steps are, and what their keys consist of, is decided in :mod:`dubkit.pipeline`.
 """
 
 from __future__ import annotations
@@ -19,25 +22,24 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, OutputError
-from .files import cannot_write, content_of, write_json
+from .files import cannot_write, sha256_of, write_json
 
 log = logging.getLogger("dubkit")
 
 VERSION = 1
-"""Of all keys: raise it when a step's result changes for the same inputs."""
+"""Part of every key: raise it when a step's result changes for the same inputs."""
 SUFFIX = ".dubkit"
 STATE = "state.json"
 PART = ".part"
-"""Ending of files being written; swept when the next run begins."""
+"""Ending of files being written; removed when the next run begins."""
 HASHED_BELOW = 64 * 2**20
-"""Bytes; a larger result counts as edited when its size or time changed, unread."""
-
+"""Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
 
 Make = Callable[[Path], Sequence[str]]
-"""Writes a file and returns what was amiss, a sentence each."""
-Keep = Callable[[Path, Path], tuple[bool, Sequence[str]]]
-"""Takes over somebody's edits of the first file into the second, which was made anew; whether that
-were all of them, and what there is to say about it."""
+"""Writes a file and returns warnings, a sentence each."""
+Merge = Callable[[Path, Path], tuple[bool, Sequence[str]]]
+"""Applies the edits in the first file to the second, which has just been made; returns whether all
+of them could be applied, and warnings."""
 
 
 def key_of(**parts: object) -> str:
@@ -47,10 +49,10 @@ def key_of(**parts: object) -> str:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Workspace]:
-    """The workspace in ``folder``, made if need be and locked until the block ends.
+def open_workspace(folder: Path) -> Iterator[Workspace]:
+    """The workspace in ``folder``, created if necessary and locked until the block ends.
 
-    A second run waits for the first. Raises OutputError when the folder cannot be written.
+    A second run waits for the first. Raises OutputError when the folder cannot be written to.
     """
     from filelock import FileLock, Timeout
 
@@ -60,7 +62,7 @@ def opened(folder: Path) -> Iterator[Workspace]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.warning("another dubkit is at work in %s; waiting for it", folder)
+            log.warning("another dubkit is working in %s; waiting for it to finish", folder)
             lock.acquire()
     except OSError as failure:
         raise cannot_write(folder, failure) from failure
@@ -71,26 +73,26 @@ def opened(folder: Path) -> Iterator[Workspace]:
 
 
 class Workspace:
-    """An open, locked workspace; see :func:`opened`."""
+    """An open, locked workspace; see :func:`open_workspace`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.warnings: list[str] = []
-        """Of the steps that were asked for, whether they ran now or earlier."""
-        # Hidden ones, too, and ``x.part.mp4``, since ffmpeg goes by the ending; not ``x.parts``.
+        """Of the steps requested so far, whether they ran now or earlier."""
+        # Hidden ones, too, and ``x.part.mp4``, since ffmpeg goes by the suffix; not ``x.parts``.
         for left in [*folder.glob(f"*{PART}"), *folder.glob(f"*{PART}.*")]:
             with suppress(OSError):
                 left.unlink()
         self._state = self._read_state()
 
     def hash_source(self, source: Path) -> str:
-        """SHA-256 of the input, read again only when its size or time has changed."""
+        """SHA-256 of the input, computed again only when its size or time has changed."""
         known = self._state["source"]
         try:
             stat = source.stat()
             stamp = [str(source.absolute()), stat.st_size, stat.st_mtime_ns]
             if known.get("stamp") != stamp or "sha256" not in known:
-                known = self._state["source"] = {"stamp": stamp, "sha256": content_of(source)}
+                known = self._state["source"] = {"stamp": stamp, "sha256": sha256_of(source)}
                 self._save()
         except OSError as failure:
             raise InputError(
@@ -98,8 +100,8 @@ class Workspace:
             ) from failure
         return str(known["sha256"])
 
-    def made_from_another(self, source: Path) -> Path | None:
-        """The other input that this workspace was made from, if there is one."""
+    def other_source(self, source: Path) -> Path | None:
+        """The other input that this workspace was made from, if it still exists."""
         stamp = self._state["source"].get("stamp")
         if not stamp or stamp[0] == str(source.absolute()):
             return None
@@ -112,42 +114,25 @@ class Workspace:
         key: str,
         make: Make,
         partial: bool = False,
-        keep: Keep = lambda edited, part: (False, ()),
+        merge: Merge = lambda edited, part: (False, ()),
     ) -> Path:
-        """The artefact ``name``, made by ``make(path)`` unless it is there for the same key.
+        """The artifact ``name``, made by ``make(path)`` unless it exists for the same key.
 
-        ``partial`` says that something is missing in what ``make`` writes: then the next run makes
-        it again, unless somebody has edited it. ``keep`` takes over what somebody has
-        edited from the old artefact; the new one counts as edited then, too.
+        ``partial`` says that something is missing in what ``make`` writes: the next run makes the
+        artifact again, unless somebody has edited it. ``merge`` applies edits of the old
+        artifact to the new one, which then counts as edited, too.
         """
         path = self.folder / name
         record = self._state["steps"].get(name, {})
         part = path.with_name(path.name + PART)
         try:
-            edited = path.exists() and record.get("sha256") != content_of(path)
+            edited = path.exists() and record.get("sha256") != sha256_of(path)
             if self.outdated(name, key):
                 warnings = list(make(part))
-                record = {"key": key, "sha256": content_of(part), "warnings": warnings}
+                record = {"key": key, "sha256": sha256_of(part), "warnings": warnings}
                 if partial:
                     record["partial"] = True
-                kept, whole = _free_name(path.with_name(path.name + ".edited")), True
-                if edited:
-                    # Somebody edited it, and what it was made from has changed since: keep both.
-                    whole, told = keep(path, part)
-                    self.warnings += told
-                    path.replace(kept)
-                # A kill in between must leave neither an old artefact under the new key nor a new
-                # one that looks edited: rather none, and this step is run again.
-                path.unlink(missing_ok=True)
-                self._state["steps"][name] = record
-                self._save()
-                part.replace(path)
-                if edited and whole:
-                    kept.unlink()
-                elif edited:
-                    self.warnings.append(
-                        f"{name} was edited and is made anew; your edit is in {kept.name}"
-                    )
+                self._replace(name, part, record, merge if edited else None)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
         finally:
@@ -157,30 +142,52 @@ class Workspace:
         return path
 
     def outdated(self, name: str, key: str) -> bool:
-        """Whether :meth:`step` would make the artefact ``name``."""
+        """Whether :meth:`step` would make the artifact ``name``."""
         path, record = self.folder / name, self._state["steps"].get(name, {})
         if record.get("key") != key or not path.exists():
             return True
-        return bool(record.get("partial")) and record.get("sha256") == content_of(path)
+        return bool(record.get("partial")) and record.get("sha256") == sha256_of(path)
+
+    def _replace(self, name: str, part: Path, record: object, merge: Merge | None) -> None:
+        """Put ``part`` in the place of the artifact; ``merge`` is None if that was not edited."""
+        path = self.folder / name
+        backup, complete = _free_name(path.with_name(path.name + ".edited")), True
+        if merge:
+            # Somebody edited it, and what it was made from has changed since: keep both.
+            complete, warnings = merge(path, part)
+            self.warnings += warnings
+            path.replace(backup)
+        # A kill in between must leave neither an old artifact under the new key nor a new one that
+        # looks edited: better none, so that this step is run again.
+        path.unlink(missing_ok=True)
+        self._state["steps"][name] = record
+        self._save()
+        part.replace(path)
+        if merge and complete:
+            backup.unlink()
+        elif merge:
+            self.warnings.append(
+                f"{name} was edited and has been made again; your edit is in {backup.name}"
+            )
 
     def key_for(self, name: str) -> str | None:
-        """The key that the artefact ``name`` was made for last."""
+        """The key under which the artifact ``name`` was last made."""
         key = self._state["steps"].get(name, {}).get("key")
         return str(key) if key else None
 
-    def edited(self, name: str, key: str) -> bool:
-        """Whether the artefact that was made for ``key`` has been changed by somebody since."""
+    def is_edited(self, name: str, key: str) -> bool:
+        """Whether the artifact that was made under ``key`` has been edited since."""
         path, record = self.folder / name, self._state["steps"].get(name, {})
         return (
-            record.get("key") == key and path.exists() and record.get("sha256") != content_of(path)
+            record.get("key") == key and path.exists() and record.get("sha256") != sha256_of(path)
         )
 
     def warnings_of(self, name: str) -> Sequence[str]:
-        """What was amiss when the artefact ``name`` was made."""
+        """The warnings from when the artifact ``name`` was made."""
         return tuple(self._state["steps"].get(name, {}).get("warnings", ()))
 
     def folder_for(self, step: str, key: str) -> Path:
-        """A folder of a step's own for half-done work under ``key``; older keys' are removed."""
+        """A step's own folder for half-done work under ``key``; those of older keys are removed."""
         for old in self.folder.glob(f"{step}-*{PART}s"):
             if old.name != f"{step}-{key}{PART}s":
                 shutil.rmtree(old, ignore_errors=True)
@@ -189,7 +196,7 @@ class Workspace:
         return path
 
     def drop(self, *names: str) -> None:
-        """Remove artefacts that are large and can be made again."""
+        """Remove artifacts that are large and can be made again."""
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
@@ -199,7 +206,7 @@ class Workspace:
             shutil.rmtree(old, ignore_errors=True)
 
     def claim(self, out: Path, *, force: bool) -> None:
-        """Raise OutputError when ``out`` exists and is not what dubkit last wrote there."""
+        """Raise OutputError if ``out`` exists and is not what dubkit last wrote there."""
         try:
             if force or not out.exists() or self._is_ours(out):
                 return
@@ -208,11 +215,11 @@ class Workspace:
         how = "was edited since" if out.name in self._state["outputs"] else "was not made by dubkit"
         raise OutputError(
             f"{out} exists and {how}",
-            "--force writes over it; -o DIR writes elsewhere",
+            "--force overwrites it; -o DIR writes elsewhere",
         )
 
     def output(self, out: Path, key: str, make: Make, *, force: bool) -> None:
-        """Write the result ``out`` by ``make(path)``, unless it is there for the same key."""
+        """Write the result ``out`` by ``make(path)``, unless it exists for the same key."""
         self.claim(out, force=force)
         record = self._state["outputs"].get(out.name, {})
         if record.get("key") == key and out.exists() and self._is_ours(out):
@@ -223,8 +230,8 @@ class Workspace:
             # In the same file system as the result, so that it appears in one piece.
             warnings = list(make(part))
             self.warnings += warnings
-            record = {"key": key, "warnings": warnings, **_print_of(part)}
-            # Said before it is done: a kill between the two must not make it a stranger's.
+            record = {"key": key, "warnings": warnings, **_fingerprint(part)}
+            # Recorded before it is done: after a kill between the two it must still count as ours.
             self._state["outputs"][out.name] = record
             self._save()
             part.replace(out)
@@ -241,7 +248,7 @@ class Workspace:
         stat = out.stat()
         if (record.get("size"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns):
             return True
-        return bool(record.get("sha256")) and record["sha256"] == content_of(out)
+        return bool(record.get("sha256")) and record["sha256"] == sha256_of(out)
 
     def _read_state(self) -> dict[str, Any]:
         empty: dict[str, Any] = {"source": {}, "steps": {}, "outputs": {}}
@@ -262,7 +269,7 @@ class Workspace:
             pass
         raise InputError(
             f"{path} is damaged",
-            f"delete {path.name} to start anew; results that are there then need --force",
+            f"delete {path.name} to start from scratch; existing results then need --force",
         )
 
     def _save(self) -> None:
@@ -276,15 +283,15 @@ class Workspace:
 
 
 def _free_name(path: Path) -> Path:
-    """``path``, or the first of ``path.2``, ``path.3``, ... that nothing goes by yet."""
+    """``path``, or the first of ``path.2``, ``path.3``, ... that does not exist yet."""
     names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
     return next(name for name in itertools.chain([path], names) if not name.exists())
 
 
-def _print_of(path: Path) -> dict[str, object]:
-    """What tells whether a file was changed."""
+def _fingerprint(path: Path) -> dict[str, object]:
+    """Facts that show whether a file has changed."""
     stat = path.stat()
-    found: dict[str, object] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    facts: dict[str, object] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     if stat.st_size < HASHED_BELOW:
-        found["sha256"] = content_of(path)
-    return found
+        facts["sha256"] = sha256_of(path)
+    return facts

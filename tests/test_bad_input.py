@@ -503,7 +503,7 @@ def test_a_source_that_vanishes(talk, monkeypatch):
     def gone(path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
-    monkeypatch.setattr(workspace, "content_of", gone)
+    monkeypatch.setattr(workspace, "sha256_of", gone)
     assert_refused(called(talk, "--subs", *FAST), 3, "cannot be read")
 
 

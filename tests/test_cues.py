@@ -53,8 +53,8 @@ THAI = (
 
 
 def speech(text: str, language: str, pace: float = 0.065, start: float = 1.0) -> Track:
-    """The text as a recogniser would hear it: ``pace`` seconds a character, rests at marks."""
-    spaced = phrases.spaced(language)
+    """The text as a recognizer would return it: ``pace`` seconds a character, pauses at marks."""
+    spaced = phrases.uses_spaces(language)
     words, at = [], start
     for token in re.findall(r"\s*\S+", text) if spaced else list(text):
         spoken = " " + token.strip() if spaced else token
@@ -69,7 +69,7 @@ def shown(track: Track) -> str:
 
 
 def severe(track: Track, profile: str) -> list[Violation]:
-    """All that the speech itself is not to blame for."""
+    """Violations that the speech itself is not to blame for."""
     return [v for v in check(track, profile) if v.rule != "reading-speed"]
 
 
@@ -200,11 +200,11 @@ def test_real_speech(text: str, language: str, pace: float, wanted: str) -> None
     [(ENGLISH, "en", 0.065), (SPANISH, "es", 0.07), (GERMAN, "de", 0.07), (JAPANESE, "ja", 0.14),
      (CHINESE, "zh-Hans", 0.18), (THAI, "th", 0.08)],
 )  # fmt: skip
-def test_every_profile_holds(profile: str, text: str, language: str, pace: float) -> None:
+def test_every_profile_is_kept_to(profile: str, text: str, language: str, pace: float) -> None:
     track = from_words(speech(text, language, pace), profile)
     assert severe(track, profile) == []
-    said = "".join(word.text for word in track.words).strip()
-    assert "".join(text.split()) == "".join(said.split()) == "".join(track.text.split())
+    spoken = "".join(word.text for word in track.words).strip()
+    assert "".join(text.split()) == "".join(spoken.split()) == "".join(track.text.split())
 
 
 def test_short_cues_have_few_words() -> None:
@@ -213,7 +213,7 @@ def test_short_cues_have_few_words() -> None:
     assert max(len(line) for cue in track.cues for line in cue.text.splitlines()) <= 22
 
 
-# Whatever is recognised
+# Whatever is recognized
 
 words_of = {
     "en": [" the", " house", ",", " Mr.", " a", " and", " Yes.", " antidisestablishmentarianism",
@@ -228,8 +228,8 @@ seconds = st.one_of(st.floats(0, 30), st.sampled_from([0.0, 5.0, 5.0, 20.0, -1.0
 
 
 @st.composite
-def recognised(draw: st.DrawFn) -> Track:
-    """Speech as absurd as it comes: times at random, or a plausible clock with rests."""
+def recognized(draw: st.DrawFn) -> Track:
+    """Absurd speech: times at random, or a plausible clock with pauses."""
     language = draw(st.sampled_from(sorted(words_of)))
     wild = draw(st.booleans())
     cues, at = [], 0.0
@@ -248,14 +248,14 @@ def recognised(draw: st.DrawFn) -> Track:
     return Track(language, tuple(cues))
 
 
-@given(track=recognised(), profile=st.sampled_from(sorted(profiles.PROFILES)))
+@given(track=recognized(), profile=st.sampled_from(sorted(profiles.PROFILES)))
 @settings(max_examples=400, deadline=None)
 def test_no_word_is_lost_and_every_limit_of_space_holds(track: Track, profile: str) -> None:
     out = from_words(track, profile)
     kept = [cue for cue in track.cues if cue.text.strip()]
-    said = "".join("".join(cue.text.split()) for cue in kept)
-    assert "".join("".join(w.text.split()) for w in out.words) == said
-    assert "".join(out.text.split()) == said
+    text = "".join("".join(cue.text.split()) for cue in kept)
+    assert "".join("".join(w.text.split()) for w in out.words) == text
+    assert "".join(out.text.split()) == text
     widest = profiles.limits(profile, track.language)
     if all(widest.width(w.text.strip()) <= widest.line_width for w in track.words):
         whole = [w.text for w in out.words if w.text.strip()]
@@ -265,8 +265,8 @@ def test_no_word_is_lost_and_every_limit_of_space_holds(track: Track, profile: s
         assert cue.text.strip() == cue.text and "\n\n" not in cue.text
     rules = {violation.rule for violation in check(out, profile)}
     if any(len(word.text.split()) > 1 for word in track.words):
-        rules -= {"words"}  # one "word" of the recogniser is many
-    # Words closer together than eyes can follow break what is about time, and nothing else.
+        rules -= {"words"}  # one "word" of the recognizer is many
+    # Words closer together than the eye can follow break rules of timing, and nothing else.
     assert rules <= {"min-duration", "gap", "reading-speed"}
     for cue in out.cues:
         assert cue.end > cue.start >= 0
@@ -276,7 +276,7 @@ def test_no_word_is_lost_and_every_limit_of_space_holds(track: Track, profile: s
         assert one.start <= one.end <= two.start + 1e-9
 
 
-@given(track=recognised())
+@given(track=recognized())
 @settings(max_examples=100, deadline=None)
 def test_no_cue_has_two_speakers(track: Track) -> None:
     track = replace(
@@ -305,18 +305,18 @@ def test_unhurried_speech_breaks_no_rule(tokens: list[str], seed: int) -> None:
     out = from_words(Track("en", (Cue(0, at, "", tuple(words)),)))
     assert [v for v in check(out, "netflix") if v.rule != "reading-speed"] == []
     assert out.words == tuple(words)
-    # Nobody is cut short by more than the gap.
+    # No speech is cut short by more than the gap.
     assert all(cue.end >= cue.words[-1].end - 2 / 24 - 1e-6 for cue in out.cues)
     by_start = {word.start for word in words}
     assert all(cue.start in by_start for cue in out.cues)
 
 
-def test_words_in_order_stay_the_very_same() -> None:
+def test_words_in_order_are_unchanged() -> None:
     track = speech(ENGLISH, "en")
     assert all(a is b for a, b in zip(track.words, from_words(track).words, strict=True))
 
 
-def test_times_that_run_backwards_go_between_their_neighbours() -> None:
+def test_times_that_run_backwards_go_between_their_neighbors() -> None:
     times = [(1.0, 1.2), (1.2, 1.5), (90.0, 91.0), (2.0, 2.4), (0.0, 0.1), (3.0, 3.2)]
     words = tuple(Word(a, b, f" w{k}") for k, (a, b) in enumerate(times))
     out = from_words(Track("en", (Cue(0, 91, "", words),))).words
@@ -339,7 +339,7 @@ def test_a_word_that_runs_on_through_silence_does_not_hold_its_cue() -> None:
     assert out.cues[0].end < 4
 
 
-def test_two_hurried_words_join_their_neighbour() -> None:
+def test_two_hurried_words_join_their_neighbor() -> None:
     words = [Word(1.0, 1.15, " Oh"), Word(1.15, 1.3, " yes."), Word(1.3, 1.8, " Listen"),
              Word(1.8, 2.0, " to"), Word(2.0, 2.6, " me.")]  # fmt: skip
     out = from_words(Track("en", (Cue(1, 3, "", tuple(words)),)))
@@ -352,7 +352,7 @@ def test_no_word_is_left_behind_alone() -> None:
     assert min(len(cue.words) for cue in cues) >= 3
 
 
-def test_no_cue_is_a_flash_where_it_could_join_another() -> None:
+def test_no_cue_is_a_flash_if_it_could_join_another() -> None:
     text = "Go. Run. Now. He is right behind you, and he is never going to stop. Ever. You see?"
     for pace in (0.03, 0.04, 0.05):
         track = from_words(speech(text, "en", pace))
@@ -366,7 +366,7 @@ def test_a_long_word_is_cut_over_lines_and_stays_one_word() -> None:
     assert len(out.cues[0].text.split("\n")) == 2
 
 
-def test_a_word_too_wide_for_any_cue_is_shared() -> None:
+def test_a_word_too_wide_for_any_cue_is_split() -> None:
     word = Word(0, 6, " " + "x" * 200)
     out = from_words(Track("en", (Cue(0, 6, "", (word,)),)))
     assert "".join(w.text for w in out.words) == word.text
@@ -396,7 +396,7 @@ def test_gaps_go_by_the_frame_rate(rate: float) -> None:
     assert [v for v in check(out, "netflix", rate) if v.rule == "gap"] == []
 
 
-def test_the_out_time_runs_into_silence_as_far_as_reading_needs() -> None:
+def test_a_cue_stays_into_silence_as_long_as_reading_takes() -> None:
     calm = Word(1, 3, " Hello there.")
     out = from_words(Track("en", (Cue(1, 3, "", (calm,)),)))
     assert out.cues[0].end == pytest.approx(3.5)
@@ -532,7 +532,7 @@ def test_lines_lose_nothing_and_are_as_few_as_fit(text: str, language: str) -> N
     assert break_lines(lines, language, limits).count("\n") <= lines.count("\n") + 1
 
 
-def test_two_lines_where_two_are_enough() -> None:
+def test_two_lines_if_two_are_enough() -> None:
     limits = profiles.limits("netflix", "en")
     for count in range(8, 17):
         text = " ".join(ENGLISH.split()[:count])
@@ -593,7 +593,7 @@ def test_check_finds(cues: list[Cue], profile: str, rule: str, severity: str) ->
         ([], "netflix"),
     ],
 )
-def test_check_lets_pass(cues: list[Cue], profile: str) -> None:
+def test_check_accepts(cues: list[Cue], profile: str) -> None:
     assert check(Track("en", tuple(cues)), profile) == []
 
 

@@ -143,7 +143,7 @@ def test_a_step_keeps_edits_again_and_again(tmp_path):
             part.write_text(subtitles.render(translated, "json"))
             return ()
 
-        with workspace.opened(tmp_path / "w") as work:
+        with workspace.open_workspace(tmp_path / "w") as work:
             edits.step(work, path.name, key, make, source=source)
             return work.warnings
 
@@ -168,7 +168,7 @@ def test_a_damaged_memory_leaves_the_edit_beside(tmp_path):
         return ()
 
     for key, junk in (("1", None), ("2", "{"), ("3", '{"key": "2"}'), ("4", "[]")):
-        with workspace.opened(tmp_path / "w") as work:
+        with workspace.open_workspace(tmp_path / "w") as work:
             path = edits.step(work, "cues.es.json", key, make, source=ENGLISH)
             assert len(work.warnings) == (key != "1")
         path.write_text(path.read_text().replace("dos", f"MIO{key}"))

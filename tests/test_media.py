@@ -52,7 +52,7 @@ def extract(path, out, choice=None):
 # ---------------------------------------------------------------- probe
 
 
-def test_probe_tells_what_is_there():
+def test_probe_lists_what_a_file_holds():
     media = probe(AUSTEN)
     assert media.container == "mov,mp4,m4a,3gp,3g2,mj2"
     assert media.duration == pytest.approx(30.52, abs=0.05)
@@ -64,7 +64,7 @@ def test_probe_tells_what_is_there():
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_size_is_as_shown(base, tmp_path, suffix):
+def test_size_is_that_of_the_upright_picture(base, tmp_path, suffix):
     turned = tmp_path / f"turned{suffix}"
     ffmpeg("-display_rotation", 90, "-i", base, "-c", "copy", turned)
     (video,) = probe(turned).video
@@ -108,7 +108,7 @@ def bad_file(kind, folder, base):
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "message"),
     [
         ("missing", "no file"),
         ("folder", "folder"),
@@ -119,8 +119,8 @@ def bad_file(kind, folder, base):
         ("fifo", "regular file"),
     ],
 )
-def test_what_is_wrong_with_a_file(kind, says, tmp_path, base):
-    with pytest.raises(InputError, match=says) as caught:
+def test_what_is_wrong_with_a_file(kind, message, tmp_path, base):
+    with pytest.raises(InputError, match=message) as caught:
         probe(bad_file(kind, tmp_path, base))
     assert caught.value.hint and "\n" not in caught.value.message
 
@@ -133,7 +133,7 @@ def test_file_that_may_not_be_read(tmp_path, base):
         with pytest.raises(InputError, match="cannot be read"):
             probe(locked)
         return
-    # Root may read anything: ask as nobody, with everything imported before.
+    # Root may read anything: try as user nobody, with everything imported before.
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -175,7 +175,7 @@ def test_ffmpeg_is_found(monkeypatch, tmp_path):
 
 @pytest.fixture
 def server():
-    """A web server on this machine, and the list of what was asked of it."""
+    """A local web server, and the list of paths requested from it."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -252,11 +252,11 @@ def test_mov_does_not_read_its_samples_from_another_file(tmp_path):
     ffmpeg(*beeps(1, seconds=2), "-c:a", "pcm_s16le", path)
     shutil.copy(path, secret)
     with_reference(path, secret)
-    # The trap works: asked to, the library does follow the reference.
+    # The trap works: if allowed to, the library does follow the reference.
     trusting = {"enable_drefs": "1", "use_absolute_path": "1"}
     with av.open(str(path), options=trusting) as container:
         assert any(packet.size for packet in container.demux())
-    with pytest.raises(InputError, match="no sound that can be decoded"):
+    with pytest.raises(InputError, match="no audio that can be decoded"):
         extract(path, tmp_path / "out.wav")
     assert not (tmp_path / "out.wav").exists()
 
@@ -276,7 +276,7 @@ def test_relative_names(tmp_path, base, monkeypatch):
     assert extract(Path("-i.mp4"), Path("out.wav")) == []
 
 
-# ---------------------------------------------------------------- which sound
+# ---------------------------------------------------------------- choosing an audio stream
 
 
 def media_with(*tracks):
@@ -306,7 +306,7 @@ def test_pick_without_a_default_takes_the_first():
 
 
 @pytest.mark.parametrize("choice", ["0", "3", "fr", "²", ""])
-def test_pick_what_is_not_there(choice):
+def test_pick_a_stream_that_does_not_exist(choice):
     with pytest.raises(UsageError) as caught:
         pick_audio(media_with(("en", True), (None, False)), choice)
     assert caught.value.hint == "It has 1: en, aac; 2: language unknown, aac."
@@ -337,7 +337,7 @@ def test_sound_stays_with_the_picture(kind, tmp_path, base):
     path = SAMPLES[kind](tmp_path, base)
     warnings = extract(path, tmp_path / "out.wav")
     (beep,), (flash,) = wav_onsets(tmp_path / "out.wav"), flash_onsets(path)
-    # mpeg4 in avi, and mp3 and mp2, shift flash or sound at most by a frame of their own
+    # mpeg4 in avi, and mp3 and mp2, shift flash or beep by a frame at most
     assert flash == pytest.approx(3, abs=0.15)
     lossy_delay = 0.05 if kind in ("avi", "mpg", "wmv") else 0.02
     assert beep == pytest.approx(flash, abs=lossy_delay)
@@ -351,8 +351,8 @@ def test_an_edit_list_that_cuts_the_start(tmp_path, base):
     assert wav_onsets(tmp_path / "out.wav") == [pytest.approx(1.7, abs=0.02)]
 
 
-def test_clock_that_starts_anew_with_another_kind_of_sound(tmp_path):
-    """Two recordings in one file, as many recorders and stream savers leave them."""
+def test_clock_reset_with_another_audio_format(tmp_path):
+    """Two recordings in one file, as many recorders and stream savers write them."""
     one, two, both = tmp_path / "1.ts", tmp_path / "2.ts", tmp_path / "both.ts"
     ffmpeg(*flashes(3), *beeps(3), *AVC, one)
     ffmpeg(*flashes(2), *beeps(2, rate=44100, channels="stereo"), *AVC, two)
@@ -366,7 +366,7 @@ def test_clock_that_starts_anew_with_another_kind_of_sound(tmp_path):
 
 def test_slow_drift_is_followed(tmp_path):
     path = tmp_path / "drift.mkv"
-    # Stamps that say each second of sound lasts 1.01 s: a recorder whose clocks differ.
+    # Timestamps by which each second of audio lasts 1.01 s: a recorder whose clocks differ.
     ffmpeg(*beeps(1, 20, seconds=22), "-af", "asetpts=PTS*1.01", "-c:a", "pcm_s16le", path)
     extract(path, tmp_path / "out.wav")
     assert wav_onsets(tmp_path / "out.wav") == [
@@ -375,7 +375,7 @@ def test_slow_drift_is_followed(tmp_path):
     ]
 
 
-# ---------------------------------------------------------------- the sound itself
+# ---------------------------------------------------------------- the samples
 
 
 def level(path):
@@ -384,14 +384,14 @@ def level(path):
     return 20 * math.log10(np.sqrt(np.mean(samples**2)) + 1e-9)
 
 
-def test_dialogue_in_the_centre_is_heard(tmp_path):
+def test_dialogue_in_the_center_channel_stays_audible(tmp_path):
     loud = "0.5*sin(2*PI*440*t)"
-    centre, mono = tmp_path / "centre.wav", tmp_path / "mono.wav"
-    ffmpeg("-f", "lavfi", "-i", f"aevalsrc=0|0|{loud}|0|0|0:c=5.1:d=2", centre)
+    center, mono = tmp_path / "center.wav", tmp_path / "mono.wav"
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc=0|0|{loud}|0|0|0:c=5.1:d=2", center)
     ffmpeg("-f", "lavfi", "-i", f"aevalsrc={loud}:d=2", mono)
-    extract(centre, tmp_path / "centre.out")
+    extract(center, tmp_path / "center.out")
     extract(mono, tmp_path / "mono.out")
-    assert level(tmp_path / "centre.out") > level(tmp_path / "mono.out") - 7
+    assert level(tmp_path / "center.out") > level(tmp_path / "mono.out") - 7
 
 
 def test_channels_without_a_layout(tmp_path):
@@ -440,10 +440,10 @@ def test_stream_without_a_sample(tmp_path):
 
 def test_progress_goes_up_to_the_end(tmp_path, base):
     media = probe(base)
-    seen = []
-    extract_audio(media, media.audio[0], tmp_path / "out.wav", seen.append)
-    assert np.diff(seen).min() > -1e-3 and len(seen) > 4
-    assert seen[-1] == pytest.approx(6, abs=0.05)
+    done = []
+    extract_audio(media, media.audio[0], tmp_path / "out.wav", done.append)
+    assert np.diff(done).min() > -1e-3 and len(done) > 4
+    assert done[-1] == pytest.approx(6, abs=0.05)
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
@@ -493,7 +493,7 @@ def test_nothing_is_left_after_an_interruption(tmp_path, base):
     assert (tmp_path / "out.wav").read_text() == "what was there before"
 
 
-def test_folder_that_is_not_there(tmp_path, base):
+def test_missing_output_folder(tmp_path, base):
     with pytest.raises(OutputError, match="cannot be written") as caught:
         extract(base, tmp_path / "none" / "out.wav")
     assert caught.value.hint == "Make the folder first."
@@ -519,7 +519,7 @@ def test_full_disk(tmp_path, base):
     argv = ["sh", "-c", mounted, "sh", disk, sys.executable, code, big]
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rm", "true"]).returncode:
-        pytest.skip("needs a disk of its own, and with that unshare (Linux)")
+        pytest.skip("needs a tmpfs of its own, for which unshare (Linux) is needed")
     done = subprocess.run([unshare, "-rm", *argv], capture_output=True, text=True)
     wav, mp4, left = done.stdout.splitlines()
     assert "the disk is full" in wav and "Free some space" in wav

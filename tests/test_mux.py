@@ -24,8 +24,7 @@ from media_samples import (
 )
 
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
-from dubkit.lipsync import compose as lipsync_picture
-from dubkit.lipsync import encoding
+from dubkit.lipsync import compose, encoding
 from dubkit.media.audio import extract_audio
 from dubkit.media.fonts import missing_glyphs
 from dubkit.media.mux import SubtitleFile, burn, mux, subtitle_container
@@ -119,14 +118,14 @@ def test_subtitles_stay_with_picture_and_sound(kind, tmp_path, base, srt):
     out = tmp_path / f"out{suffix}"
     assert mux(media, [srt], out) == []
 
-    # The cue starts at the sound's 3.0 s of the WAV; in the result it must be as far from it.
+    # The cue starts at 3.0 s of the WAV; in the result it must have the same offset from it.
     extract_audio(media, pick_audio(media), tmp_path / "before.wav")
     result = probe(out)
     extract_audio(result, pick_audio(result), tmp_path / "after.wav")
     (before,), (after,) = wav_onsets(tmp_path / "before.wav"), wav_onsets(tmp_path / "after.wav")
     (subtitle,) = result.subtitles
     cues = [at for at, _ in packets(out)[subtitle.index]]
-    texts = [at for at in cues if at > 0.5]  # mov_text fills the time between with empty samples
+    texts = [at for at in cues if at > 0.5]  # mov_text fills the gaps with empty samples
     assert texts[0] - 3.0 == pytest.approx(after - before, abs=0.02)
     (was,), (now,) = flash_onsets(path), flash_onsets(out)
     assert now - was == pytest.approx(after - before, abs=0.02)
@@ -164,22 +163,22 @@ def test_uneven_frame_rate(suffix, tmp_path, srt):
     assert [t for t, _ in frames(burned)] == pytest.approx(times, abs=1e-6)
 
 
-# ---------------------------------------------------------------- mux: another picture
+# ---------------------------------------------------------------- mux: a replaced picture
 
 
-def redrawn(media, folder):
-    """The film's picture as lip-sync writes it, with no mouth in it redrawn."""
+def reencoded(media, folder):
+    """The film's picture as lip-sync writes it, without any redrawn mouth."""
     path = folder / "picture.mp4"
-    lipsync_picture.encode(media, encoding.look_at(media), [], path, lambda *_: None)
+    compose.encode(media, encoding.look_at(media), [], path, lambda *_: None)
     return path
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
-def test_another_picture_is_as_long_and_at_the_same_times(kind, tmp_path, base, srt):
+def test_a_replaced_picture_is_as_long_and_at_the_same_times(kind, tmp_path, base, srt):
     path = SAMPLES[kind](tmp_path, base)
     media = probe(path)
     out = tmp_path / f"out{subtitle_container(media)[0]}"
-    assert mux(media, [srt], out, picture=redrawn(media, tmp_path)) == []
+    assert mux(media, [srt], out, picture=reencoded(media, tmp_path)) == []
 
     extract_audio(media, pick_audio(media), tmp_path / "before.wav")
     result = probe(out)
@@ -196,7 +195,7 @@ def test_another_picture_is_as_long_and_at_the_same_times(kind, tmp_path, base, 
     assert result.duration == pytest.approx(media.duration, abs=0.1)
 
 
-def test_another_picture_keeps_tags_and_all_the_rest(base, extras, tmp_path, srt):
+def test_a_replaced_picture_keeps_tags_and_all_other_streams(base, extras, tmp_path, srt):
     film, out = tmp_path / "film.mkv", tmp_path / "out.mkv"
     ffmpeg(
         "-i", base, "-map", 0, "-map", "0:a", "-c", "copy", "-disposition:v:0", "0",
@@ -206,7 +205,7 @@ def test_another_picture_keeps_tags_and_all_the_rest(base, extras, tmp_path, srt
         "-metadata:s:t:0", "filename=cover.jpg", film,
     )  # fmt: skip
     media = probe(film)
-    assert mux(media, [srt], out, picture=redrawn(media, tmp_path)) == []
+    assert mux(media, [srt], out, picture=reencoded(media, tmp_path)) == []
     with av.open(str(out)) as result:
         picture = result.streams.video[0]
         assert picture.metadata["title"] == "Camera" and picture.metadata["language"] == "fra"
@@ -218,19 +217,19 @@ def test_another_picture_keeps_tags_and_all_the_rest(base, extras, tmp_path, srt
     assert [digest for _, digest in old[0]] != [digest for _, digest in new[0]]
 
 
-def test_another_picture_beside_a_stream_that_the_container_refuses(base, tmp_path, srt):
+def test_a_replaced_picture_beside_a_stream_that_the_container_refuses(base, tmp_path, srt):
     path, out = tmp_path / "in.ts", tmp_path / "out.mkv"
     (tmp_path / "data.bin").write_bytes(b"telemetry " * 50)
     ffmpeg("-i", base, "-f", "data", "-i", tmp_path / "data.bin", "-map", 0, "-map", 1,
            "-c", "copy", path)  # fmt: skip
     media = probe(path)
-    (warning,) = mux(media, [srt], out, picture=redrawn(media, tmp_path))
+    (warning,) = mux(media, [srt], out, picture=reencoded(media, tmp_path))
     assert warning.startswith("Data stream 2")
     assert flash_onsets(out) == pytest.approx(flash_onsets(path), abs=0.03)
     assert len(packets(out)) == 3
 
 
-# ---------------------------------------------------------------- mux: everything else stays
+# ---------------------------------------------------------------- mux: all else is kept
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +246,7 @@ def extras(tmp_path_factory):
     return folder
 
 
-def test_matroska_keeps_it_all(base, extras, tmp_path, srt):
+def test_matroska_keeps_everything(base, extras, tmp_path, srt):
     rich, out = tmp_path / "rich.mkv", tmp_path / "out.mkv"
     ffmpeg(
         "-i", base, "-i", extras / "old.srt", "-i", extras / "chapters.txt",
@@ -292,7 +291,7 @@ def test_matroska_keeps_it_all(base, extras, tmp_path, srt):
     assert same_packets(rich, out, lambda i: {4: 7, 5: 7}.get(i, i))
 
 
-def test_mp4_keeps_it_all(base, extras, tmp_path, srt):
+def test_mp4_keeps_everything(base, extras, tmp_path, srt):
     rich, out = tmp_path / "rich.mp4", tmp_path / "out.mp4"
     ffmpeg(
         "-display_rotation", 90, "-i", base, "-i", extras / "old.srt",
@@ -333,7 +332,7 @@ def test_quicktime_keys_and_languages(base, tmp_path):
     assert (subtitle.language, subtitle.title) == ("zh", "Chinese [zh-Hant]")
 
 
-def test_the_tag_of_hevc_stays(tmp_path, srt):
+def test_the_codec_tag_of_hevc_is_kept(tmp_path, srt):
     path, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
     ffmpeg(*flashes(seconds=1), "-c:v", "libx265", "-x265-params", "log-level=none", "-tag:v",
            "hvc1", "-vf", PQ, path)  # fmt: skip
@@ -415,7 +414,7 @@ def white(luma):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mov"])
-def test_burned_text_shows_when_it_should(suffix, base, tmp_path):
+def test_burned_text_appears_when_it_should(suffix, base, tmp_path):
     source, out = tmp_path / f"in{suffix}", tmp_path / f"it's: [out], {suffix}"
     ffmpeg("-i", base, *(VP8 if suffix == ".webm" else ["-c", "copy"]), source)
     assert burn(probe(source), ass(tmp_path), out) == []
@@ -457,7 +456,7 @@ def test_burning_hdr_warns_and_stays_hdr(tmp_path):
         )
 
 
-def test_crf_counts(tmp_path):
+def test_crf_is_used(tmp_path):
     source, sizes = tmp_path / "in.mkv", []
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:d=1", source)
     for crf in (10, 40):
@@ -552,7 +551,7 @@ def test_the_picture_is_never_left_out(base, tmp_path, srt):
     assert not (tmp_path / "out.webm").exists()
 
 
-def test_what_cannot_be_done(base, tmp_path, srt):
+def test_invalid_requests(base, tmp_path, srt):
     media = probe(base)
     with pytest.raises(UsageError, match="avi"):
         mux(media, [srt], tmp_path / "out.avi")
@@ -578,6 +577,6 @@ def _sound_only(folder):
 
 
 def test_progress_goes_up_to_the_end(base, tmp_path, srt):
-    seen = []
-    mux(probe(base), [srt], tmp_path / "out.mp4", progress=seen.append)
-    assert seen and seen[-1] == pytest.approx(6, abs=0.2)
+    done = []
+    mux(probe(base), [srt], tmp_path / "out.mp4", progress=done.append)
+    assert done and done[-1] == pytest.approx(6, abs=0.2)

@@ -1,4 +1,4 @@
-"""Sentences over cues and back: what is joined, where it is cut, and that nothing goes missing."""
+"""Cues to sentences and back: what is joined, where it is divided, and that nothing is lost."""
 
 import re
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dubkit import Cue, Track
 from dubkit.cues.profiles import limits
-from dubkit.cues.sentences import divide, sentences, with_marks_of
+from dubkit.cues.sentences import divide, restore_marks, sentences
 from dubkit.cues.text import without_marks
 
 
@@ -24,7 +24,7 @@ def joined(*texts, **more):
     return [sentence.text for sentence in sentences(track(*texts, **more))]
 
 
-def test_a_sentence_over_cues_is_one():
+def test_a_sentence_across_cues_is_joined():
     assert joined(
         "And Mr. John Dashwood\nhad then leisure", "to consider it.", "He was ill. But", "not very."
     ) == ["And Mr. John Dashwood had then leisure to consider it.", "He was ill. But not very."]
@@ -45,7 +45,7 @@ def test_text_without_full_stops_is_taken_cue_by_cue():
     assert max(len(s.pieces) for s in sentences(track(*long))) <= 6
 
 
-def test_marks_around_a_cue_stay_outside():
+def test_marks_around_a_cue_are_not_part_of_the_sentence():
     (sentence,) = sentences(track("<i>He said that</i>", "<i>he <b>would</b> come.</i>"))
     assert sentence.text == "He said that <i>he <b>would</b> come.</i>" or "<i>" in sentence.text
     first, second = sentences(track("<i>All of it.</i>", "- <i>Dash.</i>"))
@@ -66,7 +66,7 @@ def parts(texts, translation, language="es", source="en"):
     return divide(sentence, translation, whole, language, limits("netflix", language))
 
 
-def test_divided_near_the_shares_where_phrases_meet():
+def test_a_translation_is_divided_near_the_shares_at_phrase_boundaries():
     texts = [
         "And Mr. John Dashwood had then leisure to consider",
         "how much there might be prudently in his power to do for them.",
@@ -86,11 +86,11 @@ def test_divided_near_the_shares_where_phrases_meet():
     assert "".join(found) == japanese and all(found)
 
 
-def test_fewer_words_than_cues_stay_on_the_screen():
+def test_a_text_of_fewer_words_than_cues_stays_on_the_screen():
     assert parts(["Well, I", "do not", "know it."], "No sé.") == ["No sé."] * 3
 
 
-def test_marks_are_closed_and_opened_again():
+def test_marks_are_closed_and_reopened():
     found = parts(
         ["He said that <i>he would", "come</i> today."], "Dijo que <i>él vendría con ella</i> hoy."
     )
@@ -125,7 +125,7 @@ def test_no_word_is_lost_or_doubled(words, cues):
     ],
 )
 def test_marks_at_about_the_same_place(original, text, marked):
-    assert with_marks_of(original, text) == marked
+    assert restore_marks(original, text) == marked
 
 
 @given(st.lists(WORD, min_size=1, max_size=8), st.lists(WORD, min_size=1, max_size=8), st.data())
@@ -135,7 +135,7 @@ def test_marks_keep_their_pairs(source, target, data):
     marked = [*source]
     marked[a] = "<i>" + marked[a]
     marked[b] = marked[b] + "</i>"
-    text = with_marks_of(" ".join(marked), " ".join(target))
+    text = restore_marks(" ".join(marked), " ".join(target))
     assert without_marks(text) == " ".join(target)
     assert re.sub("[^<>/i]|(?<!<)(?<!/)i(?!>)", "", text).replace("/i>", "/i>").count("<i>") == 1
     assert text.index("<i>") < text.index("</i>")

@@ -1,4 +1,4 @@
-"""The work folder alone: keys, edits, atomic writes, one run at a time."""
+"""The workspace by itself: keys, edits, atomic writes, one run at a time."""
 
 import errno
 import json
@@ -9,7 +9,7 @@ import time
 import pytest
 
 from dubkit.errors import InputError, OutputError
-from dubkit.workspace import Workspace, key_of, opened
+from dubkit.workspace import Workspace, key_of, open_workspace
 
 
 def writer(text, warnings=()):
@@ -21,21 +21,21 @@ def writer(text, warnings=()):
 
 
 def never(path):
-    raise AssertionError("it is there already")
+    raise AssertionError("it exists already")
 
 
-def test_a_key_is_all_that_it_is_made_of():
+def test_a_key_depends_on_each_of_its_parts():
     assert key_of(a=1, b=[2]) == key_of(b=[2], a=1)
     assert len({key_of(a=1), key_of(a="1"), key_of(a=[1]), key_of(b=1), key_of(a=None)}) == 5
 
 
 def test_a_step_runs_once_per_key(tmp_path):
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         path = work.step("x.json", "k", writer("one", ["careful"]))
         assert path.read_text() == "one" and work.warnings == ["careful"]
         assert work.step("x.json", "k", never) == path
         work.step("x.json", "k2", writer("two"))
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         assert work.step("x.json", "k2", never).read_text() == "two"
         assert work.warnings_of("x.json") == () and work.warnings == []
         path.unlink()
@@ -43,9 +43,9 @@ def test_a_step_runs_once_per_key(tmp_path):
         assert path.read_text() == "three"
 
 
-def test_what_was_amiss_is_told_again(tmp_path):
+def test_warnings_are_repeated_when_nothing_is_made(tmp_path):
     for _ in range(2):
-        with opened(tmp_path / "w") as work:
+        with open_workspace(tmp_path / "w") as work:
             work.step("x", "k", writer("x", ["a step's"]))
             work.output(tmp_path / "out", "k", writer("o", ["a result's"]), force=False)
             assert work.warnings == ["a step's", "a result's"]
@@ -53,7 +53,7 @@ def test_what_was_amiss_is_told_again(tmp_path):
 
 @pytest.mark.parametrize("fails", ["make", "save"])
 def test_a_step_that_fails_leaves_nothing(fails, tmp_path, monkeypatch):
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         work.step("x", "k", writer("one"))
 
         def make(path):
@@ -67,14 +67,14 @@ def test_a_step_that_fails_leaves_nothing(fails, tmp_path, monkeypatch):
         with pytest.raises((OutputError, AssertionError)):
             work.step("x", "k2", make)
     assert not list((tmp_path / "w").glob("*.part"))
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         assert not work.warnings
         assert work.step("x", "k2", writer("two")).read_text() == "two"
         assert not work.warnings and not list((tmp_path / "w").glob("*.edited"))
 
 
-def test_an_edit_stays_under_its_key_and_is_kept_under_another(tmp_path):
-    with opened(tmp_path / "w") as work:
+def test_an_edit_is_used_under_its_key_and_saved_under_another(tmp_path):
+    with open_workspace(tmp_path / "w") as work:
         path = work.step("x", "k", writer("one"))
         for number, name in enumerate(("x.edited", "x.edited.2", "x.edited.3")):
             path.write_text(f"mine {number}")
@@ -87,7 +87,7 @@ def test_an_edit_stays_under_its_key_and_is_kept_under_another(tmp_path):
 
 def test_a_result_of_ours_is_replaced_and_another_is_not(tmp_path):
     out = tmp_path / "talk.srt"
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         work.output(out, "k", writer("one"), force=False)
         work.output(out, "k", never, force=False)
         work.output(out, "k2", writer("two"), force=False)
@@ -104,14 +104,14 @@ def test_a_result_of_ours_is_replaced_and_another_is_not(tmp_path):
             work.output(other, "k", never, force=False)
 
 
-def test_what_a_kill_left_is_swept_and_half_done_work_is_not(tmp_path):
+def test_what_a_kill_left_is_removed_and_half_done_work_is_not(tmp_path):
     folder = tmp_path / "w"
-    with opened(folder) as work:
+    with open_workspace(folder) as work:
         journal = work.folder_for("transcribe", "k") / "windows.jsonl"
         journal.write_text("{}")
     for name in ("x.json.part", ".0a1b.part", "result.part.mp4", "subtitles.part.srt"):
         (folder / name).write_text("half")
-    with opened(folder) as work:
+    with open_workspace(folder) as work:
         assert [path.name for path in folder.iterdir() if ".part" in path.name] == [
             "transcribe-k.parts"
         ]
@@ -125,9 +125,9 @@ def test_what_a_kill_left_is_swept_and_half_done_work_is_not(tmp_path):
 def test_the_source_is_hashed_when_it_changes(tmp_path, monkeypatch):
     source = tmp_path / "talk.mp4"
     source.write_text("one")
-    with opened(tmp_path / "w") as work:
+    with open_workspace(tmp_path / "w") as work:
         first = work.hash_source(source)
-        monkeypatch.setattr("dubkit.files.content_of", never)
+        monkeypatch.setattr("dubkit.workspace.sha256_of", never)
         assert work.hash_source(source) == first
         monkeypatch.undo()
         source.write_text("two!")
@@ -141,20 +141,20 @@ def test_another_source(tmp_path):
     one, two = tmp_path / "talk.mp4", tmp_path / "talk.mkv"
     one.write_text("1")
     two.write_text("2")
-    with opened(tmp_path / "w") as work:
-        assert work.made_from_another(one) is None
+    with open_workspace(tmp_path / "w") as work:
+        assert work.other_source(one) is None
         work.hash_source(one)
-        assert work.made_from_another(one) is None
-        assert work.made_from_another(two) == one
+        assert work.other_source(one) is None
+        assert work.other_source(two) == one
         one.unlink()
-        assert work.made_from_another(two) is None
+        assert work.other_source(two) is None
 
 
-def test_names_that_are_no_text(tmp_path):
+def test_names_that_are_not_text(tmp_path):
     source = tmp_path / "caf\udce9.mp4"
     source.write_text("1")
     for _ in range(2):
-        with opened(tmp_path / "w\udcff") as work:
+        with open_workspace(tmp_path / "w\udcff") as work:
             work.hash_source(source)
             work.output(tmp_path / "caf\udce9.srt", "k", writer("x"), force=False)
     json.loads((tmp_path / "w\udcff" / "state.json").read_text("utf-8"))
@@ -164,10 +164,10 @@ def test_a_second_run_waits(tmp_path):
     order = []
 
     def second():
-        with opened(tmp_path / "w"):
+        with open_workspace(tmp_path / "w"):
             order.append("second")
 
-    with opened(tmp_path / "w"):
+    with open_workspace(tmp_path / "w"):
         thread = threading.Thread(target=second)
         thread.start()
         time.sleep(0.3)
@@ -176,15 +176,18 @@ def test_a_second_run_waits(tmp_path):
     assert order == ["first", "second"]
 
 
-def test_the_lock_is_given_back_after_a_failure(tmp_path):
+def test_the_lock_is_released_after_a_failure(tmp_path):
     for _ in range(2):
-        with pytest.raises(RuntimeError), opened(tmp_path / "w"):
+        with pytest.raises(RuntimeError), open_workspace(tmp_path / "w"):
             raise RuntimeError
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"), opened(tmp_path / "file" / "w"):
+    with (
+        pytest.raises(OutputError, match="cannot be written"),
+        open_workspace(tmp_path / "file" / "w"),
+    ):
         pass
 
 

@@ -1,1 +1,12 @@
-"""Readable cues: words cut into cues, cues broken into lines, both checked against a profile."""
+"""Readable cues: words grouped into cues, cues broken into lines, both checked against a profile.
+
+- ``text``: a cue's text in itself: its width, its marks, its lines joined.
+- ``profiles``: what readable means, as numbers for each house style and language.
+- ``phrases``: where a phrase may be broken, and what each break costs.
+- ``lines``: a text broken into lines.
+- ``segment``: timed words grouped into cues, and text without word times fitted into them.
+- ``sentences``: cues joined into sentences for translation, and translations divided among them.
+- ``check``: what a profile does not allow in finished cues.
+
+Everything here is pure: no files, no media, no engines.
+"""

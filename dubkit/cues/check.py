@@ -1,8 +1,7 @@
-"""What in finished cues a profile does not allow. Nothing is changed here; :mod:`.segment` fits."""
+"""What a profile does not allow in finished cues. Nothing is changed here; :mod:`.segment` does."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,11 +13,12 @@ from .lines import EPSILON
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
 from .segment import ASSUMED_FRAME_RATE
+from .text import without_marks
 
 TOLERANCE = 0.011
-"""Seconds that a file's own rounding (hundredths in ASS) may take from a duration or a gap."""
+"""Seconds that a format's rounding (hundredths in ASS) may take from a duration or a gap."""
 RULES_OF_TEXT = ("empty", "lines", "line-length", "words", "reading-speed")
-"""The rules that a text can break whose times are given."""
+"""The rules that a text can break when its times are fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +32,28 @@ class Violation:
     ``max-duration``, ``reading-speed`` or ``gap``."""
     severity: Literal["error", "warning"]
     message: str
-    """What was found and what the limit is."""
+    """The value found and the limit."""
 
 
 def check(
     track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
 ) -> list[Violation]:
-    """What in a track a profile does not allow, in the order of its cues.
+    """What a profile does not allow in a track, in the order of its cues.
 
     Errors are what a viewer cannot read or a player may not show; warnings are what a careful
-    subtitler would mend. ``frame_rate`` is the video's; unknown, it is taken for 24.
+    subtitler would fix. ``frame_rate`` is the video's; if unknown, 24 is assumed.
     """
     limits = limits_of(profile, track.language)
     found: list[Violation] = []
     for number, cue in enumerate(track.cues, 1):
         following = track.cues[number].start if number < len(track.cues) else None
-        found += _check_text(number, cue, limits, phrases.spaced(track.language))
+        found += _check_text(number, cue, limits, phrases.uses_spaces(track.language))
         found += _check_times(number, cue, following, limits, frame_rate or ASSUMED_FRAME_RATE)
     return found
 
 
-_TAG = re.compile(r"</?[ibu]>")
-
-
-def _check_text(number: int, cue: Cue, limits: Limits, spaced: bool) -> Iterator[Violation]:
-    text = _TAG.sub("", cue.text)
+def _check_text(number: int, cue: Cue, limits: Limits, has_spaces: bool) -> Iterator[Violation]:
+    text = without_marks(cue.text)
     lines = text.splitlines()
     if not text.strip():
         yield Violation(number, "empty", "error", "there is no text")
@@ -69,14 +66,14 @@ def _check_text(number: int, cue: Cue, limits: Limits, spaced: bool) -> Iterator
             message = f"a line of {width:g} characters, at most {limits.line_width:g}"
             yield Violation(number, "line-length", "error", message)
     words = len(text.split())
-    if limits.max_words and spaced and words > limits.max_words:
+    if limits.max_words and has_spaces and words > limits.max_words:
         yield Violation(number, "words", "warning", f"{words} words, at most {limits.max_words}")
 
 
 def _check_times(
     number: int, cue: Cue, following: float | None, limits: Limits, frame_rate: float
 ) -> Iterator[Violation]:
-    text = _TAG.sub("", cue.text)
+    text = without_marks(cue.text)
     duration = cue.end - cue.start
     if not duration > 0:
         message = f"starts at {cue.start:.3f} s and ends at {cue.end:.3f} s"

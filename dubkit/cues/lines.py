@@ -1,4 +1,4 @@
-"""Text broken into the lines of a cue, where phrases meet. Times play no part here."""
+"""Text broken into the lines of a cue, at phrase boundaries. Timing is :mod:`.segment`'s."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ EPSILON = 1e-6
 
 
 def break_lines(text: str, language: str, limits: Limits) -> str:
-    """Set a text in lines: one if it fits, else as few as can be, broken where phrases meet.
+    """Break a text into lines: one if it fits, else as few as possible, at phrase boundaries.
 
-    Of two lines the lower is rather the longer (Netflix Timed Text Style Guide). A word wider than
-    a line is cut. A text too long for ``limits.lines`` gets more lines; :func:`check` tells. Lines
-    that begin with a dash are two people's and stay apart.
+    Of two lines the lower is preferably the longer (Netflix Timed Text Style Guide). A word wider
+    than a line is split. A text too long for ``limits.lines`` gets more lines, which
+    :func:`.check.check` reports. Lines that all begin with a dash are different speakers' and stay
+    separate.
     """
     lines = text.splitlines()
     if len(lines) > 1 and all(line.lstrip().startswith(("-", "–", "—")) for line in lines):
-        return "\n".join(_set(line, language, limits) for line in lines)
-    return _set(text, language, limits)
+        return "\n".join(_break(line, language, limits) for line in lines)
+    return _break(text, language, limits)
 
 
-def _set(text: str, language: str, limits: Limits) -> str:
+def _break(text: str, language: str, limits: Limits) -> str:
     flat = unwrap(text, language)
     pieces = [
-        piece for token in tokens(flat, language) for piece in cut_text(token, language, limits)
+        piece
+        for token in split_tokens(flat, language)
+        for piece in split_wide(token, language, limits)
     ]
     if not pieces:
         return ""
@@ -43,17 +46,18 @@ def _set(text: str, language: str, limits: Limits) -> str:
     return units.text(0, len(pieces), breaks)
 
 
-def tokens(text: str, language: str) -> list[str]:
-    if phrases.spaced(language):
+def split_tokens(text: str, language: str) -> list[str]:
+    """Words, each with the space before it, or phrases in languages without spaces."""
+    if phrases.uses_spaces(language):
         return re.findall(r"\s*\S+", text)
     return phrases.phrases(text, language)
 
 
-def cut_text(token: str, language: str, limits: Limits) -> list[str]:
-    """The token in pieces that fit a line each; nearly always the token itself."""
+def split_wide(token: str, language: str, limits: Limits) -> list[str]:
+    """The token in pieces that each fit on a line; nearly always the token itself."""
     if limits.width(token.strip()) <= limits.line_width:
         return [token]
-    finer = tokens(token, language)
+    finer = split_tokens(token, language)
     if len(finer) == 1:
         finer = _clusters(token)
     if len(finer) == 1:
@@ -66,11 +70,11 @@ def cut_text(token: str, language: str, limits: Limits) -> list[str]:
             pieces.append(part)
     if len(pieces) == 1:
         return pieces
-    return [piece for part in pieces for piece in cut_text(part, language, limits)]
+    return [piece for part in pieces for piece in split_wide(part, language, limits)]
 
 
 def _clusters(text: str) -> list[str]:
-    """The text in characters, each with the marks that sit on it."""
+    """The text in characters, each with its combining marks."""
     clusters: list[str] = []
     for char in text:
         mark = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
@@ -82,7 +86,7 @@ def _clusters(text: str) -> list[str]:
 
 
 class Units:
-    """Pieces of text that are not broken inside, with what it costs to break between them."""
+    """Pieces of text that are never broken inside, and the cost of a break between them."""
 
     def __init__(self, pieces: Sequence[str], language: str, limits: Limits) -> None:
         self.limits = limits
@@ -97,15 +101,16 @@ class Units:
         space = limits.width(" ")
         self.space_widths = [space if char else 0.0 for char in self.spaces]
         self.ends = [0.0]
-        """Width from the first unit to the end of each."""
+        """Width from the start of the first unit to the end of each."""
         for text, gap in zip(self.texts, self.space_widths, strict=True):
             self.ends.append(self.ends[-1] + gap + limits.width(text))
 
     def width(self, i: int, j: int) -> float:
+        """Width of units ``i`` to ``j`` (exclusive) on one line."""
         return self.ends[j] - self.ends[i] - self.space_widths[i]
 
     def layout(self, i: int, j: int, lines: float) -> tuple[float, tuple[int, ...]]:
-        """Cost and breaks of the best lines for units ``i`` to ``j``; infinite where none fit."""
+        """Cost and breaks of the best lines for units ``i`` to ``j``; infinite if none fit."""
         if self.width(i, j) <= self.limits.line_width + EPSILON:
             return 0.0, ()
         if lines >= 2:
@@ -115,7 +120,7 @@ class Units:
         return self._column(i, j) if lines > 2 else (math.inf, ())
 
     def _pair(self, i: int, j: int) -> tuple[float, int]:
-        """Two lines: at a good place, near the middle, the lower one rather the longer."""
+        """Two lines: a good break near the middle, preferably with the lower line longer."""
         full, ends, gaps = self.limits.line_width, self.ends, self.space_widths
         before = ends[i] + gaps[i]
         best, best_k = math.inf, 0
@@ -133,7 +138,7 @@ class Units:
         return best, best_k
 
     def _column(self, i: int, j: int) -> tuple[float, tuple[int, ...]]:
-        """As few lines as can be, however many that is."""
+        """As few lines as possible, however many that is."""
         full = self.limits.line_width
         best: dict[int, tuple[int, float, int]] = {i: (0, 0.0, i)}
         for end in range(i + 1, j + 1):
@@ -155,15 +160,16 @@ class Units:
         return best[j][1], tuple(reversed(breaks))
 
     def text(self, i: int, j: int, breaks: Iterable[int]) -> str:
-        marks = set(breaks)
+        """The text of units ``i`` to ``j``, with a line break before each unit in ``breaks``."""
+        starts = set(breaks)
         out = self.texts[i]
         for k in range(i + 1, j):
-            out += ("\n" if k in marks else self.spaces[k]) + self.texts[k]
+            out += ("\n" if k in starts else self.spaces[k]) + self.texts[k]
         return "\n".join(filter(None, (line.strip() for line in out.split("\n"))))
 
 
 def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
-    """The track with the text of each cue set in lines anew, and every time as it is."""
+    """The track with the text of each cue broken into lines again, its times unchanged."""
     limits = limits_of(profile, track.language)
     return replace(
         track,

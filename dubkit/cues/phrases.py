@@ -2,7 +2,7 @@
 
 The order of preference is the Netflix Timed Text Style Guide's: after punctuation, then before a
 conjunction, then before a preposition; never between article and noun, pronoun and verb,
-auxiliary and verb, first and last name. The lists are the short, frequent words that decide.
+auxiliary and verb, first and last name. The lists hold the short, frequent words that decide.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words of one language that decide where it may be broken."""
+    """The words of one language that decide where a phrase may be broken."""
 
     conjunctions: frozenset[str] = frozenset()
     prepositions: frozenset[str] = frozenset()
     articles: frozenset[str] = frozenset()
-    """Articles, possessives and the like: the noun follows."""
+    """Articles, possessives and the like: a noun follows."""
     pronouns: frozenset[str] = frozenset()
-    """Subject pronouns and auxiliaries: the verb follows."""
+    """Subject pronouns and auxiliaries: a verb follows."""
 
     @property
     def function_words(self) -> frozenset[str]:
@@ -151,7 +151,7 @@ LEXICONS: Mapping[str, Lexicon] = {
     ),
 }
 
-# In scripts without spaces a phrase is the unit; these prefixes open a clause ...
+# In scripts without spaces the phrase is the unit; these prefixes open a clause ...
 _OPENERS: Mapping[str, tuple[str, ...]] = {
     "zh": ("但", "因为", "因為", "所以", "如果", "而且", "然后", "然後", "虽然", "雖然", "不过",
            "不過", "于是", "於是", "或者", "而", "并且", "並且", "只要", "当", "當"),
@@ -167,13 +167,14 @@ _CLOSERS: Mapping[str, tuple[str, ...]] = {
     "th": ("ครับ", "ค่ะ", "คะ", "นะ"),
 }  # fmt: skip
 
-# These stand before what they belong to.
+# These precede what they belong to.
 _PREPOSED: Mapping[str, frozenset[str]] = {
     "zh": frozenset("对對把被从從和与與在跟向给給为為是有不很这這那我你他她它"),
     "th": _words("ที่ ใน ของ กับ จาก ไป มา เป็น คือ ไม่ จะ ได้ ให้ โดย และ แต่ หรือ"),
 }
 
-# Only those that a capital may follow inside a sentence: before a small letter none ends one.
+# Only those that a capital letter may follow within a sentence: before a lower-case letter, a
+# period never ends one.
 _ABBREVIATIONS: Mapping[str, frozenset[str]] = {
     "en": _words("mr mrs ms dr prof st mt rev gen col capt lt sgt gov sen rep messrs vs"),
     "es": _words("sr sra srta sres dr dra ud uds prof av dña"),
@@ -185,13 +186,13 @@ _ABBREVIATIONS: Mapping[str, frozenset[str]] = {
     "ru": _words("г гг ул им тыс млн млрд руб стр т.е т.д т.п проф акад"),
 }
 _NUMBERED = _words("no nr nº núm pp fig vol art")
-"""Abbreviations before a number, and only there: ``No. 5``."""
+"""Abbreviations only before a number: ``No. 5``."""
 _TITLES = _words(
     "mr mrs ms dr prof sr sra srta st mme mlle herr frau sig dott dhr mevr señor señora monsieur"
     " madame don doña signor signora president professor captain king queen sir lord"
 )
 _ORDINAL_POINT = _words("de da nb nn no fi cs sk pl hu sl hr sr bs et lv tr is lb")
-"""Languages that write an ordinal as a number and a point: ``3. Oktober``."""
+"""Languages that write an ordinal as a number and a period: ``3. Oktober``."""
 
 _CLOSING = "\"'”’»›)]}」』）】》〉"
 _OPENING = "\"'“‘„«‹([{「『（【《〈¿¡"
@@ -206,7 +207,7 @@ _ZH_PARTICLES = "的了吗嗎呢吧个個"
 _NO_LINE_END = _OPENING + "$£€¥￥＃#" + "เแโใไ"
 
 
-def spaced(language: str) -> bool:
+def uses_spaces(language: str) -> bool:
     """Whether the language writes spaces between words."""
     return primary(language) not in UNSPACED
 
@@ -214,8 +215,8 @@ def spaced(language: str) -> bool:
 def ends_sentence(left: str, right: str, language: str) -> bool:
     """Whether a sentence ends with the word ``left``, before the word ``right`` ("" at the end).
 
-    ``Mr.``, ``e.g.``, ``3.5``, an initial, a German ``3.`` and a full stop before a lower-case
-    word do not end one.
+    ``Mr.``, ``e.g.``, ``3.5``, an initial, a German ``3.`` and a period before a lower-case word
+    do not end one.
     """
     word = left.strip().rstrip(_CLOSING)
     following = right.strip().lstrip(_OPENING + "-–— ")
@@ -233,16 +234,16 @@ def ends_sentence(left: str, right: str, language: str) -> bool:
         return False
     if _bare(word) in _NUMBERED and following[0].isdigit():
         return False
-    if _abbreviated(word, language):
+    if _is_abbreviation(word, language):
         lexicon = _lexicon_of(language)
-        # "at 5 p.m. The ...": the next word is a small one with a capital it would not have.
+        # "at 5 p.m. The ...": the next word is a function word, capitalized only to begin one.
         return "." in word[:-1] and _bare(following) in lexicon.function_words
     digits = word[:-1].isdigit() and len(word) <= 3
     return not (digits and primary(language) in _ORDINAL_POINT)
 
 
-def _abbreviated(word: str, language: str) -> bool:
-    """Whether the word's last point is an abbreviation's: ``Mr.``, ``e.g.``, ``J.``, ``U.S.``"""
+def _is_abbreviation(word: str, language: str) -> bool:
+    """Whether the word's final period is an abbreviation's: ``Mr.``, ``e.g.``, ``J.``, ``U.S.``"""
     if not word.endswith("."):
         return False
     stem = word[:-1].lstrip(_OPENING).lower()
@@ -252,23 +253,25 @@ def _abbreviated(word: str, language: str) -> bool:
 
 
 def break_cost(left: str, right: str, language: str) -> float:
-    """The cost of breaking a line or a cue between two words (or phrases) that stand side by side.
+    """The cost of breaking a line or a cue between two adjacent words (or phrases).
 
-    ``right`` begins with a space where there is one. From ``SENTENCE`` (best) to ``GLUED``.
+    ``right`` keeps its leading space, if it has one. From ``SENTENCE`` (best) to ``GLUED``.
     """
     before, after = left.split()[-1:], right.split()[:1]
-    if not before or not after or _inseparable(before[0], after[0]):
+    if not before or not after or _must_not_break(before[0], after[0]):
         return GLUED
     word, following = before[0], after[0]
     if ends_sentence(word, following, language):
         return SENTENCE
     mark = word.rstrip(_CLOSING)[-1:]
-    if mark in _CLAUSE_MARKS + _FULL_STOPS or (mark == "." and not _abbreviated(word, language)):
+    if mark in _CLAUSE_MARKS + _FULL_STOPS or (
+        mark == "." and not _is_abbreviation(word, language)
+    ):
         return CLAUSE
     if mark in _COMMAS:
         hanging = _bare(word) in _lexicon_of(language).conjunctions  # "who, as you may know,"
         return PLAIN if hanging else COMMA
-    if not spaced(language):
+    if not uses_spaces(language):
         return _unspaced_cost(left, right, primary(language))
     if not right[:1].isspace() and not left[-1:].isspace():
         return GLUED
@@ -286,14 +289,14 @@ def _word_cost(word: str, following: str, language: str) -> float:
         opens = PREPOSITION
     else:
         opens = PLAIN
-    if _abbreviated(word, language) and opens == PLAIN:
+    if _is_abbreviation(word, language) and opens == PLAIN:
         return BOUND
     if last in _TITLES and following[:1].isupper():
         return BOUND
     if last in lexicon.articles:
         return BOUND
     if last in lexicon.conjunctions or last in lexicon.prepositions or last in lexicon.pronouns:
-        # "I told you | that", "where it is | when": the word closes what stands before it.
+        # "I warned you | that", "where it is | when": the word closes what precedes it.
         closes = opens < PLAIN and last not in lexicon.conjunctions
         return PLAIN + opens / 2 if closes else BOUND
     if first in lexicon.function_words:
@@ -308,7 +311,7 @@ def _word_cost(word: str, following: str, language: str) -> float:
 
 
 def _unspaced_cost(left: str, right: str, tag: str) -> float:
-    if right[:1].isspace() or left[-1:].isspace():  # Thai and Khmer put a space between clauses
+    if right[:1].isspace() or left[-1:].isspace():  # Thai and Khmer put spaces between clauses
         return COMMA
     tag = "zh" if tag == "yue" else tag
     if left in _PREPOSED.get(tag, ()):
@@ -319,16 +322,16 @@ def _unspaced_cost(left: str, right: str, tag: str) -> float:
         return CONJUNCTION
     if right in _PREPOSED.get(tag, ()):
         return PREPOSITION
-    if tag == "zh" and left.endswith(("的", "一")):  # the noun follows
+    if tag == "zh" and left.endswith(("的", "一")):  # a noun follows
         return PLAIN + 15
     return PLAIN
 
 
-def _inseparable(word: str, following: str) -> bool:
+def _must_not_break(word: str, following: str) -> bool:
     """Whether ``following`` may not begin a line, or ``word`` may not end one."""
     if not any(char.isalnum() for char in following):  # French "allez ?", a lone dash
         return following[0] not in "“‘„«‹([{「『（【《〈¿¡♪"
-    if not any(char.isalnum() for char in word):  # an opening mark, a dash that opens a speech
+    if not any(char.isalnum() for char in word):  # an opening mark, a dash before a speaker's line
         return word[-1] in "“‘„«‹([{「『（【《〈¿¡-"
     return False
 
@@ -351,13 +354,13 @@ _NONE = Lexicon()
 
 
 def phrases(text: str, language: str) -> list[str]:
-    """Cut a text of an unspaced language into its phrases; joined they are the text again.
+    """Cut a text in a language without spaces into phrases; joined, they are the text again.
 
-    BudouX has models of Japanese, Chinese and Thai; elsewhere each syllable stands alone, as far
-    as the script's marks tell.
+    BudouX has models for Japanese, Chinese and Thai; in other languages each syllable is a phrase,
+    as far as the script's marks show where it ends.
     """
     spans = re.findall(r"\s*\S+|\s+$", text)
-    # Whisper writes Chinese with ASCII commas too, which BudouX has not seen between ideographs.
+    # Whisper also writes ASCII commas in Chinese, which BudouX was not trained on.
     parts = [part for span in spans for part in re.split(r"(?<=[,;:!?])(?=[^\W\dA-Za-z])", span)]
     chunks = [chunk for part in parts for chunk in _segmenter(language)(part)]
     if primary(language) in ("zh", "yue"):
@@ -372,7 +375,7 @@ def phrases(text: str, language: str) -> list[str]:
             or joined[-1][-1] in _NO_LINE_END
             or unicodedata.category(chunk[0]).startswith("M")
             or joined[-1][-1] in "\u17d2\u1039\u200d"
-            or _one_run(joined[-1][-1], chunk[0])
+            or _in_one_token(joined[-1][-1], chunk[0])
         ):
             joined[-1] += chunk
         else:
@@ -380,14 +383,14 @@ def phrases(text: str, language: str) -> list[str]:
     return joined
 
 
-def _one_run(left: str, right: str) -> bool:
-    """Whether both characters belong to one Latin word or one number: ``iPhone``, ``1,000``."""
+def _in_one_token(left: str, right: str) -> bool:
+    """Whether both characters belong to one Latin word or number: ``iPhone``, ``1,000``."""
     return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
 
 
 @functools.cache
 def _segmenter(language: str) -> Callable[[str], list[str]]:
-    import budoux  # 12 ms and a model from disk: only for those who need it
+    import budoux  # 12 ms and a model from disk: only if needed
 
     tag = language.replace("_", "-").lower()
     if tag.startswith("ja"):

@@ -1,8 +1,8 @@
-"""What readable subtitles are, as data: one table of profiles, resolved for a language.
+"""What makes subtitles readable, as data: one table of profiles, resolved for a language.
 
-Sources: Netflix Timed Text Style Guide (general requirements and the pages of each language) for
-``netflix`` and ``netflix-kids``; BBC Subtitle Guidelines for ``bbc``; ``short`` is what vertical
-videos of TikTok, Reels and Shorts can carry: the BBC's width for 9:16 with fewer words at a time.
+Sources: Netflix Timed Text Style Guide (general requirements and the page of each language) for
+``netflix`` and ``netflix-kids``; BBC Subtitle Guidelines for ``bbc``; ``short`` is what a vertical
+video on TikTok, Reels or Shorts can carry: the BBC's width for 9:16, and fewer words at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .text import width
 
 DEFAULT = "netflix"
 FULL_WIDTH = frozenset({"zh", "yue", "ja", "ko"})
-"""Languages whose limits are given in full-width characters."""
+"""Languages whose limits are published in full-width characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,35 +25,35 @@ class Limits:
     """The limits of one profile in one language."""
 
     line_width: float
-    """Characters a line, as :func:`width` counts them."""
+    """Characters per line, as :meth:`width` counts them."""
     reading_speed: float
-    """Characters a second, spaces included."""
+    """Characters per second, spaces included."""
     full_width: bool = False
-    """Count full-width characters as 1 and the others as a half."""
+    """Count full-width characters as 1 and all others as a half."""
     lines: int = 2
     min_duration: float = 5 / 6
     """Seconds."""
     max_duration: float = 7.0
     """Seconds."""
     gap_frames: int = 2
-    """Frames that stay empty between two cues."""
+    """Frames left empty between two cues."""
     joined_below: float = 0.5
     """Seconds; a shorter gap reads as a flicker and is closed to ``gap_frames``."""
     linger: float = 0.5
-    """Seconds that a cue stays after its speech, where the next cue leaves room."""
+    """Seconds that a cue stays after its speech if the next cue leaves room."""
     late: float = 2.5
-    """Seconds that it may stay at most, when reading it or its least duration takes longer."""
+    """Most seconds that it may stay if reading it or its minimum duration takes longer."""
     word_time: float = 0.0
-    """Least seconds a word, in languages that write words apart; 0 where no such rule."""
+    """Minimum seconds per word, in languages that separate words; 0 means no such rule."""
     max_words: int | None = None
-    """Words a cue, in languages that write words apart."""
+    """Most words per cue, in languages that separate words."""
 
     def width(self, text: str) -> float:
-        """The characters of one line of text, as this language counts them."""
+        """The length of one line of text in characters, as this language counts them."""
         return width(text) / 2 if self.full_width else width(text)
 
     def reading_time(self, text: str) -> float:
-        """Seconds that it takes to read the text."""
+        """Seconds needed to read the text."""
         flat = " ".join(text.split())
         words = len(flat.split())
         return max(self.width(flat) / self.reading_speed, words * self.word_time)
@@ -61,19 +61,19 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One house style. The tables go by primary language subtag; ``""`` is any other."""
+    """One house style. Its tables are keyed by primary language subtag; ``""`` is any other."""
 
     name: str
     line_width: Mapping[str, float]
     reading_speed: Mapping[str, float]
     rules: Limits = field(default=Limits(0, 0))
-    """All that does not depend on the language."""
+    """Everything that does not depend on the language."""
 
 
 def find(name: str) -> Profile:
-    """The profile of that name.
+    """The profile called ``name``.
 
-    Raises UsageError naming the known ones.
+    Raises UsageError, listing the known ones.
     """
     if name not in PROFILES:
         known = ", ".join(PROFILES)
@@ -84,7 +84,7 @@ def find(name: str) -> Profile:
 def limits(profile: Profile | str, language: str) -> Limits:
     """The limits of a profile in a language; an unknown language gets the general values.
 
-    Raises UsageError when no profile has that name.
+    Raises UsageError if no profile has that name.
     """
     if isinstance(profile, str):
         profile = find(profile)
@@ -106,9 +106,9 @@ _CHILDREN = {
     "": 13.0, "en": 17.0, "ar": 17.0, "hi": 18.0, "zh": 7.0, "yue": 7.0, "ko": 9.0, "ja": 4.0,
 }  # fmt: skip
 
-# The BBC counts words, so its speed in characters only keeps out what no word count would: 20 is
-# 200 words a minute, 0.3 s each, of the usual six columns. Languages without word spaces have
-# no such count and keep their own speed.
+# The BBC counts words, so its speed in characters only rules out what a word count would miss: 20
+# is 200 words a minute, 0.3 s each, of the usual six columns. Languages without spaces between
+# words have no word count and keep their own speed.
 _BBC_SPEED = {**_ADULTS, "": 20.0, "en": 20.0}
 
 PROFILES: Mapping[str, Profile] = {

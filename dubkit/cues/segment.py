@@ -1,8 +1,9 @@
-"""Recognised words -> cues that are easy to read, and the check of any track against a profile.
+"""Recognized words -> cues that are easy to read; and text without word times, fitted into cues.
 
 Every choice has a cost and the cheapest whole is taken (dynamic programming), as a paragraph is
-set in type: so no cue is filled at the price of an orphan word in the next. Costs are in the scale
-of :mod:`dubkit.cues.phrases`: 0 breaks at the end of a sentence, 30 anywhere, 75 inside a phrase.
+typeset: so no cue is filled at the price of an orphan word in the next. Costs use the scale of
+:mod:`.phrases`: 0 for a break at the end of a sentence, 30 anywhere, 75 inside a phrase. Whether a
+finished track keeps to a profile is :mod:`.check`'s.
 """
 
 from __future__ import annotations
@@ -16,103 +17,96 @@ from dataclasses import replace
 from dubkit.types import Cue, Media, Track, Word
 
 from . import phrases
-from .lines import EPSILON, Units, break_lines, cut_text
-from .lines import tokens as _tokens
+from .lines import EPSILON, Units, break_lines, split_tokens, split_wide
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
 from .text import unwrap
 
 ASSUMED_FRAME_RATE = 24.0
-"""Frames a second when the video's are not known: its frames are the longest in common use."""
+"""Frames per second if the video's are unknown: the lowest rate, so the longest frames, in use."""
 TICK = 0.01
-"""Least seconds between the starts of two words, and from start to end of a cue."""
+"""Minimum seconds between the starts of two words, and from start to end of a cue."""
 PAUSE = 0.3
-"""Seconds of silence from which speech begins to invite a new cue ..."""
+"""Seconds of silence from which a new cue becomes attractive ..."""
 WALL = 2.0
-"""... and from which no cue spans it."""
+"""... and beyond which no cue spans the silence."""
 
-_CUE = 10.0  # a cue more, so that two do not stand where one does
+_CUE = 10.0  # each cue, so that two are not used where one will do
 _SENTENCE_INSIDE = 14.0  # a sentence that ends inside a cue ...
-_SENTENCE_TORN = 16.0  # ... whose own edges are not sentences' ends
+_SENTENCE_TORN = 16.0  # ... whose own edges are not the ends of sentences
 _PAUSE_INSIDE = 50.0  # a second of pause inside a cue, beyond PAUSE
-_ORPHAN = 30.0  # a cue of a word or two that is no sentence
+_ORPHAN = 30.0  # a cue of a word or two that is not a sentence
 _FLASH = 80.0  # a cue too short to be seen, and the same for each second it lacks
-_HURRY = 25.0  # a second of reading time that is not there
+_HURRY = 25.0  # a missing second of reading time
 _SHORTNESS = 15.0  # an almost empty cue, by the square
-
-
-# Lines
-
-
-# Cues
 
 
 def from_words(
     track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
 ) -> Track:
-    """Cut recognised speech into cues that can be read.
+    """Cut recognized speech into readable cues.
 
-    Takes the segments of a transcript with their words, and their speakers where known. Every word
-    is in exactly one cue, in order; only a word too wide for any cue is shared between two, as
-    pieces. Times that run backwards or overlap are put in order; a segment without words shares
-    its time among the words of its text. What comes out passes :func:`check`, except where the
-    speech itself is too fast to be read.
+    Takes the segments of a transcript with their words, and their speakers if known. Every word
+    is in exactly one cue, in order; only a word too wide for any cue is split between two. Times
+    that run backwards or overlap are put in order; a segment without words shares its time among
+    the words of its text. The result passes :func:`.check.check`, except where the speech itself
+    is too fast to read.
     """
     limits = limits_of(profile, track.language)
     gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
     atoms: list[Word] = []
-    origins: list[int] = []  # which word each atom is of: nearly always, all of it
+    origins: list[int] = []  # the word each atom belongs to: nearly always the whole of it
     speakers: list[str | None] = []
     for cue in track.cues:
-        for word in cue.words or _share(cue, track.language):
-            pieces = _pieces(word, track.language, limits)
+        for word in cue.words or _words_from_text(cue, track.language):
+            pieces = _split_word(word, track.language, limits)
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
             speakers += [cue.speaker] * len(pieces)
             atoms += pieces
-    atoms = _in_order(atoms)
+    atoms = _order_times(atoms)
     runs = [list(run) for _, run in itertools.groupby(range(len(atoms)), speakers.__getitem__)]
     cues: list[Cue] = []
     for run in runs:
         first, last = run[0], run[-1] + 1
         following = atoms[last].start if last < len(atoms) else math.inf
-        speech = _Speech(
+        speech = _SpeakerRun(
             atoms[first:last], origins[first:last], track.language, limits, gap, following
         )
         cues += (replace(cue, speaker=speakers[first]) for cue in speech.cues())
-    return Track(track.language, tuple(_timed(cues, limits, gap)))
+    return Track(track.language, tuple(_set_end_times(cues, limits, gap)))
 
 
-def fitted(
+def fit_cues(
     track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
 ) -> Track:
-    """The track made readable without moving where a cue begins.
+    """The track made readable without moving the start of any cue.
 
-    For text that did not come with words of its own, such as a translation: ``cue.end`` is when
-    its speech ends. A cue whose text does not fit is shared between several, one after the other
-    in its time; each stays on the screen as long as reading needs and the next one lets.
+    For text without word times, such as a translation: ``cue.end`` is when its speech ends. A cue
+    whose text does not fit is split into several that share its time; each stays on the screen as
+    long as reading takes, if the next one leaves room.
     """
     limits = limits_of(profile, track.language)
     gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
-    shown: list[Cue] = []
+    fitted: list[Cue] = []
     for cue in track.cues:
         text = break_lines(cue.text, track.language, limits)
         if len(text.splitlines()) <= limits.lines:
-            shown.append(replace(cue, text=text))
+            fitted.append(replace(cue, text=text))
         else:
-            alone = from_words(
+            parts = from_words(
                 Track(track.language, (replace(cue, words=()),)), profile, frame_rate
             )
-            shown += (
+            fitted += (
                 replace(part, words=(), speaker=cue.speaker, end=part.words[-1].end)
-                for part in alone.cues
+                for part in parts.cues
             )
-    return Track(track.language, tuple(_timed(shown, limits, gap)))
+    return Track(track.language, tuple(_set_end_times(fitted, limits, gap)))
 
 
-def _share(cue: Cue, language: str) -> list[Word]:
-    """Words for a cue that has only text: its time shared out by their length."""
-    tokens = _tokens(unwrap(cue.text, language), language)
-    lead = " " if phrases.spaced(language) else ""
+def _words_from_text(cue: Cue, language: str) -> list[Word]:
+    """Words for a cue that has only text: its time divided among them by length."""
+    tokens = split_tokens(unwrap(cue.text, language), language)
+    lead = " " if phrases.uses_spaces(language) else ""
     reach = itertools.accumulate(map(len, tokens), initial=0)
     pace = (cue.end - cue.start) / max(1, sum(map(len, tokens)))
     times = [cue.start + pace * done for done in reach]
@@ -122,27 +116,27 @@ def _share(cue: Cue, language: str) -> list[Word]:
     ]
 
 
-def _in_order(words: Sequence[Word]) -> list[Word]:
-    """The words with times that rise: most stay as they are, the odd ones go between neighbours."""
-    # Less a tick a word, times that rise by a tick are times that do not fall: the longest such
-    # row is what can be trusted. Below zero there would be no room for the words before.
+def _order_times(words: Sequence[Word]) -> list[Word]:
+    """The words with rising times: most are unchanged, the odd ones go between their neighbors."""
+    # Subtracting a tick per word turns "rises by at least a tick" into "does not fall": the longest
+    # such subsequence is what can be trusted. Below zero, earlier words would have no room.
     keys = [word.start - TICK * k for k, word in enumerate(words)]
     tails: list[float] = []
-    rows: list[int] = []
+    ends: list[int] = []
     links = [-1] * len(words)
     for k, key in enumerate(keys):
         if 0 <= key < math.inf:
             place = bisect_right(tails, key)
-            links[k] = rows[place - 1] if place else -1
+            links[k] = ends[place - 1] if place else -1
             tails[place : place + 1] = [key]
-            rows[place : place + 1] = [k]
+            ends[place : place + 1] = [k]
     anchors: list[int] = []
-    k = rows[-1] if rows else -1
+    k = ends[-1] if ends else -1
     while k >= 0:
         anchors.append(k)
         k = links[k]
     anchors.reverse()
-    starts = _between(anchors, keys, words)
+    starts = _interpolate_starts(anchors, keys, words)
     ordered = []
     for k, word in enumerate(words):
         limit = starts[k + 1] if k + 1 < len(words) else math.inf
@@ -153,8 +147,10 @@ def _in_order(words: Sequence[Word]) -> list[Word]:
     return ordered
 
 
-def _between(anchors: Sequence[int], keys: Sequence[float], words: Sequence[Word]) -> list[float]:
-    """Start times that hold at the anchors and run evenly in between."""
+def _interpolate_starts(
+    anchors: Sequence[int], keys: Sequence[float], words: Sequence[Word]
+) -> list[float]:
+    """Start times that are the words' own at the anchors and evenly spaced in between."""
     if not anchors:
         return [TICK * k for k in range(len(words))]
     starts = []
@@ -176,13 +172,13 @@ def _between(anchors: Sequence[int], keys: Sequence[float], words: Sequence[Word
     return starts
 
 
-def _spoken_until(word: Word, width: float) -> float:
-    """When the word is really over: recognisers let a word's end run on through silence."""
+def _speech_end(word: Word, width: float) -> float:
+    """When the word is really over: recognizers let a word's end run on into silence."""
     return min(word.end, word.start + 0.8 + 0.1 * width)
 
 
-class _Speech:
-    """One speaker's words without interruption, cut into cues."""
+class _SpeakerRun:
+    """Consecutive words of one speaker, cut into cues."""
 
     def __init__(
         self,
@@ -201,15 +197,14 @@ class _Speech:
         self.units = Units(pieces, language, limits)
         self.starts = [self.atoms[a].start for a, _ in spans] + [following]
         self.stops = [
-            _spoken_until(self.atoms[b - 1], limits.width(self.atoms[b - 1].text)) for _, b in spans
+            _speech_end(self.atoms[b - 1], limits.width(self.atoms[b - 1].text)) for _, b in spans
         ]
 
     def _bounds(self) -> list[int]:
-        """Indexes of the atoms that begin a unit, and the number of atoms."""
+        """Indexes of the atoms that begin a unit, then the number of atoms."""
         atoms, limits = self.atoms, self.limits
-        spaced = phrases.spaced(self.language)
         joints: set[int] = set()
-        if not spaced:
+        if not phrases.uses_spaces(self.language):
             text = "".join(atom.text for atom in atoms)
             parts = phrases.phrases(text, self.language)
             joints = set(itertools.accumulate(map(len, parts)))
@@ -218,7 +213,7 @@ class _Speech:
         for k, atom in enumerate(atoms):
             extra = limits.width(atom.text)
             apart = atom.text[:1].isspace() or (k > 0 and atoms[k - 1].text[-1:].isspace())
-            quiet = k > 0 and atom.start - _spoken_until(atoms[k - 1], 0.0) > 0.5
+            quiet = k > 0 and atom.start - _speech_end(atoms[k - 1], 0.0) > 0.5
             joint = apart or quiet or place in joints
             full = filled + extra > limits.line_width
             if not bounds or (atom.text.strip() and not blank and (joint or full)):
@@ -230,17 +225,17 @@ class _Speech:
         return [*bounds, len(atoms)]
 
     def cues(self) -> Iterator[Cue]:
-        """The cues, each from its first word to the end of its last."""
+        """The cues, each from the start of its first word to the end of its last."""
         for i, j in self._cuts():
             _, breaks = self.units.layout(i, j, math.inf)
             text = self.units.text(i, j, breaks)
             first, last = self.bounds[i], self.bounds[j]
-            words = tuple(self._whole(first, last))
+            words = tuple(self._rejoin(first, last))
             if text:
                 yield Cue(self.starts[i], self.stops[j - 1], text, words)
 
-    def _whole(self, first: int, last: int) -> Iterator[Word]:
-        """The words of these atoms, put together again where they were cut."""
+    def _rejoin(self, first: int, last: int) -> Iterator[Word]:
+        """The words of these atoms, joined again where they were split."""
         for _, group in itertools.groupby(range(first, last), self.origins.__getitem__):
             atoms = [self.atoms[k] for k in group]
             if len(atoms) == 1:
@@ -250,7 +245,7 @@ class _Speech:
                 yield replace(atoms[0], end=atoms[-1].end, text=text)
 
     def _cuts(self) -> list[tuple[int, int]]:
-        """The cheapest way to cut the units into cues: pairs of first and one past the last."""
+        """The cheapest way to cut the units into cues: pairs of first and one past last."""
         units, limits, gap = self.units, self.limits, self.gap
         starts, stops = self.starts, self.stops
         count = len(units.texts)
@@ -258,15 +253,15 @@ class _Speech:
         sentences = [0, *(cost == phrases.SENTENCE for cost in units.costs[1:])]
         ended = [0, *itertools.accumulate(sentences)]
         capacity = limits.line_width * limits.lines
-        most_words = limits.max_words if phrases.spaced(self.language) else None
+        most_words = limits.max_words if phrases.uses_spaces(self.language) else None
         best = [0.0] * (count + 1)
         back = [0] * (count + 1)
         for j in range(1, count + 1):
             last, following = stops[j - 1], starts[j]
-            # A gap that would be closed belongs to the cue: the cue has to last until there.
+            # A gap that would be closed belongs to the cue, which must then last through it.
             until = following - gap if following - last < limits.joined_below + gap else last
             until = max(until, last)
-            # Where speech goes on at once, the gap is taken from the end of this cue.
+            # If speech continues at once, the gap is taken from the end of this cue.
             room = min(following - gap, last + limits.late)
             best[j] = math.inf
             for i in range(j - 1, -1, -1):
@@ -302,7 +297,7 @@ class _Speech:
         return cuts[::-1]
 
     def _haste(self, width: float, words: int, room: float) -> float:
-        """What it costs that the cue is on the screen for less time than it takes."""
+        """The cost of showing the cue for less time than it needs."""
         limits = self.limits
         cost = 0.0
         if room < limits.min_duration:
@@ -311,14 +306,14 @@ class _Speech:
         return cost + _HURRY * (need - room) if need > room else cost
 
     def _joints(self) -> tuple[list[float], list[float], list[float]]:
-        """Before each unit: the cost of a cue's edge there; how far speech goes on across it,
-        from 0 to 1; and the running cost of all that stays inside a cue."""
+        """Before each unit: the cost of a cue's edge there; how closely speech continues across it,
+        from 0 to 1; and the running cost of everything kept inside a cue."""
         edges, ties, inside = [0.0], [0.0], [0.0, 0.0]
         costs = self.units.costs
         for k in range(1, len(costs)):
             pause = max(0.0, self.starts[k] - self.stops[k - 1])
             tie = max(0.25, 1 - pause)
-            # A rest after "the" is a hesitation, and no reason to end there.
+            # A pause after "the" is a hesitation, not a reason to end there.
             edges.append(costs[k] * (tie if costs[k] < phrases.BOUND else max(tie, 0.5)))
             ties.append(tie if costs[k] else 0.0)
             kept = _PAUSE_INSIDE * (pause - PAUSE) if pause > PAUSE else 0.0
@@ -328,9 +323,9 @@ class _Speech:
         return [*edges, 0.0], [*ties, 0.0], inside
 
 
-def _pieces(word: Word, language: str, limits: Limits) -> list[Word]:
-    """The word, cut where it is wider than a line; the pieces share its time by their length."""
-    parts = cut_text(word.text, language, limits)
+def _split_word(word: Word, language: str, limits: Limits) -> list[Word]:
+    """The word, split if it is wider than a line; the pieces share its time by length."""
+    parts = split_wide(word.text, language, limits)
     if len(parts) == 1:
         return [word]
     reach = itertools.accumulate(map(len, parts), initial=0)
@@ -343,11 +338,11 @@ def _pieces(word: Word, language: str, limits: Limits) -> list[Word]:
     ]
 
 
-def _timed(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
-    """Give each cue its out time: past its speech as far as reading needs and the next one lets."""
+def _set_end_times(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
+    """Give each cue its end: past its speech as far as reading takes and the next cue allows."""
     for k, cue in enumerate(cues):
         following = cues[k + 1].start if k + 1 < len(cues) else math.inf
-        # Where speech is too fast even for the gap, half of the time is the cue's.
+        # If speech is too fast even for the gap, the cue gets half of the time.
         room = max(following - gap, (cue.start + following) / 2)
         need = max(limits.min_duration, limits.reading_time(cue.text))
         end = max(cue.end + limits.linger, min(cue.start + need, cue.end + limits.late))
@@ -356,19 +351,16 @@ def _timed(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
         if following - end < limits.joined_below + EPSILON:
             if room - cue.start <= limits.max_duration:
                 end = room
-            else:  # too long to be joined: leave a gap that is one
+            else:  # too long to be joined: leave a gap wide enough to see
                 apart = following - limits.joined_below - EPSILON
                 end = min(max(cue.end, apart), cue.start + limits.max_duration, room)
         yield replace(cue, end=end)
 
 
-# The check
-
-
-def clip_to_media(track: Track, found: Media | None) -> Track:
-    """The track with its last cue not outlasting the file: it would make a video longer."""
-    if not (track.cues and found and found.duration):
+def clip_to_media(track: Track, media: Media | None) -> Track:
+    """The track with its last cue ending within the file: a later end would lengthen the video."""
+    if not (track.cues and media and media.duration):
         return track
     *rest, last = track.cues
-    end = max(min(last.end, found.duration), last.words[-1].end if last.words else last.start)
+    end = max(min(last.end, media.duration), last.words[-1].end if last.words else last.start)
     return replace(track, cues=(*rest, replace(last, end=end)))

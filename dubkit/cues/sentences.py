@@ -1,8 +1,9 @@
-"""Cues -> sentences, which are translated whole, and their translations back over the cues.
+"""Cues -> sentences, which are translated whole, and their translations divided among the cues.
 
 A cue often ends in the middle of a sentence, and half a sentence cannot be translated. So pieces
-of cues are joined to whole sentences first; the translation is then cut again, at places where
-phrases meet, so that each cue shows about the part that it showed before.
+of cues are first joined into whole sentences; the translation is then divided again, at phrase
+boundaries, so that each cue shows about the same part as before. Translating itself is
+:mod:`dubkit.translate`.
 """
 
 from __future__ import annotations
@@ -16,43 +17,44 @@ from dataclasses import dataclass
 from dubkit.types import Cue, Track
 
 from . import phrases
+from .lines import split_tokens
 from .profiles import Limits
-from .text import MARK, unwrap
+from .text import MARK, unwrap, without_marks
 
 LONGEST = 6
-"""Cues that one sentence may span; a longer one is parted."""
+"""Cues that one sentence may span; a longer one is split."""
 APART = 2.0
-"""Seconds of silence over which no sentence is taken to go on."""
+"""Seconds of silence across which no sentence is taken to continue."""
 OVERLAP = 0.1
-"""Seconds; what is shown longer together is no sentence in two parts."""
+"""Seconds; cues shown together for longer are not parts of one sentence."""
 PUNCTUATED = 0.2
-"""Share of cues ending a sentence under which a text is taken to have no full stops at all."""
+"""Share of cues ending a sentence below which a text is taken to have no full stops at all."""
 
 _DASH = re.compile(r"\s*[-–—‐]\s*")
 _NOTE = re.compile(r"[♪♫🎵#]+\s*")
 _NOTE_AFTER = re.compile(r"\s*[♪♫🎵#]+$")
 _LABEL = re.compile(r"[\[(（【<>]|[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,2}:(?:\s|$)")
-"""What begins a text of its own: a sound in brackets, the name of who speaks."""
+"""What begins a separate text: a sound in brackets, the name of a speaker."""
 _OPENING = re.compile(r"(?:<[ibu]>\s*)+")
 _CLOSING = re.compile(r"(?:\s*</[ibu]>)+$")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What of a sentence stands in one cue."""
+    """The part of a sentence in one cue."""
 
     cue: int
     """Index of the cue in its track."""
     text: str
     """On one line; ``<i>`` and the like only inside it."""
     lead: str = ""
-    """What stands before it and is no text: the dash of a speaker, a mark around the whole."""
+    """What precedes it and is not text: a speaker's dash, a mark around the whole."""
     tail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One or more whole sentences, and where they stand."""
+    """One or more whole sentences, and where they are."""
 
     pieces: tuple[Piece, ...]
     text: str
@@ -62,25 +64,25 @@ class Sentence:
 
     @property
     def has_words(self) -> bool:
-        """Whether there is anything to translate; ``♪`` and ``1984`` are the same anywhere."""
+        """Whether there is anything to translate; ``♪`` and ``1984`` are the same everywhere."""
         return _has_letters(self.text)
 
 
 def _has_letters(text: str) -> bool:
-    return any(char.isalpha() for char in MARK.sub("", text))
+    return any(char.isalpha() for char in without_marks(text))
 
 
 def sentences(track: Track) -> list[Sentence]:
-    """The text of a track in whole sentences, each with its cues; every cue with text is in one."""
-    found = [piece for k, cue in enumerate(track.cues) for piece in _pieces(k, cue, track.language)]
-    joined = _punctuated(found, track.language)
+    """The text of a track in whole sentences with their cues; every cue with text is in one."""
+    pieces = [p for k, cue in enumerate(track.cues) for p in _split_cue(k, cue, track.language)]
+    joinable = _has_full_stops(pieces, track.language)
     groups: list[list[Piece]] = []
     open_: dict[str | None, list[Piece]] = {}
-    for piece in found:
-        # A sign that comes between two halves of a sentence does not part them.
+    for piece in pieces:
+        # A sign that comes between the halves of a sentence does not separate them.
         style = track.cues[piece.cue].style
         group = open_.get(style)
-        if group and joined and _goes_on(group, piece, track):
+        if group and joinable and _continues(group, piece, track):
             group.append(piece)
         else:
             open_[style] = [piece]
@@ -94,18 +96,18 @@ def _sentence(group: Sequence[Piece], track: Track) -> Sentence:
     return Sentence(tuple(group), text, first.speaker, first.start, last.end)
 
 
-def _pieces(index: int, cue: Cue, language: str) -> Iterator[Piece]:
-    """The cue in one piece, or in one for each person who speaks in it."""
-    lines = [line for line in cue.text.splitlines() if MARK.sub("", line).strip()]
-    dialogue = len(lines) > 1 and all(_DASH.match(MARK.sub("", line)) for line in lines)
+def _split_cue(index: int, cue: Cue, language: str) -> Iterator[Piece]:
+    """The cue as one piece, or as one for each person who speaks in it."""
+    lines = [line for line in cue.text.splitlines() if without_marks(line).strip()]
+    dialogue = len(lines) > 1 and all(_DASH.match(without_marks(line)) for line in lines)
     for text in lines if dialogue else [unwrap(cue.text, language)] if lines else []:
         lead = tail = ""
         opening, closing = _OPENING.match(text), _CLOSING.search(text)
         if opening and closing and not MARK.search(text[opening.end() : closing.start()]):
             lead, tail = opening[0], closing[0]
             text = text[opening.end() : closing.start()]
-        for outside in (_DASH, _NOTE):
-            before = outside.match(text)
+        for prefix in (_DASH, _NOTE):
+            before = prefix.match(text)
             if before and before.end() < len(text):
                 lead, text = lead + before[0], text[before.end() :]
         if (after := _NOTE_AFTER.search(text)) and after.start():
@@ -113,19 +115,19 @@ def _pieces(index: int, cue: Cue, language: str) -> Iterator[Piece]:
         yield Piece(index, text.strip(), lead, tail)
 
 
-def _punctuated(pieces: Sequence[Piece], language: str) -> bool:
-    """Whether full stops tell where sentences end. Chinese subtitles, for one, rarely have any."""
-    ends = sum(_ends(piece.text, "", language) for piece in pieces)
+def _has_full_stops(pieces: Sequence[Piece], language: str) -> bool:
+    """Whether full stops show where sentences end. Chinese subtitles, for one, rarely have any."""
+    ends = sum(_ends_sentence(piece.text, "", language) for piece in pieces)
     return ends >= PUNCTUATED * len(pieces)
 
 
-def _ends(text: str, following: str, language: str) -> bool:
-    left, right = MARK.sub("", text).split()[-1:], MARK.sub("", following).split()[:1]
+def _ends_sentence(text: str, following: str, language: str) -> bool:
+    left, right = without_marks(text).split()[-1:], without_marks(following).split()[:1]
     return phrases.ends_sentence("".join(left), "".join(right), language)
 
 
-def _goes_on(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
-    """Whether the sentence of ``group`` goes on in ``piece``."""
+def _continues(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
+    """Whether the sentence of ``group`` continues in ``piece``."""
     last = group[-1]
     before, after = track.cues[last.cue], track.cues[piece.cue]
     return (
@@ -135,15 +137,15 @@ def _goes_on(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
         and _has_letters(last.text)
         and _has_letters(piece.text)
         and before.speaker == after.speaker
-        and not MARK.sub("", piece.lead)
-        and not MARK.sub("", last.tail)
-        and not _LABEL.match(MARK.sub("", piece.text))
+        and not without_marks(piece.lead)
+        and not without_marks(last.tail)
+        and not _LABEL.match(without_marks(piece.text))
         and not last.text.endswith((")", "]", "）", "】"))
-        and not _ends(last.text, piece.text, track.language)
+        and not _ends_sentence(last.text, piece.text, track.language)
     )
 
 
-# ---------------------------------------------------------------- and back
+# ---------------------------------------------------------------- translations to cues
 
 
 def divide(
@@ -151,16 +153,15 @@ def divide(
 ) -> list[str]:
     """The translation in as many parts as the sentence has pieces, for its cues in ``track``.
 
-    Each part is about as long as the share of what its cue showed, broken where phrases meet, and
-    rather one that can be read in its time. Where there are fewer words than cues, all cues show
-    the whole: the viewer sees one text that stays. ``language`` and ``limits`` are the
-    translation's.
+    Each part takes about the same share of the text as its cue had, is broken at a phrase boundary,
+    and preferably can be read in its time. If there are fewer words than cues, all cues show the
+    whole: the viewer sees one text that stays. ``language`` and ``limits`` are the translation's.
     """
     flat = unwrap(translation, language)
     count = len(sentence.pieces)
     parts = [flat]
     if count > 1:
-        tokens = _tokens(flat, language)
+        tokens = split_tokens(flat, language)
         if len(tokens) < count:
             parts = [flat] * count
         else:
@@ -168,25 +169,18 @@ def divide(
             parts = ["".join(tokens[i:j]).strip() for i, j in itertools.pairwise(bounds)]
     return [
         f"{piece.lead}{part}{piece.tail}"
-        for piece, part in zip(sentence.pieces, _marks_carried(parts), strict=True)
+        for piece, part in zip(sentence.pieces, _carry_marks(parts), strict=True)
     ]
-
-
-def _tokens(text: str, language: str) -> list[str]:
-    """Words with the space before them, or phrases where words have none between."""
-    if phrases.spaced(language):
-        return re.findall(r"\s*\S+", text)
-    return phrases.phrases(text, language)
 
 
 def _bounds(
     sentence: Sentence, tokens: Sequence[str], track: Track, language: str, limits: Limits
 ) -> list[int]:
-    """Indexes of the tokens that begin a part, and their number: the cheapest way to cut."""
-    widths = [limits.width(MARK.sub("", token)) for token in tokens]
+    """Indexes of the tokens that begin a part, then their number: the cheapest way to divide."""
+    widths = [limits.width(without_marks(token)) for token in tokens]
     reach = [0.0, *itertools.accumulate(widths)]
     total = reach[-1] or 1.0
-    shares = [max(1, len(MARK.sub("", piece.text))) for piece in sentence.pieces]
+    shares = [max(1, len(without_marks(piece.text))) for piece in sentence.pieces]
     wanted = [total * part / sum(shares) for part in itertools.accumulate(shares)]
     costs = [phrases.break_cost(a, b, language) for a, b in itertools.pairwise(tokens)]
     capacity = limits.line_width * limits.lines
@@ -218,25 +212,25 @@ def _bounds(
     return bounds[::-1]
 
 
-def _marks_carried(parts: Iterable[str]) -> Iterator[str]:
-    """The parts, with a mark that is open at the end of one closed there and opened in the next."""
+def _carry_marks(parts: Iterable[str]) -> Iterator[str]:
+    """The parts, each mark left open at the end of one closed there and reopened in the next."""
     opened: list[str] = []
     for part in parts:
-        begun = "".join(opened)
+        reopened = "".join(opened)
         for mark in MARK.findall(part):
             if not mark.startswith("</"):
                 opened.append(mark)
             elif opened and opened[-1] == mark.replace("/", ""):
                 opened.pop()
-        yield begun + part + "".join(mark.replace("<", "</") for mark in reversed(opened))
+        yield reopened + part + "".join(mark.replace("<", "</") for mark in reversed(opened))
 
 
 # ---------------------------------------------------------------- marks
 
 
-def with_marks_of(original: str, text: str) -> str:
-    """``text``, a translation of ``original`` less its marks, with them at about the same places:
-    for engines that would garble them."""
+def restore_marks(original: str, text: str) -> str:
+    """``text``, a translation of ``original`` without its marks, with the marks put back at about
+    the same places: for engines that would garble them."""
     parts = MARK.split(original)
     length = sum(map(len, parts[::2])) or 1
     words = re.findall(r"\S+", text)
@@ -249,7 +243,7 @@ def with_marks_of(original: str, text: str) -> str:
             seen += len(part)
             continue
         closes = part.startswith("</")
-        # Never before the mark that stands before it, so that pairs stay pairs.
+        # Never before the preceding mark, so that pairs stay pairs.
         at = max(at, min(round(seen / length * len(words)) - closes, len(words) - 1))
         if closes:
             after[at] += part

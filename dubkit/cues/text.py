@@ -1,4 +1,4 @@
-"""The text of a cue as such: its width, its marks, its lines joined."""
+"""The text of a cue in itself: width, marks, lines joined. Breaking it is :mod:`.lines`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import unicodedata
 from . import phrases
 
 MARK = re.compile(r"(</?[ibu]>)")
-"""A mark that a text may hold; in a group, so that ``split`` keeps it."""
+"""A mark that a text may contain; in a group, so that ``split`` keeps it."""
 
 
 def width(text: str) -> int:
-    """Columns of a text: 2 for a full-width character, 0 for a mark that sits on another, else 1.
+    """Columns of a text: 2 for a full-width character, 0 for a combining mark, else 1.
 
-    Thai vowels above and below, Arabic and Hindi signs and joiners take no room of their own, nor
-    do the marks ``<i>``, ``<b>`` and ``<u>``.
+    Thai vowels above and below the line, Arabic and Hindi vowel signs and joiners take no room,
+    nor do the marks ``<i>``, ``<b>`` and ``<u>``.
     """
     if "<" in text:
         text = MARK.sub("", text)
@@ -29,15 +29,15 @@ def width(text: str) -> int:
 
 
 def unwrap(text: str, language: str) -> str:
-    """The text on one line: line breaks become spaces where the language writes them."""
+    """The text on one line: line breaks become spaces in languages that write them."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
     flat = ""
     for line in filter(None, lines):
         latin = flat[-1:].isascii() and line[0].isascii()
-        flat += (" " if flat and (phrases.spaced(language) or latin) else "") + line
+        flat += (" " if flat and (phrases.uses_spaces(language) or latin) else "") + line
     return flat
 
 
 def without_marks(text: str) -> str:
-    """The text without ``<i>`` and the like."""
+    """The text without ``<i>``, ``<b>`` and ``<u>``."""
     return MARK.sub("", text)

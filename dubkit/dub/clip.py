@@ -24,7 +24,7 @@ from dubkit.errors import InputError, MediaError
 from dubkit.files import replacing
 from dubkit.media import process
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
-from dubkit.media.probe import _check_readable
+from dubkit.media.probe import check_readable
 
 if TYPE_CHECKING:
     import av.container
@@ -227,7 +227,7 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     import av
     import av.error
 
-    _check_readable(path)
+    check_readable(path)
     options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "probesize": "65536"}
     try:
         sound = av.open(file_url(path), container_options=options, metadata_errors="replace")

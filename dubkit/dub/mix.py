@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from dubkit.errors import InputError
 from dubkit.files import replacing
-from dubkit.media.audio import FULL, samples, wav_header
+from dubkit.media.audio import FULL, decode_audio, wav_header
 from dubkit.media.ffmpeg import file_url
 from dubkit.media.loudness import Loudness, ebur128, loudness
 from dubkit.media.probe import probe
@@ -168,7 +168,7 @@ def _decode(
     heard = at = 0
     if stream:
         told = _part(progress, film.duration, 0.0, share)
-        for block in _blocks(samples(film, stream, FULL, length=length or None)):
+        for block in _blocks(decode_audio(film, stream, FULL, length=length or None)):
             if not background:
                 file.write(block.tobytes())
                 heard += len(block)
@@ -183,7 +183,7 @@ def _decode(
         kept = probe(background)
         if not kept.audio:
             raise InputError(f"{background} has no sound.", "It is to be the film's background.")
-        for block in _blocks(samples(kept, kept.audio[0], FULL, length=length or None)):
+        for block in _blocks(decode_audio(kept, kept.audio[0], FULL, length=length or None)):
             file.write(block.tobytes())
             heard += len(block)
             told(heard / RATE)

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from dubkit.cues.text import width
 from dubkit.engines import guarded, printable
 from dubkit.errors import DubkitError, UsageError
-from dubkit.files import content_of
+from dubkit.files import sha256_of
 from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
 from dubkit.types import Voice
 from dubkit.workspace import key_of
@@ -87,7 +86,7 @@ def _key(job: SpeechJob, line: Line) -> str:
 
 def _voice_key(voice: Voice) -> list[object]:
     """What of a voice a clip depends on."""
-    return [voice.name, [[content_of(one.path), one.text] for one in voice.references]]
+    return [voice.name, [[sha256_of(one.path), one.text] for one in voice.references]]
 
 
 def _path(job: SpeechJob, line: Line) -> Path:

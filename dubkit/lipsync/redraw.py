@@ -25,7 +25,7 @@ from typing import Any, Literal
 from dubkit import workspace
 from dubkit.engines import guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
-from dubkit.files import cannot_write, content_of
+from dubkit.files import cannot_write, sha256_of
 from dubkit.hooks import LipSyncer, Progress
 from dubkit.media.probe import opened
 from dubkit.types import Media
@@ -90,7 +90,7 @@ def redraw(
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("asked-*"):
             shutil.rmtree(left, ignore_errors=True)
-        source = content_of(film.path)
+        source = sha256_of(film.path)
         stretches = spans.stretches(speech)
         cuts = _looked_at(film, source, stretches, folder, progress)
         found, empty = spans.plan(cuts, stretches, speech, look.shape.size)

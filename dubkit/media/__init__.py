@@ -1,1 +1,14 @@
-"""Media files: probing, decoding, muxing and loudness, through ffmpeg and PyAV."""
+"""Media files: probing, decoding, muxing and loudness, through ffmpeg and PyAV.
+
+- :mod:`.ffmpeg`: where the ffmpeg program is, and which formats it may open.
+- :mod:`.process`: run an external program, with progress and a clean stop.
+- :mod:`.probe`: open a file safely, list its streams, pick its audio.
+- :mod:`.audio`: decode an audio stream onto the video's timeline.
+- :mod:`.loudness`: measure loudness by EBU R 128.
+- :mod:`.subtitle_streams`: extract a subtitle track that a video already has.
+- :mod:`.mux`: write a video with more tracks, or with subtitles burned in.
+- :mod:`.mux_command`: the ffmpeg command line for that.
+- :mod:`.fonts`: whether an installed font has the glyphs that burning needs.
+
+Nothing here knows of cues, engines or the workspace.
+"""

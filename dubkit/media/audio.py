@@ -1,7 +1,8 @@
-"""The sound of a media file, sample by sample, each where the video's timeline has it.
+"""Decode a media file's audio onto the video's timeline, sample by sample.
 
-It is decoded by PyAV, rather than by an ffmpeg command: each frame's own time is what puts it on
-the timeline, and a command cannot tell of gaps, jumps or changes of format on the way.
+This uses PyAV instead of an ffmpeg command, because each frame's own timestamp places it on the
+timeline, and a command cannot report gaps, clock jumps or format changes on the way. Opening files
+and choosing a stream is in :mod:`.probe`.
 """
 
 from __future__ import annotations
@@ -27,43 +28,49 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOLERANCE = 0.02
-"""Seconds that a frame may be off before silence is added or sound is cut. Containers round times
-to a millisecond or so; a real gap is a lost packet at least."""
+"""Seconds by which a frame may be off before silence is inserted or samples are cut. Containers
+round times to a millisecond or so; a real gap is at least one lost packet."""
 
 _TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
+"""Demuxers that take the duration from a header, which a truncated file does not live up to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """What samples come out as."""
+class AudioFormat:
+    """The format to decode to."""
 
     rate: int
     """Hz."""
     layout: str
-    sample: str
-    """ffmpeg's name of a packed sample format."""
-    rules: str = ""
-    """Further options of ffmpeg's aresample."""
+    """``mono`` or ``stereo``."""
+    sample_format: str
+    """ffmpeg's name of a packed sample format: ``s16`` or ``flt``."""
+    resampling: str = ""
+    """Further options for ffmpeg's aresample, each after a colon."""
 
     @property
     def channels(self) -> int:
+        """1 or 2."""
         return 1 if self.layout == "mono" else 2
 
 
-# In surround sound people speak in the centre: ffmpeg's own downmix leaves it 11 dB low.
-SPEECH = Form(16_000, "mono", "s16", ":clev=1.414:slev=0.3")
-"""What Whisper and its relatives hear."""
-FULL = Form(48_000, "stereo", "flt")
-"""What is mixed. In float a downmix is as loud as its source; it may go beyond full scale."""
+# Surround sound has dialogue in the center channel; ffmpeg's own downmix leaves it 11 dB too low.
+SPEECH = AudioFormat(16_000, "mono", "s16", ":clev=1.414:slev=0.3")
+"""What Whisper and its relatives take as input."""
+FULL = AudioFormat(48_000, "stereo", "flt")
+"""What is mixed. As floats, a downmix stays as loud as its source and may exceed full scale."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What was met while reading a file, for the warnings."""
+class DecodeStats:
+    """What went wrong while decoding a file, for the warnings."""
 
     damaged: int = 0
+    """Packets that could not be decoded."""
     jumps: int = 0
+    """Times that the file's clock was reset."""
     end: float = 0.0
+    """Seconds at which the last packet ends."""
 
 
 def extract_audio(
@@ -72,58 +79,58 @@ def extract_audio(
     out: Path,
     progress: Callable[[float], None] = lambda _: None,
     *,
-    form: Form = SPEECH,
+    format: AudioFormat = SPEECH,
 ) -> list[str]:
     """Write ``stream`` to ``out`` as a 16-bit WAV file (RF64 beyond 4 GB), and return warnings.
 
     Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
-    silence, sound from before the start is cut. ``progress`` gets the seconds done. Raises
-    InputError when nothing can be decoded, OutputError when ``out`` cannot be written.
+    silence, samples from before the start are cut. ``progress`` is called with the seconds done.
+    Raises InputError when nothing can be decoded, OutputError when ``out`` cannot be written.
     """
     import numpy as np
 
-    heard = Heard()
+    stats = DecodeStats()
     written = 0
-    told = 0.0
+    reported = 0.0
     with replacing(out) as temporary, temporary.open("wb") as file:
-        file.write(wav_header(0, form))
-        for block in samples(media, stream, form, heard):
+        file.write(wav_header(0, format))
+        for block in decode_audio(media, stream, format, stats):
             if block.dtype != np.int16:
                 block = np.rint(np.clip(block, -1, 1) * 32767)
             file.write(block.astype("<i2").tobytes())
             written += len(block)
-            if form is SPEECH and 2 * written > 0xFFFF_FF00:  # its readers know no RF64
+            if format is SPEECH and 2 * written > 0xFFFF_FF00:  # its readers do not know RF64
                 raise InputError(f"{media.path} has more than 37 hours of sound.", "Split it.")
-            if written / form.rate - told >= 1:
-                told = written / form.rate
-                progress(told)
+            if written / format.rate - reported >= 1:
+                reported = written / format.rate
+                progress(reported)
         if not written:
             raise InputError(
                 f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
-                "holds no sound that can be decoded.",
+                "has no audio that can be decoded.",
                 "Choose another audio track, or convert the file with ffmpeg first.",
             )
         file.seek(0)
-        file.write(wav_header(written, form))
-    progress(written / form.rate)
-    return _warnings(media, heard)
+        file.write(wav_header(written, format))
+    progress(written / format.rate)
+    return _warnings(media, stats)
 
 
-def _warnings(media: Media, heard: Heard) -> list[str]:
+def _warnings(media: Media, stats: DecodeStats) -> list[str]:
     warnings = []
-    if heard.damaged:
+    if stats.damaged:
         warnings.append(
-            f"{media.path.name}: {heard.damaged} damaged pieces of sound were left out."
+            f"{media.path.name}: {stats.damaged} damaged pieces of sound were left out."
         )
-    if heard.jumps:
+    if stats.jumps:
         warnings.append(
-            f"{media.path.name}: its clock jumps {heard.jumps} times; subtitles after that fit the "
-            "video that dubkit writes, but may be off beside the original."
+            f"{media.path.name}: its clock jumps {stats.jumps} times; subtitles after that fit the "
+            "video that dubkit writes, but may be off next to the original."
         )
-    lacking = media.duration - heard.end
-    if media.container.split(",")[0] in _TIMED_BY_HEADER and lacking > max(1.0, heard.end / 100):
+    lacking = media.duration - stats.end
+    if media.container.split(",")[0] in _TIMED_BY_HEADER and lacking > max(1.0, stats.end / 100):
         warnings.append(
-            f"{media.path.name}: the file ends at {heard.end:.1f} s of {media.duration:.1f} s; "
+            f"{media.path.name}: the file ends at {stats.end:.1f} s of {media.duration:.1f} s; "
             "it was probably cut off while copying or downloading."
         )
     return warnings
@@ -134,29 +141,29 @@ def _warnings(media: Media, heard: Heard) -> list[str]:
 
 @dataclass(slots=True)
 class _Timeline:
-    """Samples put at their places, one block after the other."""
+    """Places samples on the timeline, one block after the other."""
 
-    form: Form
+    format: AudioFormat
     length: int | None
     written: int = 0
     surplus: int = 0
-    """Samples still to be cut, because the timeline already has sound there."""
+    """Samples still to cut, because the timeline is already filled there."""
 
-    def silence(self, place: int) -> Iterator[NDArray[Any]]:
-        """Silence up to a sample's place; what comes is cut where that is passed already."""
+    def seek(self, position: int) -> Iterator[NDArray[Any]]:
+        """Silence up to ``position`` (a sample); if that has passed, what follows will be cut."""
         import numpy as np
 
-        kind = np.int16 if self.form.sample == "s16" else np.float32
-        self.surplus = max(0, self.written - place)
-        gap = (place if self.length is None else min(place, self.length)) - self.written
+        kind = np.int16 if self.format.sample_format == "s16" else np.float32
+        self.surplus = max(0, self.written - position)
+        gap = (position if self.length is None else min(position, self.length)) - self.written
         while gap > 0:
-            count = min(gap, self.form.rate)
-            yield np.zeros((count, self.form.channels), kind)
+            count = min(gap, self.format.rate)
+            yield np.zeros((count, self.format.channels), kind)
             self.written += count
             gap -= count
 
-    def placed(self, block: NDArray[Any]) -> Iterator[NDArray[Any]]:
-        """The block, less what is before its place or after the end."""
+    def append(self, block: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """The block without the samples that overlap earlier ones or exceed ``length``."""
         cut = min(self.surplus, len(block))
         self.surplus -= cut
         block = block[cut:]
@@ -167,75 +174,75 @@ class _Timeline:
             yield block
 
 
-def samples(
+def decode_audio(
     media: Media,
     stream: AudioStream,
-    form: Form,
-    heard: Heard | None = None,
+    format: AudioFormat,
+    stats: DecodeStats | None = None,
     *,
     length: int | None = None,
 ) -> Iterator[NDArray[Any]]:
     """The stream's samples from the video's second 0, in blocks of (samples, channels): 16-bit
     integers for ``s16``, finite floats for ``flt``; ``length`` samples at most.
 
-    Frames that follow each other go through one converter. Where they don't, or where their
-    format changes, that converter is emptied and a new one starts at the new place.
+    Contiguous frames go through one converter. At a gap, or when the frame format changes, that
+    converter is flushed and a new one starts at the new position.
     """
-    heard = Heard() if heard is None else heard
+    stats = DecodeStats() if stats is None else stats
     limit = media.duration + 60 if media.duration else float("inf")
-    line = _Timeline(form, length)
-    due = 0.0  # seconds at which the next frame belongs if nothing is amiss
-    shape = None
+    timeline = _Timeline(format, length)
+    due = 0.0  # seconds at which the next frame starts unless there is a gap
+    converting = None
     graph = None
     with opened(media.path, media.container) as container:
-        for frame, time in _frames(container, stream.index, heard):
-            # A time that cannot be true (far back, or past the end of the file) is a damaged one.
+        for frame, time in _frames(container, stream.index, stats):
+            # A time that cannot be right (far back, or past the end of the file) is damaged.
             if time is None or (graph and time < due - JUMP) or time > limit:
                 time = due
             now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if graph is None or now != shape or abs(time - due) > TOLERANCE:
+            if graph is None or now != converting or abs(time - due) > TOLERANCE:
                 if graph:
-                    yield from line.placed(_converted(graph, None, form))
-                shape, graph, due = now, _converter(frame, form), time
-                yield from line.silence(round(time * form.rate))
-            yield from line.placed(_converted(graph, frame, form))
+                    yield from timeline.append(_convert(graph, None, format))
+                converting, graph, due = now, _converter(frame, format), time
+                yield from timeline.seek(round(time * format.rate))
+            yield from timeline.append(_convert(graph, frame, format))
             due += frame.samples / frame.sample_rate
-            if length is not None and line.written >= length:
+            if length is not None and timeline.written >= length:
                 return
         if graph:
-            yield from line.placed(_converted(graph, None, form))
+            yield from timeline.append(_convert(graph, None, format))
 
 
 def _frames(
-    container: av.container.InputContainer, index: int, heard: Heard
+    container: av.container.InputContainer, index: int, stats: DecodeStats
 ) -> Iterator[tuple[AudioFrame, float | None]]:
     """The frames of audio stream ``index``, each with its second on the player's timeline.
 
-    All streams are read, since a clock that was set anew shows in whichever comes first.
+    All streams are read, since a clock reset shows in whichever comes first.
     """
     import av.error
 
     base = start_of(container)
     may_jump = clock_restarts(container)
     expected: dict[int, float] = {}
-    for packet in _packets(container, heard):
+    for packet in _packets(container, stats):
         if packet.dts is not None and packet.time_base:
             at = float(packet.dts * packet.time_base)
             if may_jump and packet.stream.type in ("audio", "video"):
                 leap = at - base - expected.get(packet.stream_index, at - base)
                 if leap > JUMP or leap < -0.1:
                     base += leap
-                    heard.jumps += 1
+                    stats.jumps += 1
             after = at - base + float((packet.duration or 0) * packet.time_base)
             expected[packet.stream_index] = after
-            heard.end = max(heard.end, after)
+            stats.end = max(stats.end, after)
         if packet.stream_index != index:
             continue
-        heard.damaged += bool(packet.is_corrupt)
+        stats.damaged += bool(packet.is_corrupt)
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
-            heard.damaged += not packet.is_corrupt
+            stats.damaged += not packet.is_corrupt
             continue
         for frame in frames:
             if frame.samples and frame.sample_rate:
@@ -243,8 +250,8 @@ def _frames(
                 yield frame, time
 
 
-def _packets(container: av.container.InputContainer, heard: Heard) -> Iterator[Any]:
-    """All packets to the end of the file, over what cannot be read."""
+def _packets(container: av.container.InputContainer, stats: DecodeStats) -> Iterator[Any]:
+    """All packets to the end of the file, skipping what cannot be read."""
     import av.error
 
     failures = 0
@@ -256,10 +263,11 @@ def _packets(container: av.container.InputContainer, heard: Heard) -> Iterator[A
             return
         except av.error.FFmpegError:
             failures += 1
-            heard.damaged += failures == 1
+            stats.damaged += failures == 1
 
 
-def _converter(frame: AudioFrame, form: Form) -> Graph:
+def _converter(frame: AudioFrame, format: AudioFormat) -> Graph:
+    """A filter graph from the frame's format to ``format``."""
     import av.filter
 
     layout = frame.layout
@@ -272,58 +280,57 @@ def _converter(frame: AudioFrame, form: Form) -> Graph:
             time_base=frame.time_base,
         )
     ]
-    if re.fullmatch(r"\d+ channels.*", layout.name):  # no word of where they belong
-        steps.append(graph.add("pan", _mixed_down(layout.nb_channels, form)))
-    rules = f"osr={form.rate}:osf={form.sample}:ochl={form.layout}{form.rules}"
-    steps += [graph.add("aresample", rules), graph.add("abuffersink")]
+    if re.fullmatch(r"\d+ channels.*", layout.name):  # of unknown position
+        steps.append(graph.add("pan", _downmix(layout.nb_channels, format)))
+    options = f"osr={format.rate}:osf={format.sample_format}:ochl={format.layout}"
+    steps += [graph.add("aresample", options + format.resampling), graph.add("abuffersink")]
     for left, right in itertools.pairwise(steps):
         left.link_to(right)
     graph.configure()
     return graph
 
 
-def _mixed_down(count: int, form: Form) -> str:
-    """A pan of channels that might be anything: all alike, and as loud as before; two are what they
-    always are."""
-    if form.channels == 1:
+def _downmix(count: int, format: AudioFormat) -> str:
+    """A pan filter for channels of unknown position: all get equal weight, at the same loudness;
+    two are left and right."""
+    if format.channels == 1:
         return "mono|c0=" + "+".join(f"{1 / count:.6f}*c{channel}" for channel in range(count))
     half = "+".join(f"{0.5**0.5 / count:.6f}*c{channel}" for channel in range(count))
     left, right = ("c0", "c1") if count == 2 else (half, half)
     return f"stereo|c0={left}|c1={right}"
 
 
-def _converted(graph: Graph, frame: AudioFrame | None, form: Form) -> NDArray[Any]:
-    """Push a frame (None: the end) and take all that comes out."""
+def _convert(graph: Graph, frame: AudioFrame | None, format: AudioFormat) -> NDArray[Any]:
+    """Push a frame (None to flush) and return all samples that come out."""
     import av.error
     import numpy as np
 
     graph.push(frame)
-    taken: list[bytes] = []
+    pulled: list[bytes] = []
     while True:
         try:
             out: Any = graph.pull()
         except (av.error.BlockingIOError, av.error.EOFError):
             break
-        taken.append(out.to_ndarray().tobytes())
-    if form.sample == "s16":
-        return np.frombuffer(b"".join(taken), np.int16).reshape(-1, form.channels)
-    found = np.frombuffer(b"".join(taken), np.float32).reshape(-1, form.channels)
+        pulled.append(out.to_ndarray().tobytes())
+    if format.sample_format == "s16":
+        return np.frombuffer(b"".join(pulled), np.int16).reshape(-1, format.channels)
+    floats = np.frombuffer(b"".join(pulled), np.float32).reshape(-1, format.channels)
     # A float stream may hold anything.
-    return np.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(floats, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 # ---------------------------------------------------------------- WAV
 
 
-def wav_header(samples: int, form: Form) -> bytes:
-    """The header of a 16-bit WAV file: 44 bytes for speech, which its readers expect; else 80, as
+def wav_header(samples: int, format: AudioFormat) -> bytes:
+    """The header of a 16-bit WAV file: 44 bytes for speech, as its readers expect; otherwise 80, as
     RF64 (EBU Tech 3306) beyond 4 GB."""
-    frame = 2 * form.channels
+    frame = 2 * format.channels
     size = frame * samples
-    kind = struct.pack(
-        "<4sIHHIIHH", b"fmt ", 16, 1, form.channels, form.rate, frame * form.rate, frame, 16
-    )
-    if form is SPEECH:
+    rate = format.rate
+    kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, format.channels, rate, frame * rate, frame, 16)
+    if format is SPEECH:
         return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + kind + _data(size)
     if size + 72 < 0xFFFF_FFFF:
         return (

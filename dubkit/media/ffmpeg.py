@@ -1,4 +1,4 @@
-"""The ffmpeg program: where it is, and the names it may be given. Running it is :mod:`.process`."""
+"""Find the ffmpeg program, and say what it may open. :mod:`.process` runs it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ with ``enable_drefs``, which stays off.)"""
 def ffmpeg_path() -> str:
     """The ffmpeg to run: ``$DUBKIT_FFMPEG``, else the one on PATH, else imageio-ffmpeg's.
 
-    Raises MissingDependency when there is none.
+    Raises MissingDependency when none is found.
     """
     chosen = os.environ.get("DUBKIT_FFMPEG")
     if chosen:
         if found := shutil.which(chosen):
-            return os.path.abspath(found)  # noqa: PTH100 - it is run from another folder
+            return os.path.abspath(found)  # noqa: PTH100 - it runs in another folder
         raise MissingDependency(
-            f"DUBKIT_FFMPEG names {chosen}, which is not a program that can be run.",
+            f"DUBKIT_FFMPEG names {chosen}, which is not an executable program.",
             "Set it to the full path of ffmpeg, or unset it to use the one that dubkit finds.",
         )
     if found := shutil.which("ffmpeg"):
@@ -44,5 +44,5 @@ def ffmpeg_path() -> str:
 
 
 def file_url(path: Path) -> str:
-    """``path`` as ffmpeg takes it for a plain file, whatever its name looks like."""
+    """``path`` as a URL that ffmpeg opens as a plain file, whatever the name looks like."""
     return f"file:{path.absolute()}"

@@ -1,4 +1,4 @@
-"""Fonts for burned subtitles: whether one has the glyphs of a text."""
+"""Fonts for burned-in subtitles: which glyphs are missing, and what to install for them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .ffmpeg import ffmpeg_path
 
 
 def missing_glyphs(text: str) -> set[str]:
-    """The characters of ``text`` that no font on this machine has, as libass finds them.
+    """The characters of ``text`` that no font on this machine has, according to libass.
 
-    They would be drawn as empty boxes, or not at all where there are no fonts. One picture is
-    rendered with each character once, whatever the font that a style asks for: libass falls back
-    on any font that has the character.
+    They would be drawn as empty boxes, or not at all if there are no fonts. One frame is rendered
+    with each character once, whatever font a style names: libass falls back on any font that has
+    the character.
     """
     # Marks and joiners are left out, since they are drawn with the letters before them; so are
-    # the characters that mean something in an .ass file.
+    # the characters with a meaning in .ass files.
     import ffmpeg
 
     wanted = {c for c in text if unicodedata.category(c)[0] in "LNPS"} - set("{}\\")
@@ -44,11 +44,11 @@ def missing_glyphs(text: str) -> set[str]:
         log = Path(folder, "report.txt").read_text("utf-8", "replace")
     found = re.findall(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]+)", log)
     missing = {chr(int(code, 16)) for code in found}
-    return wanted if "\0" in missing else wanted & missing  # glyph 0: there is no font at all
+    return wanted if "\0" in missing else wanted & missing  # glyph 0: no font at all
 
 
 def no_font(characters: Iterable[str]) -> str:
-    """A warning that names characters without a font, and the package that has one."""
+    """A warning that names characters without a font, and a package that has one."""
     listed = sorted(characters)
     shown = " ".join(
         c if unicodedata.category(c) != "Co" else f"U+{ord(c):04X}" for c in listed[:12]
@@ -56,13 +56,13 @@ def no_font(characters: Iterable[str]) -> str:
     more = f" and {len(listed) - 12} more" if len(listed) > 12 else ""
     package = _font_for(listed[-1])
     return (
-        f"No font here has {shown}{more}: burned in, they would be empty boxes. "
+        f"No installed font has {shown}{more}: burned in, they would be empty boxes. "
         f"Install {package} and run again."
     )
 
 
 def _font_for(character: str) -> str:
-    """The font package to install for a character: its Debian name, and the font's own."""
+    """The font package to install for a character: the font's name and the Debian package's."""
     name = unicodedata.name(character, "")
     if re.match("CJK|HIRAGANA|KATAKANA|HANGUL|BOPOMOFO|IDEOGRAPHIC|FULLWIDTH|HALFWIDTH", name):
         return "Noto Sans CJK (fonts-noto-cjk)"

@@ -1,4 +1,4 @@
-"""Loudness of a sound, measured by ffmpeg's ebur128."""
+"""Measure loudness with ffmpeg's ebur128. :mod:`dubkit.dub.mix` applies it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """How loud a sound is as a whole, by ITU-R BS.1770 and EBU R 128."""
+    """The loudness of a whole audio stream, by ITU-R BS.1770 and EBU R 128."""
 
     integrated: float
-    """LUFS; -70.0 where nothing is loud enough to be counted."""
+    """LUFS; -70.0 if nothing is loud enough to count."""
     true_peak: float | None
-    """dBTP; -120.0 for digital silence, None where it was not measured."""
+    """dBTP; -120.0 for digital silence, None if it was not measured."""
 
 
 def loudness(
@@ -31,10 +31,10 @@ def loudness(
     container: str | None = None,
     peak: bool = True,
 ) -> Loudness:
-    """How loud ``path`` is, as ffmpeg's ebur128 measures it: ``stream``, or its first sound.
+    """The loudness of ``path``: of ``stream``, or of its first audio stream.
 
-    ``container`` is its demuxer where that is known. Without ``peak`` it takes half the time.
-    Raises MediaError when ffmpeg cannot read it.
+    ``container`` is its demuxer if known. Without ``peak`` it takes half the time. Raises
+    MediaError when ffmpeg cannot read it.
     """
     argv = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
     argv += ["-f", container.split(",")[0]] if container else []
@@ -43,10 +43,11 @@ def loudness(
 
 
 def ebur128(source: Sequence[str], name: str, peak: bool) -> Loudness:
-    # framelog: one line each 0.1 s would come else, and take longer than the measuring.
-    measuring = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
+    """Loudness of ffmpeg's input arguments ``source``, called ``name`` in errors."""
+    # Without framelog a line is printed every 0.1 s, which takes longer than the measuring.
+    audio_filter = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
     argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", *source]
-    argv += ["-af", measuring, "-f", "null", "-"]
+    argv += ["-af", audio_filter, "-f", "null", "-"]
     finished = process.run(argv)
     _, _, summary = "\n".join(finished.tail).rpartition("Summary:")
     integrated = re.search(r"\bI:\s+(-?[\d.]+|-?inf|nan) LUFS", summary)

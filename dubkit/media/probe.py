@@ -1,8 +1,8 @@
-"""Look into a media file, and pick its sound.
+"""Open a media file, list its streams, and pick the audio stream to work on.
 
 Input files are not trusted. Each is opened by PyAV or ffmpeg as ``file:`` and its absolute path,
-by a demuxer that reads nothing but that one file, so that a playlist, or a film made to look like
-one, can open no other file and no address.
+by a demuxer that reads nothing but that one file, so that a playlist disguised as a video can open
+no other file and no URL. Decoding is in :mod:`.audio` and :mod:`dubkit.lipsync.frames`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     import av.container
 
 JUMP = 10.0
-"""Seconds of a leap in MPEG time stamps that mean a clock set anew, not silence (as in ffmpeg)."""
-
-
-# ---------------------------------------------------------------- programs and names
+"""Seconds from which a jump in MPEG timestamps is a clock reset, not silence (as in ffmpeg)."""
 
 
 # ---------------------------------------------------------------- opening and probing
@@ -35,14 +32,14 @@ JUMP = 10.0
 
 @contextlib.contextmanager
 def opened(path: Path, container: str | None = None) -> Iterator[av.container.InputContainer]:
-    """Open ``path`` with PyAV, and nothing else with it; by its demuxer where that is known.
+    """Open ``path`` with PyAV, and no other file; ``container`` is its demuxer if known.
 
-    Raises InputError, saying what is wrong with the file.
+    Raises InputError, which says what is wrong with the file.
     """
     import av
     import av.error
 
-    _check_readable(path)
+    check_readable(path)
     try:
         media = av.open(
             file_url(path),
@@ -61,7 +58,8 @@ def opened(path: Path, container: str | None = None) -> Iterator[av.container.In
         media.close()
 
 
-def _check_readable(path: Path) -> None:
+def check_readable(path: Path) -> None:
+    """Raise InputError unless ``path`` is a readable file with something in it."""
     try:
         if not path.exists():
             raise InputError(f"There is no file {path}.", "Check the name and the folder.")
@@ -74,7 +72,7 @@ def _check_readable(path: Path) -> None:
                 raise InputError(f"{path} is empty.", "Copy or download it again.")
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read: {error.strerror or error}.", "Check who may read it (ls -l)."
+            f"{path} cannot be read: {error.strerror or error}.", "Check its permissions (ls -l)."
         ) from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{str(path)!r} is not a file name.") from error
@@ -100,7 +98,7 @@ def _unreadable(path: Path) -> InputError:
 
 
 def _boxes(path: Path) -> tuple[set[str], int]:
-    """The names of an mp4 file's outermost boxes, and how many bytes its end lacks."""
+    """The names of an mp4 file's top-level boxes, and how many bytes are missing at its end."""
     names: set[str] = set()
     size = path.stat().st_size
     at = 0
@@ -121,9 +119,9 @@ def _boxes(path: Path) -> tuple[set[str], int]:
 
 
 def probe(path: Path) -> Media:
-    """Find out what ``path`` holds, without ffprobe and without decoding more than one picture.
+    """List what ``path`` holds, without ffprobe and without decoding more than one frame.
 
-    Raises InputError when it is missing, unreadable, cut off, or holds neither picture nor sound.
+    Raises InputError when it is missing, unreadable, truncated, or has neither video nor audio.
     """
     path = Path(path)
     with opened(path) as container:
@@ -152,35 +150,35 @@ def probe(path: Path) -> Media:
     if name.startswith("mov") and (missing := _boxes(path)[1]):
         warnings.append(
             f"{path.name} is cut off: {missing / 1e6:.1f} MB are missing at its end. "
-            "What is there is used."
+            "The rest is used."
         )
     streams = tuple(video), tuple(audio), tuple(subtitles)
     return Media(path, name, max(0.0, duration), *streams, tuple(warnings))
 
 
 def codec_name(stream: Any) -> str:
-    """ffmpeg's name of a stream's codec, not of the library that decodes it."""
+    """ffmpeg's name for a stream's codec, not for the library that decodes it."""
     context = stream.codec_context
     return context.codec.canonical_name if context else "unknown"
 
 
 def has_flag(flags: Any, bit: int) -> bool:
-    """Whether ``bit`` is set, in PyAV's plain numbers and in its older enums."""
+    """Whether ``bit`` is set in flags, which PyAV gives as an int or, before 17, as an enum."""
     return bool(int(getattr(flags, "value", flags)) & bit)
 
 
 def is_cover(stream: Any) -> bool:
-    """Whether a video stream is a still picture that goes with the file."""
+    """Whether a video stream is an attached still picture."""
     return has_flag(stream.disposition, 0x400)  # AV_DISPOSITION_ATTACHED_PIC
 
 
 def _title(metadata: dict[str, str]) -> str | None:
     if title := (metadata.get("title") or metadata.get("name") or "").strip():
         return title
-    # mp4 keeps a track's name as its handler's; these are the names of nothing.
+    # mp4 keeps a track's title as its handler's name; these are default names that mean nothing.
     handler = metadata.get("handler_name", "").strip(" \0")
-    dull = re.fullmatch(r"(?i).*handler.*|core media .*|iso media.*|gpac.*", handler)
-    return None if dull or not handler else handler
+    default = re.fullmatch(r"(?i).*handler.*|core media .*|iso media.*|gpac.*", handler)
+    return None if default or not handler else handler
 
 
 def _video(container: av.container.InputContainer, stream: Any, codec: str) -> VideoStream:
@@ -189,7 +187,7 @@ def _video(container: av.container.InputContainer, stream: Any, codec: str) -> V
     width, height = stream.width or 0, stream.height or 0
     if ratio := stream.sample_aspect_ratio:
         width = round(width * ratio) or width
-    # How a phone was held is told with the first picture, and only there.
+    # How a phone was held is stored with the first frame, and only there.
     with contextlib.suppress(av.error.FFmpegError, StopIteration):
         for tries, packet in enumerate(container.demux(stream)):
             frames = packet.decode()
@@ -204,26 +202,26 @@ def _video(container: av.container.InputContainer, stream: Any, codec: str) -> V
 def start_of(container: av.container.InputContainer) -> float:
     """Seconds on the file's own clock that a player shows as 0.
 
-    A start below 0 is the run-in of a sound encoder (Opus in Matroska), which players do not show;
-    but in MPEG streams it is a clock that wraps later on.
+    A start below 0 is an audio encoder's pre-roll (Opus in Matroska), which players do not show; in
+    MPEG streams it is a clock that wraps later on.
     """
     start = (container.start_time or 0) / 1_000_000
     return start if clock_restarts(container) else max(0.0, start)
 
 
 def clock_restarts(container: av.container.InputContainer) -> bool:
-    """Whether the format's clock may wrap or start anew (MPEG streams)."""
+    """Whether the format's clock may wrap or be reset (MPEG streams)."""
     return has_flag(container.format.flags, 0x0200)  # AVFMT_TS_DISCONT
 
 
-# ---------------------------------------------------------------- sound
+# ---------------------------------------------------------------- choosing an audio stream
 
 
 def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
-    """The audio stream to hear: by number (1 is the first), by language, else the default one.
+    """The audio stream to work on: by number (from 1), by language, else the default one.
 
-    A language is a BCP-47 tag or three letters of ISO 639-2 (``es``, ``spa``, ``pt-BR``).
-    Raises InputError when there is no sound at all, UsageError when there is none like ``choice``.
+    A language is a BCP-47 tag or an ISO 639-2 code (``es``, ``spa``, ``pt-BR``). Raises InputError
+    when there is no audio at all, UsageError when no stream matches ``choice``.
     """
     if not media.audio:
         raise InputError(f"{media.path} has no sound.", "There is nothing to transcribe in it.")
@@ -239,11 +237,8 @@ def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
         alike = [s for s in media.audio if (s.language or "").partition("-")[0] == primary]
         if found := same or alike:
             return next((stream for stream in found if stream.default), found[0])
-    there = "; ".join(
+    listed = "; ".join(
         f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
         for number, s in enumerate(media.audio, 1)
     )
-    raise UsageError(f"{media.path.name} has no audio track {choice!r}.", f"It has {there}.")
-
-
-# ---------------------------------------------------------------- writing
+    raise UsageError(f"{media.path.name} has no audio track {choice!r}.", f"It has {listed}.")

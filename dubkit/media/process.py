@@ -1,4 +1,4 @@
-"""Run an external program: an argument list (never a shell), no standard input, stoppable."""
+"""Run an external program: an argument list (never a shell), without standard input, stoppable."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 KEEP_LINES = 40
-"""Lines of standard error that are kept for the message of a failure."""
+"""Lines of standard error kept for the error message."""
 GRACE = 0.4
-"""Seconds between asking a program to stop and ending it."""
+"""Seconds between asking a program to stop and killing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Finished:
 
     argv: tuple[str, ...]
     status: int
-    """Its exit status; negative for the signal that ended it."""
+    """Its exit status; the negated signal number if a signal ended it."""
     tail: tuple[str, ...]
     """The last lines of its standard error."""
 
@@ -38,12 +38,12 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Finished:
-    """Run ``argv`` to its end and return how it ended, whatever the status.
+    """Run ``argv`` to completion and return how it ended, whatever the status.
 
-    ``on_line`` gets each line of standard output, in another thread; when it raises, the program is
-    stopped and that is raised here. ``timeout`` is in seconds; when it runs out, or
-    when anything is raised here (Ctrl-C included), the program and its children are stopped and
-    the exception goes on (``TimeoutError`` for the time-out).
+    ``on_line`` gets each line of standard output, in another thread; if it raises, the program is
+    stopped and the exception raised here. ``timeout`` is in seconds. When it expires, or when
+    anything is raised here (Ctrl-C included), the program and its children are stopped and the
+    exception propagates (``TimeoutError`` for the timeout).
     """
     command = tuple(str(part) for part in argv)
     child = subprocess.Popen(
@@ -67,7 +67,7 @@ def run(
                     take(line)
                 except BaseException as failure:  # handed to the caller's thread below
                     failures.append(failure)
-                    stop(child)  # or it would run on to its end before the failure is told
+                    stop(child)  # or it would run to its end before the failure is reported
                     return
 
     assert child.stdout and child.stderr
@@ -95,7 +95,7 @@ def run(
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """Stop a program that :func:`run` started and all that it started."""
+    """Stop a program that :func:`run` started, and all of its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.name == "posix":
             os.killpg(child.pid, signal.SIGTERM)

@@ -1,4 +1,7 @@
-"""Subtitle tracks that a video already has: pick one and write it out as a file."""
+"""Subtitle tracks that a video already has: pick one, and extract it to a file.
+
+Reading that file is in :mod:`dubkit.subtitles`; putting tracks into a video is in :mod:`.mux`.
+"""
 
 from __future__ import annotations
 
@@ -16,27 +19,27 @@ from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
 from .probe import opened, start_of
 
 PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
-"""Codecs that hold each subtitle as a picture."""
+"""Codecs that store each subtitle as a picture."""
 
-_WRITTEN = {
+_EXTRACTED = {
     "ass": (".ass", "ass", "copy"),
     "ssa": (".ass", "ass", "copy"),
     "webvtt": (".vtt", "webvtt", "copy"),
-    # As they are, since ffmpeg stops at text that is not UTF-8, and dubkit.subtitles does not.
+    # Copied, since ffmpeg stops at text that is not UTF-8, and dubkit.subtitles does not.
     "subrip": (".srt", "srt", "copy"),
     "srt": (".srt", "srt", "copy"),
     "text": (".srt", "srt", "copy"),
 }
 _OTHERS = (".srt", "srt", "srt")
-"""Suffix, muxer and encoder for a codec."""
+"""Suffix, muxer and encoder by codec, and for all other codecs."""
 
 
 def pick(media: Media, choice: str = "") -> SubtitleStream:
-    """The subtitle track to read: by number (1 is the first), by language, else the default one.
+    """The subtitle track to read: by number (from 1), by language, else the default one.
 
-    A language is a BCP-47 tag or three letters of ISO 639-2 (``es``, ``spa``, ``pt-BR``). Where
-    several tracks fit, it is one of text, not of pictures. Raises InputError when there is no track
-    at all or it holds pictures, UsageError when there is none like ``choice``.
+    A language is a BCP-47 tag or an ISO 639-2 code (``es``, ``spa``, ``pt-BR``). If several tracks
+    match, text is preferred to pictures. Raises InputError when there is no track at all or only
+    pictures match, UsageError when no track matches ``choice``.
     """
     tracks = media.subtitles
     if not tracks:
@@ -58,7 +61,7 @@ def pick(media: Media, choice: str = "") -> SubtitleStream:
         found = text or [s for s in alike if s.codec not in PICTURES] or same or alike
     if not found:
         raise UsageError(
-            f"{media.path.name} has no subtitle track {choice!r}.", f"It has {_listed(media)}."
+            f"{media.path.name} has no subtitle track {choice!r}.", f"It has {_list(media)}."
         )
     readable = [s for s in found if s.codec not in PICTURES]
     stream = next((s for s in readable or found if s.default), (readable or found)[0])
@@ -68,24 +71,24 @@ def pick(media: Media, choice: str = "") -> SubtitleStream:
 
 def suffix(stream: SubtitleStream) -> str:
     """The suffix of the file that :func:`extract` writes: ``.ass``, ``.vtt`` or ``.srt``."""
-    return _WRITTEN.get(stream.codec, _OTHERS)[0]
+    return _EXTRACTED.get(stream.codec, _OTHERS)[0]
 
 
 def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
-    """Write a subtitle track to ``out``, a file or the folder for one, and return the file.
+    """Write a subtitle track to ``out``, a file or a folder, and return the file.
 
     Its second 0 is second 0 of the video as a player shows it. Raises InputError when the track
     holds pictures or cannot be read, OutputError when the file cannot be written.
     """
     _refuse_pictures(media, stream)
-    ending, muxer, codec = _WRITTEN.get(stream.codec, _OTHERS)
+    ending, muxer, codec = _EXTRACTED.get(stream.codec, _OTHERS)
     if out.is_dir():
         out = out / f"track{_number(media, stream)}{ending}"
     with opened(media.path, media.container) as container:
         zero = start_of(container)
     argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
-    # Times as the file has them, less what a player shows as 0: ffmpeg's own idea of the start
-    # goes by the one stream that is read.
+    # Keep the file's times, less what a player shows as 0: ffmpeg would take the start of the one
+    # stream that it reads.
     argv += ["-copyts", "-itsoffset", f"{-zero:.6f}"]
     argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
     argv += ["-f", media.container.split(",")[0], "-i", file_url(media.path)]
@@ -94,7 +97,7 @@ def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
     with replacing(out) as temporary:
         finished = process.run([*argv, file_url(temporary)])
         if finished.status:
-            raise _failed(media, stream, out, finished)
+            raise _failure(media, stream, out, finished)
     return out
 
 
@@ -104,7 +107,7 @@ def _refuse_pictures(media: Media, stream: SubtitleStream) -> None:
             f"{media.path.name}: subtitle track {_number(media, stream)} ({stream.codec}) holds "
             "pictures of text, not text.",
             "Turn it into an .srt file with an OCR tool, such as Subtitle Edit, and give that. "
-            f"The file has {_listed(media)}.",
+            f"The file has {_list(media)}.",
         )
 
 
@@ -112,21 +115,21 @@ def _number(media: Media, stream: SubtitleStream) -> int:
     return media.subtitles.index(stream) + 1
 
 
-def _listed(media: Media) -> str:
+def _list(media: Media) -> str:
     return "; ".join(
         f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
         for number, s in enumerate(media.subtitles, 1)
     )
 
 
-def _failed(
+def _failure(
     media: Media, stream: SubtitleStream, out: Path, finished: process.Finished
 ) -> Exception:
     if any(os.strerror(errno.ENOSPC) in line for line in finished.tail):
         return cannot_write(out, OSError(errno.ENOSPC, ""))
     if finished.status < 0:
         return MediaError(
-            f"ffmpeg was ended by signal {-finished.status}.", "", finished.argv, finished.tail
+            f"ffmpeg was killed by signal {-finished.status}.", "", finished.argv, finished.tail
         )
     reason = finished.tail[-1] if finished.tail else "ffmpeg gave no reason"
     return InputError(

@@ -51,7 +51,7 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     with (
         EngineRoom() as room,
         tempfile.TemporaryDirectory(prefix="dubkit-") as folder,
-        workspace.opened(Path(folder)) as work,
+        workspace.open_workspace(Path(folder)) as work,
     ):
         context = Context(Path(source), chosen, progress or _silent, room)
         return read_edited(transcript_file(context, work))
@@ -71,7 +71,7 @@ def process(
     room.begin()
     context = Context(source, options, progress, room)
     video = outputs.video_name(context)
-    with workspace.opened(context.workspace) as work:
+    with workspace.open_workspace(context.workspace) as work:
         outputs.refuse_clash(context, work)
         if video:
             work.claim(video, force=options.force)

@@ -18,7 +18,7 @@ from dubkit.engines import Choice, guarded
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import write_json
 from dubkit.hooks import Synthesizer
-from dubkit.media.audio import SPEECH, Form, extract_audio, samples
+from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
 from dubkit.media.probe import probe
 from dubkit.speech import passages as passages_module
 from dubkit.speech import recognition, voiceprint
@@ -43,7 +43,7 @@ SAMPLE = 90
 """Characters that each of an engine's voices says to be compared."""
 CLIPS = 3
 """Reference clips of a speaker."""
-CLIP = Form(48_000, "mono", "s16", SPEECH.rules)
+CLIP = AudioFormat(48_000, "mono", "s16", SPEECH.resampling)
 
 
 def cast(
@@ -308,7 +308,7 @@ def _clips(
     parts: list[list[Any]] = [[] for _ in spans]
     at = 0
     last = max((end for _, end in spans), default=0.0)
-    for block in samples(film, stream, CLIP, length=round(last * rate)):
+    for block in decode_audio(film, stream, CLIP, length=round(last * rate)):
         for part, (start, end) in zip(parts, spans, strict=True):
             first, stop = round(start * rate) - at, round(end * rate) - at
             if first < len(block) and stop > 0:

@@ -8,8 +8,8 @@ from pathlib import Path
 from dubkit import engines
 from dubkit.engines import choose
 from dubkit.errors import DubkitError
-from dubkit.hooks import Diarizer
 from dubkit.files import write_json
+from dubkit.hooks import Diarizer
 from dubkit.speech.diarization import read
 from dubkit.types import Track, Turn
 from dubkit.workspace import Workspace, key_of

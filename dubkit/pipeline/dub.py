@@ -19,7 +19,7 @@ from dubkit.hooks import Converter, LipSyncer, Synthesizer, Transcriber, Transla
 from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
-from dubkit.types import Dub, Track, Translated
+from dubkit.types import Dub, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
 from . import cast, dub, render
@@ -243,7 +243,7 @@ def _reported(
 
 
 def dub_translations(
-    context: Context, work: Workspace, text: SourceText, translations: Sequence[Translated]
+    context: Context, work: Workspace, text: SourceText, translations: Sequence[Translation]
 ) -> tuple[list[Path], list[Dub]]:
     """The translations spoken, or the text itself where there are none."""
     shown = outputs_module.shown(context, text, translations, both=True)

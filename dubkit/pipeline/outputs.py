@@ -13,7 +13,7 @@ from dubkit.media import mux
 from dubkit.subtitles import bilingual
 from dubkit.subtitles.source import SourceText
 from dubkit.subtitles.style import parse_style
-from dubkit.types import Track, Translated
+from dubkit.types import Track, Translation
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context
@@ -28,7 +28,7 @@ class Shown:
 
 
 def shown(
-    context: Context, text: SourceText, translations: Sequence[Translated], *, both: bool = False
+    context: Context, text: SourceText, translations: Sequence[Translation], *, both: bool = False
 ) -> list[Shown]:
     """The languages that are written, the one spoken first, which is not left out for ``both``."""
     options = context.options
@@ -167,10 +167,10 @@ def subbed(
 
 def refuse_clash(context: Context, work: Workspace) -> None:
     """Two inputs that differ only in folder or ending must not write over each other."""
-    other = work.made_from_another(context.source)
+    other = work.other_source(context.source)
     if other and not context.options.force:
         raise OutputError(
             f"{context.folder / context.stem}.* was made from {other}, "
             "another input of the same name",
-            "-o DIR writes elsewhere; --force writes over it",
+            "-o DIR writes elsewhere; --force overwrites it",
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import subtitles, workspace
 from dubkit.dub import mix
 from dubkit.dub.schedule import Spoken
-from dubkit.files import content_of
+from dubkit.files import sha256_of
 from dubkit.lipsync.redraw import Redrawn
 from dubkit.media import mux
 from dubkit.subtitles.source import SourceText
@@ -62,14 +62,14 @@ def write(
         source=work.hash_source(context.source),
         stream=stream.index if stream else None,
         placed=[
-            [one.path.name, round(one.start, 4), content_of(one.path)]
+            [one.path.name, round(one.start, 4), sha256_of(one.path)]
             for dub in group
             for one in dub.placed
         ],
         speech=speech,
         texts=texts,
         titles=[*(dub.title for dub in group), comment],
-        **({"background": content_of(background)} if background else {}),
+        **({"background": sha256_of(background)} if background else {}),
         **({"mouths": mouths.key} if mouths else {}),
     )
 
@@ -92,12 +92,12 @@ def write(
             for file, content in zip(files, texts, strict=True):
                 file.write_text(content, "utf-8", newline="")
             sounds = [
-                mux.SoundFile(wav, one.track.language, one.title)
+                mux.AudioFile(wav, one.track.language, one.title)
                 for one, wav in zip(group, wavs, strict=True)
             ]
             with context.timed("mux"):
                 if not film.video:
-                    return mux.encode(sounds, path, comment=comment)
+                    return mux.write_m4a(sounds, path, comment=comment)
                 tracks = [
                     mux.SubtitleFile(file, one.track.language, one.title)
                     for file, one in zip(files, shown, strict=True)
@@ -106,7 +106,7 @@ def write(
                     film,
                     tracks,
                     path,
-                    sounds=sounds,
+                    audio=sounds,
                     picture=picture,
                     comment=comment,
                     progress=context.report("mux"),

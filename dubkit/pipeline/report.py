@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import workspace
 from dubkit.cues import check
 from dubkit.files import cannot_write, write_json
-from dubkit.types import Estimate, Result, Track, Translated, Untranslated
+from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
 
 NAME = "report.json"
 TOLD_SINGLY = 3
@@ -56,7 +56,7 @@ def summary(result: Result) -> dict[str, object]:
     }
 
 
-def translation(one: Translated) -> dict[str, object]:
+def translation(one: Translation) -> dict[str, object]:
     """A translation as JSON can hold it: what it took, and what it could not do."""
     return {
         "language": one.track.language,
@@ -86,7 +86,7 @@ def told(found: Sequence[check.Violation], prefix: str = "") -> Iterator[str]:
 
 
 def untranslated(
-    failed: Sequence[Untranslated], lines: int, source: str, target: str, *, mendable: bool
+    failed: Sequence[UntranslatedLine], lines: int, source: str, target: str, *, mendable: bool
 ) -> str:
     """The warning of lines that stay in their own language; ``mendable`` when the same engine may
     do better another time."""
@@ -102,7 +102,7 @@ def untranslated(
     )
 
 
-def usage(one: Translated) -> str:
+def usage(one: Translation) -> str:
     """What a translation took, in a line for people."""
     used = one.usage
     model = f" ({one.model})" if one.model else ""

@@ -65,7 +65,7 @@ def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None
     whole = folder / "whole.wav"
     with context.timed("separate"):
         audio.extract_audio(
-            context.media, context.stream, whole, context.report("separate"), form=audio.FULL
+            context.media, context.stream, whole, context.report("separate"), format=audio.FULL
         )
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         engine = context.engines.engine(choice)

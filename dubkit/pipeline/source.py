@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import subtitles
 from dubkit.cues import check, segment
 from dubkit.cues.segment import clip_to_media
-from dubkit.files import content_of, write_json
+from dubkit.files import sha256_of, write_json
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED
 from dubkit.speech import diarization, recognition
@@ -42,7 +42,7 @@ def read_source(context: Context, work: Workspace) -> SourceText:
         work.hash_source(context.source)
         text = source_text.read(context.source, options.language)
     if options.retime:
-        text = replace(text, track=segment.fitted(text.track, options.profile, context.rate))
+        text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
     if diarize.wanted(context, text.track):
         text = replace(text, track=diarization.assigned(text.track, diarize.turns(context, work)))
     return _editable(work, text)
@@ -59,7 +59,7 @@ def _editable(work: Workspace, text: SourceText) -> SourceText:
         return ()
 
     path = edits.step(work, name, key, make)
-    if not work.edited(name, key):
+    if not work.is_edited(name, key):
         return text
     return replace(text, track=source_text.read_edited(path), edited=True)
 
@@ -111,10 +111,10 @@ def _cues(context: Context, work: Workspace, transcript: Path) -> Track:
     profile, rate = context.options.profile, context.rate
     turns = diarize.turns(context, work) if diarize.wanted(context, spoken) else []
     name = f"cues.{spoken.language}.json"
-    key = key_of(transcript=content_of(transcript), profile=profile, rate=rate)
+    key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate)
     # Cues that somebody edited before anyone asked who speaks are rather parted than made anew.
-    if turns and not work.edited(name, key):
-        key = key_of(transcript=content_of(transcript), profile=profile, rate=rate, turns=turns)
+    if turns and not work.is_edited(name, key):
+        key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate, turns=turns)
         spoken = diarization.assigned(spoken, turns)
 
     def make(path: Path) -> tuple[()]:

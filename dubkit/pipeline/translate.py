@@ -19,7 +19,7 @@ from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import SourceText
 from dubkit.translate import translation
-from dubkit.types import Track, Translated, Usage
+from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
 from . import edits, report
@@ -28,7 +28,7 @@ from .context import Context, audio, translator_for
 
 def translate_to(
     context: Context, work: Workspace, text: SourceText, target: str
-) -> Translated | None:
+) -> Translation | None:
     """The text in another language, by way of ``cues.<language>.json``; None when it is in it."""
     options, track = context.options, text.track
     if target in (track.language, primary(track.language)):
@@ -36,11 +36,11 @@ def translate_to(
         context.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
     if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
-        return Translated(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
+        return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     name = f"cues.{target}.json"
     choice = translator_for(context, track.language, target)
     key = _key(context, choice, track)
-    made: Translated | None = None
+    made: Translation | None = None
     if work.outdated(name, key):
         # The one that is asked whether it works may be another, and the key is of the one that
         # makes the result.
@@ -85,7 +85,7 @@ def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
 
 def _translated(
     context: Context, work: Workspace, choice: Choice[Translator], track: Track, target: str
-) -> Translated:
+) -> Translation:
     """The track as the engine translates it, with times and lines as they will be shown."""
     options = context.options
     with context.timed(f"translate {target}"):
@@ -95,14 +95,14 @@ def _translated(
         journal = work.folder / f"translations.{target}.jsonl"
         made = translation.translate(job, track, journal, context.progress)
     if context.retimed and not options.bilingual:
-        shown = segment.fitted(_spoken(track, made.track), options.profile, context.rate)
+        shown = segment.fit_cues(_spoken(track, made.track), options.profile, context.rate)
         shown = clip_to_media(shown, context.media)
     else:
         shown = with_lines(made.track, options.profile)
     return replace(made, track=shown)
 
 
-def _write(path: Path, made: Translated | None) -> Sequence[str]:
+def _write(path: Path, made: Translation | None) -> Sequence[str]:
     assert made
     about = {"translator": made.translator, "model": made.model, "lines": made.lines}
     write_json(path, {**json.loads(subtitles.render(made.track, "json")), **about})
@@ -125,13 +125,13 @@ def job_of(context: Context, choice: Choice[Translator], target: str) -> transla
     )
 
 
-def _as_made(path: Path, choice: Choice[Translator]) -> Translated:
+def _as_made(path: Path, choice: Choice[Translator]) -> Translation:
     """What an earlier run wrote down of a translation that is there already."""
     about = json.loads(path.read_text("utf-8", "replace"))
     lines = about.get("lines")
     count = lines if isinstance(lines, int) else 0
     model, track = str(about.get("model", "")), Track(subtitles.UNKNOWN, ())
-    return Translated(track, choice.name, model, count, count, (), Usage(cost=0.0))
+    return Translation(track, choice.name, model, count, count, (), Usage(cost=0.0))
 
 
 def _spoken(track: Track, made: Track) -> Track:

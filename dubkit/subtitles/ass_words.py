@@ -114,7 +114,7 @@ def _placed(blocks: list[_Block], shown: str, language: str) -> Iterator[tuple[i
 
 def _words(line: str, language: str) -> list[tuple[int, int]]:
     """Where each word begins and ends; each phrase where words are written without spaces."""
-    if phrases.spaced(language):
+    if phrases.uses_spaces(language):
         return [match.span() for match in re.finditer(r"\S+", line)]
     found, at = [], 0
     for row in line.splitlines(keepends=True):

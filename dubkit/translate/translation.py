@@ -22,7 +22,7 @@ from typing import Literal
 
 from dubkit import engines
 from dubkit.cues.profiles import Limits
-from dubkit.cues.sentences import Sentence, divide, sentences, with_marks_of
+from dubkit.cues.sentences import Sentence, divide, restore_marks, sentences
 from dubkit.cues.text import without_marks
 from dubkit.errors import OutputError, PluginError
 from dubkit.hooks import (
@@ -34,7 +34,7 @@ from dubkit.hooks import (
     TranslationRequest,
     Translator,
 )
-from dubkit.types import Track, Translated, Untranslated, Usage
+from dubkit.types import Track, Translation, UntranslatedLine, Usage
 from dubkit.workspace import key_of
 
 from . import checks
@@ -144,7 +144,7 @@ def estimate(job: TranslationJob, track: Track, journal: Path) -> tuple[Plan, Us
     return planned, usage
 
 
-def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translated:
+def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translation:
     """Translate ``track``, with what ``journal`` has of it, and write down there what is new.
 
     The result has the same cues with the same times. ``progress`` gets seconds of what is shown.
@@ -155,14 +155,14 @@ def translate(job: TranslationJob, track: Track, journal: Path, progress: Progre
     run = _State(job, planned, journal, progress)
     if planned.todo:
         _run_lanes(run, _lanes(planned.todo, job))
-    return Translated(
+    return Translation(
         track=_assembled(run),
         translator=job.name,
         model=run.model,
         lines=len(planned.keys),
         cached=len(planned.known),
         failed=tuple(
-            Untranslated(
+            UntranslatedLine(
                 tuple(dict.fromkeys(piece.cue + 1 for piece in planned.sentences[k].pieces)),
                 planned.sentences[k].text,
                 reason,
@@ -423,7 +423,7 @@ def _assembled(run: _State) -> Track:
             shown = [f"{piece.lead}{piece.text}{piece.tail}" for piece in sentence.pieces]
         else:
             if not job.asks("markup"):
-                text = with_marks_of(sentence.text, text)
+                text = restore_marks(sentence.text, text)
             shown = divide(sentence, text, track, job.target, job.limits)
         for piece, part in zip(sentence.pieces, shown, strict=True):
             parts.setdefault(piece.cue, []).append(part)

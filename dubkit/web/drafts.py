@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import subtitles
-from dubkit.files import cannot_write, content_of
+from dubkit.files import cannot_write, sha256_of
 from dubkit.languages import is_tag
 from dubkit.pipeline import report
 from dubkit.subtitles import source as source_text
@@ -135,7 +135,7 @@ class Drafts:
             except OSError as failure:
                 raise cannot_write(Path(path.name), failure) from failure
             # What was undone and done stays undoable.
-            self._open[video.folder, language] = (content_of(path), history.present, history)
+            self._open[video.folder, language] = (sha256_of(path), history.present, history)
             return True
 
     def save_all(self, video: Video) -> None:
@@ -146,7 +146,7 @@ class Drafts:
 
     def _opened(self, video: Video, language: str) -> History:
         path = _file(video, language)
-        base = content_of(path)
+        base = sha256_of(path)
         known = self._open.get((video.folder, language))
         if known and known[0] == base:
             self._open.move_to_end((video.folder, language))
@@ -164,7 +164,7 @@ class Drafts:
         return history
 
     def _keep(self, video: Video, language: str, history: History) -> None:
-        base = content_of(_file(video, language))
+        base = sha256_of(_file(video, language))
         track = json.loads(subtitles.render(history.present, "json"))
         path = video.folder / DRAFT.format(language)
         try:

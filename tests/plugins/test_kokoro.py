@@ -1,4 +1,4 @@
-"""``kokoro``: what is read out how, and real speech that Whisper understands."""
+"""``kokoro``: how text is normalized and phonemized, and real speech that Whisper understands."""
 
 import hashlib
 import re
@@ -25,7 +25,7 @@ from dubkit_plugins.kokoro.engine import (
     _pieces,
     _weights,
 )
-from dubkit_plugins.kokoro.normalize import spoken
+from dubkit_plugins.kokoro.normalize import normalize
 from dubkit_plugins.kokoro.phones import importlib, missing, phones
 
 
@@ -75,8 +75,8 @@ from dubkit_plugins.kokoro.phones import importlib, missing, phones
         ("zh", "2024年3月5日，25%", "二零二四年三月五日，百分之二十五"),
     ],
 )  # fmt: skip
-def test_what_is_no_word_is_read_out(language, text, read):
-    assert spoken(text, language) == read
+def test_numbers_and_abbreviations_become_words(language, text, read):
+    assert normalize(text, language) == read
 
 
 @pytest.mark.parametrize("language", ["en", "es", "fr", "it", "pt"])
@@ -86,12 +86,12 @@ def test_what_is_no_word_is_read_out(language, text, read):
      "-", "...", "XIV", "MMXXIV", "1,2,3", "10%", "#1", "A4", "4K", "COVID-19", "1e10",
      "123456789012345", "24h", "3 h", "2nd 1º 1er", "a.b", "www.", "@", "R$", "½", "10€ - 20€"],
 )  # fmt: skip
-def test_odd_text_is_read_without_figures(language, text):
-    assert not re.search(r"\d", unicodedata.normalize("NFC", spoken(text, language)))
+def test_odd_text_is_left_without_digits(language, text):
+    assert not re.search(r"\d", unicodedata.normalize("NFC", normalize(text, language)))
 
 
 @pytest.mark.parametrize(
-    ("language", "word", "sounds"),
+    ("language", "word", "phonemes"),
     [
         ("pt", "coração", "koɾasˈɐ̃ʊ̃"), ("pt", "gente", "ʒˈAŋʧy"), ("pt", "casa", "kˈazæ"),
         ("pt", "filhos", "fˈiljʊs"), ("pt", "carro", "kˈaxʊ"), ("pt", "cinquenta", "siŋkwˈAŋtæ"),
@@ -111,11 +111,11 @@ def test_odd_text_is_read_without_figures(language, text):
         ("en", "hello", "həlˈO"), ("en", "more", "mˈɔɹ"),
     ],
 )  # fmt: skip
-def test_letters_become_sounds(language, word, sounds):
-    assert phones(word, language, "auto") == sounds
+def test_letters_become_phonemes(language, word, phonemes):
+    assert phones(word, language, "auto") == phonemes
 
 
-def test_the_voices():
+def test_voices_of_each_language():
     engine = Kokoro()
     assert list(engine.voices("pt-BR")) == [
         "pf_dora", "pm_alex", "pf_dora+af_heart", "pm_alex+am_michael",
@@ -134,7 +134,7 @@ def test_the_voices():
     assert files == {name for names in VOICES.values() for name in names}
 
 
-def said(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
+def speak(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
     Kokoro(**settings).speak(
         text, out, language=language, voice=Voice(voice), seconds=seconds, seed=seed
     )
@@ -144,7 +144,7 @@ def said(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
 
 
 @pytest.mark.parametrize(
-    ("wish", "error", "words"),
+    ("arguments", "error", "words"),
     [
         ({"language": "de"}, UsageError, "no voice for German"),
         ({"voice": "nobody"}, UsageError, "no voice 'nobody'"),
@@ -153,18 +153,18 @@ def said(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
         ({"voice": "pm_alex+"}, UsageError, "no voice ''"),
         ({"phonemizer": "magic"}, UsageError, "no phonemizer"),
         ({"speed": 9.0}, UsageError, "speed"),
-        ({"text": "..."}, PluginError, "nothing to say"),
-        ({"text": "♪ ♪"}, PluginError, "nothing to say"),
+        ({"text": "..."}, PluginError, "nothing to speak"),
+        ({"text": "♪ ♪"}, PluginError, "nothing to speak"),
     ],
 )
-def test_what_it_refuses(tmp_path, wish, error, words):
+def test_wrong_requests_are_refused(tmp_path, arguments, error, words):
     with pytest.raises(error, match=words) as refusal:
-        said(**{"text": "Olá.", "out": tmp_path / "a.wav"} | wish)
+        speak(**{"text": "Olá.", "out": tmp_path / "a.wav"} | arguments)
     assert refusal.value.hint
     assert not (tmp_path / "a.wav").exists()
 
 
-def test_a_language_whose_letters_cannot_be_read_says_what_to_install(monkeypatch):
+def test_a_language_without_its_phonemizer_names_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert not Kokoro().voices("ja") and not Kokoro().voices("hi")
     with pytest.raises(MissingDependency) as refusal:
@@ -178,7 +178,7 @@ def test_a_language_whose_letters_cannot_be_read_says_what_to_install(monkeypatc
     ]
 
 
-def test_the_model_is_the_one_that_was_published():
+def test_the_model_is_the_published_one():
     assert hashlib.sha256(_weights()).hexdigest() == SHA256
     assert Kokoro().check() == []
 
@@ -194,7 +194,7 @@ def test_a_damaged_model_is_refused(tmp_path, monkeypatch):
     assert "SHA-256 differs" in Kokoro().check()[0]
 
 
-def test_long_text_is_cut_at_marks():
+def test_long_text_is_cut_at_punctuation():
     sounds = "a b c, " * 100
     pieces = _pieces(sounds.strip())
     assert all(0 < len(piece) <= LONGEST for piece, _ in pieces)
@@ -214,38 +214,38 @@ def test_it_loads_only_what_it_needs():
 
 
 @pytest.mark.slow
-def test_it_aims_at_a_length(tmp_path):
+def test_it_aims_at_the_requested_length(tmp_path):
     text = "Ele não era um jovem mal-intencionado, a menos que ser frio seja mal-intencionado."
-    natural = said(text, tmp_path / "a.wav")
-    again = said(text, tmp_path / "b.wav")
+    natural = speak(text, tmp_path / "a.wav")
+    again = speak(text, tmp_path / "b.wav")
     assert again == natural
-    assert said(text, tmp_path / "c.wav", seconds=natural / 1.1) < natural / 1.04
-    assert natural / 1.4 < said(text, tmp_path / "d.wav", seconds=1.0) < natural / 1.1
-    assert natural < said(text, tmp_path / "e.wav", seconds=60.0) < natural * 1.2
-    assert said(text, tmp_path / "f.wav", speed=1.25) < natural / 1.08
+    assert speak(text, tmp_path / "c.wav", seconds=natural / 1.1) < natural / 1.04
+    assert natural / 1.4 < speak(text, tmp_path / "d.wav", seconds=1.0) < natural / 1.1
+    assert natural < speak(text, tmp_path / "e.wav", seconds=60.0) < natural * 1.2
+    assert speak(text, tmp_path / "f.wav", speed=1.25) < natural / 1.08
 
 
 @pytest.mark.slow
-def test_each_take_is_another_and_says_the_same(tmp_path):
+def test_takes_differ_in_sound_and_agree_in_words(tmp_path):
     (text,) = [one for one in SENTENCES["en"] if one.startswith("Had he")]
-    sounds, heard = set(), []
+    sounds, transcripts = set(), []
     for seed in (0, 1, 2, 3, 6, 9):
         out = tmp_path / f"{seed}.wav"
-        said(text, out, "en", "am_michael", seed=seed)
+        speak(text, out, "en", "am_michael", seed=seed)
         sounds.add(out.read_bytes())
         again = tmp_path / "again.wav"
-        said(text, again, "en", "am_michael", seed=seed)
+        speak(text, again, "en", "am_michael", seed=seed)
         assert again.read_bytes() == out.read_bytes()
-        padded(out)
-        heard.append(plain(dubkit.transcribe(out, language="en").text, "en"))
+        pad(out)
+        transcripts.append(plain(dubkit.transcribe(out, language="en").text, "en"))
     assert len(sounds) == 6
-    assert jiwer.wer([plain(text, "en")] * 6, heard) <= LIMITS["en"], heard
+    assert jiwer.wer([plain(text, "en")] * 6, transcripts) <= LIMITS["en"], transcripts
 
 
 @pytest.mark.slow
 def test_it_keeps_the_contract(tmp_path):
     # By its name once pyproject.toml has the entry point.
-    plugin = tmp_path / "speaker.py"
+    plugin = tmp_path / "synthesizer.py"
     plugin.write_text("from dubkit_plugins.kokoro.engine import Kokoro\n")
     conforms("synthesizers", f"{plugin}:Kokoro", language="pt-BR")
 
@@ -290,13 +290,13 @@ SENTENCES = {
     "zh": ["你好，请问火车站在哪里？", "明天可能会下雨，所以我要带一把伞。"],
 }
 LIMITS = {"en": 0.1, "pt-BR": 0.1, "es": 0.1, "fr": 0.2, "it": 0.15, "ja": 0.3, "zh": 0.3}
-"""Share of words that may be heard wrong (of characters where there are no words)."""
+"""Highest word error rate (character error rate for languages without spaces)."""
 
 
 def plain(text, language):
-    words = unicodedata.normalize("NFKC", text if language == "ja" else spoken(text, language))
+    words = unicodedata.normalize("NFKC", text if language == "ja" else normalize(text, language))
     words = re.sub(r"[^\w\s]|_", " ", words.lower())
-    # Accents are a matter of spelling to Whisper base: "centimos", "ou est la gare".
+    # Whisper base is careless about accents: "centimos", "ou est la gare".
     words = unicodedata.normalize("NFD", words) if language != "ja" else words
     words = "".join(one for one in words if not unicodedata.combining(one))
     return ("" if language in ("ja", "zh") else " ").join(words.split())
@@ -309,18 +309,19 @@ def test_whisper_understands_it(language, tmp_path):
         pytest.skip(f"{lacking} is not installed")
     out = tmp_path / "a.wav"
     for voice in Kokoro().voices(language):
-        given, heard = [], []
+        references, transcripts = [], []
         for text in SENTENCES[language][: 2 if "+" in voice else None]:
-            said(text, out, language, voice)
-            padded(out)
-            given.append(plain(text, language))
-            heard.append(plain(dubkit.transcribe(out, language=language).text, language))
-        wrong = (jiwer.cer if language in ("ja", "zh") else jiwer.wer)(given, heard)
-        assert wrong <= LIMITS[language], (voice, wrong, list(zip(given, heard, strict=True)))
+            speak(text, out, language, voice)
+            pad(out)
+            references.append(plain(text, language))
+            transcripts.append(plain(dubkit.transcribe(out, language=language).text, language))
+        error_rate = (jiwer.cer if language in ("ja", "zh") else jiwer.wer)(references, transcripts)
+        pairs = list(zip(references, transcripts, strict=True))
+        assert error_rate <= LIMITS[language], (voice, error_rate, pairs)
 
 
-def padded(path: Path) -> None:
-    """With half a second of silence at either end, as in a film."""
+def pad(path: Path) -> None:
+    """Add half a second of silence at either end, as in a film."""
     with wave.open(str(path)) as file:
         frames = file.readframes(file.getnframes())
     with wave.open(str(path), "wb") as file:
@@ -330,7 +331,7 @@ def padded(path: Path) -> None:
         file.writeframes(bytes(24_000) + frames + bytes(24_000))
 
 
-def test_the_voices_have_their_licence():
+def test_the_voices_have_their_license():
     assert "Apache License" in (VOICE_FOLDER / "LICENSE").read_text()
     assert "kokoro-js" in (VOICE_FOLDER / "README.md").read_text()
     assert sum(path.stat().st_size for path in VOICE_FOLDER.iterdir()) < 5e6

@@ -14,7 +14,7 @@ from test_presets import engine_of, programs  # noqa: F401 - a fixture: they cal
 
 from dubkit.lipsync import redraw
 from dubkit.media.audio import extract_audio
-from dubkit.media.mux import SoundFile, mux
+from dubkit.media.mux import AudioFile, mux
 from dubkit.media.probe import pick_audio, probe
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools.command import CommandLipSyncer
@@ -90,8 +90,8 @@ def test_a_person_who_talks(tmp_path):
     told, picture = redrawn(TALK, tmp_path, engine, [(1.0, 8.5), (11.0, 18.0)], "Wav2Lip")
     assert [one.state for one in told] == ["redrawn", "redrawn"]
     film, out = probe(TALK), tmp_path / "dubbed.mp4"
-    dub = SoundFile(tmp_path / "sound.wav", "pt", "Portuguese")
-    assert mux(film, [], out, sounds=[dub], picture=picture) == []
+    dub = AudioFile(tmp_path / "sound.wav", "pt", "Portuguese")
+    assert mux(film, [], out, audio=[dub], picture=picture) == []
     result = probe(out)
     assert result.duration == pytest.approx(film.duration, abs=1 / 30)
     old, new = frames(TALK), frames(out)

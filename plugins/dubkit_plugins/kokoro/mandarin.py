@@ -1,4 +1,4 @@
-"""Mandarin characters to sounds, through pinyin (pypinyin, MIT)."""
+"""Mandarin text to phonemes, via pinyin (pypinyin, MIT)."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ FINALS = {
     "ueng": "wə0ŋ", "uo": "wo0", "o": "wo0", "v": "y0", "ve": "ɥe0", "van": "ɥɛ0n", "vn": "y0n",
     "er": "ɚ0", "ê": "ɛ0",
 }  # fmt: skip
-"""0 is where the tone goes."""
+"""0 marks where the tone goes."""
 
 
 def mandarin(text: str) -> str:
-    """The sounds of a text without figures; Latin words in it as in English."""
+    """The phonemes of a text without digits; Latin words in it are read as English."""
     from pypinyin import Style, pinyin
     from pypinyin.seg import mmseg
 
     def read(found: re.Match[str]) -> str:
         if found[0][0].isascii():
             return f" {english(found[0])} "
-        said = [
+        words = [
             "".join(
                 _syllable(one[0])
                 for one in pinyin(word, style=Style.TONE3, neutral_tone_with_five=True)
             )
             for word in mmseg.seg.cut(found[0])
         ]
-        return " ".join(said)
+        return " ".join(words)
 
     return re.sub(r"(?<=[,.!?:;])(?=\S)", " ", HAN.sub(read, text.translate(MARKS)))
 
 
-def _syllable(written: str) -> str:
-    """Of pinyin with its tone as a figure: ``zhong1``."""
-    found = re.fullmatch(r"([a-zê]+)([1-5])?", written)
+def _syllable(pinyin: str) -> str:
+    """The phonemes of a syllable whose tone is a digit: ``zhong1``."""
+    found = re.fullmatch(r"([a-zê]+)([1-5])?", pinyin)
     if not found:
         return ""
     name, tone = found[1], TONES[found[2] or "5"]

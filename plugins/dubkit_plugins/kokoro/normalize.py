@@ -1,7 +1,8 @@
-"""What is written as it is read out: figures, dates, prices, units, addresses, abbreviations.
+"""Text normalization: numbers, dates, prices, units, addresses and abbreviations become words.
 
-Numbers become words by the rules of the Unicode CLDR (unicode-rbnf, MIT). What a language writes
-its own way is in :mod:`spoken_languages`, one table each; the rules below are the same for all.
+Numbers are spelled out by the rules of the Unicode CLDR (unicode-rbnf, MIT). What differs between
+languages is in :mod:`.normalize_tables`; the rules below are shared by English, Spanish, French,
+Italian and Portuguese. Mandarin has rules of its own, Japanese needs only a few signs replaced.
 """
 
 from __future__ import annotations
@@ -12,22 +13,29 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .normalize_tables import FEMININE, KNOWN_WORDS, LANGUAGES, LETTER_NAMES, NUMBERED, Reading
+from .normalize_tables import (
+    FEMININE_NOUNS,
+    KNOWN_WORDS,
+    LANGUAGES,
+    LETTER_NAMES,
+    NUMBERED,
+    LanguageRules,
+)
 
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 _ROMAN = r"(?:M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
 _FIGURE = r"\d[\d.,  ’']*\d|\d"
 
 
-def spoken(text: str, language: str) -> str:
-    """``text`` without figures or signs, as a speaker of the language would read it."""
+def normalize(text: str, language: str) -> str:
+    """``text`` without digits or signs, written as a speaker of the language would read it."""
     primary = language.replace("_", "-").split("-")[0].lower()
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}", "", text)
     text = re.sub("[\u00ad\u200b-\u200f\u202a-\u202e\ufeff♪♫♬#*_~|]+", " ", text)
     text = text.translate(str.maketrans("\u00a0\u202f‘’´`«»„–―", "  ''''“”“——"))
-    if reading := LANGUAGES.get(primary):
-        text = _written_out(text, primary, reading)
+    if rules := LANGUAGES.get(primary):
+        text = _write_out(text, primary, rules)
     elif primary == "zh":
         text = _chinese(text)
     elif primary == "ja":
@@ -38,27 +46,27 @@ def spoken(text: str, language: str) -> str:
     return " ".join(text.split())
 
 
-def _written_out(text: str, primary: str, reading: Reading) -> str:
-    # Dashes and brackets are pauses.
+def _write_out(text: str, primary: str, rules: LanguageRules) -> str:
+    # Dashes and brackets are read as pauses.
     text = re.sub(r"\s+--?\s+|\s*—\s*", " — ", text)
     text = re.sub(r"[\[\](){}]+", ", ", text)
     text = re.sub(r"^[\s,—-]+|[\s,—-]+$", "", text)
     for rule in (_addresses, _abbreviations, _dates, _clocks, _money, _ordinals, _romans, _ranges,
                  _units, _numbers, _letters):  # fmt: skip
-        text = rule(text, primary, reading)
+        text = rule(text, primary, rules)
     for sign in ("%", "&", "+", "×", "÷", "°"):
-        text = text.replace(sign, f" {reading.signs[sign]} ")
-    text = re.sub(r"(?<=\w)\s*@\s*(?=\w)", f" {reading.at} ", text)
+        text = text.replace(sign, f" {rules.signs[sign]} ")
+    text = re.sub(r"(?<=\w)\s*@\s*(?=\w)", f" {rules.at} ", text)
     text = re.sub(r"(?<=\w)/(?=\w)", " ", text)
     return re.sub(r"\s+([,.;:!?…])", r"\1", re.sub(r",\s*(?=[,.;:!?])", "", text))
 
 
-def _addresses(text: str, primary: str, reading: Reading) -> str:
+def _addresses(text: str, primary: str, rules: LanguageRules) -> str:
     def read(found: re.Match[str]) -> str:
         address = found[0].rstrip(".,;:!?")
         stop = found[0][len(address) :]
         address = re.sub(r"^https?://", "", address).rstrip("/")
-        for sign, word in ((".", reading.dot), ("/", reading.slash), ("@", reading.at)):
+        for sign, word in ((".", rules.dot), ("/", rules.slash), ("@", rules.at)):
             address = address.replace(sign, f" {word} ")
         return re.sub(r"[-_?=]", " ", address).replace("www", "W W W") + stop
 
@@ -69,57 +77,57 @@ def _addresses(text: str, primary: str, reading: Reading) -> str:
     )  # fmt: skip
 
 
-def _abbreviations(text: str, primary: str, reading: Reading) -> str:
-    for short in sorted(reading.abbreviations, key=len, reverse=True):
+def _abbreviations(text: str, primary: str, rules: LanguageRules) -> str:
+    for short in sorted(rules.abbreviations, key=len, reverse=True):
         mark = "" if short[-1] in "º°" else r"\."
         follows = r"(?=\s|$|[,;:!?)])"
         if short in NUMBERED:
             follows = r"(?=\s*\d)"
         elif len(short) == 1:
             follows = r"(?=\s+[A-ZÀ-Þ])"
-        words = reading.abbreviations[short]
-        # A full stop that also ends the sentence stays.
+        words = rules.abbreviations[short]
+        # A period that also ends the sentence is kept.
         text = re.sub(rf"(?<![\w.]){re.escape(short)}{mark}\s*$", f"{words}.", text)
         text = re.sub(rf"(?<![\w.]){re.escape(short)}{mark}{follows}", words, text)
     if primary == "en":
         text = re.sub(r"(?<=[a-z] )Saint(?=[,.]?(?:$| (?:in|at|and|on|near)\b))", "Street", text)
-    # These are as common without it.
+    # These are as common without a period.
     return re.sub(
         r"\b(Mr|Mrs|Ms|Dr|Sra?|Dra|Mme|Mlle|St)\b(?=\s+[A-ZÀ-Þ])",
-        lambda found: reading.abbreviations.get(found[1], found[1]), text,
+        lambda found: rules.abbreviations.get(found[1], found[1]), text,
     )  # fmt: skip
 
 
-def _date(day: int, month: int, year: str, primary: str, reading: Reading) -> str:
-    if day == 1 and reading.first:
-        said = reading.first
+def _date(day: int, month: int, year: str, primary: str, rules: LanguageRules) -> str:
+    if day == 1 and rules.first:
+        words = rules.first
     else:
-        said = _ordinal(day, "en") if primary == "en" else _cardinal(day, primary)
-    form = reading.date if year else re.split(r",? (?:de )?\{year", reading.date)[0]
+        words = _ordinal(day, "en") if primary == "en" else _cardinal(day, primary)
+    form = rules.date if year else re.split(r",? (?:de )?\{year", rules.date)[0]
     return form.format(
-        day=said, month=reading.months[month - 1], year=_year(int(year), primary) if year else ""
+        day=words, month=rules.months[month - 1], year=_year(int(year), primary) if year else ""
     )
 
 
-def _dates(text: str, primary: str, reading: Reading) -> str:
+def _dates(text: str, primary: str, rules: LanguageRules) -> str:
     def iso(found: re.Match[str]) -> str:
         year, month, day = found.groups()
         if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
             return found[0]
-        return _date(int(day), int(month), year, primary, reading)
+        return _date(int(day), int(month), year, primary, rules)
 
     def short(found: re.Match[str]) -> str:
         first, second, year = int(found[1]), int(found[2]), found[3]
-        day, month = (second, first) if reading.month_first and first <= 12 else (first, second)
+        day, month = (second, first) if rules.month_first and first <= 12 else (first, second)
         if not (1 <= month <= 12 and 1 <= day <= 31):
             return found[0]
-        return _date(day, month, year, primary, reading)
+        return _date(day, month, year, primary, rules)
 
     text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)\b", iso, text)
     text = re.sub(r"\b(\d\d?)[/.](\d\d?)[/.](\d{4})\b", short, text)
-    names = "|".join(name for month in reading.months for name in (month,))
+    names = "|".join(name for month in rules.months for name in (month,))
     text = re.sub(
-        r"\b((?:1[5-9]|20)\d\d)\s?[-—]\s?((?:1[5-9]|20)\d\d)\b", rf"\1 {reading.to} \2", text
+        r"\b((?:1[5-9]|20)\d\d)\s?[-—]\s?((?:1[5-9]|20)\d\d)\b", rf"\1 {rules.to} \2", text
     )
     if primary == "en":
         text = re.sub(
@@ -131,29 +139,29 @@ def _dates(text: str, primary: str, reading: Reading) -> str:
                       text)  # fmt: skip
     else:
         text = re.sub(
-            rf"\b1(?:º|°|er|ero)?(?= (?:de )?(?:{names})\b)", reading.first, text, flags=re.I
+            rf"\b1(?:º|°|er|ero)?(?= (?:de )?(?:{names})\b)", rules.first, text, flags=re.I
         )
     return text
 
 
-def _clocks(text: str, primary: str, reading: Reading) -> str:
+def _clocks(text: str, primary: str, rules: LanguageRules) -> str:
     def read(found: re.Match[str]) -> str:
         hour, minute = int(found[1]), int(found[2] or 0)
         if hour > 24 or minute > 59:
             return found[0]
-        said = _hours(hour, primary, reading)
+        hours = _hours(hour, primary, rules)
         if primary == "en" and not minute:
-            return said + (
+            return hours + (
                 "" if re.match(r"\s*[ap]\.?m", text[found.end() :], re.I) else " o'clock"
             )
         if not minute:
-            form = reading.hour if hour != 1 else reading.hour.replace("heures", "heure")
-            return form.replace("1 horas", "1 hora").format(h=said)
-        words = _cardinal(minute, primary)
+            form = rules.hour if hour != 1 else rules.hour.replace("heures", "heure")
+            return form.replace("1 horas", "1 hora").format(h=hours)
+        minutes = _cardinal(minute, primary)
         if primary == "en" and minute < 10:
-            words = f"oh {words}"
-        form = reading.clock.replace("heures", "heure") if hour == 1 else reading.clock
-        return form.format(h=said, m=words)
+            minutes = f"oh {minutes}"
+        form = rules.clock.replace("heures", "heure") if hour == 1 else rules.clock
+        return form.format(h=hours, m=minutes)
 
     text = re.sub(r"\b(\d\d?):(\d\d)(?::\d\d)?(?:\s?h\b)?(?!\d)", read, text)
     if primary in ("fr", "pt"):
@@ -164,39 +172,39 @@ def _clocks(text: str, primary: str, reading: Reading) -> str:
     return text
 
 
-def _hours(hour: int, primary: str, reading: Reading) -> str:
-    if hour == 1 and reading.one_feminine:
-        return reading.one_feminine
+def _hours(hour: int, primary: str, rules: LanguageRules) -> str:
+    if hour == 1 and rules.one_feminine:
+        return rules.one_feminine
     return _cardinal(hour, primary, "feminine" if primary == "pt" else "")
 
 
-def _money(text: str, primary: str, reading: Reading) -> str:
-    signs = "|".join(sorted(map(re.escape, reading.money), key=len, reverse=True))
+def _money(text: str, primary: str, rules: LanguageRules) -> str:
+    signs = "|".join(sorted(map(re.escape, rules.money), key=len, reverse=True))
 
     def read(found: re.Match[str]) -> str:
         sign = found["sign"] or found["after"]
         figure, large = found["before"] or found["amount"], found["large"]
-        one, many, small = reading.money[sign]
+        one, many, small = rules.money[sign]
         if large:
             short = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
             large = short.get(large, large)
-            joint = reading.of if not re.fullmatch("mil|mille|mila|thousand", large) else ""
-            return " ".join(f"{_number(figure, primary, reading)} {large} {joint} {many}".split())
-        whole, _, cents = _plain_figure(figure, reading).partition(".")
+            joint = rules.of if not re.fullmatch("mil|mille|mila|thousand", large) else ""
+            return " ".join(f"{_number(figure, primary, rules)} {large} {joint} {many}".split())
+        whole, _, cents = _plain_figure(figure, rules).partition(".")
         gender = "feminine" if many in ("libras", "livres", "sterline") else "masculine"
         parts = []
         if int(whole or 0) or not int(cents or 0):
             name = one if int(whole or 0) == 1 else many
             round_million = int(whole or 0) >= 10**6 and int(whole) % 10**6 == 0
-            joint = f"{reading.of} " if round_million and reading.of else ""
+            joint = f"{rules.of} " if round_million and rules.of else ""
             parts.append(f"{_cardinal(int(whole or 0), primary, gender)} {joint}{name}")
         if int(cents or 0):
-            said = _cardinal(int(cents[:2].ljust(2, "0")), primary, "masculine")
-            parts.append(f"{said} {small}")
-        return f" {reading.and_} ".join(parts)
+            words = _cardinal(int(cents[:2].ljust(2, "0")), primary, "masculine")
+            parts.append(f"{words} {small}")
+        return f" {rules.and_} ".join(parts)
 
     number = r"\d(?:[\d.,]*\d)?"
-    large = rf"(?:\s?(?P<large>{reading.large})\b)?"
+    large = rf"(?:\s?(?P<large>{rules.large})\b)?"
     text = re.sub(
         rf"(?:(?P<sign>(?<!\w)(?:{signs}))\s?(?P<amount>{number})(?P<x>)|(?!))"
         rf"{large}(?P<before>(?!))?(?P<after>(?!))?", read, text,
@@ -207,7 +215,7 @@ def _money(text: str, primary: str, reading: Reading) -> str:
     )  # fmt: skip
 
 
-def _ordinals(text: str, primary: str, reading: Reading) -> str:
+def _ordinals(text: str, primary: str, rules: LanguageRules) -> str:
     def read(found: re.Match[str]) -> str:
         ending = found[2] if found.re.groups > 1 else ""
         number = int(found[1])
@@ -222,11 +230,11 @@ def _ordinals(text: str, primary: str, reading: Reading) -> str:
             return "première" if feminine else "premier"
         return _ordinal(number, primary, "feminine" if feminine else "masculine")
 
-    return re.sub(reading.ordinal, read, text)
+    return re.sub(rules.ordinal, read, text)
 
 
-def _romans(text: str, primary: str, reading: Reading) -> str:
-    """Centuries, kings and world wars."""
+def _romans(text: str, primary: str, rules: LanguageRules) -> str:
+    """Roman numerals: centuries, monarchs, world wars, chapters."""
 
     def value(number: str) -> int:
         digits = [ROMAN[digit] for digit in number]
@@ -236,7 +244,7 @@ def _romans(text: str, primary: str, reading: Reading) -> str:
         )
 
     text = re.sub(
-        rf"\b({reading.century}) ({_ROMAN})\b",
+        rf"\b({rules.century}) ({_ROMAN})\b",
         lambda found: f"{found[1]} {_cardinal(value(found[2]), primary)}" if found[2] else found[0],
         text,
     )
@@ -252,35 +260,35 @@ def _romans(text: str, primary: str, reading: Reading) -> str:
         number = value(found[2])
         if primary == "en":
             wars = found[1] in ("War", "Part", "Chapter", "Volume", "Act", "Type", "Phase")
-            said = _cardinal(number, "en") if wars else f"the {_ordinal(number, 'en')}"
+            words = _cardinal(number, "en") if wars else f"the {_ordinal(number, 'en')}"
         elif primary == "it" or (number <= 10 and primary in ("es", "pt")):
-            said = _ordinal(number, primary)
+            words = _ordinal(number, primary)
         else:
-            said = _cardinal(number, primary)
-        return f"{found[1]} {said}"
+            words = _cardinal(number, primary)
+        return f"{found[1]} {words}"
 
     return re.sub(rf"\b([A-ZÀ-Þ][a-zà-ÿ]+) (?=[IVXL]{{2,}}\b)({_ROMAN})\b(?!')", king, text)
 
 
-def _ranges(text: str, primary: str, reading: Reading) -> str:
+def _ranges(text: str, primary: str, rules: LanguageRules) -> str:
     def digits(found: re.Match[str]) -> str:
         return ", ".join(
             " ".join(_cardinal(int(digit), primary) for digit in part)
             for part in found[0].split("-")
         )
 
-    # A telephone's number is no range.
+    # A telephone number is not a range.
     telephone = r"(?:\d{2,4}-)+\d{3,5}-\d{3,4}|\d{3}-\d{4}|9?\d{4}-\d{4}"
     text = re.sub(rf"(?<![\w-])(?!(?:1[5-9]|20)\d\d-)(?:{telephone})(?![\w-])", digits, text)
-    text = re.sub(r"(?<=\d)\s?[-—]\s?(?=\d+(?:[.,]\d+)?(?!\d*-))(?<!-\d)", f" {reading.to} ", text)
-    return re.sub(r"(?<![\w.,])[-−](?=\d)", f"{reading.minus} ", text)
+    text = re.sub(r"(?<=\d)\s?[-—]\s?(?=\d+(?:[.,]\d+)?(?!\d*-))(?<!-\d)", f" {rules.to} ", text)
+    return re.sub(r"(?<![\w.,])[-−](?=\d)", f"{rules.minus} ", text)
 
 
-def _units(text: str, primary: str, reading: Reading) -> str:
-    units = "|".join(sorted((re.escape(s) for s in reading.signs), key=len, reverse=True))
+def _units(text: str, primary: str, rules: LanguageRules) -> str:
+    units = "|".join(sorted((re.escape(s) for s in rules.signs), key=len, reverse=True))
 
     def read(found: re.Match[str]) -> str:
-        name = reading.signs[found[2]]
+        name = rules.signs[found[2]]
         if found[1] == "1":
             name = _singular(name, primary)
         return f"{found[1]} {name}"
@@ -299,37 +307,39 @@ def _singular(name: str, primary: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def _numbers(text: str, primary: str, reading: Reading) -> str:
+def _numbers(text: str, primary: str, rules: LanguageRules) -> str:
     def read(found: re.Match[str]) -> str:
         following = text[found.end() :]
-        feminine = primary in FEMININE and re.match(rf"\s+{FEMININE[primary]}\b", following)
-        said = _number(found[0], primary, reading, "feminine" if feminine else "")
+        feminine = primary in FEMININE_NOUNS and re.match(
+            rf"\s+{FEMININE_NOUNS[primary]}\b", following
+        )
+        words = _number(found[0], primary, rules, "feminine" if feminine else "")
         if primary == "es" and re.match(r"\s+[a-záéíóúñ]{3,}", following) and not feminine:
-            said = re.sub("veintiuno$", "veintiún", said)
-            said = re.sub(r"(?<=\by )uno$|^uno$", "un", said)
-        if primary == "it" and said == "uno" and re.match(r"\s+(?!s[^aeiou]|z|gn|ps)\w", following):
-            said = "un"
+            words = re.sub("veintiuno$", "veintiún", words)
+            words = re.sub(r"(?<=\by )uno$|^uno$", "un", words)
+        if primary == "it" and words == "uno":
+            words = "un" if re.match(r"\s+(?!s[^aeiou]|z|gn|ps)\w", following) else words
         before = " " if text[: found.start()][-1:].isalnum() else ""
-        return before + said + (" " if following[:1].isalpha() else "")
+        return before + words + (" " if following[:1].isalpha() else "")
 
     return re.sub(_FIGURE, read, text)
 
 
-def _number(figure: str, primary: str, reading: Reading, gender: str = "") -> str:
-    other = "," if reading.decimal == "." else "."
-    return _amount(figure, primary, reading.decimal, reading.point, other, gender)
+def _number(figure: str, primary: str, rules: LanguageRules, gender: str = "") -> str:
+    other = "," if rules.decimal == "." else "."
+    return _amount(figure, primary, rules.decimal, rules.point, other, gender)
 
 
-def _plain_figure(figure: str, reading: Reading) -> str:
-    """With a full stop before the decimals, and nothing between thousands."""
-    other = "," if reading.decimal == "." else "."
+def _plain_figure(figure: str, rules: LanguageRules) -> str:
+    """A figure with a period before its decimals and no separators between thousands."""
+    other = "," if rules.decimal == "." else "."
     figure = re.sub(r"[\s’']", "", figure)
-    if re.fullmatch(rf"\d{{1,3}}(?:\{other}\d{{3}})+(?:\{reading.decimal}\d+)?", figure):
+    if re.fullmatch(rf"\d{{1,3}}(?:\{other}\d{{3}})+(?:\{rules.decimal}\d+)?", figure):
         figure = figure.replace(other, "")
-    elif other in figure and reading.decimal not in figure and figure.count(other) == 1:
-        # 3.50 among people who write 3,50: what is no thousand is a decimal.
+    elif other in figure and rules.decimal not in figure and figure.count(other) == 1:
+        # 3.50 in a language that writes 3,50: a separator that groups no thousands marks decimals.
         return figure
-    return figure.replace(reading.decimal, ".")
+    return figure.replace(rules.decimal, ".")
 
 
 def _amount(
@@ -349,21 +359,21 @@ def _amount(
         return f" {point} ".join(_amount(one, primary, decimal, point) for one in parts if one)
     whole, _, part = compact.replace(",", ".").partition(".")
     if (len(whole) > 1 and whole[0] == "0") or len(whole) > 12:
-        said = " ".join(_cardinal(int(digit), primary) for digit in whole)
+        words = " ".join(_cardinal(int(digit), primary) for digit in whole)
     else:
-        said = _cardinal(int(whole or 0), primary, gender)
+        words = _cardinal(int(whole or 0), primary, gender)
     if not part:
-        return said
+        return words
     if primary == "en" or len(part) > 2 or part[0] == "0":
         rest = " ".join(_cardinal(int(digit), primary) for digit in part)
     else:
         rest = _cardinal(int(part), primary)
-    return f"{said} {point} {rest}"
+    return f"{words} {point} {rest}"
 
 
-def _letters(text: str, primary: str, reading: Reading) -> str:
-    """Capitals: a shout is read as words, BBC letter by letter, NATO as a word."""
-    # Three in a row, one of them too long to be spelt, are no abbreviations.
+def _letters(text: str, primary: str, rules: LanguageRules) -> str:
+    """Capitals: shouting is read as words, BBC letter by letter, NATO as a word."""
+    # Three in a row, one of them too long to spell out, are not abbreviations.
     text = re.sub(
         r"\b[A-ZÀ-Þ']+(?:[\s,]+[A-ZÀ-Þ']+){2,}\b",
         lambda found: found[0].lower() if re.search(r"[A-ZÀ-Þ]{4}", found[0]) else found[0],
@@ -378,8 +388,8 @@ def _letters(text: str, primary: str, reading: Reading) -> str:
 
     def read(found: re.Match[str]) -> str:
         word = found[0]
-        says_itself = re.search("[AEIOUÀ-Þ]", word[1:]) and re.search("[^AEIOUÀ-Þ]", word)
-        if len(word) > 5 or (len(word) > 3 and says_itself) or word in KNOWN_WORDS:
+        pronounceable = re.search("[AEIOUÀ-Þ]", word[1:]) and re.search("[^AEIOUÀ-Þ]", word)
+        if len(word) > 5 or (len(word) > 3 and pronounceable) or word in KNOWN_WORDS:
             return word if primary == "en" else word.capitalize()
         names = LETTER_NAMES.get(primary)
         return " ".join(names.get(letter, letter) if names else letter for letter in word)
@@ -397,40 +407,41 @@ def _engine(primary: str) -> Any:
     return RbnfEngine.for_language(primary)
 
 
-def _formatted(number: int, primary: str, purpose: str) -> Mapping[str, str]:
+def _spell(number: int, primary: str, purpose: str) -> Mapping[str, str]:
+    """A number in words, by the CLDR's name for each form."""
     from unicode_rbnf import FormatPurpose
 
-    made = _engine(primary).format_number(number, FormatPurpose[purpose])
-    return dict(made.text_by_ruleset)
+    result = _engine(primary).format_number(number, FormatPurpose[purpose])
+    return dict(result.text_by_ruleset)
 
 
 def _cardinal(number: int, primary: str, gender: str = "") -> str:
-    made = _formatted(number, primary, "CARDINAL")
-    said = made.get(f"spellout-cardinal-{gender}") if gender else None
-    said = said or made.get("spellout-numbering") or next(iter(made.values()))
-    said = said.replace("\u00ad", "").replace("'", " ")
-    if primary == "pt" and re.match(r"(?:dois |três )?mil e \w+ e ", said):
+    forms = _spell(number, primary, "CARDINAL")
+    words = forms.get(f"spellout-cardinal-{gender}") if gender else None
+    words = words or forms.get("spellout-numbering") or next(iter(forms.values()))
+    words = words.replace("\u00ad", "").replace("'", " ")
+    if primary == "pt" and re.match(r"(?:dois |três )?mil e \w+ e ", words):
         # Brazilians say "dois mil e vinte e quatro", but "mil novecentos e noventa".
-        return said if 0 < number % 1000 < 100 else said.replace("mil e ", "mil ", 1)
-    return said
+        return words if 0 < number % 1000 < 100 else words.replace("mil e ", "mil ", 1)
+    return words
 
 
 def _ordinal(number: int, primary: str, gender: str = "masculine") -> str:
-    made = _formatted(number, primary, "ORDINAL")
-    said = made.get(f"spellout-ordinal-{gender}") or made.get("spellout-ordinal")
-    return (said or next(iter(made.values()))).replace("\u00ad", "")
+    forms = _spell(number, primary, "ORDINAL")
+    words = forms.get(f"spellout-ordinal-{gender}") or forms.get("spellout-ordinal")
+    return (words or next(iter(forms.values()))).replace("\u00ad", "")
 
 
 def _year(number: int, primary: str) -> str:
     if primary != "en":
         return _cardinal(number, primary)
-    said = _formatted(number, "en", "YEAR")
-    return (said.get("spellout-numbering-year") or _cardinal(number, "en")).replace("-", " ")
+    forms = _spell(number, "en", "YEAR")
+    return (forms.get("spellout-numbering-year") or _cardinal(number, "en")).replace("-", " ")
 
 
 def _decade(year: str) -> str:
-    said = _year(int(year), "en")
-    return re.sub("y$", "ies", said) if said.endswith("y") else f"{said}s"
+    words = _year(int(year), "en")
+    return re.sub("y$", "ies", words) if words.endswith("y") else f"{words}s"
 
 
 _CHINESE: Mapping[str, Callable[[re.Match[str]], str]] = {
@@ -450,8 +461,8 @@ _CHINESE: Mapping[str, Callable[[re.Match[str]], str]] = {
 
 def _han(figure: str) -> str:
     whole, _, part = figure.replace(",", "").partition(".")
-    said = str(_cardinal(int(whole or 0), "zh"))
-    return said + ("点" + "".join("零一二三四五六七八九"[int(d)] for d in part) if part else "")
+    words = str(_cardinal(int(whole or 0), "zh"))
+    return words + ("点" + "".join("零一二三四五六七八九"[int(d)] for d in part) if part else "")
 
 
 def _chinese(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How each language reads what is no word: its tables for :mod:`spoken_text`."""
+"""How each language reads numbers, signs and abbreviations: the tables for :mod:`.normalize`."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How one language reads what is no word."""
+class LanguageRules:
+    """How one language reads whatever is not a word."""
 
     decimal: str
-    """The mark in 3.5; the other of ``.`` and ``,`` parts thousands."""
+    """The mark in 3.5; the other of ``.`` and ``,`` separates thousands."""
     point: str
-    """That mark, read out."""
+    """How that mark is read."""
     signs: Mapping[str, str]
-    """Signs between or after words and figures: ``%``, ``&``, ``°C``, ``km/h``, ``kg``, ..."""
+    """Words for signs between or after words and numbers: ``%``, ``&``, ``°C``, ``km/h``, ..."""
     money: Mapping[str, tuple[str, str, str]]
-    """By sign: one of it, many, and the hundredths."""
+    """By currency sign: its singular, its plural, and the name of the hundredths."""
     months: tuple[str, ...]
     abbreviations: Mapping[str, str]
-    """Without the full stop."""
+    """Words by abbreviation, which is given without its period."""
     date: str
-    """Of ``{day}``, ``{month}`` and ``{year}``."""
+    """A form with ``{day}``, ``{month}`` and ``{year}``."""
     and_: str
     """Between the parts of a price."""
     of: str = ""
-    """Between a million and what there are a million of."""
+    """Between a million and the noun."""
     clock: str = "{h} {m}"
+    """A form with ``{h}`` and ``{m}``, in words."""
     hour: str = "{h}"
+    """The same for a full hour."""
     one_feminine: str = ""
-    """The word for one hour, where hours are feminine."""
+    """The word for one o'clock where hours are feminine."""
     minus: str = "minus"
     to: str = "to"
     """Between the ends of a range."""
@@ -38,14 +40,15 @@ class Reading:
     at: str = "at"
     slash: str = "slash"
     first: str = ""
-    """The first of a month, where it is not just one."""
+    """The first of a month, where it is not the cardinal."""
     ordinal: str = r"(?!)"
-    """What makes a figure an ordinal; group 1 is the figure."""
+    """A pattern for ordinals; group 1 is the number."""
     month_first: bool = False
-    """Whether 3/5 is in March."""
+    """Whether 3/5 is March 5."""
     century: str = r"(?!)"
-    """The words before (or ``after``) which a Roman number is read as a plain one."""
+    """A pattern for words after which a Roman numeral is read as a cardinal."""
     large: str = "million|billion|trillion"
+    """A pattern for large numbers in words between an amount and its currency."""
 
 
 _MONTHS = {
@@ -61,13 +64,13 @@ _MONTHS = {
 
 
 def _signs(line: str) -> dict[str, str]:
-    """From ``sign=words`` parted by ``;``."""
+    """Parse ``sign=words`` pairs separated by ``;``."""
     pairs = (item.partition("=") for item in line.split(";"))
     return {sign.strip(): words for sign, _, words in pairs}
 
 
 LANGUAGES = {
-    "en": Reading(
+    "en": LanguageRules(
         decimal=".",
         point="point",
         signs=_signs(
@@ -97,7 +100,7 @@ LANGUAGES = {
         century=r"(?!)",
         large="thousand|million|billion|trillion|[kKMB]\\b",
     ),
-    "es": Reading(
+    "es": LanguageRules(
         decimal=",",
         point="coma",
         signs=_signs(
@@ -133,7 +136,7 @@ LANGUAGES = {
         century=r"siglos?",
         large="mil|millón|millones|billones",
     ),
-    "fr": Reading(
+    "fr": LanguageRules(
         decimal=",",
         point="virgule",
         signs=_signs(
@@ -169,7 +172,7 @@ LANGUAGES = {
         century=r"(?!)",
         large="mille|millions?|milliards?",
     ),
-    "it": Reading(
+    "it": LanguageRules(
         decimal=",",
         point="virgola",
         signs=_signs(
@@ -204,7 +207,7 @@ LANGUAGES = {
         century=r"(?!)",
         large="mila|milion[ei]|miliard[oi]",
     ),
-    "pt": Reading(
+    "pt": LanguageRules(
         decimal=",",
         point="vírgula",
         signs=_signs(
@@ -243,18 +246,18 @@ LANGUAGES = {
         large="mil|milhão|milhões|bilhão|bilhões|trilhões",
     ),
 }  # fmt: skip
-FEMININE = {
+FEMININE_NOUNS = {
     "es": r"(?:libras|horas|personas|veces|páginas|semanas|mujeres|niñas|casas|mil\w* personas)",
     "pt": r"(?:libras|horas|pessoas|vezes|páginas|semanas|mulheres|meninas|casas|gramas de|noites)",
     "fr": r"(?:livres|heures|personnes|fois|pages|semaines|femmes|filles|maisons|minutes)",
     "it": r"(?:sterline|ore|persone|volte|pagine|settimane|donne|ragazze|case)",
 }
-"""Words that make the number before them feminine, where it is one that has two forms."""
+"""Patterns for nouns that make a number before them feminine, if it has two forms."""
 NUMBERED = ("No", "n", "núm", "nº", "n.º", "n°", "pág", "pag")
-"""Abbreviations of something before a figure, and otherwise other words."""
+"""Abbreviations only when a number follows; otherwise words of their own."""
 
 KNOWN_WORDS = {"AIDS", "NASA", "ONU", "OVNI"}
-"""Read as words, though they are short."""
+"""Acronyms read as words although they are short."""
 LETTER_NAMES = {
     "es": dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (
         "a be ce de e efe ge hache i jota ka ele eme ene o pe cu erre ese te u uve uvedoble equis "
@@ -269,4 +272,4 @@ LETTER_NAMES = {
         "á bê cê dê é efe gê agá í jota cá éle eme ene ó pê quê erre esse tê u vê dábliu xis "
         "ípsilon zê").split(), strict=True)),
 }  # fmt: skip
-"""The names of the letters, written so that the rules of the language read them."""
+"""Names of the letters, spelled so that the language's own rules read them correctly."""

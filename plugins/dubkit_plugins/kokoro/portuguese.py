@@ -1,8 +1,8 @@
-"""Brazilian Portuguese letters to sounds, by rule: the spelling tells nearly all.
+"""Brazilian Portuguese text to phonemes by spelling rules, which cover nearly all words.
 
-The signs are used as the model learnt them, from espeak-ng's own way to write Portuguese (seen in
-what that program prints): ``æ`` and ``y`` are the weak ends of *casa* and *leite*, ``x`` is the r
-of *rio*, a nasal vowel is followed by ``ŋ``.
+The symbols are used as the model learned them, from espeak-ng's transcription of Portuguese (taken
+from that program's output): ``æ`` and ``y`` are the weak endings of *casa* and *leite*, ``x`` is
+the r of *rio*, and ``ŋ`` follows a nasal vowel.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WEAK = {
     "se": "sy", "me": "my", "te": "ʧy", "lhe": "ljy", "por": "por", "com": "koŋ", "para": "paɾæ",
     "pra": "pra", "pelo": "pelʊ", "pela": "pelæ", "mas": "mas", "ou": "O", "sem": "sAŋ",
 }  # fmt: skip
-"""Words that lean on the next one, and have no stress."""
+"""Clitics: unstressed words that attach to the next one."""
 IRREGULAR = {
     "muito": "mwˈiŋtʊ", "muita": "mwˈiŋtæ", "muitos": "mwˈiŋtʊs", "muitas": "mwˈiŋtæs",
     "hoje": "ˈoʒy", "ele": "ˈely", "eles": "ˈelys", "ela": "ˈɛlæ", "elas": "ˈɛlæs",
@@ -37,7 +37,7 @@ KW = re.compile(
     "cin[q]uenta|tranqui|fre[q]u[eê]|se[q]u[eêi]|lingui|lingu[íê]|bilíngue|aguent|pingui|"
     "sangu[ií]n|eloquen|delinqu|quinqu|equestre|equ[ií](?:dade|no)|sequestr|ungu"
 )
-"""Words in which the u of *que* or *gue* is heard."""
+"""Words in which the u of *que* or *gue* is pronounced."""
 KS = re.compile("táxi|sexo|sexu|fix[aeo]|complex|tóxic|reflex|anex|oxi|conex|flex|maxil|nexo|léxi")
 X_IS_S = re.compile("próxim|máxim|auxíli|auxili|trouxe|sintaxe|aproxim|maximi")
 OPEN_E = re.compile(r"e(?=l(?:[aeo]?s?$|$)|rr|r[^aeiou]|st[ao]s?$|ssas?$|[gt]ras?$)")
@@ -46,7 +46,7 @@ VOWEL_SOUNDS = "aeiouɛɔæʊyɐõũAIWO"
 
 
 def portuguese(text: str) -> str:
-    """The sounds of a text without figures."""
+    """The phonemes of a text without digits."""
     return WORD.sub(lambda found: " ".join(map(_word, found[0].lower().split("-"))), text)
 
 
@@ -64,7 +64,7 @@ def _word(word: str) -> str:
     while place < len(word):
         length, sound = _sound(word, place, stress)
         if place <= stress < place + length:
-            at = next((n for n, sign in enumerate(sound) if sign in VOWEL_SOUNDS), 0)
+            at = next((n for n, symbol in enumerate(sound) if symbol in VOWEL_SOUNDS), 0)
             sound = sound[:at] + "ˈ" + sound[at:]
         sounds += sound
         place += length
@@ -72,19 +72,19 @@ def _word(word: str) -> str:
 
 
 def _stressed(word: str) -> int:
-    """Where the stressed vowel stands in the word."""
+    """The index of the stressed vowel."""
     if marked := [n for n, letter in enumerate(word) if letter in ACUTE]:
         return marked[0]
     if waved := [n for n, letter in enumerate(word) if letter in "ãõ"]:
         return waved[-1]
-    cores = _cores(word)
+    nuclei = _nuclei(word)
     light = re.search(r"(?:[aeo]s?|[ae]m|ens)$", word)
-    return cores[-2] if light and len(cores) > 1 else cores[-1]
+    return nuclei[-2] if light and len(nuclei) > 1 else nuclei[-1]
 
 
-def _cores(word: str) -> list[int]:
-    """The vowels that make a syllable each."""
-    cores: list[int] = []
+def _nuclei(word: str) -> list[int]:
+    """The index of each syllable's vowel."""
+    nuclei: list[int] = []
     for n, letter in enumerate(word):
         if letter not in VOWELS:
             continue
@@ -92,29 +92,29 @@ def _cores(word: str) -> list[int]:
         silent = letter == "u" and before in ("q", "g") and after and after in VOWELS
         glide = (
             letter in "iu"
-            and cores
-            and cores[-1] == n - 1
+            and nuclei
+            and nuclei[-1] == n - 1
             and before != letter
             and not re.match(r"nh|[lmnrz](?![aeiouáéíóú])", word[n + 1 :])
         )
         if not silent and not glide:
-            cores.append(n)
-    return cores
+            nuclei.append(n)
+    return nuclei
 
 
 def _sound(word: str, n: int, stress: int) -> tuple[int, str]:
-    """The sound that begins at a letter, and how many letters make it."""
+    """How many letters from index ``n`` make one sound, and that sound."""
     letter, rest = word[n], word[n:]
     before, after = word[n - 1 : n] if n else "", word[n + 1 : n + 2]
     if letter in VOWELS:
         return _vowel(word, n, stress)
-    for spelt, sound in (
+    for spelling, sound in (
         ("ch", "ʃ"), ("lh", "lj"), ("nh", "ɲ"), ("rr", "x"), ("ss", "s"), ("ph", "f"), ("sh", "ʃ"),
         ("th", "t"), ("ck", "k"), ("tch", "ʧ"), ("zz", "ts"), ("ll", "l"), ("nn", "n"),
         ("mm", "m"), ("pp", "p"), ("tt", "t"), ("ff", "f"), ("bb", "b"), ("dd", "d"),
     ):  # fmt: skip
-        if rest.startswith(spelt):
-            return len(spelt), sound
+        if rest.startswith(spelling):
+            return len(spelling), sound
     if re.match(f"(?:sc|xc|sç)[{FRONT}ao]", rest) and (rest[2] in FRONT or rest[1] == "ç"):
         return 2, "s"
     if letter == "c":
@@ -151,7 +151,7 @@ def _sound(word: str, n: int, stress: int) -> tuple[int, str]:
         return 1, "l" if after and after in VOWELS else "ʊ"
     if letter in "mn":
         if before and before in VOWELS and (not after or after not in VOWELS):
-            return 1, ""  # the vowel before it has taken it
+            return 1, ""  # part of the nasal vowel before it
         return 1, letter
     return 1, {"ç": "s", "j": "ʒ", "h": "", "w": "w", "ñ": "ɲ"}.get(letter, letter)
 
@@ -169,11 +169,11 @@ def _x(word: str, n: int) -> str:
 
 def _vowel(word: str, n: int, stress: int) -> tuple[int, str]:
     letter, rest, last = word[n], word[n:], len(word) - 1
-    for spelt, sound in (
+    for spelling, sound in (
         ("ãe", "ɐ̃y"), ("ão", "ɐ̃ʊ̃"), ("õe", "õj"), ("ã", "ɐ̃"), ("õ", "õ"),
     ):  # fmt: skip
-        if rest.startswith(spelt):
-            return len(spelt), sound
+        if rest.startswith(spelling):
+            return len(spelling), sound
     nasal = re.match(r".([mn])(?![aeiouáéíóúâêôãõàyh])", rest)
     if nasal:
         final = n + 1 == last or (rest[1:] == "ns" and letter in "eé")
@@ -219,4 +219,4 @@ LETTERS = {
     "k": "kˈa", "l": "ˈɛly", "m": "ˈemy", "n": "ˈeny", "p": "pˈe", "q": "kˈe", "r": "ˈɛxy",
     "s": "ˈɛsy", "t": "tˈe", "v": "vˈe", "w": "dˈabliʊ", "x": "ʃˈis", "z": "zˈe", "ç": "sˈe",
 }  # fmt: skip
-"""The names of the letters that no vowel helps."""
+"""Names of the consonants, for words without a vowel."""

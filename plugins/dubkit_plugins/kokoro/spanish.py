@@ -1,4 +1,7 @@
-"""Spanish letters to sounds, by rule; ``c`` and ``z`` as in Madrid, as the model learnt them."""
+"""Spanish text to phonemes by spelling rules.
+
+``c`` and ``z`` are pronounced as in Madrid, as the model learned them.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,18 @@ WEAK = {
     "me", "te", "le", "lo", "nos", "les", "mi", "tu", "su", "mis", "tus", "sus", "con", "por",
     "para", "sin", "si", "una", "porque", "como", "pero", "este", "esta", "ni",
 }  # fmt: skip
-"""Words that lean on the next one, and have no stress."""
+"""Clitics: unstressed words that attach to the next one."""
 PLAIN = str.maketrans("áéíóúü", "aeiouu")
 LETTERS = {
     "b": "bˈe", "c": "θˈe", "d": "dˈe", "f": "ˈefe", "g": "xˈe", "h": "ˈaʧe", "j": "xˈota",
     "k": "kˈa", "l": "ˈele", "m": "ˈeme", "n": "ˈene", "p": "pˈe", "q": "kˈu", "r": "ˈere",
     "s": "ˈese", "t": "tˈe", "v": "ˈuβe", "w": "ˈuβe dˈoβle", "x": "ˈekis", "z": "θˈeta",
 }  # fmt: skip
-"""The names of the letters that no vowel helps."""
+"""Names of the consonants, for words without a vowel."""
 
 
 def spanish(text: str) -> str:
-    """The sounds of a text without figures."""
+    """The phonemes of a text without digits."""
     return WORD.sub(lambda found: _word(found[0].lower()), text.replace("¿", "").replace("¡", ""))
 
 
@@ -44,35 +47,36 @@ def _word(word: str) -> str:
 
 
 def _stressed(word: str) -> int:
+    """The index of the stressed vowel; -1 if there is none."""
     for n, letter in enumerate(word):
         if letter in "áéíóú":
             return n
-    cores: list[int] = []
+    nuclei: list[int] = []
     for n, letter in enumerate(word):
         vowel = letter in VOWELS or (letter == "y" and n == len(word) - 1 and n > 0)
         if not vowel or (letter == "u" and re.match("[qg]u[eiéí]", word[max(n - 1, 0) :])):
             continue
-        if cores and cores[-1] == n - 1 and (word[n - 1] not in STRONG or letter not in STRONG):
-            # Of a weak and a strong vowel the strong one bears the syllable.
+        if nuclei and nuclei[-1] == n - 1 and (word[n - 1] not in STRONG or letter not in STRONG):
+            # In a diphthong the strong vowel carries the syllable.
             if letter in STRONG or word[n - 1] not in STRONG:
-                cores[-1] = n
+                nuclei[-1] = n
             continue
-        cores.append(n)
+        nuclei.append(n)
     light = word[-1] in "aeiouns" and not word.endswith("y")
-    return cores[-2] if light and len(cores) > 1 else cores[-1] if cores else -1
+    return nuclei[-2] if light and len(nuclei) > 1 else nuclei[-1] if nuclei else -1
 
 
 def _sound(word: str, n: int) -> tuple[int, str]:
-    """The sound that begins at a letter, and how many letters make it."""
+    """How many letters from index ``n`` make one sound, and that sound."""
     letter, rest = word[n], word[n:]
     before, after = word[n - 1] if n else "", word[n + 1 : n + 2]
     soft = bool(before) and before not in "mn"
-    for spelt, sound in (
+    for spelling, sound in (
         ("ch", "ʧ"), ("ll", "ʎ"), ("rr", "r"), ("sh", "ʃ"), ("ph", "f"), ("th", "t"), ("ss", "s"),
         ("tt", "t"), ("zz", "ts"),
     ):  # fmt: skip
-        if rest.startswith(spelt):
-            return len(spelt), sound
+        if rest.startswith(spelling):
+            return len(spelling), sound
     if (re.match("h?u[aeoáéó]", rest) and (not before or before in "aeiou")) or (
         letter == "h" and re.match("hu[eéaá]", rest)
     ):

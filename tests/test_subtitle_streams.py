@@ -19,7 +19,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sample(tmp_path_factory.mktemp("embedded") / "base.mp4")
 
 
-def made(base: Path, out: Path, kinds: list[str], codecs: list[str], *options: object) -> Media:
+def with_tracks(
+    base: Path, out: Path, kinds: list[str], codecs: list[str], *options: object
+) -> Media:
     """``base`` with a track of CUES for each kind of file, the first in German, then Spanish."""
     inputs: list[object] = ["-i", base]
     maps: list[object] = ["-map", "0"]
@@ -46,7 +48,7 @@ def made(base: Path, out: Path, kinds: list[str], codecs: list[str], *options: o
 def test_a_track_comes_out_as_it_went_in(
     base: Path, tmp_path: Path, name: str, kind: str, codec: str, suffix: str
 ) -> None:
-    media = made(base, tmp_path / name, [kind], [codec])
+    media = with_tracks(base, tmp_path / name, [kind], [codec])
     stream = subtitle_streams.pick(media, "")
     assert subtitle_streams.suffix(stream) == suffix
     out = subtitle_streams.extract(media, stream, tmp_path)
@@ -61,11 +63,11 @@ def test_a_track_comes_out_as_it_went_in(
     ("name", "offset"), [("x.mkv", 1.5), ("x.mkv", 100), ("x.mkv", -0.5), ("x.nut", 100)]
 )
 def test_times_are_the_players(base: Path, tmp_path: Path, name: str, offset: float) -> None:
-    """Of the formats whose clock may start anew, as in MPEG streams, NUT is the one with text."""
+    """Of the formats whose clock may be reset, as in MPEG streams, NUT is the one with text."""
     late = ["-output_ts_offset", offset, "-avoid_negative_ts", "disabled"]
-    media = made(base, tmp_path / name, ["ass"], ["ass"], *late)
+    media = with_tracks(base, tmp_path / name, ["ass"], ["ass"], *late)
     out = subtitle_streams.extract(media, subtitle_streams.pick(media, "1"), tmp_path)
-    # What is before 0 in Matroska is not shown.
+    # Matroska players do not show what is before 0.
     moved = min(0.0, offset)
     for found, cue in zip(subtitles.read(out).cues, CUES, strict=True):
         assert found.start == pytest.approx(cue.start + moved, abs=0.03)
@@ -84,8 +86,8 @@ def test_an_old_code_page_comes_out(base: Path, tmp_path: Path) -> None:
     assert [cue.text for cue in subtitles.read(out).cues] == ["Où est-il allé hier ?"]
 
 
-def test_a_name_that_looks_like_an_option_or_an_address(base: Path, tmp_path: Path) -> None:
-    media = made(base, tmp_path / "-i it's 50%: [a].mkv", ["srt"], ["srt"])
+def test_a_name_that_looks_like_an_option_or_a_url(base: Path, tmp_path: Path) -> None:
+    media = with_tracks(base, tmp_path / "-i it's 50%: [a].mkv", ["srt"], ["srt"])
     folder = tmp_path / "pipe:1 'ü'"
     folder.mkdir()
     out = subtitle_streams.extract(media, media.subtitles[0], folder)
@@ -94,7 +96,7 @@ def test_a_name_that_looks_like_an_option_or_an_address(base: Path, tmp_path: Pa
 
 
 def test_pick(base: Path, tmp_path: Path) -> None:
-    media = made(
+    media = with_tracks(
         base, tmp_path / "x.mkv", ["srt", "ass", "srt"], ["srt", "ass", "srt"],
         "-disposition:s:0", 0, "-disposition:s:1", "default",
     )  # fmt: skip
