@@ -35,9 +35,15 @@ def transcriber(options: Options) -> Choice[Transcriber]:
     """
     spec = options.transcriber
     if spec == "auto":
-        spec = next(
-            (one.spec for one in _candidates(Transcriber, options) if _suits(one, options)), spec
-        )
+        problems: list[str] = []
+        suited = [
+            one for one in _candidates(Transcriber, options, problems) if _suits(one, options)
+        ]
+        if not suited:
+            raise MissingDependency(
+                "no transcriber can be used here", "; ".join(problems) or "dubkit doctor says why"
+            )
+        spec = suited[0].spec
     for kind, name in [("transcribers", spec), *options.named_engines]:
         if ":" not in name:
             registry.find(kind, name)

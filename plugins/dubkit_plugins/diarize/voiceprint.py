@@ -59,6 +59,9 @@ class VoiceprintDiarizer(Diarizer):
     threshold: float = APART
     """How unlike two voices are, from 0 to 1, that are taken for two people."""
 
+    contract = 2
+    priority = 10
+
     def diarize(self, audio: Path, *, speakers: int | None, progress: Progress) -> Sequence[Turn]:
         """See :class:`dubkit.hooks.Diarizer`."""
         if speakers is not None and speakers < 1:

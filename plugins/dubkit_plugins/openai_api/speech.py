@@ -96,6 +96,7 @@ class OpenAISpeech(Synthesizer):
     """Seconds that one answer may take."""
     retries: int = 4
     """Further tries after a fault of the network or the server."""
+    contract = 2
     _server: Server = field(init=False, repr=False, compare=False)
     _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
 

@@ -87,6 +87,8 @@ class OpenAITranslator(Translator):
     _server: Server = field(init=False, repr=False, compare=False)
     _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
 
+    contract = 2
+    priority = 30
     follows = ("glossary", "tone", "context", "length", "markup", "fault")
 
     def __post_init__(self) -> None:
@@ -108,6 +110,14 @@ class OpenAITranslator(Translator):
         if self.prompt and not self.prompt.expanduser().is_file():
             problems.append(f"there is no file {self.prompt} for openai.prompt: look at its name")
         return problems
+
+    def configured(self) -> bool:
+        """A key, or the address of a server, is set."""
+        return bool(key() or self.base_url or os.environ.get("OPENAI_BASE_URL"))
+
+    def offer(self, source: str | None, target: str) -> str:
+        """A language model translates between any two languages."""
+        return "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own (Ollama, vLLM, ...)"
 
     def supports(self, source: str | None, target: str) -> bool:
         """Any two languages; how well is the model's affair."""

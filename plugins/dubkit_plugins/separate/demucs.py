@@ -40,6 +40,9 @@ class Demucs(Separator):
     threads: int = 0
     """Of the CPU; 0 is as many as torch likes."""
 
+    contract = 2
+    priority = 10
+
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         return [

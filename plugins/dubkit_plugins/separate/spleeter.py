@@ -60,6 +60,9 @@ class Spleeter(Separator):
     threads: int = 0
     """Of the CPU; 0 is as many as torch likes."""
 
+    contract = 2
+    priority = 20
+
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         problems = device_problems("spleeter", self.device)

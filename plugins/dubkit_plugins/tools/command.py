@@ -44,6 +44,11 @@ class _Command(Tool):
     lipsyncer: Path | None = None
     """As ``synthesizer`` and ``converter``."""
 
+    def close(self) -> None:
+        """End the worker, if one is running."""
+        if self._state.kept is not None:
+            self._state.kept.stop()
+
     def _missing(self, tool: Preset) -> list[str]:
         return missing(tool)
 
@@ -77,6 +82,15 @@ class _Command(Tool):
 @dataclass(frozen=True)
 class CommandSynthesizer(_Command, ToolSynthesizer):
     """A program that speaks (XTTS, F5-TTS, ...), by a preset."""
+
+    def offer(self, language: str, *, clone: bool) -> str:
+        """The presets of tools that clone."""
+        if not clone:
+            return ""
+        return (
+            "examples/presets has XTTS, F5-TTS, CosyVoice and GPT-SoVITS: "
+            "--tts command -o command.preset=f5-tts"
+        )
 
     @property
     def at_once(self) -> int:

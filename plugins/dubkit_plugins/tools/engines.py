@@ -36,6 +36,7 @@ class State:
 class Tool(ABC):
     """An engine by a preset."""
 
+    contract = 2
     ENGINE: ClassVar[str]
     WAY: ClassVar[str]
     """The preset's table that it needs: ``run`` or ``http``."""
@@ -70,6 +71,10 @@ class Tool(ABC):
             return self._tool
         message, _, hint = presets.none_set(self.ENGINE, self._kind, self.WAY).partition(": ")
         raise UsageError(message, hint)
+
+    def configured(self) -> bool:
+        """A preset is set."""
+        return self._tool is not None
 
     def check(self) -> Sequence[str]:
         """What its tool still needs here."""

@@ -76,11 +76,21 @@ class Argos(Translator):
     """Hypotheses kept while decoding; 1 is greedy."""
     _loaded: dict[Pair, _Model] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    contract = 2
+    priority = 10
     batch = 32
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         return device_problems("argos", self.device)
+
+    def offer(self, source: str | None, target: str) -> str:
+        """Most pairs of languages, by way of English."""
+        return 'pip install "dubkit[argos]" (many languages, downloads a model)'
+
+    def close(self) -> None:
+        """Unload the models."""
+        self._loaded.clear()
 
     def supports(self, source: str | None, target: str) -> bool:
         """What is installed or in the index that was fetched last; without an index, anything

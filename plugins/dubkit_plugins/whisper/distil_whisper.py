@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from dubkit import TranscribeProgress, Transcriber, Transcription, UsageError
 
-from dubkit import TranscribeProgress, Transcription, UsageError
-
-from . import models, torch_engine
+from . import models
 from .ct2_engine import CT2Engine
 from .faster_whisper import detector_weights
-from .torch_engine import TorchEngine
 from .transcribe import Family, transcribe
+
+if TYPE_CHECKING:
+    from .torch_engine import TorchEngine
 
 CATALOGUE = {
     **{
@@ -35,7 +39,7 @@ CATALOGUE = {
 
 
 @dataclass(frozen=True)
-class DistilWhisper:
+class DistilWhisper(Transcriber):
     """Whisper and Distil-Whisper on torch."""
 
     model: str = "auto"
@@ -52,8 +56,35 @@ class DistilWhisper:
     cuda_graphs: bool = True
     """Record the decoder's step as a CUDA graph: no waiting for Python between steps."""
 
+    _loaded: dict[str, TorchEngine] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The model, by its folder, from the first file on."""
+
+    contract = 2
+    priority = 20
+
+    @classmethod
+    def suits(cls, device: str) -> bool:
+        """Where there is a GPU that torch can use, as far as can be said without importing torch,
+        which takes seconds."""
+        gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+        return device != "cpu" and gpu and all(map(find_spec, ("torch", "transformers")))
+
+    def __post_init__(self) -> None:
+        import_module(f"{__package__}.torch_engine")  # a missing library is reported from here
+
+    def close(self) -> None:
+        """Unload the model."""
+        from . import torch_engine
+
+        self._loaded.clear()
+        torch_engine.free_memory()
+
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
+        import torch
+
         if self.device.startswith("cuda") and not torch.cuda.is_available():
             return ["distil-whisper is set to CUDA and torch finds no CUDA device: --device cpu"]
         return []
@@ -69,6 +100,10 @@ class DistilWhisper:
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
+        import torch
+
+        from . import torch_engine
+
         if self.draft and self.model == "auto":
             raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
         if self.draft and self.beam_size > 1:
@@ -85,13 +120,17 @@ class DistilWhisper:
             draft = None
             if self.draft:
                 draft = models.find(self.draft, CATALOGUE, progress, packages=False).folder
-            return torch_engine.load(
-                weights.folder,
-                device=self.device,
-                draft=draft,
-                batch_size=self.batch_size,
-                cuda_graphs=self.cuda_graphs,
-            )
+            name = str(weights.folder)
+            if name not in self._loaded:
+                self._loaded.clear()
+                self._loaded[name] = torch_engine.load(
+                    weights.folder,
+                    device=self.device,
+                    draft=draft,
+                    batch_size=self.batch_size,
+                    cuda_graphs=self.cuda_graphs,
+                )
+            return self._loaded[name]
 
         on_gpu = self.device.startswith("cuda") or (
             self.device == "auto" and torch.cuda.is_available()

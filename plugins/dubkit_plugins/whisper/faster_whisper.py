@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dubkit import Progress, TranscribeProgress, Transcription, UsageError
+from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
 
 from . import models
 from .ct2_device import device_of, device_problems
@@ -34,7 +34,7 @@ CATALOGUE = {
 
 
 @dataclass(frozen=True)
-class FasterWhisper:
+class FasterWhisper(Transcriber):
     """Whisper and Distil-Whisper on CTranslate2."""
 
     model: str = "auto"
@@ -50,6 +50,23 @@ class FasterWhisper:
     beam_size: int = 1
     """Hypotheses kept while decoding; 1 is greedy. Speech that is hard to understand is decoded
     again with 5, whatever this is."""
+
+    _loaded: dict[str, CT2Engine] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The model, by its name, from the first file on."""
+
+    contract = 2
+    priority = 10
+
+    def close(self) -> None:
+        """Unload the model."""
+        self._loaded.clear()
+
+    def models(self) -> Sequence[str]:
+        """The packaged model, and those in the hub's cache."""
+        packaged = models.packaged()
+        return [*([f"Whisper {packaged.name}"] if packaged else []), *models.all_cached()]
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
@@ -70,7 +87,7 @@ class FasterWhisper:
             raise UsageError(*problems)
         device = device_of("faster-whisper", self.device)
         on_gpu = device == "cuda"
-        loaded: dict[str, CT2Engine] = {}
+        loaded = self._loaded
 
         def load(weights: models.Weights) -> CT2Engine:
             if weights.folder and not (weights.folder / "model.bin").is_file():

@@ -86,6 +86,18 @@ def cached(name: str, repository: str) -> Weights | None:
     return Weights(name, folder) if whole else None
 
 
+def all_cached() -> list[str]:
+    """The repositories of Whisper models that the hub's cache holds."""
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = [repo.repo_id for repo in scan_cache_dir().repos]
+    except CacheNotFound:
+        return []
+    return sorted(name for name in repositories if "whisper" in name)
+
+
 def download(name: str, repository: str, progress: Progress) -> Weights | None:
     """The model from the hub, or None when the hub cannot be reached.
 

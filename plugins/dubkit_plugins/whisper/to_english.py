@@ -48,12 +48,22 @@ class WhisperEnglish(Translator):
     )
     """The model, by its name, from the first request on."""
 
+    contract = 2
+    priority = -10
+    caveat = (
+        "translated by Whisper itself, which is rough; a language model does better "
+        "(set OPENAI_API_KEY, or OPENAI_BASE_URL for one of your own)"
+    )
     needs_audio = True
     batch = 40
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
         return device_problems("whisper", self.device)
+
+    def close(self) -> None:
+        """Unload the model."""
+        self._loaded.clear()
 
     def supports(self, source: str | None, target: str) -> bool:
         """Any language that Whisper knows, into English."""

@@ -7,6 +7,7 @@ attention of a few heads, its time.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -405,6 +406,13 @@ class TorchEngine:
             yield
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
+
+
+def free_memory() -> None:
+    """Give back what models that nobody holds any more took of the GPU."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load(
