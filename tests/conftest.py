@@ -13,7 +13,10 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-hub-")
 os.environ.pop("HF_HUB_CACHE", None)
 
 import pytest
-from media_samples import sample
+from dub_samples import LINES
+from media_samples import AVC, ffmpeg, sample
+
+from dubkit import Cue, Track, subtitles
 
 
 def pytest_unconfigure() -> None:
@@ -47,3 +50,17 @@ def spleeter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     )
     assert ran.returncode == 0, ran.stderr
     return cache / "dubkit/spleeter-2stems", ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def film(tmp_path):
+    """A video of 24 s with a tone underneath, and its English subtitles."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    video = folder / "film.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=24", "-f", "lavfi", "-i",
+           "sine=f=1000:d=24:r=48000,volume=0.3", *AVC, video)  # fmt: skip
+    cues = (Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text) for k, text in enumerate(LINES))
+    srt = folder / "film.en.srt"
+    srt.write_text(subtitles.render(Track("en", tuple(cues)), "srt"))
+    return video, srt

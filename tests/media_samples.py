@@ -5,6 +5,7 @@ in a result says whether sound and picture still fit.
 """
 
 import hashlib
+import struct
 import subprocess
 import wave
 from pathlib import Path
@@ -172,3 +173,43 @@ SAMPLES = {
     "gap, flac": gap("x.mkv", *H264, "-c:a", "flac"),
 }
 """One video for each way in which containers keep time; made in a folder, some from a plain mp4."""
+
+
+PLAYLISTS = {
+    "m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{0}\n#EXT-X-ENDLIST\n",
+    "key": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n"
+    '#EXT-X-KEY:METHOD=AES-128,URI="{0}"\n#EXTINF:9,\n{0}\n',
+    "ffconcat": "ffconcat version 1.0\nfile '{0}'\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
+    'mediaPresentationDuration="PT6S"><Period><AdaptationSet mimeType="video/mp4">'
+    '<Representation id="1" bandwidth="1"><BaseURL>{0}</BaseURL><SegmentBase/></Representation>'
+    "</AdaptationSet></Period></MPD>",
+}
+"""Files that name others, for the one that is put in."""
+
+
+def with_reference(path, target):
+    """Rewrite an mp4 so that its tracks' samples lie in the file ``target`` (a QuickTime alias)."""
+    name = str(target).encode()
+    alias = bytes(10) + b"\x01/" + bytes(26) + bytes(12) + b"\x01x" + bytes(62) + bytes(16)
+    alias += struct.pack(">HH", 1, 1) + bytes(16)
+    alias += struct.pack(">HH", 2, len(name) + 1) + b"/" + name + bytes(len(name) + 1 & 1)
+    alias += struct.pack(">HH", 0xFFFF, 0)
+    entry = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
+    data = path.read_bytes()
+
+    def rebuilt(boxes):
+        done, at = b"", 0
+        while at < len(boxes):
+            length, kind = struct.unpack(">I4s", boxes[at : at + 8])
+            body = boxes[at + 8 : at + length]
+            if kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
+                body = rebuilt(body)
+            elif kind == b"dref":
+                body = struct.pack(">II", 0, 1) + entry
+            done += struct.pack(">I4s", 8 + len(body), kind) + body
+            at += length
+        return done
+
+    path.write_bytes(rebuilt(data))

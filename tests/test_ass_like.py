@@ -10,7 +10,7 @@ import pysubs2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_subtitles import NASTY
+from subtitle_samples import NASTY
 
 from dubkit.errors import InputError
 from dubkit.subtitles import clean, parse, plain, render

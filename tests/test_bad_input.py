@@ -23,8 +23,7 @@ from command import (
     contents,
     dubkit,
 )
-from media_samples import AVC, beeps, ffmpeg, flashes
-from test_media import PLAYLISTS, with_reference
+from media_samples import AVC, PLAYLISTS, beeps, ffmpeg, flashes, with_reference
 
 from dubkit import subtitles
 from dubkit.media.probe import probe

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_samples import ffmpeg
+from wav_samples import burst, write
 
 from dubkit.dub import clip as clips
 from dubkit.dub.clip import Clip, measure, prepare, stretcher
@@ -18,24 +19,10 @@ AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 KINDS = ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_mulaw"]
 
 
-def write(path, samples, rate=48000, channels=1):
-    with wave.open(str(path), "wb") as wav:
-        wav.setparams((channels, 2, rate, 0, "NONE", ""))
-        wav.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return path
-
-
 def read(path):
     with wave.open(str(path)) as wav:
         assert (wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (48000, 1, 2)
         return np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32767
-
-
-def burst(before=0.5, length=1.0, after=0.7, rate=48000, pitch=220, noise=0.0):
-    """Silence, a tone of -9 dBFS, silence; with noise (its standard deviation) on all of it."""
-    tone = 0.5 * np.sin(2 * np.pi * pitch * np.arange(round(length * rate)) / rate)
-    samples = np.pad(tone, (round(before * rate), round(after * rate)))
-    return samples + noise * np.random.default_rng(1).standard_normal(len(samples))
 
 
 def pitch(samples, rate=48000):

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from command import AUSTEN, FAST, TESTS, assert_refused, called
 from data.voices import pitch
+from dub_samples import GOOD, HUM, LINES, dub, report_of
 from media_samples import AVC, ffmpeg, frames, packets
-from test_dubbing import GOOD, HUM, LINES, dub, film, report_of  # noqa: F401 - a fixture
 
 from dubkit import Cue, Track, subtitles
 from dubkit.media.probe import probe
@@ -84,7 +84,7 @@ def test_a_clone_speaks_from_the_speakers_own_clips_and_the_file_says_so(talk, l
     assert 3 <= clip.duration <= 10
 
 
-def test_a_files_words_are_not_taken_for_what_the_clip_says(film, log):  # noqa: F811
+def test_a_files_words_are_not_taken_for_what_the_clip_says(film, log):
     ran = dub(film, *MIMIC, *YES, *FAST)
     assert ran.status == 0, ran
     assert all(said.startswith("The quick brown fox") for _, said, *_ in log("spoken"))
@@ -132,7 +132,7 @@ def test_a_speaker_that_imitates_nobody_is_told(talk):
 # ---------------------------------------------------------------- conversion
 
 
-def test_every_line_goes_through_the_converter_once(film, log):  # noqa: F811
+def test_every_line_goes_through_the_converter_once(film, log):
     ran = dub(film, *OCTAVE, *YES, "--voice", "low", *FAST)
     assert ran.status == 0, ran
     assert len(log("converted")) == len(LINES)
@@ -143,7 +143,7 @@ def test_every_line_goes_through_the_converter_once(film, log):  # noqa: F811
     assert len(log("converted")) == len(LINES)
 
 
-def test_the_converters_voice_can_be_named(film, log):  # noqa: F811
+def test_the_converters_voice_can_be_named(film, log):
     assert dub(film, *OCTAVE, *YES, "--convert-to", "alto").status == 0
     assert {tuple(one) for one in log("converted")} == {("alto", 0)}
     assert report_of(film)["imitates"] == "alto"
@@ -151,7 +151,7 @@ def test_the_converters_voice_can_be_named(film, log):  # noqa: F811
 
 
 @pytest.mark.parametrize(("how", "lost"), [("crash", 1), ("short", len(LINES))])
-def test_a_converter_that_fails_leaves_the_line_as_it_was_and_is_told(how, lost, film, log):  # noqa: F811
+def test_a_converter_that_fails_leaves_the_line_as_it_was_and_is_told(how, lost, film, log):
     broken = (*OCTAVE, "-o", f"Octave.how={how}", *YES, "--convert-to", "alto")
     ran = dub(film, *broken)
     assert ran.status == 0 and f"{lost} of {len(LINES)} lines" in ran.err, ran
@@ -166,7 +166,7 @@ def test_a_converter_that_fails_leaves_the_line_as_it_was_and_is_told(how, lost,
 # ---------------------------------------------------------------- the background
 
 
-def test_a_separated_background_is_kept_and_not_lowered(film, log):  # noqa: F811
+def test_a_separated_background_is_kept_and_not_lowered(film, log):
     source = film[0]
     separated = (*HUM, "--separate", f"{VOICES}:Whistle")
     ran = dub(film, *separated)
@@ -183,7 +183,7 @@ def test_a_separated_background_is_kept_and_not_lowered(film, log):  # noqa: F81
 
 
 @pytest.mark.parametrize("how", ["crash", "short"])
-def test_a_separator_that_fails_is_told_and_the_original_lowered(how, film):  # noqa: F811
+def test_a_separator_that_fails_is_told_and_the_original_lowered(how, film):
     ran = dub(film, *HUM, "--separate", f"{VOICES}:Whistle", "-o", f"Whistle.how={how}")
     assert ran.status == 0 and "is not taken out of the sound" in ran.err, ran
     out = film[0].parent / "film.es.dubbed.mp4"
@@ -194,7 +194,7 @@ def test_a_separator_that_fails_is_told_and_the_original_lowered(how, film):  # 
 # ---------------------------------------------------------------- several languages
 
 
-def test_one_file_has_all_languages(film):  # noqa: F811
+def test_one_file_has_all_languages(film):
     video, srt = film
     job = (video, "--subs-from", srt, "--to", "es,fr", "--dub", *GOOD, *HUM)
     ran = called(*job, "--one-file")
@@ -215,7 +215,7 @@ def test_one_file_has_all_languages(film):  # noqa: F811
     ]  # fmt: skip
 
 
-def test_one_file_of_sound_alone(film, tmp_path):  # noqa: F811
+def test_one_file_of_sound_alone(film, tmp_path):
     sound = tmp_path / "in/alone.wav"
     ffmpeg("-i", film[0], "-vn", "-c:a", "pcm_s16le", sound)
     ran = called(sound, "--subs-from", film[1], "--to", "es,fr", "--dub", *GOOD, *HUM, "--one-file")
@@ -231,7 +231,7 @@ def wordy(deaf):
     return ("--translator", f"{TESTS}/data/translators.py:Wordy", "-o", f"Wordy.deaf={deaf}")
 
 
-def test_what_is_too_long_is_said_in_other_words(film):  # noqa: F811
+def test_what_is_too_long_is_said_in_other_words(film):
     video, srt = film
     job = (video, "--subs-from", srt, "--to", "es", "--dub", *HUM, "-o", "Hum.pace=18")
     ran = called(*job, *wordy("no"))
@@ -249,7 +249,7 @@ def test_what_is_too_long_is_said_in_other_words(film):  # noqa: F811
     assert (video.parent / "film.es.dubbed.mp4").read_bytes() == before
 
 
-def test_where_there_are_no_other_words_it_drifts_and_is_told(film):  # noqa: F811
+def test_where_there_are_no_other_words_it_drifts_and_is_told(film):
     video, srt = film
     job = (video, "--subs-from", srt, "--to", "es", "--dub", *HUM, "-o", "Hum.pace=18")
     ran = called(*job, *wordy("yes"))
@@ -258,7 +258,7 @@ def test_where_there_are_no_other_words_it_drifts_and_is_told(film):  # noqa: F8
     assert any("drifts" in line["steps"] for line in report_of(film)["lines"])
 
 
-def test_the_table(film):  # noqa: F811
+def test_the_table(film):
     ran = dub(film, *HUM, "-v")
     assert ran.status == 0
     assert "line            slot  spoken stretch" in ran.err

@@ -18,8 +18,9 @@ from command import (
     start,
     times,
 )
+from dub_samples import GOOD, HUM, LINES, dub, report_of
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
-from test_voiceprint import heard
+from speech_samples import TALK, decoded
 
 from dubkit import Cue, Track, UsageError, options, subtitles
 from dubkit.dub import lines as lines_module
@@ -27,18 +28,7 @@ from dubkit.dub import speak
 from dubkit.media import loudness
 from dubkit.media.probe import probe
 
-GOOD = ("--translator", f"{TESTS}/data/translators.py:Good")
-HUM = ("--tts", f"{TESTS}/data/synthesizers.py:Hum")
 BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken")
-LINES = [
-    "Good morning, everybody.",
-    "I have come to tell you something.",
-    "It will not take long!",
-    "Are you ready for it?",
-    "Then let us begin with the first part.",
-    "Nobody knows where it began.",
-    "But all of us know how it ends.",
-]
 
 
 @pytest.fixture
@@ -52,31 +42,6 @@ def log(tmp_path, monkeypatch):
         return [json.loads(line) for line in lines]
 
     return read
-
-
-@pytest.fixture
-def film(tmp_path):
-    """A video of 24 s with a tone underneath, and its English subtitles."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    video = folder / "film.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=24", "-f", "lavfi", "-i",
-           "sine=f=1000:d=24:r=48000,volume=0.3", *AVC, video)  # fmt: skip
-    cues = (Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text) for k, text in enumerate(LINES))
-    srt = folder / "film.en.srt"
-    srt.write_text(subtitles.render(Track("en", tuple(cues)), "srt"))
-    return video, srt
-
-
-def dub(film, *options, **more):
-    video, srt = film
-    return called(
-        video, "--subs-from", srt, "--to", "es", "--dub", *GOOD, *(options or HUM), **more
-    )
-
-
-def report_of(film, language="es"):
-    return json.loads((film[0].parent / f"film.{language}.dub.json").read_text())
 
 
 def test_the_dubbed_video(film):
@@ -450,9 +415,6 @@ def test_a_run_killed_in_the_middle_of_speaking_goes_on_where_it_was(film, log):
     assert not list(clips.glob("*.part*"))
 
 
-TALK = TESTS.parents[1] / "shared/media/talk_en.mp4"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("source", [AUSTEN, TALK], ids=["austen", "talk"])
 def test_the_main_job_offline(source, tmp_path):
@@ -512,7 +474,7 @@ def test_music_is_still_there(separate, tmp_path, request):
 
     def level(path, spans):
         """Of the four notes alone, dB; speech is hardly ever at one pitch for seconds."""
-        sound = heard(path)
+        sound = decoded(path)
         powers = []
         for begin, end in spans:
             piece = sound[int(begin * 16_000) : int(end * 16_000)]

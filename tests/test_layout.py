@@ -7,6 +7,7 @@ import re
 import resource
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -143,8 +144,20 @@ def test_the_readme_and_the_help_name_the_same_options():
 
 def test_the_version_is_one():
     assert dubkit.__version__ == importlib.metadata.version("dubkit")
-    pyproject = ROOT / "pyproject.toml"
-    assert f'version = "{dubkit.__version__}"' in pyproject.read_text("utf-8")
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert "version" in pyproject["project"]["dynamic"], "dubkit/__init__.py holds the version"
+    changelog = ROOT / "CHANGELOG.md"
+    if changelog.exists():
+        assert f"## {dubkit.__version__}" in changelog.read_text("utf-8")
+
+
+def test_pre_commit_runs_the_pinned_ruff():
+    config = ROOT / ".pre-commit-config.yaml"
+    if not config.exists():
+        pytest.skip("not beside the installed package")
+    pinned = re.search(r"^ruff==(.+)$", (ROOT / "tests/constraints.txt").read_text("utf-8"), re.M)
+    hook = re.search(r"ruff-pre-commit\n +rev: v(.+)", config.read_text("utf-8"))
+    assert pinned and hook and pinned[1] == hook[1]
 
 
 @pytest.mark.slow

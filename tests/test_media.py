@@ -2,7 +2,6 @@ import http.server
 import math
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import pytest
 from media_samples import (
     AVC,
     H264,
+    PLAYLISTS,
     SAMPLES,
     beeps,
     ffmpeg,
@@ -22,6 +22,7 @@ from media_samples import (
     flashes,
     sample,
     wav_onsets,
+    with_reference,
 )
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
@@ -194,19 +195,6 @@ def server():
         running.shutdown()
 
 
-PLAYLISTS = {
-    "m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{0}\n#EXT-X-ENDLIST\n",
-    "key": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n"
-    '#EXT-X-KEY:METHOD=AES-128,URI="{0}"\n#EXTINF:9,\n{0}\n',
-    "ffconcat": "ffconcat version 1.0\nfile '{0}'\n",
-    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
-    "mpd": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
-    'mediaPresentationDuration="PT6S"><Period><AdaptationSet mimeType="video/mp4">'
-    '<Representation id="1" bandwidth="1"><BaseURL>{0}</BaseURL><SegmentBase/></Representation>'
-    "</AdaptationSet></Period></MPD>",
-}
-
-
 @pytest.mark.parametrize("kind", PLAYLISTS)
 @pytest.mark.parametrize("target", ["file", "web"])
 @pytest.mark.parametrize("suffix", ["own", ".mp4"])
@@ -219,32 +207,6 @@ def test_playlists_open_nothing(kind, target, suffix, tmp_path, base, server):
     with pytest.raises(InputError, match="not a video"):
         probe(path)
     assert asked == []
-
-
-def with_reference(path, target):
-    """Rewrite an mp4 so that its tracks' samples lie in the file ``target`` (a QuickTime alias)."""
-    name = str(target).encode()
-    alias = bytes(10) + b"\x01/" + bytes(26) + bytes(12) + b"\x01x" + bytes(62) + bytes(16)
-    alias += struct.pack(">HH", 1, 1) + bytes(16)
-    alias += struct.pack(">HH", 2, len(name) + 1) + b"/" + name + bytes(len(name) + 1 & 1)
-    alias += struct.pack(">HH", 0xFFFF, 0)
-    entry = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
-    data = path.read_bytes()
-
-    def rebuilt(boxes):
-        done, at = b"", 0
-        while at < len(boxes):
-            length, kind = struct.unpack(">I4s", boxes[at : at + 8])
-            body = boxes[at + 8 : at + length]
-            if kind in (b"moov", b"trak", b"mdia", b"minf", b"dinf"):
-                body = rebuilt(body)
-            elif kind == b"dref":
-                body = struct.pack(">II", 0, 1) + entry
-            done += struct.pack(">I4s", 8 + len(body), kind) + body
-            at += length
-        return done
-
-    path.write_bytes(rebuilt(data))
 
 
 def test_mov_does_not_read_its_samples_from_another_file(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, wav_onsets
-from test_clips import burst, write
+from wav_samples import burst, write
 
 from dubkit.dub.clip import measure, prepare
 from dubkit.dub.mix import Placed, _limited, _reduction, mix

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 from command import AUSTEN, FAST, assert_refused, called
+from dub_samples import HUM
 from media_samples import AVC, ffmpeg
-from test_dubbing import HUM
-from test_voiceprint import heard
+from speech_samples import decoded
 
 from dubkit import Cue, InputError, Options, Track, Turn, UsageError, Voice, Word, subtitles
 from dubkit.speech import diarization
@@ -174,7 +174,7 @@ def test_two_people_of_a_dialogue_are_told_apart_and_have_a_voice_each(tmp_path)
     she = tmp_path / "she.wav"
     said = "I have never heard of such a thing, and I do not believe a word of it."
     Kokoro().speak(said, she, language="en", voice=Voice("af_heart"), seconds=None, seed=0)
-    reader, answer = (heard(path) for path in (AUSTEN, she))
+    reader, answer = (decoded(path) for path in (AUSTEN, she))
     pause = np.zeros(8000, np.float32)
     parts = [
         reader[: 8 * 16000],

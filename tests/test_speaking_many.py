@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_testing import RIGHT
+from plugin_samples import RIGHT
 
 from dubkit.testing import conforms
 

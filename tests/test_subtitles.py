@@ -12,6 +12,7 @@ import pysubs2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from subtitle_samples import NASTY
 
 from dubkit import subtitles
 from dubkit.cues.check import check
@@ -22,34 +23,6 @@ from dubkit.types import Cue, Track, Word
 
 TIMED = [name for name, format in subtitles.FORMATS.items() if format.parse]
 
-NASTY = [
-    "Tom & Jerry < 3 > 2",
-    "&amp; &lt;i&gt;",
-    "C:\\New\\hat \\N \\n",
-    "{\\an8} {curly} \\{ }",
-    "1984",
-    "In the year\n1984",
-    "one\n\n\ntwo",
-    "<i>all\nof it</i>",
-    "<i>open",
-    "shut</b>",
-    "<i>a<b>b</i>c</b>",
-    "- Yes.\n- No.",
-    "WEBVTT",
-    "NOTE this",
-    "00:00:01 is a time",
-    "a\u2028b\x0bc\x0cd\x85e",
-    "bell\x07 nul\x00 bom\ufeff",
-    "مرحبا بالعالم",
-    "字幕「テスト」",
-    "]]> <!-- x",
-    "quote \" and ' too",
-    "[Events]\nDialogue: 0,0:00:01.00",
-    "\\",
-    "<font color=red>",
-    "🎉 emoji 👩‍👩‍👧",
-    "Style: x",
-]
 
 texts = st.one_of(
     st.sampled_from(NASTY),

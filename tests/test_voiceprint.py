@@ -6,51 +6,32 @@ import itertools
 import os
 import random
 import shutil
-import subprocess
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from speech_samples import AUSTEN, TALK, decoded, synthesized
 
 from dubkit.speech import passages
 from dubkit.speech import voiceprint as vp
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(vp.__file__).parent / "data"
-AUSTEN = ROOT / "examples/data/austen.mp4"
-TALK = ROOT.parent / "shared/media/talk_en.mp4"
 SHA256 = "ee27ab075086563f788ebf9c765b6700ebf780ee140c16dafdd09016dff7dae1"
 ORIGINAL = "39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"
 """Of ``pretrained.pt`` in Resemblyzer-0.1.4-py3-none-any.whl."""
 
 
-def heard(path) -> np.ndarray:
-    """The sound of a file, as voices are told from it."""
-    with av.open(str(path)) as media:
-        resampler = av.AudioResampler("s16", "mono", vp.RATE)
-        frames = [*media.decode(audio=0), None]
-        parts = [part.to_ndarray().ravel() for one in frames for part in resampler.resample(one)]
-    return np.concatenate(parts).astype(np.float32) / 32768
-
-
-def said(tmp_path, text: str, voice: str) -> np.ndarray:
-    """By espeak-ng, a separate program."""
-    out = tmp_path / f"{voice}.wav"
-    subprocess.run(["espeak-ng", "-v", voice, "-w", out, text], check=True)
-    return heard(out)
-
-
 @pytest.fixture(scope="module")
 def austen() -> np.ndarray:
-    return heard(AUSTEN)
+    return decoded(AUSTEN)
 
 
 @pytest.fixture(scope="module")
 def talk() -> np.ndarray:
     if not TALK.exists():
         pytest.skip(f"{TALK} is not here")
-    return heard(TALK)
+    return decoded(TALK)
 
 
 # ---------------------------------------------------------------- the network
@@ -179,8 +160,8 @@ def test_the_nearest_voice_is_ones_own(tmp_path):
         pytest.skip("espeak-ng is not installed")
     names = ["en-us+m1", "en-us+m7", "en-us+f1", "en-us+f4"]
     one, other = "The quick brown fox jumps over the lazy dog.", "Where is the station, please?"
-    voices = vp.voiceprints(names, lambda name: said(tmp_path, one, name))
-    originals = {name: vp.voiceprint(said(tmp_path, other * 2, name)) for name in names}
+    voices = vp.voiceprints(names, lambda name: synthesized(tmp_path, one, name))
+    originals = {name: vp.voiceprint(synthesized(tmp_path, other * 2, name)) for name in names}
     for name in names:
         assert vp.nearest(originals[name], voices)[0] == name
     assert vp.assign(originals, voices) == {name: name for name in names}

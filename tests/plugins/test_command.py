@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_samples import ffmpeg, frames
-from test_presets import TOOLS, read
+from preset_samples import SPEECH, TOOLS, preset, program, read
 
 from dubkit import (
     BatchSynthesizer,
@@ -28,25 +28,6 @@ from dubkit import (
 from dubkit.testing import check_converter, check_synthesizer
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSynthesizer
-
-SPEECH = '[speech]\nvoices = ["Ana"]\nlanguages = {en = "en"}\n'
-
-
-def program(folder: Path, code: str) -> Path:
-    """A Python program with these lines in it."""
-    path = folder / "program.py"
-    path.write_text(f"import os, sys, time\nsys.path.insert(0, {str(TOOLS)!r})\n{code}")
-    return path
-
-
-def preset(folder: Path, run: str, rest: str = "", kind: str = "synthesizer") -> Path:
-    """A preset with these lines in its [run]."""
-    path = folder / "any.toml"
-    head = f'kind = "{kind}"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
-    output = "" if "[output]" in rest else '[output]\npath = "{out}"\n'
-    speech = SPEECH if kind == "synthesizer" else ""
-    path.write_text(f"{head}{speech}[run]\n{run}\n{output}{rest}")
-    return path
 
 
 def speaker(folder: Path, code: str, run: str = "", rest: str = "", **settings: object):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from command import assert_refused, called
+from preset_samples import BY_STEM, installed, serving, settings_of
 from speech_server import SpeechServer
-from test_http import serving
-from test_presets import BY_STEM, installed, settings_of
 
 from dubkit.media.ffmpeg import ffmpeg_path
 

@@ -7,17 +7,15 @@ import io
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from test_presets import PRESETS, TOOLS, clip, read
+from preset_samples import PRESETS, clip, read, serving
 
 from dubkit import (
     BatchSynthesizer,
@@ -34,21 +32,6 @@ from dubkit_plugins.tools import http_client
 from dubkit_plugins.tools.http import HttpConverter, HttpSynthesizer
 
 # ---------------------------------------------------------------- the presets
-
-
-@contextlib.contextmanager
-def serving(stem: str) -> Iterator[str]:
-    """The address of a stand-in that runs."""
-    child = subprocess.Popen(
-        [sys.executable, str(TOOLS / f"{stem}.py"), "0"], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout
-        yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
 
 
 @pytest.mark.parametrize("stem", ["gpt_sovits", "cosyvoice"])

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from media_samples import ffmpeg, frames
-from test_command import preset, program
-from test_presets import engine_of, programs  # noqa: F401 - a fixture: they call ffmpeg by name
+from preset_samples import engine_of, preset, program
 
 from dubkit.lipsync import redraw
 from dubkit.media.audio import extract_audio
@@ -18,6 +17,8 @@ from dubkit.media.mux import AudioFile, mux
 from dubkit.media.probe import pick_audio, probe
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools.command import CommandLipSyncer
+
+pytestmark = pytest.mark.usefixtures("programs")
 
 AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
 TALK = Path(__file__).parents[3] / "shared/media/talk_en.mp4"

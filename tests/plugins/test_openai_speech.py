@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from command import AUSTEN, assert_refused, called
 from llm_server import LLMServer
+from preset_samples import read
 from speech_server import RATE, SpeechServer, buzz
-from test_presets import read
 
 from dubkit import (
     BatchSynthesizer,

@@ -4,136 +4,29 @@ that takes that tool's own arguments and no others, in a folder laid out like th
 import os
 import re
 import sys
-import wave
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from media_samples import ffmpeg, frames
+from preset_samples import (
+    BY_STEM,
+    KINDS,
+    PRESETS,
+    TOOLS,
+    clip,
+    engine_of,
+    read,
+)
 
 from dubkit import PluginError, Reference, UsageError, Voice
-from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools import presets
 from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSynthesizer
 from dubkit_plugins.tools.http import HttpSynthesizer
 
-PRESETS = Path(__file__).parents[2] / "examples/presets"
-TOOLS = Path(__file__).parents[1] / "data/tools"
-
-
-def read(path: Path) -> tuple[np.ndarray, int]:
-    with wave.open(str(path)) as sound:
-        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32768
-        return samples.reshape(-1, sound.getnchannels())[:, 0], sound.getframerate()
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A stand-in, set up as the preset says."""
-
-    stem: str
-    program: str
-    """Where in its repository the program is, or the name of a command."""
-    files: tuple[str, ...] = ()
-    """What its repository has besides."""
-    settings: str = ""
-    """What the user sets, ``{repo}`` for where the tool is."""
-
-
-REPOSITORIES = (
-    Tool(
-        "so_vits_svc", "inference_main.py",
-        ("logs/44k/G_37600.pth", "logs/44k/config.json", "pretrain/"),
-        "repo={repo},python={python},speaker=alice",
-    ),
-    Tool(
-        "so_vits_svc_fork", "svc", ("logs/44k/G_10.pth", "configs/44k/config.json"),
-        "svc={repo}/svc,folder={repo},speaker=alice",
-    ),
-    Tool(
-        "rvc", "tools/infer_cli.py",
-        ("assets/weights/voice.pth", "assets/hubert/hubert_base.pt", "assets/rmvpe/rmvpe.pt"),
-        "repo={repo},python={python}",
-    ),
-    Tool("seed_vc", "inference.py", (), "repo={repo},python={python}"),
-    Tool("xtts", "tts", (), "tts={repo}/tts"),
-    Tool("f5_tts", "f5-tts_infer-cli", (), "program={repo}/f5-tts_infer-cli"),
-    Tool(
-        "wav2lip", "inference.py",
-        ("checkpoints/wav2lip_gan.pth", "face_detection/detection/sfd/s3fd.pth", "temp/"),
-        "repo={repo},python={python}",
-    ),
-    Tool(
-        "musetalk", "scripts/inference.py",
-        ("models/musetalkV15/unet.pth", "models/musetalkV15/musetalk.json", "models/whisper/",
-         "models/sd-vae/", "models/dwpose/", "models/face-parse-bisent/"),
-        "repo={repo},python={python}",
-    ),
-    Tool(
-        "latentsync", "scripts/inference.py",
-        ("configs/unet/stage2_512.yaml", "checkpoints/latentsync_unet.pt",
-         "checkpoints/whisper/tiny.pt"),
-        "repo={repo},python={python}",
-    ),
-    Tool(
-        "geneface_plus_plus", "inference/genefacepp_infer.py",
-        ("checkpoints/audio2motion_vae/", "checkpoints/motion2video_nerf/may_torso/",
-         "deep_3drecon/BFM/index_mp468_from_mesh35709.npy"),
-        "repo={repo},python={python}",
-    ),
-)  # fmt: skip
-BY_STEM = {tool.stem: tool for tool in REPOSITORIES}
-KINDS = {
-    "synthesizer": CommandSynthesizer,
-    "converter": CommandConverter,
-    "lipsyncer": CommandLipSyncer,
-}
-
-
-@pytest.fixture(autouse=True)
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tools call ffmpeg by its name; and the user has read XTTS's licence."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "ffmpeg").symlink_to(ffmpeg_path())
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("COQUI_TOS_AGREED", "1")
-
-
-def installed(tool: Tool, folder: Path) -> Path:
-    """Lay the stand-in out as the tool's own repository is."""
-    repo = folder / "a tool's folder"
-    program = repo / tool.program
-    program.parent.mkdir(parents=True)
-    source = (TOOLS / f"{tool.stem}.py").read_text()
-    beside = f"import sys; sys.path.insert(0, {str(TOOLS)!r})\n"
-    program.write_text(f"#!{sys.executable}\n{beside}{source}")
-    program.chmod(0o755)
-    for name in tool.files:
-        path = repo / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if name.endswith("/"):
-            path.mkdir()
-        else:
-            path.write_text('{"spk": {"alice": 0}}')
-    if tool.stem == "rvc":
-        (repo / ".env").write_text("weight_root = assets/weights\nrmvpe_root = assets/rmvpe\n")
-    return repo
-
-
-def settings_of(tool: Tool, repo: Path) -> str:
-    return tool.settings.format(repo=repo, python=sys.executable)
-
-
-def engine_of(stem: str, folder: Path, more: str = "", preset: Path | None = None):
-    tool = BY_STEM[stem]
-    repo = installed(tool, folder)
-    kind = presets.tomllib.loads((PRESETS / f"{stem}.toml").read_text())["kind"]
-    chosen = settings_of(tool, repo) + more
-    return KINDS[kind](preset=preset or PRESETS / f"{stem}.toml", set=chosen), repo
+pytestmark = pytest.mark.usefixtures("programs")
 
 
 def contents(folder: Path) -> set[str]:
@@ -252,11 +145,6 @@ def test_sound_that_the_tool_cannot_read_is_a_failure_though_it_ends_well(tmp_pa
 
 
 # ---------------------------------------------------------------- speakers
-
-
-def clip(folder: Path, seconds: float = 4.0) -> Voice:
-    path = write_babble(folder / "clip.wav", seconds, 24000)
-    return Voice(references=(Reference(path, "Good morning.", "en"),))
 
 
 @pytest.mark.parametrize("stem", ["xtts", "f5_tts"])

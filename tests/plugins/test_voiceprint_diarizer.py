@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_voiceprint import AUSTEN, TALK, heard, said
+from speech_samples import AUSTEN, TALK, decoded, synthesized
 
 from dubkit import Turn, UsageError
 from dubkit.testing import conforms
@@ -23,7 +23,7 @@ def pieces(path: Path) -> list[np.ndarray]:
     """Pieces of 2 to 4 s of a recording."""
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    sound = heard(path)[: 24 * RATE]
+    sound = decoded(path)[: 24 * RATE]
     cuts = np.cumsum([0, 2.1, 3.7, 2.6, 4.0, 3.1, 2.3]) * RATE
     return [sound[int(a) : int(b)] for a, b in itertools.pairwise(cuts)]
 
@@ -96,7 +96,8 @@ def test_made_voices_are_told_apart(tmp_path):
     if not shutil.which("espeak-ng"):
         pytest.skip("espeak-ng is not installed")
     lines = ["Good morning, how are you today my friend?", "I wonder where the station is."] * 2
-    people = [[said(tmp_path, line, voice) for line in lines] for voice in ("en-us+m1", "en-us+f4")]
+    voices = ("en-us+m1", "en-us+f4")
+    people = [[synthesized(tmp_path, line, voice) for line in lines] for voice in voices]
     audio = tmp_path / "talk.wav"
     truth = dialogue(audio, people)
     found = diarized(audio)
