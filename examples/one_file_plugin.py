@@ -25,6 +25,8 @@ from dubkit import InputError, TranslationReply, TranslationRequest, Translator
 class Memory(Translator):
     """Translates the sentences that people have translated before, and no others."""
 
+    contract = 2
+
     file: Path = Path()
     """The memory."""
     ignore_case: bool = False

@@ -7,11 +7,14 @@ import av
 import numpy as np
 from media_samples import ffmpeg
 
+from dubkit import LipSyncer
 from dubkit.errors import PluginError, UsageError
 
 
-class Painter:
+class Painter(LipSyncer):
     """Paints a green patch over the lower half of the clip."""
+
+    contract = 2
 
     filters = "drawbox=x=0.2*iw:y=ih*0.54:w=0.6*iw:h=ih*0.3:c=green:t=fill"
     more = ()
@@ -28,8 +31,10 @@ class Painter:
         progress("lip-sync", 1, 1)
 
 
-class Flasher:
+class Flasher(LipSyncer):
     """Makes the lower half white where the sound is loud, black where it is not."""
+
+    contract = 2
 
     def __init__(self, rate):
         self.frame_rate = rate

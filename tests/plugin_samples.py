@@ -22,6 +22,7 @@ def read(path):
 
 @dataclass(frozen=True)
 class Ears(Transcriber):
+    contract = 2
     "One word from where it is loud to where it is not."
     text: str = " Hello."
     def words(self, audio):
@@ -40,6 +41,7 @@ class Ears(Transcriber):
 
 @dataclass(frozen=True)
 class Words(Translator):
+    contract = 2
     "Another language of its own."
     follows = ("glossary", "tone", "context", "length", "markup", "fault")
     parallel: int = 3
@@ -67,6 +69,7 @@ class Listener(Words):
 
 @dataclass(frozen=True)
 class Tone(Synthesizer):
+    contract = 2
     "A tone of a tenth of a second for each letter."
     rate: int = 22050
     def voices(self, language):
@@ -81,6 +84,7 @@ class Tone(Synthesizer):
 
 @dataclass(frozen=True)
 class Parrot(Synthesizer):
+    contract = 2
     "Says what is in the clip."
     clones = True
     def voices(self, language):
@@ -91,12 +95,14 @@ class Parrot(Synthesizer):
 
 @dataclass(frozen=True)
 class Copy(Converter):
+    contract = 2
     def convert(self, audio, out, *, voice):
         shutil.copy(audio, out)
 
 
 @dataclass(frozen=True)
 class Remux(LipSyncer):
+    contract = 2
     frame_rate: float | None = 25
     def options(self):
         return ["-c", "copy"]
@@ -107,6 +113,7 @@ class Remux(LipSyncer):
 
 @dataclass(frozen=True)
 class Whole(Separator):
+    contract = 2
     def separate(self, audio, speech, background, *, progress):
         rate, sound = read(audio)
         write(speech, rate, sound, 2)
@@ -115,6 +122,7 @@ class Whole(Separator):
 
 @dataclass(frozen=True)
 class Halves(Diarizer):
+    contract = 2
     def diarize(self, audio, *, speakers, progress):
         rate, sound = read(audio)
         end = len(sound) / rate

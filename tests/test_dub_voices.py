@@ -280,6 +280,7 @@ from dubkit import LipSyncer
 
 @dataclass(frozen=True)
 class Painter(LipSyncer):
+    contract = 2
     how: str = ""
 
     def lipsync(self, video, audio, out, *, progress):

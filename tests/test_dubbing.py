@@ -250,6 +250,7 @@ import wave
 from dubkit import Synthesizer
 
 class Odd(Synthesizer):
+    contract = 2
     def voices(self, language):
         return (name for name in ("one", "two"))
 
@@ -302,7 +303,7 @@ def test_a_language_without_a_voice_is_told_at_once(film, log, tmp_path, monkeyp
     monkeypatch.setenv("TRANSLATOR_LOG", str(tmp_path / "translator.log"))
     silent = tmp_path / "silent.py"
     silent.write_text(
-        "from dubkit import Synthesizer\nclass Silent(Synthesizer):\n"
+        "from dubkit import Synthesizer\nclass Silent(Synthesizer):\n    contract = 2\n"
         "    def voices(self, language): return ()\n    def speak(self, text, out, **more): pass\n"
     )
     ran = dub(film, "--tts", f"{silent}:Silent")

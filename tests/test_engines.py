@@ -10,7 +10,16 @@ import pytest
 from command import BROKEN, FAST, assert_nothing_made, assert_refused, called, dubkit
 from data.engines import GARBAGE, ODD
 
-from dubkit import MissingDependency, PluginError, UsageError, engines, subtitles, testing
+from dubkit import (
+    MissingDependency,
+    PluginError,
+    Transcriber,
+    Translator,
+    UsageError,
+    engines,
+    subtitles,
+    testing,
+)
 
 
 def broken(how):
@@ -82,6 +91,7 @@ def test_the_input_and_the_sound_are_the_engines_to_read(talk):
     engine.write_text(
         "from dubkit import Track, Transcriber, Transcription\n"
         "class Spy(Transcriber):\n"
+        "    contract = 2\n"
         "    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):\n"
         "        assert audio.name == 'audio.wav' and work.is_dir() and not list(work.iterdir())\n"
         "        assert (language, prompt, hotwords) == ('fr', 'Bonjour', ('Ain', 'Jura'))\n"
@@ -131,10 +141,11 @@ def installed(folder: Path, name: str, engine: str, module: str, code: str) -> N
 
 SHOUT = """
 from dataclasses import dataclass
-from dubkit import Cue, Track, Transcription, Word
+from dubkit import Cue, Track, Transcriber, Transcription, Word
 
 @dataclass
-class Engine:
+class Engine(Transcriber):
+    contract = 2
     text: str = " Hello."
     times: int = 1
     def check(self):
@@ -197,7 +208,8 @@ def test_a_broken_engine_breaks_no_list(tmp_path, monkeypatch):
         "dubkit-bad",
         "bad",
         "bad_check",
-        "class Engine:\n  def check(self): 1 / 0\n  def transcribe(self): pass",
+        "from dubkit import Transcriber\nclass Engine(Transcriber):\n  contract = 2\n"
+        "  def check(self): 1 / 0\n  def transcribe(self): pass",
     )
     installed(site, "dubkit-gone", "gone", "dubkit_gone", "import a_package_nobody_has")
     monkeypatch.syspath_prepend(site)
@@ -215,7 +227,7 @@ def engine(tmp_path, fields: str) -> str:
         "from __future__ import annotations\n"
         "from dataclasses import dataclass, field\nfrom pathlib import Path\n"
         "from dubkit import Transcriber\n"
-        f"@dataclass\nclass Set(Transcriber):\n    {fields}\n"
+        f"@dataclass\nclass Set(Transcriber):\n    contract = 2\n    {fields}\n"
         "    def transcribe(self, audio, **more): pass\n"
     )
     return f"{path}:Set"
@@ -235,7 +247,7 @@ def engine(tmp_path, fields: str) -> str:
     ],
 )
 def test_settings_become_the_fields_types(field, text, value, tmp_path):
-    assert engines.load("transcribers", engine(tmp_path, field), {"x": text}).x == value
+    assert engines.load(Transcriber, engine(tmp_path, field), {"x": text}).x == value
 
 
 def test_settings_that_cannot_be(tmp_path):
@@ -246,17 +258,17 @@ def test_settings_that_cannot_be(tmp_path):
         ({"z": "1"}, "Set has no setting 'z'"),
     ]:
         with pytest.raises(UsageError, match=words):
-            engines.load("transcribers", spec, settings)
+            engines.load(Transcriber, spec, settings)
 
 
 def test_kinds_of_failures_from_python(tmp_path):
     path = tmp_path / "x.py"
     path.write_text("import a_package_nobody_has")
     with pytest.raises(MissingDependency):
-        engines.load("transcribers", f"{path}:X")
+        engines.load(Transcriber, f"{path}:X")
     path.write_text("1 / 0")
     with pytest.raises(PluginError):
-        engines.load("transcribers", f"{path}:X")
+        engines.load(Transcriber, f"{path}:X")
 
 
 def test_identity_imports_nothing_and_sees_changes(tmp_path):
@@ -352,10 +364,10 @@ def test_an_engine_that_leaves_out_what_it_must_have(tmp_path):
         "    def translate(self, request): pass\n"
     )
     with pytest.raises(PluginError, match="supports"):
-        engines.load("translators", f"{path}:Half")
+        engines.load(Translator, f"{path}:Half")
     path.write_text("class Half:\n    def translate(self, request): pass\n")
-    with pytest.raises(PluginError, match=r"is no translator: it has no .*supports"):
-        engines.load("translators", f"{path}:Half")
+    with pytest.raises(PluginError, match=r"is not a translator: it has no .*supports"):
+        engines.load(Translator, f"{path}:Half")
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,10 @@ def test_errors_are_raised_not_printed(options, kind, talk, capsys):
 )
 def test_auto(parts, device, engine, monkeypatch):
     from dubkit.engines import choose
+    from dubkit_plugins.whisper import distil_whisper
 
-    monkeypatch.setattr(choose, "has_torch_and_gpu", lambda: "torch" in parts)
+    found = {"nvidia-smi": "/bin/nvidia-smi"} if "torch" in parts else {}
+    monkeypatch.setattr(distil_whisper.shutil, "which", found.get)
     options = dubkit.Options(subs=True, device=device)
     assert choose.transcriber(options).spec == engine
     # Settings for the engine that is not chosen are no mistake.

@@ -367,8 +367,9 @@ def test_ctrl_c_while_native_code_does_not_return(talk, tmp_path):
     engine = tmp_path / "native.py"
     engine.write_text(
         "import ctypes, signal\n"
-        "class Native:\n"
-        "    def check(self): return []\n"
+        "from dubkit import Transcriber\n"
+        "class Native(Transcriber):\n"
+        "    contract = 2\n"
         "    def transcribe(self, audio, *, work, **_):\n"
         "        (work / 'here').touch()\n"
         "        libc = ctypes.CDLL(None)\n"

@@ -13,7 +13,7 @@ from ct2_to_hf import convert
 from llm_server import LLMServer
 from plugin_samples import RIGHT
 
-from dubkit import MissingDependency, Voice, engines, testing
+from dubkit import MissingDependency, Translator, Voice, engines, testing
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.testing import conforms, findings, samples
@@ -743,7 +743,7 @@ def test_our_translators_conform(name, austen, monkeypatch):
     if name == "argos":
         pytest.importorskip("argostranslate")
         try:
-            engines.load("translators", "argos").prepare("en", "es", lambda *_: None)
+            engines.load(Translator, "argos").prepare("en", "es", lambda *_: None)
         except MissingDependency as missing:
             pytest.skip(missing.message)
     more = dict(SAMPLES.get(name, {}))

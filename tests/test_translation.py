@@ -34,7 +34,7 @@ def job(name="Good", target="es", wishes=None, **options):
     values = {key: str(value) for key, value in options.items()}
     return TranslationJob(
         target,
-        engines.load("translators", spec, values),
+        engines.load(Translator, spec, values),
         name,
         engines.identity("translators", spec, {k: v for k, v in values.items() if k != "how"}),
         limits("netflix", target),
@@ -291,6 +291,8 @@ MUTATIONS = st.lists(
 
 class Mutated(Translator):
     """Answers well, and then something happens to the reply; each time something else."""
+
+    contract = 2
 
     follows = GOOD.follows
     batch = 6

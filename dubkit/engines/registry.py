@@ -154,12 +154,12 @@ def engine_class(protocol: type[E], spec: str) -> type[E]:
                 engine = plugin.entry_point.load()
             except ModuleNotFoundError as missing:
                 raise _not_installed(kind, spec, missing) from missing
-    _refuse_contract(engine, spec)
     if lacking := [name for name in _contract(kind) if not hasattr(engine, name)]:
         raise PluginError(
             f"{spec} is not a {kind[:-1]}: it has no {', '.join(lacking)}",
             f"dubkit.{protocol.__name__} says what it needs; a subclass inherits what is optional",
         )
+    _refuse_contract(engine, spec)
     return cast("type[E]", engine)
 
 
@@ -316,7 +316,7 @@ def _contract(kind: str) -> tuple[str, ...]:
     """The names that an engine of the kind must have."""
     protocols = [c for c in hooks.KINDS[kind].__mro__ if c.__module__ == hooks.__name__]
     names = {name for c in protocols for name in (*vars(c), *inspect.get_annotations(c))}
-    return tuple(sorted(name for name in names if not name.startswith("_")))
+    return tuple(sorted(name for name in names - {"contract"} if not name.startswith("_")))
 
 
 def _split(spec: str) -> tuple[Path, str]:

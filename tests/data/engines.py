@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit import Cue, Track, Transcription, Word
+from dubkit import Cue, Track, Transcriber, Transcription, Word
 
 
 def note(line: str) -> None:
@@ -34,8 +34,10 @@ def spoken(text: str, language: str | None, start: float = 0.5) -> Track:
 
 
 @dataclass(frozen=True)
-class Fast:
+class Fast(Transcriber):
     """Hears the same text in everything."""
+
+    contract = 2
 
     text: str = "The quick brown fox jumps, and the lazy dog sleeps."
     device: str = "cpu"
@@ -55,8 +57,10 @@ class Fast:
 
 
 @dataclass(frozen=True)
-class Slow:
+class Slow(Transcriber):
     """Takes its time over each window and writes it down, as the real engines do."""
+
+    contract = 2
 
     windows: int = 8
     seconds: float = 0.1
@@ -118,8 +122,10 @@ ODD = {
 
 
 @dataclass(frozen=True)
-class Broken:
+class Broken(Transcriber):
     """Fails in the way that is asked for."""
+
+    contract = 2
 
     how: str = ""
 

@@ -41,6 +41,8 @@ def hummed(text: str, pitch: float, pace: float = 15.0) -> np.ndarray:
 class Hum(Synthesizer):
     """Hums in one of two voices."""
 
+    contract = 2
+
     pace: float = 15.0
     pause: float = 0.0
     """Seconds that it takes over each text."""

@@ -56,6 +56,8 @@ def words(text: str, target: str) -> str:
 class Good(Translator):
     """Does what it is asked."""
 
+    contract = 2
+
     follows = ("glossary", "tone", "context", "length", "markup", "fault")
     parallel: int = 2
     batch: int = 5

@@ -40,6 +40,8 @@ def pitch(path) -> float:
 class Mimic(Synthesizer):
     """Hums at the pitch of the reference clip, and has no voice of its own."""
 
+    contract = 2
+
     clones = True
 
     def voices(self, language):
@@ -54,6 +56,8 @@ class Mimic(Synthesizer):
 @dataclass(frozen=True)
 class Octave(Converter):
     """Hums an octave higher than what it is given, as loud at each moment."""
+
+    contract = 2
 
     how: str = ""
 
@@ -73,6 +77,8 @@ class Octave(Converter):
 @dataclass(frozen=True)
 class Whistle(Separator):
     """Knows that a film's background is what whistles above 700 Hz."""
+
+    contract = 2
 
     how: str = ""
 

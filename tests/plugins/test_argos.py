@@ -168,9 +168,9 @@ def server(packages, tmp_path):
 
 CODE = """
 import json, logging, sys
-from dubkit import DubkitError, Line, TranslationRequest, engines
+from dubkit import DubkitError, Line, TranslationRequest, Translator, engines
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-engine = engines.load("translators", "argos")
+engine = engines.load(Translator, "argos")
 source, target, *texts = sys.argv[1:]
 told = []
 before = engine.supports(source, target)

