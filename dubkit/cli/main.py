@@ -145,7 +145,7 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
         options = options_of(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
-        choose.transcriber(options)  # or every input would say the same
+        choose.check_names(options)  # or every input would say the same
         sources, errors = inputs.expand(given.inputs)
         total = len(sources) + len(errors)
         for name, failure in errors:

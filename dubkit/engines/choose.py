@@ -28,10 +28,26 @@ E = TypeVar("E", bound=Engine)
 CLONERS = "leave --clone out, or name a --tts that clones (examples/presets has some)"
 
 
-def transcriber(options: Options) -> Choice[Transcriber]:
-    """The transcriber to use. Nothing is built; an engine that is named is not even imported.
+def check_names(options: Options) -> None:
+    """Raise UsageError for a named engine that is not installed, and for settings of one that is
+    not. Nothing is imported."""
+    for kind, name in options.named_engines:
+        if ":" not in name:
+            registry.find(kind, name)
+    installed = (plugin.name for kind in hooks.KINDS for plugin in registry.plugins(kind))
+    named = (registry.own_name(name) for _, name in options.named_engines)
+    known = list(dict.fromkeys((*named, *installed)))
+    for name in options.settings:
+        if name not in known:
+            raise UsageError(
+                f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
+            )
 
-    Raises UsageError for an engine that is not installed, and for settings of one that is not.
+
+def transcriber(options: Options) -> Choice[Transcriber]:
+    """The transcriber to use. It is not built yet; one that is named is not even imported.
+
+    Raises UsageError for one that is not installed, MissingDependency when none can be used.
     """
     spec = options.transcriber
     if spec == "auto":
@@ -44,17 +60,6 @@ def transcriber(options: Options) -> Choice[Transcriber]:
                 "no transcriber can be used here", "; ".join(problems) or "dubkit doctor says why"
             )
         spec = suited[0].spec
-    for kind, name in [("transcribers", spec), *options.named_engines]:
-        if ":" not in name:
-            registry.find(kind, name)
-    installed = (plugin.name for kind in hooks.KINDS for plugin in registry.plugins(kind))
-    named = (registry.own_name(name) for _, name in options.named_engines)
-    known = list(dict.fromkeys((registry.own_name(spec), *named, *installed)))
-    for name in options.settings:
-        if name not in known:
-            raise UsageError(
-                f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
-            )
     choice = _choice(Transcriber, options, spec)
     return replace(choice, settings=options.engine_settings(choice.name))
 

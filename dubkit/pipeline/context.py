@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from dubkit import workspace
 from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import UsageError
-from dubkit.hooks import Progress, Translator
+from dubkit.hooks import Progress, Transcriber, Translator
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import Options
@@ -35,7 +36,7 @@ class Context:
         self.options = options
         self.progress = progress
         self.engines = room or EngineRoom()
-        self.transcriber = choose.transcriber(options)
+        choose.check_names(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
         self.media: Media | None = None
         self.stream: AudioStream | None = None
@@ -73,6 +74,11 @@ class Context:
         self.warnings += self.media.warnings
         if not options.subs_from or self.media.audio:
             self.stream = pick_audio(self.media, options.audio_track)
+
+    @functools.cached_property
+    def transcriber(self) -> Choice[Transcriber]:
+        """What recognizes the speech."""
+        return choose.transcriber(self.options)
 
     @property
     def rate(self) -> float | None:
