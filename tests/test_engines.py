@@ -360,7 +360,7 @@ def test_identity_knows_the_modules_beside_the_engine(tmp_path, monkeypatch):
 def test_an_engine_that_leaves_out_what_it_must_have(tmp_path):
     path = tmp_path / "half.py"
     path.write_text(
-        "from dubkit import Translator\nclass Half(Translator):\n"
+        "from dubkit import Translator\nclass Half(Translator):\n    contract = 2\n"
         "    def translate(self, request): pass\n"
     )
     with pytest.raises(PluginError, match="supports"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import av
@@ -9,7 +10,7 @@ import pytest
 from command import FAST, TESTS, assert_refused, called, contents, dubkit, times
 from media_samples import AVC, ffmpeg, sample
 
-from dubkit import Cue, Track, engines, subtitles
+from dubkit import Cue, Track, subtitles
 from dubkit.media.probe import probe
 
 TRANSLATORS = TESTS / "data/translators.py"
@@ -113,10 +114,9 @@ def test_a_direction_that_nobody_has(talk, tmp_path, monkeypatch):
     assert_refused(called(talk, "--to", "de", *FAST, *GOOD), 2, "Good does not translate to German")
     for name in [name for name in os.environ if name.startswith("OPENAI_")]:
         monkeypatch.delenv(name)
-    installed = engines.plugins
-    monkeypatch.setattr(  # Argos has nearly all languages, where there is internet
-        engines.registry, "plugins", lambda kind: [p for p in installed(kind) if p.name != "argos"]
-    )
+    # Argos has nearly all languages, where it is installed.
+    monkeypatch.setitem(sys.modules, "argostranslate", None)
+    monkeypatch.delitem(sys.modules, "dubkit_plugins.translate.argos", raising=False)
     ran = called(talk, "--to", "cy", *FAST)
     assert_refused(ran, 4, "Welsh", "OPENAI_API_KEY", "OPENAI_BASE_URL", "dubkit[argos]")
     assert not (tmp_path / "engine.log").exists()

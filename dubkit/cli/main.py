@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from dubkit import pipeline
-from dubkit.engines import choose
+from dubkit.engines import EngineRoom, choose
 from dubkit.errors import ConsentNeeded, DubkitError, OutputError, UsageError
 from dubkit.options import Options
 from dubkit.pipeline import estimate, report
@@ -141,7 +141,7 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
     console: Console | events.Events = Console(quiet=given.quiet, verbose=given.verbose)
     if given.events:
         console = events.Events()
-    with console:
+    with console, EngineRoom() as room:
         options = options_of(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
@@ -154,13 +154,15 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
             return _estimate(sources, options, errors, given, console)
         results: list[Result] = []
         for number, source in enumerate(sources, 1):
+            # Engines that the next file needs stay loaded.
+            room.keep = pipeline.needed_engines(sources[number]) if number < len(sources) else ()
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
                 try:
-                    result = _processed(source, options, console, title)
+                    result = _processed(source, options, console, title, room)
                 except ConsentNeeded as needed:
                     options = _with_consent(options, needed)
-                    result = _processed(source, options, console, title)
+                    result = _processed(source, options, console, title, room)
             except DubkitError as failure:
                 errors.append((source, failure))
                 console.fail(failure, source if total > 1 else None)
@@ -187,12 +189,16 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
 
 
 def _processed(
-    source: Path, options: Options, console: Console | events.Events, title: str
+    source: Path,
+    options: Options,
+    console: Console | events.Events,
+    title: str,
+    room: EngineRoom,
 ) -> Result:
     # What engines print is for people: results alone go to standard output. The job ends first,
     # since its bar puts back the output that it found.
     with contextlib.redirect_stdout(sys.stderr), console.job(title):
-        return pipeline.process(source, options, console.progress)
+        return pipeline.process(source, options, console.progress, room)
 
 
 def _with_consent(options: Options, needed: ConsentNeeded) -> Options:

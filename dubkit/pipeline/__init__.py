@@ -14,9 +14,9 @@ from typing import Any
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
-from dubkit.hooks import Diarizer, Progress, Transcriber, Translator
+from dubkit.hooks import KINDS, Diarizer, Engine, Progress, Transcriber, Translator
 from dubkit.options import Options, from_keywords
-from dubkit.subtitles.source import read_edited
+from dubkit.subtitles.source import format_of, read_edited
 from dubkit.types import Dub, Result, Track
 
 from . import dub, outputs, report
@@ -55,6 +55,12 @@ def transcribe(source: str | Path, *, progress: Progress | None = None, **option
     ):
         context = Context(Path(source), chosen, progress or _silent, room)
         return read_edited(transcript_file(context, work))
+
+
+def needed_engines(source: Path) -> tuple[type[Engine], ...]:
+    """Protocols of the engines that a run on ``source`` may need: all, or for a subtitle file a
+    translator alone."""
+    return (Translator,) if format_of(source) else tuple(KINDS.values())
 
 
 def process(
