@@ -44,7 +44,7 @@ def translate_to(
         choice = translator_for(context, track.language, target, now=True)
         with context.timed(f"translate {target}"):
             job = job_of(context, choice, target)
-            mendable = job.asks("fault")
+            mendable = job.follows("fault")
             if job.engine.needs_audio:
                 job = replace(job, audio=audio(context, work))
             journal = work.folder / f"translations.{target}.jsonl"
