@@ -1,5 +1,6 @@
 """The ``openai`` translator against a real server on this machine that misbehaves as it is told."""
 
+import contextlib
 import json
 import logging
 import re
@@ -342,6 +343,40 @@ def test_a_slow_drip_is_read_and_an_endless_one_is_not():
         assert engine.translate(REQUEST).texts == SPANISH
         began = time.monotonic()
         with pytest.raises(PluginError, match="not complete after 1 s"):
+            engine.translate(REQUEST)
+        assert time.monotonic() - began < 3
+
+
+@contextlib.contextmanager
+def dripping(status):
+    """The address of a server whose answers to anything never end."""
+    stopped = threading.Event()
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 999999\r\n\r\n" % status)
+            while not stopped.wait(0.05):
+                connection.sendall(b" ")
+
+    def serve():
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=answer, args=(listening.accept()[0],)).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        stopped.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_endless_drip_has_an_end_whatever_its_status(status):
+    with dripping(status) as url:
+        began = time.monotonic()
+        with pytest.raises(PluginError, match="not complete after"):
+            engine = OpenAITranslator(base_url=url, model="m", timeout=0.5, retries=0)
             engine.translate(REQUEST)
         assert time.monotonic() - began < 3
 
