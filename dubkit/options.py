@@ -1,12 +1,25 @@
-"""One frozen ``Options``: every front end builds it, and every check across fields is here."""
+"""What dubkit can be asked to do: one frozen :class:`Options`, which every front end builds, and
+every check across options.
+
+An option is one field with its :class:`Spec`. The command's flag and help, the field of the page's
+form and of the API, and README's row are made of it, by loops over :func:`declared`. To add one,
+add the field and its type in :class:`Keywords` here, the code that uses it, and its words in
+``web/texts/*.json``.
+"""
 
 from __future__ import annotations
 
+import difflib
+import functools
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import reprlib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
 from dubkit.subtitles.style import parse_style
 
@@ -20,226 +33,155 @@ BILINGUAL = ("translation-first", "original-first")
 EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
 """``--subs-from`` for a text track of the video itself, by number or language."""
 
+Group = Literal[
+    "", "what to make", "results", "speech", "translation", "dubbing", "speakers", "style"
+]
+"""Headings of ``--help`` and README, in their order; empty for what has no flag of its own."""
+PageGroup = Literal["", "main", "more", "files", "speech", "translation", "dubbing", "who", "look"]
+"""Groups of the page's form, in their order; empty for what only the command may set."""
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What to make of a video, and how."""
+class Spec:
+    """What the front ends show and check of an option, besides its name, type and default."""
 
-    subs: bool = False
-    """Make subtitles in the language spoken."""
-    to: tuple[str, ...] = ()
-    """BCP-47 tags of the languages to translate to."""
-    subs_from: str | None = None
-    """A subtitle file to take the text from instead of the speech; ``embedded``, ``embedded:2`` or
-    ``embedded:es`` for a text track of the video."""
-    formats: tuple[str, ...] | None = None
-    """Subtitle files to write; see :data:`dubkit.subtitles.FORMATS`. None: what ``subs_from`` is,
-    else srt."""
-    video: bool = True
-    """Write a video with the subtitles in it, too."""
-    burn: bool = False
-    """Render the subtitles into the picture instead of adding a track."""
-    crf: int | None = None
-    """Quality of a burned picture, x264's scale: 0 best, 51 worst; None for the encoder's own."""
-    style: str = ""
-    """Look of burned and ASS subtitles, as ``font=Arial,size=48,color=#ffff00``."""
-    profile: str = profiles.DEFAULT
-    """What readable is; see :data:`dubkit.cues.profiles.PROFILES`."""
-    language: str | None = None
-    """BCP-47 tag of the speech; None to find out."""
-    transcriber: str = "auto"
-    """Engine that turns speech into words."""
-    model: str = ""
-    """The transcriber's model: a name, a hub's ``owner/name``, a folder; empty for its choice."""
-    device: str = ""
-    """``cpu``, ``cuda`` or ``cuda:1``; empty for the engine's choice."""
-    prompt: str = ""
-    """Text that the speech is like: spelling, style, names."""
-    hotwords: tuple[str, ...] = ()
-    """Names and terms to expect."""
-    audio_track: str | None = None
-    """Number (from 1) or language of the audio track; None for the container's default."""
-    dub: bool = False
-    """Speak the text over the original's sound: each of ``to``, else ``subs_from`` itself."""
-    tts: str = "auto"
-    """Engine that speaks."""
-    voice: tuple[str, ...] = ()
-    """``NAME`` for everyone, ``SPEAKER=NAME`` for one; none to choose."""
-    redo: str = ""
-    """Lines of the dub to speak anew, as another take: ``12,15-18``."""
-    clone: bool = False
-    """Speak in the voices of the original's speakers, by an engine that can."""
-    convert: str = ""
-    """Engine that turns the spoken lines into another voice; empty for none."""
-    convert_to: tuple[str, ...] = ()
-    """The converter's voice: ``NAME`` for everyone, ``SPEAKER=NAME`` for one; none for the
-    original's speakers' own."""
-    consent: bool = False
-    """The user's word that the voices imitated may be."""
-    lipsync: str = ""
-    """Engine that redraws mouths; empty for none."""
-    separate: str = ""
-    """Engine that takes the original's speech out of its sound, or ``auto``; empty to only lower
-    the original."""
-    one_file: bool = False
-    """Put the dubs in all languages into one video."""
-    speakers: str = ""
-    """How many people speak, or ``auto`` to find out; empty to find out where a dub needs it."""
-    speakers_from: Path | None = None
-    """A file of who speaks when; see :func:`dubkit.speech.diarization.read`."""
-    diarizer: str = "auto"
-    """Engine that tells who speaks when."""
-    translator: str = "auto"
-    """Engine that translates."""
-    glossary: Path | None = None
-    """File of terms and their translations; see :func:`dubkit.translate.glossary.read`."""
-    tone: str = ""
-    """How a translation should sound."""
-    context: str = ""
-    """What the video is about, for translators."""
-    bilingual: str | None = None
-    """One of :data:`BILINGUAL`: each translated cue shows the original, too."""
-    retime: bool = False
-    """Time a subtitle file's cues anew for reading; they keep their times otherwise."""
-    dry_run: bool = False
-    """Only tell what translating will take; see :func:`dubkit.pipeline.estimate`."""
-    output_dir: Path | None = None
-    """Folder of the results; None for the input's own."""
-    force: bool = False
-    """Write over files that dubkit did not make."""
-    keep: bool = False
-    """Keep bulky intermediate files in the workspace."""
-    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Engine settings by engine name."""
+    group: Group
+    help: str
+    """One line of ``--help``."""
+    about: str = ""
+    """README's words (Markdown) if they are not those of ``help``; ``{engines}`` stands for the
+    names of the engines of this kind that come with dubkit."""
+    _: KW_ONLY
+    flag: str = ""
+    """Empty for the usual one: ``--one-file`` for ``one_file``, and ``--no-video`` for ``video``,
+    which is true by default."""
+    short: str = ""
+    metavar: str = ""
+    """Empty for the usual one of its type."""
+    repeat: bool = False
+    """The flag takes one value and may be repeated; other lists are one value with commas."""
+    bare: str = ""
+    """What the flag means without a value; in Python, what True means."""
+    engine: str = ""
+    """The kind of engine that it names, of :data:`dubkit.hooks.KINDS`."""
+    choices: tuple[str, ...] = ()
+    """All values that it may have."""
+    suggested: tuple[str, ...] = ()
+    """Some values that it may have."""
+    bounds: tuple[int, int] | None = None
+    """Least and greatest number."""
+    tag: bool = False
+    """Its values are BCP-47 tags."""
+    file: bool = False
+    """It names a file; from the page, one that was added to the video."""
+    normalize: Callable[[str], str] = str
+    """Applied to each text that comes from a keyword or flag."""
+    check: Callable[[Any], object] | None = None
+    """Raises UsageError for a value, or an element of a list, that is invalid; None if ``choices``,
+    ``bounds`` or ``tag`` say it all."""
+    needs: str = ""
+    """Name of the option without which this one has no effect, and is refused."""
+    purpose: str = ""
+    """What the options that need this one are for; empty for its flag."""
+    example: str = ""
+    """How to set it; empty for its flag."""
+    was: tuple[str, ...] = ()
+    """Names that it had before."""
+    page: PageGroup = ""
+    control: Literal["", "line", "pick"] = ""
+    """Kind of form field; empty for the usual one of its type and values."""
+    lines: int = 1
+    """Height of a text field."""
+    unset: str = ""
+    """Key of the page's text for an empty choice."""
 
-    def __post_init__(self) -> None:
-        if not (self.subs or self.burn or self.to or self.subs_from or self.dub):
-            raise UsageError(
-                "nothing to do", "say what to make: --subs (subtitles), --to es (translated ones)"
-            )
-        for name in self.formats or ():
-            if name not in subtitles.FORMATS:
-                known = ", ".join(subtitles.FORMATS)
-                raise UsageError(f"there is no subtitle format {name!r}", f"known: {known}")
-        if self.formats == ():
-            raise UsageError("no subtitle format is named", "--format srt")
-        if self.burn and not self.video:
-            raise UsageError("--burn makes a video and --no-video forbids it", "leave one out")
-        if self.crf is not None and not self.burn:
-            raise UsageError("--crf is for --burn", "add --burn, or leave --crf out")
-        if self.crf is not None and not 0 <= self.crf <= 51:
-            raise UsageError(
-                f"--crf is 0 (best) to 51 (worst), not {self.crf}", "19 looks like the original"
-            )
-        for tag in (self.language, *self.to):
-            if tag is not None:
-                _check_tag(tag)
-        self._check_translation()
-        self._check_speakers()
-        self._check_dub()
-        profiles.find(self.profile)
-        parse_style(self.style)
-        if self.style and not (self.burn or "ass" in (self.formats or ())):
-            raise UsageError(
-                "--style is for --burn and --format ass", "add one of them, or leave --style out"
-            )
 
-    def _check_translation(self) -> None:
-        if not self.to:
-            for given, flag in [
-                (self.glossary, "--glossary"), (self.tone, "--tone"), (self.context, "--context"),
-                (self.bilingual, "--bilingual"), (self.dry_run, "--dry-run"),
-                (self.translator != "auto", "--translator"),
-            ]:  # fmt: skip
-                if given:
-                    raise UsageError(
-                        f"{flag} is for translating", f"add --to LANGUAGE, or leave {flag} out"
-                    )
-        if self.bilingual not in (None, *BILINGUAL):
-            raise UsageError(
-                f"--bilingual is {' or '.join(BILINGUAL)}, not {self.bilingual!r}",
-                f"--bilingual={BILINGUAL[0]}",
-            )
-        if self.burn and len(self.to) > 1:
-            raise UsageError(
-                f"--burn draws one language, and --to names {', '.join(self.to)}",
-                "burn one at a time, or leave --burn out: a video holds many tracks",
-            )
-        if self.retime and not self.subs_from and not self.to:
-            raise UsageError(
-                "--retime is for text from a file; recognised speech is timed for reading anyway",
-                "leave it out, or add --subs-from",
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option(Spec):
+    """An option as :func:`declared` finds it, with its flag and metavar filled in."""
 
-    def _check_speakers(self) -> None:
-        number = self.speakers.isascii() and self.speakers.isdigit() and int(self.speakers) > 0
-        if self.speakers not in ("", "auto") and not number:
-            raise UsageError(
-                f"--speakers is a number of people or auto, not {self.speakers!r}", "--speakers 2"
-            )
-        if self.speakers_from and (self.speakers or self.diarizer != "auto"):
-            raise UsageError(
-                "--speakers-from tells who speaks when, and so would --speakers and --diarizer",
-                "leave one out",
-            )
+    name: str
+    """Of the field, the Python keyword and the API's field."""
+    type: type
+    """bool, int, float, str, tuple (of texts), Path or Mapping."""
+    default: Any
 
-    def _check_dub(self) -> None:
-        if not self.dub:
-            for given, flag in [
-                (self.voice, "--voice"), (self.redo, "--redo"),
-                (self.tts != "auto", "--tts"), (self.clone, "--clone"),
-                (self.convert, "--convert"), (self.convert_to, "--convert-to"),
-                (self.lipsync, "--lipsync"), (self.separate, "--separate"),
-                (self.one_file, "--one-file"),
-            ]:  # fmt: skip
-                if given:
-                    raise UsageError(f"{flag} is for dubbing", f"add --dub, or leave {flag} out")
-            return
-        if not self.to and not self.subs_from:
-            raise UsageError(
-                "--dub in the language that is spoken already makes little sense",
-                "--to pt dubs a translation; --subs-from FILE speaks a text of your own",
-            )
-        if self.burn or not self.video:
-            raise UsageError(
-                "--dub writes a video of its own", "leave --burn and --no-video out, or run twice"
-            )
-        if self.redo:
-            parse_redo(self.redo)
-        if self.convert_to and not self.convert:
-            raise UsageError("--convert-to names a converter's voice", "add --convert NAME")
-        if self.lipsync and self.one_file and len(self.to) > 1:
-            raise UsageError(
-                f"one picture can speak one language, and --to names {', '.join(self.to)}",
-                "leave --one-file or --lipsync out",
-            )
+    def title(self, value: object = None) -> str:
+        """The flag as it is typed, with a value if one is given."""
+        return f"{self.flag} {self.metavar if value is None else value}".rstrip()
 
-    @property
-    def imitates(self) -> bool:
-        """Whether the dub will sound like somebody in particular."""
-        return self.clone or bool(self.convert)
 
-    @property
-    def named_engines(self) -> list[tuple[str, str]]:
-        """Kind and name of each engine that is asked for by its name."""
-        named = [
-            ("transcribers", self.transcriber), ("translators", self.translator),
-            ("synthesizers", self.tts), ("converters", self.convert),
-            ("lipsyncers", self.lipsync), ("separators", self.separate),
-            ("diarizers", self.diarizer),
-        ]  # fmt: skip
-        return [(kind, name) for kind, name in named if name not in ("", "auto")]
+def option(default: T, spec: Spec) -> T:
+    """A field of :class:`Options` with its default."""
+    return field(default=default, metadata={"spec": spec})
 
-    @property
-    def original(self) -> bool:
-        """Whether the language spoken is shown, too, and not its translations alone."""
-        return self.subs or not self.to
 
-    def engine_settings(self, engine: str) -> dict[str, str]:
-        """All settings of an engine, ``--model`` and ``--device`` among them."""
-        shortcuts = {"model": self.model, "device": self.device}
-        return {key: value for key, value in shortcuts.items() if value} | dict(
-            self.settings.get(engine, {})
+def declared(options: type[Options]) -> tuple[Option, ...]:
+    """The options of :class:`Options` or of a subclass, in their order."""
+    return _declared(typing.cast(Any, options))  # mypy takes the class for an unhashable value
+
+
+@functools.cache
+def _declared(options: Any) -> tuple[Option, ...]:
+    hints = typing.get_type_hints(options)
+    found = []
+    for one in fields(options):
+        spec: Spec = one.metadata["spec"]
+        default = one.default if one.default_factory is MISSING else one.default_factory()
+        kind = _type(hints[one.name])
+        known = {own.name: getattr(spec, own.name) for own in fields(Spec)}
+        known["flag"] = spec.flag or f"--{'no-' * (default is True)}{one.name.replace('_', '-')}"
+        known["metavar"] = spec.metavar or _metavar(spec, kind)
+        found.append(Option(**known, name=one.name, type=kind, default=default))
+    return tuple(found)
+
+
+def _type(hint: Any) -> Any:
+    """The type that a field holds when it is not None: ``tuple`` for ``tuple[str, ...] | None``."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = next(one for one in typing.get_args(hint) if one is not type(None))
+    return typing.get_origin(hint) or hint
+
+
+def _metavar(spec: Spec, kind: type) -> str:
+    if kind is bool:
+        return ""
+    if spec.engine or spec.repeat:
+        return "NAME"
+    if spec.file:
+        return "FILE"
+    return {int: "N", float: "N", tuple: "LIST"}.get(kind, "TEXT")
+
+
+def _check_value(one: Option, value: Any) -> None:
+    if one.check:
+        one.check(value)
+    elif one.tag:
+        _check_tag(value)
+    elif one.choices and value not in one.choices:
+        raise UsageError(
+            f"{one.flag} is {' or '.join(one.choices)}, not {value!r}",
+            f"{one.flag}={one.choices[0]}",
+        )
+    elif one.bounds and not one.bounds[0] <= value <= one.bounds[1]:
+        raise UsageError(
+            f"{one.flag} is from {one.bounds[0]} to {one.bounds[1]}, not {value}", one.about
+        )
+
+
+def _check_format(name: str) -> None:
+    if name not in subtitles.FORMATS:
+        known = ", ".join(subtitles.FORMATS)
+        raise UsageError(f"there is no subtitle format {name!r}", f"known: {known}")
+
+
+def _check_speakers(speakers: str) -> None:
+    number = speakers.isascii() and speakers.isdigit() and int(speakers) > 0
+    if speakers != "auto" and not number:
+        raise UsageError(
+            f"--speakers is a number of people or auto, not {speakers!r}", "--speakers 2"
         )
 
 
@@ -251,48 +193,460 @@ def _check_tag(language: str) -> None:
 
 
 def parse_redo(text: str) -> list[int]:
-    """The line numbers of ``12,15-18``. Raises UsageError for what is none."""
+    """The line numbers of ``12,15-18``. Raises UsageError for an invalid list."""
     numbers: list[int] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         first, dash, last = part.partition("-")
         if not (first.isdigit() and (last.isdigit() or not dash)) or len(part) > 12:
             raise UsageError(f"--redo takes line numbers, not {part!r}", "--redo 12,15-18")
-        numbers += range(int(first), int(last or first) + 1)
+        numbers += range(int(first), int(last or first) + 1)[:10_001]  # more is refused below
     if not numbers or len(numbers) > 10_000 or 0 in numbers:
         raise UsageError(f"--redo names no lines: {text!r}", "--redo 12,15-18")
     return list(dict.fromkeys(numbers))
 
 
-def from_keywords(keywords: Mapping[str, Any]) -> Options:
-    """Options from Python keywords; :class:`UsageError` names an unknown one."""
-    known = [option.name for option in fields(Options)]
-    for name in keywords:
+MAKE: Final = "what to make"
+WHO: Final = "speakers"
+ENGINE = "engine; dubkit plugins lists them (default: auto)"
+ENGINES = "{engines}, anyone's, or `./file.py:Class`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to make of a video, and how."""
+
+    subs: bool = option(False, Spec(MAKE, "subtitles in the language spoken", page="main"))
+    to: tuple[str, ...] = option((), Spec(
+        MAKE, "target languages, comma-separated: es, pt-BR, ...",
+        "translate to these languages, comma-separated: `es`, `pt-BR`, `zh-Hant`",
+        tag=True, purpose="translating", example="--to LANGUAGE", page="main",
+    ))  # fmt: skip
+    dub: bool = option(False, Spec(
+        MAKE, "speak the translation over the original",
+        "speak the translation (or the text of `--subs-from`) over the original's sound",
+        purpose="dubbing", page="main",
+    ))  # fmt: skip
+    subs_from: str | None = option(None, Spec(
+        MAKE, "text from a file, or embedded, embedded:2, embedded:es",
+        "the text of a subtitle file (`FILE`) or of the video's own track (`embedded`, "
+        "`embedded:2`, `embedded:es`) instead of the speech",
+        file=True, page="files", unset="from_speech",
+    ))  # fmt: skip
+    formats: tuple[str, ...] | None = option(None, Spec(
+        MAKE, f"subtitle files to write: {','.join(subtitles.FORMATS)}",
+        "`srt`, `vtt`, `ass`, `ttml`, `json` (Whisper's own schema, with words), `txt`; "
+        "comma-separated",
+        flag="--format", choices=tuple(subtitles.FORMATS), normalize=str.lower,
+        check=_check_format, page="more",
+    ))  # fmt: skip
+    """None: the format of ``subs_from``, else srt."""
+    video: bool = option(True, Spec(MAKE, "write subtitle files only, no video", page="more"))
+    burn: bool = option(False, Spec(
+        MAKE, "draw the subtitles on the picture",
+        "draw the subtitles on the picture instead of adding a track", page="main",
+    ))  # fmt: skip
+
+    output_dir: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
+        "results", "folder for the results; or a setting, NAME.FIELD=VALUE",
+        "`-o DIR`: folder for the results. `-o NAME.FIELD=VALUE`: a setting of an engine",
+        flag="--output", short="-o", metavar="DIR",
+    ))  # fmt: skip
+    """None: the input's own folder."""
+    settings: Mapping[str, Mapping[str, str]] = field(
+        default_factory=dict, metadata={"spec": Spec("", "settings of engines", page="main")}
+    )
+    """By engine name and field."""
+    force: bool = option(
+        False, Spec("results", "overwrite files that dubkit did not make", page="more")
+    )
+    keep: bool = option(False, Spec("results", "also keep the extracted audio"))
+
+    language: str | None = option(None, Spec(
+        "speech", "en, es, pt-BR, ... (default: detect)",
+        "BCP-47 tag; detected if not given", metavar="TAG", tag=True, page="more",
+    ))  # fmt: skip
+    audio_track: str | None = option(None, Spec(
+        "speech", "audio track to transcribe: number from 1, or language",
+        "number from 1, or language; default: the container's default track",
+        metavar="N|LANG", page="speech",
+    ))  # fmt: skip
+    transcriber: str = option(
+        "auto", Spec("speech", ENGINE, ENGINES, engine="transcribers", page="speech")
+    )
+    model: str = option("", Spec(
+        "speech", "distil-large-v3.5, large-v3, base, a folder, ...",
+        "a name, a hub's `owner/name`, or a folder", metavar="NAME|DIR", page="speech",
+    ))  # fmt: skip
+    """Empty: the transcriber's choice."""
+    device: str = option("", Spec(
+        "speech", "cpu or cuda", "`cpu`, `cuda`, `cuda:1`", metavar="NAME",
+        suggested=("cpu", "cuda"), page="speech", unset="automatic",
+    ))  # fmt: skip
+    """Empty: the engine's choice."""
+    prompt: str = option("", Spec(
+        "speech", "text that resembles the speech: spelling, style", page="speech", lines=2,
+    ))  # fmt: skip
+    hotwords: tuple[str, ...] = option(
+        (), Spec("speech", "names and terms to expect, comma-separated", page="speech")
+    )
+
+    translator: str = option("auto", Spec(
+        "translation", ENGINE, ENGINES, engine="translators", needs="to", page="translation",
+    ))  # fmt: skip
+    glossary: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
+        "translation", "terms and their translations: csv of source,target",
+        "csv of `source,target`: terms and how to translate them",
+        file=True, needs="to", page="files", unset="none",
+    ))  # fmt: skip
+    """See :func:`dubkit.translate.glossary.read`."""
+    tone: str = option("", Spec(
+        "translation", "formal, for children, ...", "`formal`, `for children`, ...",
+        needs="to", page="translation",
+    ))  # fmt: skip
+    context: str = option(
+        "", Spec("translation", "what the video is about", needs="to", page="translation")
+    )
+    bilingual: str | None = option(None, Spec(
+        "translation", "both languages in each cue; or =original-first",
+        "both languages in each cue; `=original-first` swaps them",
+        metavar="ORDER", bare=BILINGUAL[0], choices=BILINGUAL, needs="to", page="translation",
+        unset="none",
+    ))  # fmt: skip
+    dry_run: bool = option(False, Spec(
+        "translation", "only report how much it is and what it would cost",
+        "only report how much it is and what it would cost, without translating",
+        needs="to", page="translation",
+    ))  # fmt: skip
+    """See :func:`dubkit.pipeline.estimate`."""
+
+    tts: str = option("auto", Spec(
+        "dubbing", "engine that speaks (default: auto)", ENGINES,
+        engine="synthesizers", needs="dub", was=("speaker",), page="dubbing",
+    ))  # fmt: skip
+    voice: tuple[str, ...] = option((), Spec(
+        "dubbing", "a voice for all, or WHO=NAME for one (default: chosen)",
+        "a voice for everyone (`NAME`), or for one speaker (`WHO=NAME`)",
+        repeat=True, needs="dub", page="dubbing", control="pick",
+    ))  # fmt: skip
+    redo: str = option("", Spec(
+        "dubbing", "speak lines again, as another take: 12,15-18",
+        "speak lines of the dub again, as another take: `12,15-18`",
+        metavar="LIST", needs="dub", check=parse_redo, page="dubbing",
+    ))  # fmt: skip
+    clone: bool = option(False, Spec(
+        "dubbing", "speak in the original's own voices",
+        "speak in the original's own voices, by a `--tts` that clones",
+        needs="dub", page="dubbing",
+    ))  # fmt: skip
+    convert: str = option("", Spec(
+        "dubbing", "engine that turns the lines into another voice",
+        "an engine that turns the spoken lines into another voice: that of `--convert-to` "
+        "(`NAME`, `WHO=NAME`), or the original's own",
+        engine="converters", needs="dub", example="--convert NAME", page="dubbing", unset="none",
+    ))  # fmt: skip
+    convert_to: tuple[str, ...] = option((), Spec(
+        "dubbing", "its voice, or WHO=NAME (default: the original's own)",
+        "the converter's voice", repeat=True, needs="convert", page="dubbing", control="line",
+    ))  # fmt: skip
+    consent: bool = option(False, Spec(
+        "dubbing", "you may use the voices that are imitated",
+        "you may use the voices that `--clone` and `--convert` imitate; asked for once otherwise",
+        flag="--i-have-consent", page="dubbing",
+    ))  # fmt: skip
+    lipsync: str = option("", Spec(
+        "dubbing", "engine that redraws mouths",
+        engine="lipsyncers", needs="dub", page="dubbing", unset="none",
+    ))  # fmt: skip
+    separate: str = option("", Spec(
+        "dubbing", "remove the original speech, not just lower all sound",
+        "remove the speech from the original's sound, rather than lower all of it: {engines}",
+        bare="auto", engine="separators", needs="dub", page="dubbing", unset="lower_only",
+    ))  # fmt: skip
+    one_file: bool = option(False, Spec(
+        "dubbing", "all languages in one video",
+        "the dubs in all languages as audio tracks of one video", needs="dub", page="dubbing",
+    ))  # fmt: skip
+
+    speakers: str = option("", Spec(
+        WHO, "number of people, or auto (default: auto for a dub)",
+        "tell this many people apart, or `auto`; a dub does so by itself",
+        metavar="N|auto", check=_check_speakers, page="who",
+    ))  # fmt: skip
+    """Empty: ``auto`` if a dub needs it."""
+    speakers_from: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
+        WHO, "who speaks when, from another tool: rttm or json",
+        "who speaks when, from another tool: `rttm`, or json of pyannote, whisperX",
+        file=True, page="files", unset="none",
+    ))  # fmt: skip
+    """See :func:`dubkit.speech.diarization.read`."""
+    diarizer: str = option("auto", Spec(WHO, ENGINE, ENGINES, engine="diarizers", page="who"))
+
+    profile: str = option(profiles.DEFAULT, Spec(
+        "style", f"{', '.join(profiles.PROFILES)} (default: {profiles.DEFAULT})",
+        f"`{'`, `'.join(profiles.PROFILES)}` (default: `{profiles.DEFAULT}`)",
+        metavar="NAME", choices=tuple(profiles.PROFILES), check=profiles.find, page="more",
+    ))  # fmt: skip
+    """See :data:`dubkit.cues.profiles.PROFILES`."""
+    retime: bool = option(False, Spec(
+        "style", "retime the cues of a file for reading",
+        "retime the cues of a subtitle file for reading; they keep their times otherwise",
+        page="files",
+    ))  # fmt: skip
+    style: str = option("", Spec(
+        "style", "font=Arial,size=48,color=#ffff00,outline=2,position=top",
+        "`font=`, `size=`, `color=`, `outline=`, `position=` of burned and ass subtitles",
+        metavar="LIST", check=parse_style, page="look",
+    ))  # fmt: skip
+    crf: int | None = option(None, Spec(
+        "style", "quality of a burned picture, 0 best",
+        "quality of a burned picture, 0 (best) to 51 (worst); 19 looks like the original",
+        bounds=(0, 51), needs="burn", page="look",
+    ))  # fmt: skip
+    """On x264's scale; None: the encoder's default."""
+
+    def __post_init__(self) -> None:
+        if not (self.subs or self.burn or self.to or self.subs_from or self.dub):
+            raise UsageError(
+                "nothing to do", "say what to make: --subs (subtitles), --to es (translated ones)"
+            )
+        if self.formats == ():
+            raise UsageError("no subtitle format is named", "--format srt")
+        if self.burn and not self.video:
+            raise UsageError("--burn makes a video and --no-video forbids it", "leave one out")
+        self._check_each()
+        if self.style and not (self.burn or "ass" in (self.formats or ())):
+            raise UsageError(
+                "--style is for --burn and --format ass", "add one of them, or leave --style out"
+            )
+        if self.burn and len(self.to) > 1:
+            raise UsageError(
+                f"--burn draws one language, and --to names {', '.join(self.to)}",
+                "burn one at a time, or leave --burn out: a video holds many tracks",
+            )
+        if self.retime and not self.subs_from and not self.to:
+            raise UsageError(
+                "--retime is for text from a file; recognized speech is timed for reading anyway",
+                "leave it out, or add --subs-from",
+            )
+        if self.speakers_from and (self.speakers or self.diarizer != "auto"):
+            raise UsageError(
+                "--speakers-from says who speaks when, and so would --speakers and --diarizer",
+                "leave one out",
+            )
+        if self.dub:
+            self._check_dub()
+
+    def _check_each(self) -> None:
+        """What can be said of an option from its :class:`Spec`."""
+        options = declared(type(self))
+        needed = {one.name: one for one in options}
+        for one in options:
+            value = getattr(self, one.name)
+            if value is None or value == one.default:
+                continue
+            if one.needs and not getattr(self, one.needs):
+                other = needed[one.needs]
+                raise UsageError(
+                    f"{one.flag} is for {other.purpose or other.flag}",
+                    f"add {other.example or other.flag}, or leave {one.flag} out",
+                )
+            for part in value if one.type is tuple else [value]:
+                _check_value(one, part)
+
+    def _check_dub(self) -> None:
+        if not self.to and not self.subs_from:
+            raise UsageError(
+                "--dub in the language that is spoken already makes little sense",
+                "--to pt dubs a translation; --subs-from FILE speaks a text of your own",
+            )
+        if self.burn or not self.video:
+            raise UsageError(
+                "--dub writes its own video", "leave --burn and --no-video out, or run twice"
+            )
+        if self.lipsync and self.one_file and len(self.to) > 1:
+            raise UsageError(
+                f"one picture can speak one language, and --to names {', '.join(self.to)}",
+                "leave --one-file or --lipsync out",
+            )
+
+    @property
+    def imitates(self) -> bool:
+        """Whether the dub will sound like a particular person."""
+        return self.clone or bool(self.convert)
+
+    @property
+    def named_engines(self) -> list[tuple[str, str]]:
+        """Kind and name of each engine that is requested by name."""
+        named = ((one.engine, getattr(self, one.name)) for one in declared(type(self)))
+        return [(kind, name) for kind, name in named if kind and name not in ("", "auto")]
+
+    @property
+    def original(self) -> bool:
+        """Whether subtitles in the language spoken are wanted, not only its translations."""
+        return self.subs or not self.to
+
+    def engine_settings(self, engine: str) -> dict[str, str]:
+        """All settings of an engine, including ``--model`` and ``--device``."""
+        shortcuts = {"model": self.model, "device": self.device}
+        return {key: value for key, value in shortcuts.items() if value} | dict(
+            self.settings.get(engine, {})
+        )
+
+
+Options.__doc__ = "\n".join(
+    [
+        f"{Options.__doc__}\n",
+        *(
+            f"- ``{one.name}{'=False' if one.default is True else ''}``: {one.help}"
+            for one in declared(Options)
+        ),
+    ]
+)
+
+Texts: TypeAlias = str | Iterable[str]
+"""A list of texts, or one text with commas."""
+AnyPath: TypeAlias = str | Path
+
+
+class Keywords(TypedDict, total=False):
+    """The keywords of :func:`dubkit.run`: the fields of :class:`Options`, with looser values."""
+
+    subs: bool
+    to: Texts
+    dub: bool
+    subs_from: AnyPath | None
+    formats: Texts | None
+    video: bool
+    burn: bool
+    output_dir: AnyPath | None
+    settings: Mapping[str, Mapping[str, object]]
+    force: bool
+    keep: bool
+    language: str | None
+    audio_track: str | int | None
+    transcriber: str
+    model: AnyPath
+    device: str
+    prompt: str
+    hotwords: Texts
+    translator: str
+    glossary: AnyPath | None
+    tone: str
+    context: str
+    bilingual: str | bool | None
+    dry_run: bool
+    tts: str
+    voice: Texts
+    redo: str
+    clone: bool
+    convert: str
+    convert_to: Texts
+    consent: bool
+    lipsync: str
+    separate: str | bool
+    one_file: bool
+    speakers: str | int
+    speakers_from: AnyPath | None
+    diarizer: str
+    profile: str
+    retime: bool
+    style: str
+    crf: int | None
+
+
+def from_keywords(keywords: Mapping[str, Any], options: type[Options] = Options) -> Options:
+    """Options from Python keywords, the page's or the command's.
+
+    Raises UsageError for an unknown name, naming the one that was probably meant, and for values
+    that are invalid.
+    """
+    known = {one.name: one for one in declared(options)}
+    for name, value in keywords.items():
         if name not in known:
-            raise UsageError(f"there is no option {name!r}", f"known: {', '.join(known)}")
-    values = dict(keywords)
-    if values.get("tts") == "openai":  # its settings would be the translator's of that name
-        values["tts"] = "openai-speech"
-    for name in ("formats", "hotwords", "to", "voice", "convert_to"):
-        if isinstance(values.get(name), str):
-            values[name] = tuple(part.strip() for part in values[name].split(",") if part.strip())
-    if values.get("audio_track") is not None:
-        values["audio_track"] = str(values["audio_track"])
-    values["settings"] = {
-        engine: {key: str(value) for key, value in settings.items()}
-        for engine, settings in values.get("settings", {}).items()
-    }
-    if values.get("language") is not None:
-        values["language"] = canonical(str(values["language"]))
-    values["to"] = tuple(dict.fromkeys(canonical(str(tag)) for tag in values.get("to", ())))
-    if values.get("bilingual") is True:
-        values["bilingual"] = BILINGUAL[0]
-    if values.get("subs_from") is not None:
-        values["subs_from"] = str(values["subs_from"])
-    if values.get("speakers") is not None:
-        values["speakers"] = str(values["speakers"])
-    if values.get("separate") is True:
-        values["separate"] = "auto"
-    for name in ("output_dir", "glossary", "speakers_from"):
-        if values.get(name) is not None:
-            values[name] = Path(values[name])
-    return Options(**values)
+            raise unknown_option(name, value, options)
+    return options(**{name: _converted(known[name], value) for name, value in keywords.items()})
+
+
+def unknown_option(
+    name: str, value: object = None, options: type[Options] = Options, *, flag: bool = False
+) -> UsageError:
+    """The error for a name that no option has; its hint says which was probably meant.
+
+    With ``flag`` the error is worded for the command line, else for Python and the API.
+    """
+    known = {one.name: one for one in declared(options)}
+    renamed = [one for one in known.values() if name in one.was]
+    near = [known[one] for one in difflib.get_close_matches(name[:30], known, 1)]
+    message = f"there is no option {f'--{name}' if flag else reprlib.repr(name)}"
+    if not (renamed or near):
+        return UsageError(message, f"known: {', '.join(known)}")
+    better = near and value is not None and _fits(near[0], value)
+    first, *others = near + renamed if better else renamed + near
+    if flag:
+        meant = first.title(value)
+    else:
+        meant = first.name if value is None else f"{first.name}={reprlib.repr(value)}"
+    more = "".join(f" {one.title() if flag else one.name}: {one.help}" for one in others)
+    return UsageError(message, f"did you mean {meant}?{more}")
+
+
+def _fits(one: Option, value: object) -> bool:
+    """Whether a value is clearly one for this option."""
+    try:
+        _check_value(one, _converted(one, value))
+    except UsageError:
+        return False
+    return bool(one.check or one.choices or one.bounds)
+
+
+_EXPECTED: Mapping[type, str] = {
+    bool: "it is True or False",
+    int: "it is a whole number",
+    float: "it is a number",
+    str: "it is a text",
+    tuple: "it is a list of texts, or one text with commas",
+    Path: "it is a path",
+    Mapping: "it is settings by engine: {'ENGINE': {'FIELD': 'VALUE'}}",
+}
+
+
+def _converted(one: Option, value: Any) -> Any:
+    """A value as the option's type. Raises UsageError for one of another type."""
+    wrong = UsageError(f"{one.name} cannot be {reprlib.repr(value)}", _EXPECTED[one.type])
+    if value is None or (one.bare and value is False):
+        return one.default
+    if one.bare and value is True:
+        return one.bare
+    if one.type is tuple:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        elif not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
+            raise wrong
+        parts = list(value)
+        if not all(isinstance(part, str) for part in parts):
+            raise wrong
+        return tuple(dict.fromkeys(_normal(one, part) for part in parts))
+    if one.type is Mapping:
+        if not isinstance(value, Mapping) or not all(
+            isinstance(own, Mapping) for own in value.values()
+        ):
+            raise wrong
+        return {
+            engine: {key: str(text) for key, text in own.items()} for engine, own in value.items()
+        }
+    if isinstance(value, bool) != (one.type is bool):
+        raise wrong
+    if one.type in (str, Path):
+        if not isinstance(value, str | int | float | os.PathLike):
+            raise wrong
+        text = _normal(one, str(value))
+        return text if one.type is str else Path(text)
+    if one.type is float and isinstance(value, int):
+        return float(value)
+    if not isinstance(value, one.type):
+        raise wrong
+    return value
+
+
+def _normal(one: Option, text: str) -> str:
+    return canonical(text) if one.tag else one.normalize(text)

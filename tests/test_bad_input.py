@@ -5,7 +5,6 @@ import http.server
 import json
 import os
 import random
-import resource
 import shutil
 import subprocess
 import threading
@@ -301,6 +300,7 @@ def test_the_disk_is_full_stops_the_batch(small_disk, large_video, talk):
 @pytest.mark.parametrize("limit", [20_000, 400_000, 900_000])
 def test_a_file_may_not_grow(limit, large_video, tmp_path):
     """Like a full disk, and needs no rights: the system stops every write past the limit."""
+    resource = pytest.importorskip("resource", reason="needs limits of POSIX")
     ran = dubkit(
         *(large_video, "--subs", *FAST, "-o", tmp_path / "out"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),

@@ -359,6 +359,7 @@ def test_stdout_has_result_paths_alone_and_stderr_a_line_a_step(talk):
     assert len(lines) == 3
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal of Unix")
 def test_a_terminal_gets_a_bar(talk):
     import pty
 

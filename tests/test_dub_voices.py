@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pty
 import subprocess
 import sys
 
@@ -99,9 +98,11 @@ def test_the_users_word_is_asked_for_once(talk, tmp_path):
     assert called(*job, "--voice", "x").status == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal of Unix's")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal of Unix")
 @pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"\n", 2)])
 def test_a_person_at_a_terminal_is_asked(talk, answer, status, tmp_path):
+    import pty
+
     terminal, end = pty.openpty()
     job = (talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC)
     child = subprocess.Popen(

@@ -88,7 +88,7 @@ def test_the_same_engine_for_the_same_settings():
         spec = f"{TESTS / 'data/translators.py'}:Good"
         one = room.engine(Choice(Translator, spec))
         assert room.engine(Choice(Translator, spec, {})) is one
-        assert room.engine(Choice(Translator, spec, {"how": "x"})) is not one
+        assert room.engine(Choice(Translator, spec, {"batch": "7"})) is not one
         room.keep = (Translator,)
         room.done(Transcriber, Synthesizer, Translator)
         assert room.engine(Choice(Translator, spec)) is one

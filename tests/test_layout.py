@@ -142,13 +142,31 @@ def test_the_readme_and_the_help_name_the_same_options():
     assert documented == listed
 
 
+def test_contributing_names_what_is_there():
+    """Its tree has every room, its paths exist, and its hour of reading is an hour."""
+    page = ROOT / "CONTRIBUTING.md"
+    if not page.exists():
+        pytest.skip("not beside the installed package")
+    text = page.read_text("utf-8")
+    tree = set(re.findall(r"^ {4,6}([\w./]+)  +\S", text, re.M))
+    here = [*CORE.iterdir(), *PLUGINS.iterdir()]
+    rooms = {f"{path.name}/" for path in here if (path / "__init__.py").exists()}
+    files = {path.name for path in here if path.suffix == ".py"}
+    assert rooms | files == tree
+    paths = re.findall(r"`((?:dubkit|plugins|tests|docs|examples|\.github)/[^` ]+)`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    hour = re.findall(r"^\| `(.+\.py)` \| \d+ \|", text, re.M)
+    assert hour and sum(len((ROOT / path).read_text("utf-8").splitlines()) for path in hour) < 4000
+
+
 def test_the_version_is_one():
     assert dubkit.__version__ == importlib.metadata.version("dubkit")
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert "version" in pyproject["project"]["dynamic"], "dubkit/__init__.py holds the version"
     changelog = ROOT / "CHANGELOG.md"
     if changelog.exists():
-        assert f"## {dubkit.__version__}" in changelog.read_text("utf-8")
+        release = dubkit.__version__.partition(".dev")[0]
+        assert f"## {release}, " in changelog.read_text("utf-8")
 
 
 def test_pre_commit_runs_the_pinned_ruff():

@@ -1,9 +1,9 @@
-"""What is found wrong with a translation, and what is left in peace."""
+"""What is found wrong with a translation, and what is accepted."""
 
 import pytest
 
 from dubkit import Line, TranslationRequest
-from dubkit.translate.checks import faults, tidied
+from dubkit.translate.checks import find_faults, tidy
 
 ALL = ("glossary", "markup", "length", "fault", "context")
 GOOD = {
@@ -62,11 +62,11 @@ def request(pairs, target="es", **more):
 
 def found(pairs, target="es", follows=ALL, **more):
     texts = {str(k): text for k, (_, text) in enumerate(pairs, 1) if text is not None}
-    return faults(request(pairs, target, **more), texts, follows)
+    return find_faults(request(pairs, target, **more), texts, follows)
 
 
 @pytest.mark.parametrize("target", GOOD)
-def test_good_translations_are_left_in_peace(target):
+def test_good_translations_are_accepted(target):
     assert found(GOOD[target], target) == {}
     for pair in GOOD[target]:
         assert found([pair], target) == {}
@@ -98,7 +98,7 @@ def test_good_translations_are_left_in_peace(target):
         ("I don't know what you mean by that.", "我不知道你在说什么。", "not in Spanish"),
     ],
 )  # fmt: skip
-def test_what_is_wrong(source, text, word):
+def test_faults_are_named(source, text, word):
     (fault,) = found([(source, text)]).values()
     assert word in fault
 
@@ -109,7 +109,7 @@ def test_wrong_scripts():
         assert fault.startswith("it is not in ")
 
 
-def test_short_lines_are_told_together():
+def test_short_lines_are_judged_together():
     french = [("Hello.", "Bonjour."), ("Yes, sir.", "Oui, monsieur."), ("Thanks!", "Merci !"),
               ("See you.", "À bientôt."), ("Who?", "Qui donc ?")]  # fmt: skip
     assert "not in Spanish" in " ".join(found(french).values())
@@ -151,7 +151,7 @@ TALK = [
 
 
 def wrong(texts):
-    """Ids of lines that are found fault with, and of those that have another's translation."""
+    """Ids of lines with a fault, and of those that have another line's translation."""
     pairs = [(source, text) for (source, _), text in zip(TALK, texts, strict=True)]
     own = {str(k) for k, (_, text) in enumerate(TALK, 1) if texts[k - 1] not in (text, None)}
     return set(found(pairs)), own
@@ -178,14 +178,14 @@ def test_a_line_that_was_split_joined_or_dropped(at):
         assert len(mistaken - faulty) <= 1, (texts, mistaken - faulty)
 
 
-def test_neighbours_that_were_exchanged():
+def test_neighbors_that_were_exchanged():
     good = [text for _, text in TALK]
     faulty, mistaken = wrong([good[1], good[0], *good[2:]])
     assert mistaken <= faulty and len(faulty) <= 3
 
 
 @pytest.mark.parametrize(
-    ("source", "text", "tidy"),
+    ("source", "text", "wanted"),
     [
         ("The neighbour", "El &amp; vecin&oacute;", "El & vecinó"),
         ("The neighbour", "[7] El vecino", "El vecino"),
@@ -199,14 +199,14 @@ def test_neighbours_that_were_exchanged():
         ("A &amp; B", "A &amp; B", "A &amp; B"),
     ],
 )
-def test_what_is_tidied(source, text, tidy):
-    assert tidied(Line("7", source), text) == tidy
+def test_what_engines_leave_around_a_text_is_removed(source, text, wanted):
+    assert tidy(Line("7", source), text) == wanted
 
 
-def test_what_is_left_in_peace_between_kin():
+def test_related_languages_may_share_a_text():
     pairs = [("He went home because it was late.", "He went home because it was late.")]
     lines = (Line("1", pairs[0][0]),)
-    assert faults(TranslationRequest("en", "en-GB", lines), {"1": pairs[0][1]}, ALL) == {}
+    assert find_faults(TranslationRequest("en", "en-GB", lines), {"1": pairs[0][1]}, ALL) == {}
 
 
 def test_shifted_by_a_line():
@@ -216,7 +216,7 @@ def test_shifted_by_a_line():
         assert len(found(moved)) >= len(TALK) - 1
 
 
-def test_ids_that_nobody_asked_for():
+def test_ids_that_were_not_requested_are_ignored():
     pairs = GOOD["es"]
     texts = {str(k): text for k, (_, text) in enumerate(pairs, 1)} | {"99": "Hola", "": "x"}
-    assert faults(request(pairs), texts, ALL) == {}
+    assert find_faults(request(pairs), texts, ALL) == {}

@@ -1,4 +1,4 @@
-"""Who speaks when: files of turns, words and cues, and the command's ways to ask."""
+"""Who speaks when: files of turns, words and cues, and the command's options for it."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_files_of_other_tools(text, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("SPEAKER film 1 x 4.00 <NA> <NA> Anna", "line 1"),
         (RTTM + "SPEAKER film 1\n", "line 4"),
@@ -63,22 +63,22 @@ def test_files_of_other_tools(text, tmp_path):
         ('[{"speaker": "A"}]', "turn 1"),
         ('[{"start": 0, "end": "Infinity", "speaker": "A"}]', "turn 1"),
         ("{}", "no list"),
-        ("[" * 100_000, "no JSON"),
-        ("{", "no JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        ("{", "not valid JSON"),
     ],
 )
-def test_files_that_are_none(text, told, tmp_path):
+def test_files_that_are_not_turns(text, message, tmp_path):
     path = tmp_path / "turns"
     path.write_text(text)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         diarization.read(path)
     with pytest.raises(InputError):
         diarization.read(tmp_path / "missing")
 
 
-def test_a_cue_of_two_people_is_parted_between_them():
+def test_a_cue_of_two_people_is_split_between_them():
     track = Track("en", (cue("Who is there? It is me, of course, as ever.", 2.8),))
-    made = diarization.assigned(track, TURNS)
+    made = diarization.assign_speakers(track, TURNS)
     assert [(c.speaker, c.text) for c in made.cues] == [
         ("Anna", "Who is there?"), ("Ben", "It is me, of course, as ever."),
     ]  # fmt: skip
@@ -86,30 +86,30 @@ def test_a_cue_of_two_people_is_parted_between_them():
     assert made.cues[0].start == 2.8 and made.cues[1].end == track.cues[0].end
 
 
-def test_turns_that_are_a_little_off_part_no_sentence():
+def test_turns_that_are_a_little_off_split_no_sentence():
     track = Track("en", (cue("Who is there?", 2.8), cue("It is me.", 4.0)))
     off = [Turn(0.0, 3.7, "Anna"), Turn(3.7, 8.0, "Ben")]
-    made = diarization.assigned(track, off)
+    made = diarization.assign_speakers(track, off)
     assert [(c.speaker, c.text) for c in made.cues] == [
         ("Anna", "Who is there?"), ("Ben", "It is me."),
     ]  # fmt: skip
 
 
-def test_a_change_without_a_pause_is_heard_when_it_is_long():
+def test_a_change_without_a_pause_counts_if_it_is_long():
     track = Track("en", (cue("one two three four five six seven eight nine ten", 2.0),))
-    made = diarization.assigned(track, TURNS)
+    made = diarization.assign_speakers(track, TURNS)
     assert [c.speaker for c in made.cues] == ["Anna", "Ben"]
 
 
-def test_names_that_are_there_stay_and_text_without_words_is_given_whole():
+def test_named_speakers_stay_and_text_without_words_is_assigned_whole():
     track = Track("en", (Cue(0, 2, "Hi.", speaker="Zoe"), Cue(3.8, 7, "Well."), Cue(99, 100, "?")))
-    made = diarization.assigned(track, TURNS)
+    made = diarization.assign_speakers(track, TURNS)
     assert [c.speaker for c in made.cues] == ["Zoe", "Ben", None]
-    assert diarization.assigned(track, []) == track
+    assert diarization.assign_speakers(track, []) == track
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "²"])
-def test_a_number_that_is_none_is_refused(value):
+def test_an_invalid_number_is_refused(value):
     with pytest.raises(UsageError, match="--speakers is"):
         Options(subs=True, speakers=value)
 
@@ -147,7 +147,7 @@ def test_subtitles_name_who_speaks_when_asked(film, tmp_path):
     assert "<v Anna>Who is there?" in ran.paths[0].read_text()
 
 
-def test_a_diarizer_that_fails_only_warns_when_nobody_asked_for_it(film):
+def test_a_diarizer_that_fails_only_warns_if_it_was_not_requested(film):
     video, srt, _ = film
     broken = ("-o", "voiceprint.threshold=7")
     ran = called(video, "--subs-from", srt, "--dub", *HUM, *broken)
@@ -170,10 +170,10 @@ def test_an_edit_made_before_anyone_asked_who_speaks_is_kept(film, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_people_of_a_dialogue_are_told_apart_and_have_a_voice_each(tmp_path):
+def test_two_people_of_a_dialogue_are_distinguished_and_have_a_voice_each(tmp_path):
     she = tmp_path / "she.wav"
-    said = "I have never heard of such a thing, and I do not believe a word of it."
-    Kokoro().speak(said, she, language="en", voice=Voice("af_heart"), seconds=None, seed=0)
+    line = "I have never heard of such a thing, and I do not believe a word of it."
+    Kokoro().speak(line, she, language="en", voice=Voice("af_heart"), seconds=None, seed=0)
     reader, answer = (decoded(path) for path in (AUSTEN, she))
     pause = np.zeros(8000, np.float32)
     parts = [

@@ -29,7 +29,7 @@ def track(texts=TEXTS):
     return Track("en", tuple(Cue(k * 3, k * 3 + 2.5, text) for k, text in enumerate(texts)))
 
 
-def job(name="Good", target="es", wishes=None, **options):
+def job(name="Good", target="es", features=None, **options):
     spec = f"{FILE}:{name}"
     values = {key: str(value) for key, value in options.items()}
     return TranslationJob(
@@ -38,7 +38,7 @@ def job(name="Good", target="es", wishes=None, **options):
         name,
         engines.identity("translators", spec, {k: v for k, v in values.items() if k != "how"}),
         limits("netflix", target),
-        **(wishes or {}),
+        **(features or {}),
     )
 
 
@@ -55,29 +55,29 @@ def log(tmp_path, monkeypatch):
     return read
 
 
-def run(a_job, a_track=None, folder=None, told=None):
+def run(a_job, a_track=None, folder=None, reported=None):
     journal = Path(folder) / "translations.jsonl"
-    progress = (lambda *what: told.append(what)) if told is not None else (lambda *_: None)
+    progress = (lambda *what: reported.append(what)) if reported is not None else (lambda *_: None)
     return translate(a_job, a_track or track(), journal, progress)
 
 
 def test_every_cue_is_translated_in_its_place(tmp_path):
-    told = []
-    made = run(job(), folder=tmp_path, told=told)
+    reported = []
+    made = run(job(), folder=tmp_path, reported=reported)
     assert [(c.start, c.end) for c in made.track.cues] == [(c.start, c.end) for c in track().cues]
     for cue, text in zip(made.track.cues, TEXTS, strict=True):
         number = text.rstrip(".!?").split()[-1]
         assert number in cue.text and cue.text[-1] == text[-1] and cue.text != text
     assert (made.lines, made.cached, made.failed) == (27, 0, ())
     assert made.usage == Usage(6, 60, 30, 3.0)
-    stages, done, totals = zip(*told, strict=True)
+    stages, done, totals = zip(*reported, strict=True)
     assert set(stages) == {"translate es"} and set(totals) == {totals[0]}
     assert list(done) == sorted(done) and done[-1] == totals[0]
 
 
-def test_requests_carry_what_helps(tmp_path, log):
-    wishes = {"tone": "formal", "context": "foxes", "glossary": (("fox", "zorro"), ("cow", "x"))}
-    run(job(parallel=1, wishes=wishes), folder=tmp_path)
+def test_requests_carry_context(tmp_path, log):
+    features = {"tone": "formal", "context": "foxes", "glossary": (("fox", "zorro"), ("cow", "x"))}
+    run(job(parallel=1, features=features), folder=tmp_path)
     requests = log()
     assert [request["ids"] for request in requests] == [
         [str(n) for n in range(k, min(k + 5, 28))] for k in range(1, 28, 5)
@@ -95,17 +95,17 @@ def test_requests_carry_what_helps(tmp_path, log):
 
 
 def test_what_an_engine_does_not_follow_is_not_sent(tmp_path, log):
-    wishes = {"tone": "formal", "context": "foxes", "glossary": (("fox", "zorro"),)}
-    made = run(job("Plain", wishes=wishes), folder=tmp_path)
+    features = {"tone": "formal", "context": "foxes", "glossary": (("fox", "zorro"),)}
+    made = run(job("Plain", features=features), folder=tmp_path)
     for request in log():
         assert request["before"] == request["after"] == request["glossary"] == []
         assert request["tone"] == request["context"] == request["summary"] == ""
     assert [warning.split(";")[0] for warning in made.warnings] == [
-        f"Plain takes no notice of --{wish}" for wish in ("glossary", "tone", "context")
+        f"Plain ignores --{option}" for option in ("glossary", "tone", "context")
     ]
 
 
-def test_marks_of_an_engine_that_would_garble_them(tmp_path, log):
+def test_marks_are_restored_for_an_engine_that_would_garble_them(tmp_path, log):
     texts = ["<i>All of it is so.</i>", "Some <i>of</i> it is not at all."]
     made = run(job("Plain"), track(texts), folder=tmp_path)
     assert [line for request in log() for line in request["lines"]] == [
@@ -124,7 +124,7 @@ def test_lanes_run_at_once_and_in_order(tmp_path, log):
     assert starts != sorted(starts)  # they took turns
 
 
-def test_a_second_run_asks_for_nothing(tmp_path, log):
+def test_a_second_run_requests_nothing(tmp_path, log):
     first = run(job(), folder=tmp_path)
     log()
     again = run(job(), folder=tmp_path)
@@ -133,7 +133,7 @@ def test_a_second_run_asks_for_nothing(tmp_path, log):
 
 
 @pytest.mark.parametrize("place", [0, 13, 26])
-def test_an_edit_asks_for_its_neighbourhood(place, tmp_path, log):
+def test_an_edit_requests_its_neighborhood(place, tmp_path, log):
     run(job(), folder=tmp_path)
     log()
     texts = [*TEXTS]
@@ -152,15 +152,15 @@ def test_an_inserted_cue_moves_nothing_else(tmp_path, log):
     assert sum(len(request["ids"]) for request in log()) == 5
 
 
-def test_whatever_matters_is_asked_anew(tmp_path, log):
+def test_whatever_matters_is_requested_again(tmp_path, log):
     run(job(), folder=tmp_path)
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("one")
     for changed in (
-        job(wishes={"tone": "formal"}),
-        job(wishes={"context": "foxes"}),
-        job(wishes={"purpose": "dub"}),
-        job(wishes={"glossary": (("Number", "número"),)}),
+        job(features={"tone": "formal"}),
+        job(features={"context": "foxes"}),
+        job(features={"purpose": "dub"}),
+        job(features={"glossary": (("Number", "número"),)}),
         job(prompt=prompt),
         job(target="fr"),
         replace(job(), identity={"other": "version"}),
@@ -171,7 +171,7 @@ def test_whatever_matters_is_asked_anew(tmp_path, log):
     prompt.write_text("another")
     run(job(prompt=prompt), folder=tmp_path)
     assert sum(len(request["ids"]) for request in log()) == 27
-    run(job(wishes={"glossary": (("cow", "vaca"),)}), folder=tmp_path)  # stands in no line
+    run(job(features={"glossary": (("cow", "vaca"),)}), folder=tmp_path)  # stands in no line
     assert log() == []
 
 
@@ -182,7 +182,7 @@ FOXES = [k for k, text in enumerate(TEXTS) if "fox" in text]
 
 
 @pytest.mark.parametrize("how", ["leave out", "empty", "copy", "french", "refuse"])
-def test_what_still_fails_keeps_its_source_and_is_told(how, tmp_path, log):
+def test_a_line_that_still_fails_keeps_its_source_and_is_reported(how, tmp_path, log):
     made = run(job("Broken", how=how), folder=tmp_path)
     assert [line.cues for line in made.failed] == [(k + 1,) for k in FOXES]
     for k, (cue, text) in enumerate(zip(made.track.cues, TEXTS, strict=True)):
@@ -206,19 +206,19 @@ def test_what_still_fails_keeps_its_source_and_is_told(how, tmp_path, log):
     assert again.track == run(replace(job(), identity={}), folder=tmp_path / "..").track
 
 
-def test_a_fault_that_is_named_is_mended(tmp_path, log):
+def test_a_fault_that_is_named_is_corrected(tmp_path, log):
     made = run(job("Broken", how="once"), folder=tmp_path)
     assert made.failed == ()
     named = [fault for request in log() for fault in request["faults"] if fault]
     assert named == ["it was copied, not translated"] * len(FOXES)
 
 
-def test_invented_ids_are_nobodys(tmp_path):
+def test_invented_ids_are_ignored(tmp_path):
     made = run(job("Broken", how="invent"), folder=tmp_path)
     assert made.failed == () and "nada" not in made.track.text.lower()
 
 
-def test_characters_that_no_file_holds_are_taken_out(tmp_path):
+def test_characters_that_no_file_can_hold_are_removed(tmp_path):
     made = run(job("Broken", how="odd characters"), folder=tmp_path)
     assert made.failed == () and not set("\ud83d\x00\x1b\n") & set(
         made.track.text[:-1].replace("\n", "")
@@ -227,14 +227,14 @@ def test_characters_that_no_file_holds_are_taken_out(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["raise", "garbage", "unreachable", "nothing"])
-def test_an_engine_that_never_answers_ends_soon(how, tmp_path, log):
+def test_an_engine_that_never_answers_is_given_up_soon(how, tmp_path, log):
     texts = [f"This is line number {k}." for k in range(300)]
     made = run(job("Broken", how=how), track(texts), folder=tmp_path)
     assert len(made.failed) == 300 and made.track.cues[7].text == texts[7]
     assert len(log()) <= 8 * GIVE_UP
 
 
-def test_what_no_retry_can_mend_is_an_error_and_loses_nothing(tmp_path):
+def test_what_no_retry_can_fix_is_an_error_and_loses_nothing(tmp_path):
     run(job(), folder=tmp_path)
     longer = track([*TEXTS, *(f"And one more, the {k} of them." for k in range(30, 60))])
     broken = replace(job("Broken", how="fatal"), identity=job().identity)
@@ -264,7 +264,7 @@ def test_nothing_to_translate(tmp_path, log):
     assert run(job(), Track("en", ()), folder=tmp_path).track == Track("es", ())
 
 
-def test_an_estimate_asks_nobody(tmp_path, log):
+def test_an_estimate_sends_no_request(tmp_path, log):
     planned, usage = estimate(job(), track(), tmp_path / "translations.jsonl")
     assert (len(planned.todo), usage.requests) == (27, 6)
     run(job(), folder=tmp_path)
@@ -289,8 +289,8 @@ MUTATIONS = st.lists(
 )
 
 
-class Mutated(Translator):
-    """Answers well, and then something happens to the reply; each time something else."""
+class MutatingTranslator(Translator):
+    """Answers well, and then mutates its reply, in a different way each time."""
 
     contract = 2
 
@@ -347,7 +347,7 @@ def test_any_mutation_of_a_reply_is_repaired_or_reported(tmp_path_factory, plans
     texts = TEXTS[:12]
     whole = track(texts)
     folder = tmp_path_factory.mktemp("mutated")
-    made = run(replace(job(), engine=Mutated(plans)), whole, folder=folder)
+    made = run(replace(job(), engine=MutatingTranslator(plans)), whole, folder=folder)
     failed = {number - 1 for line in made.failed for number in line.cues}
     for k, (cue, text) in enumerate(zip(made.track.cues, texts, strict=True)):
         right = GOOD.answer(text, "es")

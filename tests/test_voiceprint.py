@@ -1,4 +1,4 @@
-"""Voices as numbers: the same as Resemblyzer's, alike for one person, apart for two."""
+"""Voices as numbers: the same as Resemblyzer's, similar for one person, different for two."""
 
 import hashlib
 import importlib.util
@@ -108,9 +108,9 @@ def test_it_gives_what_resemblyzer_gives(austen):
         pytest.skip("torch or transformers is not installed")
     for start, seconds in ((1, 2.0), (4, 7.3), (0, 28)):
         piece = austen[start * vp.RATE : round((start + seconds) * vp.RATE)]
-        assert vp.likeness(vp.embed(piece), by_torch(piece)) > 0.9999
+        assert vp.similarity(vp.embed(piece), by_torch(piece)) > 0.9999
         quiet = piece * np.float32(0.001)
-        assert vp.likeness(vp.embed(quiet), by_torch(quiet)) > 0.9999
+        assert vp.similarity(vp.embed(quiet), by_torch(quiet)) > 0.9999
 
 
 # ---------------------------------------------------------------- voices
@@ -126,18 +126,18 @@ def test_an_embedding(austen):
 
 
 @pytest.mark.parametrize("count", [0, 1, 399, 16_000])
-def test_silence_is_like_nobody(austen, count):
+def test_silence_is_similar_to_no_voice(austen, count):
     silent = vp.voiceprint(np.zeros(count, np.float32))
     assert not silent.embedding.any() and silent.pitch == 0
-    assert vp.likeness(silent.embedding, vp.embed(austen)) == 0
+    assert vp.similarity(silent.embedding, vp.embed(austen)) == 0
 
 
-def test_one_person_is_alike_and_two_are_not(austen, talk):
+def test_one_person_is_similar_and_two_are_not(austen, talk):
     (a, b), (c, d) = (
         (vp.embed(s[: len(s) // 2]), vp.embed(s[len(s) // 2 :])) for s in (austen, talk)
     )
-    assert min(vp.likeness(a, b), vp.likeness(c, d)) > 0.8
-    assert max(vp.likeness(x, y) for x in (a, b) for y in (c, d)) < 0.7
+    assert min(vp.similarity(a, b), vp.similarity(c, d)) > 0.8
+    assert max(vp.similarity(x, y) for x in (a, b) for y in (c, d)) < 0.7
 
 
 @pytest.mark.parametrize("hertz", [70, 110, 180, 300])
@@ -155,7 +155,7 @@ def test_pitch_of_a_man(austen):
 # ---------------------------------------------------------------- matching
 
 
-def test_the_nearest_voice_is_ones_own(tmp_path):
+def test_a_voice_is_most_similar_to_itself(tmp_path):
     if not shutil.which("espeak-ng"):
         pytest.skip("espeak-ng is not installed")
     names = ["en-us+m1", "en-us+m7", "en-us+f1", "en-us+f4"]
@@ -163,33 +163,33 @@ def test_the_nearest_voice_is_ones_own(tmp_path):
     voices = vp.voiceprints(names, lambda name: synthesized(tmp_path, one, name))
     originals = {name: vp.voiceprint(synthesized(tmp_path, other * 2, name)) for name in names}
     for name in names:
-        assert vp.nearest(originals[name], voices)[0] == name
-    assert vp.assign(originals, voices) == {name: name for name in names}
+        assert vp.rank_voices(originals[name], voices)[0] == name
+    assert vp.assign_voices(originals, voices) == {name: name for name in names}
 
 
-def fake(likeness: float) -> vp.Voiceprint:
+def fake(similarity: float) -> vp.Voiceprint:
     vector = np.zeros(256, np.float32)
-    vector[:2] = likeness, np.sqrt(1 - likeness**2)
+    vector[:2] = similarity, np.sqrt(1 - similarity**2)
     return vp.Voiceprint(vector, 0.0)
 
 
-def test_speakers_get_different_voices_while_there_are_enough():
+def test_speakers_get_different_voices_if_there_are_enough():
     voices = {"a": fake(1.0), "b": fake(0.9), "c": fake(0.1)}
-    assert vp.assign({"x": fake(1.0), "y": fake(0.99)}, voices) == {"x": "a", "y": "b"}
-    # x would rather have a, but y has no other that is like it.
-    assert vp.assign({"x": fake(0.95), "y": fake(1.0)}, voices) == {"x": "b", "y": "a"}
-    five = vp.assign({name: fake(0.5) for name in "vwxyz"}, voices)
+    assert vp.assign_voices({"x": fake(1.0), "y": fake(0.99)}, voices) == {"x": "a", "y": "b"}
+    # x is most like a, but y is like no other voice.
+    assert vp.assign_voices({"x": fake(0.95), "y": fake(1.0)}, voices) == {"x": "b", "y": "a"}
+    five = vp.assign_voices({name: fake(0.5) for name in "vwxyz"}, voices)
     assert sorted(five) == list("vwxyz") and len({five[name] for name in "vwx"}) == 3
-    assert vp.assign({}, voices) == {} and vp.assign({"x": fake(1.0)}, {}) == {}
+    assert vp.assign_voices({}, voices) == {} and vp.assign_voices({"x": fake(1.0)}, {}) == {}
 
 
-def test_the_assignment_is_the_best_there_is():
+def test_the_assignment_is_the_cheapest():
     rng = random.Random(4)
     for _ in range(200):
         rows = rng.randint(1, 4)
         columns = rng.randint(rows, 6)
         costs = [[rng.uniform(-1, 1) for _ in range(columns)] for _ in range(rows)]
-        found = vp._least(costs)
+        found = vp._cheapest_columns(costs)
         assert len(set(found)) == rows
         best = min(
             sum(costs[row][at] for row, at in enumerate(way))
@@ -198,11 +198,11 @@ def test_the_assignment_is_the_best_there_is():
         assert sum(costs[row][at] for row, at in enumerate(found)) == pytest.approx(best)
 
 
-def test_pitch_decides_between_voices_that_are_equally_alike():
+def test_pitch_decides_between_equally_similar_voices():
     same = fake(1.0).embedding
     voices = {"woman": vp.Voiceprint(same, 210.0), "man": vp.Voiceprint(same, 120.0)}
-    assert vp.nearest(vp.Voiceprint(same, 100.0), voices) == ["man", "woman"]
-    assert vp.nearest(vp.Voiceprint(same, 230.0), voices) == ["woman", "man"]
+    assert vp.rank_voices(vp.Voiceprint(same, 100.0), voices) == ["man", "woman"]
+    assert vp.rank_voices(vp.Voiceprint(same, 230.0), voices) == ["woman", "man"]
 
 
 # ---------------------------------------------------------------- the cleanest speech
@@ -215,16 +215,16 @@ def test_the_cleanest_speech(austen):
     pause = np.zeros(2 * vp.RATE, np.float32)
     sound = np.concatenate([clean + noise, pause, clipped, pause, clean])
     spans = [(0.0, 7.0), (9.0, 16.0), (18.0, 25.0)]
-    (found,) = passages.cleanest(sound, spans)
+    (found,) = passages.find_cleanest(sound, spans)
     assert 18 <= found[0] < found[1] <= 25
-    # Somebody else speaks into the clean part: what is left of it still is the best.
-    (first, *_) = passages.cleanest(sound, spans, others=[(20.0, 21.0)])
+    # Somebody else speaks during the clean part: what is left of it is still the best.
+    (first, *_) = passages.find_cleanest(sound, spans, others=[(20.0, 21.0)])
     assert first == (21.1, 25.0)
 
 
 @pytest.mark.parametrize("end", [0.3, 2.0, 3.5, 10.0, 25.0])
-def test_the_cleanest_speech_is_as_long_as_asked_for(austen, end):
-    found = passages.cleanest(austen, [(0.0, end)])
+def test_the_cleanest_speech_is_as_long_as_requested(austen, end):
+    found = passages.find_cleanest(austen, [(0.0, end)])
     total = sum(stop - start for start, stop in found)
     assert total <= 10.001
     assert total >= (min(3.0, end) if end >= passages.SHORT else 0) - 0.001
@@ -233,6 +233,6 @@ def test_the_cleanest_speech_is_as_long_as_asked_for(austen, end):
 
 def test_short_pieces_are_put_together(austen):
     spans = [(at, at + 1.2) for at in range(0, 20, 2)]
-    found = passages.cleanest(austen, spans)
+    found = passages.find_cleanest(austen, spans)
     assert 3 <= sum(stop - start for start, stop in found) <= 10 and len(found) >= 3
-    assert passages.cleanest(austen, []) == []
+    assert passages.find_cleanest(austen, []) == []

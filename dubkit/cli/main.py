@@ -30,7 +30,7 @@ from dubkit.types import Result
 from . import doctor, events, inputs
 from .check import check_command
 from .console import Console
-from .parser import USAGE, build_parser, options_of, protect
+from .parser import USAGE, build_parser, options_of, parse
 
 log = logging.getLogger("dubkit")
 
@@ -130,14 +130,13 @@ def _interruptible() -> Iterator[None]:
 
 
 def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
-    parser = build_parser()
     if not arguments:
-        parser.print_help(sys.stderr)
+        build_parser().print_help(sys.stderr)
         return UsageError.exit_status
     near = difflib.get_close_matches(arguments[0], commands, 1)
     if near and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
-    given = parser.parse_intermixed_args(protect(arguments))
+    given = parse(arguments)
     console: Console | events.Events = Console(quiet=given.quiet, verbose=given.verbose)
     if given.events:
         console = events.Events()

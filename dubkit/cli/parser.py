@@ -1,6 +1,7 @@
 """The command line's grammar: what it takes, and the Options that it stands for.
 
-The page reads it, too.
+All flags but the general ones are made of the fields of :class:`dubkit.Options`. The page reads
+this, too. ``python -m dubkit.cli.parser`` prints README's table of options.
 """
 
 from __future__ import annotations
@@ -8,25 +9,25 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-from collections.abc import Sequence
+import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from dubkit import __version__, engines, subtitles
-from dubkit.cues import profiles
+from dubkit import __version__, engines
 from dubkit.errors import UsageError
-from dubkit.options import BILINGUAL, Options, from_keywords
+from dubkit.options import Group, Option, Options, declared, from_keywords, unknown_option
 
 USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
 DESCRIPTION = """\
-Subtitle, translate and dub a video: recognise the speech, make readable subtitles, translate
+Subtitle, translate and dub a video: transcribe the speech, make readable subtitles, translate
 them, speak them, put it all into the video.
 
   dubkit talk.mp4 --subs                  talk.en.srt and talk.subbed.mp4
   dubkit talk.mp4 --subs --to es,fr       talk.es.srt and talk.fr.srt, too
   dubkit talk.mp4 --to pt --dub           talk.pt.dubbed.mp4, spoken in Portuguese
-  dubkit talk.en.srt --to es              a subtitle file alone
-  dubkit *.mkv --subs --no-video          subtitle files alone
+  dubkit talk.en.srt --to es              only a subtitle file
+  dubkit *.mkv --subs --no-video          only subtitle files
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
 
 Other commands (each has --help):
@@ -35,6 +36,20 @@ Other commands (each has --help):
   dubkit plugins         list the engines that are installed
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
+GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
+    (("-q", "--quiet"), "errors only", "", {"action": "store_true"}),
+    (("-v", "--verbose"), "timings and details", "", {"action": "store_true"}),
+    (("--json",), "one JSON object on standard output",
+     "one object on standard output: outputs, timings, warnings, errors",
+     {"action": "store_true"}),
+    (("--events",), "JSON lines on standard output while it runs",
+     "JSON lines on standard output while it runs: progress, text, warnings, the result",
+     {"action": "store_true"}),
+    (("--version",), "show the version", "",
+     {"action": "version", "version": f"dubkit {__version__}"}),
+    (("-h", "--help"), "show this", "", {"action": "help"}),
+)  # fmt: skip
+"""Flags that are no option of a job: flags, help, README's words if others, and argparse's."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,8 +62,8 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """What the command takes."""
+def build_parser(options: type[Options] = Options) -> argparse.ArgumentParser:
+    """What the command takes, for a class of options."""
     parser = Parser(
         prog="dubkit",
         usage=USAGE,
@@ -58,117 +73,67 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help=argparse.SUPPRESS)
-
-    make = parser.add_argument_group("what to make")
-    make.add_argument("--subs", action="store_true", help="subtitles in the language spoken")
-    make.add_argument(
-        "--to", metavar="LIST", default="", help="translate to es, pt-BR, ... by comma"
-    )
-    make.add_argument("--dub", action="store_true", help="speak the translation over the original")
-    make.add_argument("--subs-from", metavar="FILE",
-                      help="text from a file, or embedded, embedded:2, embedded:es")  # fmt: skip
-    known = ",".join(subtitles.FORMATS)
-    make.add_argument("--format", metavar="LIST", help=f"subtitle files, by comma: {known}")
-    make.add_argument("--no-video", action="store_true", help="subtitle files alone, no video")
-    make.add_argument("--burn", action="store_true", help="draw the subtitles on the picture")
-
-    where = parser.add_argument_group("where")
-    where.add_argument("-o", "--output", metavar="DIR", action="append", default=[],
-                       help="folder of the results; or a setting, NAME.FIELD=VALUE")  # fmt: skip
-    where.add_argument("--force", action="store_true", help="write over files dubkit did not make")
-    where.add_argument("--keep", action="store_true", help="keep the extracted sound, too")
-
-    speech = parser.add_argument_group("speech")
-    speech.add_argument("--language", metavar="TAG", help="en, es, pt-BR, ... (default: find out)")
-    speech.add_argument("--audio-track", metavar="N|LANG", help="which audio track to hear")
-    speech.add_argument("--transcriber", metavar="NAME", default="auto",
-                        help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
-    speech.add_argument("--model", metavar="NAME|DIR", default="",
-                        help="distil-large-v3.5, large-v3, base, a folder, ...")  # fmt: skip
-    speech.add_argument("--device", metavar="NAME", default="", help="cpu or cuda")
-    speech.add_argument("--prompt", metavar="TEXT", default="",
-                        help="text like the speech: spelling, style")  # fmt: skip
-    speech.add_argument("--hotwords", metavar="LIST", default="",
-                        help="names and terms to expect, by comma")  # fmt: skip
-
-    translate = parser.add_argument_group("translation")
-    translate.add_argument("--translator", metavar="NAME", default="auto",
-                           help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
-    translate.add_argument("--glossary", metavar="FILE", type=Path,
-                           help="terms and their translations: csv of source,target")  # fmt: skip
-    translate.add_argument("--tone", metavar="TEXT", default="", help="formal, for children, ...")
-    translate.add_argument("--context", metavar="TEXT", default="", help="what the video is about")
-    translate.add_argument("--bilingual", metavar="ORDER", choices=BILINGUAL,
-                           help="both languages in each cue; or =original-first")  # fmt: skip
-    translate.add_argument("--dry-run", action="store_true",
-                           help="only tell how much it is and what it would cost")  # fmt: skip
-
-    dub = parser.add_argument_group("dubbing")
-    dub.add_argument("--tts", metavar="NAME", default="auto",
-                     help="engine that speaks (default: auto)")  # fmt: skip
-    dub.add_argument("--voice", metavar="NAME", action="append", default=[],
-                     help="a voice for all, or WHO=NAME for one (default: chosen)")  # fmt: skip
-    dub.add_argument("--redo", metavar="LIST", default="",
-                     help="speak lines of the dub anew, as another take: 12,15-18")  # fmt: skip
-    dub.add_argument("--clone", action="store_true", help="speak in the original's own voices")
-    dub.add_argument("--convert", metavar="NAME", default="",
-                     help="engine that turns the lines into another voice")  # fmt: skip
-    dub.add_argument("--convert-to", metavar="NAME", action="append", default=[],
-                     help="its voice, or WHO=NAME (default: the original's own)")  # fmt: skip
-    dub.add_argument("--i-have-consent", action="store_true",
-                     help="you may use the voices that are imitated")  # fmt: skip
-    dub.add_argument("--lipsync", metavar="NAME", default="", help="engine that redraws mouths")
-    dub.add_argument("--separate", metavar="NAME", nargs="?", const="auto", default="",
-                     help="take the original's speech out, rather than lower all")  # fmt: skip
-    dub.add_argument("--one-file", action="store_true", help="all languages in one video")
-
-    who = parser.add_argument_group("who speaks")
-    who.add_argument("--speakers", metavar="N|auto", default="",
-                     help="tell the speakers apart (default: for a dub)")  # fmt: skip
-    who.add_argument("--speakers-from", metavar="FILE", type=Path,
-                     help="who speaks when, of another tool: rttm or json")  # fmt: skip
-    who.add_argument("--diarizer", metavar="NAME", default="auto",
-                     help="engine; dubkit plugins lists them (default: auto)")  # fmt: skip
-
-    look = parser.add_argument_group("look")
-    known = ", ".join(profiles.PROFILES)
-    look.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
-                      help=f"{known} (default: {profiles.DEFAULT})")  # fmt: skip
-    look.add_argument("--retime", action="store_true",
-                      help="time the cues of a file anew, for reading")  # fmt: skip
-    look.add_argument("--style", metavar="LIST", default="",
-                      help="font=Arial,size=48,color=#ffff00,outline=2,position=top")  # fmt: skip
-    look.add_argument("--crf", metavar="N", type=int, help="quality of a burned picture, 0 best")
-
-    _add_talk(parser.add_argument_group("talk"))
+    for title, members in _groups(options):
+        group = parser.add_argument_group(title)
+        for option in members:
+            group.add_argument(*_flags(option), help=option.help, **_arguments(option))
+    general = parser.add_argument_group("general")
+    for flags, help, _, more in GENERAL:
+        general.add_argument(*flags, help=help, **more)
     return parser
 
 
-def _add_talk(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("-q", "--quiet", action="store_true", help="errors alone")
-    group.add_argument("-v", "--verbose", action="store_true", help="where the time goes, details")
-    group.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    group.add_argument("--events", action="store_true",
-                       help="JSON lines on standard output while it runs")  # fmt: skip
-    group.add_argument("--version", action="version", version=f"dubkit {__version__}")
-    group.add_argument("-h", "--help", action="help", help="show this")
+def _groups(options: type[Options]) -> Iterator[tuple[str, list[Option]]]:
+    for title in filter(None, typing.get_args(Group)):
+        yield title, [option for option in declared(options) if option.group == title]
 
 
-def protect(arguments: Sequence[str]) -> list[str]:
-    """Let a name that begins with a dash be an input: where a file of that name is there, and
-    after ``--``, which argparse does not know between options."""
+def _arguments(option: Option) -> dict[str, Any]:
+    """How argparse takes an option. What is not given is left out of the namespace."""
+    if option.name == "output_dir":  # -o is for settings, too
+        return {"dest": "output", "metavar": option.metavar, "action": "append", "default": []}
+    common = {"dest": option.name, "default": argparse.SUPPRESS}
+    if option.type is bool:
+        return {**common, "action": "store_false" if option.default is True else "store_true"}
+    common["metavar"] = option.metavar
+    if option.repeat:
+        return {**common, "action": "append"}
+    if option.bare:
+        return {**common, "nargs": "?", "const": option.bare}
+    return {**common, "type": option.type if option.type in (int, float) else str}
+
+
+def parse(arguments: Sequence[str], options: type[Options] = Options) -> argparse.Namespace:
+    """The command's arguments by name. Raises UsageError for what it does not take."""
+    _refuse_renamed(arguments, options)
+    return build_parser(options).parse_intermixed_args(protect(arguments, options))
+
+
+def _refuse_renamed(arguments: Sequence[str], options: type[Options]) -> None:
+    """Raise for a flag that has another name now, which argparse could only call unknown."""
+    renamed = {f"--{old.replace('_', '-')}" for one in declared(options) for old in one.was}
+    for number, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if argument == "--":
+            return
+        if flag in renamed:
+            following = "".join(arguments[number + 1 : number + 2])
+            given = value if equals else following if not following.startswith("-") else ""
+            name = flag.removeprefix("--").replace("-", "_")
+            raise unknown_option(name, given or None, options, flag=True)
+
+
+def protect(arguments: Sequence[str], options: type[Options] = Options) -> list[str]:
+    """Let a name that begins with a dash be an input: if a file of that name exists, and after
+    ``--``, which argparse does not know between options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     arguments = list(arguments)
+    bare = {option.flag: option for option in declared(options) if option.bare}
     for number, argument in enumerate(arguments[:end]):
         # The value may be left out, and what follows may be an input.
         following = "".join(arguments[number + 1 : number + 2])
-        if argument == "--bilingual" and following not in BILINGUAL:
-            arguments[number] = f"--bilingual={BILINGUAL[0]}"
-        # What is neither an engine nor a file is a name that is wrong.
-        there = os.path.exists(following)  # noqa: PTH110 - Path's raises for names that are too long
-        left_out = following.startswith("-") or not following or there
-        if argument == "--separate" and left_out and not _is_engine("separators", following):
-            arguments[number] = "--separate=auto"
+        if argument in bare and not _is_value(bare[argument], following):
+            arguments[number] = f"{argument}={bare[argument].bare}"
     safe = []
     for number, argument in enumerate(arguments):
         short = argument.startswith("-") and not argument.startswith("--") and len(argument) > 2
@@ -179,14 +144,33 @@ def protect(arguments: Sequence[str]) -> list[str]:
     return safe
 
 
+def _is_value(option: Option, text: str) -> bool:
+    """Whether what follows a flag that may stand alone is its value."""
+    if option.choices:
+        return text in option.choices
+    if option.engine and _is_engine(option.engine, text):
+        return True
+    # What is neither an engine nor a file is a misspelled name.
+    exists = os.path.exists(text)  # noqa: PTH110 - Path's raises for names that are too long
+    return bool(text) and not text.startswith("-") and not exists
+
+
 def _is_engine(kind: str, name: str) -> bool:
     return name == "auto" or ":" in name or name in [one.name for one in engines.plugins(kind)]
 
 
-def options_of(given: argparse.Namespace) -> Options:
+def options_of(given: argparse.Namespace, options: type[Options] = Options) -> Options:
+    """The options that :func:`parse` found."""
+    names = [option.name for option in declared(options)]
+    keywords = {name: value for name, value in vars(given).items() if name in names}
+    return from_keywords({**keywords, **_outputs(given.output)}, options)
+
+
+def _outputs(values: Sequence[str]) -> dict[str, Any]:
+    """The folder and the settings of all ``-o``."""
     folder: Path | None = None
     settings: dict[str, dict[str, str]] = {}
-    for value in given.output:
+    for value in values:
         name, equals, text = value.partition("=")
         engine, dot, field = name.partition(".")
         if equals and dot and engine and field and "/" not in name:
@@ -197,48 +181,38 @@ def options_of(given: argparse.Namespace) -> Options:
                 raise UsageError(f"-o {value} is a file", "-o takes a folder")
         else:
             raise UsageError(f"two output folders, {folder} and {value}", "name one")
-    return from_keywords(
-        {
-            "subs": given.subs,
-            "to": given.to,
-            "subs_from": given.subs_from,
-            "formats": given.format.lower() if given.format is not None else None,
-            "video": not given.no_video,
-            "burn": given.burn,
-            "crf": given.crf,
-            "style": given.style,
-            "profile": given.profile,
-            "language": given.language,
-            "transcriber": given.transcriber,
-            "model": given.model,
-            "device": given.device,
-            "prompt": given.prompt,
-            "hotwords": given.hotwords,
-            "audio_track": given.audio_track,
-            "dub": given.dub,
-            "tts": given.tts,
-            "voice": tuple(given.voice),
-            "redo": given.redo,
-            "clone": given.clone,
-            "convert": given.convert,
-            "convert_to": tuple(given.convert_to),
-            "consent": given.i_have_consent,
-            "lipsync": given.lipsync,
-            "separate": given.separate,
-            "one_file": given.one_file,
-            "speakers": given.speakers,
-            "speakers_from": given.speakers_from,
-            "diarizer": given.diarizer,
-            "translator": given.translator,
-            "glossary": given.glossary,
-            "tone": given.tone,
-            "context": given.context,
-            "bilingual": given.bilingual,
-            "retime": given.retime,
-            "dry_run": given.dry_run,
-            "output_dir": folder,
-            "force": given.force,
-            "keep": given.keep,
-            "settings": settings,
-        }
-    )
+    return {"output_dir": folder, "settings": settings}
+
+
+def readme_table(options: type[Options] = Options) -> str:
+    """README's table of options, in Markdown."""
+    lines = []
+    for title, members in _groups(options):
+        lines += [f"| **{title}** | |", *(_row(_flags(one), _about(one)) for one in members)]
+    lines += [
+        "| **general** | |",
+        *(_row(flags, about or help) for flags, help, about, _ in GENERAL),
+    ]
+    lines[:1] = [lines[0].replace("**", ""), "|---|---|"]
+    return "\n".join(lines) + "\n"
+
+
+def _row(flags: Sequence[str], about: str) -> str:
+    return f"| {', '.join(f'`{flag}`' for flag in flags)} | {about} |"
+
+
+def _flags(option: Option) -> list[str]:
+    return [option.short, option.flag] if option.short else [option.flag]
+
+
+def _about(option: Option) -> str:
+    about = option.about or option.help
+    if "{engines}" not in about:
+        return about
+    plugins = engines.plugins(option.engine)
+    names = [one.name for one in plugins if one.distribution.split()[0] == "dubkit"]
+    return about.replace("{engines}", ", ".join(f"`{name}`" for name in names))
+
+
+if __name__ == "__main__":
+    print(readme_table(), end="")

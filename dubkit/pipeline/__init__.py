@@ -10,12 +10,12 @@ import logging
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
 from dubkit.hooks import KINDS, Diarizer, Engine, Progress, Transcriber, Translator
-from dubkit.options import Options, from_keywords
+from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
 from dubkit.types import Dub, Result, Track
 
@@ -27,7 +27,9 @@ from .translate import translate_to
 log = logging.getLogger("dubkit")
 
 
-def run(source: str | Path, *, progress: Progress | None = None, **options: Any) -> Result:
+def run(
+    source: str | Path, *, progress: Progress | None = None, **options: Unpack[Keywords]
+) -> Result:
     """Do to one video, sound or subtitle file what ``dubkit SOURCE --OPTIONS`` does.
 
     ``options`` are the fields of :class:`dubkit.Options`. ``progress(stage, done, total)`` is
@@ -39,7 +41,9 @@ def run(source: str | Path, *, progress: Progress | None = None, **options: Any)
     return process(Path(source), from_keywords(options), progress or _silent)
 
 
-def transcribe(source: str | Path, *, progress: Progress | None = None, **options: Any) -> Track:
+def transcribe(
+    source: str | Path, *, progress: Progress | None = None, **options: Unpack[Keywords]
+) -> Track:
     """The words of a video or sound file with their times, in seconds on the video's timeline.
 
     Nothing is written beside the file. ``options`` are the fields of :class:`dubkit.Options` that

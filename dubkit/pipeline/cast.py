@@ -117,13 +117,15 @@ def _matched(
             context.progress("match", 0.0, 0.0)
             heard = _samples(audio(context, work))
             originals = {
-                name: voiceprint.voiceprint(_cut(heard, passages_module.cleanest(heard, spans)))
+                name: voiceprint.voiceprint(
+                    _cut(heard, passages_module.find_cleanest(heard, spans))
+                )
                 for name, spans in _spans(text.track).items()
                 if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}
             voices = voiceprint.voiceprints(names, speak)
-            write_json(path, voiceprint.assign(known, voices) if voices else {})
+            write_json(path, voiceprint.assign_voices(known, voices) if voices else {})
         return ()
 
     def speak(name: str) -> Sound:
@@ -280,7 +282,7 @@ def _passages(heard: Sound, track: Track, speaker: str) -> list[_Passage]:
             said.append(after.text)
         if any(start < end and cue.start < stop for start, stop in others):
             continue
-        worth = passages_module.worth(heard, (cue.start, end), SHORTEST)
+        worth = passages_module.quality(heard, (cue.start, end), SHORTEST)
         words = " ".join(" ".join(said).split())
         found.append(_Passage(cue.start, min(end, cue.start + LONGEST), words, worth))
     found.sort(key=lambda one: -one.worth)

@@ -253,7 +253,7 @@ def dub_translations(
         target = one.track.language
         if one.lines:  # else there was nothing to translate, and nobody was chosen for it
             job = job_of(context, translator_for(context, text.track.language, target), target)
-            if job.asks("length") and job.asks("fault"):
+            if job.follows("length") and job.follows("fault"):
                 journal = work.folder / f"translations.{target}.jsonl"
                 shorteners[target] = Shortener(job, text.track.language, journal)
     return dub.dubbed(

@@ -44,7 +44,9 @@ def read_source(context: Context, work: Workspace) -> SourceText:
     if options.retime:
         text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
     if diarize.wanted(context, text.track):
-        text = replace(text, track=diarization.assigned(text.track, diarize.turns(context, work)))
+        text = replace(
+            text, track=diarization.assign_speakers(text.track, diarize.turns(context, work))
+        )
     return _editable(work, text)
 
 
@@ -115,7 +117,7 @@ def _cues(context: Context, work: Workspace, transcript: Path) -> Track:
     # Cues that somebody edited before anyone asked who speaks are rather parted than made anew.
     if turns and not work.is_edited(name, key):
         key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate, turns=turns)
-        spoken = diarization.assigned(spoken, turns)
+        spoken = diarization.assign_speakers(spoken, turns)
 
     def make(path: Path) -> tuple[()]:
         with context.timed("cues"):
@@ -125,7 +127,7 @@ def _cues(context: Context, work: Workspace, transcript: Path) -> Track:
 
     track = source_text.read_edited(edits.step(work, name, key, make))
     if turns and not any(cue.speaker for cue in track.cues):
-        track = diarization.assigned(track, turns)
+        track = diarization.assign_speakers(track, turns)
     if not track.cues:
         context.warnings.append("no speech was found, so there is nothing to show")
     if context.options.original:

@@ -1,1 +1,9 @@
-"""What is known about speech in a sound: words, speakers, voiceprints."""
+"""Speech in a recording: its words, its speakers, and what their voices are like.
+
+- ``recognition``: calls a transcriber and validates what it returns.
+- ``diarization``: who speaks when: reads files of turns, and gives words and cues their speakers.
+- ``voiceprint``: a voice as numbers, and the most similar of an engine's voices.
+- ``passages``: where a voice is recorded best.
+
+Engines that recognize or diarize are plugins. ``data/`` holds the weights of the voice encoder.
+"""

@@ -1,4 +1,7 @@
-"""Turns of speech: read from files, and given to the words and cues of a track."""
+"""Who speaks when: turns read from files, and speakers assigned to the words and cues of a track.
+
+Finding the turns in a recording is a plugin's work (:class:`dubkit.hooks.Diarizer`).
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,20 @@ from dubkit.errors import InputError
 from dubkit.types import Cue, Track, Turn, Word
 
 PAUSE = 0.3
-"""Seconds of silence at which another may begin to speak, where no sentence ends."""
+"""Seconds of silence after which another person may begin to speak within a sentence."""
 ANSWER = 1.5
-"""Seconds of somebody else's speech that part a phrase even where there is no pause."""
+"""Seconds of somebody else's speech that split a phrase even without a pause."""
 NEAR = 1.0
-"""Seconds from a turn within which words are still that speaker's."""
+"""Seconds from a turn within which words still belong to its speaker."""
 LARGEST = 50_000_000
-"""Bytes of a file of turns that are read."""
+"""Bytes; a larger file of turns is refused."""
 
 
 def read(path: Path) -> list[Turn]:
     """The turns in an RTTM file, or in JSON: a list of objects with start, end and speaker, or an
-    object that has one as ``segments``, ``turns`` or ``diarization`` (whisperX, pyannote).
+    object that has such a list as ``segments``, ``turns`` or ``diarization`` (whisperX, pyannote).
 
-    Raises InputError, with the line or the number of the turn.
+    Returns them in order of their starts. Raises InputError naming the line or turn.
     """
     path = path.expanduser()
     try:
@@ -39,116 +42,122 @@ def read(path: Path) -> list[Turn]:
         raise InputError(
             f"{path} cannot be read: {failure.strerror or failure}", "--speakers-from FILE"
         ) from failure
-    found = _from_json(path, text) if text.lstrip()[:1] in ("[", "{") else _from_rttm(path, text)
-    return sorted(found, key=lambda turn: turn.start)
+    turns = _from_json(path, text) if text.lstrip()[:1] in ("[", "{") else _from_rttm(path, text)
+    return sorted(turns, key=lambda turn: turn.start)
 
 
 def _from_json(path: Path, text: str) -> list[Turn]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as failure:
-        raise InputError(f"{path} is no JSON: {failure}", "rttm is read, too") from failure
+        raise InputError(
+            f"{path} is not valid JSON: {failure}", "RTTM can be read, too"
+        ) from failure
     if isinstance(value, dict):
         named = (value.get(name) for name in ("segments", "turns", "diarization"))
         value = next((one for one in named if isinstance(one, list)), None)
     if not isinstance(value, list):
         raise InputError(f"{path} has no list of turns", '[{"start": 0, "end": 2, "speaker": "A"}]')
-    found = []
+    turns = []
     for number, one in enumerate(value, 1):
         try:
-            if one.get("speaker") is not None:  # whisperX leaves it out where nobody was heard
-                found.append(_turn(float(one["start"]), float(one["end"]), str(one["speaker"])))
+            if one.get("speaker") is not None:  # whisperX leaves it out if it found nobody
+                turns.append(_turn(float(one["start"]), float(one["end"]), str(one["speaker"])))
         except (AttributeError, KeyError, TypeError, ValueError) as failure:
             raise InputError(
-                f"{path}: turn {number} has no start, end and speaker", "mend it in a text editor"
+                f"{path}: turn {number} has no start, end and speaker", "fix it in a text editor"
             ) from failure
-    return found
+    return turns
 
 
 def _from_rttm(path: Path, text: str) -> list[Turn]:
-    found = []
+    turns = []
     for number, line in enumerate(text.splitlines(), 1):
         fields = line.split()
         if not fields or fields[0] != "SPEAKER":  # comments, SPKR-INFO
             if fields and not fields[0].startswith((";", "#", "SPKR-INFO")):
                 raise InputError(
-                    f"{path}, line {number}: {line.strip()[:60]!r} is no turn",
+                    f"{path}, line {number}: {line.strip()[:60]!r} is not a turn",
                     "an RTTM line is: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>",
                 )
             continue
         try:
             start, seconds = float(fields[3]), float(fields[4])
-            found.append(_turn(start, start + seconds, fields[7]))
+            turns.append(_turn(start, start + seconds, fields[7]))
         except (IndexError, ValueError) as failure:
             raise InputError(
                 f"{path}, line {number}: a turn has no start, length and name",
                 "an RTTM line is: SPEAKER file 1 START LENGTH <NA> <NA> NAME <NA> <NA>",
             ) from failure
-    return found
+    return turns
 
 
 def _turn(start: float, end: float, speaker: str) -> Turn:
     name = " ".join(speaker.split())
     if not (math.isfinite(start) and math.isfinite(end) and name):
-        raise ValueError("no turn")
+        raise ValueError("not a turn")
     return Turn(start, max(start, end), name)
 
 
-def assigned(track: Track, found: Sequence[Turn]) -> Track:
-    """The track with its cues' speakers, a cue that two people speak parted between them.
+def assign_speakers(track: Track, turns: Sequence[Turn]) -> Track:
+    """The track with the speakers of its cues; a cue of two speakers is split between them.
 
-    People change where a sentence ends or a pause is, and turns are rarely exact: so a phrase is
-    whoever's most of it is. A cue that names its speaker keeps that, one without words is all of
-    whoever speaks most of it.
+    Speakers change at the end of a sentence or at a pause, and turns are rarely exact: so a phrase
+    belongs to the one who speaks most of it. A cue that names its speaker keeps it, and one without
+    words belongs to the one who speaks most of it.
     """
-    if not found:
+    if not turns:
         return track
-    heard = _Turns(tuple(sorted(found, key=lambda turn: turn.start)))
+    timeline = _Timeline(turns)
     cues: list[Cue] = []
     for cue in track.cues:
         if cue.speaker or not cue.words:
-            speaker = cue.speaker or heard.speaker(cue.start, cue.end)
+            speaker = cue.speaker or timeline.speaker(cue.start, cue.end)
             cues.append(replace(cue, speaker=speaker))
-            continue
-        spoken = _spoken(cue.words, heard, track.language)
-        for speaker, group in itertools.groupby(spoken, key=lambda pair: pair[1]):
-            words = tuple(word for word, _ in group)
-            if len(words) == len(cue.words):
-                cues.append(replace(cue, speaker=speaker))
-            else:
-                text = "".join(word.text for word in words).strip()
-                last = words[-1] is cue.words[-1]
-                end = cue.end if last else words[-1].end
-                start = cue.start if words[0] is cue.words[0] else words[0].start
-                cues.append(replace(cue, start=start, end=end, text=text, words=words,
-                                    speaker=speaker))  # fmt: skip
+        else:
+            cues += _split_by_speaker(cue, timeline, track.language)
     return replace(track, cues=tuple(cues))
 
 
-def _spoken(
-    words: Sequence[Word], heard: _Turns, language: str
+def _split_by_speaker(cue: Cue, timeline: _Timeline, language: str) -> Iterator[Cue]:
+    """The cue with its speaker, or one cue for each stretch by one speaker."""
+    assigned = _word_speakers(cue.words, timeline, language)
+    for speaker, group in itertools.groupby(assigned, key=lambda pair: pair[1]):
+        words = tuple(word for word, _ in group)
+        if len(words) == len(cue.words):
+            yield replace(cue, speaker=speaker)
+        else:
+            text = "".join(word.text for word in words).strip()
+            start = cue.start if words[0] is cue.words[0] else words[0].start
+            end = cue.end if words[-1] is cue.words[-1] else words[-1].end
+            yield replace(cue, start=start, end=end, text=text, words=words, speaker=speaker)
+
+
+def _word_speakers(
+    words: Sequence[Word], timeline: _Timeline, language: str
 ) -> Iterator[tuple[Word, str | None]]:
-    """Each word with who says it."""
+    """Each word with its speaker."""
     for phrase in _phrases(words, language):
         parts: list[tuple[str | None, list[Word]]] = []
         for word in phrase:
-            speaker = heard.speaker(word.start, word.end)
+            speaker = timeline.speaker(word.start, word.end)
             if parts and parts[-1][0] == speaker:
                 parts[-1][1].append(word)
             else:
                 parts.append((speaker, [word]))
         long = [part for part in parts if part[1][-1].end - part[1][0].start >= ANSWER]
         if len({speaker for speaker, _ in long}) > 1:
-            own: str | None = long[0][0]
+            current: str | None = long[0][0]
             for part in parts:
-                own = part[0] if part in long else own
-                yield from ((word, own) for word in part[1])
+                current = part[0] if part in long else current
+                yield from ((word, current) for word in part[1])
         else:
-            most = heard.speaker(phrase[0].start, phrase[-1].end)
-            yield from ((word, most) for word in phrase)
+            main = timeline.speaker(phrase[0].start, phrase[-1].end)
+            yield from ((word, main) for word in phrase)
 
 
 def _phrases(words: Sequence[Word], language: str) -> Iterator[list[Word]]:
+    """The words in groups, split at pauses and the ends of sentences."""
     phrase: list[Word] = []
     for word, after in itertools.zip_longest(words, words[1:]):
         phrase.append(word)
@@ -162,16 +171,16 @@ def _phrases(words: Sequence[Word], language: str) -> Iterator[list[Word]]:
             phrase = []
 
 
-class _Turns:
-    """Turns in the order of their starts, to be asked for the speaker of a time."""
+class _Timeline:
+    """Turns, at least one, to look up the speaker of a time."""
 
     def __init__(self, turns: Sequence[Turn]) -> None:
-        self._turns = turns
-        self._starts = [turn.start for turn in turns]
+        self._turns = sorted(turns, key=lambda turn: turn.start)
+        self._starts = [turn.start for turn in self._turns]
         self._longest = max(turn.end - turn.start for turn in turns)
 
     def speaker(self, start: float, end: float) -> str | None:
-        """Who speaks most of a time; nobody's is the nearest turn's, if that is near."""
+        """Who speaks most of a time; if nobody does, the speaker of a turn within ``NEAR``."""
         first = bisect_left(self._starts, start - self._longest - NEAR)
         last = bisect_right(self._starts, end + NEAR)
         shares: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""The passages in which a voice is heard best. What a voice is like is :mod:`.voiceprint`."""
+"""The passages in which a voice is recorded best. What the voice is like is :mod:`.voiceprint`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,36 @@ if TYPE_CHECKING:
 
 
 GAP = 0.4
-"""Seconds of pause over which a stretch of speech goes on."""
+"""Seconds of pause across which a stretch of speech continues."""
 MARGIN = 0.1
-"""Seconds kept from where somebody else speaks."""
+"""Seconds of distance kept from somebody else's speech."""
 SHORT = 0.5
-"""Seconds below which a stretch tells nothing of a voice."""
+"""Seconds below which a stretch says nothing about a voice."""
 CLIPPED = 0.985
-"""Samples as large as that were cut off."""
+"""Samples of at least this magnitude count as clipped."""
 
 
-def cleanest(
+def find_cleanest(
     samples: Floats,
     spans: Sequence[tuple[float, float]],
     seconds: tuple[float, float] = (3.0, 10.0),
     *,
     others: Sequence[tuple[float, float]] = (),
 ) -> list[tuple[float, float]]:
-    """Where somebody who speaks in ``spans`` is heard best, the best first.
+    """Where the voice that speaks in ``spans`` is recorded best, the best passage first.
 
-    One stretch where one is long enough, else several; together between the two ``seconds``, or
-    less where there is less. They are loud against the noise around, not clipped, and free of
-    ``others``, who speak then.
+    ``samples`` are 16 kHz mono; spans and results are start and end in seconds. One stretch if one
+    is long enough, else several; their total is between the two ``seconds``, or less if there is
+    less speech. They are loud against the noise around them, not clipped, and keep clear of
+    ``others``, the spans of other speakers.
     """
     least, most = seconds
     stretches = [
-        piece for stretch in _free(spans, others) for piece in _cut(samples, stretch, most)
+        piece
+        for stretch in _without_others(spans, others)
+        for piece in _split(samples, stretch, most)
     ]
-    stretches.sort(key=lambda stretch: -worth(samples, stretch, least))
+    stretches.sort(key=lambda stretch: -quality(samples, stretch, least))
     found: list[tuple[float, float]] = []
     total = 0.0
     for start, end in stretches:
@@ -54,10 +57,10 @@ def cleanest(
     return found
 
 
-def _free(
+def _without_others(
     spans: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
-    """The spans joined over short pauses, without what somebody else speaks into."""
+    """The spans joined across short pauses, without parts in which somebody else speaks."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted(spans):
         if joined and start - joined[-1][1] <= GAP:
@@ -71,15 +74,15 @@ def _free(
     return [(start, end) for start, end in joined if end - start >= SHORT]
 
 
-def _cut(samples: Floats, stretch: tuple[float, float], most: float) -> list[tuple[float, float]]:
-    """A stretch in equal parts of at most ``most`` seconds, parted where it is most quiet."""
+def _split(samples: Floats, stretch: tuple[float, float], most: float) -> list[tuple[float, float]]:
+    """A stretch in about equal parts of at most ``most`` seconds, split where it is quietest."""
     import numpy as np
 
     start, end = stretch
     count = math.ceil((end - start) / most)
     if count < 2:
         return [stretch]
-    length = (end - start) / (count + 1)  # shorter than need be, for room to move the cuts
+    length = (end - start) / (count + 1)  # shorter than necessary, so that the cuts can move
     cuts = [start]
     while end - cuts[-1] > most:
         near = cuts[-1] + length
@@ -89,17 +92,17 @@ def _cut(samples: Floats, stretch: tuple[float, float], most: float) -> list[tup
     return list(itertools.pairwise(cuts))
 
 
-def worth(samples: Floats, stretch: tuple[float, float], least: float) -> float:
-    """How well a voice is heard in a stretch of 16 kHz sound, in dB of speech over noise, less what
-    is wrong with it: clipping, and what it lacks to ``least`` seconds."""
+def quality(samples: Floats, stretch: tuple[float, float], least: float) -> float:
+    """How well a voice is recorded in a stretch of 16 kHz audio, in dB of speech over noise, minus
+    penalties for clipping and for what it lacks to ``least`` seconds."""
     import numpy as np
 
     start, end = stretch
     levels = _levels(samples, start, end)
     if not len(levels):
         return -math.inf
-    # Its own pauses tell the noise; those around may be another scene's. Beyond 40 dB no ear
-    # hears a difference, and length counts for more.
+    # Its own pauses show the noise; those around it may belong to another scene. Beyond 40 dB
+    # nobody can hear a difference, and length counts for more.
     above = min(40.0, float(np.quantile(levels, 0.7) - np.quantile(levels, 0.05)))
     sound = samples[round(start * RATE) : round(end * RATE)]
     clipped = float(np.mean(np.abs(sound) >= CLIPPED))
@@ -108,7 +111,7 @@ def worth(samples: Floats, stretch: tuple[float, float], least: float) -> float:
 
 
 def _levels(samples: Floats, start: float, end: float) -> Floats:
-    """Levels in dB, every 20 ms."""
+    """Levels in dB, one per 20 ms."""
     import numpy as np
 
     hop = RATE // 50

@@ -1,4 +1,4 @@
-"""Have a transcriber listen, and believe nothing that it says without looking."""
+"""Calls a transcriber and validates what it returns; the transcribers themselves are plugins."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def transcribe(
     folder: Path,
     progress: Progress,
 ) -> Transcription:
-    """What the transcriber ``name`` hears in ``audio``, with ``folder`` to keep its work in.
+    """What the transcriber ``name`` recognizes in ``audio``; ``folder`` keeps its unfinished work.
 
-    Raises PluginError when it fails or returns what cannot be.
+    Raises PluginError when it fails or returns an invalid result.
     """
 
     def better(failure: BaseException) -> DubkitError | None:
@@ -56,20 +56,23 @@ def transcribe(
         if not isinstance(result, Transcription):
             raise TypeError(f"it returned {type(result).__name__}, not a Transcription")
         return Transcription(
-            _sound_track(result.track, _seconds_of(audio)),
+            _validate(result.track, _seconds_of(audio)),
             str(result.model),
             {str(part): float(seconds) for part, seconds in result.timings.items()},
             tuple(map(str, result.warnings)),
         )
 
 
-def _sound_track(track: Track, duration: float) -> Track:
-    """The track with words that have text, finite times inside the sound, in order."""
+def _validate(track: Track, duration: float) -> Track:
+    """The track without empty words, its times in order and within the audio.
+
+    Raises ValueError for times and languages that cannot be right.
+    """
     if not is_tag(track.language):
         raise ValueError(f"{track.language!r} is not a language tag")
     last = 0.0
 
-    def placed(item: Word | Cue) -> tuple[float, float]:
+    def clamp(item: Word | Cue) -> tuple[float, float]:
         nonlocal last
         if not (math.isfinite(item.start) and math.isfinite(item.end)):
             raise ValueError(f"{item.text!r} has no time")
@@ -79,25 +82,25 @@ def _sound_track(track: Track, duration: float) -> Track:
     kept: list[Cue] = []
     for cue in track.cues:
         words = tuple(
-            Word(*placed(word), word.text, _odds(word.probability))
+            Word(*clamp(word), word.text, _valid_probability(word.probability))
             for word in cue.words
             if word.text.strip()
         )
         if words:
-            # The words are what was heard; a text beside them that says something else is not.
+            # The words are what was recognized; a text that differs from them is not.
             text = "".join(word.text for word in words).strip()
             kept.append(Cue(words[0].start, words[-1].end, text, words, cue.speaker))
         elif cue.text.strip():
-            start, end = placed(cue)
+            start, end = clamp(cue)
             kept.append(replace(cue, start=start, end=end))
     return Track(track.language, tuple(kept))
 
 
-def _odds(probability: float | None) -> float | None:
-    """A probability, or None for what is none; JSON has no word for NaN."""
+def _valid_probability(probability: float | None) -> float | None:
+    """A probability, or None if it is not one; JSON cannot represent NaN."""
     return probability if probability is not None and 0 <= probability <= 1 else None
 
 
 def _seconds_of(audio: Path) -> float:
-    with wave.open(str(audio), "rb") as sound:
-        return sound.getnframes() / sound.getframerate()
+    with wave.open(str(audio), "rb") as file:
+        return file.getnframes() / file.getframerate()

@@ -1,9 +1,10 @@
-"""Tell voices apart, and find the voice that is most like somebody's.
+"""Voices as numbers: tells speakers apart, and finds the voice that is most like somebody's.
 
-A voice is 256 numbers (an embedding), made by the speaker encoder of Resemblyzer (``data/``). Two
-pieces of speech by one person give numbers that point the same way, whatever is said.
+A voice is 256 numbers (an embedding), computed by the speaker encoder of Resemblyzer (``data/``).
+Two pieces of speech by one person give vectors of nearly the same direction, whatever is spoken.
 
-This is voice matching, not cloning: what is found is the nearest of an engine's own voices.
+This is voice matching, not cloning: the result is the nearest of an engine's own voices. Which
+passages to use for it is :mod:`.passages`.
 """
 
 from __future__ import annotations
@@ -21,38 +22,38 @@ if TYPE_CHECKING:
     Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 RATE = 16_000
-"""Samples a second of all sound here, mono, from -1 to 1."""
+"""Sample rate, in Hz, of all audio here; it is mono, from -1 to 1."""
 SIZE = 256
-"""Numbers of an embedding."""
+"""Numbers in an embedding."""
 
 WINDOW, HOP, MELS = 400, 160, 40
-"""Samples of a spectrum and between two, and its bands. These, FRAMES, and the loudness are what
-the network was trained with."""
+"""Samples per spectrum, samples from one spectrum to the next, and bands. The network was trained
+with these, FRAMES and LOUDNESS."""
 FRAMES = 160
-"""Spectra that the network hears at once: 1.6 s."""
+"""Spectra that the network takes at once: 1.6 s."""
 STEP = 77
 """Spectra from one such piece to the next."""
 COVERED = 0.75
-"""How full of sound the last piece has to be."""
+"""Share of the last piece that must be audio."""
 LOUDNESS = 10 ** (-30 / 20)
-"""Root mean square that quiet sound is raised to."""
+"""Root mean square that quiet audio is raised to."""
 BATCH = 64
-"""Pieces that go through the network at once: memory, and how long Ctrl-C waits."""
+"""Pieces that go through the network at once; it limits memory, and how long Ctrl-C waits."""
 
 
 # ---------------------------------------------------------------- embedding
 
 
 def embed(samples: Floats) -> Floats:
-    """The voice of some speech (16 kHz mono): 256 numbers, of length 1; zeros where all is silent.
+    """The voice in some speech (16 kHz mono): 256 numbers, of length 1; zeros if all is silent.
 
-    From 1.6 s on it is worth something, from 3 s on it is good.
+    It is usable from 1.6 s of speech, and good from 3 s.
     """
     return embed_each([samples])[0]  # type: ignore[no-any-return]
 
 
 def embed_each(pieces: Iterable[Floats]) -> Floats:
-    """The voices of several pieces of speech, one a row; faster than one by one."""
+    """The voices in several pieces of speech, one per row; faster than one by one."""
     import numpy as np
 
     rows: list[Floats] = []
@@ -78,8 +79,8 @@ def embed_each(pieces: Iterable[Floats]) -> Floats:
     return np.array(rows, dtype=np.float32).reshape(-1, SIZE)
 
 
-def likeness(a: Floats, b: Floats) -> float:
-    """How alike two voices are, from 0 to 1: of one person over 0.8 mostly, of two under 0.7."""
+def similarity(a: Floats, b: Floats) -> float:
+    """Cosine similarity of voices, 0 to 1: mostly over 0.8 for one person, under 0.7 for two."""
     return float(_unit(a) @ _unit(b))
 
 
@@ -91,7 +92,7 @@ def _unit(vector: Floats) -> Floats:
 
 
 def _partials(samples: Floats) -> list[Floats]:
-    """The spectra of a piece of sound, cut into lengths that the network takes."""
+    """The spectra of a piece of audio, cut into the length that the network takes."""
     import numpy as np
 
     samples = np.asarray(samples, dtype=np.float32)
@@ -99,8 +100,8 @@ def _partials(samples: Floats) -> list[Floats]:
     if 0 < strength < LOUDNESS:
         samples = samples * np.float32(LOUDNESS / strength)
     if 0 < len(samples) < FRAMES * HOP:
-        # Resemblyzer fills up with silence, which makes all short words one voice: half a second
-        # finds its speaker in 64 % of cases that way, in 91 % when it is said over again.
+        # Resemblyzer pads with silence, which makes all short words alike: half a second identifies
+        # its speaker in 64 % of cases that way, and in 91 % if it is repeated instead.
         samples = np.resize(samples, FRAMES * HOP)
     frames = math.ceil((len(samples) + 1) / HOP)
     starts = list(range(0, max(1, frames - FRAMES + STEP + 1), STEP))
@@ -113,7 +114,7 @@ def _partials(samples: Floats) -> list[Floats]:
 
 
 def _mel_spectra(samples: Floats) -> Floats:
-    """Power in bands of pitch, every 10 ms; what librosa.feature.melspectrogram makes."""
+    """Power in mel bands, every 10 ms; the same as librosa.feature.melspectrogram."""
     import numpy as np
 
     padded = np.pad(samples, WINDOW // 2)
@@ -121,7 +122,7 @@ def _mel_spectra(samples: Floats) -> Floats:
     bell = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     power = np.empty((len(frames), MELS), dtype=np.float32)
     filters = _mel_filters()
-    for first in range(0, len(frames), 1000):  # the windows overlap: not all are copied at once
+    for first in range(0, len(frames), 1000):  # the windows overlap, so copy only some at once
         part = frames[first : first + 1000] * bell
         power[first : first + 1000] = np.square(np.abs(np.fft.rfft(part))) @ filters
     return power
@@ -148,10 +149,10 @@ def _mel_filters() -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """An LSTM: what goes from its input and from its last state to its four gates."""
+    """An LSTM: weights from its input and from its last state to its four gates."""
 
-    given: Floats
-    kept: Floats
+    input: Floats
+    recurrent: Floats
     bias: Floats
 
 
@@ -178,33 +179,33 @@ def _forward(spectra: Floats) -> Floats:
     import numpy as np
 
     layers, weight, bias = _network()
-    heard = np.ascontiguousarray(spectra.transpose(1, 0, 2))
+    hidden = np.ascontiguousarray(spectra.transpose(1, 0, 2))
     for layer in layers:
-        count = heard.shape[1]
-        given = heard.reshape(-1, heard.shape[2]) @ layer.given + layer.bias
-        gates = given.reshape(len(heard), count, -1)
+        count = hidden.shape[1]
+        projected = hidden.reshape(-1, hidden.shape[2]) @ layer.input + layer.bias
+        gates = projected.reshape(len(hidden), count, -1)
         state = np.zeros((count, SIZE), dtype=np.float32)
         memory = np.zeros_like(state)
-        heard = np.empty((len(gates), count, SIZE), dtype=np.float32)
+        hidden = np.empty((len(gates), count, SIZE), dtype=np.float32)
         for time, gate in enumerate(gates):
-            gate += state @ layer.kept
-            # The sigmoid by way of tanh, which never overflows.
+            gate += state @ layer.recurrent
+            # The sigmoid via tanh, which never overflows.
             open_, forget, out = (
                 np.tanh(gate[:, at * SIZE : (at + 1) * SIZE] / 2) / 2 + 0.5 for at in (0, 1, 3)
             )
             memory = forget * memory + open_ * np.tanh(gate[:, 2 * SIZE : 3 * SIZE])
-            state = heard[time] = out * np.tanh(memory)
-    found = np.maximum(0, heard[-1] @ weight + bias)
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+            state = hidden[time] = out * np.tanh(memory)
+    embeddings = np.maximum(0, hidden[-1] @ weight + bias)
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     silent = ~np.any(spectra, axis=(1, 2))[:, None]
-    return np.where(silent | (lengths == 0), 0, found / np.maximum(lengths, 1e-9))
+    return np.where(silent | (lengths == 0), 0, embeddings / np.maximum(lengths, 1e-9))
 
 
 # ---------------------------------------------------------------- pitch
 
 
 def pitch(samples: Floats) -> float:
-    """The median pitch of some speech in Hz, by autocorrelation; 0.0 where there is no voice."""
+    """The median pitch of some speech in Hz, by autocorrelation; 0.0 if there is no voice."""
     import numpy as np
 
     length, lowest, highest = RATE // 20, RATE // 60, RATE // 400
@@ -218,12 +219,12 @@ def pitch(samples: Floats) -> float:
         return 0.0
     frames = frames - frames.mean(axis=1, keepdims=True)
     power = np.square(np.abs(np.fft.rfft(frames, 2 * length)))
-    # What is shifted further overlaps less; dividing by that makes all shifts equal.
+    # A larger shift overlaps less; dividing by the overlap makes all shifts comparable.
     alike = np.fft.irfft(power)[:, : lowest + 1] / (1 - np.arange(lowest + 1) / length)
     alike = alike / np.maximum(alike[:, :1], 1e-12)
     part = alike[:, highest:]
     best = part.max(axis=1)
-    # The first peak nearly as high as the highest: a shift of two periods fits as well as of one.
+    # The first peak nearly as high as the highest: a shift of two periods fits as well as one.
     first = np.argmax(part >= 0.9 * best[:, None], axis=1)
     rising = np.take_along_axis(
         part, np.minimum(first[:, None] + np.arange(8), part.shape[1] - 1), 1
@@ -236,9 +237,9 @@ def pitch(samples: Floats) -> float:
 # ---------------------------------------------------------------- matching
 
 PITCH_WEIGHT = 0.05
-"""What an octave between two pitches counts in likeness. With eight recordings and Kokoro's pairs
-of a woman's and a man's voice, likeness alone chose the right one of a pair in 84 % of cases, with
-this in 92 %, and pitch alone in 78 %: who calls across a square is not a woman."""
+"""Similarity that an octave between two pitches costs. With eight recordings and Kokoro's pairs of
+a woman's and a man's voice, similarity alone chose the right one of a pair in 84 % of cases, with
+this weight in 92 %, and pitch alone in 78 %: a man who shouts across a square is not a woman."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,49 +248,53 @@ class Voiceprint:
 
     embedding: Floats
     pitch: float
-    """Median, Hz; 0.0 where it is not known."""
+    """Median in Hz; 0.0 if unknown."""
 
 
 def voiceprint(samples: Floats) -> Voiceprint:
-    """What whoever speaks in ``samples`` (16 kHz mono) sounds like."""
+    """What the person who speaks in ``samples`` (16 kHz mono) sounds like."""
     return Voiceprint(embed(samples), pitch(samples))
 
 
 def voiceprints(names: Iterable[str], speak: Callable[[str], Floats]) -> dict[str, Voiceprint]:
-    """What an engine's voices sound like; ``speak(name)`` is a sentence in that voice, the same
-    for all. A voice in which nothing can be heard is left out."""
+    """What an engine's voices sound like; ``speak(name)`` returns a sentence in that voice, the
+    same for all. A voice that is silent is left out."""
     prints = {name: voiceprint(speak(name)) for name in names}
     return {name: one for name, one in prints.items() if one.embedding.any()}
 
 
 def match(a: Voiceprint, b: Voiceprint) -> float:
-    """How well one voice stands in for another: 1 at best."""
+    """How well one voice can stand in for another: 1 at best."""
     apart = abs(math.log2(a.pitch / b.pitch)) if a.pitch and b.pitch else 0.0
-    return likeness(a.embedding, b.embedding) - PITCH_WEIGHT * apart
+    return similarity(a.embedding, b.embedding) - PITCH_WEIGHT * apart
 
 
-def nearest(original: Voiceprint, voices: Mapping[str, Voiceprint]) -> list[str]:
-    """The names of ``voices``, the most alike first."""
+def rank_voices(original: Voiceprint, voices: Mapping[str, Voiceprint]) -> list[str]:
+    """The names of ``voices``, the most similar first."""
     return sorted(voices, key=lambda name: -match(original, voices[name]))
 
 
-def assign(originals: Mapping[str, Voiceprint], voices: Mapping[str, Voiceprint]) -> dict[str, str]:
-    """A voice for each speaker: different ones as long as there are enough, and the most alike as
-    a whole. Where there are too few, those named first share with those named last."""
-    found: dict[str, str] = {}
+def assign_voices(
+    originals: Mapping[str, Voiceprint], voices: Mapping[str, Voiceprint]
+) -> dict[str, str]:
+    """A voice for each speaker: all different if there are enough, and the best match overall.
+
+    If there are too few, the speakers named first share theirs with those named last.
+    """
+    assigned: dict[str, str] = {}
     people, names = list(originals), list(voices)
-    while names and (some := people[len(found) : len(found) + len(names)]):
+    while names and (some := people[len(assigned) : len(assigned) + len(names)]):
         costs = [[-match(originals[one], voices[name]) for name in names] for one in some]
-        found |= {one: names[at] for one, at in zip(some, _least(costs), strict=True)}
-    return found
+        assigned |= {one: names[at] for one, at in zip(some, _cheapest_columns(costs), strict=True)}
+    return assigned
 
 
-def _least(costs: Sequence[Sequence[float]]) -> list[int]:
-    """A column for each row, all different, so that the sum of costs is the least (the Hungarian
-    method, by shortest augmenting paths). There are at least as many columns as rows."""
+def _cheapest_columns(costs: Sequence[Sequence[float]]) -> list[int]:
+    """A column for each row, all different, with the least sum of costs (the Hungarian method, by
+    shortest augmenting paths). There must be at least as many columns as rows."""
     rows, columns = len(costs), len(costs[0])
     row_price, column_price = [0.0] * (rows + 1), [0.0] * (columns + 1)
-    owner = [0] * (columns + 1)  # rows and columns count from 1; 0 is nobody
+    owner = [0] * (columns + 1)  # rows and columns count from 1; 0 means none
     for row in range(1, rows + 1):
         owner[0], at = row, 0
         slack, came, seen = [math.inf] * (columns + 1), [0] * (columns + 1), set[int]()
@@ -312,11 +317,8 @@ def _least(costs: Sequence[Sequence[float]]) -> list[int]:
         while at:
             owner[at] = owner[came[at]]
             at = came[at]
-    found = [0] * rows
+    chosen = [0] * rows
     for column in range(1, columns + 1):
         if owner[column]:
-            found[owner[column] - 1] = column - 1
-    return found
-
-
-# ---------------------------------------------------------------- the cleanest speech
+            chosen[owner[column] - 1] = column - 1
+    return chosen

@@ -1,1 +1,13 @@
-"""A track in one language to the same track in another, and the checks of each line."""
+"""A track in one language to the same track in another, and the checks of each line.
+
+- ``translation``: the whole of it: sentences to requests, lanes, retries, and back to cues.
+- ``journal``: the file of finished lines, so that none is requested twice.
+- ``checks``: what is wrong with a reply; it uses the three below.
+- ``wrong_language``: translations that are not in the target language.
+- ``misplaced``: translations under the id of another line.
+- ``numerals``: numbers that a translation lost.
+- ``glossary``: terms and the translations required for them.
+
+The engines that translate are plugins (:class:`dubkit.hooks.Translator`); how a text is divided
+into sentences is :mod:`dubkit.cues.sentences`.
+"""

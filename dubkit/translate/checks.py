@@ -1,8 +1,9 @@
 """What may be wrong with a translation. Pure: a line and its translation in, a sentence out.
 
-A translator is not believed: language models skip lines, answer in another language, lose a number
-or say "Sure, here it is". Each fault is told in a sentence that a model can act on and a person can
-read. Doubt is decided for the translation: a good line that is refused stays untranslated.
+No translator is trusted: language models skip lines, answer in another language, lose a number or
+add "Sure, here it is". Each fault is described in a sentence that a model can act on and a person
+can read. Doubt is resolved in favor of the translation: a good line that is rejected stays
+untranslated.
 """
 
 from __future__ import annotations
@@ -13,20 +14,19 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from dubkit import languages
-from dubkit.cues.text import width, without_marks
+from dubkit.cues.text import MARK, width, without_marks
 from dubkit.hooks import Line, TranslationRequest
 from dubkit.languages import primary
 
 from . import glossary, numerals
-from .misplaced import misplaced
-from .wrong_language import foreign, letters, reads_foreign, words
+from .misplaced import find_misplaced
+from .wrong_language import count_letters, find_wrong_language, is_wrong_language, words
 
 LONG, LONG_MORE = 2.5, 30
-"""A translation is too long beyond so many times the columns of its source, and so many more."""
+"""A translation is too long beyond this multiple of its source's columns, plus this many ..."""
 SHORT, SHORT_FROM = 0.15, 60
-"""... and too short under so many, where the source has at least so many columns."""
+"""... and too short below this fraction, if the source has at least this many columns."""
 
-_MARK = re.compile(r"</?[ibu]>")
 _KEPT = re.compile(
     r"\{\{?\w[\w.]*\}?\}|%\(\w+\)[sd]|%\d*\$?[sd](?![A-Za-z])"
     r"|https?://[!-;=?-~]*[A-Za-z0-9/]|[A-Za-z0-9.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
@@ -37,9 +37,9 @@ _REMARK = re.compile(r"[(（\[【][^()（）\[\]【】]{3,}[)）\]】]\W*$")
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "「": "」", "'": "'", "‘": "’"}
 
 
-def tidied(line: Line, text: str) -> str:
-    """A translation without what engines leave around it: HTML's entities, a literal line break,
-    the id of its line, quotes about the whole; each only where the line has none itself."""
+def tidy(line: Line, text: str) -> str:
+    """A translation without what engines leave around it: HTML entities, a literal ``\\n``, the id
+    of its line, quotes around the whole; each only if the line itself has none."""
     if "&" in text and not re.search(r"&#?\w+;", line.text):
         text = html.unescape(text)
     if "\\n" not in line.text:
@@ -58,21 +58,21 @@ def tidied(line: Line, text: str) -> str:
     return text
 
 
-def faults(
+def find_faults(
     request: TranslationRequest, texts: Mapping[str, str], follows: Collection[str]
 ) -> dict[str, str]:
     """What is wrong with the reply ``texts`` to ``request``: a sentence by line id.
 
-    Lines that are not in the result are fine. Ids that nobody asked for are passed over.
+    Lines that are not in the result are fine. Ids that were not requested are ignored.
     """
     asked = {line.id: line for line in request.lines}
     given = {id: texts[id].strip() for id in asked if id in texts}
-    kin = primary(request.source) == primary(request.target)  # en and en-GB are much the same
+    related = primary(request.source) == primary(request.target)  # en and en-GB hardly differ
     found: dict[str, str] = {}
     for id, line in asked.items():
         if id not in given:
             found[id] = "it was left out"
-        elif fault := _fault(line, given[id], request, follows, kin=kin):
+        elif fault := _fault(line, given[id], request, follows, related=related):
             found[id] = fault
     ids = list(asked)
     sources = [line.text for line in request.lines]
@@ -80,29 +80,29 @@ def faults(
         return {
             id: found.get(id, "a line was left out, so this one may be another's") for id in ids
         }
-    for k in misplaced(sources, [given.get(id, "") for id in ids]):
+    for k in find_misplaced(sources, [given.get(id, "") for id in ids]):
         found.setdefault(ids[k], "it seems to be the translation of the line before or after")
-    for id in _doubled(asked, given):
+    for id in _find_duplicates(asked, given):
         found.setdefault(id, "the same translation was given for another line")
-    if not kin:
+    if not related:
         rest = {id: text for id, text in given.items() if id not in found}
-        for id in foreign(rest, {id: asked[id].text for id in rest}, request.target):
+        for id in find_wrong_language(rest, {id: asked[id].text for id in rest}, request.target):
             found[id] = f"it is not in {languages.name(request.target)}"
     return found
 
 
 def _fault(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str], *, kin: bool
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str], *, related: bool
 ) -> str | None:
     if not any(char.isalnum() for char in without_marks(text)):
         return "it was empty"
-    if Counter(_MARK.findall(line.text)) != Counter(_MARK.findall(text)):
+    if Counter(MARK.findall(line.text)) != Counter(MARK.findall(text)):
         return "the marks <i>, <b>, <u> are not those of the line"
-    if garbled := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
-        return f"{', '.join(garbled)} must stay as it is"
-    if lost := numerals.lost(_KEPT.sub(" ", line.text), _KEPT.sub(" ", text)):
+    if changed := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
+        return f"{', '.join(changed)} must stay as it is"
+    if lost := numerals.find_lost(_KEPT.sub(" ", line.text), _KEPT.sub(" ", text)):
         return f"the number {', '.join(lost)} is missing"
-    if not kin and _copied(line.text, text, request.source):
+    if not related and _is_copy(line.text, text, request.source):
         return "it was copied, not translated"
     columns, given = width(line.text), width(text)
     if given > LONG * columns + LONG_MORE:
@@ -110,41 +110,41 @@ def _fault(
     if columns >= SHORT_FROM and given < SHORT * columns:
         return "much of it is missing"
     if _LOOP.search(text) and not _LOOP.search(line.text):
-        return "it says the same again and again"
+        return "it repeats the same words again and again"
     if _REMARK.search(text) and not re.search(r"[(（\[【]", line.text):
         return "it has a remark in brackets"
     if "glossary" in follows:
         for term, wanted in glossary.entries_in(line.text, request.glossary):
-            if not glossary.holds(text, wanted):
+            if not glossary.has_term(text, wanted):
                 return f"the glossary says {wanted!r} for {term!r}"
     return None
 
 
-def _copied(source: str, text: str, language: str) -> bool:
-    """Whether the line came back as it was, where that is no name, no song's la la la, and nothing
-    that was in another language from the beginning (``Ave Maria``)."""
-    said = [word.casefold() for word in words(source)]
+def _is_copy(source: str, text: str, language: str) -> bool:
+    """Whether the line came back unchanged, unless it is a name, a song's la la la, or was in
+    another language to begin with (``Ave Maria``)."""
+    own = [word.casefold() for word in words(source)]
     small = sum(word[0].islower() or word.isupper() for word in words(source) if len(word) > 1)
-    if said != [word.casefold() for word in words(text)] or len(set(said)) < 3 or small < 2:
+    if own != [word.casefold() for word in words(text)] or len(set(own)) < 3 or small < 2:
         return False
-    return not (letters(source) >= 12 and reads_foreign(source, primary(language)))
+    return not (count_letters(source) >= 12 and is_wrong_language(source, primary(language)))
 
 
 def _ends_early(ids: list[str], given: Mapping[str, str]) -> bool:
-    """Whether the last lines alone were left out: what a model does that has joined two before."""
-    left = [id not in given for id in ids]
-    count = sum(left)
-    return 0 < count <= 2 and all(left[-count:]) and count < len(ids) - 1
+    """Whether only the last lines were left out, as by a model that joined two earlier ones."""
+    missing = [id not in given for id in ids]
+    count = sum(missing)
+    return 0 < count <= 2 and all(missing[-count:]) and count < len(ids) - 1
 
 
-def _doubled(asked: Mapping[str, Line], given: Mapping[str, str]) -> list[str]:
-    """Lines that share a translation of some length with another line that says something else."""
+def _find_duplicates(asked: Mapping[str, Line], given: Mapping[str, str]) -> list[str]:
+    """Lines that share a translation of some length with a line whose source differs."""
     first: dict[str, str] = {}
-    doubled = []
+    duplicates = []
     for id, text in given.items():
         if width(text) < 25:  # "Muchas gracias" may well be right twice
             continue
         other = first.setdefault(text.casefold(), id)
         if words(asked[other].text.casefold()) != words(asked[id].text.casefold()):
-            doubled += [other, id]
-    return doubled
+            duplicates += [other, id]
+    return duplicates

@@ -1,4 +1,4 @@
-"""Glossaries: terms of a text, and how each is to be translated."""
+"""Glossaries: terms of a text, and how each must be translated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dubkit.errors import InputError
 Glossary: TypeAlias = tuple[tuple[str, str], ...]
 """Pairs of a term and its translation."""
 
-_HEADS = ({"source", "term", "from"}, {"target", "translation", "to"})
+_HEADINGS = ({"source", "term", "from"}, {"target", "translation", "to"})
 
 
 def read(path: Path) -> Glossary:
-    """The glossary in a file of two columns, source and target, parted by commas, semicolons or
-    tabs, with or without a line of headings; lines that begin with ``#`` are passed over. A term
-    without a translation stays as it is.
+    """The glossary in a file of two columns, source and target, separated by commas, semicolons,
+    tabs or ``|``, with or without a line of headings; lines that begin with ``#`` are ignored. A
+    term without a translation stays as it is.
 
     Raises InputError naming the line that cannot be read.
     """
@@ -31,7 +31,7 @@ def read(path: Path) -> Glossary:
     except OSError as failure:
         raise InputError(
             f"the glossary {path} cannot be read: {failure.strerror or failure}",
-            "check the name and who may read it",
+            "check its name and permissions",
         ) from failure
     except InputError as failure:
         raise InputError(f"the glossary {path}: {failure.message}", "save it as UTF-8") from failure
@@ -45,29 +45,29 @@ def read(path: Path) -> Glossary:
             cells = [" ".join(cell.split()) for cell in row]
             if not any(cells) or cells[0].startswith("#"):
                 continue
-            if not entries and len(cells) > 1 and _is_head(cells):
+            if not entries and len(cells) > 1 and _is_heading(cells):
                 continue
             if not cells[0] or any(cells[2:]) or not re.search(r"\w", cells[0]):
                 raise InputError(
                     f"the glossary {path}, line {number}: not a term and its translation",
-                    'write them as: term,translation (in "quotes" where they hold a comma)',
+                    'write them as: term,translation (in "quotes" if they contain a comma)',
                 )
             entries[cells[0]] = (cells[1] if len(cells) > 1 else "") or cells[0]
     except csv.Error as failure:
         raise InputError(
-            f"the glossary {path}, line {rows.line_num}: {failure}", "mend its quotes"
+            f"the glossary {path}, line {rows.line_num}: {failure}", "fix its quotes"
         ) from failure
     if not entries:
-        raise InputError(f"the glossary {path} holds no terms", "write lines: term,translation")
+        raise InputError(f"the glossary {path} contains no terms", "write lines: term,translation")
     return tuple(entries.items())
 
 
-def _is_head(cells: Sequence[str]) -> bool:
-    return all(cell.lower() in names for cell, names in zip(cells, _HEADS, strict=False))
+def _is_heading(cells: Sequence[str]) -> bool:
+    return all(cell.lower() in names for cell, names in zip(cells, _HEADINGS, strict=False))
 
 
 def entries_in(text: str, glossary: Sequence[tuple[str, str]]) -> Glossary:
-    """The entries whose terms stand in the text, as words of their own, in any case."""
+    """The entries whose terms occur in the text, as whole words, in any case."""
     plain = without_marks(text)
     return tuple(
         (term, wanted)
@@ -79,12 +79,12 @@ def entries_in(text: str, glossary: Sequence[tuple[str, str]]) -> Glossary:
 
 
 def _edge(char: str) -> str:
-    """A word's boundary, beside a letter of a script that has them."""
+    """A word boundary, if ``char`` belongs to a script that has them."""
     return r"\b" if char.isascii() and char.isalnum() else ""
 
 
-def holds(text: str, wanted: str) -> bool:
-    """Whether the text has the term, perhaps with another ending: each word by its beginning."""
+def has_term(text: str, wanted: str) -> bool:
+    """Whether the text contains the term, perhaps inflected: each word is matched by its stem."""
     plain = without_marks(text).casefold()
     if wanted.casefold() in plain:
         return True

@@ -1,7 +1,7 @@
-"""Whether translations stand with their own lines, told by what translation does not change.
+"""Whether translations belong to their own lines, judged by what translation does not change.
 
-A language model that splits a line, joins two or drops one goes on under the wrong ids, and each
-translation looks well by itself. Numbers, names, question marks and lengths give it away.
+A language model that splits a line, joins two or drops one continues under the wrong ids, and each
+translation looks right by itself. Numbers, names, question marks and lengths give it away.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from statistics import median
 
 from dubkit.cues.text import width
 
-from .numerals import numbers
+from .numerals import find_numbers
 from .wrong_language import words
 
 RUN = 4
-"""Least lines in a row that tell of a shift."""
+"""Minimum lines in a row that indicate a shift."""
 GAIN = 3.0
-"""By how much they must fit better one line off, all together ..."""
+"""By how much better they must fit one line off, in total ..."""
 MEAN = 0.5
-"""... and each on an average."""
+"""... and per line on average."""
 SWAPPED = 2.0
-"""By how much two neighbours must fit better exchanged."""
+"""By how much better two neighbors must fit when exchanged."""
 
 
-def misplaced(sources: Sequence[str], texts: Sequence[str]) -> set[int]:
+def find_misplaced(sources: Sequence[str], texts: Sequence[str]) -> set[int]:
     """Indexes of lines whose translations clearly belong to another line nearby.
 
-    ``texts`` has "" where there is none.
+    ``texts`` has "" for a line without a translation.
     """
-    bias = _bias(sources, texts)
+    bias = _length_bias(sources, texts)
     count = len(sources)
 
     def fit(k: int, shift: int) -> float:
@@ -52,7 +52,7 @@ def misplaced(sources: Sequence[str], texts: Sequence[str]) -> set[int]:
 
 
 def _best_run(gains: Sequence[float]) -> tuple[int, int, float]:
-    """First, one past the last, and sum of the stretch with the greatest sum."""
+    """First, one past last, and sum of the stretch with the greatest sum."""
     best = (0, 0, 0.0)
     first, total = 0, 0.0
     for k, gain in enumerate(gains):
@@ -64,26 +64,26 @@ def _best_run(gains: Sequence[float]) -> tuple[int, int, float]:
     return best
 
 
-def _bias(sources: Sequence[str], texts: Sequence[str]) -> float:
-    """How much longer translations are in these languages, as a logarithm."""
+def _length_bias(sources: Sequence[str], texts: Sequence[str]) -> float:
+    """How much longer translations between these languages are, as a logarithm."""
     pairs = [(source, text) for source, text in zip(sources, texts, strict=True) if text]
-    return median([_longer(*pair) for pair in pairs] or [0.0])
+    return median([_log_ratio(*pair) for pair in pairs] or [0.0])
 
 
-def _longer(source: str, text: str) -> float:
+def _log_ratio(source: str, text: str) -> float:
     return math.log((width(text) + 8) / (width(source) + 8))
 
 
 def _likeness(source: str, text: str, bias: float) -> float:
-    """How much a text looks like the translation of another; below 0 where they contradict."""
+    """How much a text looks like the translation of another; below 0 if they contradict."""
     if not text:
         return 0.0
     score = 0.0
-    for evidence in (numbers, _names, _endings):
+    for evidence in (find_numbers, _names, _endings):
         ours, theirs = evidence(source), evidence(text)
         shared = (ours & theirs).total()
         score += min(2, shared) - 0.5 * min(2, (ours | theirs).total() - shared)
-    return score + max(-1.0, 0.5 - 1.5 * abs(_longer(source, text) - bias))
+    return score + max(-1.0, 0.5 - 1.5 * abs(_log_ratio(source, text) - bias))
 
 
 def _names(text: str) -> Counter[str]:

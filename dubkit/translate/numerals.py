@@ -1,4 +1,4 @@
-"""Numbers in a text, whichever way a language writes them: whether a translation kept them."""
+"""Whether a translation kept the numbers of its source, however its language writes them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 _NUMBER = re.compile(r"\d(?:[\d.,'’٫٬]*\d)?")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _AFTERNOON = re.compile(r"(\d{1,2})([:.]\d\d)?\s*p\.?\s?m\b", re.IGNORECASE)
-_PARTED = r"[.,'’٫٬ \u00a0\u202f]?"
-"""What may stand between the digits of a number, by language."""
+_SEPARATOR = r"[.,'’٫٬ \u00a0\u202f]?"
+"""What may separate the digits of a number, depending on the language."""
 _HAN = "〇一二三四五六七八九"
 _ROMAN = ((100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"),
           (1, "I"))  # fmt: skip
 
 
-def numbers(text: str) -> Counter[str]:
-    """The numbers of two and more digits, without what parts their digits. A single digit may
-    well be a word in a translation, and so may an ordinal."""
+def find_numbers(text: str) -> Counter[str]:
+    """The numbers of two or more digits, without separators. A single digit may well become a word
+    in a translation, and so may an ordinal."""
     plain = _ORDINAL.sub(" ", ascii_digits(text))
     digits = (re.sub(r"\D", "", number) for number in _NUMBER.findall(plain))
     return Counter(number for number in digits if len(number) > 1)
@@ -35,21 +35,21 @@ def ascii_digits(text: str) -> str:
     )
 
 
-def lost(source: str, text: str) -> list[str]:
-    """The numbers of ``source`` that are not in ``text`` in any of their forms."""
+def find_lost(source: str, text: str) -> list[str]:
+    """The numbers of ``source`` that are not in ``text`` in any form."""
     given = ascii_digits(text)
-    afternoon = dict(_in_afternoon(source))
+    afternoon = dict(_afternoon_hours(source))
     return [
         number
-        for number in numbers(source)
-        if not any(_stands(form, given) for form in (*_forms(number), *afternoon.get(number, ())))
+        for number in find_numbers(source)
+        if not any(_contains(form, given) for form in (*_forms(number), *afternoon.get(number, ())))
     ]
 
 
-def _stands(form: str, text: str) -> bool:
+def _contains(form: str, text: str) -> bool:
     if not form[0].isdigit():
         return form in text
-    return re.search(rf"(?<!\d){_PARTED.join(form)}(?!\d)", text) is not None
+    return re.search(rf"(?<!\d){_SEPARATOR.join(form)}(?!\d)", text) is not None
 
 
 def _forms(number: str) -> Iterator[str]:
@@ -70,24 +70,24 @@ def _forms(number: str) -> Iterator[str]:
 
 def _han(number: int) -> str:
     """A number below 10,000 in Chinese characters: 十二, 三百〇五."""
-    said = ""
+    written = ""
     for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         digit = number // unit % 10
         if digit:
-            said += ("" if unit == 10 and digit == 1 and not said else _HAN[digit]) + name
-    return said or "〇"
+            written += ("" if unit == 10 and digit == 1 and not written else _HAN[digit]) + name
+    return written or "〇"
 
 
 def _roman(number: int) -> str:
-    said = ""
+    written = ""
     for value, letters in _ROMAN:
-        said += letters * (number // value)
+        written += letters * (number // value)
         number %= value
-    return said
+    return written
 
 
-def _in_afternoon(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The hours of a clock that most languages count to 24."""
+def _afternoon_hours(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Hours p.m., each with the forms that languages with a 24-hour clock use."""
     for match in _AFTERNOON.finditer(source):
         hour = int(match[1]) % 12 + 12
         minutes = (match[2] or "")[1:]

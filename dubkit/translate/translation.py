@@ -1,20 +1,20 @@
-"""A track in one language to the same track in another, line by line, and no line lost.
+"""A track in one language to the same track in another, line by line, without losing a line.
 
-The text is cut into sentences, these into requests. Requests run in lanes, several at once; within
-a lane each request sees what the one before it made. Every reply is checked; what is wrong is asked
-for again with the fault named, then in halves down to single lines. What still fails keeps its
-source text and is told. Each good line is written to a journal at once, under a key of all that
-matters to it, so nothing is asked for twice and an edit asks for its neighbourhood only.
+The text is divided into sentences, and these into requests. Requests run in lanes, several at once;
+within a lane each request sees the results of the one before it. Every reply is checked; what is
+wrong is requested again with the fault named, then in halves down to single lines. A line that
+still fails keeps its source text and is reported. Each good line is written to a journal at once,
+under a key of all that matters to it, so that nothing is requested twice and an edit causes
+requests only for its neighborhood.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from dubkit import engines
 from dubkit.cues.profiles import Limits
 from dubkit.cues.sentences import Sentence, divide, restore_marks, sentences
 from dubkit.cues.text import without_marks
-from dubkit.errors import OutputError, PluginError
+from dubkit.errors import PluginError
 from dubkit.hooks import (
     Line,
     Metered,
@@ -37,80 +37,79 @@ from dubkit.hooks import (
 from dubkit.types import Track, Translation, UntranslatedLine, Usage
 from dubkit.workspace import key_of
 
-from . import checks
+from . import checks, journal
 from . import glossary as glossaries
 
 log = logging.getLogger("dubkit")
 
 BEFORE, AFTER = 6, 3
-"""Lines of context that a request carries."""
+"""Lines of context in a request."""
 NEAR = 2
-"""Lines to either side that a line's key depends on. What stands further off colours it little,
-and a key that held the translations before it would let one edit run to the end of the text."""
+"""Lines on either side that a line's key depends on. Those further away hardly affect it, and if a
+key included earlier translations, one edit would invalidate the text to its end."""
 LANE = 3
-"""Least requests in a lane: a short text is rather translated in order than at once."""
+"""Minimum requests in a lane: a short text is better translated in order than in parallel."""
 GIVE_UP = 10
-"""Lines failed in a row, none before them done, after which the rest is not asked for (five times
-as many where some were done: a server may refuse a whole scene), ..."""
+"""Consecutive failed lines, with none translated before, after which the rest is not requested
+(five times as many if some were translated: a server may refuse a whole scene), ..."""
 UNREACHABLE = 2
-"""... and requests in a row that did not get through, each of them after its own patience."""
+"""... and consecutive requests that failed entirely, each after the engine's own retries."""
 
-
-SPOKEN_PACE = 15.0
-"""Columns a second of unhurried speech."""
+SPEECH_PACE = 15.0
+"""Columns per second of unhurried speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationJob:
-    """A translation to be made: into what, by whom, and how."""
+    """A translation to make: into which language, by which engine, and how."""
 
     target: str
     engine: Translator
     name: str
-    """The engine's, for people."""
+    """The engine's, for people to read."""
     identity: Mapping[str, object]
-    """Of the engine, see :func:`dubkit.engines.identity`."""
+    """The engine's, see :func:`dubkit.engines.identity`."""
     limits: Limits
-    """The profile's in the target language."""
+    """The profile's, in the target language."""
     glossary: glossaries.Glossary = ()
     tone: str = ""
     context: str = ""
     purpose: Literal["subtitles", "dub"] = "subtitles"
     audio: Path | None = None
 
-    def asks(self, wish: str) -> bool:
-        """Whether the engine can honour a wish."""
-        return wish in self.engine.follows
+    def follows(self, feature: str) -> bool:
+        """Whether the engine supports a feature of requests, see ``Translator.follows``."""
+        return feature in self.engine.follows
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What there is to do: the sentences of a text, and which of them are known already."""
+    """What remains to do: the sentences of a text, and those already translated."""
 
     track: Track
     sentences: tuple[Sentence, ...]
     keys: Mapping[int, str]
-    """By index of each sentence that has words."""
+    """By index of the sentence, for those that have words."""
     known: Mapping[int, str]
-    """Translations in the journal."""
+    """Translations from the journal, by index."""
 
     @property
     def todo(self) -> list[int]:
-        """Sentences to be asked for, in order."""
+        """Indexes of the sentences to request, in order."""
         return [k for k in self.keys if k not in self.known]
 
 
-def plan(job: TranslationJob, track: Track, journal: Path) -> Plan:
-    """Look up what of ``track`` has been translated, in the same way, before."""
+def plan(job: TranslationJob, track: Track, journal_path: Path) -> Plan:
+    """Look up what part of ``track`` has already been translated in the same way."""
     found = tuple(sentences(track))
     keys = {k: _key(job, track, found, k) for k, one in enumerate(found) if one.has_words}
-    entries = read_journal(journal)
-    return Plan(track, found, keys, {k: entries[key] for k, key in keys.items() if key in entries})
+    known = journal.read(journal_path)
+    return Plan(track, found, keys, {k: known[key] for k, key in keys.items() if key in known})
 
 
 def _key(job: TranslationJob, track: Track, found: Sequence[Sentence], k: int) -> str:
     near = range(max(0, k - NEAR), min(len(found), k + NEAR + 1))
-    texts = [found[i].text for i in near] if job.asks("context") else [found[k].text]
+    texts = [found[i].text for i in near] if job.follows("context") else [found[k].text]
     return key_of(
         engine=job.identity,
         languages=[track.language, job.target],
@@ -119,24 +118,25 @@ def _key(job: TranslationJob, track: Track, found: Sequence[Sentence], k: int) -
         speaker=found[k].speaker,
         span=[found[k].start, found[k].end] if job.engine.needs_audio else None,
         purpose=job.purpose,
-        tone=job.tone if job.asks("tone") else "",
-        context=job.context if job.asks("context") else "",
+        tone=job.tone if job.follows("tone") else "",
+        context=job.context if job.follows("context") else "",
         glossary=entries(job, texts),
     )
 
 
 def entries(job: TranslationJob, texts: Sequence[str]) -> glossaries.Glossary:
-    return glossaries.entries_in("\n".join(texts), job.glossary) if job.asks("glossary") else ()
+    """The glossary entries to send with ``texts``; none if the engine does not support them."""
+    return glossaries.entries_in("\n".join(texts), job.glossary) if job.follows("glossary") else ()
 
 
-def estimate(job: TranslationJob, track: Track, journal: Path) -> tuple[Plan, Usage]:
-    """What translating ``track`` will take if all goes well. Asks nobody."""
-    planned = plan(job, track, journal)
-    run = _State(job, planned, journal, lambda *_: None)
+def estimate(job: TranslationJob, track: Track, journal_path: Path) -> tuple[Plan, Usage]:
+    """What translating ``track`` will take if all goes well. Sends no request."""
+    planned = plan(job, track, journal_path)
+    state = _State(job, planned, journal_path, lambda *_: None)
     usage = Usage(cost=0.0)
     for lane in _lanes(planned.todo, job):
-        for batch in _batches(run, lane):
-            request = run.request(batch, {}, "")
+        for batch in _batches(state, lane):
+            request = state.request(batch, {}, "")
             if isinstance(job.engine, Metered):
                 usage += job.engine.estimate(request)
             else:
@@ -144,21 +144,23 @@ def estimate(job: TranslationJob, track: Track, journal: Path) -> tuple[Plan, Us
     return planned, usage
 
 
-def translate(job: TranslationJob, track: Track, journal: Path, progress: Progress) -> Translation:
-    """Translate ``track``, with what ``journal`` has of it, and write down there what is new.
+def translate(
+    job: TranslationJob, track: Track, journal_path: Path, progress: Progress
+) -> Translation:
+    """Translate ``track``, reusing what its journal contains and adding what is new.
 
-    The result has the same cues with the same times. ``progress`` gets seconds of what is shown.
-    Raises UsageError and MissingDependency when the engine cannot work at all (what is done is in
-    the journal), OutputError when the journal cannot be written; never for a line.
+    The result has the same cues with the same times. ``progress`` gets seconds of text.
+    Raises UsageError and MissingDependency when the engine cannot work at all (finished lines are
+    in the journal), OutputError when the journal cannot be written; never for single lines.
     """
-    planned = plan(job, track, journal)
-    run = _State(job, planned, journal, progress)
+    planned = plan(job, track, journal_path)
+    state = _State(job, planned, journal_path, progress)
     if planned.todo:
-        _run_lanes(run, _lanes(planned.todo, job))
+        _run_lanes(state, _lanes(planned.todo, job))
     return Translation(
-        track=_assembled(run),
+        track=_assemble(state),
         translator=job.name,
-        model=run.model,
+        model=state.model,
         lines=len(planned.keys),
         cached=len(planned.known),
         failed=tuple(
@@ -167,19 +169,19 @@ def translate(job: TranslationJob, track: Track, journal: Path, progress: Progre
                 planned.sentences[k].text,
                 reason,
             )
-            for k, reason in sorted(run.failed.items())
+            for k, reason in sorted(state.failed.items())
         ),
-        usage=run.usage,
-        warnings=tuple(_ignored(job)),
+        usage=state.usage,
+        warnings=tuple(_unsupported(job)),
     )
 
 
-def _ignored(job: TranslationJob) -> Iterator[str]:
-    """Wishes that the engine does not honour."""
+def _unsupported(job: TranslationJob) -> Iterator[str]:
+    """Warnings about options that the engine does not support."""
     given = {"glossary": job.glossary, "tone": job.tone, "context": job.context}
-    for wish, value in given.items():
-        if value and not job.asks(wish):
-            yield f"{job.name} takes no notice of --{wish}; a language model does"
+    for option, value in given.items():
+        if value and not job.follows(option):
+            yield f"{job.name} ignores --{option}; a language model follows it"
 
 
 # ---------------------------------------------------------------- lanes and requests
@@ -187,30 +189,31 @@ def _ignored(job: TranslationJob) -> Iterator[str]:
 
 @dataclass
 class _State:
-    """One translation at work, shared by its lanes."""
+    """A translation in progress, shared by its lanes."""
 
     job: TranslationJob
     plan: Plan
-    journal: Path
+    journal_path: Path
     progress: Progress
     done: dict[int, str] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=lambda: Usage(cost=0.0))
     model: str = ""
-    in_a_row: int = 0
-    """Lines that failed one after the other."""
+    failures_in_a_row: int = 0
+    """Consecutive lines that have failed."""
     unreachable: int = 0
+    """Consecutive requests that have failed."""
     hopeless: str = ""
-    """Why nothing more is asked for; empty while there is hope."""
+    """Why nothing more is requested; empty while requests go on."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def request(
         self, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
     ) -> TranslationRequest:
-        """The request for some sentences; ``wrong`` has fault and text of an earlier try."""
+        """The request for some sentences; ``wrong`` has fault and text of an earlier attempt."""
         job, found = self.job, self.plan.sentences
         first, last = batch[0], batch[-1]
-        context = job.asks("context")
+        context = job.follows("context")
         return TranslationRequest(
             source=self.plan.track.language,
             target=job.target,
@@ -226,7 +229,7 @@ class _State:
             else (),
             summary=summary if context else "",
             glossary=entries(job, [found[k].text for k in batch]),
-            tone=job.tone if job.asks("tone") else "",
+            tone=job.tone if job.follows("tone") else "",
             context=job.context if context else "",
             purpose=job.purpose,
             audio=job.audio,
@@ -234,7 +237,7 @@ class _State:
 
     def _text(self, k: int) -> str:
         text = self.plan.sentences[k].text
-        return text if self.job.asks("markup") else without_marks(text)
+        return text if self.job.follows("markup") else without_marks(text)
 
     def _neighbour(self, k: int) -> Neighbour:
         known = self.done.get(k) or self.plan.known.get(k, "")
@@ -245,11 +248,11 @@ class _State:
         limits = self.job.limits
         spans = [self.plan.track.cues[piece.cue] for piece in sentence.pieces]
         if self.job.purpose == "dub":
-            fits = [(cue.end - cue.start) * SPOKEN_PACE for cue in spans]
+            fits = [(cue.end - cue.start) * SPEECH_PACE for cue in spans]
         else:
             most = limits.line_width * limits.lines
             fits = [min((cue.end - cue.start) * limits.reading_speed, most) for cue in spans]
-        room = max(1, round(sum(fits))) if self.job.asks("length") else None
+        room = max(1, round(sum(fits))) if self.job.follows("length") else None
         return Line(
             str(k + 1),
             self._text(k),
@@ -257,33 +260,33 @@ class _State:
             sentence.end,
             sentence.speaker,
             room,
-            fault if self.job.asks("fault") else "",
-            rejected if self.job.asks("fault") else "",
+            fault if self.job.follows("fault") else "",
+            rejected if self.job.follows("fault") else "",
         )
 
-    def keep(self, texts: Mapping[int, str]) -> None:
-        """Write good lines down, and tell how far it is."""
+    def accept(self, texts: Mapping[int, str]) -> None:
+        """Write good lines to the journal and report progress."""
         with self.lock:
             self.done.update(texts)
             sentences = self.plan.sentences
             records = [(self.plan.keys[k], sentences[k].text, text) for k, text in texts.items()]
-            append_journal(self.journal, records)
+            journal.append(self.journal_path, records)
             if texts:
-                self.in_a_row = 0
-            self.tell()
+                self.failures_in_a_row = 0
+            self.report()
 
     def fail(self, k: int, reason: str) -> None:
-        """Leave a line in its own language."""
+        """Leave a line in the source language."""
         with self.lock:
             self.failed[k] = reason
-            self.in_a_row += 1
-            some = self.done or self.plan.known
-            if self.in_a_row >= (GIVE_UP * 5 if some else GIVE_UP):
+            self.failures_in_a_row += 1
+            worked = self.done or self.plan.known
+            if self.failures_in_a_row >= (GIVE_UP * 5 if worked else GIVE_UP):
                 self.hopeless = self.hopeless or reason
-            self.tell()
+            self.report()
 
-    def tell(self) -> None:
-        """Report the seconds of text that are settled."""
+    def report(self) -> None:
+        """Report progress: the seconds of text that are translated or have failed."""
         spans = {
             k: self.plan.sentences[k].end - self.plan.sentences[k].start for k in self.plan.todo
         }
@@ -292,18 +295,18 @@ class _State:
 
 
 def _lanes(todo: Sequence[int], job: TranslationJob) -> list[Sequence[int]]:
-    """The lines to do in as many rows as are translated at once, each in order."""
+    """The lines to translate, in as many runs as are translated in parallel, each in order."""
     requests = -(-len(todo) // max(1, job.engine.batch))
     count = max(1, min(job.engine.parallel, requests // LANE))
     edges = [len(todo) * i // count for i in range(count + 1)]
     return [todo[a:b] for a, b in itertools.pairwise(edges) if b > a]
 
 
-def _batches(run: _State, lane: Sequence[int]) -> Iterator[list[int]]:
-    """The lines of a lane by requests; what stands far apart in the text is not asked together."""
+def _batches(state: _State, lane: Sequence[int]) -> Iterator[list[int]]:
+    """The lines of a lane by request; lines far apart in the text do not share one."""
     batch: list[int] = []
     for k in lane:
-        if batch and (len(batch) >= max(1, run.job.engine.batch) or k - batch[-1] > BEFORE):
+        if batch and (len(batch) >= max(1, state.job.engine.batch) or k - batch[-1] > BEFORE):
             yield batch
             batch = []
         batch.append(k)
@@ -311,84 +314,87 @@ def _batches(run: _State, lane: Sequence[int]) -> Iterator[list[int]]:
         yield batch
 
 
-def _run_lanes(run: _State, lanes: Sequence[Sequence[int]]) -> None:
-    run.tell()
+def _run_lanes(state: _State, lanes: Sequence[Sequence[int]]) -> None:
+    state.report()
     pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="translate")
     try:
-        futures = [pool.submit(_run_lane, run, lane) for lane in lanes]
+        futures = [pool.submit(_run_lane, state, lane) for lane in lanes]
         for future in wait(futures, return_when=FIRST_EXCEPTION).done:
             future.result()
     except BaseException as stop:
-        run.hopeless = "stopped"
-        # Whoever pressed Ctrl-C does not wait for what is under way; an error does, so that
-        # nothing is written to a workspace that is closed.
+        state.hopeless = "stopped"
+        # Ctrl-C does not wait for requests under way; an error does, so that nothing is written to
+        # a workspace that is already closed.
         pool.shutdown(wait=isinstance(stop, Exception), cancel_futures=True)
         raise
     pool.shutdown()
 
 
-def _run_lane(run: _State, lane: Sequence[int]) -> None:
+def _run_lane(state: _State, lane: Sequence[int]) -> None:
     summary = ""
-    for batch in _batches(run, lane):
-        summary = _solve(run, batch, summary)
+    for batch in _batches(state, lane):
+        summary = _translate_batch(state, batch, summary)
 
 
-def _solve(run: _State, batch: Sequence[int], summary: str) -> str:
-    """Translate some lines by all means that there are; returns the summary so far."""
-    wrong, after = _ask(run, batch, {}, summary)
-    # What got no answer at all is rather asked for in halves than once more.
-    if wrong and run.job.asks("fault") and (len(wrong) < len(batch) or len(batch) == 1):
-        wrong, _ = _ask(run, sorted(wrong), wrong, summary)
+def _translate_batch(state: _State, batch: Sequence[int], summary: str) -> str:
+    """Translate some lines, with retries and in halves if need be; returns the summary so far."""
+    wrong, after = _request(state, batch, {}, summary)
+    # If no line at all was answered well, they are requested in halves instead of once more.
+    if wrong and state.job.follows("fault") and (len(wrong) < len(batch) or len(batch) == 1):
+        wrong, _ = _request(state, sorted(wrong), wrong, summary)
     left = sorted(wrong)
     if len(batch) == 1:
         for k in left:
-            run.fail(k, wrong[k][0])
+            state.fail(k, wrong[k][0])
     elif left:
         middle = (len(left) + 1) // 2
         for half in (left[:middle], left[middle:]):
             if half:
-                _solve(run, half, summary)
+                _translate_batch(state, half, summary)
     return after
 
 
-def _ask(
-    run: _State, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
+def _request(
+    state: _State, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
 ) -> tuple[dict[int, tuple[str, str]], str]:
-    """Make one request; returns fault and text of each line that is not good, and the summary."""
-    if run.hopeless:
+    """Make one request; returns the fault and text of each rejected line, and the summary."""
+    if state.hopeless:
         for k in batch:
-            run.fail(k, f"not asked for, since others failed: {run.hopeless}")
+            state.fail(k, f"not requested, since others failed: {state.hopeless}")
         return {}, summary
-    request = run.request(batch, wrong, summary)
+    request = state.request(batch, wrong, summary)
     try:
-        reply = answered(run.job, request)
+        reply = ask_engine(state.job, request)
     except PluginError as failure:
-        with run.lock:
-            run.unreachable += 1
-            if run.unreachable >= UNREACHABLE:
-                run.hopeless = failure.message
+        with state.lock:
+            state.unreachable += 1
+            if state.unreachable >= UNREACHABLE:
+                state.hopeless = failure.message
         for k in batch:
-            run.fail(k, failure.message)
+            state.fail(k, failure.message)
         return {}, summary
-    with run.lock:
-        run.unreachable = 0
-        run.usage += reply.usage
-        run.model = reply.model or run.model
+    with state.lock:
+        state.unreachable = 0
+        state.usage += reply.usage
+        state.model = reply.model or state.model
     asked = {line.id: line for line in request.lines}
-    texts = {id: checks.tidied(asked[id], text) for id, text in reply.texts.items() if id in asked}
-    found = checks.faults(request, texts, run.job.engine.follows)
-    numbers = {line.id: k for k, line in zip(batch, request.lines, strict=True)}
-    run.keep({k: texts[id] for id, k in numbers.items() if id not in found})
-    left = {}
-    for id, fault in found.items():
+    texts = {id: checks.tidy(asked[id], text) for id, text in reply.texts.items() if id in asked}
+    faults = checks.find_faults(request, texts, state.job.engine.follows)
+    indexes = {line.id: k for k, line in zip(batch, request.lines, strict=True)}
+    state.accept({k: texts[id] for id, k in indexes.items() if id not in faults})
+    rejected = {}
+    for id, fault in faults.items():
         reason = reply.fault if reply.fault and id not in texts else fault
-        left[numbers[id]] = (reason, texts.get(id, ""))
-        log.debug("%s, line %s: %s", run.job.target, id, reason)
-    return left, reply.summary or summary
+        rejected[indexes[id]] = (reason, texts.get(id, ""))
+        log.debug("%s, line %s: %s", state.job.target, id, reason)
+    return rejected, reply.summary or summary
 
 
-def answered(job: TranslationJob, request: TranslationRequest) -> TranslationReply:
-    """The engine's answer, of the right shape whatever the engine is."""
+def ask_engine(job: TranslationJob, request: TranslationRequest) -> TranslationReply:
+    """The engine's reply, in the right shape whatever it returned.
+
+    Raises PluginError when the engine fails.
+    """
     with engines.guarded(f"translator {job.name} failed", "-v shows where"):
         reply = job.engine.translate(request)
         if not isinstance(reply, TranslationReply):
@@ -405,7 +411,7 @@ def answered(job: TranslationJob, request: TranslationRequest) -> TranslationRep
 
 
 def _printable(text: str) -> str:
-    """The text on one line, less what no file could hold: half characters, control characters."""
+    """The text on one line, without what no file can hold: lone surrogates, control characters."""
     flat = " ".join(text.split())
     return "".join(char for char in flat if unicodedata.category(char) not in ("Cc", "Cs", "Cn"))
 
@@ -413,16 +419,16 @@ def _printable(text: str) -> str:
 # ---------------------------------------------------------------- results
 
 
-def _assembled(run: _State) -> Track:
-    """The cues with their translations, on one line each; text without one stays as it is."""
-    track, job = run.plan.track, run.job
+def _assemble(state: _State) -> Track:
+    """The cues with their translations, each on one line; text without one stays as it is."""
+    track, job = state.plan.track, state.job
     parts: dict[int, list[str]] = {}
-    for k, sentence in enumerate(run.plan.sentences):
-        text = run.done.get(k) or run.plan.known.get(k)
+    for k, sentence in enumerate(state.plan.sentences):
+        text = state.done.get(k) or state.plan.known.get(k)
         if text is None:
             shown = [f"{piece.lead}{piece.text}{piece.tail}" for piece in sentence.pieces]
         else:
-            if not job.asks("markup"):
+            if not job.follows("markup"):
                 text = restore_marks(sentence.text, text)
             shown = divide(sentence, text, track, job.target, job.limits)
         for piece, part in zip(sentence.pieces, shown, strict=True):
@@ -432,37 +438,3 @@ def _assembled(run: _State) -> Track:
         for k, cue in enumerate(track.cues)
     )
     return Track(job.target, tuple(cues))
-
-
-def read_journal(journal: Path) -> dict[str, str]:
-    """Translations by key; a line that a kill cut off, or somebody damaged, is passed over."""
-    entries: dict[str, str] = {}
-    try:
-        content = journal.read_bytes()
-    except OSError:
-        return entries
-    if content and not content.endswith(b"\n"):
-        # Or the next line would run into the one that was cut off.
-        journal.write_bytes(content[: content.rfind(b"\n") + 1])
-    for line in content.decode("utf-8", "replace").splitlines():
-        try:
-            record = json.loads(line)
-            if isinstance(record["translation"], str) and record["translation"].strip():
-                entries[str(record["key"])] = record["translation"]
-        except (ValueError, KeyError, TypeError):
-            continue
-    return entries
-
-
-def append_journal(journal: Path, records: Iterable[tuple[str, str, str]]) -> None:
-    """Write down key, text and translation of lines. Raises OutputError."""
-    try:
-        with journal.open("a", encoding="utf-8") as file:
-            for key, text, translated in records:
-                record = {"key": key, "text": text, "translation": translated}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    except OSError as failure:
-        raise OutputError(
-            f"{journal} cannot be written: {failure.strerror}",
-            "free some space, or choose another folder",
-        ) from failure

@@ -1,7 +1,7 @@
 """Whether a translation is in the language that it should be in, by its letters and its words.
 
-In doubt it is: short texts, names and technical terms tell little, and close relatives cannot be
-told apart by a sentence.
+In doubt it is: short texts, names and technical terms say little about their language, and close
+relatives cannot be distinguished by one sentence.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dubkit import languages
 from dubkit.cues.text import width, without_marks
 from dubkit.languages import primary
 
-TELLING = 20
-"""Letters from which the language of a text can be told."""
-SURE, HARDLY = 0.6, 0.1
-"""A text is in another language when that one is at least so likely, and its own at most so."""
+ENOUGH = 20
+"""Letters from which the language of a text can be identified."""
+LIKELY, UNLIKELY = 0.6, 0.1
+"""A text is in another language if that one is at least this likely, and its own at most this."""
 
 _ALIKE = (
     {"no", "nb", "nn", "da"}, {"hr", "sr", "bs", "sl", "mk"}, {"id", "ms", "jv"}, {"cs", "sk"},
@@ -26,7 +26,7 @@ _ALIKE = (
     {"hi", "mr", "ne"}, {"fil", "tl"}, {"ro", "mo"}, {"kk", "ky", "tt", "ba"}, {"de", "lb", "gsw"},
     {"it", "vec", "lij"}, {"fr", "wa", "oc"}, {"bg", "mk"},
 )  # fmt: skip
-"""Languages that a short text does not tell apart."""
+"""Languages that cannot be distinguished by a short text."""
 _SCRIPTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "kk", "ky", "mn", "tg"), ("CYRILLIC",)),
     **dict.fromkeys(("ar", "fa", "ur", "ps", "sd", "ug"), ("ARABIC",)),
@@ -39,64 +39,67 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "kn": ("KANNADA",), "ml": ("MALAYALAM",), "gu": ("GUJARATI",),
     "si": ("SINHALA",), "km": ("KHMER",), "lo": ("LAO",), "my": ("MYANMAR",), "am": ("ETHIOPIC",),
 }  # fmt: skip
-"""The scripts of languages that are not written in Latin letters; names begin with these."""
+"""The scripts of languages not written in Latin letters, as Unicode character names begin."""
 _SEVERAL = ("sr", "bs", "uz", "az", "ku", "tt", "pa", "tk")
-"""Languages that are written in more than one script."""
+"""Languages written in more than one script."""
 
 
-def foreign(texts: Mapping[str, str], sources: Mapping[str, str], target: str) -> list[str]:
+def find_wrong_language(
+    texts: Mapping[str, str], sources: Mapping[str, str], target: str
+) -> list[str]:
     """The ids of translations that are not in ``target``. ``sources`` are what they translate.
 
-    What is too short to tell is told together; what rightly stayed as it was is passed over.
+    Texts too short to identify are judged together; texts equal to their source are ignored.
     """
     texts = {id: text for id, text in texts.items() if words(text) != words(sources[id])}
     tag = primary(target)
     alike = {tag}.union(*(group for group in _ALIKE if tag in group))
-    found = [id for id, text in texts.items() if _misread(text, sources[id], target)]
+    found = [id for id, text in texts.items() if _wrong_script(text, sources[id], target)]
     if "latn" in target.lower().split("-") and tag in _SCRIPTS:  # Hindi in Latin letters, say
         return found
-    short = {id: text for id, text in texts.items() if letters(text) < TELLING}
+    short = {id: text for id, text in texts.items() if count_letters(text) < ENOUGH}
     for id, text in texts.items():
-        if id not in found and id not in short and reads_foreign(text, tag, alike):
+        if id not in found and id not in short and is_wrong_language(text, tag, alike):
             found.append(id)
     rest = {id: text for id, text in short.items() if id not in found}
     whole = ". ".join(rest.values())
-    if letters(whole) >= TELLING and reads_foreign(whole, tag, alike):
-        # A word alone may be a name or an interjection, which are no language's own.
+    if count_letters(whole) >= ENOUGH and is_wrong_language(whole, tag, alike):
+        # A single word may be a name or an interjection, which belong to no language.
         found += [id for id, text in rest.items() if len(words(text)) > 1]
     return found
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, without numbers and marks."""
+    """The words of a text, without numbers and punctuation."""
     return re.findall(r"[^\W\d_]+", without_marks(text))
 
 
-def letters(text: str) -> int:
-    """Letters, a full-width one for two."""
+def count_letters(text: str) -> int:
+    """The number of letters; a full-width one counts as two."""
     return sum(max(1, width(char)) for char in without_marks(text) if char.isalpha())
 
 
-def reads_foreign(text: str, target: str, alike: Collection[str] = ()) -> bool:
-    """Whether the words of a text are surely another language's."""
+def is_wrong_language(text: str, target: str, alike: Collection[str] = ()) -> bool:
+    """Whether the words of a text clearly belong to a language other than ``target`` and
+    ``alike``."""
     ranked = languages.detect(without_marks(text))
     odds = dict(ranked)
     if target not in odds:  # the identifier does not know the language
         return False
     own = sum(odds.get(tag, 0.0) for tag in {target, *alike})
     other, likelihood = ranked[0]
-    return other not in {target, *alike} and likelihood >= SURE and own <= HARDLY
+    return other not in {target, *alike} and likelihood >= LIKELY and own <= UNLIKELY
 
 
-def _misread(text: str, source: str, target: str) -> bool:
+def _wrong_script(text: str, source: str, target: str) -> bool:
     """Whether most of a text is in letters that the target language is not written in.
 
-    Words of the source are passed over: commands, brands and names stay what they are.
+    Words of the source are ignored: commands, brands and names stay as they are.
     """
     tag = primary(target)
     own = _SCRIPTS.get(tag)
     if "-" in target and re.search("-[a-z]{4}(-|$)", target.lower()):
-        own = None if "latn" in target.lower() else own  # the tag says which letters
+        own = None if "latn" in target.lower() else own  # the tag names the script
         if own is None:
             return False
     if own:
@@ -104,12 +107,12 @@ def _misread(text: str, source: str, target: str) -> bool:
         latin = [word for word in words(text) if word.isascii()]
         if any(_name(char).startswith(own) for char in text):
             latin = [word for word in latin if word.casefold() not in given]
-        # "OK", "NASA" and "iPhone" are written in Latin letters anywhere.
+        # "OK", "NASA" and "iPhone" are written in Latin letters everywhere.
         some = sum(word[0].islower() for word in latin) > 2
         rest = [word for word in words(text) if not word.isascii()]
         names = [_name(char) for word in (*rest, *(latin if some else ())) for char in word]
         return sum(name.startswith(own) for name in names) * 5 < len(names)
-    if tag in _SEVERAL or languages.name(tag) == tag:  # nor is it known of rare languages
+    if tag in _SEVERAL or languages.name(tag) == tag:  # unknown for rare languages, too
         return False
     others = tuple(script for scripts in _SCRIPTS.values() for script in scripts)
     names = [_name(char) for word in words(text) for char in word]
@@ -117,5 +120,5 @@ def _misread(text: str, source: str, target: str) -> bool:
 
 
 def _name(char: str) -> str:
-    """What Unicode calls a character; the name begins with its script."""
+    """The Unicode name of a character, which begins with its script."""
     return unicodedata.name(char, "")

@@ -1,12 +1,12 @@
-"""The API for programs, by way of Gradio's clients: ``/subtitle``, ``/translate``, ``/dub``,
+"""The API for programs, via Gradio's clients: ``/subtitle``, ``/translate``, ``/dub``,
 ``/check``.
 
     from gradio_client import Client, handle_file
     client = Client("http://127.0.0.1:7860")
     files, report = client.predict(handle_file("talk.mp4"), "es,fr", {}, api_name="/translate")
 
-Where the server has a password: ``Client(url, httpx_kwargs={"auth": ("user", "password")})``. Each
-call is a job like the page's, in a session of its own.
+If the server has a password: ``Client(url, httpx_kwargs={"auth": ("user", "password")})``. Each
+call is a job like the page's, in its own session.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import gradio as gr
 from dubkit import subtitles
 from dubkit.cues import check as cue_check
 from dubkit.cues import profiles
+from dubkit.errors import DubkitError, UsageError
 from dubkit.files import cannot_write
 
-from ..errors import DubkitError, UsageError
 from .jobs import Job
 from .routes import told
 from .server import Server
 from .store import MOST_TEXT, Session, Video, received
 
-LOOK = 0.2
-"""Seconds between two looks at a job."""
+POLL = 0.2
+"""Seconds between two looks at a job's state."""
 
 
 def session_of(server: Server, request: gr.Request) -> Session:
@@ -61,11 +61,11 @@ def endpoints(server: Server) -> None:
             )  # fmt: skip
 
         async def run(
-            request: gr.Request, file: str | None, options: Any, wishes: Mapping[str, Any]
+            request: gr.Request, file: str | None, options: Any, own: Mapping[str, Any]
         ) -> tuple[list[str], dict[str, Any]]:
             more = options if isinstance(options, dict) else {}
-            with _refused():
-                return await _job(server, session_of(server, request), file, {**more, **wishes})
+            with _Refusal():
+                return await _job(server, session_of(server, request), file, {**more, **own})
 
         async def subtitle(
             request: gr.Request, file: str | None, language: str = "", options: Any = None
@@ -83,11 +83,11 @@ def endpoints(server: Server) -> None:
             return await run(request, file, options, {"to": to, "dub": True})
 
         def check(file: str | None, profile: str = "", language: str = "") -> dict[str, Any]:
-            with _refused():
+            with _Refusal():
                 path = _sent(server, file)
                 if path.stat().st_size > MOST_TEXT:
                     raise UsageError(
-                        f"a subtitle file has {MOST_TEXT / 1e6:.0f} MB at most", "send another"
+                        f"a subtitle file has at most {MOST_TEXT / 1e6:.0f} MB", "send another"
                     )
                 return _checked(path, profile or profiles.DEFAULT, language or None)
 
@@ -95,43 +95,44 @@ def endpoints(server: Server) -> None:
                  "Subtitles of a video in the language spoken. options are fields of "
                  "dubkit.Options, such as {\"formats\": \"srt,vtt\"}.")  # fmt: skip
         endpoint("translate", [file, to, options], translate,
-                 "Subtitles in other languages, by comma: es,fr.")  # fmt: skip
+                 "Subtitles in other languages, comma-separated: es,fr.")  # fmt: skip
         endpoint("dub", [file, to, options], dub, "The video, spoken in another language.")
         endpoint("check", [file, profile, language], check,
-                 "What in a subtitle file a profile does not allow.")  # fmt: skip
+                 "What a profile does not allow in a subtitle file.")  # fmt: skip
 
 
-class _refused:
-    """Tells a DubkitError as Gradio tells errors: the sentence and the hint, no traceback."""
+class _Refusal:
+    """Raises a DubkitError as Gradio's kind of error: the sentence and the hint, no traceback."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, failure: BaseException | None, trace: Any) -> None:
         if isinstance(failure, DubkitError):
-            said = told(failure)
-            sentence = ": ".join(filter(None, (said["message"].rstrip("."), said["hint"])))
+            shown = told(failure)
+            sentence = ": ".join(filter(None, (shown["message"].rstrip("."), shown["hint"])))
             raise gr.Error(sentence, print_exception=False) from None
 
 
 async def _job(
-    server: Server, session: Session, file: str | None, wishes: Mapping[str, Any]
+    server: Server, session: Session, file: str | None, requested: Mapping[str, Any]
 ) -> tuple[list[str], dict[str, Any]]:
-    """A job from its file to its results, for somebody who waits: in no thread, since all that the
-    server has could be taken by those who wait."""
+    """A job from its file to its results, for a caller who waits: in no thread, since waiting
+    callers could take all that the server has."""
     in_thread: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync
     path = _sent(server, file)
     video = await in_thread(session.take, path, path.name)
-    id = (await in_thread(server.submit, session, video, wishes)).id
+    id = (await in_thread(server.submit, session, video, requested)).id
     while not (found := await in_thread(session.job, id))[2].over:
-        await anyio.sleep(LOOK)
-    made: tuple[list[str], dict[str, Any]] = await in_thread(_results, server, *found)
-    return made
+        await anyio.sleep(POLL)
+    results: tuple[list[str], dict[str, Any]] = await in_thread(_results, server, *found)
+    return results
 
 
 def _results(
     server: Server, video: Video, folder: Path, job: Job
 ) -> tuple[list[str], dict[str, Any]]:
-    """Copies of a job's results where Gradio may send them from, and what there is to say."""
+    """Copies of a job's results in a folder that Gradio may send from, and its warnings and
+    timings."""
     if error := server.last_event(folder, "error"):
         raise UsageError(error["message"], error.get("hint", ""))
     if job.state != "done":

@@ -1,134 +1,169 @@
-"""What the form's fields mean together: which make sense, what they offer, and how their values
-become wishes for :mod:`dubkit.web.arguments` and wishes become values again.
+"""What the form's fields mean together: which have an effect, what they offer, and how their values
+become the options that a job is asked for, and back.
 
-No Gradio here, and no check of :class:`dubkit.Options`' own: what is hidden is only what would be
-refused, and what is wrong all the same is told in the command's words.
+The fields are the options that :mod:`dubkit.options` gives a group of the page. No Gradio here, and
+no check that :class:`dubkit.Options` makes: only what would be refused is hidden, and what is wrong
+nevertheless is reported in the command's words.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from dubkit.cli.parser import build_parser
-from dubkit.cues import profiles
 from dubkit.errors import ConsentNeeded, MissingDependency
 from dubkit.languages import primary
-from dubkit.options import BILINGUAL
+from dubkit.options import Option, Options, PageGroup, declared
 from dubkit.subtitles.source import format_of
 
-from .arguments import FLAGS
 from .store import Video
 
-ROLES = {
-    "transcriber": "transcribers",
-    "translator": "translators",
-    "tts": "synthesizers",
-    "convert": "converters",
-    "lipsync": "lipsyncers",
-    "separate": "separators",
-    "diarizer": "diarizers",
-}
+Control = Literal["settings", "engine", "tick", "number", "pick", "line"]
+"""``pick`` is a list to choose from, ``line`` a text."""
+
+
+def page_options(options: type[Options] = Options) -> dict[str, Option]:
+    """The options that the page has, by name."""
+    return {one.name: one for one in declared(options) if one.page}
+
+
+def control(option: Option) -> Control:
+    """The kind of an option's field."""
+    if option.control:
+        return option.control
+    if option.type is Mapping:
+        return "settings"
+    if option.engine:
+        return "engine"
+    if option.type in (bool, int, float):
+        return "tick" if option.type is bool else "number"
+    listed = option.choices or option.suggested or option.tag or option.file
+    return "pick" if listed else "line"
+
+
+def defaults(options: type[Options] = Options) -> dict[str, Any]:
+    """The form's fields, with the values of an untouched form."""
+    initial = {"subs": True, "formats": ["srt"]}
+    return {name: _default(one) for name, one in page_options(options).items()} | initial
+
+
+def _default(option: Option) -> Any:
+    kind = control(option)
+    if kind == "settings":
+        return "{}"
+    if kind in ("tick", "number"):
+        return option.default
+    if option.type is tuple:
+        return list(option.default or ()) if kind == "pick" else ", ".join(option.default or ())
+    return str(option.default or "")
+
+
+def groups(options: type[Options] = Options) -> dict[str, tuple[str, ...]]:
+    """The names of the fields that stand together, by group."""
+    known = page_options(options).values()
+    return {
+        group: tuple(one.name for one in known if one.page == group)
+        for group in filter(None, typing.get_args(PageGroup))
+    }
+
+
+FIELDS = page_options()
+DEFAULTS: Mapping[str, Any] = defaults()
+GROUPS = groups()
+ROLES = {name: one.engine for name, one in FIELDS.items() if one.engine}
 """The engines of the form, with their kinds."""
-DEFAULTS: Mapping[str, Any] = {
-    "subs": True, "to": [], "dub": False, "burn": False,
-    "language": "", "profile": profiles.DEFAULT, "formats": ["srt"], "video": True, "force": False,
-    "subs_from": "", "retime": False, "glossary": "", "speakers_from": "",
-    "transcriber": "auto", "model": "", "device": "", "audio_track": "", "hotwords": "",
-    "prompt": "",
-    "translator": "auto", "tone": "", "context": "", "bilingual": "", "dry_run": False,
-    "tts": "auto", "voice": [], "separate": "", "one_file": False, "redo": "",
-    "clone": False, "convert": "", "convert_to": "", "consent": False, "lipsync": "",
-    "speakers": "", "diarizer": "auto",
-    "style": "", "crf": None,
-    "settings": "{}",
-}  # fmt: skip
-"""The form's fields in their order, with their values when nobody has touched them."""
-GROUPS: Mapping[str, str] = {
-    "main": "subs to dub burn",
-    "more": "language profile formats video force",
-    "files": "subs_from retime glossary speakers_from",
-    "speech": "transcriber model device audio_track hotwords prompt",
-    "translation": "translator tone context bilingual dry_run",
-    "dubbing": "tts voice separate one_file redo clone convert convert_to consent lipsync",
-    "who": "speakers diarizer",
-    "look": "style crf",
-}
-"""The fields that stand together."""
-FOR_TRANSLATING = frozenset("translator tone context bilingual dry_run glossary".split())
-FOR_DUBBING = frozenset(GROUPS["dubbing"].split())
+CONTROLLING = [
+    name
+    for name, one in FIELDS.items()
+    if one.engine
+    or any(name == other.needs for other in FIELDS.values())
+    or name in ("formats", "subs_from", "clone", "speakers_from")
+]
+"""Fields on which others depend."""
 
 
-def senseless(values: Mapping[str, Any], kind: str = "video") -> set[str]:
-    """The fields that mean nothing beside the others, or for a file of that ``kind``: a ``video``,
+def irrelevant(
+    values: Mapping[str, Any], kind: str = "video", options: type[Options] = Options
+) -> set[str]:
+    """The fields that have no effect given the others, or for a file of that ``kind``: a ``video``,
     a ``sound``, or a ``text``."""
     to, dub = values["to"], values["dub"] and kind != "text"
     drawn = kind == "video" and not dub and len(to) < 2
     burn = values["burn"] and drawn
-    imitates = values["clone"] or values["convert"]
-    makes_sense = {
+    relevant = {
         "dub": kind != "text",
         "burn": drawn,
         "video": kind == "video" and not burn and not dub,
-        "crf": burn,
         "style": burn or "ass" in (values["formats"] or ()),
         "retime": values["subs_from"] or to,
         "one_file": len(to) > 1 and not values["lipsync"],
-        "convert_to": values["convert"],
-        "consent": imitates,
+        "consent": dub and (values["clone"] or values["convert"]),
         "speakers": not values["speakers_from"],
         "diarizer": not values["speakers_from"],
     }
-    without = {name for name, sense in makes_sense.items() if not sense}
-    return without | (set() if to else FOR_TRANSLATING) | (set() if dub else FOR_DUBBING)
+    known = page_options(options)
+
+    def has_effect(name: str) -> bool:
+        needed = known[name].needs
+        if needed and not (values[needed] and has_effect(needed)):
+            return False
+        return bool(relevant.get(name, True))
+
+    return {name for name in known if not has_effect(name)}
 
 
-def wishes_of(values: Mapping[str, Any], kind: str = "video") -> dict[str, Any]:
-    """What the form says of a file of that ``kind``, without what it leaves to the command."""
-    left = senseless(values, kind)
-    made = {
+def requested_options(values: Mapping[str, Any], kind: str = "video") -> dict[str, Any]:
+    """The options that a form asks for with a file of that ``kind``, without those that it leaves
+    to the command."""
+    left = irrelevant(values, kind)
+    requested = {
         name: value
         for name, value in values.items()
         if name not in left and value not in ("", None, []) and value != DEFAULTS[name]
     }
     if values["subs"]:
-        made["subs"] = True
+        requested["subs"] = True
     else:
-        made.pop("subs", None)
-    chosen = {made.get(role) for role in ROLES}
-    # Those of an engine that is not the chosen one are left over from looking at its form.
+        requested.pop("subs", None)
+    chosen = {requested.get(role) for role in ROLES}
+    # Those of an engine that is not chosen remain from looking at its settings.
     settings = {e: own for e, own in settings_of(values["settings"]).items() if e in chosen and own}
-    made.pop("settings", None)
-    return {**made, "settings": settings} if settings else made
+    requested.pop("settings", None)
+    return {**requested, "settings": settings} if settings else requested
 
 
-def values_of(wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form shows for wishes of an earlier job, or for values that a browser remembers;
-    nothing of a wrong type gets into it."""
-    found = dict(DEFAULTS)
-    found["subs"] = False
-    for name, value in wishes.items():
-        default = DEFAULTS.get(name)
-        if name not in DEFAULTS or value is None:
-            continue
-        if name == "settings":
-            found[name] = json.dumps(settings_of(value))
-        elif name == "crf":
-            found[name] = int(value) if type(value) in (int, float) else None
-        elif isinstance(default, bool):
-            found[name] = value is True
-        elif isinstance(default, list):
-            parts = value.split(",") if isinstance(value, str) else value
-            found[name] = [str(p) for p in parts if p] if isinstance(parts, list | tuple) else []
-        elif value is True:
-            found[name] = {"bilingual": BILINGUAL[0], "separate": "auto"}.get(name, default)
-        elif isinstance(value, list | tuple):
-            found[name] = ", ".join(map(str, value))
-        elif isinstance(value, str | int):
-            found[name] = str(value)
+def form_values(requested: Mapping[str, Any], options: type[Options] = Options) -> dict[str, Any]:
+    """What the form shows for the options of an earlier job, or for values that a browser
+    remembers; a value of a wrong type is ignored."""
+    found = {**defaults(options), "subs": False}
+    known = page_options(options)
+    renamed = {old: name for name, one in known.items() for old in one.was}
+    for given, value in requested.items():
+        name = renamed.get(given, given)
+        if name in known and value is not None:
+            found[name] = _form_value(known[name], value, found[name])
     return found
+
+
+def _form_value(option: Option, value: Any, default: Any) -> Any:
+    kind = control(option)
+    if kind == "settings":
+        return json.dumps(settings_of(value))
+    if kind == "tick":
+        return value is True
+    if kind == "number":
+        return option.type(value) if type(value) in (int, float) else None
+    if isinstance(default, list):
+        parts = value.split(",") if isinstance(value, str) else value
+        return [str(p) for p in parts if p] if isinstance(parts, list | tuple) else []
+    if value is True:
+        return option.bare or default
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value) if isinstance(value, str | int) else default
 
 
 def settings_of(given: Any) -> dict[str, dict[str, Any]]:
@@ -142,55 +177,46 @@ def settings_of(given: Any) -> dict[str, dict[str, Any]]:
 
 
 def refuse_early(
-    wishes: Mapping[str, Any], engines: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    requested: Mapping[str, Any], engines: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> None:
-    """Raise before anything runs for what would only fail then: an engine that lacks something,
-    a voice imitated without a word."""
-    settings = wishes.get("settings", {})
+    """Raise before anything runs for what would only fail later: an engine that lacks something,
+    a voice imitated without permission."""
+    settings = requested.get("settings", {})
     for role, kind in ROLES.items():
-        name = wishes.get(role, "")
+        name = requested.get(role, "")
         problem = engines.get(kind, {}).get(name, {}).get("problem", "")
-        if problem and name not in settings and not wishes.get("dry_run"):
+        if problem and name not in settings and not requested.get("dry_run"):
             raise MissingDependency(f"{name} is not ready", str(problem))
-    if (wishes.get("clone") or wishes.get("convert")) and not wishes.get("consent"):
+    if (requested.get("clone") or requested.get("convert")) and not requested.get("consent"):
         raise ConsentNeeded(
-            "somebody's voice would be imitated, which takes their permission",
+            "the dub would imitate a person's voice, which takes their permission",
             "if you have it, say so: --i-have-consent, the box in this group",
         )
 
 
-def group_about(message: str, hint: str, wishes: Mapping[str, Any]) -> str:
+def group_about(message: str, hint: str, requested: Mapping[str, Any]) -> str:
     """The group of the field that an error is about, which may begin with an engine's name."""
-    return group_of_engine(message.partition(" ")[0], wishes) or group_of(message, hint)
+    return group_of_engine(message.partition(" ")[0], requested) or group_of(message, hint)
 
 
-def group_of(message: str, hint: str = "") -> str:
-    """The group of the field that a refusal is about; empty where it does not say."""
-    options = {
-        flag: {"no_video": "video"}.get(action.dest, action.dest)
-        for action in build_parser()._actions
-        for flag in action.option_strings
-    }
-    names = {flag: name for name, flag in FLAGS.items()}
+def group_of(message: str, hint: str = "", options: type[Options] = Options) -> str:
+    """The group of the field that a refusal is about; empty if it names none."""
+    flags = {one.flag: one.page for one in declared(options)}
+    names = {one.name: one.page for one in declared(options)}
     for text in (message, hint):
         for flag in re.findall(r"--[a-z-]+", text):
-            name = options.get(flag, "")
-            for group in _groups_with(names.get(name, name)):
+            if group := flags.get(flag):
                 return group
         for word in re.findall(r"[a-z_]+", text.partition(" ")[0]):
-            for group in _groups_with(word):
+            if group := names.get(word):
                 return group
     return ""
 
 
-def group_of_engine(name: str, wishes: Mapping[str, Any]) -> str:
+def group_of_engine(name: str, requested: Mapping[str, Any]) -> str:
     """The group of the role that an engine was chosen for."""
-    roles = [role for role in ROLES if name and wishes.get(role) == name]
-    return next((group for role in roles for group in _groups_with(role)), "")
-
-
-def _groups_with(name: str) -> Iterator[str]:
-    return (group for group, names in GROUPS.items() if name in names.split())
+    roles = (role for role in ROLES if name and requested.get(role) == name)
+    return next((FIELDS[role].page for role in roles), "")
 
 
 def voices(
@@ -198,11 +224,11 @@ def voices(
 ) -> list[str]:
     """The voices that a synthesizer has for all of the languages; ``auto`` is the first that is
     ready and has any, as the command chooses."""
-    there = engines.get("synthesizers", {})
-    best = sorted(there, key=lambda name: -int(there[name].get("priority", 0)))
+    installed = engines.get("synthesizers", {})
+    best = sorted(installed, key=lambda name: -int(installed[name].get("priority", 0)))
     order = best if tts == "auto" else [tts]
     for name in order:
-        engine = there.get(name, {})
+        engine = installed.get(name, {})
         own = [engine.get("voices", {}).get(primary(tag), []) for tag in languages]
         shared = [voice for voice in own[0] if all(voice in one for one in own)] if own else []
         if shared and not (tts == "auto" and engine.get("problem")):
@@ -213,11 +239,11 @@ def voices(
 def files(video: Video | None) -> dict[str, list[str]]:
     """What each field that takes an added file offers: the files beside a video by their kinds,
     and the text tracks in it as ``embedded:N``."""
-    there = sorted(one.name for one in video.other.glob("*")) if video else []
-    told = video.about.get("subtitles", []) if video else []
-    text = [name for name in there if format_of(video.other / name)] if video else []
+    names = sorted(one.name for one in video.other.glob("*")) if video else []
+    tracks = video.about.get("subtitles", []) if video else []
+    texts = [name for name in names if format_of(video.other / name)] if video else []
     return {
-        "subs_from": [*(f"embedded:{number}" for number, _ in enumerate(told, 1)), *text],
-        "glossary": [name for name in there if name.lower().endswith(".csv")],
-        "speakers_from": [name for name in there if name.lower().endswith((".rttm", ".json"))],
+        "subs_from": [*(f"embedded:{number}" for number, _ in enumerate(tracks, 1)), *texts],
+        "glossary": [name for name in names if name.lower().endswith(".csv")],
+        "speakers_from": [name for name in names if name.lower().endswith((".rttm", ".json"))],
     }

@@ -1,39 +1,49 @@
 """The form of the page: what to make, with which engines and settings.
 
-Each component goes by the name of the option that it sets; what they mean together, and how their
-values become wishes, is in :mod:`dubkit.web.fields`. A new option is a component here, a line
-there, its texts in ``texts/``, and its name in :mod:`dubkit.web.arguments`.
+A component for each option that :mod:`dubkit.options` gives a group of the page, by the option's
+name, in the words of ``texts/`` under that name; what their values mean together is in
+:mod:`dubkit.web.fields`. A new option gets its component without a change here, at the end of its
+group unless :data:`LAYOUT` gives it another place.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
-from dubkit import engines, languages, subtitles
-from dubkit.cues import profiles
+from dubkit import engines, languages
+from dubkit.options import Option, Options
 
-from ..options import BILINGUAL
 from . import fields as form_fields
 from . import texts
 from .arguments import LOCAL_ENGINES
-from .fields import DEFAULTS, ROLES
+from .fields import DEFAULTS, FIELDS, ROLES, control
 from .server import Server
 from .store import Video
 
 MARK = "⚠ "
 """Before the name of an engine that is not ready; the style sheet greys what begins with it."""
-WITHOUT = {"convert": "none", "lipsync": "none", "separate": "lower_only"}
-"""What the roles say that are filled only when they are asked for."""
-ORDERS = {"translation-first": "translation_first", "original-first": "original_first"}
 HIDING = ("translation", "dubbing", "look")
-"""Groups that are hidden where none of their fields makes sense."""
-FILES = {"subs_from": "from_speech", "glossary": "none", "speakers_from": "none"}
+"""Groups that are hidden if none of their fields has an effect."""
+LABELS = {"video": "with_video"}
+"""Keys of labels that are not the option's name: "video" is a word of Gradio's own."""
+LAYOUT = tuple(
+    tuple(row.split())
+    for row in """
+        subs | to | dub burn
+        language profile formats | video force
+        subs_from | retime | glossary speakers_from
+        transcriber | model device audio_track | hotwords | prompt
+        translator | tone context | bilingual | dry_run
+        tts | voice | separate | one_file | redo | clone | convert | convert_to | consent | lipsync
+    """.replace("\n", "|").split("|")
+)
+"""The order of fields, and which of them share a row; those not named here follow, a row each."""
 
 
 @dataclass
@@ -41,7 +51,7 @@ class Form:
     """The form's components."""
 
     fields: dict[str, Any] = field(default_factory=dict)
-    """By the names of the options that they set, in the order of :data:`choices.DEFAULTS`."""
+    """By the names of the options that they set, in the order of :data:`fields.DEFAULTS`."""
     groups: dict[str, Any] = field(default_factory=dict)
     """The parts that are folded away."""
     notes: dict[str, Any] = field(default_factory=dict)
@@ -51,117 +61,102 @@ class Form:
 
     @property
     def outputs(self) -> list[Any]:
-        """What :func:`updates` is about."""
+        """The components that :func:`updates` changes."""
         groups = [self.groups[name] for name in HIDING]
         return [*self.fields.values(), *groups, *(self.notes[role] for role in ROLES)]
 
 
-def form(server: Server, i18n: gr.I18n) -> Form:
-    """Draw it."""
-    named = [(f"{languages.name(tag)} ({tag})", tag) for tag in texts.LANGUAGES]
-    made = Form()
-    add = made.fields
+def form(server: Server, i18n: gr.I18n, options: type[Options] = Options) -> Form:
+    """Add the form's components to the page."""
+    parts = Form()
+    known = form_fields.page_options(options)
+    groups = form_fields.groups(options)
+    values = form_fields.defaults(options)
 
-    def tick(name: str, info: str | None = None, label: str = "") -> None:
-        add[name] = gr.Checkbox(
-            DEFAULTS[name], label=i18n(label or name), info=i18n(info) if info else None,
-            elem_id=f"dubkit-{name}",
-        )  # fmt: skip
+    def add(name: str) -> None:
+        if known[name].engine:
+            _engine(server, parts, known[name], i18n)
+        else:
+            parts.fields[name] = _component(known[name], values[name], i18n)
 
-    def line(name: str, info: str | None = None, lines: int = 1) -> None:
-        add[name] = gr.Textbox(
-            DEFAULTS[name], label=i18n(name), info=i18n(info) if info else None, lines=lines,
-            max_lines=max(lines, 1), elem_id=f"dubkit-{name}",
-        )  # fmt: skip
+    def fill(group: str) -> None:
+        for row in rows(groups[group]):
+            if len(row) == 1:
+                add(row[0])
+                continue
+            with gr.Row():
+                for name in row:
+                    add(name)
 
-    def pick(name: str, of: list[Any], info: str | None = None, **more: Any) -> None:
-        add[name] = gr.Dropdown(
-            of, value=DEFAULTS[name], label=i18n(name), info=i18n(info) if info else None,
-            elem_id=f"dubkit-{name}", **more,
-        )  # fmt: skip
-
-    def group(name: str) -> Any:
-        made.groups[name] = folded = gr.Accordion(
-            i18n(name), open=False, elem_id=f"dubkit-{name}-group"
-        )
-        return folded
-
-    def engine(role: str) -> None:
-        _engine(server, made, role, i18n)
-
-    tick("subs")
-    pick("to", named, "to_hint", multiselect=True, allow_custom_value=True)
-    with gr.Row():
-        tick("dub")
-        tick("burn", "burn_hint")
-    add["settings"] = gr.Textbox("{}", visible="hidden", elem_id="dubkit-settings")
-    made.filled = gr.Textbox(visible="hidden", elem_id="dubkit-filled")
+    add("settings")  # which engines in any group write to
+    parts.filled = gr.Textbox(visible="hidden", elem_id="dubkit-filled")
+    fill("main")
     _place("wrong-main")
     with gr.Accordion(i18n("more"), open=False, elem_id="dubkit-more"):
         _place("wrong-more")
-        with gr.Row():
-            pick("language", [("", ""), *named], "language_hint", allow_custom_value=True)
-            pick("profile", list(profiles.PROFILES))
-            pick("formats", list(subtitles.FORMATS), multiselect=True)
-        with gr.Row():
-            tick("video", label="with_video")  # "video" is a word of Gradio's own
-            tick("force")
-        with group("files"):
-            _place("wrong-files")
-            _place("added")
-            # Gradio may not know of the choices that the page was given later.
-            pick(
-                "subs_from", [(i18n("from_speech"), "")], "subs_from_hint", allow_custom_value=True
-            )
-            tick("retime")
-            with gr.Row():
-                pick("glossary", [(i18n("none"), "")], "glossary_hint", allow_custom_value=True)
-                pick(
-                    "speakers_from", [(i18n("none"), "")], "speakers_from_hint",
-                    allow_custom_value=True,
-                )  # fmt: skip
-        with group("speech"):
-            _place("wrong-speech")
-            engine("transcriber")
-            with gr.Row():
-                line("model", "model_hint")
-                pick("device", [(i18n("automatic"), ""), "cpu", "cuda"], allow_custom_value=True)
-                line("audio_track", "audio_track_hint")
-            line("hotwords", "hotwords_hint")
-            line("prompt", lines=2)
-        with group("translation"):
-            _place("wrong-translation")
-            engine("translator")
-            with gr.Row():
-                line("tone", "tone_hint")
-                line("context")
-            pick("bilingual", [(i18n("none"), ""), *((i18n(ORDERS[o]), o) for o in BILINGUAL)])
-            tick("dry_run")
-        with group("dubbing"):
-            _place("wrong-dubbing")
-            engine("tts")
-            pick("voice", [], "voice_hint", multiselect=True, allow_custom_value=True)
-            engine("separate")
-            tick("one_file")
-            line("redo", "redo_hint")
-            tick("clone", "clone_hint")
-            engine("convert")
-            line("convert_to", "convert_to_hint")
-            tick("consent", "consent_hint")
-            engine("lipsync")
-        with group("who"):
-            _place("wrong-who")
-            line("speakers", "speakers_hint")
-            engine("diarizer")
-        with group("look"):
-            _place("wrong-look")
-            line("style", "style_hint")
-            add["crf"] = gr.Number(
-                None, label=i18n("crf"), info=i18n("crf_hint"), precision=0, minimum=0, maximum=51,
-                elem_id="dubkit-crf",
-            )  # fmt: skip
-    made.fields = {name: add[name] for name in DEFAULTS}
-    return made
+        fill("more")
+        for name in groups:
+            if name in ("main", "more"):
+                continue
+            folded = gr.Accordion(i18n(name), open=False, elem_id=f"dubkit-{name}-group")
+            parts.groups[name] = folded
+            with folded:
+                _place(f"wrong-{name}")
+                if name == "files":
+                    _place("added")
+                fill(name)
+    parts.fields = {name: parts.fields[name] for name in known}
+    return parts
+
+
+def rows(names: Sequence[str]) -> list[list[str]]:
+    """The fields of a group in rows, as :data:`LAYOUT` has them."""
+    placed = [[name for name in row if name in names] for row in LAYOUT]
+    known = {"settings", *(name for row in LAYOUT for name in row)}
+    return [*filter(None, placed), *([name] for name in names if name not in known)]
+
+
+def text_keys(option: Option) -> dict[str, str]:
+    """The keys of the page's texts for an option's field, by their use: ``label``, ``hint``,
+    ``unset`` and each of its choices; without those that have no text."""
+    keys = {
+        "label": LABELS.get(option.name, option.name),
+        "hint": f"{option.name}_hint",
+        "unset": option.unset,
+        **{choice: f"{option.name}_{choice}".replace("-", "_") for choice in option.choices},
+    }
+    return {use: key for use, key in keys.items() if key in texts.texts("en")}
+
+
+def _component(option: Option, value: Any, i18n: gr.I18n) -> Any:
+    """The field of an option that is no engine."""
+    say = {use: i18n(key) for use, key in text_keys(option).items()}
+    about: dict[str, Any] = {
+        "label": say.get("label", option.help),
+        "info": say.get("hint"),
+        "elem_id": f"dubkit-{option.name}",
+    }
+    kind = control(option)
+    if kind == "settings":
+        return gr.Textbox(value, visible="hidden", elem_id=about["elem_id"])
+    if kind == "tick":
+        return gr.Checkbox(value, **about)
+    if kind == "number":
+        low, high = option.bounds or (None, None)
+        precision = 0 if option.type is int else None
+        return gr.Number(value, precision=precision, minimum=low, maximum=high, **about)
+    if kind == "line":
+        return gr.Textbox(value, lines=option.lines, max_lines=option.lines, **about)
+    choices: list[Any] = [(say.get(one, one), one) for one in option.choices or option.suggested]
+    if option.tag:
+        choices = [(f"{languages.name(tag)} ({tag})", tag) for tag in texts.LANGUAGES]
+    if value == "":
+        choices.insert(0, (say.get("unset", ""), ""))
+    # Of files and voices Gradio may not know the choices that the page is given later.
+    return gr.Dropdown(
+        choices, value=value, multiselect=isinstance(value, list),
+        allow_custom_value=not option.choices, **about,
+    )  # fmt: skip
 
 
 def _place(name: str) -> None:
@@ -169,32 +164,33 @@ def _place(name: str) -> None:
     gr.HTML(f'<div id="dubkit-{name}"></div>', js_on_load=None, apply_default_css=False)
 
 
-def _names(server: Server, role: str) -> list[str]:
-    names = [one.name for one in engines.plugins(ROLES[role])]
+def _names(server: Server, option: Option) -> list[str]:
+    names = [one.name for one in engines.plugins(option.engine)]
     return [name for name in names if server.local_plugins or name not in LOCAL_ENGINES]
 
 
-def _first(role: str) -> list[tuple[str, str]]:
+def _first(option: Option) -> list[tuple[str, str]]:
     """The choices before the engines: the key of each one's text, and its value."""
-    if role in WITHOUT:
-        return [(WITHOUT[role], ""), *([("automatic", "auto")] if role == "separate" else [])]
-    return [("automatic", "auto")]
+    unset = [(option.unset, "")] if option.default == "" else []
+    auto = [("automatic", "auto")] if "auto" in (option.default, option.bare) else []
+    return [*unset, *auto]
 
 
-def _engine(server: Server, made: Form, role: str, i18n: gr.I18n) -> None:
+def _engine(server: Server, parts: Form, option: Option, i18n: gr.I18n) -> None:
     """A choice of an engine, and under it a form of the settings of the one that is chosen."""
-    first: list[Any] = [(i18n(key), value) for key, value in _first(role)]
-    made.fields[role] = chosen = gr.Dropdown(
-        [*first, *((name, name) for name in _names(server, role))],
-        value=DEFAULTS[role], label=i18n(role), elem_id=f"dubkit-{role}",
+    role = option.name
+    first: list[Any] = [(i18n(key), value) for key, value in _first(option)]
+    parts.fields[role] = chosen = gr.Dropdown(
+        [*first, *((name, name) for name in _names(server, option))],
+        value=option.default, label=i18n(role), elem_id=f"dubkit-{role}",
     )  # fmt: skip
-    made.notes[role] = gr.HTML("", elem_id=f"dubkit-{role}-note", visible="hidden")
-    settings = made.fields["settings"]
+    parts.notes[role] = gr.HTML("", elem_id=f"dubkit-{role}-note", visible="hidden")
+    settings = parts.fields["settings"]
 
-    def shown(engine: str, given: str) -> None:
-        told = server.engines().get(ROLES[role], {}).get(engine, {})
+    def show_settings(engine: str, given: str) -> None:
+        described = server.engines().get(option.engine, {}).get(engine, {})
         own = form_fields.settings_of(given).get(engine, {})
-        for setting in told.get("settings", ()):
+        for setting in described.get("settings", ()):
             component = _setting(setting, own.get(setting["name"]))
             component.change(
                 _setter(engine, setting["name"]),
@@ -206,13 +202,13 @@ def _engine(server: Server, made: Form, role: str, i18n: gr.I18n) -> None:
 
     gr.render(
         inputs=[chosen, settings],
-        triggers=[chosen.change, made.filled.change],
+        triggers=[chosen.change, parts.filled.change],
         show_progress="hidden",
-    )(shown)
+    )(show_settings)
 
 
 def _setting(setting: Mapping[str, str], value: Any = None) -> Any:
-    """A component for a setting as :mod:`dubkit.web.catalog` tells it."""
+    """A component for a setting as :mod:`dubkit.web.catalog` describes it."""
     about: dict[str, Any] = {"label": setting["name"], "info": setting["help"]}
     given = setting["default"] if value is None else str(value)
     if setting["type"] == "bool":
@@ -236,8 +232,8 @@ def _setter(engine: str, name: str) -> Callable[[Any, str], str]:
 
 def updates(
     server: Server,
-    made: Form,
-    told: Mapping[str, Mapping[str, Any]],
+    parts: Form,
+    installed: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
     language: str,
     video: Video | None = None,
@@ -245,24 +241,24 @@ def updates(
     fill: bool = False,
     wanted: bool = False,
 ) -> list[Any]:
-    """What changes in the form where its values are these: what is shown, what can be chosen, what
-    engines lack (``told`` by :mod:`dubkit.web.catalog`); with ``fill`` the files of the video,
-    too, and the values, where they are ``wanted``: somebody may have gone on typing since."""
+    """What changes in the form when its values are these: what is shown, what can be chosen, what
+    engines lack (``installed`` are those of :mod:`dubkit.web.catalog`); with ``fill`` also the
+    files of the video, and the values if they are ``wanted``: the user may have gone on typing."""
     say = texts.texts(texts.best(language))
     medium = video.kind if video else "video"
-    left = form_fields.senseless(values, medium)
+    left = form_fields.irrelevant(values, medium)
     changes: dict[str, dict[str, Any]] = {name: {} for name in DEFAULTS}
     notes: list[Any] = []
     for role, kind in ROLES.items():
-        known = told.get(kind, {})
-        lacking = {n: known.get(n, {}).get("problem", "") for n in _names(server, role)}
-        first = [(say[key], value) for key, value in _first(role)]
+        known = installed.get(kind, {})
+        lacking = {n: known.get(n, {}).get("problem", "") for n in _names(server, FIELDS[role])}
+        first = [(say[key], value) for key, value in _first(FIELDS[role])]
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
         notes.append(_note(role, lacking, values[role], say, role in left))
-    voices = form_fields.voices(told, values["tts"], values["to"])
+    voices = form_fields.voices(installed, values["tts"], values["to"])
     changes["voice"] = {"choices": voices}
-    clones = [n for n, one in told.get("synthesizers", {}).items() if one.get("clones")]
+    clones = [n for n, one in installed.get("synthesizers", {}).items() if one.get("clones")]
     able = values["tts"] in clones or (values["tts"] == "auto" and clones)
     changes["clone"] = {"interactive": bool(able or values["clone"] or server.local_plugins)}
     drawable = True if medium == "video" else "hidden"
@@ -270,7 +266,7 @@ def updates(
     if fill:
         for name, names in form_fields.files(video).items():
             titles = [(_track_title(video, one, say), one) for one in names]
-            changes[name] = {"choices": [(say[FILES[name]], ""), *titles]}
+            changes[name] = {"choices": [(say[FIELDS[name].unset], ""), *titles]}
         for name, value in values.items():
             possible = _possible(value, changes[name].get("choices"), name)
             if wanted or possible != value:
@@ -278,20 +274,20 @@ def updates(
     for name in DEFAULTS:
         if name not in ("settings", "burn"):
             changes[name]["visible"] = "hidden" if name in left else True
-    empty = [name for name in HIDING if set(form_fields.GROUPS[name].split()) <= left]
+    empty = [name for name in HIDING if set(form_fields.GROUPS[name]) <= left]
     groups = [gr.update(visible="hidden" if name in empty else True) for name in HIDING]
-    return [*(gr.update(**changes[name]) for name in made.fields), *groups, *notes]
+    return [*(gr.update(**changes[name]) for name in parts.fields), *groups, *notes]
 
 
 def _possible(value: Any, offered: list[Any] | None, name: str) -> Any:
-    """A value, unless it is none that can be chosen here any more."""
+    """A value, or the default if it can no longer be chosen here."""
     if offered is None or name == "voice" or value in [one[1] for one in offered]:
         return value
     return DEFAULTS[name]
 
 
 def _note(role: str, lacking: Mapping[str, str], chosen: str, say: Any, hidden: bool) -> Any:
-    """What the engines of a role need that are not ready."""
+    """What the engines of a role lack that are not ready."""
     not_ready = html.escape(say["not_ready"])
     lines = [
         f"<p{' class=dk-chosen' if name == chosen else ''}><b>{html.escape(name)}</b> "

@@ -1,17 +1,17 @@
-"""The page itself: Gradio's form, the places where our own parts of the page go, and the API.
+"""The page itself: Gradio's form, the places where the page's own parts go, and the API.
 
-This file, ``form.py`` and ``api.py`` alone import gradio. How the parts fit:
+Only this file, ``form.py`` and ``api.py`` import gradio. How the parts fit:
 
-- The form (what to make, engines and their settings) is Gradio's. Its button calls ``started``
-  with the id of the video that the page holds, and answers with the id of the job. Its values are
-  kept by the browser, for each video (``assets/form.js``); a hidden button fills it with them, or
-  with what an earlier job was asked for.
+- The form (what to make, engines and their settings) is Gradio's. Its button calls ``start_job``
+  with the id of the page's video, and answers with the id of the job. The browser keeps its values
+  for each video (``assets/form.js``); a hidden button fills it with them, or with the options of
+  an earlier job.
 - All that moves or plays (the drop area, the bar, the player, the table of cues, the history) is
   ``assets/*.js`` in the empty elements below, fed by :mod:`dubkit.web.routes`. Gradio never draws
   into those elements, so neither overwrites the other, and a reload finds everything again by the
   cookie. ``app.js`` says more.
-- The API for programs has names of its own (``/subtitle``, ``/translate``, ``/dub``, ``/check``)
-  and takes files through Gradio's upload; each call is a job like the page's.
+- The API for programs has its own names (``/subtitle``, ``/translate``, ``/dub``, ``/check``) and
+  takes files through Gradio's upload; each call is a job like the page's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ from fastapi import FastAPI
 from ..errors import DubkitError, InputError
 from . import texts
 from .api import endpoints, session_of
-from .fields import DEFAULTS, group_about, refuse_early, values_of, wishes_of
+from .fields import (
+    CONTROLLING,
+    DEFAULTS,
+    form_values,
+    group_about,
+    refuse_early,
+    requested_options,
+)
 from .form import form, updates
 from .preview import Previews, add_preview_routes
 from .routes import told
@@ -36,15 +43,15 @@ from .server import Server
 from .store import Video
 
 CALLS = 1000
-"""Calls of the page and of programs that may be under way."""
+"""Calls of the page and of programs that may run at once."""
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/dubkit/assets/style.css">
 <link rel="stylesheet" href="/dubkit/assets/editor.css">
 <script type="module" src="/dubkit/assets/app.js"></script>
 """
-# The page's own script knows which video is there; what the server answers goes back to it.
-ASK = "(video, ...wishes) => [window.dubkit ? window.dubkit.video() : '', ...wishes]"
+# The page's own script knows which video it shows; the server's answer goes back to it.
+ASK = "(video, ...values) => [window.dubkit ? window.dubkit.video() : '', ...values]"
 ANSWER = "(answer) => { window.dubkit.started(answer); }"
 FAILED = "() => { window.dubkit.failed(); }"
 FILL = """(video, remembered, ...values) => window.dubkit
@@ -52,9 +59,6 @@ FILL = """(video, remembered, ...values) => window.dubkit
 NAMES = json.dumps(list(DEFAULTS))
 FILLED = f"(...values) => {{ window.dubkit?.filled({NAMES}, values); }}"
 REMEMBER = f"(...values) => {{ window.dubkit?.remember({NAMES}, values); }}"
-RULING = """to dub burn formats subs_from clone convert lipsync tts speakers_from transcriber
-    translator separate diarizer""".split()
-"""Fields on which others depend."""
 
 
 def mounted(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
@@ -64,10 +68,10 @@ def mounted(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
     names = {tag: dict(texts.texts(tag)) for tag in texts.TRANSLATIONS}
     i18n = gr.I18n(**names)
     page = _page(server, i18n)
-    # Gradio looks whether a file that it is told of was sent to it only once this is set, which
-    # mounting leaves out: without it, any file of the server could be named as one that was sent.
+    # Only once this is set, which mounting leaves out, does Gradio check that a file that a call
+    # names was uploaded: without it, any file of the server could be named as an uploaded one.
     page.has_launched = True
-    # Each call of the API waits for its job; the form's calls must not wait behind forty of those.
+    # Each call of the API waits for its job; the form's calls must not queue behind forty of those.
     page.max_threads = page._queue.max_thread_count = CALLS
     gr.mount_gradio_app(
         app,
@@ -130,39 +134,39 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
     with gr.Blocks(title="dubkit", analytics_enabled=False) as page:
         gr.HTML('<div id="dubkit-top"></div>', js_on_load=None, apply_default_css=False)
         with gr.Column(elem_id="dubkit-form"):
-            made = form(server, i18n)
+            parts = form(server, i18n)
             start = gr.Button(i18n("start"), variant="primary", elem_id="dubkit-start")
         gr.HTML('<div id="dubkit-work"></div>', js_on_load=None, apply_default_css=False)
         video = gr.Textbox(visible="hidden", elem_id="dubkit-video-id")
         remembered = gr.Textbox(visible="hidden", elem_id="dubkit-remembered")
         answer = gr.Textbox(visible="hidden", elem_id="dubkit-answer")
         fill = gr.Button("fill", visible="hidden", elem_id="dubkit-fill")
-        fields = list(made.fields.values())
+        fields = list(parts.fields.values())
 
         def values(given: tuple[Any, ...]) -> dict[str, Any]:
-            return values_of(dict(zip(DEFAULTS, given, strict=True)))
+            return form_values(dict(zip(DEFAULTS, given, strict=True)))
 
         def video_of(request: gr.Request, id: str) -> Video | None:
             with contextlib.suppress(InputError):
                 return session_of(server, request).video(id)
             return None
 
-        def started(request: gr.Request, video: str, *given: Any) -> str:
+        def start_job(request: gr.Request, id: str, *given: Any) -> str:
             """The id of a new job as JSON, or what is wrong, and in which group."""
-            wishes: dict[str, Any] = {}
+            requested: dict[str, Any] = {}
             try:
                 session = session_of(server, request)
-                if not video:
+                if not id:
                     return json.dumps({"missing": "video"})
-                meant = session.video(video)
-                wishes = wishes_of(values(given), meant.kind)
-                refuse_early(wishes, server.engines())
-                if str(meant.folder) not in server.queue.folders():
-                    server.drafts.save_all(meant)
-                job = server.submit(session, meant, wishes)
+                video = session.video(id)
+                requested = requested_options(values(given), video.kind)
+                refuse_early(requested, server.engines())
+                if str(video.folder) not in server.queue.folders():
+                    server.drafts.save_all(video)
+                job = server.submit(session, video, requested)
                 return json.dumps({"job": job.id})
             except DubkitError as failure:
-                group = group_about(failure.message, failure.hint, wishes)
+                group = group_about(failure.message, failure.hint, requested)
                 return json.dumps({**told(failure), "group": group})
 
         def filled(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
@@ -171,9 +175,9 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             with contextlib.suppress(ValueError):
                 wanted = json.loads(remembered) if remembered else None
             known = isinstance(wanted, dict)
-            now = values_of(wanted) if known else values(given)
+            now = form_values(wanted) if known else values(given)
             changed = updates(
-                server, made, server.engines(0.0), now, _language(request), video_of(request, id),
+                server, parts, server.engines(0.0), now, _language(request), video_of(request, id),
                 fill=True, wanted=known,
             )  # fmt: skip
             return [*changed, secrets.token_hex(4)]
@@ -181,25 +185,25 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         def adapted(request: gr.Request, id: str, *given: Any) -> list[Any]:
             """The form after one of its values has changed."""
             now, language = values(given), _language(request)
-            return updates(server, made, server.engines(), now, language, video_of(request, id))
+            return updates(server, parts, server.engines(), now, language, video_of(request, id))
 
-        def known() -> None:
-            """Wait until it is known what engines there are."""
+        def wait_for_engines() -> None:
+            """Wait until the installed engines are known."""
             server.engines()
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         # Answered at once, by the request itself: Gradio's queue answers by a stream that it closes
-        # when it is empty, and what is asked just then never has an answer.
+        # when it is empty, and a call that comes just then never gets an answer.
         asked = {**quiet, "queue": False}
-        press = start.click(started, [video, *fields], answer, js=ASK, **asked)
+        press = start.click(start_job, [video, *fields], answer, js=ASK, **asked)
         press.success(None, answer, None, js=ANSWER, api_visibility="private")
         press.failure(None, None, None, js=FAILED, api_visibility="private")
-        fill.click(known, None, None, **asked).then(
-            filled, [video, remembered, *fields], [*made.outputs, made.filled], js=FILL, **asked
+        fill.click(wait_for_engines, None, None, **asked).then(
+            filled, [video, remembered, *fields], [*parts.outputs, parts.filled], js=FILL, **asked
         ).then(None, fields, None, js=FILLED, api_visibility="private")
         gr.on(
-            [made.fields[name].change for name in RULING], adapted, [video, *fields], made.outputs,
-            js=ASK, trigger_mode="always_last", **asked,
+            [parts.fields[name].change for name in CONTROLLING], adapted, [video, *fields],
+            parts.outputs, js=ASK, trigger_mode="always_last", **asked,
         )  # fmt: skip
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
         endpoints(server)

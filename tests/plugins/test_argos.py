@@ -109,12 +109,13 @@ def packages(tmp_path_factory):
 
 
 class Server:
-    """What a server with an index has, what was asked of it, and how it misbehaves."""
+    """What a server with an index has, which requests it got, and how it misbehaves."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files = dict(files)
         self.asked: list[str] = []
         self.cut: set[str] = set()
+        self.moved: dict[str, str] = {}
         self.index: list[object] | None = None
         self.link = "{url}{name}"
 
@@ -127,6 +128,11 @@ def server(packages, tmp_path):
         def do_GET(self):
             name = self.path.lstrip("/")
             state.asked.append(name)
+            if name in state.moved:
+                self.send_response(302)
+                self.send_header("Location", state.moved[name])
+                self.send_header("Content-Length", "0")
+                return self.end_headers()
             if name == "index.json" and name not in state.files:
                 data = json.dumps(index()).encode()
             elif name in state.files:
@@ -172,26 +178,26 @@ from dubkit import DubkitError, Line, TranslationRequest, Translator, engines
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 engine = engines.load(Translator, "argos")
 source, target, *texts = sys.argv[1:]
-told = []
+steps = []
 before = engine.supports(source, target)
 try:
-    engine.prepare(None, target, lambda *what: told.append(what))
-    assert not told
-    engine.prepare(source, target, lambda *what: told.append(what))
+    engine.prepare(None, target, lambda *what: steps.append(what))
+    assert not steps
+    engine.prepare(source, target, lambda *what: steps.append(what))
     lines = tuple(Line(str(i), text) for i, text in enumerate(texts))
     reply = engine.translate(TranslationRequest(source, target, lines))
     made = [dict(reply.texts), reply.model]
 except DubkitError as failure:
     made = [type(failure).__name__, failure.message, failure.hint]
 heavy = [name for name in ("stanza", "spacy", "torch") if name in sys.modules]
-print(json.dumps([made, told, before, engine.supports(source, target), heavy]))
+print(json.dumps([made, steps, before, engine.supports(source, target), heavy]))
 """
 
 TEXTS = ("The old man sees the sea. The dog comes.", "a boat", "¡Nada de esto se sabe!", "  ")
 
 
 def ran(server, source="es", target="de", texts=TEXTS, **env):
-    """In a process of its own: the library reads the environment when it is imported."""
+    """In a separate process: the library reads the environment when it is imported."""
     done = subprocess.run(
         [sys.executable, "-c", CODE, source, target, *texts],
         env=os.environ | server.env | env,
@@ -212,20 +218,20 @@ def assert_nothing_half(server):
 
 
 def test_two_packages_are_fetched_and_both_translate(server):
-    (texts, model), told, before, after, heavy, said = ran(server)
+    (texts, model), steps, before, after, heavy, log = ran(server)
     assert model == "Argos es→en en→de" and before and after and not heavy
     assert set(texts) <= {"0", "1", "2"}  # an empty line is left out
     assert texts and all(isinstance(text, str) and text for text in texts.values())
-    assert "downloading argos es→en from http://127.0.0.1:" in said and " MB" in said
-    stages = [stage for stage, _, _ in told]
+    assert "downloading argos es→en from http://127.0.0.1:" in log and " MB" in log
+    stages = [stage for stage, _, _ in steps]
     assert set(stages) == {"download argos es→en", "download argos en→de"}
-    assert [done for stage, done, total in told if done == total]
+    assert [done for stage, done, total in steps if done == total]
     assert left(server) == ["translate-en_de-1_0", "translate-es_en-1_0"]
     assert_nothing_half(server)
     asked = len(server.asked)
     # From then on it is here, with the internet and without, and the same every time.
-    again, told, before, *_ = ran(server, HF_HUB_OFFLINE="1")
-    assert again == [texts, model] and not told and before
+    again, steps, before, *_ = ran(server, HF_HUB_OFFLINE="1")
+    assert again == [texts, model] and not steps and before
     assert len(server.asked) == asked
 
 
@@ -254,12 +260,12 @@ def test_directions(server):
 
 
 def test_without_internet(server):
-    made, _, _, _, _, said = ran(server, HF_HUB_OFFLINE="1")
+    made, _, _, _, _, log = ran(server, HF_HUB_OFFLINE="1")
     assert made[0] == "MissingDependency" and "HF_HUB_OFFLINE" in made[1]
     assert "argospm install translate-es_de" in made[2] and not server.asked
     made, *_ = ran(server, ARGOS_PACKAGE_INDEX="http://127.0.0.1:9/")
     assert made[0] == "MissingDependency" and "cannot be fetched" in made[1]
-    assert "argospm install" in made[2] and "Traceback" not in said
+    assert "argospm install" in made[2] and "Traceback" not in log
     assert not left(server)
 
 
@@ -272,6 +278,18 @@ def test_only_https(server):
     server.link = "file:///etc/{name}"
     made, *_ = ran(server)
     assert made[0] == "InputError" and not left(server)
+
+
+def test_a_package_that_moved_over_https_alone(server):
+    server.moved["es_en.argosmodel"] = "/new"
+    server.files["new"] = server.files["es_en.argosmodel"]
+    (_, model), *_ = ran(server, "es", "en")
+    assert model == "Argos es→en" and "new" in server.asked
+    # Whoever answers for the first of these could send on to anything over https, too.
+    server.moved["en_de.argosmodel"] = "http://example.com/en_de"
+    made, *_ = ran(server, "en", "de")
+    assert made[0] == "InputError" and "not from http://example.com/en_de" in made[1]
+    assert left(server) == ["translate-es_en-1_0"]
 
 
 def test_a_download_that_breaks_off(server):
@@ -353,9 +371,9 @@ def test_packages_that_are_refused(change, reason, server):
     else:
         packed = changed(packed, change)
     server.files["es_en.argosmodel"] = packed
-    made, _, _, _, _, said = ran(server, "es", "en")
+    made, _, _, _, _, log = ran(server, "es", "en")
     assert made[0] == "InputError" and "no Argos package" in made[1] and reason in made[1], made
-    assert not left(server) and made[2] and "Traceback" not in said
+    assert not left(server) and made[2] and "Traceback" not in log
     assert_nothing_half(server)
     assert not list(server.home.rglob("*evil*"))
 
@@ -366,7 +384,7 @@ def test_a_package_that_was_damaged_later(server):
     (folder / "model/model.bin").write_bytes(b"no")
     made, *_ = ran(server, "es", "en")
     assert made[0] == "PluginError" and "damaged" in made[1] and str(folder) in made[2]
-    # Folders that are no package are nobody's trouble.
+    # Folders that are no package do no harm.
     (server.home / "packages/notes").mkdir()
     (folder / "metadata.json").write_text("{")
     made, *_ = ran(server, "en", "de")

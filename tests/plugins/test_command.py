@@ -1,4 +1,4 @@
-"""``command``: programs that go wrong in every way, and workers that stay."""
+"""``command``: programs that fail in every way, batches, and workers that keep running."""
 
 import json
 import os
@@ -54,8 +54,8 @@ FAULTS = {
         "open(sys.argv[2], 'w').write(\"ffconcat version 1.0\\nfile '/etc/passwd'\\n\")",
         "cannot be read as sound",
     ),
-    "it makes a folder": ("os.mkdir(sys.argv[2])", "is no file"),
-    "it makes a pipe": ("os.mkfifo(sys.argv[2])", "is no file"),
+    "it makes a folder": ("os.mkdir(sys.argv[2])", "is not a file"),
+    "it makes a pipe": ("os.mkfifo(sys.argv[2])", "is not a file"),
     "it links to what is not its own": ("os.symlink('/etc/passwd', sys.argv[2])", "lies outside"),
     "it links to nothing": ("os.symlink('/nothing', sys.argv[2])", "lies outside"),
     "its folder is a link": (
@@ -80,19 +80,19 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_what_a_program_does_wrong_is_told(case: str, tmp_path: Path) -> None:
-    code, told = FAULTS[case]
+def test_what_a_program_does_wrong_is_reported(case: str, tmp_path: Path) -> None:
+    code, message = FAULTS[case]
     engine = speaker(
         tmp_path, code, "timeout = 3", '[output]\npath = "{out}"\nlargest = 3\n', retries=0
     )
     began = time.monotonic()
-    with pytest.raises(PluginError, match=f"(?s)Any: .*({told})"):
+    with pytest.raises(PluginError, match=f"(?s)Any: .*({message})"):
         speak(engine, tmp_path / "out.wav")
     assert time.monotonic() - began < 9
     assert not (tmp_path / "out.wav").exists()
 
 
-def test_it_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_it_is_ended_with_everything_that_it_started(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
         "import subprocess\n"
@@ -117,7 +117,7 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_what_it_leaves_behind_does_not_hold_us_up(tmp_path: Path) -> None:
+def test_a_process_left_behind_is_not_waited_for(tmp_path: Path) -> None:
     code = GOOD + "import subprocess\nsubprocess.Popen(['sleep', '60'])"
     began = time.monotonic()
     speak(speaker(tmp_path, code), tmp_path / "out.wav")
@@ -125,7 +125,7 @@ def test_what_it_leaves_behind_does_not_hold_us_up(tmp_path: Path) -> None:
     assert read(tmp_path / "out.wav")[1] == 16000
 
 
-def test_it_is_tried_again_as_often_as_is_said(tmp_path: Path) -> None:
+def test_it_is_retried_as_often_as_the_preset_says(tmp_path: Path) -> None:
     note = tmp_path / "tries"
     code = (
         f"tries = open({str(note)!r}, 'a+'); tries.write('x'); tries.seek(0)\n"
@@ -139,7 +139,7 @@ def test_it_is_tried_again_as_often_as_is_said(tmp_path: Path) -> None:
     speak(speaker(tmp_path, code, retries=2), tmp_path / "out.wav")
 
 
-def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+def test_a_program_that_is_not_installed(tmp_path: Path) -> None:
     lines = 'argv = ["no-such-program", "{text}", "{out}"]'
     engine = CommandSynthesizer(preset=preset(tmp_path, lines))
     assert "the program no-such-program" in engine.check()[0]
@@ -147,19 +147,19 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
         speak(engine, tmp_path / "out.wav")
 
 
-def test_a_null_byte_is_not_handed_on(tmp_path: Path) -> None:
+def test_a_null_byte_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="cannot be run"):
         speak(speaker(tmp_path, GOOD), tmp_path / "out.wav", "a\0b")
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     engine = speaker(tmp_path, GOOD, f'cwd = "{tmp_path}/none"')
     assert f"the folder {tmp_path}/none" in engine.check()[0]
     with pytest.raises(UsageError, match="there is no folder"):
         speak(engine, tmp_path / "out.wav")
 
 
-def test_an_old_file_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_run_is_not_used(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     write_babble(home / "old.wav", 1.0, 16000)
@@ -171,17 +171,17 @@ def test_an_old_file_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
     speak(speaker(tmp_path, code, f'cwd = "{home}"', rest), tmp_path / "out.wav", "x" * 100)
     assert len(read(tmp_path / "out.wav")[0]) == 7 * 16000
     assert [file.name for file in home.iterdir()] == ["old.wav"]
-    # Written anew is new.
+    # A file that was written again is new.
     code = "sys.argv[2] = 'old.wav'\n" + GOOD
     speak(speaker(tmp_path, code, f'cwd = "{home}"', rest), tmp_path / "out.wav")
 
 
-def test_one_at_a_time_where_runs_share_a_place(tmp_path: Path) -> None:
+def test_runs_that_share_a_folder_run_one_at_a_time(tmp_path: Path) -> None:
     code = (
         f"lock = {str(tmp_path / 'lock')!r}\nos.mkdir(lock)\ntime.sleep(0.3)\nos.rmdir(lock)\n"
         + GOOD
     )
-    # Two engines know as little of each other as two runs of dubkit.
+    # Two engines know no more of each other than two runs of dubkit do.
     engines = [speaker(tmp_path, code, f'cwd = "{tmp_path}"') for _ in range(2)]
     failures: list[DubkitError] = []
 
@@ -199,10 +199,10 @@ def test_one_at_a_time_where_runs_share_a_place(tmp_path: Path) -> None:
     assert not failures
 
 
-def test_environment_and_request_are_handed_on(tmp_path: Path) -> None:
+def test_environment_and_request_are_passed_on(tmp_path: Path) -> None:
     code = (
-        "import json\nasked = json.load(open(sys.argv[1]))\n"
-        "assert asked == {'items': [{'t': 'a \"b\" é', 'n': 1, 's': None}]}, asked\n"
+        "import json\nrequest = json.load(open(sys.argv[1]))\n"
+        "assert request == {'items': [{'t': 'a \"b\" é', 'n': 1, 's': None}]}, request\n"
         "assert os.environ['LEVEL'] == '7 en' and os.environ['PATH']\n" + GOOD
     )
     argv = [sys.executable, str(program(tmp_path, code)), "{request}", "{out}"]
@@ -214,7 +214,7 @@ def test_environment_and_request_are_handed_on(tmp_path: Path) -> None:
     speak(engine, tmp_path / "out.wav", 'a "b" é')
 
 
-def test_other_kinds_of_sound_are_taken_too(tmp_path: Path) -> None:
+def test_other_sound_formats_are_converted(tmp_path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", "sine=440:d=1", tmp_path / "made.flac")
     code = f"import shutil; shutil.copy({str(tmp_path / 'made.flac')!r}, sys.argv[3] + '/x.flac')"
     engine = speaker(tmp_path, code, rest='[output]\nglob = "{work}/*.flac"\n')
@@ -223,11 +223,11 @@ def test_other_kinds_of_sound_are_taken_too(tmp_path: Path) -> None:
     assert (len(samples), rate) == (44100, 44100)
 
 
-# ---------------------------------------------------------------- pictures
+# ---------------------------------------------------------------- video
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         ("-frames:v 20", "made 20 frames of 50"),
         ("-frames:v 50 -s 64x64", "64x64, the shot's 160x120"),
@@ -236,7 +236,7 @@ def test_other_kinds_of_sound_are_taken_too(tmp_path: Path) -> None:
         ("-vn", "cannot be read as video|wrote nothing"),
     ],
 )
-def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Path) -> None:
+def test_a_shot_has_as_many_frames_as_before(code: str, message: str, tmp_path: Path) -> None:
     video, audio = tmp_path / "in.mp4", write_babble(tmp_path / "in.wav", 2.0, 16000)
     source = "testsrc=size=160x120:rate=25"
     ffmpeg("-f", "lavfi", "-i", source, "-frames:v", 50, "-pix_fmt", "yuv420p", video)
@@ -248,8 +248,8 @@ def test_a_shot_has_as_many_frames_as_before(code: str, told: str, tmp_path: Pat
     ]  # fmt: skip
     file = preset(tmp_path, f"argv = {json.dumps(argv)}", kind="lipsyncer")
     engine, out = CommandLipSyncer(preset=file), tmp_path / "out.mp4"
-    if told:
-        with pytest.raises(PluginError, match=told):
+    if message:
+        with pytest.raises(PluginError, match=message):
             engine.lipsync(video, audio, out, progress=lambda *_: None)
         assert not out.exists()
     else:
@@ -276,7 +276,7 @@ def test_a_converter_of_one_line(tmp_path: Path) -> None:
 
 
 def clips(folder: Path, *pitches: int) -> Voice:
-    """A voice by clips, whose names no shell would bear."""
+    """A voice given by clips, whose names no shell would take unquoted."""
     found = []
     for number, pitch in enumerate(pitches, 1):
         path = folder / f"clip; {number} é.wav"
@@ -285,16 +285,16 @@ def clips(folder: Path, *pitches: int) -> Voice:
     return Voice(references=tuple(found))
 
 
-TELL = "import json\njson.dump(sys.argv, open('told.json', 'w'))\n"
+RECORD = "import json\njson.dump(sys.argv, open('given.json', 'w'))\n"
 
 
-def test_all_that_a_clip_tells_reaches_the_program(tmp_path: Path) -> None:
-    """As it is and staged, one clip and several, with what is said and the tool's own languages."""
+def test_everything_about_a_clip_reaches_the_program(tmp_path: Path) -> None:
+    """As it is and staged, one clip and several, with its text and language as the tool names it."""
     home = tmp_path / "home"
     home.mkdir()
     code = (
-        TELL + "from standin import *\n"
-        "text, out, clip, said, tag, *staged = sys.argv[1:]\n"
+        RECORD + "from standin import *\n"
+        "text, out, clip, spoken_text, tag, *staged = sys.argv[1:]\n"
         "assert read_wav(clip)[1] == 16000, read_wav(clip)[1]\n"
         "assert all(read_wav(one)[1] == 8000 for one in staged)\n"
         "write_wav(out, spoken(text, 16000), 16000)\n"
@@ -313,10 +313,10 @@ def test_all_that_a_clip_tells_reaches_the_program(tmp_path: Path) -> None:
     voice = clips(tmp_path, 300, 400, 500)
     before = {one.path: one.path.read_bytes() for one in voice.references}
     engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
-    told = json.loads((home / "told.json").read_text())
-    assert told[4:6] == ["Clip 1 says this.", "Portuguese"]
-    assert [Path(name).name for name in told[6:]] == ["all-1.wav", "all-2.wav", "all-3.wav"]
-    assert Path(told[3]).parent == home / "in"
+    given = json.loads((home / "given.json").read_text())
+    assert given[4:6] == ["Clip 1 says this.", "Portuguese"]
+    assert [Path(name).name for name in given[6:]] == ["all-1.wav", "all-2.wav", "all-3.wav"]
+    assert Path(given[3]).parent == home / "in"
     assert list((home / "in").iterdir()) == []
     assert {path: path.read_bytes() for path in before} == before
     with pytest.raises(UsageError, match="needs a clip of the voice"):
@@ -342,7 +342,7 @@ def test_a_converter_that_takes_the_voice_from_clips(tmp_path: Path) -> None:
         engine.convert(audio, tmp_path / "out.wav", voice=Voice())
 
 
-# ---------------------------------------------------------------- many at once
+# ---------------------------------------------------------------- batches
 
 
 def utterances(folder: Path, count: int) -> list[Utterance]:
@@ -355,8 +355,8 @@ def utterances(folder: Path, count: int) -> list[Utterance]:
 BATCH = (
     "import json\nfrom standin import *\n"
     "open('runs', 'a').write('x')\n"
-    "asked = json.load(open(sys.argv[1]))\nassert asked['rate'] == 16000 and len(asked) == 2\n"
-    "for item in asked['items']:\n"
+    "request = json.load(open(sys.argv[1]))\nassert request['rate'] == 16000 and len(request) == 2\n"
+    "for item in request['items']:\n"
     "    if 'number 3' in item['text']: continue\n"
     "    if 'number 5' in item['text'] and open('runs').read() != 'xxx': sys.exit('no memory')\n"
     "    write_wav(item['out'], spoken(item['text'], 16000, seed=item['seed']), 16000)\n"
@@ -376,7 +376,7 @@ def test_a_batch_keeps_the_contract(tmp_path: Path) -> None:
     check_synthesizer(batch(tmp_path), language="en")
 
 
-def test_a_batch_is_one_run_and_each_text_has_its_own_fate(tmp_path: Path) -> None:
+def test_a_batch_is_one_run_in_which_each_text_may_fail_alone(tmp_path: Path) -> None:
     engine = batch(tmp_path)
     assert isinstance(engine, BatchSynthesizer) and engine.at_once == 20
     texts = utterances(tmp_path, 5)
@@ -388,10 +388,10 @@ def test_a_batch_is_one_run_and_each_text_has_its_own_fate(tmp_path: Path) -> No
         samples, rate = read(text.out)
         assert len(samples) / rate == pytest.approx(0.07 * len(text.text), abs=0.001)
     pitches = [np.abs(np.fft.rfft(read(text.out)[0])).argmax() for text in texts[:3]]
-    assert len(set(pitches)) == 3  # each was told of its own seed
+    assert len(set(pitches)) == 3  # each was given its own seed
 
 
-def test_what_a_batch_had_done_before_it_failed_is_done(tmp_path: Path) -> None:
+def test_what_a_batch_did_before_it_failed_is_kept(tmp_path: Path) -> None:
     faults = batch(tmp_path).speak_all(utterances(tmp_path, 8))
     assert [n for n, fault in enumerate(faults) if fault] == [3, 5, 6, 7]
     assert re.search("status 1.*no memory", faults[6])
@@ -401,7 +401,7 @@ def test_what_a_batch_had_done_before_it_failed_is_done(tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "xxx"
 
 
-def test_a_batch_has_time_for_each_text(tmp_path: Path) -> None:
+def test_the_timeout_of_a_batch_grows_with_its_texts(tmp_path: Path) -> None:
     slow = BATCH + "    time.sleep(0.5)\n"
     engine = batch(tmp_path, slow, "timeout = 1\nstart_timeout = 1")
     assert not any(engine.speak_all(utterances(tmp_path, 3)))
@@ -411,7 +411,7 @@ def test_a_batch_has_time_for_each_text(tmp_path: Path) -> None:
     assert time.monotonic() - began < 8
 
 
-def test_as_many_programs_run_beside_each_other_as_is_said(tmp_path: Path) -> None:
+def test_as_many_programs_run_in_parallel_as_the_preset_allows(tmp_path: Path) -> None:
     note = tmp_path / "note"
     code = f"n = open({str(note)!r}, 'a')\nn.write('+'); n.flush(); time.sleep(0.5)\n"
     engine = speaker(tmp_path, code + GOOD + "n.write('-')", "parallel = 3")
@@ -425,7 +425,7 @@ def test_as_many_programs_run_beside_each_other_as_is_said(tmp_path: Path) -> No
     assert speaker(tmp_path / "one", GOOD).at_once == 1
 
 
-def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
+def test_ctrl_c_ends_programs_that_run_in_parallel(tmp_path: Path) -> None:
     notes = tmp_path / "pids"
     notes.mkdir()
     code = f"open({str(notes)!r} + '/' + str(os.getpid()), 'w')\ntime.sleep(60)\n"
@@ -437,7 +437,7 @@ def test_ctrl_c_ends_what_runs_beside_each_other(tmp_path: Path) -> None:
         f"folder = Path({str(tmp_path)!r})\n"
         "texts = [Utterance('x', folder / f'{n}.wav', 'en', Voice('Ana')) for n in range(9)]\n"
         "try:\n    engine.speak_all(texts)\nexcept KeyboardInterrupt:\n"
-        "    time.sleep(1.5)  # as long as the others could begin anew\n    os._exit(130)\n"
+        "    time.sleep(1.5)  # long enough for the others to be started again\n    os._exit(130)\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", script],
@@ -485,31 +485,31 @@ def test_a_worker_is_started_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "told", "lives"),
+    ("order", "message", "lives"),
     [
         ("!die", r"the worker ended \(status 3\).*out of memory", False),
         ("!hang", "did not answer in 1 s", False),
-        ("!refuse", "the worker says: I will not", True),
+        ("!refuse", "the worker reports: I will not", True),
         ("!nothing", "wrote nothing", True),
     ],
 )
-def test_a_worker_that_fails_is_there_for_the_next(
-    order: str, told: str, lives: bool, tmp_path: Path
+def test_after_a_failure_the_worker_does_the_next_item(
+    order: str, message: str, lives: bool, tmp_path: Path
 ) -> None:
     engine = worker(tmp_path, "timeout = 1")
     first = pid_of(engine, tmp_path)
-    with pytest.raises(PluginError, match=told):
+    with pytest.raises(PluginError, match=message):
         speak(engine, tmp_path / "out.wav", order)
     assert (pid_of(engine, tmp_path) == first) is lives
     assert lives or is_gone(first)
 
 
 @pytest.mark.parametrize("order", ["!garbage", "!other x"])
-def test_what_is_no_answer_is_overheard(order: str, tmp_path: Path) -> None:
+def test_other_output_of_a_worker_is_ignored(order: str, tmp_path: Path) -> None:
     speak(worker(tmp_path), tmp_path / "out.wav", order)
 
 
-def test_a_worker_may_be_asked_by_many_at_once(tmp_path: Path) -> None:
+def test_a_worker_may_be_called_from_several_threads(tmp_path: Path) -> None:
     engine = worker(tmp_path, "parallel = 4")
 
     def one(number: int) -> None:
@@ -525,7 +525,7 @@ def test_a_worker_may_be_asked_by_many_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["exit", "interrupt"])
-def test_a_worker_ends_with_us(end: str, tmp_path: Path) -> None:
+def test_a_worker_ends_with_dubkit(end: str, tmp_path: Path) -> None:
     file = worker(tmp_path).preset
     note = tmp_path / "pid.txt"
     script = (

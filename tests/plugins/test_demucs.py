@@ -1,6 +1,6 @@
-"""Demucs: the real library, on a small network of its own class with random weights.
+"""Demucs: the real library, with a small network of its own class and random weights.
 
-The published weights are on the hub alone; what they make is not tested here.
+The published weights are only on the hub; their output is not tested here.
 """
 
 import json
@@ -36,19 +36,19 @@ KLASS = "demucs.htdemucs.HTDemucs"
 
 
 def network(path: Path, seed: int = 0, klass: str = KLASS, **settings) -> Path:
-    """A file as the hub has it: weights of 16 bits, and what to build in its metadata."""
+    """A file in the hub's layout: 16-bit weights, and in its metadata how to build the network."""
     torch.manual_seed(seed)
     kwargs = {"sources": SOURCES, **SMALL, **settings}
     model = HTDemucs(**kwargs, segment=Fraction(39, 5))
-    told = json.dumps(kwargs | {"segment": SEGMENT, "a_setting_of_old": 1})
-    about = {"klass": klass, "args": "[]", "kwargs": told}
+    settings_json = json.dumps(kwargs | {"segment": SEGMENT, "a_setting_of_old": 1})
+    about = {"klass": klass, "args": "[]", "kwargs": settings_json}
     save_file({key: value.half() for key, value in model.state_dict().items()}, path, about)
     return path
 
 
 @pytest.fixture(scope="session")
 def repo(tmp_path_factory):
-    """A folder with two models: of one network, and of two of which one makes vocals."""
+    """A folder with two models: of one network, and of two of which one gives vocals."""
     folder = tmp_path_factory.mktemp("repo")
     network(folder / "aaaa1111.safetensors")
     network(folder / "bbbb2222.safetensors", seed=1)
@@ -59,59 +59,59 @@ def repo(tmp_path_factory):
     return folder
 
 
-def parted(tmp_path, sound, **settings):
+def separated(tmp_path, sound, **settings):
     audio = write(tmp_path / "in/film.wav", sound, "pcm_f32le")
     out = tmp_path / "speech.wav", tmp_path / "background.wav"
-    told = []
-    Demucs(**settings).separate(audio, *out, progress=lambda *what: told.append(what))
+    progress = []
+    Demucs(**settings).separate(audio, *out, progress=lambda *step: progress.append(step))
     voice, rest = map(heard, out)
     assert voice.shape == rest.shape == sound.shape
     assert np.abs(voice + rest - heard(audio)).max() < 1e-5
-    return voice, rest, told
+    return voice, rest, progress
 
 
 def by_the_library(path: Path, sound: np.ndarray) -> np.ndarray:
-    """The vocals as demucs itself loads the network and applies it, without random shifts."""
+    """The vocals if demucs itself loads and applies the network, without random shifts."""
     model = load_safetensors_model(path).eval()
-    given = torch.from_numpy(stems.resampled(sound.astype(np.float32), RATE, 44_100))
+    given = torch.from_numpy(stems.resample(sound.astype(np.float32), RATE, 44_100))
     mean, std = given.mean(), given.mean(0).std() + 1e-8
     with torch.no_grad():
         out = apply_model(model, ((given - mean) / std)[None], shifts=0) * std + mean
     found = out[0, model.sources.index("vocals")].numpy()
-    return stems.fitted(stems.resampled(found, 44_100, RATE), sound.shape[1])
+    return stems.fit(stems.resample(found, 44_100, RATE), sound.shape[1])
 
 
 @pytest.mark.parametrize(("model", "file"), [("htdemucs", "aaaa1111"), ("htdemucs_ft", "bbbb2222")])
-def test_it_makes_what_the_library_makes(model, file, repo, tmp_path):
-    # Of htdemucs_ft only the network with a say in vocals is there, and needed.
+def test_the_result_is_that_of_the_library(model, file, repo, tmp_path):
+    # Of htdemucs_ft, only the network that contributes to vocals is present, and needed.
     sound = speech(4) + music(4 * RATE)
-    voice, _, told = parted(tmp_path, sound, model=model, repo=repo)
+    voice, _, progress = separated(tmp_path, sound, model=model, repo=repo)
     expected = by_the_library(repo / f"{file}.safetensors", sound)
     assert np.abs(expected).max() > 1e-3
     assert np.sqrt(np.mean((voice - expected) ** 2)) < 1e-4 * np.sqrt(np.mean(expected**2))
-    assert [what[0] for what in told] == ["separate"]
+    assert [step[0] for step in progress] == ["separate"]
 
 
-def test_it_makes_the_same_of_the_same(repo, tmp_path):
+def test_the_same_input_gives_the_same_output(repo, tmp_path):
     sound = speech(2)
-    first, _, _ = parted(tmp_path / "1", sound, repo=repo)
-    again, _, _ = parted(tmp_path / "2", sound, repo=repo, threads=1)
+    first, _, _ = separated(tmp_path / "1", sound, repo=repo)
+    again, _, _ = separated(tmp_path / "2", sound, repo=repo, threads=1)
     assert np.abs(first - again).max() < 1e-5
 
 
 @pytest.mark.parametrize("length", [1, RATE // 5, 3 * RATE])
 def test_mono_short_and_silent(length, repo, tmp_path):
-    voice, rest, _ = parted(tmp_path / "mono", music(length)[:1], repo=repo)
+    voice, rest, _ = separated(tmp_path / "mono", music(length)[:1], repo=repo)
     assert np.isfinite(voice).all() and np.isfinite(rest).all()
-    voice, rest, _ = parted(tmp_path / "silent", np.zeros((2, length)), repo=repo)
+    voice, rest, _ = separated(tmp_path / "silent", np.zeros((2, length)), repo=repo)
     assert np.abs(voice).max() < 1e-6
 
 
 @pytest.mark.slow
 def test_longer_than_a_piece(repo, tmp_path):
     sound = np.tile(speech(), (1, 2))[:, : 45 * RATE]
-    _, _, told = parted(tmp_path, sound, repo=repo)
-    assert [round(done) for _, done, _ in told] == [28, 45]
+    _, _, progress = separated(tmp_path, sound, repo=repo)
+    assert [round(done) for _, done, _ in progress] == [28, 45]
 
 
 def test_contract(repo, tmp_path):
@@ -149,7 +149,7 @@ def test_lists_that_are_refused(listed, repo, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("klass", ["os.mkdir", "demucs.hf.importlib", "torch.nn.Linear", ""])
-def test_a_class_that_is_none_of_demucs_is_not_made(klass, tmp_path, monkeypatch):
+def test_a_class_that_is_not_one_of_demucs_is_not_built(klass, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     about = {"klass": klass, "args": '["made"]', "kwargs": "{}"}
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", about)
@@ -206,7 +206,7 @@ def test_networks_that_do_not_fit_together(repo, tmp_path):
 
 @pytest.mark.parametrize("model", ["", "a b", "../x", "a/b/c", "x.yaml", "hf://x", "a/../b"])
 def test_names_that_are_refused(model, repo):
-    assert "no name of a model" in Demucs(model=model, repo=repo).check()[0]
+    assert "not the name of a model" in Demucs(model=model, repo=repo).check()[0]
     with pytest.raises(UsageError):
         demucs_models.load(model, repo, print)
 
@@ -216,7 +216,7 @@ def test_names_that_are_refused(model, repo):
 
 @pytest.fixture
 def hub(repo, tmp_path):
-    """A hub on this machine that has htdemucs_ft; and what was asked of it."""
+    """A hub on this machine with htdemucs_ft; and the requests it got."""
     names = ("htdemucs_ft.yaml", "bbbb2222.safetensors", "aaaa1111.safetensors")
     files = {name: (repo / name).read_bytes() for name in names} | {"evil.pkl": b"no"}
     with hub_with("adefossez/HTDemucs-ft", files, tmp_path / "hub") as running:
@@ -228,46 +228,47 @@ import json, logging, sys
 from dubkit import DubkitError
 from dubkit_plugins.separate import demucs_models
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-told, problems = [], demucs_models.problems(sys.argv[1], None)
+progress, problems = [], demucs_models.problems(sys.argv[1], None)
 try:
-    bag = demucs_models.load(sys.argv[1], None, lambda *what: told.append(what))
-    print(json.dumps([len(bag.models), told, problems]))
+    bag = demucs_models.load(sys.argv[1], None, lambda *step: progress.append(step))
+    print(json.dumps([len(bag.models), progress, problems]))
 except DubkitError as failure:
     print(json.dumps([type(failure).__name__, failure.message, failure.hint, problems]))
 """
 
 
 def loaded(env, model="htdemucs_ft"):
-    """In a process of its own: the hub's library reads the environment when it is imported."""
+    """In a separate process: the hub's library reads the environment when it is imported."""
     command = [sys.executable, "-c", CODE, model]
     done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), done.stderr
 
 
-def test_a_download_is_told_of(hub):
-    env, asked = hub
-    (count, told, problems), said = loaded(env)
+def test_a_download_is_logged(hub):
+    env, requests = hub
+    (count, progress, problems), log = loaded(env)
     assert count == 1 and not problems
-    assert "downloading htdemucs_ft from the hub: adefossez/HTDemucs-ft, 1 MB" in said
-    assert {stage for stage, _, _ in told} == {"download htdemucs_ft"}
-    done = [done for _, done, _ in told]
-    assert done == sorted(done) and done[-1] == told[-1][2] > 100_000
-    # Neither the network that has no say in the speech, nor what is none.
-    got = {Path(path).name for path in asked if "/resolve/" in path}
+    assert "downloading htdemucs_ft from the hub: adefossez/HTDemucs-ft, 1 MB" in log
+    assert {stage for stage, _, _ in progress} == {"download htdemucs_ft"}
+    done = [done for _, done, _ in progress]
+    assert done == sorted(done) and done[-1] == progress[-1][2] > 100_000
+    # Neither the network that contributes nothing to the speech, nor anything else.
+    got = {Path(path).name for path in requests if "/resolve/" in path}
     assert got == {"htdemucs_ft.yaml", "bbbb2222.safetensors"}
-    asked.clear()
-    # From then on it is here, with the hub and without.
+    requests.clear()
+    # From then on it is cached, with the hub and without.
     for offline in ("0", "1"):
-        (count, told, problems), said = loaded(env | {"HF_HUB_OFFLINE": offline})
-        assert count == 1 and not told and not problems and not asked and "downl" not in said
+        (count, progress, problems), log = loaded(env | {"HF_HUB_OFFLINE": offline})
+        assert count == 1 and not progress and not problems
+        assert not requests and "downl" not in log
 
 
 def test_without_the_hub(hub):
-    env, asked = hub
+    env, requests = hub
     (kind, message, hint, problems), _ = loaded(env | {"HF_HUB_OFFLINE": "1"})
     assert kind == MissingDependency.__name__ and "HF_HUB_OFFLINE" in message
-    assert "demucs.repo" in hint and message in problems[0] and not asked
+    assert "demucs.repo" in hint and message in problems[0] and not requests
     (kind, message, hint, problems), _ = loaded(env | {"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert kind == MissingDependency.__name__ and "failed" in message and hint and not problems
     (kind, message, hint, _), _ = loaded(env, "nobody/htdemucs")

@@ -1,4 +1,4 @@
-"""Guards: loops, guesses and inventions are told from speech."""
+"""Guards distinguish loops, guesses and hallucinations from speech."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def decoded(avg_logprob=-0.2, no_speech_prob=0.0):
 
 
 def spoken(text, seconds=10.0):
-    """The text spread evenly over so many seconds of speech."""
+    """The text spread evenly over ``seconds`` of speech."""
     parts = text.split()
     step = seconds / max(1, len(parts))
     words = [Word(i * step, (i + 1) * step, " " + part) for i, part in enumerate(parts)]
@@ -26,8 +26,8 @@ SENTENCE = "He was not an ill disposed young man unless to be rather cold hearte
 
 def test_speech_is_left_alone():
     assert guards.fault(decoded(), *spoken(SENTENCE)) is None
-    assert not guards.nobody_spoke(decoded(), SENTENCE)
-    assert not guards.nobody_spoke(decoded(), "Thank you.")
+    assert not guards.has_no_speech(decoded(), SENTENCE)
+    assert not guards.has_no_speech(decoded(), "Thank you.")
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_where_a_loop_starts(text, start):
     ],
 )
 def test_silence(text, logprob, no_speech, silent):
-    assert guards.nobody_spoke(decoded(logprob, no_speech), text) is silent
+    assert guards.has_no_speech(decoded(logprob, no_speech), text) is silent

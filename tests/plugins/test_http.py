@@ -1,4 +1,4 @@
-"""``http``: presets on stand-ins of their servers, and a server that goes wrong in every way."""
+"""``http``: presets against stand-ins of their servers, and a server that fails in every way."""
 
 import base64
 import contextlib
@@ -42,20 +42,20 @@ def test_a_preset_keeps_the_contract(stem: str) -> None:
 
 
 @pytest.mark.parametrize(("stem", "rate"), [("gpt_sovits", 32000), ("cosyvoice", 24000)])
-def test_any_text_is_spoken_in_the_clip_s_voice(stem: str, rate: int, tmp_path: Path) -> None:
+def test_any_text_is_spoken_in_the_voice_of_a_clip(stem: str, rate: int, tmp_path: Path) -> None:
     text = 'Wait -- "what" & why? {text} \\ $HOME % é 你好'
     with serving(stem) as address:
         engine = HttpSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"server={address}")
         out = tmp_path / "out.wav"
         engine.speak(text, out, language="zh", voice=clip(tmp_path), seconds=None, seed=3)
-        samples, made_rate = read(out)
-        assert made_rate == rate
+        samples, actual = read(out)
+        assert actual == rate
         assert len(samples) / rate == pytest.approx(0.07 * len(text), abs=0.001)
         with pytest.raises(UsageError, match="clip"):
             engine.speak(text, out, language="zh", voice=Voice(), seconds=None, seed=3)
 
 
-def test_what_the_server_says_is_told(tmp_path: Path) -> None:
+def test_the_server_s_error_is_reported(tmp_path: Path) -> None:
     with serving("gpt_sovits") as address:
         engine = HttpSynthesizer(preset=PRESETS / "gpt_sovits.toml", set=f"server={address}")
         with pytest.raises(PluginError, match=r"GPT-SoVITS: .*not within 3 to 10 s"):
@@ -78,7 +78,7 @@ def test_what_the_server_says_is_told(tmp_path: Path) -> None:
         ("cosyvoice", "channels = 1", "channels = 1\nrate = 8000"),
     ],
 )
-def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path: Path) -> None:
     text = (PRESETS / f"{stem}.toml").read_text()
     assert right in text
     broken = tmp_path / "broken.toml"
@@ -142,7 +142,7 @@ def reply(
 
 
 class Server:
-    """Answers as it is told; ``asked`` is what it was asked for."""
+    """Answers as scripted; ``asked`` is what it was asked for."""
 
     def __init__(self, *answers: Answering) -> None:
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
@@ -178,7 +178,7 @@ class Server:
 
 
 def engine_at(folder: Path, url: str, http: str = "", rest: str = "", **settings: object):
-    """A speaker by a preset with these lines in its [http]."""
+    """A synthesizer whose preset has these lines in its [http]."""
     preset = folder / "any.toml"
     preset.write_text(
         'kind = "synthesizer"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
@@ -195,7 +195,7 @@ def speak(engine: HttpSynthesizer, out: Path, text: str = "Hello.") -> tuple[np.
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """No test waits; what would have been waited is kept."""
+    """No test waits; the requested waits are recorded."""
     waits: list[float] = []
     monkeypatch.setattr(http_client.time, "sleep", waits.append)
     return waits
@@ -221,16 +221,18 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         ),
     ],
 )  # fmt: skip
-def test_each_kind_of_answer(lines: str, body: bytes, kind: str, rate: int, tmp_path: Path) -> None:
+def test_each_format_of_answer(
+    lines: str, body: bytes, kind: str, rate: int, tmp_path: Path
+) -> None:
     with Server(lambda asked, _: reply(asked, body, kind)) as server:
         engine = engine_at(tmp_path, server.url, rest=f"[http.reply]\n{lines}")
-        samples, made = speak(engine, tmp_path / "out.wav")
-        assert made == rate
+        samples, actual = speak(engine, tmp_path / "out.wav")
+        assert actual == rate
         assert len(samples) / rate == pytest.approx(1.0, abs=0.06)
         assert np.abs(samples).max() > 0.2
 
 
-def test_an_answer_by_its_address_comes_from_the_same_server_alone(
+def test_an_answer_by_address_must_come_from_the_same_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANY_KEY", "secret")
@@ -256,7 +258,7 @@ def test_an_answer_by_its_address_comes_from_the_same_server_alone(
             speak(engine_at(tmp_path, f"{server.url}/", headers, rest), tmp_path / "out.wav")
 
 
-def test_headers_take_what_is_secret_from_the_environment_alone(
+def test_secrets_in_headers_come_only_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Server(lambda asked, _: reply(asked, wav())) as server:
@@ -281,15 +283,15 @@ def test_headers_take_what_is_secret_from_the_environment_alone(
         ('method = "GET"', "/", b""),
     ],
 )  # fmt: skip
-def test_what_is_asked(lines: str, path: str, body: object, tmp_path: Path) -> None:
+def test_the_request(lines: str, path: str, body: object, tmp_path: Path) -> None:
     with Server(lambda asked, _: reply(asked, wav())) as server:
         speak(engine_at(tmp_path, f"{server.url}/", lines), tmp_path / "out.wav", "a&b =é/?")
-        said = server.asked[0][2]
+        sent = server.asked[0][2]
         assert server.asked[0][0] == path
-        assert (json.loads(said) if isinstance(body, dict) else said) == body
+        assert (json.loads(sent) if isinstance(body, dict) else sent) == body
 
 
-def test_a_text_in_the_address_stays_a_text(tmp_path: Path) -> None:
+def test_text_in_an_address_is_quoted(tmp_path: Path) -> None:
     with Server(lambda asked, _: reply(asked, wav())) as server:
         speak(engine_at(tmp_path, server.url + "/say/{text}"), tmp_path / "out.wav", "../x?y#z é")
         assert server.asked[0][0] == "/say/..%2Fx%3Fy%23z%20%C3%A9"
@@ -299,14 +301,14 @@ def test_a_text_in_the_address_stays_a_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
-def test_what_passes_is_waited_out(status: int, tmp_path: Path, impatient: list[float]) -> None:
+def test_transient_faults_are_retried(status: int, tmp_path: Path, impatient: list[float]) -> None:
     full = lambda asked, _: reply(asked, b"busy", "text/plain", status)  # noqa: E731
     with Server(full, full, lambda asked, _: reply(asked, wav())) as server:
         speak(engine_at(tmp_path, server.url), tmp_path / "out.wav")
         assert len(server.asked) == 3 and impatient == [0.5, 1.0]
 
 
-def test_a_server_says_how_long_to_wait(tmp_path: Path, impatient: list[float]) -> None:
+def test_a_server_sets_how_long_to_wait(tmp_path: Path, impatient: list[float]) -> None:
     with Server(
         lambda asked, _: reply(asked, b"", status=429, Retry_After="7"),
         lambda asked, _: reply(asked, b"", status=429, Retry_After="99999"),
@@ -325,7 +327,7 @@ def break_off(asked: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrong", [drop, break_off])
-def test_a_broken_connection_is_tried_again(wrong: Answering, tmp_path: Path) -> None:
+def test_a_broken_connection_is_retried(wrong: Answering, tmp_path: Path) -> None:
     with Server(wrong, lambda asked, _: reply(asked, wav())) as server:
         samples, rate = speak(engine_at(tmp_path, server.url), tmp_path / "out.wav")
         assert len(samples) == rate
@@ -333,10 +335,10 @@ def test_a_broken_connection_is_tried_again(wrong: Answering, tmp_path: Path) ->
 
 
 REFUSALS: dict[str, tuple[Answering, str]] = {
-    "busy for ever": (
+    "always busy": (
         lambda asked, _: reply(asked, b"overloaded", "text/plain", 503), "does not do it .*503"
     ),
-    "broken for ever": (break_off, "broke off"),
+    "always broken": (break_off, "broke off"),
     "refused": (
         lambda asked, _: reply(asked, b'{"detail": "no such voice"}', "application/json", 422),
         "refuses .*422.*no such voice",
@@ -344,53 +346,53 @@ REFUSALS: dict[str, tuple[Answering, str]] = {
     "a wrong key": (lambda asked, _: reply(asked, b"", status=401), "refuses the key"),
     "elsewhere": (lambda asked, _: reply(asked, b"", status=302, Location="/x"), "refuses .*302"),
     "an error page": (
-        lambda asked, _: reply(asked, b"<html>Oops</html>", "text/html"), "text/html, is no sound"
+        lambda asked, _: reply(asked, b"<html>Oops</html>", "text/html"), "text/html, is not sound"
     ),
-    "nothing": (lambda asked, _: reply(asked, b""), "no sound"),
-    "garbage": (lambda asked, _: reply(asked, bytes(range(256)) * 99), "no sound"),
+    "nothing": (lambda asked, _: reply(asked, b""), "not sound"),
+    "garbage": (lambda asked, _: reply(asked, bytes(range(256)) * 99), "not sound"),
     "a playlist": (
-        lambda asked, _: reply(asked, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"), "no sound"
+        lambda asked, _: reply(asked, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"), "not sound"
     ),
-    "only a head": (lambda asked, _: reply(asked, wav()[:44]), "no sound"),
+    "only a head": (lambda asked, _: reply(asked, wav()[:44]), "not sound"),
     "too much": (lambda asked, _: reply(asked, bytes(3_000_000)), "more than 2 MB"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_a_bad_answer_is_told(case: str, tmp_path: Path) -> None:
-    answer, told = REFUSALS[case]
+def test_a_bad_answer_is_reported(case: str, tmp_path: Path) -> None:
+    answer, message = REFUSALS[case]
     with Server(answer) as server:
         engine = engine_at(tmp_path, server.url, rest="[http.reply]\nlargest = 2", retries=1)
-        with pytest.raises(DubkitError, match=f"Any: .*{told}") as failure:
+        with pytest.raises(DubkitError, match=f"Any: .*{message}") as failure:
             speak(engine, tmp_path / "out.wav")
         assert isinstance(failure.value, PluginError | UsageError)
         assert not (tmp_path / "out.wav").exists()
 
 
 @pytest.mark.parametrize(
-    ("lines", "body", "kind", "told"),
+    ("lines", "body", "kind", "message"),
     [
         ('kind = "pcm16"\nrate = 24000', b'{"error": 1}', "application/json", "not sound"),
         ('kind = "pcm16"\nrate = 24000', b"<p>", "text/html", "not sound"),
-        ('kind = "pcm16"\nrate = 24000', b"abc", "", "no 16-bit samples"),
+        ('kind = "pcm16"\nrate = 24000', b"abc", "", "not 16-bit samples"),
         ('kind = "pcm16"', b"abcd", "", "rate"),
         ('kind = "base64"\npath = "a.1"', b'{"a": ["x"]}', "", "no text at a.1"),
         ('kind = "base64"\npath = "a"', b'{"a": 5}', "", "no text at a"),
         ('kind = "base64"\npath = "a"', b"[" * 99999, "", "no text at a"),
-        ('kind = "base64"\npath = "a"', b'{"a": "!!"}', "", "no base64"),
+        ('kind = "base64"\npath = "a"', b'{"a": "!!"}', "", "not base64"),
         ("rate = 16000", wav(), "audio/wav", "24000 Hz; the preset says 16000"),
     ],
 )
-def test_an_answer_of_another_kind_is_told(
-    lines: str, body: bytes, kind: str, told: str, tmp_path: Path
+def test_an_answer_in_another_format_is_refused(
+    lines: str, body: bytes, kind: str, message: str, tmp_path: Path
 ) -> None:
     with Server(lambda asked, _: reply(asked, body, kind)) as server:
         engine = engine_at(tmp_path, server.url, rest=f"[http.reply]\n{lines}")
-        with pytest.raises(DubkitError, match=told):
+        with pytest.raises(DubkitError, match=message):
             speak(engine, tmp_path / "out.wav")
 
 
-def test_a_server_that_drips_or_is_silent_has_an_end(tmp_path: Path) -> None:
+def test_a_server_that_drips_or_hangs_times_out(tmp_path: Path) -> None:
     rest = threading.Event()
 
     def drip(asked: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
@@ -409,7 +411,7 @@ def test_a_server_that_drips_or_is_silent_has_an_end(tmp_path: Path) -> None:
         rest.set()
 
 
-def test_no_server_is_told(tmp_path: Path) -> None:
+def test_an_absent_server_is_reported(tmp_path: Path) -> None:
     engine = engine_at(tmp_path, "http://127.0.0.1:9", retries=0)
     with pytest.raises(PluginError, match=r"127\.0\.0\.1:9 does not do it .*refused") as failure:
         speak(engine, tmp_path / "out.wav")
@@ -417,12 +419,12 @@ def test_no_server_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "/tts", "http://", "http:// x"])
-def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+def test_a_wrong_address_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no address of a server|cannot be sent"):
         speak(engine_at(tmp_path, url), tmp_path / "out.wav")
 
 
-def test_health_is_asked_once_and_told(tmp_path: Path) -> None:
+def test_health_is_checked_until_the_server_is_ready(tmp_path: Path) -> None:
     state = {"status": 503}
     with Server(lambda asked, _: reply(asked, wav())) as server:
         server.paths["/health"] = lambda asked, _: reply(asked, b"loading", status=state["status"])
@@ -436,14 +438,14 @@ def test_health_is_asked_once_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("health", ["", "/health"])
-def test_a_doctor_asks_whether_the_server_is_there(health: str, tmp_path: Path) -> None:
+def test_the_doctor_asks_whether_the_server_is_running(health: str, tmp_path: Path) -> None:
     state = {"status": 404}
     with Server(lambda asked, _: reply(asked, b"loading", "", state["status"])) as server:
         lines = f'health = "{server.url}{health}"' if health else ""
         engine = engine_at(tmp_path, f"{server.url}/say/{{text}}", lines)
         assert isinstance(engine, Outside) and "cosyvoice" in engine.presets()
         assert engine.check() == [] and server.asked == []
-        assert engine.reach() == []  # who has no page of that name is there
+        assert engine.reach() == []  # even a server without that page is running
         assert [path for path, _, _ in server.asked] == [health or "/"]
         state["status"] = 503
         problems = engine.reach()
@@ -455,33 +457,34 @@ def test_a_doctor_asks_whether_the_server_is_there(health: str, tmp_path: Path) 
     assert HttpSynthesizer().reach() == HttpSynthesizer().check() != []
 
 
-def test_all_clips_of_a_voice_go_by_their_places_or_as_they_are(tmp_path: Path) -> None:
-    told: list[dict] = []
+def test_all_clips_of_a_voice_are_sent_staged_or_as_they_are(tmp_path: Path) -> None:
+    requests: list[dict] = []
 
-    def hear(asked: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
-        told.append(json.loads(body))
-        for name in told[-1]["staged"]:
+    def record(asked: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
+        requests.append(json.loads(body))
+        for name in requests[-1]["staged"]:
             assert read(Path(name))[1] == 8000
         reply(asked, wav())
 
-    with Server(hear) as server:
+    with Server(record) as server:
         preset = tmp_path / "clones.toml"
         preset.write_text(
             'kind = "synthesizer"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
             '[speech]\nclones = true\nlanguages = {en = "en"}\n'
             '[[stage]]\ninput = "references"\nto = "{work}/all.wav"\nrate = 8000\n'
             f'[http]\nurl = "{server.url}"\n'
-            'json = {first = "{reference}", staged = "{references}", said = "{reference_text}"}\n'
+            'json = {first = "{reference}", staged = "{references}", spoken = "{reference_text}"}\n'
         )
         engine = HttpSynthesizer(preset=preset)
         first = clip(tmp_path).references[0]
         voice = Voice(references=(first, first))
         engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
-        assert told[0]["first"] == str(first.path) and told[0]["said"] == "Good morning."
-        assert [Path(name).name for name in told[0]["staged"]] == ["all-1.wav", "all-2.wav"]
+        assert requests[0]["first"] == str(first.path)
+        assert requests[0]["spoken"] == "Good morning."
+        assert [Path(name).name for name in requests[0]["staged"]] == ["all-1.wav", "all-2.wav"]
 
 
-def test_as_many_are_asked_for_at_once_as_is_said(tmp_path: Path) -> None:
+def test_as_many_requests_run_in_parallel_as_the_preset_allows(tmp_path: Path) -> None:
     now, most = [0], [0]
 
     def slow(asked: http.server.BaseHTTPRequestHandler, _: bytes) -> None:
@@ -502,14 +505,14 @@ def test_as_many_are_asked_for_at_once_as_is_said(tmp_path: Path) -> None:
 def test_a_converter_sends_its_sound(tmp_path: Path) -> None:
     preset = tmp_path / "any.toml"
 
-    def turned(asked: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
+    def echo(asked: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
         found = re.search(
             rb'name="audio"; filename="audio.wav".*?\r\n\r\n(RIFF.*)\r\n--', body, re.S
         )
         assert found
         reply(asked, found[1])
 
-    with Server(turned) as server:
+    with Server(echo) as server:
         preset.write_text(
             'kind = "converter"\nname = "Any"\nlicence = "none"\nhomepage = "https://x"\n'
             f'[[stage]]\ninput = "audio"\nto = "{{work}}/a.wav"\nrate = 16000\n'

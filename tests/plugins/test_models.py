@@ -33,7 +33,7 @@ def package(name: str) -> Path:
 
 
 def imitation(folder: Path, changed: str) -> Path:
-    """The offline packages again, of links, with one byte of one file changed."""
+    """A copy of the offline packages made of links, with one byte of one file changed."""
     for name in PARTS:
         real = package(name)
         (folder / name / "data").mkdir(parents=True)
@@ -72,7 +72,7 @@ def test_a_package_with_a_file_missing(monkeypatch, tmp_path):
 
 
 def test_the_package_as_it_is():
-    weights = models.packaged()
+    weights = models.find_packaged()
     assert weights == Weights("base", package=models.OFFLINE) and not weights.english_only
     files = packaged_models.contents(models.OFFLINE)
     assert set(files) == {"config.json", "tokenizer.json", "vocabulary.txt", "model.bin"}
@@ -92,7 +92,7 @@ sys.meta_path.insert(0, Hidden)
 
 
 @pytest.mark.parametrize("hub", ["offline", "unreachable"])
-def test_no_model_to_be_had(hub, talk, tmp_path):
+def test_no_model_is_available(hub, talk, tmp_path):
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(HIDE)
@@ -108,10 +108,12 @@ def test_no_model_to_be_had(hub, talk, tmp_path):
     assert_nothing_made(talk.parent)
 
 
-def test_a_model_named_outright_that_is_not_here(talk, tmp_path):
+def test_a_named_model_that_is_not_installed(talk, tmp_path):
     ran = dubkit(talk, "--subs", *ENGINE, "--model", "large-v3")
     lines = [line for line in ran.err.splitlines() if "Extracting" not in line]
-    assert ran.status == 4 and lines[0].startswith("dubkit: the model large-v3 is not here")
+    assert ran.status == 4 and lines[0].startswith(
+        "dubkit: the model large-v3 is not on this machine"
+    )
     assert "Systran/faster-whisper-large-v3" in lines[1]
 
 
@@ -149,14 +151,14 @@ def test_repositories():
 def test_folders(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
     folder.mkdir()
-    assert models.local(str(folder)) == Weights("mine", folder)
+    assert models.find_folder(str(folder)) == Weights("mine", folder)
     monkeypatch.chdir(tmp_path)
-    assert models.local("mine") == Weights("mine", Path("mine"))
-    assert models.local("./mine") == Weights("mine", Path("mine"))
-    assert models.local("base") is None and models.local("me/mine") is None
+    assert models.find_folder("mine") == Weights("mine", Path("mine"))
+    assert models.find_folder("./mine") == Weights("mine", Path("mine"))
+    assert models.find_folder("base") is None and models.find_folder("me/mine") is None
     for name in ("./gone", "/gone", "~/gone"):
         with pytest.raises(InputError, match="no model folder"):
-            models.local(name)
+            models.find_folder(name)
 
 
 # ---------------------------------------------------------------- the hub
@@ -164,7 +166,7 @@ def test_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hub(tmp_path):
-    """A hub on this machine with one model, me/small; and what was asked of it."""
+    """A hub on this machine with one model, me/small; and the requests it got."""
     files = {"config.json": b'{"a": 1}', "model.bin": bytes(300_000), "evil.pkl": b"no"}
     with hub_with("me/small", files, tmp_path / "hub") as running:
         yield running
@@ -175,10 +177,10 @@ import json, logging, sys
 from dubkit import DubkitError
 from dubkit_plugins.whisper import models
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-told = []
+progress = []
 try:
-    weights = models.find(sys.argv[1], {}, lambda *what: told.append(what), packages=False)
-    print(json.dumps([weights.name, sorted(p.name for p in weights.folder.iterdir()), told]))
+    weights = models.find(sys.argv[1], {}, lambda *step: progress.append(step), packages=False)
+    print(json.dumps([weights.name, sorted(p.name for p in weights.folder.iterdir()), progress]))
 except DubkitError as failure:
     print(json.dumps([type(failure).__name__, failure.message, failure.hint]))
 """
@@ -195,18 +197,18 @@ def found(name, env):
     return json.loads(done.stdout), done.stderr
 
 
-def test_a_download_says_what_from_where_and_how_large(hub):
-    env, asked = hub
-    (name, files, told), said = found("me/small", env)
+def test_a_download_logs_what_from_where_and_how_large(hub):
+    env, requests = hub
+    (name, files, progress), log = found("me/small", env)
     assert (name, files) == ("me/small", ["config.json", "model.bin"])  # no pickles
-    assert "downloading me/small from the hub: me/small, 0 MB" in said
-    assert told and told[-1][0] == "download me/small" and told[-1][2] == 300_008
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
-    count = len(asked)
+    assert "downloading me/small from the hub: me/small, 0 MB" in log
+    assert progress[-1][0] == "download me/small" and progress[-1][2] == 300_008
+    assert [done for _, done, _ in progress] == sorted(done for _, done, _ in progress)
+    count = len(requests)
     # From then on the cache has it, with the hub and without.
-    (name, files, told), said = found("me/small", env)
-    assert files == ["config.json", "model.bin"] and not told and "downloading" not in said
-    assert len(asked) == count
+    (name, files, progress), log = found("me/small", env)
+    assert files == ["config.json", "model.bin"] and not progress and "downloading" not in log
+    assert len(requests) == count
     (name, *_), _ = found("me/small", env | {"HF_HUB_OFFLINE": "1"})
     assert name == "me/small"
 
@@ -217,7 +219,7 @@ def test_a_repository_that_does_not_exist(hub):
     assert kind == "UsageError" and "the hub has no model me/gone" in message and hint
 
 
-def test_half_a_cache_is_none(hub):
+def test_an_incomplete_cache_is_ignored(hub):
     env, _ = hub
     assert found("me/small", env)[0][0] == "me/small"
     for path in Path(env["HF_HOME"]).rglob("model.bin"):
@@ -226,18 +228,18 @@ def test_half_a_cache_is_none(hub):
     assert kind == "MissingDependency"
 
 
-def test_nowhere_names_all_four_ways():
-    failure = models.nowhere("small", "Systran/faster-whisper-small")
+def test_the_error_names_all_four_ways():
+    failure = models.not_available("small", "Systran/faster-whisper-small")
     assert isinstance(failure, MissingDependency)
     for way in ("internet", "HF_HOME", "--model PATH", "dubkit[offline]"):
         assert way in failure.hint
 
 
-def test_the_offline_model_is_taken_when_nothing_better_is_here():
+def test_the_offline_model_is_used_when_nothing_better_is_cached():
     catalogue = {"small": "nobody/small", "base": "nobody/base"}
     assert models.choose(["small"], catalogue, silent, packages=True).name == "base"
     assert models.find("base", catalogue, silent, packages=True).name == "base"
-    with pytest.raises(MissingDependency, match="the model small is not here"):
+    with pytest.raises(MissingDependency, match="the model small is not on this machine"):
         models.choose(["small"], catalogue, silent, packages=False)
     with pytest.raises(MissingDependency):
         models.find("small", catalogue, silent, packages=True)
@@ -246,7 +248,7 @@ def test_the_offline_model_is_taken_when_nothing_better_is_here():
 # ---------------------------------------------------------------- folders through the command
 
 
-def test_a_folder_that_is_no_model(tmp_path):
+def test_a_folder_without_a_model(tmp_path):
     ffmpeg(*beeps(1), tmp_path / "x.wav")
     folder = tmp_path / "model"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The ``openai-speech`` speaker against a real server on this machine that misbehaves as told."""
+"""The ``openai-speech`` synthesizer against a local server that misbehaves as scripted."""
 
 import difflib
 import json
@@ -28,7 +28,7 @@ from dubkit import (
 )
 from dubkit.testing import check_synthesizer
 from dubkit_plugins.kokoro.engine import Kokoro
-from dubkit_plugins.openai_api.speech import OpenAISpeech, is_text, sound
+from dubkit_plugins.openai_api.speech import OpenAISpeech, decode, is_text
 
 KEY = "sk-very-secret-0123456789"
 TEXT = "Good morning, where is the station?"
@@ -43,7 +43,7 @@ def environment(monkeypatch):
     monkeypatch.setenv("OPENAI_SPEECH_API_KEY", KEY)
 
 
-def speaker(server, **settings):
+def synthesizer(server, **settings):
     return OpenAISpeech(base_url=server.url, **{"retries": 1, "timeout": 20.0, **settings})
 
 
@@ -52,8 +52,8 @@ def speak(engine, out: Path, text: str = TEXT, voice: str = "alloy"):
     return read(out)
 
 
-def assert_spoken(made, text: str = TEXT, voice: str = "alloy", slack: float = 0.06) -> None:
-    samples, rate = made
+def assert_spoken(result, text: str = TEXT, voice: str = "alloy", slack: float = 0.06) -> None:
+    samples, rate = result
     wanted = buzz(text, voice)
     assert len(samples) / rate == pytest.approx(len(wanted) / RATE, abs=slack)
     assert np.sqrt((samples**2).mean()) == pytest.approx(np.sqrt((wanted**2).mean()), rel=0.1)
@@ -64,38 +64,38 @@ def assert_spoken(made, text: str = TEXT, voice: str = "alloy", slack: float = 0
 
 def test_it_keeps_the_contract():
     with SpeechServer() as server:
-        check_synthesizer(speaker(server), language="pt-BR")
+        check_synthesizer(synthesizer(server), language="pt-BR")
     with SpeechServer(voices=KOKORO, objects=True) as server:
-        check_synthesizer(speaker(server, parallel=1, format="pcm"), language="en")
+        check_synthesizer(synthesizer(server, parallel=1, format="pcm"), language="en")
 
 
 @pytest.mark.parametrize("claims", ["", "application/json", "audio/mpeg"])
 @pytest.mark.parametrize("form", ["wav", "pcm", "mp3", "flac", "opus", "aac"])
 def test_each_format_whatever_it_is_called(form, claims, tmp_path):
     with SpeechServer(claims=claims) as server:
-        made = speak(speaker(server, format=form), tmp_path / "out.wav")
+        result = speak(synthesizer(server, format=form), tmp_path / "out.wav")
         assert server.spoken[0]["response_format"] == form
-    assert_spoken(made, slack={"aac": 0.15, "mp3": 0.12}.get(form, 0.02))
+    assert_spoken(result, slack={"aac": 0.15, "mp3": 0.12}.get(form, 0.02))
 
 
-@pytest.mark.parametrize("asked", ["wav", "pcm", "mp3"])
-@pytest.mark.parametrize("comes", ["wav", "mp3", "flac"])
-def test_another_format_than_was_asked_for(asked, comes, tmp_path):
-    with SpeechServer(answers_in=comes) as server:
-        made = speak(speaker(server, format=asked), tmp_path / "out.wav")
-    assert_spoken(made, slack=0.12)
+@pytest.mark.parametrize("requested", ["wav", "pcm", "mp3"])
+@pytest.mark.parametrize("sent", ["wav", "mp3", "flac"])
+def test_another_format_than_was_requested(requested, sent, tmp_path):
+    with SpeechServer(answers_in=sent) as server:
+        result = speak(synthesizer(server, format=requested), tmp_path / "out.wav")
+    assert_spoken(result, slack=0.12)
 
 
-def test_a_wav_file_with_a_length_that_is_none(tmp_path):
+def test_a_wav_file_with_a_nonsensical_length(tmp_path):
     with SpeechServer(streams=True) as server:
-        assert_spoken(speak(speaker(server), tmp_path / "out.wav"))
+        assert_spoken(speak(synthesizer(server), tmp_path / "out.wav"))
 
 
-def test_what_is_asked(tmp_path):
+def test_the_request(tmp_path):
     with SpeechServer() as server:
-        speak(speaker(server), tmp_path / "1.wav", ' A\n"line" {é} \\ ')
-        slow = speaker(server, model="mine", speed=0.5, instructions="Calm.", format="mp3")
-        made = speak(slow, tmp_path / "2.wav", voice="onyx")
+        speak(synthesizer(server), tmp_path / "1.wav", ' A\n"line" {é} \\ ')
+        slow = synthesizer(server, model="mine", speed=0.5, instructions="Calm.", format="mp3")
+        result = speak(slow, tmp_path / "2.wav", voice="onyx")
         speak(slow, tmp_path / "3.wav", voice="")
     first, second, third = server.spoken
     assert first == {
@@ -106,7 +106,7 @@ def test_what_is_asked(tmp_path):
         "speed": 0.5, "instructions": "Calm.",
     }  # fmt: skip
     assert third["voice"] == "alloy"
-    assert len(made[0]) / made[1] == pytest.approx(2 * 0.07 * len(TEXT), abs=0.12)
+    assert len(result[0]) / result[1] == pytest.approx(2 * 0.07 * len(TEXT), abs=0.12)
     assert server.keys == [KEY] * len(server.keys)
 
 
@@ -120,11 +120,11 @@ def test_what_is_asked(tmp_path):
         (None, "tts-1"),
     ],
 )
-def test_the_model_is_one_that_speaks(models, chosen, tmp_path, monkeypatch):
+def test_a_speech_model_is_chosen(models, chosen, tmp_path, monkeypatch):
     with SpeechServer(models=models) as server:
-        speak(speaker(server), tmp_path / "out.wav")
+        speak(synthesizer(server), tmp_path / "out.wav")
         monkeypatch.setenv("OPENAI_SPEECH_MODEL", "named")
-        speak(speaker(server), tmp_path / "out.wav")
+        speak(synthesizer(server), tmp_path / "out.wav")
     assert [body["model"] for body in server.spoken] == [chosen, "named"]
 
 
@@ -132,22 +132,22 @@ def test_the_model_is_one_that_speaks(models, chosen, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("objects", [True, False])
-def test_the_server_s_own_voices_by_the_language_that_each_speaks(objects):
+def test_the_server_s_voices_of_a_language(objects):
     with SpeechServer(voices=KOKORO, objects=objects) as server:
-        engine = speaker(server)
+        engine = synthesizer(server)
         assert list(engine.voices("pt")) == ["pf_dora", "pm_alex"]
         assert list(engine.voices("en-GB")) == ["bf_emma", "af_heart", "am_michael"]
         assert list(engine.voices("zh-Hans")) == ["zf_xiaoxiao"]
         assert not engine.voices("de") and not engine.voices("qaa")
         assert server.paths.count("/v1/audio/voices") == 1
-        assert list(speaker(server, voice_names="pf_dora, af_heart").voices("de")) == [
+        assert list(synthesizer(server, voice_names="pf_dora, af_heart").voices("de")) == [
             "pf_dora", "af_heart",
         ]  # fmt: skip
     with SpeechServer(voices=["Anna", "bm_thing"]) as server:
-        assert list(speaker(server).voices("de")) == ["Anna", "bm_thing"]
+        assert list(synthesizer(server).voices("de")) == ["Anna", "bm_thing"]
 
 
-def test_openai_s_own_voices_are_known_without_asking(monkeypatch):
+def test_openai_s_voices_are_known_without_a_request(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     engine = OpenAISpeech(base_url="https://api.openai.com/v1")
     assert engine.check() == []
@@ -155,15 +155,15 @@ def test_openai_s_own_voices_are_known_without_asking(monkeypatch):
     assert len(OpenAISpeech(model="tts-1-hd").voices("pt")) == 9
 
 
-def test_a_server_that_only_writes_is_told_before_long_work():
+def test_a_server_without_speech_is_noticed_before_long_work():
     with LLMServer() as server, pytest.raises(UsageError, match=r"does not speak \(404"):
-        speaker(server).voices("en")
+        synthesizer(server).voices("en")
     with SpeechServer(speaks=False) as server, pytest.raises(UsageError, match="does not speak"):
-        speaker(server).voices("en")
+        synthesizer(server).voices("en")
     with pytest.raises(MissingDependency, match="no server answers at"):
         OpenAISpeech(base_url="http://127.0.0.1:9/v1").voices("en")
     with SpeechServer(key="right") as server, pytest.raises(UsageError, match="refuses the key"):
-        speaker(server).voices("en")
+        synthesizer(server).voices("en")
 
 
 # ---------------------------------------------------------------- address and key
@@ -180,7 +180,7 @@ def test_address_and_key_come_from_the_environment_together(monkeypatch):
     assert where() == ("https://api.openai.com/v1", "general")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://one/v1")
     assert where() == ("http://one/v1", "general")
-    # A key is for one server, and not for another that is asked besides.
+    # A key belongs to one server and is not sent to another.
     monkeypatch.setenv("OPENAI_SPEECH_BASE_URL", "http://two/v1")
     assert where() == ("http://two/v1", "")
     monkeypatch.setenv("OPENAI_SPEECH_API_KEY", "own")
@@ -190,26 +190,26 @@ def test_address_and_key_come_from_the_environment_together(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"format": "ogg"}, "wav, pcm, mp3"),
         ({"speed": 9.0}, "0.25 to 4"),
         ({"base_url": "localhost:8880"}, "OPENAI_SPEECH_BASE_URL"),
     ],
 )
-def test_settings_that_are_none(settings, told, tmp_path):
+def test_wrong_settings_are_refused(settings, message, tmp_path):
     engine = OpenAISpeech(**{"base_url": "http://x/v1", **settings})
-    assert told in engine.check()[0]
-    with pytest.raises(UsageError, match=told):
+    assert message in engine.check()[0]
+    with pytest.raises(UsageError, match=message):
         speak(engine, tmp_path / "out.wav")
 
 
-def test_what_a_doctor_can_ask():
+def test_the_doctor_asks_the_server():
     with SpeechServer() as server:
-        engine = speaker(server)
+        engine = synthesizer(server)
         assert isinstance(engine, Outside) and engine.presets() == {} and engine.reach() == []
         server.speaks = False
-        assert "does not speak" in speaker(server).reach()[0]
+        assert "does not speak" in synthesizer(server).reach()[0]
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -223,81 +223,82 @@ def test_what_a_doctor_can_ask():
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_what_goes_wrong_once_is_made_good(script, tmp_path):
+def test_transient_faults_are_retried(script, tmp_path):
     with SpeechServer(script=script) as server:
-        assert_spoken(speak(speaker(server, timeout=1.5, retries=2), tmp_path / "out.wav"))
+        assert_spoken(speak(synthesizer(server, timeout=1.5, retries=2), tmp_path / "out.wav"))
         assert len(server.spoken) == len(script) + 1
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ("429", "takes no more requests"), ("500", "fails .500: told to answer"),
         ("503 9999", "fails .503"), ("hang 9", "no answer within 1"), ("drip 9", "not complete"),
         ("drop", "does not answer"), ("drop-body", "does not answer"), ("huge", "more than 64 MB"),
-        ("html", "no sound: it says '<html"), ("json", "no sound: it says .*I cannot speak"),
-        ("garbage", "no sound"), ("empty", "no sound: it is empty"), ("half", "it broke off"),
+        ("html", "not sound: it is text: '<html"),
+        ("json", "not sound: it is text: .*I cannot speak"),
+        ("garbage", "not sound"), ("empty", "not sound: it is empty"), ("half", "it is incomplete"),
         ("filter", "content filter"), ("long", "too long"), ("error-200 500", "Upstream failed"),
     ],
 )  # fmt: skip
-def test_what_goes_wrong_always_ends_and_is_told(wrong, told, tmp_path):
+def test_lasting_faults_end_and_are_reported(wrong, message, tmp_path):
     began = time.monotonic()
     with (
         SpeechServer(script=lambda number, body: wrong) as server,
-        pytest.raises(PluginError, match=told),
+        pytest.raises(PluginError, match=message),
     ):
-        speak(speaker(server, timeout=1.0, retries=0), tmp_path / "out.wav")
+        speak(synthesizer(server, timeout=1.0, retries=0), tmp_path / "out.wav")
     assert time.monotonic() - began < 8
     assert not (tmp_path / "out.wav").exists()
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"), [("401", "refuses the key"), ("quota", "no credit"), ("418", "418")]
+    ("wrong", "message"), [("401", "refuses the key"), ("quota", "no credit"), ("418", "418")]
 )
-def test_what_no_retry_can_mend(wrong, told, tmp_path):
+def test_permanent_faults_are_not_retried(wrong, message, tmp_path):
     with SpeechServer(script=lambda number, body: wrong) as server:
-        with pytest.raises(UsageError, match=told):
-            speak(speaker(server), tmp_path / "out.wav")
+        with pytest.raises(UsageError, match=message):
+            speak(synthesizer(server), tmp_path / "out.wav")
         assert len(server.spoken) == 1
 
 
-def test_a_text_that_is_too_long_is_one_line_s_fault(tmp_path):
+def test_a_text_that_is_too_long_fails_alone(tmp_path):
     with SpeechServer() as server:
         with pytest.raises(PluginError, match="too long"):
-            speak(speaker(server), tmp_path / "out.wav", "long " * 900)
+            speak(synthesizer(server), tmp_path / "out.wav", "long " * 900)
         with pytest.raises(UsageError, match="Voice 'nobody' not found"):
-            speak(speaker(server), tmp_path / "out.wav", voice="nobody")
+            speak(synthesizer(server), tmp_path / "out.wav", voice="nobody")
 
 
-def test_bare_samples_are_no_noise(tmp_path):
+def test_noise_is_not_taken_for_raw_samples(tmp_path):
     with (
         SpeechServer(script=["garbage", "garbage"]) as server,
         pytest.raises(PluginError, match="it is noise"),
     ):
-        speak(speaker(server, format="pcm"), tmp_path / "out.wav")
+        speak(synthesizer(server, format="pcm"), tmp_path / "out.wav")
     body = (9000 * buzz(TEXT, "x")).astype("<i2").tobytes()
-    assert len(sound(body + b"\0", "pcm")[0]) == len(body) // 2
+    assert len(decode(body + b"\0", "pcm")[0]) == len(body) // 2
     with pytest.raises(PluginError, match="it is noise"):
-        sound((9000 * buzz(TEXT, "x")).astype(">i2").tobytes(), "pcm")
-    with pytest.raises(PluginError, match="silent"):
-        sound(bytes(4000), "pcm")
+        decode((9000 * buzz(TEXT, "x")).astype(">i2").tobytes(), "pcm")
+    with pytest.raises(PluginError, match="silence"):
+        decode(bytes(4000), "pcm")
 
 
-def test_what_can_be_read_is_no_sound():
+def test_readable_text_is_not_sound():
     assert is_text(b'{"detail": "no"}') and is_text(("é" * 999).encode())
     assert not is_text(bytes(99)) and not is_text("é".encode("latin-1") + b"abc" * 99)
 
 
-def test_the_key_is_told_to_nobody(tmp_path):
+def test_the_key_is_never_shown(tmp_path):
     with (
         SpeechServer(key=KEY, script=["tell-key 500", "tell-key 500"]) as server,
         pytest.raises(PluginError) as failure,
     ):
-        speak(speaker(server), tmp_path / "out.wav")
+        speak(synthesizer(server), tmp_path / "out.wav")
     assert KEY not in failure.value.message + failure.value.hint
 
 
-def test_many_are_asked_for_at_once_and_each_has_its_own_fate(tmp_path):
+def test_many_requests_run_in_parallel_and_each_may_fail_alone(tmp_path):
     texts = [
         Utterance(f"This is sentence number {n}.", tmp_path / f"{n}.wav", "en", Voice("alloy"))
         for n in range(9)
@@ -305,7 +306,7 @@ def test_many_are_asked_for_at_once_and_each_has_its_own_fate(tmp_path):
     with SpeechServer(
         delay=0.2, script=lambda number, body: "filter" if "number 4" in body["input"] else ""
     ) as server:
-        engine = speaker(server, parallel=3)
+        engine = synthesizer(server, parallel=3)
         assert isinstance(engine, BatchSynthesizer) and engine.at_once == 12
         began = time.monotonic()
         faults = engine.speak_all(texts)
@@ -314,9 +315,9 @@ def test_many_are_asked_for_at_once_and_each_has_its_own_fate(tmp_path):
     assert [bool(fault) for fault in faults] == [n == 4 for n in range(9)]
     for n in {*range(9)} - {4}:
         assert_spoken(read(tmp_path / f"{n}.wav"), texts[n].text)
-    assert speaker(server, parallel=1).at_once == 1
+    assert synthesizer(server, parallel=1).at_once == 1
     with SpeechServer(key="right") as server, pytest.raises(UsageError, match="refuses the key"):
-        speaker(server).speak_all(texts)
+        synthesizer(server).speak_all(texts)
 
 
 # ---------------------------------------------------------------- the whole command
@@ -343,7 +344,7 @@ def dubbed(script_pt, tmp_path, monkeypatch, server, *options):
     return ran, json.loads(report.read_text()) if report.exists() else {}
 
 
-def test_a_dub_by_a_server_that_has_its_bad_moments(script_pt, tmp_path, monkeypatch):
+def test_a_dub_by_an_unreliable_server(script_pt, tmp_path, monkeypatch):
     with SpeechServer(script=["", "500", "garbage", "half"]) as server:
         ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
         assert ran.status == 0, ran.err
@@ -359,7 +360,7 @@ def test_a_dub_by_a_server_that_has_its_bad_moments(script_pt, tmp_path, monkeyp
     assert KEY not in ran.err
 
 
-def test_a_line_that_is_refused_is_told_and_the_others_spoken(script_pt, tmp_path, monkeypatch):
+def test_a_refused_line_is_reported_and_the_others_are_spoken(script_pt, tmp_path, monkeypatch):
     with SpeechServer(
         script=lambda number, body: "filter" if "rio" in body["input"] else ""
     ) as server:
@@ -368,7 +369,7 @@ def test_a_line_that_is_refused_is_told_and_the_others_spoken(script_pt, tmp_pat
     assert "content filter" in report["lines"][2]["warnings"][0]
 
 
-def test_a_server_without_speech_is_refused_at_once(script_pt, tmp_path, monkeypatch):
+def test_a_server_without_speech_is_refused_immediately(script_pt, tmp_path, monkeypatch):
     with SpeechServer(speaks=False) as server:
         ran, _ = dubbed(script_pt, tmp_path, monkeypatch, server)
     assert_refused(ran, 2, "does not speak", "OPENAI_SPEECH_BASE_URL")
@@ -376,30 +377,33 @@ def test_a_server_without_speech_is_refused_at_once(script_pt, tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
-    """Kokoro behind HTTP, as Kokoro-FastAPI has it, read back by Whisper base."""
+    """Kokoro behind HTTP, as in Kokoro-FastAPI, transcribed again by Whisper base."""
     kokoro = Kokoro()
     if problems := kokoro.check():
         pytest.skip(problems[0])
 
-    def said(text: str, voice: str) -> np.ndarray:
-        out = tmp_path / "said.wav"
+    def speech(text: str, voice: str) -> np.ndarray:
+        out = tmp_path / "speech.wav"
         kokoro.speak(text, out, language="pt", voice=Voice(voice), seconds=None, seed=0)
         samples, rate = read(out)
         assert rate == RATE
         return samples
 
-    with SpeechServer(voices=KOKORO, objects=True, speak=said) as server:
+    with SpeechServer(voices=KOKORO, objects=True, speak=speech) as server:
         ran, report = dubbed(
             script_pt, tmp_path, monkeypatch, server, "-o", "openai-speech.parallel=1"
         )
     assert ran.status == 0, ran.err
     assert {line["voice"] for line in report["lines"]} <= {"pf_dora", "pm_alex"}
     assert report["totals"]["spoken"] == 3
-    heard = called(tmp_path / "out/austen.pt.dubbed.mp4", "--subs", "--no-video", "--language",
-                   "pt", "-o", tmp_path / "heard", "--format", "txt")  # fmt: skip
-    assert heard.status == 0, heard.err
+    transcribed = called(
+        tmp_path / "out/austen.pt.dubbed.mp4", "--subs", "--no-video", "--language", "pt",
+        "-o", tmp_path / "transcribed", "--format", "txt",
+    )  # fmt: skip
+    assert transcribed.status == 0, transcribed.err
     letters = [
-        re.sub(r"\W+", " ", text.lower()) for text in (heard.paths[0].read_text(), " ".join(SPOKEN))
+        re.sub(r"\W+", " ", text.lower())
+        for text in (transcribed.paths[0].read_text(), " ".join(SPOKEN))
     ]
     assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
 

@@ -1,5 +1,6 @@
-"""The ``openai`` translator against a real server on this machine that misbehaves as it is told."""
+"""The ``openai`` translator against a local server that misbehaves as scripted."""
 
+import contextlib
 import json
 import logging
 import re
@@ -70,11 +71,11 @@ def test_a_translation(schema):
     assert reply.usage.input_tokens > 100 and reply.usage.output_tokens > 20
     assert reply.usage.cost is None
     forms = [chat.form for chat in server.chats]
-    # That there are no schemas is found out once.
+    # Missing support for schemas is noticed once.
     assert forms == (["schema"] * 2 if schema == "yes" else ["schema", "numbered", "numbered"])
 
 
-def test_a_model_that_ignores_the_schema_is_asked_again_at_once():
+def test_a_model_that_ignores_the_schema_is_asked_again_immediately():
     with LLMServer(script=["prose"], schema="ignored") as server:
         engine = translator(server)
         reply = engine.translate(REQUEST)
@@ -84,7 +85,7 @@ def test_a_model_that_ignores_the_schema_is_asked_again_at_once():
     assert [chat.form for chat in server.chats] == ["schema", "numbered", "numbered"]
 
 
-def test_one_slip_does_not_give_the_schema_up():
+def test_one_slip_does_not_end_the_use_of_the_schema():
     with LLMServer(script=["", "prose", ""]) as server:
         engine = translator(server)
         replies = [engine.translate(REQUEST) for _ in range(3)]
@@ -97,14 +98,17 @@ def test_the_form_can_be_set():
     with LLMServer() as server:
         assert translator(server, format="numbered").translate(REQUEST).texts == SPANISH
     assert [chat.form for chat in server.chats] == ["numbered"]
-    with LLMServer(schema="no") as server, pytest.raises(UsageError, match="knows no schemas"):
+    with (
+        LLMServer(schema="no") as server,
+        pytest.raises(UsageError, match="does not support schemas"),
+    ):
         translator(server, format="schema").translate(REQUEST)
     with LLMServer(script=["prose"]) as server:
         reply = translator(server, format="schema").translate(REQUEST)
         assert not reply.texts and "form" in reply.fault and len(server.chats) == 1
 
 
-def test_threads_find_the_form_out_together():
+def test_threads_share_the_form_that_was_found():
     with LLMServer(schema="no", delay=0.05) as server:
         engine = translator(server)
         replies = in_threads(4, lambda: [engine.translate(REQUEST) for _ in range(3)])
@@ -123,7 +127,7 @@ def test_threads_find_the_form_out_together():
     ],
 )
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_other_ways_to_say_it(schema, fault, count):
+def test_replies_in_other_shapes(schema, fault, count):
     request = replace(REQUEST, lines=REQUEST.lines[-count:])
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
         reply = translator(server).translate(request)
@@ -132,12 +136,12 @@ def test_other_ways_to_say_it(schema, fault, count):
 
 
 @FORMS
-def test_thoughts_are_taken_away(schema):
+def test_thoughts_are_removed(schema):
     with LLMServer(schema=schema, thinks=True) as server:
         assert translator(server).translate(REQUEST).texts == SPANISH
 
 
-# ---------------------------------------------------------------- what is asked
+# ---------------------------------------------------------------- requests
 
 FULL = TranslationRequest(
     "en",
@@ -195,19 +199,19 @@ def test_the_prompt_carries_everything(schema, tmp_path):
     assert "max_tokens" not in chat.body
 
 
-def test_a_dub_is_spoken():
+def test_lines_of_a_dub_are_to_be_spoken():
     (system, _) = prompts.messages(replace(FULL, purpose="dub"), schema=True, extra="")
     assert "spoken" in system["content"] and "will read" not in system["content"]
 
 
-def test_nothing_is_sent_that_was_not_set():
+def test_only_configured_parameters_are_sent():
     with LLMServer() as server:
         translator(server).translate(REQUEST)
     assert set(server.chats[0].body) == {"model", "messages", "response_format"}
     assert server.chats[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-# ---------------------------------------------------------------- replies that are wrong
+# ---------------------------------------------------------------- wrong replies
 
 
 @FORMS
@@ -223,7 +227,7 @@ def test_nothing_is_sent_that_was_not_set():
         ("shifted", dict(zip(SPANISH, [*list(SPANISH.values())[1:], "Buenos días."], strict=True))),
     ],
 )
-def test_what_came_is_told_as_it_came(schema, fault, texts):
+def test_wrong_translations_are_returned_as_they_are(schema, fault, texts):
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
         reply = translator(server).translate(REQUEST)
     assert reply.texts == texts and reply.fault == ""
@@ -232,20 +236,20 @@ def test_what_came_is_told_as_it_came(schema, fault, texts):
 @pytest.mark.parametrize(
     ("fault", "kept"),
     [
-        # L3 in two; who knows whether the last one there is whole.
+        # L3 in two; the last one may be incomplete.
         ("split-begins", ["L1", "L2"]),
         ("merge-begins", ["L1", "L2", "L5"]),
         ("swap-begins", ["L1", "L5"]),
     ],
 )
-def test_what_stands_with_a_wrong_id_is_put_right_or_left_out(fault, kept):
+def test_texts_with_wrong_ids_are_corrected_or_left_out(fault, kept):
     with LLMServer(script=lambda number, body: fault) as server:
         reply = translator(server).translate(REQUEST)
     assert reply.texts == {name: SPANISH[name] for name in kept}
-    assert reply.fault == "the translations stood with the wrong ids"
+    assert reply.fault == "the translations had the wrong ids"
 
 
-def test_beginnings_are_asked_for():
+def test_beginnings_are_requested():
     with LLMServer() as server:
         translator(server).translate(REQUEST)
     (chat,) = server.chats
@@ -256,7 +260,7 @@ def test_beginnings_are_asked_for():
 
 @FORMS
 @pytest.mark.parametrize("fault", ["split", "merge", "swap"])
-def test_a_shift_that_no_beginning_tells_is_told_as_it_came(schema, fault):
+def test_a_shift_that_beginnings_do_not_show_is_returned_as_it_is(schema, fault):
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
         reply = translator(server).translate(REQUEST)
     assert reply.texts.items() - SPANISH.items() and reply.fault == ""
@@ -277,14 +281,14 @@ def test_a_shift_that_no_beginning_tells_is_told_as_it_came(schema, fault):
         ("413", "too long"),
     ],
 )
-def test_why_nothing_came(schema, fault, words):
+def test_the_reason_for_an_empty_reply_is_given(schema, fault, words):
     with LLMServer(script=lambda number, body: fault, schema=schema) as server:
         reply = translator(server, retries=0).translate(REQUEST)
     assert reply.texts == {} and words in reply.fault
 
 
 @FORMS
-def test_a_reply_that_was_cut_off_gives_what_it_has(schema):
+def test_a_truncated_reply_gives_its_complete_lines(schema):
     with LLMServer(schema=schema, script=lambda number, body: "cut") as server:
         reply = translator(server).translate(REQUEST)
     assert reply.fault == "the reply was cut off"
@@ -294,7 +298,7 @@ def test_a_reply_that_was_cut_off_gives_what_it_has(schema):
 
 @FORMS
 @pytest.mark.parametrize("banned_as", ["400", "finish"])
-def test_a_banned_word_concerns_its_own_lines(schema, banned_as):
+def test_a_banned_word_affects_only_its_own_lines(schema, banned_as):
     with LLMServer(schema=schema, banned="Anna", banned_as=banned_as) as server:
         engine = translator(server)
         assert "content filter" in engine.translate(REQUEST).fault
@@ -302,7 +306,7 @@ def test_a_banned_word_concerns_its_own_lines(schema, banned_as):
         assert len(engine.translate(harmless).texts) == 4
 
 
-def test_a_refused_request_among_good_ones_is_a_fault_and_no_end():
+def test_a_refused_request_among_good_ones_is_not_fatal():
     with LLMServer(script=["", "400", ""]) as server:
         engine = translator(server)
         replies = [engine.translate(REQUEST) for _ in range(3)]
@@ -312,7 +316,7 @@ def test_a_refused_request_among_good_ones_is_a_fault_and_no_end():
         translator(server).translate(REQUEST)
 
 
-# ---------------------------------------------------------------- what passes by itself
+# ---------------------------------------------------------------- transient faults
 
 
 @pytest.mark.parametrize(
@@ -322,14 +326,14 @@ def test_a_refused_request_among_good_ones_is_a_fault_and_no_end():
         *("html", "garbage", "error-200 502", "error-200 429"),
     ],
 )
-def test_what_passes_is_waited_out(fault):
+def test_transient_faults_are_retried(fault):
     with LLMServer(script=[fault, ""]) as server:
         reply = translator(server, timeout=1.0).translate(REQUEST)
     assert reply.texts == SPANISH and reply.usage.requests == 1
     assert len(server.chats) == 2
 
 
-def test_a_connection_that_was_closed_meanwhile():
+def test_a_connection_that_was_closed_in_between():
     with LLMServer(script=["stale", "stale"]) as server:
         engine = translator(server)
         for _ in range(3):
@@ -346,8 +350,42 @@ def test_a_slow_drip_is_read_and_an_endless_one_is_not():
         assert time.monotonic() - began < 3
 
 
+@contextlib.contextmanager
+def dripping(status):
+    """The address of a server whose answers to anything never end."""
+    stopped = threading.Event()
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 999999\r\n\r\n" % status)
+            while not stopped.wait(0.05):
+                connection.sendall(b" ")
+
+    def serve():
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=answer, args=(listening.accept()[0],)).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        stopped.set()
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_endless_drip_has_an_end_whatever_its_status(status):
+    with dripping(status) as url:
+        began = time.monotonic()
+        with pytest.raises(PluginError, match="not complete after"):
+            engine = OpenAITranslator(base_url=url, model="m", timeout=0.5, retries=0)
+            engine.translate(REQUEST)
+        assert time.monotonic() - began < 3
+
+
 @pytest.mark.parametrize("fault", ["503", "drop", "reset", "drop-body", "hang 5", "error-200 500"])
-def test_what_does_not_pass_is_told(fault):
+def test_lasting_faults_are_reported(fault):
     with LLMServer(script=lambda number, body: fault) as server:
         began = time.monotonic()
         with pytest.raises(PluginError) as failure:
@@ -367,12 +405,12 @@ def test_retry_after_holds_for_every_thread():
         time.sleep(0.3)
         assert all(reply.texts for reply in in_threads(3, lambda: engine.translate(REQUEST)))
         first.join()
-    told, *others = [chat.at for chat in server.chats]
+    refused, *others = [chat.at for chat in server.chats]
     assert len(others) == 4
-    assert min(others) - told > 1.15
+    assert min(others) - refused > 1.15
 
 
-def test_a_full_queue_is_no_fault():
+def test_a_full_queue_is_not_a_fault():
     with LLMServer(script=["429 0.1"] * 4) as server:
         assert translator(server, retries=1).translate(REQUEST).texts == SPANISH
     assert len(server.chats) == 5
@@ -389,7 +427,7 @@ def test_nobody_waits_for_an_hour(fault):
         assert len(server.chats) == 1
 
 
-def test_a_spent_account_is_told_at_once():
+def test_a_spent_account_is_reported_immediately():
     with LLMServer(script=["quota"]) as server, pytest.raises(UsageError, match="no credit"):
         translator(server, retries=4).translate(REQUEST)
     assert len(server.chats) == 1
@@ -412,7 +450,7 @@ def test_a_wrong_key(caplog, capfd):
 
 
 @pytest.mark.parametrize("status", ["500", "400", "403"])
-def test_the_key_is_never_told(status):
+def test_the_key_is_never_shown(status):
     with LLMServer(script=lambda number, body: f"tell-key {status}") as server:
         with pytest.raises((PluginError, UsageError)) as failure:
             translator(server, retries=0).translate(REQUEST)
@@ -421,14 +459,14 @@ def test_the_key_is_never_told(status):
     assert KEY not in repr(translator(server))
 
 
-def test_a_password_in_the_address_is_not_told():
+def test_a_password_in_the_address_is_not_shown():
     engine = OpenAITranslator(base_url="http://me:hush@127.0.0.1:9/v1", model="m", retries=0)
     with pytest.raises(PluginError) as failure:
         engine.translate(REQUEST)
     assert "127.0.0.1:9" in failure.value.message and "hush" not in failure.value.message
 
 
-def test_no_key_is_fine_on_a_server_of_ones_own(monkeypatch):
+def test_a_self_hosted_server_needs_no_key(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     with LLMServer() as server:
         assert not translator(server).check()
@@ -447,7 +485,7 @@ def test_an_unknown_model(pages):
             assert "it has gpt-mini, " in unknown.value.hint, "the nearest first"
 
 
-def test_a_server_that_takes_any_name():
+def test_a_server_that_accepts_any_model_name():
     with LLMServer(models=("x.gguf",), pages=False) as server:
         engine = translator(server, model="whatever")
         prepare(engine)
@@ -455,13 +493,13 @@ def test_a_server_that_takes_any_name():
     assert server.chats[0].body["max_tokens"] == 1
 
 
-def test_prepare_asks_for_no_word_where_the_model_has_a_page():
+def test_prepare_requests_no_text_if_the_model_has_a_page():
     with LLMServer() as server:
         prepare(translator(server, model="test-model"))
         assert [asked.path for asked in server.requests] == ["/v1/models/test-model"]
 
 
-def test_a_key_for_completions_alone():
+def test_a_key_only_for_completions():
     with LLMServer(may_look=False, key=KEY) as server:
         engine = translator(server, model="test-model")
         prepare(engine)
@@ -469,14 +507,14 @@ def test_a_key_for_completions_alone():
 
 
 @pytest.mark.parametrize("fault", ["500", "429 60", "drop", "html", "400"])
-def test_prepare_passes_over_what_it_cannot_judge(fault):
+def test_prepare_ignores_what_it_cannot_judge(fault):
     with LLMServer(script=[fault], pages=False) as server:
         began = time.monotonic()
         prepare(translator(server, model="whatever", retries=4))
         assert time.monotonic() - began < 2 and len(server.chats) == 1
 
 
-def test_the_first_model_that_writes_is_taken():
+def test_the_first_text_model_is_used():
     with LLMServer(models=("nomic-embed-text", "org/llama:8b", "zebra")) as server:
         engine = translator(server)
         prepare(engine)
@@ -489,7 +527,7 @@ def test_the_first_model_that_writes_is_taken():
         prepare(translator(server))
 
 
-def test_a_name_from_the_environment(monkeypatch):
+def test_the_model_may_be_set_in_the_environment(monkeypatch):
     with LLMServer() as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url + "/")
         monkeypatch.setenv("OPENAI_MODEL", "named")
@@ -523,7 +561,7 @@ def test_a_wrong_path():
 # ---------------------------------------------------------------- settings
 
 
-def test_check_asks_nobody_and_says_what_to_set(monkeypatch, tmp_path):
+def test_check_sends_no_request_and_says_what_to_set(monkeypatch, tmp_path):
     assert not OpenAITranslator().check()
     assert not OpenAITranslator(base_url="http://192.0.2.1:1/v1").check()
     for settings, words in (
@@ -560,11 +598,11 @@ def test_what_it_costs():
     assert usage.cost == pytest.approx((usage.input_tokens * 2 + usage.output_tokens * 10) / 1e6)
     guess = OpenAITranslator(model="gpt-4.1-mini-2025-04-14").estimate(REQUEST)
     assert guess.cost == pytest.approx((guess.input_tokens * 0.4 + guess.output_tokens * 1.6) / 1e6)
-    assert OpenAITranslator(model="gpt-unheard-of").estimate(REQUEST).cost is None
+    assert OpenAITranslator(model="gpt-unknown").estimate(REQUEST).cost is None
     assert OpenAITranslator(base_url=server.url, model="gpt-4o").estimate(REQUEST).cost is None
 
 
-def test_an_estimate_asks_nobody_and_is_near():
+def test_an_estimate_sends_no_request_and_is_close():
     assert isinstance(OpenAITranslator(), Metered)
     with LLMServer() as server:
         engine = translator(server)
@@ -578,7 +616,7 @@ def test_an_estimate_asks_nobody_and_is_near():
     assert engine.estimate(japanese).output_tokens > 200
 
 
-# ---------------------------------------------------------------- reading, by itself
+# ---------------------------------------------------------------- parsing
 
 
 @pytest.mark.parametrize(
@@ -601,13 +639,13 @@ def test_an_estimate_asks_nobody_and_is_near():
         ("\x00\ud800{", {}),
     ],
 )
-def test_reading(content, texts):
+def test_parsing(content, texts):
     began = time.monotonic()
     assert read(content, "12") == texts
     assert time.monotonic() - began < 2
 
 
-def test_a_line_that_may_be_half_is_left_out():
+def test_a_line_that_may_be_incomplete_is_left_out():
     assert read("[1] a\n[2] b", "12", cut=True) == {"1": "a"}
     assert read("[1] a\n[2] b\n[summary] c", "12", cut=True) == {"1": "a", "2": "b"}
     assert read("1. a\n2. b", "12", cut=True) == {"1": "a"}
@@ -626,14 +664,14 @@ AB = {"3": "a", "4": "b"}
         ("4\tb\n3\ta", AB),
         ("| id | text |\n|:--|---|\n| 3 | a \\| c |\n| **4** | b |", {"3": "a | c", "4": "b"}),
         ("| 3 | a |\n| 4 | b", AB),
-        # Not just the ids that were asked for, or not only they.
+        # Not exactly the requested ids, or something else as well.
         ("3. a", {}),
         ("3. a\n3. b\n4. c", {}),
         ("3. a\n4. b\n5. c", {}),
         ("I cannot, because:\n3. a\n4. b", {}),
         ("| 3 | x | a |\n| 4 | y | b |", {}),
         ("3.5 a\n4.5 b", {}),
-        # Counted anew, in order and all.
+        # Numbered from 1, complete and in order.
         ("1. a\n2. b", AB),
         ("Sure!\n[1] a\n[2] b\n[summary] c", AB),
         ('{"lines": [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]}', AB),
@@ -642,7 +680,7 @@ AB = {"3": "a", "4": "b"}
         ("2. b\n1. a", {}),
         ("[1] a\n[2] b\n[3] c", {"3": "c"}),
         ('{"lines": [{"id": 0, "text": "a"}, {"id": 1, "text": "b"}]}', {}),
-        # Texts alone.
+        # Texts only.
         ('{"lines": ["a", "b"], "summary": "c"}', AB),
         ('```json\n["a", "b {c}"]\n```', {"3": "a", "4": "b {c}"}),
         ('["a", "b", "c"]', {}),
@@ -651,11 +689,11 @@ AB = {"3": "a", "4": "b"}
         ('[["3", "a"]]', {}),
     ],
 )
-def test_shapes_that_nobody_asked_for(content, texts):
+def test_shapes_that_were_not_requested(content, texts):
     assert read(content, "34") == texts
 
 
-def test_ids_from_1_that_overlap_with_those_asked_for():
+def test_ids_from_1_that_overlap_with_the_requested_ones():
     assert read("[1] a\n[2] b\n[3] c", "234") == {"2": "a", "3": "b", "4": "c"}
     assert read("[1] a\n[2] b", "12") == {"1": "a", "2": "b"}
 
@@ -682,7 +720,7 @@ def test_a_single_line_is_read_whatever_its_id(content, text):
     assert read(content, ["37"]) == ({"37": text} if text else {})
 
 
-# ---------------------------------------------------------------- which line is meant
+# ---------------------------------------------------------------- matching texts to lines
 
 TALK = TranslationRequest(
     "en",
@@ -704,13 +742,13 @@ TALK = TranslationRequest(
 )
 
 
-def said(request, begin):
-    """A good reply; ``begin`` makes how a line begins out of the line."""
+def good_items(request, begin):
+    """The items of a good reply; ``begin`` turns a line into its beginning."""
     return [(begin(line.text), f"T{line.id}.") for line in request.lines]
 
 
 def reply(items, request):
-    """The reply of a model that puts these beginnings and texts under the ids, in order."""
+    """The parsed reply of a model that gives these beginnings and texts, in order of the ids."""
     names = [line.id for line in request.lines]
     lines = [
         {"id": name, "begins": begin, "text": text}
@@ -742,9 +780,9 @@ COPIES = {
 
 
 @pytest.mark.parametrize("copy", COPIES)
-def test_slips_in_a_beginning_are_no_fault(copy):
-    read = reply(said(TALK, COPIES[copy]), TALK)
-    assert read.texts == {line.id: f"T{line.id}." for line in TALK.lines} and not read.astray
+def test_typos_in_a_beginning_are_tolerated(copy):
+    read = reply(good_items(TALK, COPIES[copy]), TALK)
+    assert read.texts == {line.id: f"T{line.id}." for line in TALK.lines} and not read.misplaced
 
 
 def test_a_short_line_may_begin_with_the_next_one():
@@ -755,24 +793,24 @@ def test_a_short_line_may_begin_with_the_next_one():
         for line, more in zip(talk.lines, following, strict=True)
     ]
     read = reply(items, talk)
-    assert len(read.texts) == len(talk.lines) and not read.astray
+    assert len(read.texts) == len(talk.lines) and not read.misplaced
 
 
 @pytest.mark.parametrize("begin", ["T{}.", "line {}", "first three words", "{}"])
-def test_a_model_that_does_not_know_what_a_beginning_is(begin):
+def test_a_model_that_does_not_understand_beginnings(begin):
     items = [(begin.format(line.id), f"T{line.id}.") for line in REQUEST.lines]
     read = reply(items, REQUEST)
-    assert len(read.texts) == 5 and not read.astray
+    assert len(read.texts) == 5 and not read.misplaced
 
 
-def test_one_that_says_now_and_then_how_the_translation_begins():
-    items = said(REQUEST, words(3))
+def test_a_model_that_sometimes_gives_the_beginning_of_the_translation():
+    items = good_items(REQUEST, words(3))
     items[2] = ("Muchas gracias", "Muchas gracias.")
     read = reply(items, REQUEST)
-    assert read.texts["L3"] == "Muchas gracias." and not read.astray
+    assert read.texts["L3"] == "Muchas gracias." and not read.misplaced
 
 
-def test_a_neighbour_is_not_translated_for_a_single_line():
+def test_the_translation_of_a_neighbor_is_not_used_for_a_single_line():
     single = replace(TALK, lines=TALK.lines[3:4])
     assert reply([("Nobody saw", "Nadie.")], single).texts == {}
     assert reply([("the aged guy", "El viejo.")], single).texts == {"14": "El viejo."}
@@ -786,9 +824,9 @@ LINES = st.lists(
 
 
 @given(st.data(), LINES, st.sampled_from(["exact", "small", "capitals", "bare", "four", "all"]))
-def test_what_comes_out_stands_with_its_own_id(data, lines, copy):
+def test_every_text_returned_has_its_own_id(data, lines, copy):
     request = replace(REQUEST, lines=tuple(Line(str(k), line) for k, line in enumerate(lines, 7)))
-    items, last = said(request, COPIES[copy]), len(lines) - 1
+    items, last = good_items(request, COPIES[copy]), len(lines) - 1
     k = data.draw(st.integers(1, last - 2), label="where")
     how = data.draw(st.sampled_from(["permute", "split", "merge", "swap", "drop"]), label="how")
     if how == "permute":
@@ -801,8 +839,8 @@ def test_what_comes_out_stands_with_its_own_id(data, lines, copy):
         wrong = (llm_server.merge if how == "merge" else llm_server.swap)(items, k)
     read = reply(wrong, request)
     assert all(text == f"T{name}." for name, text in read.texts.items())
-    assert read.astray == (wrong != items)
-    # What is left out is asked for once more: the lines at the fault, and little else.
+    assert read.misplaced == (wrong != items)
+    # Only the lines near the fault are left out, as they will be requested again.
     if how in ("merge", "swap", "drop"):
         assert len(read.texts) >= len(items) - 3
 
@@ -823,11 +861,11 @@ def test_the_text_of_a_message(message, text):
     assert prompts.content(message) == text
 
 
-# ---------------------------------------------------------------- the server's own word
+# ---------------------------------------------------------------- the test server itself
 
 
-def test_the_servers_inventions():
-    """What the tests of others build on: kept numbers and marks, and no line like another."""
+def test_invented_translations_of_the_server():
+    """Other tests rely on them: numbers and markup are kept, and no two lines are alike."""
     lines = [f"Line {i} is about <i>{i * i} apples</i> and {{name}}, isn't it?" for i in range(60)]
     request = TranslationRequest(
         "en",
@@ -845,7 +883,7 @@ def test_the_servers_inventions():
 
 
 def read(content, ids, **how):
-    """The texts in a reply, where lines with these ids were asked for."""
+    """The texts in a reply to a request for lines with these ids."""
     request = replace(REQUEST, lines=tuple(Line(name, f"Line {name}") for name in ids))
     return prompts.read(content, request, **how).texts
 

@@ -36,7 +36,7 @@ def contents(folder: Path) -> set[str]:
 # ---------------------------------------------------------------- all of them
 
 
-def test_each_preset_is_whole_and_says_what_it_was_checked_against() -> None:
+def test_each_preset_is_complete_and_names_what_it_was_checked_against() -> None:
     files = sorted(PRESETS.glob("*.toml"))
     assert {f.stem for f in files} >= {*BY_STEM, "gpt_sovits", "cosyvoice"}
     for file in files:
@@ -48,7 +48,7 @@ def test_each_preset_is_whole_and_says_what_it_was_checked_against() -> None:
 
 
 @pytest.mark.parametrize("stem", BY_STEM)
-def test_what_is_missing_is_said_with_how_to_get_it(stem: str, tmp_path: Path) -> None:
+def test_a_missing_tool_is_reported_with_how_to_install_it(stem: str, tmp_path: Path) -> None:
     table = presets.tomllib.loads((PRESETS / f"{stem}.toml").read_text())
     wrong = BY_STEM[stem].settings.format(repo=tmp_path / "nowhere", python=tmp_path / "none")
     problems = KINDS[table["kind"]](preset=PRESETS / f"{stem}.toml", set=wrong).check()
@@ -70,19 +70,19 @@ def test_a_missing_weight_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stem", "rate"), [("so_vits_svc", 44100), ("so_vits_svc_fork", 44100), ("rvc", 40000)]
 )
-def test_a_converter_makes_the_same_speech_in_another_voice(
+def test_a_converter_returns_the_same_speech_in_another_voice(
     stem: str, rate: int, tmp_path: Path
 ) -> None:
     engine, repo = engine_of(stem, tmp_path)
     before = contents(repo)
     audio, out = write_babble(tmp_path / "in.wav", 2.0, 24000), tmp_path / "out.wav"
     engine.convert(audio, out, voice=Voice())
-    given, (made, made_rate) = read(audio)[0], read(out)
-    assert made_rate == rate
-    assert len(made) / rate == pytest.approx(2.0, abs=0.01)
-    at_first = np.interp(np.arange(48000) / 24000, np.arange(len(made)) / rate, made)
-    assert np.corrcoef(at_first, given)[0, 1] < -0.95  # the stand-in turns it upside down
-    assert np.abs(made).max() == pytest.approx(np.abs(given).max() / 2, rel=0.15)
+    given, (converted, out_rate) = read(audio)[0], read(out)
+    assert out_rate == rate
+    assert len(converted) / rate == pytest.approx(2.0, abs=0.01)
+    resampled = np.interp(np.arange(48000) / 24000, np.arange(len(converted)) / rate, converted)
+    assert np.corrcoef(resampled, given)[0, 1] < -0.95  # the stand-in inverts the sound
+    assert np.abs(converted).max() == pytest.approx(np.abs(given).max() / 2, rel=0.15)
     assert contents(repo) - before <= {"raw", "results"}  # nothing is left in its folder
 
 
@@ -91,7 +91,7 @@ def test_a_converter_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     check_converter(engine_of(stem, tmp_path)[0])
 
 
-def test_the_voice_named_by_the_core_goes_before_the_setting(tmp_path: Path) -> None:
+def test_a_voice_given_by_the_core_overrides_the_setting(tmp_path: Path) -> None:
     engine, _ = engine_of("so_vits_svc", tmp_path)
     audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
     with pytest.raises(PluginError, match="'bob'"):
@@ -118,7 +118,7 @@ def test_seed_vc_takes_the_voice_of_a_clip(tmp_path: Path) -> None:
         engine.convert(audio, tmp_path / "x.wav", voice=Voice("alice"))
 
 
-def test_rvc_takes_a_voice_by_its_name_too(tmp_path: Path) -> None:
+def test_rvc_also_takes_a_voice_by_name(tmp_path: Path) -> None:
     engine, repo = engine_of("rvc", tmp_path)
     assert not engine.clones
     audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
@@ -126,35 +126,35 @@ def test_rvc_takes_a_voice_by_its_name_too(tmp_path: Path) -> None:
         engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob.pth"))
     (repo / "assets/weights/bob.pth").write_text("")
     engine.convert(audio, tmp_path / "out.wav", voice=Voice("bob.pth"))
-    # A clip says nothing to a tool that knows trained voices alone: the set one stays.
+    # A tool that only knows trained voices ignores a clip: the voice from the settings is used.
     engine.convert(audio, tmp_path / "out.wav", voice=clip(tmp_path))
 
 
-def test_a_voice_must_be_named_where_the_tool_wants_one(tmp_path: Path) -> None:
+def test_a_voice_must_be_named_if_the_tool_requires_one(tmp_path: Path) -> None:
     engine, _ = engine_of("so_vits_svc", tmp_path, ",speaker=")
     audio = write_babble(tmp_path / "in.wav", 1.0, 24000)
     with pytest.raises(UsageError, match="name of a voice"):
         engine.convert(audio, tmp_path / "out.wav", voice=Voice())
 
 
-def test_sound_that_the_tool_cannot_read_is_a_failure_though_it_ends_well(tmp_path: Path) -> None:
+def test_unreadable_sound_is_a_failure_even_if_the_tool_exits_with_0(tmp_path: Path) -> None:
     engine, _ = engine_of("so_vits_svc_fork", tmp_path)
     (tmp_path / "in.wav").write_bytes(b"RIFF nothing")
     with pytest.raises(PluginError, match=r"wrote nothing to .*Failed to load"):
         engine.convert(tmp_path / "in.wav", tmp_path / "out.wav", voice=Voice())
 
 
-# ---------------------------------------------------------------- speakers
+# ---------------------------------------------------------------- synthesizers
 
 
 @pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
-def test_a_speaker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
+def test_a_synthesizer_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     check_synthesizer(engine_of(stem, tmp_path)[0], language="en")
 
 
 @pytest.mark.parametrize("stem", ["xtts", "f5_tts"])
 @pytest.mark.parametrize("text", ["--out_path", "-5°, \"quoted\" $HOME `ls` {speaker} 'x'; rm -rf"])
-def test_any_text_is_text(stem: str, text: str, tmp_path: Path) -> None:
+def test_any_text_is_passed_as_text(stem: str, text: str, tmp_path: Path) -> None:
     engine, _ = engine_of(stem, tmp_path)
     out = tmp_path / "out.wav"
     engine.speak(text, out, language="en-GB", voice=clip(tmp_path), seconds=2.0, seed=1)
@@ -163,16 +163,16 @@ def test_any_text_is_text(stem: str, text: str, tmp_path: Path) -> None:
     assert len(samples) / rate == pytest.approx(max(0.3, 0.07 * len(text)), abs=0.001)
 
 
-def test_xtts_speaks_in_its_own_voices_and_in_the_clip_s(tmp_path: Path) -> None:
+def test_xtts_speaks_in_its_own_voices_and_in_that_of_a_clip(tmp_path: Path) -> None:
     engine, _ = engine_of("xtts", tmp_path)
     assert engine.clones and "Ana Florence" in engine.voices("zh-Hans")
     assert not engine.voices("sw")
-    made = []
+    takes = []
     for number, voice in enumerate([Voice("Craig Gutsy"), clip(tmp_path)]):
         out = tmp_path / f"{number}.wav"
         engine.speak("Bom dia.", out, language="pt-BR", voice=voice, seconds=None, seed=1)
-        made.append(read(out)[0])
-    assert not np.array_equal(*made)
+        takes.append(read(out)[0])
+    assert not np.array_equal(*takes)
     with pytest.raises(UsageError, match="does not speak sw"):
         engine.speak("Jambo.", tmp_path / "x", language="sw", voice=Voice(), seconds=None, seed=1)
     with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
@@ -181,7 +181,7 @@ def test_xtts_speaks_in_its_own_voices_and_in_the_clip_s(tmp_path: Path) -> None
         )
 
 
-def test_xtts_does_not_wait_for_an_answer_to_its_licence(
+def test_xtts_does_not_wait_for_an_answer_about_its_license(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, _ = engine_of("xtts", tmp_path)
@@ -192,7 +192,7 @@ def test_xtts_does_not_wait_for_an_answer_to_its_licence(
 
 @pytest.mark.usefixtures("packages")
 @pytest.mark.parametrize("stem", ["xtts", "xtts_worker"])
-def test_xtts_listens_to_every_clip_of_a_voice(stem: str, tmp_path: Path) -> None:
+def test_xtts_uses_every_clip_of_a_voice(stem: str, tmp_path: Path) -> None:
     if stem == "xtts":
         engine, _ = engine_of(stem, tmp_path)
     else:
@@ -200,18 +200,18 @@ def test_xtts_listens_to_every_clip_of_a_voice(stem: str, tmp_path: Path) -> Non
     loud, quiet = write_babble(tmp_path / "1.wav", 4, 24000), tmp_path / "a clip, 2.wav"
     ffmpeg("-i", loud, "-af", "volume=0.1", quiet)
     clips = [Reference(path, "Good morning.", "en") for path in (loud, quiet)]
-    made = []
+    takes = []
     for number, references in enumerate([clips, clips[:1], clips[1:], clips]):
         out = tmp_path / f"out {number}.wav"
         voice = Voice(references=tuple(references))
         engine.speak("Bom dia.", out, language="pt", voice=voice, seconds=None, seed=1)
-        made.append(read(out)[0])
-    both, first, second, again = made
+        takes.append(read(out)[0])
+    both, first, second, again = takes
     assert np.array_equal(both, again)
     assert not (np.array_equal(both, first) or np.array_equal(both, second))
 
 
-def test_what_each_speaker_says_of_cloning_and_voices() -> None:
+def test_each_synthesizer_knows_its_voices_and_whether_it_clones() -> None:
     own = {"xtts": 2, "xtts_worker": 2, "f5_tts": 0, "f5_tts_worker": 0}
     for stem, count in own.items():
         engine = CommandSynthesizer(preset=Path(stem))
@@ -248,18 +248,18 @@ def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("packages")
-def test_a_worker_tells_what_its_library_says(
+def test_a_worker_reports_the_errors_of_its_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = CommandSynthesizer(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
-    wishes = {"language": "en", "seconds": None, "seed": 1}
+    arguments = {"language": "en", "seconds": None, "seed": 1}
     with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
-        engine.speak("x", tmp_path / "x.wav", voice=Voice("Nobody"), **wishes)
-    engine.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
+        engine.speak("x", tmp_path / "x.wav", voice=Voice("Nobody"), **arguments)
+    engine.speak("x", tmp_path / "x.wav", voice=Voice(), **arguments)
     monkeypatch.delenv("COQUI_TOS_AGREED")
     other = CommandSynthesizer(preset=PRESETS / "xtts_worker.toml", set=f"python={sys.executable}")
     with pytest.raises(PluginError, match=r"the worker ended .*EOF"):
-        other.speak("x", tmp_path / "x.wav", voice=Voice(), **wishes)
+        other.speak("x", tmp_path / "x.wav", voice=Voice(), **arguments)
 
 
 # ---------------------------------------------------------------- lip-syncers
@@ -277,7 +277,7 @@ def shot(folder: Path, count: int, size: str = "320x240", rate: int = 25) -> tup
 
 @pytest.mark.parametrize("stem", ["wav2lip", "musetalk", "latentsync"])
 @pytest.mark.parametrize("count", [10, 51])
-def test_a_lip_syncer_draws_the_mouth_alone_and_keeps_every_frame(
+def test_a_lip_syncer_redraws_only_the_mouth_and_keeps_every_frame(
     stem: str, count: int, tmp_path: Path
 ) -> None:
     engine, repo = engine_of(stem, tmp_path)
@@ -288,9 +288,9 @@ def test_a_lip_syncer_draws_the_mouth_alone_and_keeps_every_frame(
     engine.lipsync(video, audio, out, progress=lambda *_: None)
     old, new = frames(video), frames(out)
     assert len(old) == len(new) == count
-    for (at, was), (now, made) in zip(old, new, strict=True):
-        assert at == pytest.approx(now, abs=0.001)
-        changed = np.abs(was.astype(int) - made) > 40
+    for (old_time, was), (new_time, after) in zip(old, new, strict=True):
+        assert old_time == pytest.approx(new_time, abs=0.001)
+        changed = np.abs(was.astype(int) - after) > 40
         mouth = np.zeros_like(changed)
         mouth[140:208, 102:218] = True
         assert changed[150:198, 112:208].mean() > 0.4
@@ -313,7 +313,7 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         engine.lipsync(video, audio, tmp_path / "out.mp4", progress=lambda *_: None)
 
 
-# ---------------------------------------------------------------- a wrong preset is found out
+# ---------------------------------------------------------------- a wrong preset is noticed
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         ("geneface_plus_plus", "voice.wav", "voice.ogg"),
     ],
 )  # fmt: skip
-def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path: Path) -> None:
     text = (PRESETS / f"{stem}.toml").read_text()
     assert right in text
     broken = tmp_path / f"{stem}.toml"
@@ -367,7 +367,7 @@ def test_a_wrong_word_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_p
             engine.lipsync(video, audio, out, progress=lambda *_: None)
 
 
-# ---------------------------------------------------------------- reading one
+# ---------------------------------------------------------------- loading a preset
 
 
 def written(folder: Path, **changes: str) -> Path:
@@ -380,7 +380,7 @@ def written(folder: Path, **changes: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("argv = [", "arguments = [", "has no key 'arguments'.*argv"),
         ('licence = "', 'license = "', "has no key 'license'.*licence"),
@@ -389,30 +389,30 @@ def written(folder: Path, **changes: str) -> Path:
         ('kind = "converter"', 'kind = "synthesizer"', "for a synthesizer, not for a converter"),
         ('kind = "converter"', 'kind = "converters"', "'converters'.*one of"),
         ("timeout = 900", 'timeout = "long"', "timeout is a number, not 'long'"),
-        ('path = "{out}"', 'path = "{out}"\nglob = "*"', "one of path and glob"),
+        ('path = "{out}"', 'path = "{out}"\nglob = "*"', "either path or glob"),
         ("[settings]", "[[settings]]", "settings"),
         ("[run]", "[run", "not TOML"),
         ("[run]", '[[stage]]\ninput = "audio"\nto = "x"\npad = -1\n[run]', "pad is -1"),
         ("[run]", '[run]\nhow = "often"', "'often'.*once, worker, batch"),
-        ("[run]", '[run]\nhow = "batch"', "told of its items in the file"),
-        ("[run]", '[run]\nitem = {a = "{audio}"}', "is for a batch"),
+        ("[run]", '[run]\nhow = "batch"', "gets its items in the file"),
+        ("[run]", '[run]\nitem = {a = "{audio}"}', "only for a batch"),
         (
             '"{python}",',
             '"{python}", "{request}",\n]\nhow = "batch"\nitem = {a = "{audio}"}\nextra = [',
             "no key 'extra'",
         ),
-        ('"{audio}"', '"x{references}"', "stands alone"),
-        ("[run]", '[run]\nhow = "worker"', "cannot know"),
-        ('"{python}",', '"{python}", 5,', "argv holds 5"),
+        ('"{audio}"', '"x{references}"', "a string of its own"),
+        ("[run]", '[run]\nhow = "worker"', "cannot contain"),
+        ('"{python}",', '"{python}", 5,', "argv contains 5"),
     ],
 )
-def test_what_is_wrong_with_a_preset_is_said(old: str, new: str, told: str, tmp_path: Path) -> None:
+def test_a_wrong_preset_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
     text = (PRESETS / "rvc.toml").read_text()
     assert old in text
     (tmp_path / "rvc.toml").write_text(text.replace(old, new))
     with pytest.raises(UsageError) as refusal:
         CommandConverter(preset=tmp_path / "rvc.toml")
-    assert re.search(told, f"{refusal.value.message} {refusal.value.hint}")
+    assert re.search(message, f"{refusal.value.message} {refusal.value.hint}")
 
 
 def test_a_preset_for_the_other_adapter_is_refused() -> None:
@@ -421,20 +421,20 @@ def test_a_preset_for_the_other_adapter_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ("speeker=x", "no setting 'speeker'"),
-        ("index_rate=much", "is a number"),
+        ("index_rate=much", "must be a number"),
         ("speaker", "no setting"),
-        ("singer.speaker=x", "'singer' is no kind"),
+        ("singer.speaker=x", "no kind of tool 'singer'"),
     ],
 )
-def test_a_setting_that_is_none_is_refused(given: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_wrong_setting_is_refused(given: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         CommandConverter(preset=PRESETS / "rvc.toml", set=given)
 
 
-def test_settings_may_hold_commas_and_be_for_one_kind() -> None:
+def test_settings_may_contain_commas_and_be_for_one_kind() -> None:
     chosen = "speaker=a,b.pth,index_rate=1,lipsyncer.checkpoint=x,converter.transpose=-3"
     settings = presets.load(PRESETS / "rvc.toml", "converter", "run", chosen).settings
     assert settings["speaker"] == "a,b.pth"
@@ -442,14 +442,14 @@ def test_settings_may_hold_commas_and_be_for_one_kind() -> None:
     assert settings["python"] == f"{Path.home()}/RVC/venv/bin/python"
 
 
-def test_without_a_preset_it_says_where_presets_are() -> None:
+def test_without_a_preset_the_choices_are_named() -> None:
     for kind, engine in KINDS.items():
         problem = engine().check()[0]
         known = {"synthesizer": "xtts", "converter": "rvc", "lipsyncer": "wav2lip"}[kind]
         assert "no preset is set" in problem and known in problem and "cosyvoice" not in problem
 
 
-def test_presets_that_come_with_dubkit_go_by_name() -> None:
+def test_presets_that_come_with_dubkit_are_found_by_name() -> None:
     assert "RVC" in CommandConverter(preset=Path("rvc")).check()[0]
     with pytest.raises(UsageError, match="no preset named 'rcv'") as refusal:
         CommandConverter(preset=Path("rcv"))

@@ -1,4 +1,4 @@
-"""The front end: order, times, second looks, resume; and real speech through the real engine."""
+"""The front end: order, times, fallback, resuming; and real speech through the real engine."""
 
 import json
 import wave
@@ -38,7 +38,7 @@ def tokenizer():
 
 
 class Scripted:
-    """An engine that says what a script says, by the window's length in seconds."""
+    """An engine that decodes what a script gives for the window's length in seconds."""
 
     multilingual, batch_size, workers, max_seconds = True, 2, 2, 20.0
 
@@ -47,9 +47,9 @@ class Scripted:
 
     def recognize(self, windows, decoding, clock):
         self.calls.append((len(windows), decoding))
-        return [self._say(len(window) / SAMPLE_RATE, decoding) for window in windows]
+        return [self._decode(len(window) / SAMPLE_RATE, decoding) for window in windows]
 
-    def _say(self, seconds, decoding):
+    def _decode(self, seconds, decoding):
         text, avg_logprob = self.script(seconds, decoding)
         tokens = self.tokenizer.encode(text, add_special_tokens=False).ids
         times = np.linspace(0.0, seconds, len(tokens) + 1).tolist()
@@ -61,7 +61,7 @@ class Scripted:
 
 @pytest.fixture
 def sound(tmp_path, monkeypatch):
-    """A minute of sound with six spans of speech, as if voice activity had found them."""
+    """A minute of audio with six spans of speech, as if voice activity had found them."""
     path = tmp_path / "sound.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
@@ -74,15 +74,14 @@ def sound(tmp_path, monkeypatch):
 
 
 def run(engine, path, work, decoding=None):
-    heard = recognize.recognize(
+    return recognize.recognize(
         engine,
         Sound(path, Clock()),
         decoding or Decoding("en"),
         work=work,
-        progress=lambda done, total, heard: None,
+        progress=lambda done, total, cues: None,
         clock=Clock(),
     )
-    return heard
 
 
 SURE = -0.05
@@ -90,16 +89,16 @@ SURE = -0.05
 
 def test_windows_come_back_in_order_and_on_the_timeline(tokenizer, sound, tmp_path):
     engine = Scripted(tokenizer, lambda s, d: (f" Window of {round(s)} seconds.", SURE))
-    heard = run(engine, sound, tmp_path)
-    assert [h.text for h in heard] == [f" Window of {n} seconds." for n in range(4, 10)]
-    for number, window in enumerate(heard):
+    windows = run(engine, sound, tmp_path)
+    assert [w.text for w in windows] == [f" Window of {n} seconds." for n in range(4, 10)]
+    for number, window in enumerate(windows):
         times = [time for word in window.words for time in (word.start, word.end)]
         assert times == sorted(times) and times[0] == 10.0 * number
         assert window.words[1].text == " of" and window.words[-1].text == " seconds."
     assert max(size for size, _ in engine.calls) <= engine.batch_size
 
 
-def test_a_stopped_run_goes_on_and_says_the_same(tokenizer, sound, tmp_path):
+def test_a_stopped_run_resumes_with_the_same_result(tokenizer, sound, tmp_path):
     def script(seconds, decoding):
         return f" Window of {round(seconds)} seconds.", SURE
 
@@ -122,20 +121,20 @@ def test_a_loop_is_decoded_again_more_carefully(tokenizer, sound, tmp_path):
         return (" and so on" * 40, SURE) if looping else (" All is well here.", SURE)
 
     engine = Scripted(tokenizer, script)
-    assert {h.text for h in run(engine, sound, tmp_path)} == {" All is well here."}
+    assert {w.text for w in run(engine, sound, tmp_path)} == {" All is well here."}
     again = [decoding for _, decoding in engine.calls if decoding.full_length]
     assert [decoding.beam_size for decoding in again] == [recognize.SAFE_BEAM]
 
 
-def test_what_loops_whatever_is_tried_is_cut_and_reported(tokenizer, sound, tmp_path):
+def test_a_loop_that_persists_is_cut_and_reported(tokenizer, sound, tmp_path):
     engine = Scripted(tokenizer, lambda s, d: (" Well, and so on" + " and so on" * 40, SURE))
-    heard = run(engine, sound, tmp_path)
-    assert {h.text for h in heard} == {" Well, and so on"} and all(h.fault for h in heard)
+    windows = run(engine, sound, tmp_path)
+    assert {w.text for w in windows} == {" Well, and so on"} and all(w.fault for w in windows)
 
 
 def test_silence_gives_nothing(tokenizer, sound, tmp_path):
     engine = Scripted(tokenizer, lambda s, d: (" [Music]", SURE))
-    assert all(not h.words and not h.fault for h in run(engine, sound, tmp_path))
+    assert all(not w.words and not w.fault for w in run(engine, sound, tmp_path))
 
 
 @pytest.mark.parametrize(("batch_size", "at_once"), [(2, 1), (10, 2), (30, 3)])
@@ -150,31 +149,33 @@ def test_hard_speech_gets_the_text_before_it(
 
     engine = Scripted(tokenizer, script)
     engine.batch_size = batch_size
-    heard = run(engine, sound, tmp_path)
-    assert all(h.text.startswith(" Dashwood it is") for h in heard[1:])
-    assert heard[0].text.startswith(" Dash would it is")
+    windows = run(engine, sound, tmp_path)
+    assert all(w.text.startswith(" Dashwood it is") for w in windows[1:])
+    assert windows[0].text.startswith(" Dash would it is")
     careful = [(size, d.contexts) for size, d in engine.calls if d.contexts]
     for size, contexts in careful:
         assert size == len(contexts) and len(set(map(len, contexts))) == 1
         assert all("for ever." in tokenizer.decode(context) for context in contexts if context)
-    assert sum(size for size, _ in careful) == len(heard)
+    assert sum(size for size, _ in careful) == len(windows)
     assert max(size for size, _ in careful) == at_once
 
 
-def test_side_by_side_each_gets_the_better_text_before_it(tokenizer, sound, tmp_path, monkeypatch):
-    """Two chains of three windows: what was said at second sight is what the next of the chain
-    reads, and what the other chain said at first sight is what the first reads."""
+def test_chains_in_parallel_each_get_the_better_text_before_them(
+    tokenizer, sound, tmp_path, monkeypatch
+):
+    """Two chains of three windows: each window is conditioned on the second decoding of those
+    before it in its own chain, and on the first decoding of those in the other chain."""
     monkeypatch.setattr(recognize, "PROMPT_TOKENS", 6)  # those of one text
 
     def script(seconds, decoding):
-        sight = "second" if decoding.contexts else "first"
-        return f" Number {round(seconds)} at {sight} sight.", -0.3
+        time = "second" if decoding.contexts else "first"
+        return f" Number {round(seconds)} at {time} sight.", -0.3
 
     engine = Scripted(tokenizer, script)
     engine.workers, engine.batch_size = 1, 10
     run(engine, sound, tmp_path)
     read = [list(map(tokenizer.decode, d.contexts)) for _, d in engine.calls if d.contexts]
-    first, second = (f" Number {{}} at {sight} sight." for sight in ("first", "second"))
+    first, second = (f" Number {{}} at {time} sight." for time in ("first", "second"))
     assert read == [
         [""], [first.format(6)],
         [second.format(4), second.format(7)],
@@ -209,25 +210,25 @@ def austen(tmp_path_factory):
 
 @pytest.mark.slow
 def test_real_speech(austen, tmp_path):
-    engine = CT2Engine(models.packaged())
+    engine = CT2Engine(models.find_packaged())
     sound = Sound(austen, Clock())
     language, probability = recognize.detect_language(engine, sound)
     assert language == "en" and probability > 0.9
-    heard = run(engine, austen, tmp_path)
-    text = "".join(h.text for h in heard)
+    windows = run(engine, austen, tmp_path)
+    text = "".join(window.text for window in windows)
     plain = EnglishTextNormalizer()
     assert jiwer.wer(plain(TEXT), plain(text)) <= 0.06
-    words = [word for h in heard for word in h.words]
+    words = [word for window in windows for word in window.words]
     assert all(a.end <= b.start + 0.001 for a, b in pairwise(words))
     spoken = probe(AUSTEN).duration
     assert 0.3 <= words[0].start <= 1.0 and words[-1].end <= spoken
-    # The reader's pauses stay pauses: words do not smear over them.
+    # The reader's pauses stay pauses: words do not smear into them.
     assert max(word.end - word.start for word in words) < 1.2
 
 
 @pytest.mark.slow
 def test_a_prompt_spells_names(austen, tmp_path):
-    engine = CT2Engine(models.packaged())
+    engine = CT2Engine(models.find_packaged())
     prompt = recognize.prompt_tokens(engine, "Mr. Jon Dashwud")
-    heard = run(engine, austen, tmp_path, Decoding("en", prompt))
-    assert "Dashwud" in "".join(h.text for h in heard)
+    windows = run(engine, austen, tmp_path, Decoding("en", prompt))
+    assert "Dashwud" in "".join(window.text for window in windows)

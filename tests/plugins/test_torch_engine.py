@@ -32,7 +32,12 @@ from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoded, Decoding, Samples  # noqa: E402
 from dubkit_plugins.whisper.models import Weights  # noqa: E402
 from dubkit_plugins.whisper.torch_engine import TorchEngine, load  # noqa: E402
-from dubkit_plugins.whisper.torch_network import Decoder, hear, log_mel, mel_filters  # noqa: E402
+from dubkit_plugins.whisper.torch_network import (  # noqa: E402
+    Decoder,
+    cache_cross_attention,
+    log_mel,
+    mel_filters,
+)
 
 AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
 PAUSES = (11.58, 24.24)
@@ -103,8 +108,8 @@ def windows() -> list[Samples]:
 
 
 @pytest.fixture(scope="module")
-def heard(tiny: TorchEngine, windows: list[Samples]) -> list[Decoded]:
-    """What tiny.en hears in one batch, greedily."""
+def greedy(tiny: TorchEngine, windows: list[Samples]) -> list[Decoded]:
+    """What tiny.en decodes in one batch, greedily."""
     return tiny.recognize(windows, ENGLISH, Clock())
 
 
@@ -134,7 +139,7 @@ def text_of(engine: TorchEngine, decoded: list[Decoded]) -> str:
 
 
 def word_errors(text: str) -> float:
-    """Share of wrong words; "Mr." is how the books write what the reader says."""
+    """Share of wrong words; the book's "Mr." is read as "mister"."""
     plain = "".join(c if c.isalpha() else " " for c in text.lower())
     plain = " ".join("mister" if word == "mr" else word for word in plain.split())
     return jiwer.wer(" ".join(WORDS.split()), plain)
@@ -157,17 +162,18 @@ def test_network_is_that_of_transformers(tiny: TorchEngine, windows: list[Sample
         theirs = model(input_features=mel, decoder_input_ids=tokens)
         encoded = tiny._encode(mel)
         torch.testing.assert_close(encoded, theirs.encoder_last_hidden_state, atol=1e-3, rtol=1e-3)
-        decoder = Decoder(model.model.decoder, hear(model.model.decoder, encoded), capacity=10)
+        cross = cache_cross_attention(model.model.decoder, encoded)
+        decoder = Decoder(model.model.decoder, cross, capacity=10)
         states = [decoder(piece)[0] for piece in tokens.split([2, 1, 3], dim=1)]
         logits = model.proj_out(torch.cat(states, dim=1))
     torch.testing.assert_close(logits, theirs.logits, atol=5e-3, rtol=1e-3)
 
 
 def test_words_and_their_numbers(
-    tiny: TorchEngine, heard: list[Decoded], windows: list[Samples]
+    tiny: TorchEngine, greedy: list[Decoded], windows: list[Samples]
 ) -> None:
-    assert word_errors(text_of(tiny, heard)) < 0.08
-    for decoded, window in zip(heard, windows, strict=True):
+    assert word_errors(text_of(tiny, greedy)) < 0.08
+    for decoded, window in zip(greedy, windows, strict=True):
         assert len(decoded.times) == len(decoded.tokens) + 1
         assert len(decoded.probabilities) == len(decoded.tokens)
         assert list(decoded.times) == sorted(decoded.times)
@@ -196,7 +202,7 @@ def test_other_ways_to_decode(
 
 
 @pytest.mark.parametrize("beam_size", [1, 2])
-def test_each_window_reads_a_context_of_its_own(
+def test_each_window_reads_its_own_context(
     beam_size: int, tiny: TorchEngine, windows: list[Samples]
 ) -> None:
     contexts = ((3700, 11, 290), (407, 262, 13))
@@ -209,15 +215,15 @@ def test_each_window_reads_a_context_of_its_own(
 
 def searched(engine: TorchEngine, encoded: torch.Tensor, beams: int) -> list[tuple[int, ...]]:
     start = torch.tensor([[engine._sot, engine._no_timestamps]])
-    found = engine._beam(engine._decoder(encoded, 100), start, beams)
+    found = engine._beam_search(engine._decoder(encoded, 100), start, beams)
     return [tuple(t for t in row if t != engine._eot) for row in found[:, 2:].tolist()]
 
 
 def test_beam_of_one_is_greedy(
-    tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
+    tiny: TorchEngine, windows: list[Samples], greedy: list[Decoded]
 ) -> None:
     encoded = tiny._encode(tiny._mel(windows, full_length=False))
-    assert searched(tiny, encoded, 1) == [decoded.tokens for decoded in heard]
+    assert searched(tiny, encoded, 1) == [decoded.tokens for decoded in greedy]
 
 
 @pytest.mark.parametrize("beams", [2, 5])
@@ -255,11 +261,11 @@ def test_beam_search_finds_what_transformers_finds(
 
 
 def test_a_window_alone_reads_as_in_a_batch(
-    tiny: TorchEngine, windows: list[Samples], heard: list[Decoded]
+    tiny: TorchEngine, windows: list[Samples], greedy: list[Decoded]
 ) -> None:
     (alone,) = tiny.recognize(windows[-1:], ENGLISH, Clock())
-    assert alone.tokens == heard[-1].tokens
-    assert np.abs(np.subtract(alone.times, heard[-1].times)).max() < 0.1
+    assert alone.tokens == greedy[-1].tokens
+    assert np.abs(np.subtract(alone.times, greedy[-1].times)).max() < 0.1
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.5])
@@ -272,10 +278,10 @@ def test_hardly_any_sound(seconds: float, tiny: TorchEngine) -> None:
 def test_times_are_those_of_ctranslate2(
     base: TorchEngine, base_ct2: Path, windows: list[Samples]
 ) -> None:
-    theirs = CT2Engine(Weights("base", base_ct2), compute_type="float32", threads=1)
-    heard = theirs.recognize(windows, ENGLISH, Clock())
+    engine = CT2Engine(Weights("base", base_ct2), compute_type="float32", threads=1)
+    theirs = engine.recognize(windows, ENGLISH, Clock())
     ours = base.recognize(windows, ENGLISH, Clock())
-    pairs = [pair for pair in zip(ours, heard, strict=True) if pair[0].tokens == pair[1].tokens]
+    pairs = [pair for pair in zip(ours, theirs, strict=True) if pair[0].tokens == pair[1].tokens]
     assert len(pairs) >= 2
     apart = np.concatenate([np.abs(np.subtract(a.times, b.times)) for a, b in pairs])
     assert np.median(apart) < 0.04
@@ -297,28 +303,31 @@ def test_warping_is_that_of_transformers() -> None:
 def test_stale_alignment_heads_are_not_used(tiny: TorchEngine) -> None:
     config = tiny._model.config
     upper_half = {layer: list(range(6)) for layer in (2, 3)}
-    assert torch_engine._alignment_heads(config, [[1, 0], [1, 2], [3, 1]]) == {1: [0, 2], 3: [1]}
-    assert torch_engine._alignment_heads(config, None) == upper_half
-    assert torch_engine._alignment_heads(config, [[1, 0], [7, 0]]) == upper_half
+    assert torch_engine._select_alignment_heads(config, [[1, 0], [1, 2], [3, 1]]) == {
+        1: [0, 2],
+        3: [1],
+    }
+    assert torch_engine._select_alignment_heads(config, None) == upper_half
+    assert torch_engine._select_alignment_heads(config, [[1, 0], [7, 0]]) == upper_half
 
 
 def test_a_recorded_step_reads_the_same(
     tiny: TorchEngine,
     windows: list[Samples],
-    heard: list[Decoded],
+    greedy: list[Decoded],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The way of CUDA graphs, without the recording."""
+    """The code path of CUDA graphs, without the recording."""
     monkeypatch.setattr(tiny, "_graphs", True)
     monkeypatch.setattr(torch_engine, "_record", lambda step, device: step)
     again = tiny.recognize(windows, ENGLISH, Clock())
-    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in heard]
+    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in greedy]
 
 
 def test_a_batch_that_does_not_fit_is_halved(
     tiny: TorchEngine,
     windows: list[Samples],
-    heard: list[Decoded],
+    greedy: list[Decoded],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     encode, fits = tiny._encode, 1
@@ -331,7 +340,7 @@ def test_a_batch_that_does_not_fit_is_halved(
     monkeypatch.setattr(tiny, "batch_size", 3)
     monkeypatch.setattr(tiny, "_encode", small_memory)
     again = tiny.recognize(windows, ENGLISH, Clock())
-    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in heard]
+    assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in greedy]
     assert tiny.batch_size == 1
     careful = Decoding("en", beam_size=2, contexts=((3700, 11), (407, 262), (290, 13)))
     for place, decoded in enumerate(tiny.recognize(windows, careful, Clock())):
@@ -343,13 +352,13 @@ def test_a_batch_that_does_not_fit_is_halved(
 
 
 def test_batches_follow_the_free_memory(tiny: TorchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tiny._fitting_batch() == torch_engine.CPU_BATCH
+    assert tiny._fit_batch_size() == torch_engine.CPU_BATCH
     monkeypatch.setattr(tiny, "device", torch.device("cuda"))
     found = []
     for gigabytes in (0.01, 0.5, 80):
         free = int(gigabytes * 1e9)
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, free))
-        found.append(tiny._fitting_batch())
+        found.append(tiny._fit_batch_size())
     assert found[0] == 1 < found[1] < found[2] == torch_engine.MAX_CUDA_BATCH
 
 

@@ -1,4 +1,4 @@
-"""Who speaks when, in dialogues made of real speech and of espeak-ng's."""
+"""Who speaks when, in dialogues composed of real speech and of espeak-ng's."""
 
 import itertools
 import shutil
@@ -29,7 +29,7 @@ def pieces(path: Path) -> list[np.ndarray]:
 
 
 def dialogue(path: Path, people: list[list[np.ndarray]]) -> list[Turn]:
-    """People speak in turn; where they do so."""
+    """Write a dialogue of people who take turns; its turns."""
     rng = np.random.default_rng(3)
     parts, turns, at = [], [], 0
     for number, spoken in enumerate(itertools.chain(*zip(*people, strict=True))):
@@ -51,7 +51,7 @@ def write(path: Path, sound: np.ndarray) -> None:
 
 
 def accuracy(truth: list[Turn], found: list[Turn]) -> float:
-    """The part of the frames of 10 ms in which somebody speaks, by both accounts, and the same."""
+    """Of the 10 ms frames in which somebody speaks in both, the share with the same speaker."""
 
     def frames(turns: list[Turn]) -> tuple[np.ndarray, int]:
         names = sorted({turn.speaker for turn in turns})
@@ -60,11 +60,11 @@ def accuracy(truth: list[Turn], found: list[Turn]) -> float:
             row[round(turn.start * 100) : round(turn.end * 100)] = names.index(turn.speaker)
         return row, len(names)
 
-    (right, people), (told, names) = frames(truth), frames(found)
-    both = (right >= 0) & (told >= 0)
+    (right, people), (labels, names) = frames(truth), frames(found)
+    both = (right >= 0) & (labels >= 0)
     assert both.sum() > 0.75 * (right >= 0).sum()
     ways = itertools.permutations(range(max(people, names)), names)
-    return max(float(np.mean(np.array(way)[told[both]] == right[both])) for way in ways)
+    return max(float(np.mean(np.array(way)[labels[both]] == right[both])) for way in ways)
 
 
 def diarized(path: Path, speakers: int | None = None) -> list[Turn]:
@@ -77,7 +77,7 @@ def diarized(path: Path, speakers: int | None = None) -> list[Turn]:
     [(AUSTEN, TALK), (AUSTEN, CARLO), (AUSTEN, JUNE), (TALK, JUNE), (CARLO, JUNE)],
     ids=lambda paths: "+".join(path.parent.name[:9] + path.stem[:6] for path in paths),
 )
-def test_two_people_are_told_apart(tmp_path, recordings, speakers):
+def test_two_people_are_distinguished(tmp_path, recordings, speakers):
     audio = tmp_path / "talk.wav"
     truth = dialogue(audio, [pieces(path) for path in recordings])
     found = diarized(audio, speakers)
@@ -92,7 +92,7 @@ def test_one_speaker_stays_one(tmp_path, recording):
     assert {turn.speaker for turn in diarized(audio)} == {"S1"}
 
 
-def test_made_voices_are_told_apart(tmp_path):
+def test_synthesized_voices_are_distinguished(tmp_path):
     if not shutil.which("espeak-ng"):
         pytest.skip("espeak-ng is not installed")
     lines = ["Good morning, how are you today my friend?", "I wonder where the station is."] * 2
@@ -111,9 +111,9 @@ def test_a_cough_is_no_speaker():
     rows = [middles[n] + rng.normal(0, 0.02, 256) for n in [0] * 30 + [1] * 20 + [2]]
     voices = np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
     for speakers in (2, None):
-        centres = vd._centres(voices, speakers, vd.APART)
-        assert len(centres) == 2 and np.all(np.max(centres @ middles[:2].T, axis=0) > 0.9)
-    assert len(vd._centres(voices, 1, vd.APART)) == 1
+        centers = vd._cluster_centers(voices, speakers, vd.THRESHOLD)
+        assert len(centers) == 2 and np.all(np.max(centers @ middles[:2].T, axis=0) > 0.9)
+    assert len(vd._cluster_centers(voices, 1, vd.THRESHOLD)) == 1
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 3])

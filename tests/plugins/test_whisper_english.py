@@ -1,4 +1,4 @@
-"""``whisper`` as a translator: real speech in Spanish to English by Whisper base."""
+"""``whisper`` as a translator: real Spanish speech to English by Whisper base."""
 
 import importlib.util
 import shutil
@@ -22,7 +22,7 @@ from dubkit_plugins.whisper.to_english import WhisperEnglish
 RATE = 16_000
 SPANISH = Path("/usr/share/asterisk/sounds/es_MX_f_Allison")
 """Debian's asterisk-core-sounds-es-wav (CC-BY-SA), 8 kHz."""
-SAID = {
+SENTENCES = {
     "conf-onlyperson": "Por el momento, usted es la única persona en la conferencia.",
     "conf-locked": "La conferencia ha sido bloqueada.",
     "conf-waitforleader": "La conferencia comenzará cuando llegue el líder.",
@@ -62,8 +62,8 @@ def test_directions(source, target, can):
         *((name, "only English") for name in (
             "base.en", "distil-small.en", "distil-large-v3.5", "distil-whisper/distil-large-v3",
         )),
-        ("large-v3-turbo", "not taught"),
-        ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", "not taught"),
+        ("large-v3-turbo", "not trained"),
+        ("mobiuslabsgmbh/faster-whisper-large-v3-turbo", "not trained"),
     ],
 )  # fmt: skip
 def test_models_that_cannot_translate(model, why):
@@ -80,8 +80,8 @@ def test_an_english_model_by_another_name(tmp_path):
         WhisperEnglish(str(folder)).prepare("es", "en", silent)
 
 
-def test_a_model_that_is_not_here():
-    with pytest.raises(MissingDependency, match="medium is not here"):
+def test_a_model_that_is_not_installed():
+    with pytest.raises(MissingDependency, match="medium is not on this machine"):
         WhisperEnglish("medium").prepare("es", "en", silent)
 
 
@@ -112,11 +112,11 @@ def write(path, samples):
 
 @pytest.fixture(scope="module")
 def speech(tmp_path_factory):
-    """The sentences with a second of silence around each, and the lines where they are."""
+    """The sentences with a second of silence around each, and their lines."""
     if not SPANISH.is_dir():
         pytest.skip("needs Debian's asterisk-core-sounds-es-wav")
     parts, lines, at = [np.zeros(RATE)], [], 1.0
-    for name, text in SAID.items():
+    for name, text in SENTENCES.items():
         with wave.open(str(SPANISH / f"{name}.wav"), "rb") as file:
             assert file.getframerate() == 8000
             narrow = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
@@ -135,7 +135,7 @@ def test_speech_becomes_english(engine, speech):
     request = TranslationRequest("es-MX", "en", (*lines, nobody, after), audio=audio)
     reply = engine.translate(request)
     texts = {name: text.lower() for name, text in reply.texts.items()}
-    assert set(texts) == set(SAID)  # silence is left out, and said to be
+    assert set(texts) == set(SENTENCES)  # silence is left out and reported
     assert reply.fault and reply.model == "Whisper base"
     assert "person" in texts["conf-onlyperson"] and "valid" in texts["privacy-incorrect"]
     for name in ("conf-onlyperson", "conf-locked", "conf-waitforleader"):
@@ -146,7 +146,7 @@ def test_speech_becomes_english(engine, speech):
 
 
 @pytest.mark.slow
-def test_a_line_longer_than_a_window_is_parted(engine, speech):
+def test_a_line_longer_than_a_window_is_split(engine, speech):
     audio, lines = speech
     whole = Line("all", "", 0.0, lines[-1].end)
     assert whole.end > 20.0

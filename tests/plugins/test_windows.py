@@ -1,4 +1,4 @@
-"""Windows: every span in exactly one, none too long, no sound in two."""
+"""Windows: every span is in exactly one, none is too long, no audio is in two."""
 
 import wave
 from itertools import pairwise
@@ -18,7 +18,7 @@ LONGEST = 20.0
 
 @st.composite
 def probabilities(draw):
-    """Stretches of speech and silence as voice activity would see them."""
+    """Stretches of speech and silence, as voice activity detection would find them."""
     runs = draw(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 1200)), max_size=30))
     return np.concatenate([np.full(n, p, np.float32) for p, n in runs] or [np.zeros(0, np.float32)])
 
@@ -62,7 +62,7 @@ def test_a_window_ends_at_the_longest_pause():
     assert (len(first.speech), len(second.speech)) == (2, 2)
 
 
-def test_speech_without_a_pause_is_parted_at_its_least_voiced_moment():
+def test_speech_without_a_pause_is_split_at_its_least_voiced_moment():
     activity = np.full(1000, 0.9, np.float32)
     activity[500] = 0.5
     first, second = speech_activity.speech_spans([activity], longest=20.0)
@@ -99,6 +99,6 @@ def test_samples_are_mapped_from_the_file(tmp_path):
         speech_activity.open_wav(path)
 
 
-def test_a_failure_of_the_listening_thread_is_told():
+def test_a_failure_of_the_detecting_thread_is_raised():
     with pytest.raises(TypeError):
         list(speech_activity.VoiceActivity(None, Clock()))

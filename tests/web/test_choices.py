@@ -1,4 +1,4 @@
-"""What the form's fields mean together, and how they become wishes and values again."""
+"""What the form's fields mean together, and how they become options and values again."""
 
 import json
 
@@ -9,8 +9,15 @@ from dubkit import hooks
 from dubkit.errors import ConsentNeeded, MissingDependency, UsageError
 from dubkit.options import Options, from_keywords
 from dubkit.web import fields
-from dubkit.web.arguments import ADDED, FREE
-from dubkit.web.fields import DEFAULTS, GROUPS, ROLES, senseless, values_of, voices, wishes_of
+from dubkit.web.fields import (
+    DEFAULTS,
+    GROUPS,
+    ROLES,
+    form_values,
+    irrelevant,
+    requested_options,
+    voices,
+)
 from dubkit.web.store import Store, new_token
 
 ENGINES = {
@@ -27,14 +34,16 @@ def values(**given):
 
 
 def test_the_form_has_every_option_that_the_page_may_set():
-    assert set(DEFAULTS) == FREE | ADDED
-    grouped = [name for names in GROUPS.values() for name in names.split()]
-    assert sorted([*grouped, "settings"]) == sorted(DEFAULTS)
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(DEFAULTS)
+    assert set(Options.__dataclass_fields__) - set(DEFAULTS) == {"output_dir", "keep"}
+    listed = {name for name, value in DEFAULTS.items() if isinstance(value, list)}
+    assert listed == {"to", "formats", "voice"}
 
 
 def test_an_untouched_form_asks_for_subtitles_alone():
-    assert wishes_of(values()) == {"subs": True}
-    assert wishes_of(values(to=["pt"], subs=False)) == {"to": ["pt"]}
+    assert requested_options(values()) == {"subs": True}
+    assert requested_options(values(to=["pt"], subs=False)) == {"to": ["pt"]}
 
 
 @pytest.mark.parametrize(
@@ -64,9 +73,9 @@ def test_an_untouched_form_asks_for_subtitles_alone():
     ids=str,
 )
 def test_what_makes_no_sense_is_not_sent_and_the_rest_is(given, kept):
-    made = wishes_of(values(**given))
+    made = requested_options(values(**given))
     field = next(iter(given))
-    assert (field in made) == kept == (field not in senseless(values(**given)))
+    assert (field in made) == kept == (field not in irrelevant(values(**given)))
     from_keywords(made)  # nothing that is left is refused
 
 
@@ -75,21 +84,21 @@ def test_what_makes_no_sense_is_not_sent_and_the_rest_is(given, kept):
     [("video", True, True), ("sound", True, False), ("text", False, False)],
 )
 def test_what_a_file_is_decides_too(kind, dubbed, drawn):
-    made = wishes_of(values(to=["pt"], dub=True, voice=["pf_dora"]), kind)
+    made = requested_options(values(to=["pt"], dub=True, voice=["pf_dora"]), kind)
     assert ("dub" in made) == ("voice" in made) == dubbed
-    assert ("burn" in wishes_of(values(to=["pt"], burn=True), kind)) == drawn
-    assert ("video" in wishes_of(values(video=False), kind)) == drawn
+    assert ("burn" in requested_options(values(to=["pt"], burn=True), kind)) == drawn
+    assert ("video" in requested_options(values(video=False), kind)) == drawn
 
 
-def test_wishes_become_the_form_that_made_them():
+def test_options_become_the_form_that_asked_for_them():
     given = values(
         to=["pt", "es"], dub=True, voice=["ana"], one_file=True, tone="formal", speakers="2",
         formats=["srt", "vtt"], hotwords="Ann, Bob", glossary="terms.csv", tts="many",
         settings=json.dumps({"many": {"speed": 1.5}}),
     )  # fmt: skip
-    assert values_of(wishes_of(given)) == given
+    assert form_values(requested_options(given)) == given
     # As a program asked for it.
-    of_api = values_of(
+    of_api = form_values(
         {"to": "pt,es", "bilingual": True, "hotwords": ["Ann", "Bob"], "speakers": 2}
     )
     assert (of_api["to"], of_api["bilingual"]) == (["pt", "es"], "translation-first")
@@ -103,7 +112,7 @@ def test_wishes_become_the_form_that_made_them():
     ids=str,
 )  # fmt: skip
 def test_what_a_browser_remembers_is_not_trusted(wrong):
-    found = values_of(wrong)
+    found = form_values(wrong)
     assert set(found) == set(DEFAULTS)
     assert {name: type(value) for name, value in found.items() if name != "crf"} == {
         name: type(value) for name, value in DEFAULTS.items() if name != "crf"
@@ -113,7 +122,7 @@ def test_what_a_browser_remembers_is_not_trusted(wrong):
 
 def test_settings_of_an_engine_that_is_not_chosen_are_left_behind():
     both = json.dumps({"kokoro": {"speed": 2}, "many": {"speed": 3}})
-    made = wishes_of(values(to=["pt"], dub=True, tts="kokoro", settings=both))
+    made = requested_options(values(to=["pt"], dub=True, tts="kokoro", settings=both))
     assert made["settings"] == {"kokoro": {"speed": 2}}
 
 
@@ -138,7 +147,7 @@ def test_what_would_fail_late_is_refused_early():
 
 
 @pytest.mark.parametrize(
-    "wishes, group",
+    "given, group",
     [
         ({}, "main"),
         ({"dub": True}, "main"),
@@ -152,9 +161,9 @@ def test_what_would_fail_late_is_refused_early():
     ],
     ids=str,
 )
-def test_a_refusal_finds_its_group(wishes, group):
+def test_a_refusal_finds_its_group(given, group):
     with pytest.raises(UsageError) as refused:
-        Options(**{k: tuple(v) if isinstance(v, list) else v for k, v in wishes.items()})
+        Options(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
     assert fields.group_of(refused.value.message, refused.value.hint) == group
 
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
 from serving import serving
-from test_page import Person, chromium, expect  # noqa: F401
 
 DATA = Path(__file__).parent.parent / "data"
 TRANSLATOR = f"{DATA / 'translators.py'}:Good"
@@ -32,7 +32,7 @@ def server(tmp_path_factory, log):
 
 
 @pytest.fixture
-def person(chromium, server):  # noqa: F811
+def person(chromium, server):
     made = Person(chromium, server)
     yield made
     made.context.close()
@@ -407,7 +407,7 @@ def test_another_take_is_heard_beside_the_first_and_taken_back(person, dubbed, l
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_editor_fits_a_phone(chromium, server, scheme, log):  # noqa: F811
+def test_the_editor_fits_a_phone(chromium, server, scheme, log):
     person = Person(chromium, server, color_scheme=scheme)
     person.page.set_viewport_size({"width": 360, "height": 740})
     begun(

@@ -4,9 +4,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from browser import SRT, Person, expect
 from command import AUSTEN, wait_for
 from serving import serving
-from test_page import SRT, Person, chromium, expect  # noqa: F401
 
 from dubkit.media.ffmpeg import ffmpeg_path
 
@@ -18,7 +18,7 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def person(chromium, server):  # noqa: F811
+def person(chromium, server):
     made = Former(chromium, server)
     made.page.set_default_timeout(15_000)
     yield made
@@ -91,13 +91,6 @@ class Former(Person):
 
 def ffmpeg(*argv: object) -> None:
     subprocess.run([ffmpeg_path(), "-v", "error", "-y", *map(str, argv)], check=True)
-
-
-@pytest.fixture
-def srt(tmp_path) -> Path:
-    path = tmp_path / "talk.en.srt"
-    path.write_text(SRT)
-    return path
 
 
 def test_only_what_makes_sense_is_shown(person, srt):

@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import Person, expect
 from command import AUSTEN, wait_for
 from serving import serving
-from test_page import Person, chromium, expect  # noqa: F401
 
 from dubkit.media import process
 from dubkit.media.ffmpeg import ffmpeg_path
@@ -59,7 +59,7 @@ def server(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_pictures_of_readme(chromium, server, tmp_path):  # noqa: F811
+def test_the_pictures_of_readme(chromium, server, tmp_path):
     folder = Path(os.environ.get("DUBKIT_DOCS") or tmp_path)
     folder.mkdir(exist_ok=True)
     person = Person(chromium, server)

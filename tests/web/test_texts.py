@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from dubkit.web import serve
+from dubkit.web.fields import FIELDS, GROUPS
+from dubkit.web.form import LABELS, text_keys
 from dubkit.web.texts import TRANSLATIONS, best, texts
 
 FOLDER = Path(serve.__file__).parent
@@ -25,12 +27,15 @@ def test_the_same_texts_with_the_same_values(language):
 def test_every_text_is_used_and_every_used_text_is_there():
     source = "\n".join(path.read_text("utf-8") for path in SOURCES)
     named = set(re.findall(r"\b(?:t|i18n)\(\s*\"(\w+)\"", source))
+    of_fields = {key for one in FIELDS.values() for key in text_keys(one).values()}
+    assert {LABELS.get(name, name) for name in FIELDS} - {"settings"} <= of_fields
     assert len(named) > 50 and named <= set(texts("en"))
     # Those of states and stages are put together.
     assert [
         key
         for key in texts("en")
         if f'"{key}"' not in source and not key.startswith(("state_", "stage_"))
+        if key not in of_fields and key not in GROUPS
     ] == []
 
 

@@ -1,1 +1,4 @@
-"""Engines that tell who speaks when."""
+"""Engines that find out who speaks when.
+
+voiceprint    by clustering voice embeddings, without a model to download
+"""

@@ -1,8 +1,9 @@
-"""``voiceprint``: who speaks when, by the likeness of voices, without a model to download.
+"""``voiceprint``: diarization by the similarity of voices, without a model to download.
 
-Speech is cut into short windows, each window's voice becomes an embedding, and windows whose
-voices are alike become one speaker. It keeps clearly different voices apart over a dialogue.
-Where two speak at once it hears one, and a turn shorter than a window may go to a neighbour.
+Speech is cut into short windows, each window's voice becomes an embedding, and windows with similar
+voices are clustered into one speaker. It keeps clearly different voices apart over a dialogue. When
+two people speak at once it finds one of them, and a turn shorter than a window may be assigned to a
+neighboring speaker.
 """
 
 from __future__ import annotations
@@ -17,47 +18,53 @@ import numpy as np
 
 from dubkit import Diarizer, Progress, Turn, UsageError, embed_each
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
-from dubkit_plugins.whisper.speech_activity import STEP, Span, open_wav, probabilities, speech_spans
-from dubkit_plugins.whisper.windows import Window as Sound
+from dubkit_plugins.whisper.speech_activity import (
+    STEP,
+    Span,
+    open_wav,
+    speech_probabilities,
+    speech_spans,
+)
+from dubkit_plugins.whisper.windows import Window as WhisperWindow
 from dubkit_plugins.whisper.windows import samples_of
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
 LENGTH = 1.6
-"""Seconds of a window: what the network was trained with."""
+"""Seconds of a window, as in the network's training."""
 HOP = 0.8
 """Seconds from one window to the next."""
-SURE = 1.2
-"""Seconds of a window that tells enough of a voice to find speakers by."""
-APART = 0.39
-"""One minus the likeness of two clusters from which they are two people. On 43 dialogues and
-monologues of nine recordings 0.36 to 0.42 found the right number in 39. In three of the others
-two women on the telephone were one, whom a given number of speakers tells apart; in one a third
-person who said little was lost."""
-LEAST = 0.04
-"""The part of all speech that a speaker has at least, where nobody told how many there are."""
-MOST = 1500
-"""Windows that are clustered by pairs (20 minutes of speech); the others join the nearest."""
+RELIABLE = 1.2
+"""Seconds from which a window says enough about a voice to define a speaker."""
+THRESHOLD = 0.39
+"""Cosine distance of two clusters from which they are two people. On 43 dialogues and monologues
+of nine recordings, 0.36 to 0.42 found the right number in 39. In three of the others two women on
+the telephone were merged, whom a given number of speakers keeps apart; in one a third person who
+spoke little was lost."""
+MIN_SHARE = 0.04
+"""The least share of all speech that a speaker has, if the number of speakers is not given."""
+MAX_CLUSTERED = 1500
+"""Windows that are clustered pairwise (20 minutes of speech); the others join the nearest."""
 JOINED = 0.8
-"""Seconds of pause over which a speaker's turn goes on."""
+"""Seconds of pause over which a speaker's turn continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Some speech by what should be one person."""
+    """A stretch of speech, presumably by one person."""
 
     start: float
     end: float
     span: int
-    """Which span of speech it is from."""
+    """Index of its span of speech."""
 
 
 @dataclass(frozen=True)
 class VoiceprintDiarizer(Diarizer):
     """Tells speakers apart by the sound of their voices."""
 
-    threshold: float = APART
-    """How unlike two voices are, from 0 to 1, that are taken for two people."""
+    threshold: float = THRESHOLD
+    """How much two voices must differ, from 0 to 1, to be taken for two people."""
 
     contract = 2
     priority = 10
@@ -67,34 +74,34 @@ class VoiceprintDiarizer(Diarizer):
         if speakers is not None and speakers < 1:
             raise UsageError(f"there cannot be {speakers} speakers", "name 1 or more")
         if not 0 < self.threshold < 1:
-            raise UsageError(f"threshold is {self.threshold}", "it is between 0 and 1")
+            raise UsageError(f"threshold is {self.threshold}", "it must be between 0 and 1")
         sound = open_wav(audio)
         seconds = len(sound) / SAMPLE_RATE
         spans = [
             Span(span.start, min(span.end, seconds))
-            for span in speech_spans(_listened(sound, seconds, progress))
+            for span in speech_spans(_detect_speech(sound, seconds, progress))
         ]
         windows = [one for number, span in enumerate(spans) for one in _windows(span, number)]
         if not windows:
             return []
-        voices = _voices(sound, windows, seconds, progress)
-        # A single word tells little of a voice: it finds its speaker, but makes none.
-        sure = np.array([window.end - window.start >= SURE for window in windows])
-        sure = sure if sure.sum() >= 2 * (speakers or 1) else np.ones_like(sure)
-        centres = _centres(voices[sure], speakers, self.threshold)
-        return _turns(spans, windows, _labels(voices @ centres.T, windows))
+        voices = _embed(sound, windows, seconds, progress)
+        # A single word says little about a voice: it is assigned to a speaker, but defines none.
+        reliable = np.array([window.end - window.start >= RELIABLE for window in windows])
+        reliable = reliable if reliable.sum() >= 2 * (speakers or 1) else np.ones_like(reliable)
+        centers = _cluster_centers(voices[reliable], speakers, self.threshold)
+        return _turns(spans, windows, _assign(voices @ centers.T, windows))
 
 
-def _listened(sound: Any, seconds: float, progress: Progress) -> Iterator[Floats]:
+def _detect_speech(sound: Any, seconds: float, progress: Progress) -> Iterator[Floats]:
     done = 0.0
-    for block in probabilities(sound):
+    for block in speech_probabilities(sound):
         yield block
         done = min(seconds, done + len(block) * STEP / SAMPLE_RATE)
         progress("voice activity", done, seconds)
 
 
 def _windows(span: Span, number: int) -> Iterator[_Window]:
-    """Windows over a span, the last one flush with its end; a short span is one window."""
+    """Windows over a span, the last one ending with it; a short span is one window."""
     start = span.start
     while span.end - start > LENGTH + HOP / 2:
         yield _Window(start, start + LENGTH, number)
@@ -102,40 +109,43 @@ def _windows(span: Span, number: int) -> Iterator[_Window]:
     yield _Window(max(span.start, min(start, span.end - LENGTH)), span.end, number)
 
 
-def _voices(sound: Any, windows: Sequence[_Window], seconds: float, progress: Progress) -> Floats:
+def _embed(sound: Any, windows: Sequence[_Window], seconds: float, progress: Progress) -> Floats:
     """The embedding of each window."""
 
     def pieces() -> Iterator[Floats]:
         for window in windows:
             progress("voices", window.end, seconds)
-            yield samples_of(sound, Sound(window.start, window.end, ()))
+            yield samples_of(sound, WhisperWindow(window.start, window.end, ()))
 
     return embed_each(pieces())
 
 
-def _centres(voices: Floats, speakers: int | None, threshold: float) -> Floats:
-    """The voice of each speaker, one a row: so many speakers, or as many as are further apart than
-    the threshold, those who hardly speak not counted."""
-    chosen = np.unique(np.linspace(0, len(voices) - 1, min(len(voices), MOST)).round().astype(int))
-    groups = _merged(voices[chosen], speakers, threshold)
+def _cluster_centers(voices: Floats, speakers: int | None, threshold: float) -> Floats:
+    """The mean voice of each speaker, one per row: as many as ``speakers``, or as many as differ by
+    more than the threshold, not counting those who hardly speak."""
+    chosen = np.unique(
+        np.linspace(0, len(voices) - 1, min(len(voices), MAX_CLUSTERED)).round().astype(int)
+    )
+    groups = _cluster(voices[chosen], speakers, threshold)
     if not speakers:
-        enough = [group for group in groups if len(group) >= max(2.0, LEAST * len(chosen))]
+        enough = [group for group in groups if len(group) >= max(2.0, MIN_SHARE * len(chosen))]
         groups = enough or [max(groups, key=len)]
-    centres = np.stack([voices[chosen[group]].mean(axis=0) for group in groups])
-    lengths = np.linalg.norm(centres, axis=1, keepdims=True)
-    return centres / np.maximum(lengths, 1e-9)  # type: ignore[no-any-return]
+    centers = np.stack([voices[chosen[group]].mean(axis=0) for group in groups])
+    lengths = np.linalg.norm(centers, axis=1, keepdims=True)
+    return centers / np.maximum(lengths, 1e-9)  # type: ignore[no-any-return]
 
 
-def _merged(voices: Floats, speakers: int | None, threshold: float) -> list[list[int]]:
-    """Agglomerative clustering by cosine, average linkage: the two nearest groups become one until
-    there are as many as speakers or, if nobody knows, until none are nearer than the threshold.
+def _cluster(voices: Floats, speakers: int | None, threshold: float) -> list[list[int]]:
+    """Agglomerative clustering by cosine distance with average linkage: the two nearest groups are
+    merged until there are as many as speakers or, if their number is not known, until none are
+    nearer than the threshold.
 
-    A cough is often further from all speech than two people are from each other, so of the groups
-    only those of some size count as speakers."""
+    A cough is often further from all speech than two people are from each other, so only groups of
+    a certain size count as speakers."""
     distances = 1 - voices @ voices.T
     np.fill_diagonal(distances, np.inf)
     groups = [[index] for index in range(len(voices))]
-    least = max(2.0, LEAST * len(voices))
+    least = max(2.0, MIN_SHARE * len(voices))
     best = groups
     for left in range(len(voices) - 1, 0, -1):
         kept, gone = sorted(divmod(int(np.argmin(distances)), len(groups)))
@@ -156,19 +166,19 @@ def _merged(voices: Floats, speakers: int | None, threshold: float) -> list[list
     return [group for group in best if group]
 
 
-def _labels(likenesses: Floats, windows: Sequence[_Window]) -> list[int]:
-    """The speaker of each window; a window's neighbours in its span have a say, since people
-    rarely change without a pause."""
-    votes = likenesses.copy()
+def _assign(similarities: Floats, windows: Sequence[_Window]) -> list[int]:
+    """The speaker of each window; its neighbors in its span count, too, since the speaker rarely
+    changes without a pause."""
+    votes = similarities.copy()
     for this, after in itertools.pairwise(range(len(windows))):
         if windows[this].span == windows[after].span:
-            votes[this] += likenesses[after] / 2
-            votes[after] += likenesses[this] / 2
+            votes[this] += similarities[after] / 2
+            votes[after] += similarities[this] / 2
     return [int(label) for label in np.argmax(votes, axis=1)]
 
 
 def _turns(spans: Sequence[Span], windows: Sequence[_Window], labels: Sequence[int]) -> list[Turn]:
-    """Windows without their overlaps, merged; speakers are named in the order of their words."""
+    """Windows without their overlaps, merged; speakers are numbered by their first words."""
     pieces: list[tuple[float, float, int]] = []
     for index, (window, label) in enumerate(zip(windows, labels, strict=True)):
         start, end = spans[window.span].start, spans[window.span].end

@@ -1,11 +1,11 @@
-"""What a language model is asked, and what can be read from what it says.
+"""The prompt for a language model, and a parser for its replies.
 
 There are two forms: ``schema``, JSON both ways, and ``numbered``, plain text with ``[id]`` before
-each line, for servers and models that do not keep to JSON.
+each line, for servers and models that do not adhere to JSON.
 
-Models lose count: they cut one line in two or join two, and all that comes after stands under the
-wrong id. In the ``schema`` form each translation therefore names its line twice, by its id and by
-how the line begins, and is believed where both agree.
+Models lose count: they split one line or merge two, and every translation after that has the wrong
+id. In the ``schema`` form each translation therefore identifies its line twice, by its id and by
+how the line begins, and is accepted if both agree.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESPONSE_FORMAT = {
                         "type": "object",
                         "properties": {
                             "id": {"type": "string"},
-                            # Before the text, so that a model settles on a line, then translates.
+                            # Before the text, so that a model picks a line and then translates.
                             "begins": {"type": "string"},
                             "text": {"type": "string"},
                         },
@@ -44,7 +44,7 @@ RESPONSE_FORMAT = {
                         "additionalProperties": False,
                     },
                 },
-                # Last, so that a reply that is cut off loses it first.
+                # Last, so that a truncated reply loses it first.
                 "summary": {"type": "string"},
             },
             "required": ["lines", "summary"],
@@ -52,23 +52,24 @@ RESPONSE_FORMAT = {
         },
     },
 }
-"""The reply of the ``schema`` form. The same for every request: providers compile and keep it."""
+"""The reply in the ``schema`` form. The same for every request: providers compile and cache it."""
 LETTERS = 40
-"""So many letters of a beginning are looked at; some models copy the whole line."""
+"""Letters of a beginning that are compared; some models copy the whole line."""
 ALIKE = 0.75
-"""From this likeness on, 1 being the same, a beginning is a line's, copied with slips."""
+"""Similarity (1 is identical) from which a beginning counts as copied from a line with typos."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedReply:
     """What could be read from a reply."""
 
     texts: dict[str, str]
+    """Translations by line id."""
     summary: str = ""
     json: bool = False
-    """Whether it was written as JSON."""
-    astray: bool = False
-    """Whether texts stood with the wrong ids; what could not be put right is left out."""
+    """Whether it was JSON."""
+    misplaced: bool = False
+    """Whether texts had the wrong ids; those that could not be corrected are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,16 @@ class _Item:
     id: str
     text: str
     begins: str = ""
-    """How the line begins that it translates; "" where the model does not say."""
+    """The beginning of the line that it translates; "" if the model does not give it."""
 
 
-# ---------------------------------------------------------------- asking
+# ---------------------------------------------------------------- requests
 
 
 def messages(request: TranslationRequest, *, schema: bool, extra: str) -> list[dict[str, str]]:
-    """The two messages of a request; ``extra`` are instructions of the user's own.
+    """The system and the user message of a request; ``extra`` is the user's own instructions.
 
-    The first is the same for a whole run, so that a provider charges and computes it once.
+    The first is the same for a whole run, so that a provider can cache it.
     """
     return [
         {"role": "system", "content": _instructions(request, schema, extra)},
@@ -167,8 +168,8 @@ def _as_text(request: TranslationRequest) -> str:
     parts = {
         "Said so far": [_flat(request.summary)] if request.summary else [],
         "Glossary": [f"{_flat(term)} = {_flat(use)}" for term, use in request.glossary],
-        "Before": [_said(line) for line in request.before],
-        "After": [_said(line) for line in request.after],
+        "Before": [_neighbor_line(line) for line in request.before],
+        "After": [_neighbor_line(line) for line in request.after],
         "Speakers": [f"[{line.id}] {_flat(line.speaker)}" for line in lines if line.speaker],
         "Limits": [f"[{line.id}] {line.max_chars} characters" for line in lines if line.max_chars],
         "Rejected": [
@@ -176,32 +177,32 @@ def _as_text(request: TranslationRequest) -> str:
             for line in lines
             if line.fault
         ],
-        # Last, since small models forget what they were asked; and nothing but text in it, since
-        # they copy the rest.
+        # Last, since small models forget their task; and nothing but text in it, since they copy
+        # the rest.
         "Lines": [f"[{line.id}] {_flat(line.text)}" for line in lines],
     }
     return "\n\n".join("\n".join([f"{name}:", *part]) for name, part in parts.items() if part)
 
 
-def _said(line: Neighbour) -> str:
+def _neighbor_line(line: Neighbour) -> str:
     speaker = f"{line.speaker}: " if line.speaker else ""
     translation = f" = {line.translation}" if line.translation else ""
     return _flat(f"- {speaker}{line.text}{translation}")
 
 
 def _flat(text: str) -> str:
-    """On one line: a line break in a text must not begin another line of the form."""
+    """The text on one line: a line break in it must not begin another line of the form."""
     return " ".join(text.split())
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a text takes; today's tokenizers differ by a fifth either way."""
+    """Roughly how many tokens a text takes; today's tokenizers deviate by a fifth either way."""
     latin = sum(char < "ɐ" for char in text)
     wide = sum(char >= "⺀" for char in text)
     return round(latin / 4 + wide / 1.5 + (len(text) - latin - wide) / 2.5)
 
 
-# ---------------------------------------------------------------- reading
+# ---------------------------------------------------------------- replies
 
 
 def content(message: dict[str, Any]) -> str:
@@ -212,78 +213,80 @@ def content(message: dict[str, Any]) -> str:
         text = "".join(part for part in parts if isinstance(part, str))
     if not isinstance(text, str):
         return ""
-    # The start may be in the model's template, and so not in the reply.
+    # The opening tag may be in the model's template, and then is not in the reply.
     thoughts, end, rest = text.partition("</think>")
     if end:
         return rest.strip()
     return "" if thoughts.lstrip().startswith("<think>") else text.strip()
 
 
-def read(content: str, request: TranslationRequest, *, cut: bool = False) -> Read:
-    """The translations in a reply, in whichever form it came, fenced or in the middle of prose.
+def read(content: str, request: TranslationRequest, *, cut: bool = False) -> ParsedReply:
+    """The translations in a reply of any form, fenced or surrounded by prose.
 
-    A reply that was cut off gives the lines before the cut. An id that comes twice is left out,
-    as nobody knows which of the two is meant, and so is one that was not asked for.
+    A truncated reply gives the lines before the cut. An id that occurs twice is left out, as it is
+    not known which one is right, and so is one that was not requested.
     """
     ids = [line.id for line in request.lines]
     values = list(_objects(content))
     items = [item for value in values for item in _items(value, ids)]
-    items = _renamed(items, ids) or _in_order(content, values, ids)
+    items = _with_requested_ids(items, ids) or _by_position(content, values, ids)
     if items:
         summaries = [value["summary"] for value in values if isinstance(value.get("summary"), str)]
         summary = _flat(summaries[-1]) if summaries else ""
-        items, astray = _sorted_out(items, request)
-        return Read(_once(items, ids), summary, json=True, astray=astray)
+        items, misplaced = _realign(items, request)
+        return ParsedReply(_unique_texts(items, ids), summary, json=True, misplaced=misplaced)
     for items in (list(_bracketed(content)), _rows(content, ids)):
-        if cut:  # nothing tells whether the last line is whole
+        if cut:  # the last line may be incomplete
             items = items[:-1]
         summary = " ".join(item.text for item in items if item.id.lower() == "summary")
         items = [item for item in items if item.id.lower() != "summary"]
-        if texts := _once(_recounted(items, ids), ids):
+        if texts := _unique_texts(_renumbered(items, ids), ids):
             break
-    return Read(texts, summary)
+    return ParsedReply(texts, summary)
 
 
-def _once(items: Sequence[_Item], ids: Collection[str]) -> dict[str, str]:
+def _unique_texts(items: Sequence[_Item], ids: Collection[str]) -> dict[str, str]:
     times = Counter(item.id for item in items)
     return {item.id: _flat(item.text) for item in items if item.id in ids and times[item.id] == 1}
 
 
-def _renamed(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
-    """The items under the ids asked for, where they have others and it is plain which is which."""
+def _with_requested_ids(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
+    """The items under the requested ids, if they have others and the mapping is unambiguous."""
     if len(items) == len(ids) == 1:
         return [replace(items[0], id=ids[0])]
-    return _recounted(items, ids)
+    return _renumbered(items, ids)
 
 
-def _recounted(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
-    """The items under the ids asked for, where the model counted them anew, from 1."""
+def _renumbered(items: list[_Item], ids: Sequence[str]) -> list[_Item]:
+    """The items under the requested ids, if the model numbered them from 1 instead."""
     counted = [str(number) for number in range(1, len(ids) + 1)]
     if len(ids) < 2 or [item.id for item in items] != counted:
         return items
     return [replace(item, id=name) for item, name in zip(items, ids, strict=True)]
 
 
-# ---------------------------------------------------------------- which line is meant
+# ---------------------------------------------------------------- matching items to lines
 
 
-def _sorted_out(items: list[_Item], request: TranslationRequest) -> tuple[list[_Item], bool]:
-    """The items under the ids of the lines that they begin with, and whether any stood elsewhere.
+def _realign(items: list[_Item], request: TranslationRequest) -> tuple[list[_Item], bool]:
+    """The items under the ids of the lines whose beginnings they give; whether any id was wrong.
 
-    Once one stands elsewhere, only those stay that begin as one single line does and are followed
-    by the translation of the next line: what comes before a gap may be half a line, or two.
+    Once one is wrong, an item is kept only if it gives the beginning of exactly one line and is
+    followed by the translation of the next line: an item before a gap may be half a line, or two.
     """
     ids = [line.id for line in request.lines]
     lines = _beginnings(request)
-    meant = [_meant(item, lines) for item in items]
-    own = [item.id in ids and _is_own(item, ids.index(item.id), lines) for item in items]
-    if not (any(meant) or any(own)):  # this model does not know what a beginning is
+    matches = [_matching_lines(item, lines) for item in items]
+    right = [item.id in ids and _has_right_id(item, ids.index(item.id), lines) for item in items]
+    if not (any(matches) or any(right)):  # this model does not understand "begins"
         return items, False
-    judged = zip(items, meant, own, strict=True)
-    if not any(i.id in ids and not right and _is_wrong(i, places) for i, places, right in judged):
+    if not any(
+        item.id in ids and not ok and _is_misplaced(item, places)
+        for item, places, ok in zip(items, matches, right, strict=True)
+    ):
         return items, False
-    times = Counter(places[0] for places in meant if len(places) == 1)
-    sure = [p[0] if len(p) == 1 and times[p[0]] == 1 and p[0] < len(ids) else None for p in meant]
+    times = Counter(places[0] for places in matches if len(places) == 1)
+    sure = [p[0] if len(p) == 1 and times[p[0]] == 1 and p[0] < len(ids) else None for p in matches]
     return [
         replace(item, id=ids[place])
         for item, place, following in zip(items, sure, [*sure[1:], len(ids)], strict=True)
@@ -292,9 +295,10 @@ def _sorted_out(items: list[_Item], request: TranslationRequest) -> tuple[list[_
 
 
 def _beginnings(request: TranslationRequest) -> list[tuple[str, str]]:
-    """How each line begins, alone and with the next one; those asked for, then the neighbours.
+    """The letters of each line, alone and joined with the next; first the requested lines, then the
+    neighbors.
 
-    Some models take three words at any cost, from the next line where one is shorter.
+    Some models insist on three words and take them from the next line if one is shorter.
     """
     before, lines, after = (
         [_letters(line.text) for line in part]
@@ -305,8 +309,8 @@ def _beginnings(request: TranslationRequest) -> list[tuple[str, str]]:
     return [*run_on, *((line, line) for line in (*before, *after))]
 
 
-def _meant(item: _Item, lines: Sequence[tuple[str, str]]) -> list[int]:
-    """The lines that begin with just what an item says, by their place."""
+def _matching_lines(item: _Item, lines: Sequence[tuple[str, str]]) -> list[int]:
+    """The indexes of the lines that begin exactly as an item says."""
     begins = _letters(item.begins)[:LETTERS]
     if not begins:
         return []
@@ -314,38 +318,38 @@ def _meant(item: _Item, lines: Sequence[tuple[str, str]]) -> list[int]:
     return alone or [place for place, (_, line) in enumerate(lines) if line.startswith(begins)]
 
 
-def _is_own(item: _Item, place: int, lines: Sequence[tuple[str, str]]) -> bool:
-    """Whether an item says how the line of its id begins, and no other line begins more so."""
+def _has_right_id(item: _Item, place: int, lines: Sequence[tuple[str, str]]) -> bool:
+    """Whether an item gives the beginning of the line of its id, and no other line fits better."""
     begins = _letters(item.begins)[:LETTERS]
-    if (meant := _meant(item, lines)) or not begins:
-        return place in meant
+    if (matches := _matching_lines(item, lines)) or not begins:
+        return place in matches
     # Shorter or longer by an article, which is easily dropped.
     heads = {lines[place][1][: len(begins) + more] for more in range(-2, 6)}
     return any(SequenceMatcher(None, head, begins).ratio() >= ALIKE for head in heads)
 
 
-def _is_wrong(item: _Item, meant: Sequence[int]) -> bool:
-    """Whether an item that does not begin as the line of its id is the translation of another."""
+def _is_misplaced(item: _Item, matches: Sequence[int]) -> bool:
+    """Whether an item that does not match the line of its id is the translation of another."""
     begins = _letters(item.begins)
-    # Some models say how the translation begins, which tells nothing.
-    return bool(meant) or (bool(begins) and not _letters(item.text).startswith(begins))
+    # Some models give the beginning of the translation, which proves nothing.
+    return bool(matches) or (bool(begins) and not _letters(item.text).startswith(begins))
 
 
 def _letters(text: str) -> str:
-    """A text's letters and digits alone, small and without accents."""
+    """Only the letters and digits of a text, in lower case and without accents."""
     plain = re.sub("</?[A-Za-z]{1,4}>", "", html.unescape(text))
     folded = unicodedata.normalize("NFKD", plain).casefold()
     return "".join(char for char in folded if char.isalnum())
 
 
-# ---------------------------------------------------------------- forms of replies
+# ---------------------------------------------------------------- formats of replies
 
 
 def _objects(content: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a text, the outermost that is whole."""
-    decoder = json.JSONDecoder(object_pairs_hook=_unambiguous)
+    """Every complete JSON object in a text, outermost ones only."""
+    decoder = json.JSONDecoder(object_pairs_hook=_drop_duplicates)
     at, failures = content.find("{"), 0
-    while at >= 0 and failures < 500:  # a text of nothing but braces would take minutes
+    while at >= 0 and failures < 500:  # a text full of braces would take minutes
         try:
             value, end = decoder.raw_decode(content, at)
         except (ValueError, RecursionError):
@@ -355,14 +359,14 @@ def _objects(content: str) -> Iterator[dict[str, Any]]:
         at = content.find("{", end)
 
 
-def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object in which a key that comes twice has no value."""
+def _drop_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object in which a key that occurs twice has no value."""
     times = Counter(key for key, _ in pairs)
     return {key: value if times[key] == 1 else None for key, value in pairs}
 
 
 def _items(value: object, ids: Collection[str], depth: int = 6) -> Iterator[_Item]:
-    """Ids with texts: ``{"id": .., "text": ..}`` or ``{id: text}``, however wrapped."""
+    """Ids with texts: ``{"id": .., "text": ..}`` or ``{id: text}``, at any depth."""
     if not depth:
         return
     if isinstance(value, list):
@@ -380,8 +384,8 @@ def _items(value: object, ids: Collection[str], depth: int = 6) -> Iterator[_Ite
             yield from _items(item, ids, depth - 1)
 
 
-def _in_order(content: str, values: Sequence[object], ids: Sequence[str]) -> list[_Item]:
-    """The texts of a list without ids, where it has just as many as were asked for."""
+def _by_position(content: str, values: Sequence[object], ids: Sequence[str]) -> list[_Item]:
+    """The texts of a list without ids, if it has exactly as many as were requested."""
     lists = [value.get("lines") for value in values if isinstance(value, dict)]
     for found in (*lists, _array(content)):
         if isinstance(found, list) and len(found) == len(ids):
@@ -392,7 +396,7 @@ def _in_order(content: str, values: Sequence[object], ids: Sequence[str]) -> lis
 
 
 def _array(content: str) -> object:
-    """The JSON that a whole reply is; None where it is something else."""
+    """A reply that is JSON as a whole; None if it is not."""
     fenced = re.fullmatch(r"\s*```\w*\n(.*)```\s*", content, re.DOTALL)
     try:
         return json.loads(fenced[1] if fenced else content)
@@ -401,7 +405,7 @@ def _array(content: str) -> object:
 
 
 def _bracketed(content: str) -> Iterator[_Item]:
-    """``[id] text``, which may go on over the next lines but not over an empty one."""
+    """``[id] text``, which may continue on the next lines up to an empty one."""
     name, text = "", ""
     for line in [*content.splitlines(), ""]:
         begun = re.match(r"[\s*>-]*\[(?:id:? ?)?([^\[\]\s]+)\][*:.]*\s*(.*)", line)
@@ -418,14 +422,14 @@ BRACKETS = re.compile(r"[\s*>-]*\[(?:id:? ?)?([^\[\]\s]+)\][*:.]*\s*(.+)")
 CELLS = re.compile(r"\s*\|[\s*]*\[?([\w-]+)\]?[\s*]*\|((?:[^|\\]|\\.)*)\|?\s*")
 DOTTED = re.compile(r"[\s*>-]*([\w-]+)(?:[.:)]\**\s|\t)(.+)")
 RULE = re.compile(r"\s*\|[\s:|-]+")
-"""What parts the heading of a table from its rows."""
+"""What separates the heading of a table from its rows."""
 
 
 def _rows(content: str, ids: Sequence[str]) -> list[_Item]:
     """``[3] text``, ``3. text``, ``3: text``, ``3) text``, ``3<tab>text`` or ``| 3 | text |``.
 
-    Prose has such lines, too: nothing else may stand in the reply but a summary at its end, and
-    all ids must be there, each once.
+    Prose has such lines, too. Therefore the reply must contain nothing else but a summary at its
+    end, and every id exactly once.
     """
     lines = [line for line in content.splitlines() if line.strip()]
     lines = [line for line in lines if not line.lstrip().startswith("```")]
@@ -443,8 +447,8 @@ def _rows(content: str, ids: Sequence[str]) -> list[_Item]:
             rows.append(_Item(row[1], row[2].replace("\\|", "|")))
         else:
             return []
-    # "1. Kapitel" may be the whole of a translation.
+    # "1. Kapitel" may be the entire translation of a single line.
     if not lines or not DOTTED.fullmatch(lines[0]) or len(ids) > 1:
         numbers = all(row.id.isdecimal() or row.id in ids for row in rows)
-        rows = _renamed(rows, ids) if numbers else []
+        rows = _with_requested_ids(rows, ids) if numbers else []
     return [*rows, *summary] if Counter(row.id for row in rows) == Counter(ids) else []

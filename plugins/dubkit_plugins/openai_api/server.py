@@ -1,41 +1,42 @@
 """A server that speaks OpenAI's protocol: asking it, waiting for it, and what its answers mean.
 
-It knows nothing of what it is asked for. The client's own retries are off: it has three tries for
-each thread by itself, takes a spent account for a full queue, and neither tries again nor gives up
-where an answer arrives broken or drop by drop. Here all threads wait together, and never longer
-than is told.
+What is asked is not its business: that is in ``translator.py`` and ``speech.py``. The package
+``openai`` knows the protocol, and :mod:`dubkit_plugins.http` bounds each answer. Retries stay by
+hand, since the package's own count for each thread alone, take a spent account for a full queue,
+and do not repeat an answer that arrives broken or drop by drop. Here all threads wait together, and
+never longer than they are set to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import email.utils
 import functools
 import json
-import math
 import os
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from openai import APIConnectionError, APIStatusError, OpenAI, Stream, Timeout
+import httpx
+from openai import APIConnectionError, APIStatusError, OpenAI, Stream
 
 from dubkit import MissingDependency, PluginError, UsageError
+from dubkit_plugins.http import Unfinished, client, retry_after
 
 OPENAI = "https://api.openai.com/v1"
 PROBE_SECONDS = 15.0
-"""How long to wait for an answer that is only to show whether all is there."""
+"""How long to wait for an answer that only shows whether server and model are available."""
 QUEUE_SECONDS = 75.0
 """How long to wait for a place in a full queue, for each of ``retries``."""
 LONGEST_ANSWER = 4_000_000
-"""Bytes of text; a server that sends more is not answering."""
+"""Bytes of text; more is not an answer."""
 
-# What servers say, as words and as codes; each has its own.
+# The words and codes of errors; each server has its own.
 REFUSED = re.compile(
     r"content.{0,12}(filter|polic|management|exists risk)|flagged|moderation|usage.polic|"
     r"inappropriate|data_inspection|responsible.?ai|safety",
@@ -58,16 +59,16 @@ MAY_NOT_LOOK = re.compile("scope|permission", re.I)
 
 
 def address(setting: str, engine: str = "openai") -> str:
-    """A server's address as it was set, else the engine's ``..._BASE_URL``, else
+    """A server's address: the setting, else the engine's ``..._BASE_URL``, else
     $OPENAI_BASE_URL, else OpenAI's own."""
     named = setting or os.environ.get(f"{variables(engine)}_BASE_URL", "")
     return (named or os.environ.get("OPENAI_BASE_URL", "") or OPENAI).strip()
 
 
 def key(url: str = "", engine: str = "openai") -> str:
-    """The environment's; "" where there is none, as on a server of one's own.
+    """The key in the environment; "" if there is none, as for a self-hosted server.
 
-    An engine with a server of its own does not get $OPENAI_API_KEY, which is for another.
+    An engine with its own server does not get $OPENAI_API_KEY, which belongs to another.
     """
     own = os.environ.get(f"{variables(engine)}_API_KEY", "").strip()
     if own or (engine != "openai" and url != address("")):
@@ -85,15 +86,15 @@ class Answer:
     """What came back over the network."""
 
     status: int
-    """Of HTTP; 0 where no answer came."""
+    """Of HTTP; 0 if no answer came."""
     body: bytes = b""
     why: str = ""
     """Why no answer came."""
     wait: float = 0.0
     """Seconds that the server asks to wait."""
     final: bool = False
-    """Whether the server says that trying again is no use."""
-    there: bool = True
+    """Whether the server says that trying again is useless."""
+    reachable: bool = True
     """Whether there is a server at all."""
 
     @property
@@ -102,14 +103,14 @@ class Answer:
 
     @property
     def json(self) -> dict[str, Any]:
-        """Its JSON object; empty where it is none."""
+        """Its JSON object; empty if it is not one."""
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(self.text)
             return value if isinstance(value, dict) else {}
         return {}
 
     def says(self, what: re.Pattern[str], *statuses: int) -> bool:
-        """Whether it has one of these statuses, and says that in its words."""
+        """Whether it has one of these statuses and its text matches."""
         return self.status in statuses and bool(what.search(self.text))
 
     @property
@@ -118,9 +119,9 @@ class Answer:
 
     @property
     def passes(self) -> bool:
-        """Whether it is of the kind that passes by itself."""
+        """Whether it is a fault that passes by itself."""
         passing = self.status in (0, 408, 409, 425, 429) or self.status >= 500
-        return passing and not self.no_credit  # which some call a full queue
+        return passing and not self.no_credit  # which some servers report as a full queue
 
 
 @dataclass
@@ -128,20 +129,21 @@ class _State:
     """What the threads of a run know together."""
 
     worked: bool = False
-    """Whether the server has done anything that it was asked for yet."""
+    """Whether the server has fulfilled any request yet."""
     not_before: float = 0.0
-    """When it wants to be asked again, by the monotonic clock."""
+    """The earliest time for the next request, by the monotonic clock."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """OpenAI's, another provider's, or one's own (Ollama, vLLM, ...); for any number of threads.
+    """OpenAI's, another provider's, or a self-hosted one (Ollama, vLLM, ...).
 
-    :meth:`check` is to be asked first: the others take address and key for what they should be.
+    Any number of threads may use it. Call :meth:`check` first: the other methods assume that
+    address and key are valid.
     """
 
     url: str
-    """Mostly up to ``/v1``."""
+    """Usually up to ``/v1``."""
     key: str = field(repr=False)
     """"" for none."""
     timeout: float
@@ -149,20 +151,20 @@ class Server:
     retries: int
     """Further tries after a fault of the network or the server."""
     engine: str = "openai"
-    """Whose settings and environment the user is told of."""
+    """The engine whose settings and environment variables the messages name."""
     accept: str = "application/json"
-    """What kinds of answers are wanted, as HTTP has it."""
+    """The ``Accept`` header."""
     largest: int = LONGEST_ANSWER
     """Bytes of an answer."""
     if_slow: str = ""
-    """What the user can set where the server takes too long; "" for a longer time."""
+    """What the user can set if the server takes too long; "" for a longer timeout."""
     if_full: str = ""
-    """The same where it takes no more requests, with what that does."""
+    """The same if it takes no more requests, with the effect."""
     _state: _State = field(default_factory=_State, init=False, repr=False, compare=False)
 
     @property
     def where(self) -> str:
-        """Its address for people, without a password that is in it."""
+        """Its address for people, without a password."""
         return re.sub("//[^/@]*@", "//", self.url).partition("?")[0].rstrip("/")
 
     @property
@@ -170,7 +172,7 @@ class Server:
         return bool(re.match(r"https?://api\.openai\.com(:|/|$)", self.where))
 
     def check(self) -> list[str]:
-        """What is wrong with address and key, without asking anybody."""
+        """What is wrong with address and key, without a request."""
         problems = []
         if not re.match("https?://[^/]", self.url):
             problems.append(
@@ -183,7 +185,7 @@ class Server:
                 "address of a server of your own"
             )
         if not (self.key.isascii() and self.key.isprintable()):
-            problems.append("OPENAI_API_KEY holds what no key can hold: copy the key again")
+            problems.append("OPENAI_API_KEY holds characters that no key has: copy the key again")
         return problems
 
     @property
@@ -193,7 +195,7 @@ class Server:
     # ------------------------------------------------------------ models
 
     def models(self) -> list[str]:
-        """The names of those that it lists; raises where it cannot be asked."""
+        """The names of those that it lists; raises if it cannot be reached."""
         answer = self.get("/models")
         if answer.passes:
             raise self._failure(answer)
@@ -201,9 +203,9 @@ class Server:
         return _names(answer)
 
     def knows(self, model: str) -> bool:
-        """Whether it has a page about a model; who gives no answer has the benefit of the doubt.
+        """Whether it has a page about a model; without an answer, it has.
 
-        Raises where there is no server, and where it refuses the key.
+        Raises if there is no server, or if it refuses the key.
         """
         answer = self.get(f"/models/{quote(model, safe='')}")
         if answer.status in (401, 403) and not MAY_NOT_LOOK.search(answer.text):
@@ -213,22 +215,22 @@ class Server:
     # ------------------------------------------------------------ asking
 
     def get(self, path: str) -> Answer:
-        """What is at a path, whatever it is; asked once. MissingDependency for no server."""
+        """The answer of a path, whatever its status; one try. MissingDependency for no server."""
         answer = self._call(PROBE_SECONDS, path)
-        if not answer.there:
+        if not answer.reachable:
             raise MissingDependency(*self._absence(answer))
         return answer
 
     def post(self, path: str, body: dict[str, Any], seconds: float = PROBE_SECONDS) -> Answer:
-        """The answer to a request, whatever it is; asked once."""
+        """The answer to a request, whatever its status; one try."""
         return self._call(seconds, path, body)
 
     def ask(self, path: str, body: dict[str, Any], readable: Callable[[Answer], bool]) -> Answer:
-        """The answer to a request, once all that passes by itself has passed.
+        """The answer to a request, once the faults that pass by themselves have passed.
 
-        ``readable`` tells whether an answer with status 200 is what was asked for. One that is not
-        comes back all the same if it stays so, and so does every refusal: see :meth:`fault`.
-        Raises PluginError for what does not pass.
+        ``readable`` decides whether an answer with status 200 is what was asked for. One that stays
+        unreadable is returned all the same, and so is every refusal: see :meth:`fault`.
+        Raises PluginError for a fault that does not pass.
         """
         tries = faults = 0
         patience = QUEUE_SECONDS * self.retries
@@ -241,11 +243,11 @@ class Server:
                 self._state.worked |= answer.status == 200
                 return answer
             tries += 1
-            if answer.status == 429:  # nobody's fault, but it may go on for long
+            if answer.status == 429:  # not a fault, but it may last
                 patience -= time.monotonic() - began
             else:
                 faults += 1
-            if broken and (faults > 1 or not self.retries):  # what a text does, it does again
+            if broken and (faults > 1 or not self.retries):  # the same text gives the same answer
                 return answer
             delay = answer.wait or 0.5 * 2 ** min(tries - 1, 4)
             if answer.final or faults > self.retries or delay > patience:
@@ -257,7 +259,7 @@ class Server:
                 time.sleep(delay * random.uniform(0.75, 1.0))
 
     def _wait_turn(self, patience: float) -> float:
-        """Wait until the server wants to be asked, whichever thread it told; the seconds slept."""
+        """Wait as long as the server asked any of the threads to; returns the seconds slept."""
         began = time.monotonic()
         while (delay := self._state.not_before - time.monotonic()) > 0:
             if time.monotonic() - began + delay > patience:
@@ -268,48 +270,47 @@ class Server:
 
     @functools.cached_property
     def _client(self) -> OpenAI:
+        # In place of the package's own, which bounds nothing and is httpx or httpx2 by its version.
+        connection: Any = client(self.timeout, self.largest, redirects=True)
         try:
-            return OpenAI(base_url=self.url, api_key=self.key or "none", max_retries=0)
-        except Exception as wrong:  # the client's own: an address with a port that is none
+            return OpenAI(
+                base_url=self.url,
+                api_key=self.key or "none",
+                max_retries=0,
+                http_client=connection,
+            )
+        except Exception as wrong:  # the package's own: an address with an invalid port
             raise UsageError(
                 f"the server's address {self.where!r} cannot be read: {wrong}",
                 f"set {self._address} to one like http://localhost:11434/v1",
             ) from None
 
     def _call(self, seconds: float, path: str, body: dict[str, Any] | None = None) -> Answer:
-        """One call: its answer, or what became of it."""
-        client, until = self._client, time.monotonic() + seconds
-        limits = Timeout(seconds, connect=min(seconds, 10.0))
-        # As a stream, to read it ourselves: the client's limit is for each byte, and a server that
-        # drips would never end.
+        """One call: its answer, or why there is none."""
+        api = self._client
+        limits = httpx.Timeout(seconds, connect=min(seconds, 10.0))
+        # As a stream, since the package would look for JSON in it.
         how: Any = {"cast_to": object, "stream": True, "stream_cls": Stream[object]}
         how["options"] = {"timeout": limits, "headers": {"Accept": self.accept}}
-        read = bytearray()
         try:
-            with client.post(path, body=body, **how) if body else client.get(path, **how) as stream:
-                for chunk in stream.response.iter_bytes():
-                    read += chunk
-                    if len(read) > self.largest:
-                        return Answer(0, why=f"it sends more than {self.largest // 10**6} MB")
-                    if time.monotonic() > until:
-                        return Answer(0, why=f"its answer was not complete after {seconds:g} s")
+            with api.post(path, body=body, **how) if body else api.get(path, **how) as stream:
+                answer = Answer(200, stream.response.read())
         except APIStatusError as error:
-            headers, said = error.response.headers, error.response.text.encode()
+            headers, text = error.response.headers, error.response.text.encode()
             final = headers.get("x-should-retry") == "false"
-            return Answer(error.status_code, said, wait=_wait_asked(headers), final=final)
+            return Answer(error.status_code, text, wait=retry_after(headers), final=final)
         except UnicodeError:  # a lone surrogate in what is asked; it was never sent
             return Answer(200)
-        except Exception as error:
+        except (APIConnectionError, httpx.RequestError) as error:
             return _no_answer(error, seconds)
-        answer = Answer(200, bytes(read))
         return replace(answer, status=_true_status(answer))
 
     # ------------------------------------------------------------ judging
 
     def fault(self, answer: Answer, model: str) -> str:
-        """What is wrong with an answer of :meth:`ask`, where asking in another way may help.
+        """What is wrong with an answer of :meth:`ask`, if another request may help.
 
-        Raises UsageError where it may not.
+        Raises UsageError if none can.
         """
         if answer.status == 200:
             return "the server's answer could not be read"
@@ -319,7 +320,7 @@ class Server:
             return "the request is too long for the model"
         self.raise_if_hopeless(answer, model)
         words = self.words(answer)
-        # Where others went well, it is about this text, and a part of it may still do.
+        # If others succeeded, it is about this text, and a part of it may still succeed.
         if self._state.worked:
             return f"the server refused the request ({words})"
         raise UsageError(
@@ -328,7 +329,7 @@ class Server:
         )
 
     def raise_if_hopeless(self, answer: Answer, model: str = "") -> None:
-        """Raise UsageError for what no other request would change: key, account, model."""
+        """Raise UsageError for a fault that no other request would avoid: key, account, model."""
         if answer.no_credit:
             raise UsageError(
                 f"the account at {self.where} has no credit left",
@@ -351,21 +352,21 @@ class Server:
         if answer.status in (404, 405):
             raise UsageError(
                 f"there is no OpenAI-compatible server at {self.where} ({answer.status})",
-                f"set {self._address} to its address, which mostly ends with /v1",
+                f"set {self._address} to its address, which usually ends with /v1",
             )
 
     def _absence(self, answer: Answer) -> tuple[str, str]:
-        """What to say of a server that is not there, and what to do."""
+        """The message and the hint for a server that cannot be reached."""
         if self.is_openai:
-            hint = f"is there a way to the internet? A server of your own: {self._address}"
+            hint = f"is there a connection to the internet? Your own server: {self._address}"
         else:
             hint = f"is it running? Its address is set by {self._address}"
         return f"no server answers at {self.where} ({answer.why})", hint
 
     def _failure(self, answer: Answer) -> PluginError:
-        """For what did not pass."""
+        """The error for a fault that did not pass."""
         again = "the same command goes on from here later"
-        if not answer.there:
+        if not answer.reachable:
             return PluginError(*self._absence(answer))
         if answer.status == 0:
             return PluginError(
@@ -382,7 +383,7 @@ class Server:
         return PluginError(f"the server at {self.where} fails ({answer.status}: {words})", again)
 
     def words(self, answer: Answer) -> str:
-        """What the server says, short, and never with the key in it."""
+        """The server's message, shortened, and never with the key in it."""
         value: Any = answer.json
         for name in ("error", "message", "detail"):
             value = value.get(name, value) if isinstance(value, dict) else value
@@ -397,7 +398,7 @@ class Server:
 
 
 def _true_status(answer: Answer) -> int:
-    """OpenRouter says 200 to what failed later, LM Studio to any path."""
+    """OpenRouter answers 200 for what fails later, LM Studio for any path."""
     error = answer.json.get("error")
     if not error or answer.json.get("choices"):
         return answer.status
@@ -408,15 +409,14 @@ def _true_status(answer: Answer) -> int:
 
 
 def _no_answer(error: Exception, seconds: float) -> Answer:
-    """For an error of the network; any other is raised again."""
-    wrapped = isinstance(error, APIConnectionError)
-    cause = error.__cause__ if wrapped and error.__cause__ else error
-    # By name, as they are httpx's or httpx2's, depending on the client's version.
-    kinds = {kind.__name__ for kind in type(cause).__mro__}
-    if not wrapped and "RequestError" not in kinds:
-        raise error
-    why = f"no answer within {seconds:g} s" if "TimeoutException" in kinds else str(cause)
-    return Answer(0, why=why, there=not kinds & {"ConnectError", "ConnectTimeout"})
+    """Why there is none, by the package's error or by httpx's own."""
+    cause = error.__cause__ if isinstance(error, APIConnectionError) else error
+    if isinstance(cause, httpx.TimeoutException) and not isinstance(cause, Unfinished):
+        why = f"no answer within {seconds:g} s"
+    else:
+        why = str(cause or error)
+    absent = isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))
+    return Answer(0, why=why, reachable=not absent)
 
 
 def _names(answer: Answer) -> list[str]:
@@ -425,14 +425,3 @@ def _names(answer: Answer) -> list[str]:
     models = data if isinstance(data, list) else []
     names = [str(one["id"]) for one in models if isinstance(one, dict) and "id" in one]
     return [name for name in names if name.isprintable()]
-
-
-def _wait_asked(headers: Mapping[str, str]) -> float:
-    """Seconds in a Retry-After header: a number, or a date; 0 where there is none."""
-    value, milliseconds = headers.get("retry-after", ""), headers.get("retry-after-ms")
-    with contextlib.suppress(ValueError):
-        seconds = float(milliseconds) / 1000 if milliseconds else float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-    with contextlib.suppress(ValueError, OverflowError):
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    return 0.0

@@ -1,7 +1,7 @@
-"""``openai-speech``: any server that speaks as OpenAI's does (Kokoro-FastAPI, LocalAI, ...).
+"""``openai-speech``: speech from any server with OpenAI's API (Kokoro-FastAPI, LocalAI, ...).
 
-What it answers is known by what it is and not by what it is called: servers name mp3 wav, put wrong
-lengths into the heads of files, and say 200 to what failed.
+The format of an answer is detected from its content: servers label mp3 as wav, write wrong lengths
+into file headers, and answer failures with status 200. The connection is in :mod:`.server`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from .server import ABOUT_MODEL, Answer, Server, address, key
 ENGINE = "openai-speech"
 SPEECH = "/audio/speech"
 DEFAULT_MODEL = "gpt-4o-mini-tts"
-OTHERS_MODEL = "tts-1"
-"""Where a server lists no model that seems to speak: what most of them take for theirs."""
-SPEAKING_MODEL = re.compile(
+FALLBACK_MODEL = "tts-1"
+"""For a server that lists no speech model: the name that most of them accept for theirs."""
+SPEECH_MODEL = re.compile(
     r"tts|kokoro|speech|voice|piper|orpheus|chatterbox|\bdia\b|\bbark\b", re.I
 )
-LISTENING_MODEL = re.compile(r"speech.?to.?text|\bstt\b|whisper|transcri|convers", re.I)
+TRANSCRIPTION_MODEL = re.compile(r"speech.?to.?text|\bstt\b|whisper|transcri|convers", re.I)
 VOICES = (
     *("alloy", "ash", "ballad", "coral", "echo", "fable"),
     *("nova", "onyx", "sage", "shimmer", "verse"),
@@ -43,25 +43,25 @@ LANGUAGES = frozenset(
     "af ar az be bg bs ca cs cy da de el en es et fa fi fr gl he hi hr hu hy id is it ja kk kn ko "
     "lt lv mi mk mr ms nb ne nl nn no pl pt ro ru sk sl sr sv sw ta th tl tr uk ur vi zh".split()
 )
-"""Those that OpenAI names; other servers say nothing of the kind."""
+"""The languages that OpenAI documents; other servers give no such list."""
 KOKORO = re.compile(r"([abefhijpz])[fm]_\w+")
-"""A voice of Kokoro's, which speaks one language well; its first letter tells which."""
+"""Name of a Kokoro voice. It speaks one language well, which its first letter identifies."""
 KOKORO_LANGUAGES = dict(
     zip("abefhijpz", "en-US en-GB es fr hi it ja pt-BR zh".split(), strict=True)
 )
 FORMATS = ("wav", "pcm", "mp3", "flac", "opus", "aac")
 PCM_RATE = 24_000
-"""Hz of bare samples, by OpenAI's description."""
+"""Hz of raw samples, according to OpenAI's documentation."""
 LARGEST = 64_000_000
-"""Bytes of an answer: ten minutes at 48 kHz; nothing that is said in one go is longer."""
-HEADS = (b"RIFF", b"RF64", b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
-NOISE = 0.2
-"""Likeness of each sample to the next, under which bytes are no bare samples of speech."""
+"""Bytes of an answer: ten minutes at 48 kHz; no single line is longer."""
+SIGNATURES = (b"RIFF", b"RF64", b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
+MIN_CORRELATION = 0.2
+"""Correlation of each sample with the next, below which bytes are not raw samples of speech."""
 
 
 @dataclass
-class _Found:
-    """What the threads of a run have found out together."""
+class _ServerFacts:
+    """What has been found out about the server, shared by all threads."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     model: str = ""
@@ -70,35 +70,39 @@ class _Found:
 
 @dataclass(frozen=True)
 class OpenAISpeech(Synthesizer):
-    """Speech by OpenAI, another provider, or a server of one's own (Kokoro-FastAPI, LocalAI, ...).
+    """Speech by OpenAI, another provider, or a self-hosted server (Kokoro-FastAPI, LocalAI, ...).
 
-    ``seed`` changes nothing: the protocol has none, and what these models say differs each time.
+    ``seed`` has no effect: the API has none, and these models read a text differently each time.
     """
 
     model: str = ""
-    """Its name; "" for $OPENAI_SPEECH_MODEL, else ``gpt-4o-mini-tts`` on OpenAI's own server and
-    the first that another one lists and that seems to speak."""
+    """Name of the model; "" for $OPENAI_SPEECH_MODEL, else ``gpt-4o-mini-tts`` on OpenAI's own
+    server and the first that looks like a speech model on any other."""
     base_url: str = ""
-    """Of the server, mostly up to ``/v1``; "" for $OPENAI_SPEECH_BASE_URL, else $OPENAI_BASE_URL,
-    else OpenAI's own."""
+    """Address of the server, usually up to ``/v1``; "" for $OPENAI_SPEECH_BASE_URL, else
+    $OPENAI_BASE_URL, else OpenAI's."""
     voice_names: str = ""
-    """By comma; "" for those that the server lists (as Kokoro-FastAPI does), else OpenAI's own."""
+    """Separated by commas; "" for those that the server lists (as Kokoro-FastAPI does), else
+    OpenAI's."""
     instructions: str = ""
-    """How to speak: ``Calm and slow, like a bedtime story.`` OpenAI's newer models follow it."""
+    """How to speak: ``Calm and slow, like a bedtime story.`` For OpenAI's newer models."""
     speed: float = 1.0
-    """0.25 to 4; OpenAI's newer models take no notice."""
+    """0.25 to 4; OpenAI's newer models ignore it."""
     format: str = "wav"
-    """What is asked for: wav, pcm (bare samples), mp3, flac, opus, aac. What comes is known by
-    what it is."""
+    """Audio format to request: wav, pcm (raw samples), mp3, flac, opus, aac. The format of the
+    answer is detected."""
     parallel: int = 4
     """Requests at once."""
     timeout: float = 120.0
-    """Seconds that one answer may take."""
+    """Seconds to wait for an answer."""
     retries: int = 4
-    """Further tries after a fault of the network or the server."""
+    """Further attempts after a network or server error."""
+
     contract = 2
     _server: Server = field(init=False, repr=False, compare=False)
-    _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
+    _facts: _ServerFacts = field(
+        default_factory=_ServerFacts, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         url = address(self.base_url, ENGINE)
@@ -110,13 +114,13 @@ class OpenAISpeech(Synthesizer):
             engine=ENGINE,
             accept="*/*",
             largest=LARGEST,
-            if_full=f"-o {ENGINE}.parallel=1 asks for less at once",
+            if_full=f"-o {ENGINE}.parallel=1 sends one request at a time",
         )
         object.__setattr__(self, "_server", server)
 
     @property
     def at_once(self) -> int:
-        """Texts a call of :meth:`speak_all`: enough that no thread waits for the slowest."""
+        """Texts per call of :meth:`speak_all`: enough that no thread waits for the slowest."""
         return 1 if self.parallel <= 1 else 4 * self.parallel
 
     def check(self) -> Sequence[str]:
@@ -129,26 +133,29 @@ class OpenAISpeech(Synthesizer):
         return problems
 
     def presets(self) -> Mapping[str, str]:
-        """None: its settings say it all."""
+        """None: its settings are enough."""
         return {}
 
     def reach(self) -> Sequence[str]:
-        """Problems, having asked the server for its voices."""
+        """The same as :meth:`check`, after asking the server for its voices."""
         if problems := self.check():
             return problems
         try:
-            self._names()
+            self._all_voices()
         except DubkitError as failure:
             return [f"{failure.message}: {failure.hint}"]
         return []
 
     def voices(self, language: str) -> Sequence[str]:
-        """Its own, or the server's. UsageError, MissingDependency for a server that cannot speak
-        or is not there: better known before long work."""
+        """The configured voices, the server's, or OpenAI's.
+
+        Raises UsageError or MissingDependency for a server that cannot speak or does not answer:
+        better noticed before long work.
+        """
         if primary(language) not in LANGUAGES:
             return ()
         self._raise_problems()
-        names = self._names()
+        names = self._all_voices()
         kokoro = [name for name in names if KOKORO.fullmatch(name)]
         if self.voice_names or 2 * len(kokoro) <= len(names):
             return names
@@ -166,37 +173,37 @@ class OpenAISpeech(Synthesizer):
         seconds: float | None,
         seed: int,
     ) -> None:
-        """Ask once for one text. The language is what the model takes the text to be in."""
+        """Send one request for one text. The model detects the language from the text."""
         self._raise_problems()
         model = self._model()
         body: dict[str, Any] = {
             "model": model,
             "input": " ".join(text.split()),
-            "voice": voice.name or self._names()[0],
+            "voice": voice.name or self._all_voices()[0],
             "response_format": self.format,
         }
         if self.instructions:
             body["instructions"] = self.instructions
         if self.speed != 1:
             body["speed"] = self.speed
-        heard: list[tuple[Samples, int]] = []
+        decoded: list[tuple[Samples, int]] = []
         faults = [""]
 
         def readable(answer: Answer) -> bool:
             try:
-                heard[:] = [sound(answer.body, self.format)]
-            except PluginError as wrong:
-                faults[0] = f"the server's answer is no sound: {wrong.message}"
-            return bool(heard)
+                decoded[:] = [decode(answer.body, self.format)]
+            except PluginError as error:
+                faults[0] = f"the server's answer is not sound: {error.message}"
+            return bool(decoded)
 
         answer = self._server.ask(SPEECH, body, readable)
-        if not heard:
+        if not decoded:
             fault = faults[0] if answer.status == 200 else self._server.fault(answer, model)
             raise PluginError(fault, "")
-        write_wav(*heard[0], out)
+        write_wav(*decoded[0], out)
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Speak many, ``parallel`` at once."""
+        """Speak several texts, ``parallel`` at once."""
         return speak_each(self, texts, self.parallel)
 
     # ------------------------------------------------------------ model and voices
@@ -210,37 +217,37 @@ class OpenAISpeech(Synthesizer):
             return named
         if self._server.is_openai:
             return DEFAULT_MODEL
-        with self._found.lock:
-            if not self._found.model:
+        with self._facts.lock:
+            if not self._facts.model:
                 names: list[str] = []
-                with contextlib.suppress(UsageError):  # it has no list
+                with contextlib.suppress(UsageError):  # it lists none
                     names = self._server.models()
-                names = [name for name in names if SPEAKING_MODEL.search(name)]
-                names = [name for name in names if not LISTENING_MODEL.search(name)]
-                self._found.model = (names or [OTHERS_MODEL])[0]
-            return self._found.model
+                names = [name for name in names if SPEECH_MODEL.search(name)]
+                names = [name for name in names if not TRANSCRIPTION_MODEL.search(name)]
+                self._facts.model = (names or [FALLBACK_MODEL])[0]
+            return self._facts.model
 
-    def _names(self) -> Sequence[str]:
-        """All its voices, of whatever language."""
+    def _all_voices(self) -> Sequence[str]:
+        """The voices of all languages."""
         if named := [name.strip() for name in self.voice_names.split(",") if name.strip()]:
             return named
         if self._server.is_openai:
             old = self._model().startswith("tts-1")
             return [name for name in VOICES if not (old and name in NOT_IN_TTS_1)]
-        with self._found.lock:
-            if not self._found.voices:
-                self._found.voices = tuple(self._listed()) or VOICES
-            return self._found.voices
+        with self._facts.lock:
+            if not self._facts.voices:
+                self._facts.voices = tuple(self._list_voices()) or VOICES
+            return self._facts.voices
 
-    def _listed(self) -> list[str]:
-        """The voices that the server lists; none where it has no list and yet speaks."""
+    def _list_voices(self) -> list[str]:
+        """The voices that the server lists; empty if it speaks but has no list."""
         answer = self._server.get("/audio/voices")
         if names := voice_names(answer):
             return names
         if answer.status in (401, 403):
             self._server.raise_if_hopeless(answer)
-        nothing = {"model": self.model or OTHERS_MODEL, "input": "", "voice": VOICES[0]}
-        answer = self._server.post(SPEECH, nothing)
+        silent = {"model": self.model or FALLBACK_MODEL, "input": "", "voice": VOICES[0]}
+        answer = self._server.post(SPEECH, silent)
         if answer.status in (404, 405) and not ABOUT_MODEL.search(answer.text):
             raise UsageError(
                 f"the server at {self._server.where} does not speak ({answer.status} for {SPEECH})",
@@ -252,12 +259,12 @@ class OpenAISpeech(Synthesizer):
 
 
 def primary(language: str) -> str:
-    """``pt`` of ``pt-BR``."""
+    """The primary subtag: ``pt`` for ``pt-BR``."""
     return re.split("[-_]", language)[0].lower()
 
 
 def voice_names(answer: Answer) -> list[str]:
-    """The names in a list of voices: texts, or objects, under ``voices`` or ``data``."""
+    """The names in a list of voices: strings or objects under ``voices`` or ``data``."""
     listed = answer.json.get("voices") or answer.json.get("data")
     names = []
     for one in listed if isinstance(listed, list) else []:
@@ -267,20 +274,20 @@ def voice_names(answer: Answer) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-# ---------------------------------------------------------------- what comes
+# ---------------------------------------------------------------- answers
 
 
-def sound(body: bytes, asked: str) -> tuple[Samples, int]:
-    """The samples in an answer, and their rate; PluginError for what is no sound, or half."""
+def decode(body: bytes, requested: str) -> tuple[Samples, int]:
+    """The samples in an answer and their rate in Hz; PluginError unless it is complete audio."""
     if not body:
         raise PluginError("it is empty", "")
     if is_text(body):
-        said = " ".join(body[:200].decode("utf-8", "replace").split())
-        raise PluginError(f"it says {said!r}", "")
-    if asked == "pcm" and not body.startswith(HEADS):
-        return bare_samples(body), PCM_RATE
-    if is_cut_off(body):
-        raise PluginError("it broke off", "")
+        text = " ".join(body[:200].decode("utf-8", "replace").split())
+        raise PluginError(f"it is text: {text!r}", "")
+    if requested == "pcm" and not body.startswith(SIGNATURES):
+        return raw_samples(body), PCM_RATE
+    if is_truncated(body):
+        raise PluginError("it is incomplete", "")
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
         file = Path(folder, "reply")
         file.write_bytes(body)
@@ -288,18 +295,19 @@ def sound(body: bytes, asked: str) -> tuple[Samples, int]:
 
 
 def is_text(body: bytes) -> bool:
-    """Whether it can be read, as an error page can, and as no sound can."""
+    """Whether it is readable text, as an error page is and audio never is."""
     try:
         start = body[:1000].decode()
-    except UnicodeDecodeError as wrong:
-        if wrong.start < len(body[:1000]) - 3:  # not for a letter that was cut
+    except UnicodeDecodeError as error:
+        if error.start < len(body[:1000]) - 3:  # not just a character cut at the end
             return False
-        start = body[: wrong.start].decode()
+        start = body[: error.start].decode()
     return all(char.isprintable() or char.isspace() for char in start)
 
 
-def is_cut_off(body: bytes) -> bool:
-    """Whether a WAV file ends before its head says; who writes it as a stream says nonsense."""
+def is_truncated(body: bytes) -> bool:
+    """Whether a WAV file is shorter than its header says; a streamed one has a nonsensical length,
+    which is ignored."""
     at = body.find(b"data", 12, 4096) if body.startswith(b"RIFF") else -1
     if at < 0 or len(body) < at + 8:
         return False
@@ -307,14 +315,16 @@ def is_cut_off(body: bytes) -> bool:
     return bool(len(body) - at - 8 < size <= LARGEST)
 
 
-def bare_samples(body: bytes) -> Samples:
-    """The samples in raw 16-bit sound. Of speech each is much like the next; of anything else not,
-    and it would be heard as noise."""
+def raw_samples(body: bytes) -> Samples:
+    """The samples in raw 16-bit audio; PluginError for anything that would be played as noise.
+
+    In speech each sample is similar to the next, in other data it is not.
+    """
     samples = np.frombuffer(body[: len(body) // 2 * 2], "<i2")
     if len(samples) < 3 or not samples.any():
-        raise PluginError("it has no samples but silent ones", "")
+        raise PluginError("it contains only silence", "")
     wide = samples.astype(np.float64)
-    likeness = float((wide[1:] * wide[:-1]).sum() / (wide * wide).sum())
-    if likeness < NOISE:
-        raise PluginError("it is noise, not bare samples", "")
+    correlation = float((wide[1:] * wide[:-1]).sum() / (wide * wide).sum())
+    if correlation < MIN_CORRELATION:
+        raise PluginError("it is noise, not raw samples", "")
     return samples.reshape(-1, 1)

@@ -1,7 +1,7 @@
-"""``openai``: a language model on any server that speaks OpenAI's protocol, as a translator.
+"""``openai``: a language model on any server with OpenAI's API, as a translator.
 
-What is said to it and how it is read is in ``openai_prompt.py``, the server in
-``openai_server.py``; here is what lies between: settings, model, form and price of a request.
+This module decides settings, model, form and price of a request. Prompts and replies are in
+:mod:`.prompt`, the connection is in :mod:`.server`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PRICES = {
     "o3-mini": (1.1, 4.4),
     "o4-mini": (1.1, 4.4),
 }
-"""OpenAI's list prices as of August 2025, US dollars for a million tokens in and out. What it
-takes off for input that it has seen before is not reckoned with, so a bill may be lower."""
+"""OpenAI's list prices as of August 2025, US dollars per million tokens of input and of output. The
+discount for cached input is ignored, so a bill may be lower."""
 ABOUT_FORMAT = re.compile(r"response.?format|json|schema|structured|grammar", re.I)
 NO_TEXT_MODEL = re.compile(
     r"(embed|rerank|whisper|transcribe|\btts\b|audio|realtime|moderation|dall-e|gpt-image|\bsora\b)"
@@ -46,46 +46,48 @@ NO_TEXT_MODEL = re.compile(
 
 
 @dataclass
-class _Found:
-    """What the threads of a run have found out together."""
+class _ServerFacts:
+    """What has been found out about the server, shared by all threads."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     model: str = ""
-    """The first that the server lists."""
+    """The first that it lists."""
     schema: bool | None = None
-    """Whether the server keeps to a schema; None until it was tried."""
+    """Whether its replies follow a schema; None until tried."""
 
 
 @dataclass(frozen=True)
 class OpenAITranslator(Translator):
-    """Large language models: OpenAI's, another provider's, or one's own (Ollama, vLLM, ...)."""
+    """Large language models: OpenAI's, another provider's, or self-hosted (Ollama, vLLM, ...)."""
 
     model: str = ""
-    """Its name; "" for $OPENAI_MODEL, else ``gpt-4.1-mini`` on OpenAI's own server and the first
-    model that another one lists."""
+    """Name of the model; "" for $OPENAI_MODEL, else ``gpt-4.1-mini`` on OpenAI's own server and
+    the first model that any other server lists."""
     base_url: str = ""
-    """Of the server, mostly up to ``/v1``; "" for $OPENAI_BASE_URL, else OpenAI's own."""
+    """Address of the server, usually up to ``/v1``; "" for $OPENAI_BASE_URL, else OpenAI's."""
     parallel: int = 4
     """Requests at once."""
     batch: int = 20
-    """Lines a request, at most."""
+    """Lines per request, at most."""
     timeout: float = 120.0
-    """Seconds that one answer may take."""
+    """Seconds to wait for an answer."""
     retries: int = 4
-    """Further tries after a fault of the network or the server."""
+    """Further attempts after a network or server error."""
     temperature: float | None = None
-    """0 for the likeliest words, more for less likely ones; the server's own where not given."""
+    """0 for the most likely words, higher for less likely ones; by default the server's."""
     format: str = "auto"
-    """``schema``: JSON that the server enforces, ``numbered``: plain text, ``auto``: the first
-    where the server has it, found out by trying."""
+    """``schema``: JSON enforced by the server; ``numbered``: plain text; ``auto``: the first if the
+    server supports it, which is found out by trying."""
     input_price: float | None = None
-    """US dollars for a million tokens of what is asked, to reckon the cost."""
+    """US dollars per million input tokens, to calculate the cost."""
     output_price: float | None = None
-    """The same of what is answered."""
+    """US dollars per million output tokens."""
     prompt: Path | None = None
-    """A text file with instructions to the model, added to dubkit's own."""
+    """A text file with instructions for the model, in addition to dubkit's."""
     _server: Server = field(init=False, repr=False, compare=False)
-    _found: _Found = field(default_factory=_Found, init=False, repr=False, compare=False)
+    _facts: _ServerFacts = field(
+        default_factory=_ServerFacts, init=False, repr=False, compare=False
+    )
 
     contract = 2
     priority = 30
@@ -98,7 +100,7 @@ class OpenAITranslator(Translator):
             self.timeout,
             self.retries,
             if_slow="-o openai.timeout=600 -o openai.batch=5",
-            if_full="-o openai.parallel=1 asks for less at once",
+            if_full="-o openai.parallel=1 sends one request at a time",
         )
         object.__setattr__(self, "_server", server)
 
@@ -108,7 +110,7 @@ class OpenAITranslator(Translator):
         if self.format not in FORMATS:
             problems.append(f"openai.format is one of {', '.join(FORMATS)}, not {self.format!r}")
         if self.prompt and not self.prompt.expanduser().is_file():
-            problems.append(f"there is no file {self.prompt} for openai.prompt: look at its name")
+            problems.append(f"there is no file {self.prompt} for openai.prompt: check its name")
         return problems
 
     def configured(self) -> bool:
@@ -120,50 +122,54 @@ class OpenAITranslator(Translator):
         return "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server of your own (Ollama, vLLM, ...)"
 
     def supports(self, source: str | None, target: str) -> bool:
-        """Any two languages; how well is the model's affair."""
+        """Any two languages; how well depends on the model."""
         return (source or "").lower() != target.lower()
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
-        """Find out whether server, key and model are there; once, and quickly."""
+        """Check that the server answers and accepts key and model, which takes little time."""
         self._raise_problems()
         model = self._model()
-        if model == self._found.model or self._server.knows(model):
+        if model == self._facts.model or self._server.knows(model):
             return
-        # Many servers have no pages about models, and some take any name: ask for a word instead.
+        # Many servers have no pages about models, and some take any name: request a token instead.
         hello = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
         self._server.raise_if_hopeless(self._server.post(CHAT, {**hello, "max_tokens": 1}), model)
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
-        """Ask once, or twice where the server turns out not to keep to a schema."""
+        """Send one request, or two if the server turns out not to follow a schema."""
         self._raise_problems()
         spent = Usage()
-        if self.format == "schema" or (self.format == "auto" and self._found.schema is not False):
-            answer = self._ask(request, schema=True)
+        if self.format == "schema" or (self.format == "auto" and self._facts.schema is not False):
+            answer = self._request(request, schema=True)
             if answer.says(ABOUT_FORMAT, 400, 404, 422, 501):
                 if self.format == "schema":
                     raise UsageError(
-                        f"the server at {self._server.where} knows no schemas: "
+                        f"the server at {self._server.where} does not support schemas: "
                         f"{self._server.words(answer)}",
                         "-o openai.format=numbered",
                     )
-                self._learn(False)
+                self._record_schema(False)
             else:
-                reply, kept = self._reply(request, answer)
-                if self._learn(kept) or kept is not False or self.format == "schema":
+                reply, followed = self._reply(request, answer)
+                if (
+                    self._record_schema(followed)
+                    or followed is not False
+                    or self.format == "schema"
+                ):
                     return reply
                 spent = reply.usage
-        reply, _ = self._reply(request, self._ask(request, schema=False))
+        reply, _ = self._reply(request, self._request(request, schema=False))
         return replace(reply, usage=spent + reply.usage)
 
     def estimate(self, request: TranslationRequest) -> Usage:
-        """Tokens by the length of the real prompt, and what they cost."""
+        """Tokens, estimated from the length of the actual prompt, and their cost."""
         schema = self.format != "numbered"
-        asked = sum(prompts.tokens(part["content"]) for part in self._messages(request, schema))
-        said = prompts.tokens("".join(line.text for line in request.lines))
-        # A translation is a little longer than its text; an id in JSON and how its line begins are
-        # 20 tokens, a summary 80.
-        said = round(1.2 * said) + (20 if schema else 5) * len(request.lines) + 80
-        return self._usage(self._named, asked + 90 * schema, said)
+        sent = sum(prompts.tokens(part["content"]) for part in self._messages(request, schema))
+        text = prompts.tokens("".join(line.text for line in request.lines))
+        # A translation is a little longer than its text; an id in JSON and the beginning of its
+        # line take 20 tokens, a summary 80.
+        received = round(1.2 * text) + (20 if schema else 5) * len(request.lines) + 80
+        return self._usage(self._configured_model, sent + 90 * schema, received)
 
     # ------------------------------------------------------------ model and form
 
@@ -172,17 +178,17 @@ class OpenAITranslator(Translator):
             raise UsageError(problems[0])
 
     @property
-    def _named(self) -> str:
-        """The model's name where it is known without asking; "" where the server is to tell."""
+    def _configured_model(self) -> str:
+        """The model's name if it is known without asking; "" if the server has to be asked."""
         named = self.model or os.environ.get("OPENAI_MODEL", "").strip()
         return named or (DEFAULT_MODEL if self._server.is_openai else "")
 
     def _model(self) -> str:
-        """The model's name; from a server of one's own, the first that it lists."""
-        if self._named:
-            return self._named
-        with self._found.lock:
-            if not self._found.model:
+        """The model's name; by default, on any server but OpenAI's, the first that it lists."""
+        if self._configured_model:
+            return self._configured_model
+        with self._facts.lock:
+            if not self._facts.model:
                 names = self._server.models()
                 names = [name for name in names if not NO_TEXT_MODEL.search(name)] or names
                 if not names:
@@ -190,18 +196,18 @@ class OpenAITranslator(Translator):
                         f"the server at {self._server.where} lists no models",
                         "name one: -o openai.model=NAME, or OPENAI_MODEL",
                     )
-                self._found.model = names[0]
-            return self._found.model
+                self._facts.model = names[0]
+            return self._facts.model
 
-    def _learn(self, kept: bool | None) -> bool | None:
-        """Whether the server keeps to a schema, now that it was tried once more.
+    def _record_schema(self, followed: bool | None) -> bool | None:
+        """Record whether a reply followed the schema; return whether the server supports schemas.
 
-        One that has kept to it before will again: each model slips once in a while.
+        A server that has followed one before still does: every model slips now and then.
         """
-        with self._found.lock:
-            if self._found.schema is None:
-                self._found.schema = kept
-            return self._found.schema
+        with self._facts.lock:
+            if self._facts.schema is None:
+                self._facts.schema = followed
+            return self._facts.schema
 
     # ------------------------------------------------------------ a request and its reply
 
@@ -216,7 +222,7 @@ class OpenAITranslator(Translator):
                 ) from wrong
         return prompts.messages(request, schema=schema, extra=extra)
 
-    def _ask(self, request: TranslationRequest, *, schema: bool) -> Answer:
+    def _request(self, request: TranslationRequest, *, schema: bool) -> Answer:
         body: dict[str, Any] = {
             "model": self._model(),
             "messages": self._messages(request, schema),
@@ -225,19 +231,19 @@ class OpenAITranslator(Translator):
             body["response_format"] = prompts.RESPONSE_FORMAT
         if self.temperature is not None:
             body["temperature"] = self.temperature
-        return self._server.ask(CHAT, body, lambda answer: bool(_choice(answer)))
+        return self._server.ask(CHAT, body, lambda answer: bool(_first_choice(answer)))
 
     def _reply(
         self, request: TranslationRequest, answer: Answer
     ) -> tuple[TranslationReply, bool | None]:
-        """What an answer holds, and whether it is JSON (None where that cannot be told)."""
-        model, choice = self._model(), _choice(answer)
+        """What an answer contains, and whether it is JSON (None if that cannot be judged)."""
+        model, choice = self._model(), _first_choice(answer)
         if answer.status != 200 or not choice:
             return TranslationReply({}, fault=self._server.fault(answer, model)), None
         message = choice.get("message")
         message = message if isinstance(message, dict) else {}
         content, ending = prompts.content(message), choice.get("finish_reason")
-        said = prompts.read(content, request, cut=ending == "length")
+        parsed = prompts.read(content, request, cut=ending == "length")
         fault = ""
         if ending == "content_filter" or message.get("refusal"):
             fault = "the server refused the text (content filter)"
@@ -245,45 +251,45 @@ class OpenAITranslator(Translator):
             fault = "the reply was cut off"
         elif not content:
             fault = "the reply was empty"
-        elif said.astray:
-            fault = "the translations stood with the wrong ids"
-        kept = said.json or (None if fault else False)
-        if not (fault or said.texts):
-            fault = "the model did not reply in the form that was asked for"
+        elif parsed.misplaced:
+            fault = "the translations had the wrong ids"
+        followed = parsed.json or (None if fault else False)
+        if not (fault or parsed.texts):
+            fault = "the model did not reply in the requested form"
         reply = TranslationReply(
-            said.texts,
-            said.summary,
-            fault if len(said.texts) < len(request.lines) else "",
+            parsed.texts,
+            parsed.summary,
+            fault if len(parsed.texts) < len(request.lines) else "",
             self._usage(
                 model, _count(answer, "prompt_tokens"), _count(answer, "completion_tokens")
             ),
-            _answering(answer, model),
+            _answering_model(answer, model),
         )
-        return reply, kept
+        return reply, followed
 
-    def _usage(self, model: str, asked: int, said: int) -> Usage:
+    def _usage(self, model: str, sent: int, received: int) -> Usage:
         dateless = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
         listed = PRICES.get(dateless) if self._server.is_openai else None
         price_in = self.input_price if self.input_price is not None else listed and listed[0]
         price_out = self.output_price if self.output_price is not None else listed and listed[1]
         if price_in is None or price_out is None:
-            return Usage(1, asked, said)
-        return Usage(1, asked, said, (asked * price_in + said * price_out) / 1e6)
+            return Usage(1, sent, received)
+        return Usage(1, sent, received, (sent * price_in + received * price_out) / 1e6)
 
 
-def _choice(answer: Answer) -> dict[str, Any]:
-    """What a model said; empty where the answer holds nothing of the kind."""
+def _first_choice(answer: Answer) -> dict[str, Any]:
+    """The first completion in an answer; empty if it has none."""
     choices = answer.json.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first if isinstance(first, dict) else {}
 
 
-def _answering(answer: Answer, asked: str) -> str:
-    """The model that answered, by its own word."""
+def _answering_model(answer: Answer, requested: str) -> str:
+    """The model that answered, as the server names it."""
     model = answer.json.get("model")
     if not (isinstance(model, str) and model and model.isprintable()):
-        model = asked
-    return re.sub(r".*[/\\](?=[^/\\]+\.gguf$)", "", model)  # llama.cpp tells the whole path
+        model = requested
+    return re.sub(r".*[/\\](?=[^/\\]+\.gguf$)", "", model)  # llama.cpp gives the whole path
 
 
 def _count(answer: Answer, name: str) -> int:

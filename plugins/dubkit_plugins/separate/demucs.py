@@ -1,4 +1,4 @@
-"""``demucs``: speech and all else, by Demucs (Hybrid Transformer, MIT), on torch; best on a GPU."""
+"""``demucs``: separates speech by Demucs (Hybrid Transformer, MIT) on torch; best on a GPU."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from .stems import (
     Samples,
     device_of,
     device_problems,
-    fitted,
-    resampled,
+    fit,
+    resample,
     separate,
-    threads_of_torch,
+    torch_threads,
 )
 
 SIZE = 30 * RATE
-"""Samples given to it at once; it cuts them into what the network takes."""
+"""Samples given to Demucs at once; it cuts them into segments for the network itself."""
 
 
 @dataclass(frozen=True)
 class Demucs(Separator):
-    """Demucs' vocals, which are the speech."""
+    """Demucs' vocals stem, which is the speech."""
 
     model: str = "htdemucs"
-    """``htdemucs``, ``htdemucs_ft`` (finer), ``hdemucs_mmi``, ... or ``owner/name`` of the hub."""
+    """``htdemucs``, ``htdemucs_ft`` (better), ``hdemucs_mmi``, ... or ``owner/name`` on the hub."""
     repo: Path | None = None
     """A folder with ``MODEL.yaml`` and the ``.safetensors`` files that it names."""
     device: str = "auto"
     """torch's, such as ``cpu``, ``cuda``, ``cuda:1``; or ``auto``."""
     threads: int = 0
-    """Of the CPU; 0 is as many as torch likes."""
+    """CPU threads; 0 leaves their number to torch."""
 
     contract = 2
     priority = 10
@@ -54,17 +54,17 @@ class Demucs(Separator):
         """See :class:`dubkit.hooks.Separator`."""
         device = device_of("demucs", self.device)
         bag = demucs_models.load(self.model, self.repo, progress).to(device)
-        place = bag.sources.index(demucs_models.SPEECH)
+        index = bag.sources.index(demucs_models.SPEECH)
 
         def network(whole: Samples) -> Samples:
-            sound = torch.from_numpy(resampled(whole, RATE, bag.samplerate))
-            # As demucs.api does it for a whole film.
-            mean, strength = sound.mean(), sound.mean(dim=0).std(correction=0) + 1e-8
-            given = ((sound - mean) / strength)[None]
-            # Without random shifts, so that it makes the same of the same.
-            stems = apply_model(bag, given, shifts=0, device=device)
-            found = stems[0, place].cpu() * strength + mean
-            return fitted(resampled(found.numpy(), bag.samplerate, RATE), whole.shape[1])
+            sound = torch.from_numpy(resample(whole, RATE, bag.samplerate))
+            # As demucs.api normalizes a whole file.
+            mean, deviation = sound.mean(), sound.mean(dim=0).std(correction=0) + 1e-8
+            normalized = ((sound - mean) / deviation)[None]
+            # Without random shifts, so that the same input gives the same output.
+            stems = apply_model(bag, normalized, shifts=0, device=device)
+            vocals = stems[0, index].cpu() * deviation + mean
+            return fit(resample(vocals.numpy(), bag.samplerate, RATE), whole.shape[1])
 
-        with threads_of_torch(self.threads):
+        with torch_threads(self.threads):
             separate(audio, speech, background, network, SIZE, progress)

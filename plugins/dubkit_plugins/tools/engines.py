@@ -1,6 +1,6 @@
-"""What programs and servers have in common as engines: a preset, its settings, what they are told.
+"""What the ``command`` and ``http`` engines share: a preset, its settings, the inputs of a tool.
 
-See :mod:`.presets` for what a preset is, :mod:`.command` and :mod:`.http_tools` for the two ways.
+See :mod:`.presets` for what a preset is, and :mod:`.command` and :mod:`.http` for how it is used.
 """
 
 from __future__ import annotations
@@ -24,52 +24,54 @@ from .speaking import speak_each
 class State:
     """What the calls of one engine share."""
 
-    places: threading.Semaphore = field(default_factory=threading.Semaphore)
-    """For as many items as it may have in hand."""
+    slots: threading.Semaphore = field(default_factory=threading.Semaphore)
+    """One for each item that the tool may work on at once."""
     kept: Any = None
-    """What a call leaves to the next."""
-    ended: bool = False
-    """Whether all was stopped."""
+    """What a call leaves to the next: a worker, or that the server was found ready."""
+    stopped: bool = False
+    """Whether the run was interrupted, so that nothing may be started any more."""
 
 
 @dataclass(frozen=True)
 class Tool(ABC):
-    """An engine by a preset."""
+    """An engine driven by a preset."""
 
     contract = 2
     ENGINE: ClassVar[str]
-    WAY: ClassVar[str]
-    """The preset's table that it needs: ``run`` or ``http``."""
+    TABLE: ClassVar[str]
+    """The table that its presets must have: ``run`` or ``http``."""
 
     preset: Path | None = None
-    """The tool's TOML file, or the name of one that comes with dubkit."""
+    """A TOML file, or the name of a preset that comes with dubkit."""
     synthesizer: Path | None = None
-    """The same where several kinds of tool are in use at once, for each kind its own."""
+    """The preset of the synthesizer, if several kinds of tool are in use at once."""
     converter: Path | None = None
+    """The same for the converter."""
     set: str = ""
-    """The preset's own settings: ``key=value,key=value``, ``converter.key=value`` for one kind."""
+    """Settings of the preset: ``key=value,key=value``, or ``converter.key=value`` for one kind."""
     timeout: float | None = None
-    """Seconds for an item; the preset's where not given."""
+    """Seconds per item; by default the preset's."""
     retries: int | None = None
-    """Further tries for an item that failed; the preset's where not given."""
+    """Further attempts at an item that failed; by default the preset's."""
     _kind: str = field(default="", init=False, repr=False, compare=False)
     _tool: Preset | None = field(default=None, init=False, repr=False, compare=False)
     _state: State = field(default_factory=State, init=False, repr=False, compare=False)
 
     def _load(self, kind: str) -> Preset | None:
         path = getattr(self, kind) or self.preset
-        tool = presets.load(path, kind, self.WAY, self.set) if path else None
+        tool = presets.load(path, kind, self.TABLE, self.set) if path else None
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_tool", tool)
         if tool:
-            self._state.places = threading.Semaphore(parallel(tool))
+            self._state.slots = threading.Semaphore(parallel(tool))
         return tool
 
-    def _loaded(self) -> Preset:
-        """Its preset; UsageError where none is set."""
+    def _require_preset(self) -> Preset:
+        """Its preset; UsageError if none is set."""
         if self._tool:
             return self._tool
-        message, _, hint = presets.none_set(self.ENGINE, self._kind, self.WAY).partition(": ")
+        text = presets.no_preset_message(self.ENGINE, self._kind, self.TABLE)
+        message, _, hint = text.partition(": ")
         raise UsageError(message, hint)
 
     def configured(self) -> bool:
@@ -77,25 +79,25 @@ class Tool(ABC):
         return self._tool is not None
 
     def check(self) -> Sequence[str]:
-        """What its tool still needs here."""
+        """What its tool still needs on this machine."""
         if self._tool is None:
-            return [presets.none_set(self.ENGINE, self._kind, self.WAY)]
+            return [presets.no_preset_message(self.ENGINE, self._kind, self.TABLE)]
         return self._missing(self._tool)
 
     def presets(self) -> Mapping[str, str]:
-        """Those that come with dubkit for this kind of tool."""
-        return presets.listed(self._kind, self.WAY)
+        """The presets that come with dubkit for this kind of tool."""
+        return presets.list_shipped(self._kind, self.TABLE)
 
     def reach(self) -> Sequence[str]:
-        """As :meth:`check`: a program is asked nothing."""
+        """The same as :meth:`check`: a program is not run for it."""
         return self.check()
 
     @abstractmethod
     def _missing(self, tool: Preset) -> list[str]:
-        """What a tool still needs, in sentences."""
+        """What a tool still needs, one sentence each."""
 
     @abstractmethod
-    def _made(self, inputs: Mapping[str, Any], out: Path) -> None:
+    def _run_item(self, inputs: Mapping[str, Any], out: Path) -> None:
         """Have one item done and write its sound to ``out``."""
 
 
@@ -111,11 +113,11 @@ class ToolSynthesizer(Tool, Synthesizer):
 
     @property
     def at_once(self) -> int:
-        """Texts a call of :meth:`speak_all`."""
+        """Texts per call of :meth:`speak_all`."""
         return parallel(self._tool) if self._tool else 1
 
     def voices(self, language: str) -> Sequence[str]:
-        """Those that the preset lists."""
+        """The voices that the preset lists."""
         tool = self._tool
         return tool.speech.voices if tool and primary(language) in tool.speech.languages else ()
 
@@ -130,50 +132,51 @@ class ToolSynthesizer(Tool, Synthesizer):
         seed: int,
     ) -> None:
         """Have one text spoken."""
-        said = Utterance(text, out, language, voice, seconds, seed)
-        self._made(speech_inputs(self._loaded(), said), out)
+        utterance = Utterance(text, out, language, voice, seconds, seed)
+        self._run_item(speech_inputs(self._require_preset(), utterance), out)
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Have many spoken, as many at once as the preset allows."""
+        """Have several texts spoken, as many at once as the preset allows."""
         return speak_each(self, texts, self.at_once)
 
 
 @dataclass(frozen=True)
 class ToolConverter(Tool, Converter):
-    """A tool that changes voices."""
+    """A tool that converts voices."""
 
     clones: bool = field(default=False, init=False, compare=False)
-    """Whether it takes the voice from clips, and not from a model that was trained on it."""
+    """Whether it takes the voice from clips instead of a model that was trained on it."""
 
     def __post_init__(self) -> None:
         if tool := self._load("converter"):
             object.__setattr__(self, "clones", tool.speech.clones)
 
     def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
-        """Have one sound changed."""
-        self._made({"audio": audio.absolute(), **voice_inputs(self._loaded(), voice)}, out)
+        """Have the voice of one recording converted."""
+        inputs = voice_inputs(self._require_preset(), voice)
+        self._run_item({"audio": audio.absolute(), **inputs}, out)
 
 
 def parallel(tool: Preset) -> int:
-    """Items that it takes at once."""
-    way = tool.run or tool.http
-    return max(1, way.parallel) if way else 1
+    """How many items the tool takes at once."""
+    call = tool.run or tool.http
+    return max(1, call.parallel) if call else 1
 
 
-# ---------------------------------------------------------------- what a tool is told
+# ---------------------------------------------------------------- inputs of a tool
 
 
 def primary(language: str) -> str:
-    """``pt`` of ``pt-BR``."""
+    """The primary subtag: ``pt`` for ``pt-BR``."""
     return re.split("[-_]", language)[0].lower()
 
 
 def voice_inputs(tool: Preset, voice: Voice) -> dict[str, Any]:
-    """Whose voice it is to be; a setting called ``speaker`` is for when the core names none."""
+    """The inputs that say whose voice to use; a setting called ``speaker`` is the default."""
     first = voice.references[0] if voice.references else None
     default = tool.settings.get("speaker", "")
     if first and tool.speech.clones:
-        default = ""  # or the tool would have two voices to choose from
+        default = ""  # otherwise the tool would get two voices
     tag = primary(first.language) if first else ""
     return {
         "speaker": voice.name or default,
@@ -184,32 +187,32 @@ def voice_inputs(tool: Preset, voice: Voice) -> dict[str, Any]:
     }
 
 
-def speech_inputs(tool: Preset, said: Utterance) -> dict[str, Any]:
-    """All that a speaker is told. UsageError for a language that it lacks."""
+def speech_inputs(tool: Preset, utterance: Utterance) -> dict[str, Any]:
+    """All inputs of a synthesizer. Raises UsageError for a language that the preset lacks."""
     languages = tool.speech.languages
-    if primary(said.language) not in languages:
+    if primary(utterance.language) not in languages:
         raise UsageError(
-            f"{tool.name} does not speak {said.language}",
-            f"it speaks {', '.join(languages) or 'nothing that its preset names'}",
+            f"{tool.name} does not speak {utterance.language}",
+            f"it speaks {', '.join(languages) or 'no language that its preset names'}",
         )
     return {
-        "text": " ".join(said.text.split()),
-        "language": languages[primary(said.language)],
-        "seconds": said.seconds,
-        "seed": said.seed,
-        **voice_inputs(tool, said.voice),
+        "text": " ".join(utterance.text.split()),
+        "language": languages[primary(utterance.language)],
+        "seconds": utterance.seconds,
+        "seed": utterance.seed,
+        **voice_inputs(tool, utterance.voice),
     }
 
 
-def numbered(to: Path, count: int) -> list[Path]:
-    """Places for the copies of several files that are staged by one name."""
+def numbered_paths(to: Path, count: int) -> list[Path]:
+    """Paths for the copies of several files that are staged under one name."""
     return [to.with_stem(f"{to.stem}-{number}") for number in range(1, count + 1)]
 
 
-def needed(tool: Preset, inputs: Mapping[str, Any]) -> None:
-    """UsageError where the tool must be told whose voice, and nobody knows."""
-    if empty := presets.needs_empty(tool, inputs):
-        named = empty == "speaker"
-        what = "the name of a voice" if named else "a clip of the voice"
-        hint = "--voice NAME, or set=speaker=NAME" if named else "--clone"
+def require_voice(tool: Preset, inputs: Mapping[str, Any]) -> None:
+    """Raise UsageError if the tool requires a voice and none is given."""
+    if missing := presets.missing_voice(tool, inputs):
+        by_name = missing == "speaker"
+        what = "the name of a voice" if by_name else "a clip of the voice"
+        hint = "--voice NAME, or set=speaker=NAME" if by_name else "--clone"
         raise UsageError(f"{tool.name} needs {what}", hint)

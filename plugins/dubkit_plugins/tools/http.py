@@ -1,4 +1,4 @@
-"""``http``: speakers and converters that are servers, by a preset (see :mod:`.presets`)."""
+"""``http``: synthesizers and converters that are servers, driven by a preset (:mod:`.presets`)."""
 
 from __future__ import annotations
 
@@ -20,22 +20,29 @@ import numpy as np
 from dubkit import DubkitError, PluginError, UsageError
 
 from . import presets
-from .engines import State, Tool, ToolConverter, ToolSynthesizer, needed, numbered
-from .http_client import Answer, Question, ask, ask_once, multipart, origin, where
-from .media import stage_sound, take_sound, write_wav
-from .presets import Http, Preset
+from .engines import (
+    State,
+    Tool,
+    ToolConverter,
+    ToolSynthesizer,
+    numbered_paths,
+    require_voice,
+)
+from .http_client import Answer, Question, ask, ask_once, origin, where
+from .media import save_sound, stage_sound, write_wav
+from .presets import Endpoint, Preset
 
 HEALTH_SECONDS = 10.0
-"""How long to wait for an answer that is only to show whether the server is there."""
+"""How long to wait for an answer that only shows whether the server is running."""
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True)
 class _Http(Tool):
-    """What the two have in common."""
+    """What the two engines share."""
 
     ENGINE = "http"
-    WAY = "http"
+    TABLE = "http"
 
     def _missing(self, tool: Preset) -> list[str]:
         assert tool.http
@@ -47,45 +54,47 @@ class _Http(Tool):
         ]
 
     def reach(self) -> Sequence[str]:
-        """As :meth:`check`, and whether the server answers."""
+        """The same as :meth:`check`, and whether the server answers."""
         if self._tool is None or self.check():
             return self.check()
         try:
-            ready(self._tool, presets.known(self._tool))
+            require_ready(self._tool, presets.fixed_values(self._tool))
         except DubkitError as failure:
             return [f"{self._tool.name}: {failure.message}: {failure.hint}"]
         return []
 
-    def _made(self, inputs: Mapping[str, Any], out: Path) -> None:
-        tool = self._loaded()
+    def _run_item(self, inputs: Mapping[str, Any], out: Path) -> None:
+        tool = self._require_preset()
         assert tool.http
-        needed(tool, inputs)
+        require_voice(tool, inputs)
         limits = (
             self.timeout or tool.http.timeout,
             tool.http.retries if self.retries is None else self.retries,
         )
-        with self._state.places, tempfile.TemporaryDirectory(prefix="dubkit-") as temporary:
+        with self._state.slots, tempfile.TemporaryDirectory(prefix="dubkit-") as temporary:
             try:
-                make(tool, tool.http, inputs, out, self._state, limits, Path(temporary).resolve())
+                work = Path(temporary).resolve()
+                request_item(tool, tool.http, inputs, out, self._state, limits, work)
             except DubkitError as failure:
                 raise type(failure)(f"{tool.name}: {failure.message}", failure.hint) from None
 
 
 @dataclass(frozen=True)
 class HttpSynthesizer(_Http, ToolSynthesizer):
-    """A server that speaks (GPT-SoVITS, CosyVoice, ...), by a preset."""
+    """A server that speaks (GPT-SoVITS, CosyVoice, ...), driven by a preset."""
 
 
 @dataclass(frozen=True)
 class HttpConverter(_Http, ToolConverter):
-    """A server that changes voices, by a preset."""
+    """A server that converts voices, driven by a preset."""
 
 
-def ready(tool: Preset, values: Mapping[str, Any]) -> None:
-    """PluginError unless its server answers, whatever that be where no address is for that."""
+def require_ready(tool: Preset, values: Mapping[str, Any]) -> None:
+    """Raise PluginError unless the server is ready by its ``health`` address or, without one,
+    answers at all."""
     assert tool.http
     url = address(tool.http.health, values)
-    if not url:  # its root, which need not be there
+    if not url:  # its root, even if that is 404
         parts = urlsplit(address(tool.http.url, values))
         url = f"{parts.scheme}://{parts.netloc}/"
     answer = ask_once(Question(url, headers=headers(tool.http, values)), HEALTH_SECONDS, 1_000_000)
@@ -99,140 +108,141 @@ def ready(tool: Preset, values: Mapping[str, Any]) -> None:
 # ---------------------------------------------------------------- one item
 
 
-def make(
+def request_item(
     tool: Preset,
-    how: Http,
+    endpoint: Endpoint,
     inputs: Mapping[str, Any],
     out: Path,
     state: State,
     limits: tuple[float, int],
     work: Path,
 ) -> None:
-    """Ask for one item, with ``limits`` of seconds and of further tries."""
-    values = {**presets.known(tool), **inputs}
+    """Request one item and write its sound to ``out``.
+
+    ``limits`` are the seconds that it may take and the number of further attempts.
+    """
+    values = {**presets.fixed_values(tool), **inputs}
     values |= {"id": work.name, "work": work, "out_dir": work, "out": work / "out.wav"}
     for stage in tool.stage:
         if given := values.get(stage.input):
             to = (work / str(presets.fill(stage.to, values))).resolve()
             if not to.is_relative_to(work):
-                raise UsageError(f"{to} is no place for a copy", "stage.to begins with {work}")
-            several = given if isinstance(given, list) else [given]
-            places = numbered(to, len(several)) if isinstance(given, list) else [to]
-            for source, place in zip(several, places, strict=True):
-                stage_sound(source, place, stage.rate, stage.channels, stage.pad)
-            values[stage.input] = places if isinstance(given, list) else to
-    if how.health and not state.kept:
-        ready(tool, values)
+                raise UsageError(f"{to} is no place for a copy", "begin stage.to with {work}")
+            sources = given if isinstance(given, list) else [given]
+            copies = numbered_paths(to, len(sources)) if isinstance(given, list) else [to]
+            for source, copy in zip(sources, copies, strict=True):
+                stage_sound(source, copy, stage.rate, stage.channels, stage.pad)
+            values[stage.input] = copies if isinstance(given, list) else to
+    if endpoint.health and not state.kept:
+        require_ready(tool, values)
         state.kept = True
     timeout, retries = limits
-    largest = how.reply.largest * 1_000_000
-    question = asked(how, values)
+    largest = endpoint.reply.largest * 1_000_000
+    question = build_request(endpoint, values)
     answer = ask(question, timeout=timeout, largest=largest, retries=retries)
-    _refuse(answer, question.url)
-    if how.reply.kind == "url":
-        link = urljoin(question.url, _in_json(answer, how.reply.path))
+    _raise_for_status(answer, question.url)
+    if endpoint.reply.kind == "url":
+        link = urljoin(question.url, _json_text(answer, endpoint.reply.path))
         same = origin(link) == origin(question.url)
-        if not same and not how.reply.other_hosts:
+        if not same and not endpoint.reply.other_hosts:
             raise PluginError(
                 f"its answer is at another server, {where(link)}",
-                "reply.other_hosts = true in the preset, if that is right",
+                "set reply.other_hosts = true in the preset if that is right",
             )
-        # The key is for the one server alone.
-        follow = Question(link, headers=headers(how, values) if same else {})
+        # The key is only for the one server.
+        follow = Question(link, headers=headers(endpoint, values) if same else {})
         answer = ask(follow, timeout=timeout, largest=largest, retries=retries)
-        _refuse(answer, link)
-    take_reply(how, answer, int(presets.fill(how.reply.rate, values)), work, out)
+        _raise_for_status(answer, link)
+    save_reply(endpoint, answer, int(presets.fill(endpoint.reply.rate, values)), work, out)
 
 
-def _refuse(answer: Answer, url: str) -> None:
+def _raise_for_status(answer: Answer, url: str) -> None:
     if answer.status in (401, 403):
         raise UsageError(
             f"the server at {where(url)} refuses the key ({answer.words})",
-            "look at what the preset's headers take from the environment",
+            "check what the preset's headers take from the environment",
         )
     if not 200 <= answer.status < 300:
         raise PluginError(f"the server at {where(url)} refuses ({answer.words})", "")
 
 
-def asked(how: Http, values: Mapping[str, Any]) -> Question:
-    """The request for an item."""
-    url = address(how.url, values)
-    if how.query:
-        query = presets.fill(how.query, values)
-        pairs = {name: presets.shown(value) for name, value in query.items()}
+def build_request(endpoint: Endpoint, values: Mapping[str, Any]) -> Question:
+    """The request for one item."""
+    url = address(endpoint.url, values)
+    if endpoint.query:
+        query = presets.fill(endpoint.query, values)
+        pairs = {name: presets.as_text(value) for name, value in query.items()}
         url += ("&" if "?" in url else "?") + urlencode(pairs)
-    told = headers(how, values)
-    body: bytes | None = None
-    if how.json:
-        body = json.dumps(presets.fill(how.json, values), default=str).encode()
-        told["Content-Type"] = "application/json"
-    elif how.form or how.files:
-        filled = presets.fill(how.form, values)
-        fields = [(name, presets.shown(value)) for name, value in filled.items()]
-        files = [(name, Path(presets.fill(at, values))) for name, at in how.files.items()]
-        body, kind = multipart(fields, files)
-        if not files:
-            body, kind = urlencode(fields).encode(), "application/x-www-form-urlencoded"
-        told["Content-Type"] = kind
-    return Question(url, how.method, told, body)
+    sent = headers(endpoint, values)
+    if endpoint.json:
+        sent["Content-Type"] = "application/json"
+        body = json.dumps(presets.fill(endpoint.json, values), default=str).encode()
+        return Question(url, endpoint.method, sent, body)
+    if endpoint.form or endpoint.files:  # the client sets the type, with the boundary of the parts
+        sent = {name: text for name, text in sent.items() if name.lower() != "content-type"}
+    form = {
+        name: presets.as_text(value) for name, value in presets.fill(endpoint.form, values).items()
+    }
+    files = {name: Path(presets.fill(at, values)) for name, at in endpoint.files.items()}
+    return Question(url, endpoint.method, sent, form=form, files=files)
 
 
 def address(text: str, values: Mapping[str, Any]) -> str:
-    """A URL in which what is said stands as text, not as a part of the address."""
+    """Fill in a URL; inputs are quoted, so that no text becomes part of the address."""
     safe = {
-        name: value if name.startswith("settings.") else quote(presets.shown(value), safe="")
+        name: value if name.startswith("settings.") else quote(presets.as_text(value), safe="")
         for name, value in values.items()
     }
     return str(presets.fill(text, safe))
 
 
-def headers(how: Http, values: Mapping[str, Any]) -> dict[str, str]:
-    """The headers, with what is secret taken from the environment."""
-    filled = presets.fill(how.headers, values)
+def headers(endpoint: Endpoint, values: Mapping[str, Any]) -> dict[str, str]:
+    """The headers, with secrets taken from the environment. Raises UsageError for one not set."""
+    filled = presets.fill(endpoint.headers, values)
 
     def variable(found: re.Match[str]) -> str:
         if value := os.environ.get(found[1], "").strip():
             return value
-        raise UsageError(f"${found[1]} is not set", "it is the key of the server")
+        raise UsageError(f"${found[1]} is not set", "it is the server's key")
 
-    return {name: VARIABLE.sub(variable, presets.shown(text)) for name, text in filled.items()}
+    return {name: VARIABLE.sub(variable, presets.as_text(text)) for name, text in filled.items()}
 
 
-def take_reply(how: Http, answer: Answer, rate: int, work: Path, out: Path) -> None:
+def save_reply(endpoint: Endpoint, answer: Answer, rate: int, work: Path, out: Path) -> None:
     """Write the sound in an answer to ``out``."""
     body = answer.body
-    if how.reply.kind == "base64":
-        text = _in_json(answer, how.reply.path)
+    if endpoint.reply.kind == "base64":
+        text = _json_text(answer, endpoint.reply.path)
         try:
             body = base64.b64decode(text.rpartition("base64,")[2], validate=True)
         except (binascii.Error, ValueError):
-            raise PluginError(f"{how.reply.path} in its answer is no base64", "") from None
-    if how.reply.kind == "pcm16":
-        # Anything can be heard as bare samples, an error page, too.
+            raise PluginError(f"{endpoint.reply.path} in its answer is not base64", "") from None
+    if endpoint.reply.kind == "pcm16":
+        # Any bytes can be played as raw samples, even an error page.
         if answer.kind.startswith("text/") or answer.kind.endswith(("json", "xml")):
             raise PluginError(f"its answer is {answer.kind}, not sound: {answer.words}", "")
         if rate <= 0:
-            raise UsageError("the preset does not say its rate", "reply.rate = 24000")
+            raise UsageError("the preset does not give the sample rate", "add reply.rate = 24000")
         if len(body) < 2 or len(body) % 2:
-            raise PluginError(f"its answer has {len(body)} bytes: no 16-bit samples", "")
+            raise PluginError(f"its answer has {len(body)} bytes, which are not 16-bit samples", "")
         write_wav(np.frombuffer(body, "<i2").reshape(-1, 1), rate, out)
         return
     file = work / "reply"
     file.write_bytes(body)
     try:
-        take_sound(file, out, rate)
+        save_sound(file, out, rate)
     except PluginError as failure:
-        said = answer.kind or "something without a type"
-        raise PluginError(f"its answer, {said}, is no sound: {failure.message}", "") from None
+        kind = answer.kind or "of no stated type"
+        raise PluginError(f"its answer, {kind}, is not sound: {failure.message}", "") from None
 
 
-def _in_json(answer: Answer, path: str) -> str:
-    """The text at ``data.0.audio`` in a JSON answer."""
-    found: Any = None
+def _json_text(answer: Answer, path: str) -> str:
+    """The string at a path such as ``data.0.audio`` in a JSON answer; PluginError if none."""
+    value: Any = None
     with contextlib.suppress(ValueError, RecursionError, LookupError, TypeError):
-        found = json.loads(answer.body)
+        value = json.loads(answer.body)
         for key in path.split("."):
-            found = found[int(key)] if isinstance(found, list) else found[key]
-    if not isinstance(found, str) or not found:
+            value = value[int(key)] if isinstance(value, list) else value[key]
+    if not isinstance(value, str) or not value:
         raise PluginError(f"its answer has no text at {path}: {answer.words}", "")
-    return found
+    return value

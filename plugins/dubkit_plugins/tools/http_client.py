@@ -1,29 +1,27 @@
-"""Ask a server once and read what it answers, within a time and a size.
+"""Send a preset's request to its server and read the answer, within a time and a size.
 
-The standard library's client, with nothing in it that follows a redirect (it would take the key
-along) or opens a file. TLS is verified as the system does; proxies are the environment's.
+No redirect is followed, since it would take the key along. How the client is bounded is in
+:mod:`dubkit_plugins.http`, what a preset asks for in :mod:`.http`.
 """
 
 from __future__ import annotations
 
-import email.utils
-import http.client
-import ssl
+import contextlib
 import time
-import urllib.error
-import urllib.request
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 from dubkit import PluginError, UsageError
+from dubkit_plugins.http import MEGABYTE, TooLarge, Unfinished, client, retry_after, untrusted
 
 LONGEST_WAIT = 60.0
 """Seconds that a server may ask to wait."""
 PASSING = (408, 425, 429)
-"""Statuses, beside those from 500, of what passes by itself."""
+"""Statuses, beside those from 500, of faults that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,10 @@ class Answer:
     """What came back."""
 
     status: int
-    """Of HTTP; 0 where no answer came."""
+    """Of HTTP; 0 if no answer came."""
     body: bytes = b""
     kind: str = ""
-    """Its type, ``audio/wav``; "" where it is not said."""
+    """Its type, ``audio/wav``; "" if the server does not name it."""
     why: str = ""
     """Why no answer came."""
     wait: float = 0.0
@@ -42,12 +40,12 @@ class Answer:
 
     @property
     def passes(self) -> bool:
-        """Whether it is of the kind that passes by itself."""
+        """Whether it is a fault that passes by itself."""
         return self.status == 0 or self.status in PASSING or self.status >= 500
 
     @property
     def words(self) -> str:
-        """What it says, for a message."""
+        """Its status and the beginning of its text, for a message."""
         if self.status == 0:
             return self.why
         text = " ".join(self.body[:2000].decode("utf-8", "replace").split())[:300]
@@ -56,16 +54,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request."""
+    """One request, with a body as bytes or as a form."""
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+    """Fields of a form; with ``files`` a multipart one."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Files of a form by their fields; the server sees the field and the suffix, not the name."""
 
 
 def ask(question: Question, *, timeout: float, largest: int, retries: int) -> Answer:
-    """The answer, once all that passes by itself has passed; PluginError where it does not."""
+    """The answer once the faults that pass by themselves have passed; PluginError if they do
+    not."""
     for tries in range(retries + 1):
         answer = ask_once(question, timeout, largest)
         if not answer.passes:
@@ -80,110 +83,62 @@ def ask(question: Question, *, timeout: float, largest: int, retries: int) -> An
 
 
 def ask_once(question: Question, timeout: float, largest: int) -> Answer:
-    """One call: its answer, or what became of it. PluginError for an answer of more than
+    """One call: its answer, or why there is none. PluginError for an answer of more than
     ``largest`` bytes."""
-    if urlsplit(question.url).scheme not in ("http", "https") or not where(question.url):
+    server = where(question.url)
+    # httpx would look for a host with a space in its name.
+    if server.split() != [server] or urlsplit(question.url).scheme not in ("http", "https"):
         raise UsageError(
             f"{question.url!r} is no address of a server", "it begins with http:// or https://"
         )
-    until = time.monotonic() + timeout
-    read = bytearray()
+    files = {
+        name: (f"{name}{path.suffix}", path.read_bytes(), "application/octet-stream")
+        for name, path in question.files.items()
+    }
     try:
-        request = urllib.request.Request(
-            question.url,
-            data=question.body,
-            headers={"User-Agent": "dubkit", **question.headers},
-            method=question.method,
-        )
-        with _opener().open(request, timeout=timeout) as reply:
-            # Its own limit is for each byte, and a server that drips would never end.
-            while piece := reply.read1(65536):
-                read += piece
-                if len(read) > largest:
-                    raise PluginError(
-                        f"the server at {where(question.url)} sends more than "
-                        f"{largest // 1_000_000} MB",
-                        "",
-                    )
-                if time.monotonic() > until:
-                    return Answer(0, why=f"no whole answer in {timeout:g} s")
-            length = reply.headers.get("Content-Length", "")
-            if question.method != "HEAD" and length.isdigit() and len(read) < int(length):
-                return Answer(0, why="its answer broke off")
-            return Answer(
-                reply.status,
-                bytes(read),
-                reply.headers.get_content_type() if reply.headers.get("Content-Type") else "",
-                wait=_wait(reply.headers.get("Retry-After", "")),
+        with client(timeout, largest) as connection:
+            reply = connection.request(
+                question.method,
+                question.url,
+                headers=question.headers,
+                content=question.body,
+                data=question.form or None,
+                files=files or None,
             )
-    except (ValueError, http.client.InvalidURL) as error:  # before anything is sent
-        raise UsageError(f"the request cannot be sent: {error}", "look at the preset") from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise PluginError(
-                f"the certificate of {where(question.url)} is not to be trusted: {error.reason}",
-                "SSL_CERT_FILE names the certificates of one's own",
-            ) from None
-        return Answer(0, why=str(error.reason))
-    except TimeoutError:
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, ValueError) as e:
+        # Before anything is sent: a space in the host, a line break in a header.
+        raise UsageError(f"the request cannot be sent: {e}", "look at the preset") from None
+    except TooLarge:
+        raise PluginError(
+            f"the server at {server} sends more than {largest // MEGABYTE} MB", ""
+        ) from None
+    except Unfinished:
+        return Answer(0, why=f"no whole answer in {timeout:g} s")
+    except httpx.TimeoutException:
         return Answer(0, why=f"no answer in {timeout:g} s")
-    except (OSError, http.client.HTTPException) as error:
-        return Answer(0, why=str(error) or type(error).__name__)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-    ):
-        opener.add_handler(handler)
-    return opener
+    except httpx.RequestError as failure:
+        if fault := untrusted(failure):
+            raise PluginError(
+                f"the certificate of {server} cannot be trusted: {fault}",
+                "SSL_CERT_FILE names a file with your own certificates",
+            ) from None
+        return Answer(0, why=str(failure) or type(failure).__name__)
+    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Answer(reply.status_code, reply.content, kind, wait=retry_after(reply.headers))
 
 
 def where(url: str) -> str:
-    """A server for people: its host and port, without a password."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    """A server for people: its host and port, without a password; "" for no address."""
+    with contextlib.suppress(ValueError):  # half of an IPv6 address
+        return urlsplit(url).netloc.rpartition("@")[2]
+    return ""
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
     """What must be the same for two addresses to be on one server."""
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _wait(text: str) -> float:
-    """Seconds of a Retry-After, which may be a date."""
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def multipart(
-    fields: Sequence[tuple[str, str]], files: Sequence[tuple[str, Path]]
-) -> tuple[bytes, str]:
-    """A form with files, and its content type. Files go by plain names of our own."""
-    border = f"dubkit-{uuid.uuid4().hex}"
-    body = bytearray()
-    for name, text in fields:
-        body += _part(border, f'form-data; name="{_quoted(name)}"') + text.encode() + b"\r\n"
-    for name, path in files:
-        head = f'form-data; name="{_quoted(name)}"; filename="{_quoted(name)}{path.suffix}"'
-        body += _part(border, head, "application/octet-stream") + path.read_bytes() + b"\r\n"
-    body += f"--{border}--\r\n".encode()
-    return bytes(body), f"multipart/form-data; boundary={border}"
-
-
-def _part(border: str, disposition: str, kind: str = "") -> bytes:
-    more = f"Content-Type: {kind}\r\n" if kind else ""
-    return f"--{border}\r\nContent-Disposition: {disposition}\r\n{more}\r\n".encode()
-
-
-def _quoted(name: str) -> str:
-    return name.replace('"', "%22").replace("\r", "").replace("\n", "")
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port that is no number
+        return "", None, None
+    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,8 +1,9 @@
-"""Presets: TOML files that say how an outside tool is talked to, read, checked and filled in.
+"""Presets: TOML files that describe how an external tool is called; loaded, validated, filled in.
 
-A preset is data. Its texts hold placeholders, ``{text}`` or ``{settings.repo}``, each replaced by
-itself and never read again, so that nothing in a subtitle is taken for more than text. A key or a
-placeholder that is none is refused when the file is read, with the names of those that are.
+A preset is data. Its strings contain placeholders, ``{text}`` or ``{settings.repo}``. A value that
+replaces one is never scanned for placeholders again, so that nothing in a subtitle is taken for
+more than text. An unknown key or placeholder is refused when the file is loaded, with the names of
+the valid ones. Running a tool is for :mod:`.command` and :mod:`.http`.
 """
 
 from __future__ import annotations
@@ -31,135 +32,142 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
     ),
     "lipsyncer": ("video", "audio"),
 }  # fmt: skip
-"""What each kind of tool can be told. ``reference`` is the cleanest clip of a voice, ``references``
-all of them, which stands alone and becomes as many arguments."""
-EVERYWHERE = ("id", "work", "out", "out_dir", "python", "here", "request")
+"""The inputs of each kind of tool, which are also placeholders. ``reference`` is the cleanest clip
+of a voice. ``references`` is all clips; it must be a string of its own and becomes that many
+arguments."""
+COMMON = ("id", "work", "out", "out_dir", "python", "here", "request")
+"""Placeholders of every kind of tool."""
 FILES = ("audio", "video", "reference", "references", "text_file")
-"""Inputs that are files, which may be staged."""
+"""Inputs that are files and can be staged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """What a speaker can say."""
+class SpeechCapabilities:
+    """[speech]: the languages and voices of a tool."""
 
     languages: Mapping[str, Any] = field(default_factory=dict)
-    """BCP-47 primary tags, each with the tool's own name for it."""
+    """The tool's own name for each language, by the primary subtag of BCP 47."""
     voices: tuple[str, ...] = ()
-    """Its own voices, for every language."""
+    """Built-in voices, for every language."""
     clones: bool = False
+    """Whether it takes the voice from clips."""
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What must be here before it can work."""
+class Requirements:
+    """[needs]: what must be installed before the tool can work."""
 
     files: tuple[str, ...] = ()
-    """Files and folders; relative ones in ``run.cwd``."""
+    """Files and folders, relative to ``run.cwd``."""
     programs: tuple[str, ...] = ()
-    """On PATH."""
+    """Names to be found on PATH."""
     install: str = ""
-    """What the user types or reads to have it all."""
+    """What the user has to type or read to install it all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """An input laid where the tool looks for it; its placeholder then stands for that place."""
+class StagedInput:
+    """[[stage]]: an input to copy to where the tool looks for it; its placeholder then stands for
+    the copy."""
 
     input: str
     to: str
-    """Relative paths are in ``run.cwd``; of ``references``, each gets a number."""
+    """Relative to ``run.cwd``. Copies of ``references`` are numbered."""
     rate: int = 0
     """Hz; 0 for the input's own."""
     channels: int = 0
+    """0 for the input's own."""
     pad: float = 0.0
-    """Seconds added at the end, for a tool that cuts the end off. They are all but silent: some
-    tools cannot bear true silence."""
+    """Seconds to add at the end, for a tool that cuts the end off. They are almost silent, as some
+    tools fail on digital silence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """How a program is run."""
+class Program:
+    """[run]: how a program is run."""
 
     argv: tuple[Any, ...]
-    """Arguments. A list among them is left out as a whole where a placeholder in it is empty, and
-    ``{when = "{settings.x}", args = [...]}`` where what ``when`` stands for is empty or false."""
+    """Arguments. A list among them is omitted as a whole if a placeholder in it is empty, and
+    ``{when = "{settings.x}", args = [...]}`` if the value of ``when`` is empty or false."""
     how: str = "once"
-    """``once``: a run for each item. ``worker``: a program that stays, reads a line of JSON for
-    each item (``request``) and answers ``{"id": ..., "ok": true}`` or ``{..., "error": "why"}``.
-    ``batch``: a run for many items, each told by ``item`` in the ``items`` of the ``request``."""
+    """``once``: one run for each item. ``worker``: a program that keeps running, reads a line of
+    JSON for each item (``request``) and answers ``{"id": ..., "ok": true}`` or
+    ``{..., "error": "why"}``. ``batch``: one run for many items, each described by ``item`` in the
+    ``items`` of the ``request``."""
     python: str = ""
-    """The tool's own interpreter."""
+    """The tool's own Python interpreter, ``{python}``."""
     cwd: str = "{work}"
     env: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
-    """Written as JSON to the file ``{request}``; ``worker``: the line for an item."""
+    """Written as JSON to the file ``{request}``; for a worker, the line for an item."""
     item: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 50
-    """Items a run."""
+    """Items per run, at most."""
     timeout: float = 600.0
-    """Seconds for an item."""
+    """Seconds per item."""
     start_timeout: float = 600.0
-    """Seconds more for a worker's first item, or for a batch, as a model is loaded then."""
+    """Additional seconds for a worker's first item or for a batch, to load a model."""
     retries: int = 0
     parallel: int = 1
     plain_paths: bool = False
-    """Whether it hands paths to a shell, so that they may hold no space."""
+    """Whether it passes paths to a shell unquoted, so that they must not contain spaces."""
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """What the program leaves."""
+class OutputFile:
+    """[output]: the file that the program writes. Either ``path`` or ``glob``."""
 
     path: str = ""
     glob: str = ""
-    """The newest file that matches; relative to ``run.cwd``."""
+    """A pattern whose newest match is used, relative to ``run.cwd``."""
     rate: int = 0
-    """Hz that its sound must have; 0 for any."""
+    """Required sample rate in Hz; 0 for any."""
     largest: int = 2_000
     """Megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What a server answers."""
+class ReplyFormat:
+    """[http.reply]: what a server answers."""
 
     kind: str = "audio"
-    """``audio``: a file of sound; ``pcm16``: bare samples; ``base64`` or ``url``: a file of sound
-    in, or named by, the text at ``path`` of a JSON answer."""
+    """``audio``: an audio file; ``pcm16``: raw samples; ``base64`` or ``url``: an audio file in, or
+    at the address in, the string at ``path`` of a JSON answer."""
     path: str = ""
-    """Keys and numbers joined by dots: ``data.0.audio``."""
+    """Keys and indexes joined by dots: ``data.0.audio``."""
     rate: Any = 0
-    """Hz of ``pcm16``; else Hz that the sound must have, 0 for any."""
+    """Sample rate of ``pcm16`` in Hz; otherwise the required rate, 0 for any."""
     other_hosts: bool = False
-    """Whether ``url`` may name another server."""
+    """Whether ``url`` may point to another server."""
     largest: int = 200
     """Megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
-    """How a server is asked."""
+class Endpoint:
+    """[http]: how a server is called."""
 
     url: str
     method: str = "POST"
     headers: Mapping[str, Any] = field(default_factory=dict)
-    """``${NAME}`` in them is replaced from the environment."""
+    """``${NAME}`` in a value is replaced from the environment."""
     query: Mapping[str, Any] = field(default_factory=dict)
     json: Mapping[str, Any] = field(default_factory=dict)
     form: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of a multipart form with the file to send in each; ``form`` goes with them."""
-    reply: Reply = field(default_factory=Reply)
+    """Fields of a multipart form, each with the path of the file to send; ``form`` is sent too."""
+    reply: ReplyFormat = field(default_factory=ReplyFormat)
     health: str = ""
     """An address that answers once the server is ready."""
     timeout: float = 300.0
+    """Seconds per item."""
     retries: int = 3
     parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One tool."""
+    """A tool and how to call it. The fields are the keys of the TOML file."""
 
     kind: str
     """``synthesizer``, ``converter`` or ``lipsyncer``."""
@@ -167,37 +175,37 @@ class Preset:
     licence: str
     homepage: str
     checked: str = ""
-    """What of the tool the preset was checked against."""
+    """File and commit of the tool that the preset was checked against."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What the user may set, with defaults; each may name those before it."""
-    speech: Speech = field(default_factory=Speech)
+    """What the user can set, with defaults; each may refer to those before it."""
+    speech: SpeechCapabilities = field(default_factory=SpeechCapabilities)
     frame_rate: float | None = None
-    """Frames a second that a lip-syncer wants."""
-    needs: Needs = field(default_factory=Needs)
-    stage: tuple[Stage, ...] = ()
-    run: Run | None = None
-    output: Output = field(default_factory=Output)
-    http: Http | None = None
+    """Frames per second that a lip-syncer requires."""
+    needs: Requirements = field(default_factory=Requirements)
+    stage: tuple[StagedInput, ...] = ()
+    run: Program | None = None
+    output: OutputFile = field(default_factory=OutputFile)
+    http: Endpoint | None = None
     here: Path = Path()
-    """The preset's own folder, ``{here}``; known by where the file is."""
+    """The folder of the preset's file, ``{here}``; not a key."""
 
 
-# ---------------------------------------------------------------- reading
+# ---------------------------------------------------------------- loading
 
 
-def listed(kind: str, way: str) -> dict[str, str]:
-    """The presets that come with dubkit, for a kind of tool that is run or asked, each with the
-    tool's name and licence."""
-    found = {}
-    for file in _shipped():
-        table = tomllib.loads(file.read_text("utf-8"))
-        if table.get("kind") == kind and way in table:
-            found[file.stem] = f"{table['name']}; {table['licence']}"
-    return found
+def list_shipped(kind: str, table: str) -> dict[str, str]:
+    """The presets that come with dubkit for a kind of tool and have ``table`` (``run`` or
+    ``http``), by name, each with the tool's name and license."""
+    shipped = {}
+    for file in _shipped_files():
+        preset = tomllib.loads(file.read_text("utf-8"))
+        if preset.get("kind") == kind and table in preset:
+            shipped[file.stem] = f"{preset['name']}; {preset['licence']}"
+    return shipped
 
 
-def _shipped() -> list[Path]:
-    # In the wheel they lie beside this module, in a checkout among the examples.
+def _shipped_files() -> list[Path]:
+    # In the wheel they are beside this module, in a checkout among the examples.
     beside = Path(__file__).parent
     for folder in (beside / "preset_files", beside.parents[2] / "examples/presets"):
         if folder.is_dir():
@@ -205,47 +213,48 @@ def _shipped() -> list[Path]:
     return []
 
 
-def none_set(engine: str, kind: str, way: str) -> str:
-    """What an engine without a preset lacks."""
-    known = ", ".join([*listed(kind, way), "or a TOML file of your own"])
-    return f"no preset is set: -o {engine}.preset=NAME ({known.removeprefix('or ')})"
+def no_preset_message(engine: str, kind: str, table: str) -> str:
+    """How to set a preset for an engine that has none."""
+    choices = ", ".join([*list_shipped(kind, table), "or a TOML file of your own"])
+    return f"no preset is set: -o {engine}.preset=NAME ({choices.removeprefix('or ')})"
 
 
-def load(given: Path, kind: str, way: str, overrides: str = "") -> Preset:
-    """The preset of a name or in a file, with the user's settings in place.
+def load(given: Path, kind: str, table: str, overrides: str = "") -> Preset:
+    """Load a preset by name or file, with the user's settings applied.
 
-    ``way`` is ``run`` or ``http``. Raises UsageError for whatever is wrong with it.
+    ``table`` is the one that the preset must have: ``run`` or ``http``. Raises UsageError for
+    anything wrong with the file or the settings.
     """
     path = given.expanduser()
     if path.name == str(path) and not path.suffix and not path.is_file():
-        named = [file for file in _shipped() if file.stem == path.name.replace("-", "_")]
+        named = [file for file in _shipped_files() if file.stem == path.name.replace("-", "_")]
         if not named:
-            near = difflib.get_close_matches(path.name, [file.stem for file in _shipped()], 1)
+            near = difflib.get_close_matches(path.name, [file.stem for file in _shipped_files()], 1)
             raise UsageError(
                 f"there is no preset named {path.name!r}",
                 (f"did you mean {near[0]}? " if near else "")
-                + f"There are {', '.join(listed(kind, way))}; a file's name ends with .toml",
+                + f"There are {', '.join(list_shipped(kind, table))}; a file ends with .toml",
             )
         path = named[0]
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(
             f"the preset {path} cannot be read: {error.strerror}",
-            f"dubkit has {', '.join(listed(kind, way))}",
+            f"dubkit has {', '.join(list_shipped(kind, table))}",
         ) from None
     except ValueError as error:
-        raise UsageError(f"the preset {path.name} is not TOML: {error}", "mend it") from None
-    preset = typing.cast(Preset, _built(Preset, table, path.name, ""))
-    _check(preset, path.name, kind, way)
-    settings = _settings(preset, path.name, kind, overrides)
+        raise UsageError(f"the preset {path.name} is not TOML: {error}", "correct it") from None
+    preset = typing.cast(Preset, _parse_table(Preset, content, path.name, ""))
+    _validate(preset, path.name, kind, table)
+    settings = _apply_settings(preset, path.name, kind, overrides)
     return dataclasses.replace(preset, settings=settings, here=path.absolute().parent)
 
 
-def _built(kind: Any, table: Any, file: str, where: str) -> Any:
-    """A dataclass from a table."""
+def _parse_table(kind: Any, table: Any, file: str, where: str) -> Any:
+    """A dataclass of type ``kind`` from a TOML table; ``where`` is its name in messages."""
     if not isinstance(table, dict):
-        raise UsageError(f"{file}: [{where}] is not a table", f"write [{where}] and keys below it")
+        raise UsageError(f"{file}: [{where}] is not a table", f"write [{where}] and its keys below")
     fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "here"}
     title = f"[{where}]" if where else "the top of a preset"
     for key in table:
@@ -256,40 +265,41 @@ def _built(kind: Any, table: Any, file: str, where: str) -> Any:
     for name, known in fields.items():
         needed = known.default is MISSING and known.default_factory is MISSING
         if needed and name not in table:
-            raise UsageError(f"{file}: {title} lacks {name!r}", f"write {name} = ...")
+            raise UsageError(f"{file}: {title} lacks {name!r}", f"add {name} = ...")
     hints = typing.get_type_hints(kind)
     values = {
-        key: _value(hints[key], value, file, f"{where}.{key}".lstrip("."))
+        key: _parse_value(hints[key], value, file, f"{where}.{key}".lstrip("."))
         for key, value in table.items()
     }
     return kind(**values)
 
 
-def _value(hint: Any, value: Any, file: str, where: str) -> Any:
+def _parse_value(hint: Any, value: Any, file: str, where: str) -> Any:
+    """A TOML value, checked against a type annotation."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         hint = next(choice for choice in typing.get_args(hint) if choice is not type(None))
     if hint is Any:
         return value
     if dataclasses.is_dataclass(hint):
-        return _built(hint, value, file, where)
+        return _parse_table(hint, value, file, where)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise UsageError(f"{file}: {where} is not a list", f"write {where} = [...]")
         inner = typing.get_args(hint)[0]
-        return tuple(_value(inner, each, file, where) for each in value)
+        return tuple(_parse_value(inner, each, file, where) for each in value)
     if hint is float and type(value) is int:
         value = float(value)
     wanted = dict if typing.get_origin(hint) is not None else hint
     if type(value) is not wanted:
-        names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        names = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
         raise UsageError(
-            f"{file}: {where} is {names.get(wanted, 'a table')}, not {value!r}", "mend it"
+            f"{file}: {where} is {names.get(wanted, 'a table')}, not {value!r}", "correct it"
         )
     return value
 
 
-def _check(preset: Preset, file: str, kind: str, way: str) -> None:
-    """What the types do not say."""
+def _validate(preset: Preset, file: str, kind: str, table: str) -> None:
+    """Raise UsageError for what the types cannot rule out."""
 
     def one_of(what: str, value: str, known: tuple[str, ...]) -> None:
         if value not in known:
@@ -297,21 +307,21 @@ def _check(preset: Preset, file: str, kind: str, way: str) -> None:
 
     one_of("kind", preset.kind, tuple(INPUTS))
     if preset.kind != kind:
-        raise UsageError(f"{file} is for a {preset.kind}, not for a {kind}", "take another preset")
-    if (way == "run" and not preset.run) or (way == "http" and not preset.http):
-        other = "http" if way == "run" else "command"
-        raise UsageError(f"{file} has no [{way}]", f"it may be a preset for the {other} adapter")
+        raise UsageError(f"{file} is for a {preset.kind}, not for a {kind}", "use another preset")
+    if (table == "run" and not preset.run) or (table == "http" and not preset.http):
+        other = "http" if table == "run" else "command"
+        raise UsageError(f"{file} has no [{table}]", f"it may be a preset for the {other} engine")
     if preset.run:
         one_of("run.how", preset.run.how, ("once", "worker", "batch"))
         if bool(preset.output.path) == bool(preset.output.glob):
-            raise UsageError(f"{file}: [output] has one of path and glob", "write path = ...")
+            raise UsageError(f"{file}: [output] must have either path or glob", "write path = ...")
         if not preset.run.argv:
             raise UsageError(f"{file}: run.argv is empty", 'write argv = ["{python}", ...]')
         for part in preset.run.argv:
             if not _is_argument(part):
                 raise UsageError(
-                    f"{file}: run.argv holds {part!r}",
-                    'it holds texts, lists of texts, and {when = "...", args = [...]}',
+                    f"{file}: run.argv contains {part!r}",
+                    'it takes strings, lists of strings, and {when = "...", args = [...]}',
                 )
     if preset.http:
         one_of("http.method", preset.http.method, ("GET", "POST", "PUT"))
@@ -319,20 +329,23 @@ def _check(preset: Preset, file: str, kind: str, way: str) -> None:
         if preset.http.reply.kind in ("base64", "url") and not preset.http.reply.path:
             raise UsageError(f"{file}: http.reply has no path", 'write path = "data.audio"')
         if preset.http.json and (preset.http.form or preset.http.files):
-            raise UsageError(f"{file}: [http] has json and form", "leave one of them out")
+            raise UsageError(f"{file}: [http] has both json and form", "remove one of them")
     for stage in preset.stage:
         one_of("stage.input", stage.input, tuple(n for n in FILES if n in INPUTS[kind]))
         for name in ("rate", "channels", "pad"):
             if (value := getattr(stage, name)) < 0:
-                raise UsageError(f"{file}: stage.{name} is {value}", "0 leaves it as it is")
+                raise UsageError(f"{file}: stage.{name} is {value}", "0 leaves it unchanged")
     settings = {f"settings.{name}" for name in preset.settings}
     if preset.run:
-        _check_start(preset.run, file, settings)
-    names = {*INPUTS[kind], *EVERYWHERE, *settings}
-    for text in _texts(dataclasses.asdict(preset)):
+        _validate_start(preset.run, file, settings)
+    names = {*INPUTS[kind], *COMMON, *settings}
+    for text in _strings(dataclasses.asdict(preset)):
         for name in PLACEHOLDER.findall(text):
             if name == "references" and text != "{references}":
-                raise UsageError(f"{file}: {{references}} are many", "it stands alone in a text")
+                raise UsageError(
+                    f"{file}: {{references}} stands for several files",
+                    "it must be a string of its own",
+                )
             if name not in names:
                 raise UsageError(
                     f"{file}: there is no placeholder {{{name}}}",
@@ -340,25 +353,25 @@ def _check(preset: Preset, file: str, kind: str, way: str) -> None:
                 )
 
 
-def _check_start(run: Run, file: str, settings: set[str]) -> None:
-    """That what starts a program for many items knows none of them."""
+def _validate_start(run: Program, file: str, settings: set[str]) -> None:
+    """Raise UsageError if what starts a program for many items refers to one of them."""
     known = settings | {"python", "here"}
     table = "run.request"
     if run.how == "batch":
         known, table = known | {"request", "work", "out_dir"}, "run.item"
-        if not run.item or not any("{request}" in text for text in _texts(run.argv)):
+        if not run.item or not any("{request}" in text for text in _strings(run.argv)):
             raise UsageError(
-                f"{file}: a batch is told of its items in the file {{request}}",
+                f"{file}: a batch gets its items in the file {{request}}",
                 "put {request} into run.argv, and what each item needs into [run.item]",
             )
     elif run.item:
-        raise UsageError(f"{file}: [run.item] is for a batch", 'write how = "batch"')
+        raise UsageError(f"{file}: [run.item] is only for a batch", 'write how = "batch"')
     started = [run.argv, run.env, run.request] if run.how == "batch" else [run.argv, run.env]
-    for text in _texts(started) if run.how != "once" else ():
+    for text in _strings(started) if run.how != "once" else ():
         if of_item := {*PLACEHOLDER.findall(text)} - known:
             raise UsageError(
-                f"{file}: a {run.how} is started once, so its argv cannot know {of_item}",
-                f"put it into [{table}]",
+                f"{file}: a {run.how} is started once, so its argv cannot contain {of_item}",
+                f"move it to [{table}]",
             )
 
 
@@ -370,69 +383,78 @@ def _is_argument(part: Any) -> bool:
     return isinstance(part, str)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
+    """All strings in a nested value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _texts(each)
+            yield from _strings(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from _strings(each)
 
 
-def _settings(preset: Preset, file: str, kind: str, overrides: str) -> dict[str, Any]:
-    """Defaults and what the user set: ``key=value,key=value``; ``converter.key=value`` is for
-    the preset of that kind alone, where several are in use."""
+def _apply_settings(preset: Preset, file: str, kind: str, overrides: str) -> dict[str, Any]:
+    """The preset's defaults, overridden by the user's ``key=value,key=value``.
+
+    ``converter.key=value`` is for the preset of that kind only, if several are in use.
+    """
     settings = dict(preset.settings)
-    # A comma belongs to the value unless another key follows.
+    # A comma is part of the value unless another key follows.
     for pair in re.split(r",(?=[\w.]+=)", overrides) if overrides else []:
         key, equals, text = pair.partition("=")
         owner, dot, name = key.strip().rpartition(".")
         if dot and owner != kind:
             if owner not in INPUTS:
-                raise UsageError(f"set: {owner!r} is no kind", f"it is one of {', '.join(INPUTS)}")
+                raise UsageError(
+                    f"set: there is no kind of tool {owner!r}", f"it is one of {', '.join(INPUTS)}"
+                )
             continue
         if name not in settings or not equals:
             raise UsageError(
                 f"{file} has no setting {key!r}",
                 f"its settings: {', '.join(settings) or 'none'}; set=key=value,key=value",
             )
-        settings[name] = _typed(text, preset.settings[name], name)
+        settings[name] = _convert(text, preset.settings[name], name)
     filled: dict[str, Any] = {}
     for name, value in settings.items():
-        filled[name] = expanded(fill(value, with_settings({}, filled)))
+        filled[name] = expand_home(fill(value, with_settings({}, filled)))
     return filled
 
 
-def _typed(text: str, default: Any, name: str) -> Any:
+def _convert(text: str, default: Any, name: str) -> Any:
+    """A setting that the user typed, as the type of its default."""
     try:
         if isinstance(default, bool):
             return {"true": True, "yes": True, "false": False, "no": False}[text.lower()]
         return type(default)(text) if isinstance(default, int | float) else text
     except (KeyError, ValueError):
         what = "true or false" if isinstance(default, bool) else "a number"
-        raise UsageError(f"the setting {name} is {what}, not {text!r}", f"{name}={default}") from (
-            None
-        )
+        raise UsageError(
+            f"the setting {name} must be {what}, not {text!r}", f"{name}={default}"
+        ) from (None)
 
 
-# ---------------------------------------------------------------- filling in
+# ---------------------------------------------------------------- placeholders
 
 
 def with_settings(values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``values`` and the user's settings."""
+    """``values`` together with the user's settings."""
     return {**values, **{f"settings.{name}": value for name, value in settings.items()}}
 
 
-def known(preset: Preset) -> dict[str, Any]:
-    """What placeholders stand for whatever the item."""
+def fixed_values(preset: Preset) -> dict[str, Any]:
+    """The values of placeholders that are the same for every item."""
     return with_settings({"here": preset.here}, preset.settings)
 
 
 def fill(value: Any, values: Mapping[str, Any]) -> Any:
-    """``value`` with its placeholders replaced. A text that is nothing but one placeholder becomes
-    what that stands for, so that a number stays a number; one without a value stays as it is."""
+    """``value`` with its placeholders replaced, also inside lists and tables.
+
+    A string that is nothing but one placeholder becomes the value itself, so that a number stays a
+    number. A placeholder without a value is left as it is.
+    """
     if isinstance(value, Mapping):
         return {key: fill(each, values) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -441,54 +463,54 @@ def fill(value: Any, values: Mapping[str, Any]) -> Any:
         return value
     if (whole := PLACEHOLDER.fullmatch(value)) and whole[1] in values:
         return values[whole[1]]
-    return PLACEHOLDER.sub(lambda m: shown(values.get(m[1], m[0])), value)
+    return PLACEHOLDER.sub(lambda m: as_text(values.get(m[1], m[0])), value)
 
 
-def shown(value: Any) -> str:
-    """A value as programs take it."""
+def as_text(value: Any) -> str:
+    """A value as a command-line argument; "" for None."""
     if isinstance(value, float):
         return f"{value:g}"
     return "" if value is None else str(value)
 
 
-def arguments(argv: tuple[Any, ...], values: Mapping[str, Any]) -> list[str]:
+def build_argv(argv: tuple[Any, ...], values: Mapping[str, Any]) -> list[str]:
     """A program's arguments, without the lists in which a placeholder is empty."""
-    found: list[Any] = []
+    parts: list[Any] = []
     for part in argv:
         if isinstance(part, dict):
-            if _given(fill(part["when"], values)):
-                found += fill(part["args"], values)
+            if _has_value(fill(part["when"], values)):
+                parts += fill(part["args"], values)
         elif isinstance(part, list):
             names = [name for text in part for name in PLACEHOLDER.findall(text)]
-            if all(_given(values.get(name)) for name in names):
-                found += fill(part, values)
+            if all(_has_value(values.get(name)) for name in names):
+                parts += fill(part, values)
         else:
-            found.append(fill(part, values))
-    parted = (value if isinstance(value, list) else [value] for value in found)
-    return [shown(value) for several in parted for value in several]
+            parts.append(fill(part, values))
+    lists = (part if isinstance(part, list) else [part] for part in parts)
+    return [as_text(item) for items in lists for item in items]
 
 
-def _given(value: Any) -> bool:
+def _has_value(value: Any) -> bool:
     return value not in (None, "", False, [])
 
 
-def needs_empty(preset: Preset, values: Mapping[str, Any]) -> str:
-    """Which of ``speaker`` and its clips the tool must be told and nobody knows; else "".
-    A tool that takes both does with either."""
-    must: list[Any] = []
+def missing_voice(preset: Preset, values: Mapping[str, Any]) -> str:
+    """Which of ``speaker``, ``reference`` and ``references`` the tool requires and does not get;
+    "" if none. For a tool that takes several, one is enough."""
+    required: list[Any] = []
     if preset.run:
-        must += [part for part in preset.run.argv if isinstance(part, str)]
-        must += [preset.run.request, preset.run.item]
+        required += [part for part in preset.run.argv if isinstance(part, str)]
+        required += [preset.run.request, preset.run.item]
     if preset.http:
-        must += [preset.http.url, preset.http.query, preset.http.json]
-        must += [preset.http.form, preset.http.files]
-    named = {name for text in _texts(must) for name in PLACEHOLDER.findall(text)}
-    asked = [name for name in ("speaker", "reference", "references") if name in named]
-    return "" if not asked or any(values.get(name) for name in asked) else asked[0]
+        required += [preset.http.url, preset.http.query, preset.http.json]
+        required += [preset.http.form, preset.http.files]
+    names = {name for text in _strings(required) for name in PLACEHOLDER.findall(text)}
+    voices = [name for name in ("speaker", "reference", "references") if name in names]
+    return "" if not voices or any(values.get(name) for name in voices) else voices[0]
 
 
-def expanded(value: Any) -> Any:
-    """A text that begins with ~ is in the user's own folder."""
+def expand_home(value: Any) -> Any:
+    """Replace ``~`` at the beginning of a string by the user's home folder."""
     if isinstance(value, str) and (value == "~" or value.startswith(("~/", "~\\"))):
         return str(Path(value).expanduser())
     return value

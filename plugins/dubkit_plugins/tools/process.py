@@ -1,7 +1,7 @@
-"""Run an outside tool: once, or as a worker that stays. Never a shell, always with an end.
+"""Run an external tool once, or as a worker that stays; never via a shell, always with a limit.
 
-A tool has a process group of its own, which is ended as a whole; what it says is read as it comes
-and only the end of it kept, so that it cannot fill memory or stand still because nobody reads.
+A tool has its own process group, which is ended as a whole. Its output is read as it comes and only
+the last lines are kept, so that it can neither fill memory nor block because nobody reads.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from typing import IO, Any
 from dubkit import MissingDependency, PluginError
 
 KEEP_LINES = 20
-"""Last lines that are kept for the message of a failure."""
+"""Last lines of output, kept for error messages."""
 LONGEST_LINE = 1_000_000
-"""Bytes; more without a line break is read in pieces."""
+"""Bytes; a longer line is read in pieces."""
 GRACE = 2.0
-"""Seconds between asking a tool to stop and ending it."""
-LOOK = 0.5
-"""Seconds between looks at what it has written."""
+"""Seconds between asking a tool to stop and killing it."""
+POLL = 0.5
+"""Seconds between checks of how much it has written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class ProcessResult:
     """How a tool ended."""
 
     status: int
+    """Its exit status; negative for a signal."""
     tail: str
-    """The last that it said, line by line."""
+    """The last lines of its output."""
 
 
 def run(
@@ -51,24 +52,27 @@ def run(
     timeout: float,
     folder: Path,
     largest: int,
-) -> Finished:
-    """Run a tool to its end. PluginError when that takes longer than ``timeout`` seconds, or what
-    it writes into ``folder`` more than ``largest`` bytes; whatever happens, it is stopped."""
+) -> ProcessResult:
+    """Run a tool to its end; whatever happens, it does not run on afterwards.
+
+    Raises PluginError if it takes longer than ``timeout`` seconds or writes more than ``largest``
+    bytes into ``folder``, MissingDependency if there is no such program.
+    """
     child = _start(argv, cwd, env, subprocess.DEVNULL, subprocess.STDOUT)
     _running.add(child)
     tail: collections.deque[str] = collections.deque(maxlen=KEEP_LINES)
     assert child.stdout
-    reader = _reader(child.stdout, tail.append)
+    reader = _start_reader(child.stdout, tail.append)
     until = time.monotonic() + timeout
     try:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                status = child.wait(max(0.01, min(LOOK, until - time.monotonic())))
+                status = child.wait(max(0.01, min(POLL, until - time.monotonic())))
                 break
             if time.monotonic() > until:
                 raise PluginError(
-                    f"{Path(argv[0]).name} did not finish in {timeout:g} s" + said(tail),
-                    "a larger timeout, if it is only slow",
+                    f"{Path(argv[0]).name} did not finish in {timeout:g} s" + last_lines(tail),
+                    "set a larger timeout if it is only slow",
                 )
             if size_of(folder) > largest:
                 raise PluginError(
@@ -80,28 +84,28 @@ def run(
     finally:
         _running.discard(child)
     reader.join(GRACE)
-    stop(child)  # what it started and left behind
-    return Finished(status, "\n".join(tail))
+    stop(child)  # whatever it started and left behind
+    return ProcessResult(status, "\n".join(tail))
 
 
 _running: set[subprocess.Popen[bytes]] = set()
 
 
 def stop_running() -> None:
-    """End the tools that other threads wait for."""
+    """Stop the tools that other threads are waiting for."""
     for child in list(_running):
         with contextlib.suppress(OSError):
             stop(child)
 
 
-def said(tail: Sequence[str]) -> str:
-    """The last that a tool said, for the end of a message."""
+def last_lines(tail: Sequence[str]) -> str:
+    """The last lines of a tool's output, to append to a message."""
     lines = [line for line in tail if line.strip()]
     return ": " + " / ".join(lines[-3:])[-600:] if lines else ""
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder, which may change meanwhile."""
+    """Bytes of all files in a folder, which may be written to at the same time."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -121,22 +125,24 @@ def _start(
             stderr=stderr,
             cwd=cwd,
             env=dict(env),
-            # Its own group: Ctrl-C reaches dubkit alone, which then ends the group as a whole.
+            # Its own group: Ctrl-C reaches only dubkit, which then ends the group as a whole.
             start_new_session=os.name == "posix",
         )
     except FileNotFoundError as missing:
         raise MissingDependency(
-            f"there is no {missing.filename}", "look at the preset's settings"
+            f"there is no {missing.filename}", "check the preset's settings"
         ) from None
-    except (OSError, ValueError) as error:  # not a program; a null byte in an argument
+    except (OSError, ValueError) as error:  # not executable; a null byte in an argument
         raise PluginError(f"{Path(argv[0]).name} cannot be run: {error}", "") from None
 
 
-def _reader(stream: IO[bytes], take: Callable[[str], None]) -> threading.Thread:
+def _start_reader(stream: IO[bytes], take: Callable[[str], None]) -> threading.Thread:
+    """Pass each line of a stream to ``take``, in a thread."""
+
     def read() -> None:
         with stream, contextlib.suppress(ValueError, OSError):
             while raw := stream.readline(LONGEST_LINE):
-                # A progress bar writes over its line again and again.
+                # A progress bar overwrites its own line again and again.
                 take(raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2])
 
     thread = threading.Thread(target=read, daemon=True)
@@ -145,7 +151,7 @@ def _reader(stream: IO[bytes], take: Callable[[str], None]) -> threading.Thread:
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:
-    """End a tool and all that it started, if any of it still runs."""
+    """End a tool and everything that it started, if any of it is still running."""
     if os.name != "posix":
         child.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -170,9 +176,9 @@ _workers: weakref.WeakSet[Worker]
 
 
 class Worker:
-    """A tool that stays and answers a line of JSON for each that it gets.
+    """A tool that keeps running and answers each line of JSON with one of its own.
 
-    It is started for the first item and again after it died; one item at a time.
+    It is started at the first item and again after it died, and does one item at a time.
     """
 
     def __init__(self) -> None:
@@ -192,18 +198,22 @@ class Worker:
         timeout: float,
         start_timeout: float,
     ) -> None:
-        """Have an item done; PluginError where it is not, or the worker dies or takes too long."""
+        """Have one item done.
+
+        Raises PluginError if the worker reports an error, dies, or takes longer than ``timeout``
+        seconds (and ``start_timeout`` more when it has to start).
+        """
         with self._lock:
             try:
                 if self._child is None or self._child.poll() is not None:
                     self.stop()
                     self._begin(argv, cwd, env)
                     timeout += start_timeout
-                self._ask(request, timeout)
-            except _Refused as refusal:  # it lives on
-                raise PluginError(str(refusal), "") from None
+                self._send(request, timeout)
+            except _ItemError as error:  # the worker itself is fine
+                raise PluginError(str(error), "") from None
             except BaseException:
-                # Its next answer would belong to this item, not to the one that then asks.
+                # Its next answer would belong to this item, not to the one that asks then.
                 self.stop()
                 raise
 
@@ -214,55 +224,56 @@ class Worker:
         assert child.stdout and child.stderr
 
         def take(line: str) -> None:
-            if line.startswith("{"):  # anything else is talk
+            if line.startswith("{"):  # anything else is chatter
                 with contextlib.suppress(queue.Full):
                     answers.put_nowait(line)
 
-        _reader(child.stderr, tail.append)
-        reader = _reader(child.stdout, take)
+        _start_reader(child.stderr, tail.append)
+        reader = _start_reader(child.stdout, take)
 
-        def tell_the_end() -> None:
+        def signal_end() -> None:
             reader.join()
             with contextlib.suppress(queue.Full):
                 answers.put_nowait(None)
 
-        threading.Thread(target=tell_the_end, daemon=True).start()
+        threading.Thread(target=signal_end, daemon=True).start()
         self._child, self._answers, self._tail = child, answers, tail
 
-    def _ask(self, request: Mapping[str, Any], timeout: float) -> None:
+    def _send(self, request: Mapping[str, Any], timeout: float) -> None:
         assert self._child and self._child.stdin
         line = json.dumps(request, ensure_ascii=True) + "\n"
         try:
             self._child.stdin.write(line.encode())
             self._child.stdin.flush()
         except (OSError, ValueError):
-            raise self._died() from None
+            raise self._exit_error() from None
         until = time.monotonic() + timeout
         while True:
             try:
                 text = self._answers.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 raise PluginError(
-                    f"the worker did not answer in {timeout:g} s" + said(self._tail),
-                    "a larger timeout, if it is only slow",
+                    f"the worker did not answer in {timeout:g} s" + last_lines(self._tail),
+                    "set a larger timeout if it is only slow",
                 ) from None
             if text is None:
-                raise self._died()
+                raise self._exit_error()
             with contextlib.suppress(ValueError, RecursionError):
                 answer = json.loads(text)
                 if isinstance(answer, dict) and answer.get("id") == request["id"]:
                     if answer.get("ok") is True:
                         return
-                    raise _Refused(f"the worker says: {str(answer.get('error'))[:300]}")
+                    raise _ItemError(f"the worker reports: {str(answer.get('error'))[:300]}")
 
-    def _died(self) -> PluginError:
+    def _exit_error(self) -> PluginError:
         assert self._child
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(GRACE)
-        return PluginError(f"the worker ended (status {self._child.poll()})" + said(self._tail), "")
+        status = self._child.poll()
+        return PluginError(f"the worker ended (status {status})" + last_lines(self._tail), "")
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """End it, if it is running."""
         child, self._child = self._child, None
         if child:
             with contextlib.suppress(OSError):
@@ -275,8 +286,8 @@ class Worker:
             self.stop()
 
 
-class _Refused(Exception):
-    """A worker could not do one item."""
+class _ItemError(Exception):
+    """A worker could not do one item, and goes on."""
 
 
 _workers = weakref.WeakSet()

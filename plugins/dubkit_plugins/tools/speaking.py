@@ -1,4 +1,4 @@
-"""Many texts for a speaker that takes one at a time, or a few at once."""
+"""Many texts for a synthesizer that takes one per call, possibly several calls at once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dubkit import DubkitError, Synthesizer, UsageError, Utterance
 
 
-def speak_each(speaker: Synthesizer, texts: Sequence[Utterance], at_once: int) -> list[str]:
-    """Have each text spoken, so many at once; for each what went wrong, "" where nothing did.
+def speak_each(engine: Synthesizer, texts: Sequence[Utterance], at_once: int) -> list[str]:
+    """Speak each text, ``at_once`` at a time, and return what went wrong with each, "" if nothing.
 
-    Raises UsageError, and what is no error of dubkit's, without waiting for the others.
+    Raises UsageError, and exceptions other than dubkit's own, without waiting for the rest.
     """
 
     def one(text: Utterance) -> str:
         try:
-            speaker.speak(
+            engine.speak(
                 text.text,
                 text.out,
                 language=text.language,

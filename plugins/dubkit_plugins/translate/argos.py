@@ -1,8 +1,9 @@
-"""``argos``: the packages of Argos Translate, many languages, on one's own machine.
+"""``argos``: the packages of Argos Translate, for many languages, on this machine.
 
-Of the library only the index, the list of packages and their tokenizers are used: what cuts text
-into sentences there (stanza, spaCy) is large and not needed for lines that are sentences. So
-``pip install --no-deps argostranslate`` with sentencepiece and packaging is enough.
+Only the index, the list of packages and their tokenizers are used of the library: what it splits
+text into sentences with (stanza, spaCy) is large, and lines are sentences already. So
+``pip install --no-deps argostranslate`` with sentencepiece and packaging is enough. Packages are
+downloaded here too, since the library downloads over any protocol and unpacks whatever arrives.
 """
 
 from __future__ import annotations
@@ -14,17 +15,16 @@ import re
 import shutil
 import stat
 import tempfile
-import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import ctranslate2
+import httpx
 from argostranslate import package, settings
 
 from dubkit import (
@@ -39,6 +39,7 @@ from dubkit import (
     Translator,
     UsageError,
 )
+from dubkit_plugins.http import BrokenOff, TooLarge, client
 from dubkit_plugins.whisper.ct2_device import device_of, device_problems
 
 log = logging.getLogger("dubkit")
@@ -48,15 +49,15 @@ OTHER_CODES = {
     "pt-br": ("pb", "pt"), "no": ("nb",), "nn": ("nb",),
     "fil": ("tl",), "iw": ("he",), "in": ("id",), "cmn": ("zh",),
 }  # fmt: skip
-"""Argos' codes, best first, for languages that it calls by another name than BCP-47."""
+"""Argos' codes, best first, for languages that have another code in BCP-47."""
 PIVOT = "en"
 """Nearly every package is from or to English."""
 WITHOUT_SPACES = ("zh", "zt", "ja", "th")
-CHUNK = 1 << 18
-TIMEOUT = 30
+TIMEOUT = 30.0
 """Seconds without a byte."""
 MAX_BYTES = 4_000_000_000
-"""Of a package, packed or not; they are a hundred times smaller."""
+"""Of a package, packed or not; real ones are a hundred times smaller."""
+MAX_INDEX_BYTES = 50_000_000
 LOCAL = ("127.0.0.1", "::1", "localhost")
 _SENTENCE_END = re.compile(
     r"(?<=[^\W\d]{4}[.…])\s+(?=[^\W\d_a-z])|(?<=[!?])\s+(?=[^\W_a-z])|(?<=[。！？])(?=\w)"
@@ -93,8 +94,8 @@ class Argos(Translator):
         self._loaded.clear()
 
     def supports(self, source: str | None, target: str) -> bool:
-        """What is installed or in the index that was fetched last; without an index, anything
-        that looks like two languages."""
+        """Whether packages for it are installed or in the index that was fetched last; without an
+        index, anything that looks like two languages."""
         index = _read_index(settings.local_package_index)
         known = {*dict(_installed()), *index}
         sources, targets = _codes(source or ""), _codes(target)
@@ -105,7 +106,7 @@ class Argos(Translator):
         return not index and _plausible(sources, targets)
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
-        """Get the packages, where the direction is known."""
+        """Get the packages, if the direction is known."""
         if problems := self.check():
             raise UsageError(*problems)
         if source is not None:
@@ -118,8 +119,10 @@ class Argos(Translator):
         for pair, folder in route:
             if pair not in self._loaded:
                 self._loaded[pair] = _load(folder, device_of("argos", self.device))
-            made = _translated(self._loaded[pair], list(texts.values()), pair, self.beam_size)
-            texts = {key: text for key, text in zip(texts, made, strict=True) if text}
+            results = _translate_texts(
+                self._loaded[pair], list(texts.values()), pair, self.beam_size
+            )
+            texts = {key: text for key, text in zip(texts, results, strict=True) if text}
         return TranslationReply(
             texts, model="Argos " + " ".join(f"{source}→{target}" for (source, target), _ in route)
         )
@@ -151,8 +154,8 @@ def _load(folder: Path, device: str) -> _Model:
         ) from failure
 
 
-def _translated(model: _Model, texts: Sequence[str], pair: Pair, beam_size: int) -> list[str]:
-    """Each text sentence by sentence, as the networks learnt it."""
+def _translate_texts(model: _Model, texts: Sequence[str], pair: Pair, beam_size: int) -> list[str]:
+    """Each text, sentence by sentence, as the networks were trained."""
     parts = [_SENTENCE_END.split(text.strip()) for text in texts]
     sentences = [sentence for part in parts for sentence in part]
     try:
@@ -172,14 +175,14 @@ def _translated(model: _Model, texts: Sequence[str], pair: Pair, beam_size: int)
         beam_size=beam_size,
         length_penalty=0.2,
     )
-    made = iter(
+    translations = iter(
         model.tokenizer.decode(result.hypotheses[0]).removeprefix(model.target_prefix).strip()
         for result in results
     )
     gap = "" if pair[1] in WITHOUT_SPACES else " "
-    found = [[next(made) for _ in part] for part in parts]
-    # A sentence that came to nothing must not go missing inside a line.
-    return [gap.join(part) if all(part) else "" for part in found]
+    lines = [[next(translations) for _ in part] for part in parts]
+    # A sentence without a translation must not go missing inside a line.
+    return [gap.join(line) if all(line) else "" for line in lines]
 
 
 # ---------------------------------------------------------------- which packages
@@ -201,7 +204,7 @@ def _plausible(sources: Sequence[str], targets: Sequence[str]) -> bool:
 
 
 def _route(sources: Sequence[str], targets: Sequence[str], known: Iterable[Pair]) -> list[Pair]:
-    """The packages to go through, one or two; empty where there is no way."""
+    """The packages to go through, one or two; empty if no route exists."""
     known = set(known)
     ways = [(source, target) for source in sources for target in targets if source != target]
     for way in ways:
@@ -214,7 +217,7 @@ def _route(sources: Sequence[str], targets: Sequence[str], known: Iterable[Pair]
 
 
 def _installed() -> Iterator[tuple[Pair, Path]]:
-    """The packages on this machine; folders that are none are passed over."""
+    """The packages on this machine; other folders are skipped."""
     for place in settings.package_dirs:
         for path in sorted(Path(place).glob("*/metadata.json")):
             pair = _pair(_json(path))
@@ -223,7 +226,7 @@ def _installed() -> Iterator[tuple[Pair, Path]]:
 
 
 def _json(path: Path) -> Any:
-    """What a file says; None when it is not there or not JSON."""
+    """The JSON in a file; None if there is no such file or it is not JSON."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -231,7 +234,7 @@ def _json(path: Path) -> Any:
 
 
 def _pair(about: object) -> Pair | None:
-    """The direction of a package for translation, by its metadata, which anybody wrote."""
+    """The direction of a package for translation, by its metadata, which is not trusted."""
     if not isinstance(about, dict) or about.get("type", "translate") != "translate":
         return None
     pair = about.get("from_code"), about.get("to_code")
@@ -241,7 +244,7 @@ def _pair(about: object) -> Pair | None:
 
 
 def _read_index(path: Path) -> dict[Pair, tuple[str, ...]]:
-    """Where the newest version of each package is, by the index that was fetched last; empty when
+    """The addresses of the newest version of each package, by an index that was fetched; empty if
     there is none."""
     entries = _json(path)
     found: dict[Pair, tuple[tuple[int, ...], tuple[str, ...]]] = {}
@@ -256,7 +259,7 @@ def _read_index(path: Path) -> dict[Pair, tuple[str, ...]]:
 
 
 def _packages(source: str, target: str, progress: Progress) -> list[tuple[Pair, Path]]:
-    """The packages to go through and their folders; what is not here is downloaded."""
+    """The packages to go through and their folders; missing ones are downloaded."""
     sources, targets = _codes(source), _codes(target)
     here = dict(_installed())
     route = _route(sources, targets, here)
@@ -288,15 +291,25 @@ def _packages(source: str, target: str, progress: Progress) -> list[tuple[Pair, 
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[HTTPResponse]:
-    """An address that nobody on the way can change the answer of.
+def _opened(url: str, largest: int) -> Iterator[httpx.Response]:
+    """The answer of an address, and of those that it redirects to, if nobody on the way can have
+    changed them.
 
-    Raises InputError for any other kind, OSError and HTTPException for what goes wrong.
+    Raises InputError for any other address, httpx's errors for what goes wrong.
     """
-    _check_address(url)
-    request = urllib.request.Request(url, headers={"User-Agent": "dubkit"})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
-        _check_address(response.geturl())  # where it was sent on to
+    # No deadline: a package may take as long as its connection needs.
+    with (
+        client(
+            TIMEOUT, largest, deadline=False, redirects=True, allow=_check_address
+        ) as connection,
+        connection.stream("GET", url) as response,
+    ):
+        if not response.is_success:
+            raise httpx.HTTPStatusError(
+                f"{response.status_code} {response.reason_phrase}",
+                request=response.request,
+                response=response,
+            )
         yield response
 
 
@@ -311,28 +324,28 @@ def _check_address(url: str) -> None:
 def _fetch_index(names: str) -> dict[Pair, tuple[str, ...]]:
     url = settings.remote_package_index
     try:
-        with _opened(url) as response:
-            content = response.read(MAX_BYTES)
-    except (OSError, HTTPException) as failure:
+        with _opened(url, MAX_INDEX_BYTES) as response:
+            content = response.read()
+    except (httpx.HTTPError, httpx.InvalidURL) as failure:
         raise MissingDependency(
             f"the index of Argos packages cannot be fetched from {url}: {failure}",
-            f"look at the connection, or install the package elsewhere: argospm install {names}; "
+            f"check the connection, or install the package elsewhere: argospm install {names}; "
             f"its packages are folders in {settings.package_data_dir}",
         ) from failure
-    with _made(settings.local_package_index.parent) as folder:
+    with _temporary_folder(settings.local_package_index.parent) as folder:
         (folder / "index.json").write_bytes(content)
         found = _read_index(folder / "index.json")
         if not found:
-            raise InputError(f"{url} is no index of Argos packages", "look at ARGOS_PACKAGE_INDEX")
+            raise InputError(f"{url} is no index of Argos packages", "check ARGOS_PACKAGE_INDEX")
         (folder / "index.json").replace(settings.local_package_index)
     return found
 
 
 def _install(pair: Pair, links: Sequence[str], progress: Progress) -> None:
-    """Download a package, look at what is in it, and put it where Argos looks for it."""
+    """Download a package, check its contents, and put it where Argos looks for it."""
     failure: DubkitError = InputError(f"the index has no address for {pair[0]}→{pair[1]}")
     for link in links:
-        with _made(settings.package_data_dir.parent) as folder:
+        with _temporary_folder(settings.package_data_dir.parent) as folder:
             try:
                 _download(pair, link, folder / "package.zip", progress)
                 unpacked = _unpack(folder / "package.zip", folder / "unpacked", pair, link)
@@ -344,21 +357,23 @@ def _install(pair: Pair, links: Sequence[str], progress: Progress) -> None:
                 unpacked.replace(place)
             except OSError as wrong:
                 if pair in dict(_installed()):
-                    return  # by another run, in the meantime
+                    return  # another run installed it in the meantime
                 raise OutputError(
-                    f"cannot write {place}: {wrong}", f"delete {place}, or look at its rights"
+                    f"cannot write {place}: {wrong}", f"delete {place}, or check its permissions"
                 ) from wrong
             return
     raise failure
 
 
 @contextmanager
-def _made(parent: Path) -> Iterator[Path]:
-    """A folder in ``parent`` that is gone afterwards."""
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """A folder in ``parent`` that is removed afterwards."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=".dubkit-", dir=parent))
     except OSError as failure:
-        raise OutputError(f"cannot write in {parent}: {failure}", "look at its rights") from failure
+        raise OutputError(
+            f"cannot write in {parent}: {failure}", "check its permissions"
+        ) from failure
     try:
         yield folder
     finally:
@@ -367,29 +382,31 @@ def _made(parent: Path) -> Iterator[Path]:
 
 def _download(pair: Pair, link: str, out: Path, progress: Progress) -> None:
     stage = f"download argos {pair[0]}→{pair[1]}"
-    done = 0
+    total = done = 0
     try:
-        with _opened(link) as response, out.open("wb") as file:
-            total = int(response.headers.get("Content-Length") or 0)
+        with _opened(link, MAX_BYTES) as response, out.open("wb") as file:
+            length = response.headers.get("content-length", "")
+            total = int(length) if length.isdigit() else 0
             log.info("downloading argos %s→%s from %s, %.0f MB", *pair, link, total / 1e6)
-            while chunk := response.read(CHUNK):
+            for chunk in response.iter_bytes():
                 done += file.write(chunk)
-                if done > MAX_BYTES:
-                    raise InputError(f"{link} is too large to be an Argos package")
                 progress(stage, float(done), float(max(total, done)))
-    except (OSError, HTTPException, ValueError) as failure:
+    except TooLarge as failure:
+        raise InputError(f"{link} is too large to be an Argos package") from failure
+    except BrokenOff as failure:
+        whole = f"{total:,}" if total else "an unknown number of"
+        raise MissingDependency(
+            f"downloading {link} broke off after {done:,} of {whole} bytes",
+            "run the same command to try again",
+        ) from failure
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
         raise MissingDependency(
             f"downloading {link} failed: {failure}", "run the same command to try again"
         ) from failure
-    if total and done != total:
-        raise MissingDependency(
-            f"downloading {link} broke off after {done:,} of {total:,} bytes",
-            "run the same command to try again",
-        )
 
 
 def _unpack(path: Path, out: Path, pair: Pair, link: str) -> Path:
-    """The one folder in a package, its members looked at before anything is written."""
+    """The one folder in a package; its members are checked before anything is written."""
 
     def refused(reason: str) -> InputError:
         return InputError(f"{link} is no Argos package: {reason}", "try again, or report it there")

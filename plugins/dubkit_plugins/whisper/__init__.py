@@ -1,6 +1,14 @@
-"""What every Whisper engine shares, so that an engine is only a way to run the network.
+"""Whisper: the plugins, and what they share, so that an engine only has to run the network.
 
-``models`` finds the weights, ``windows`` cuts the sound where nobody speaks, ``recognize`` feeds
-the windows to an :class:`~dubkit_plugins.whisper.engine.Engine` and joins what comes back, and
-``guards`` throws out text that nobody said.
+faster_whisper, distil_whisper    the transcribers: their settings and their models
+to_english                        the translator ``whisper``: foreign speech to English text
+transcribe                        a plugin's settings to a transcript: language, model, engine
+recognize                         windows to an engine, decoded tokens to words on the timeline
+guards                            rejects loops, guesses and hallucinations
+windows, speech_activity          where somebody speaks (Silero), and cutting there
+models                            finds the weights: folder, cache, package or hub
+engine                            the interface between the shared front end and a network
+ct2_engine, ct2_device            that interface on CTranslate2
+torch_engine, torch_network,      that interface on torch: the engine, the network, beam search,
+torch_beam, alignment             and word times from cross-attention
 """

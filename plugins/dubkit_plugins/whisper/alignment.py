@@ -1,8 +1,8 @@
-"""Where each token is spoken, from the cross-attention of a few heads that follow the sound.
+"""Where each token is spoken, from the cross-attention of the alignment heads.
 
-The steps are openai/whisper's (``timing.find_alignment``): softmax over the window's own sound,
-normalised over the tokens, smoothed over time, averaged over the heads, then dynamic time
-warping. Only the warping is done otherwise, a row at a time for a whole batch.
+The steps are openai/whisper's (``timing.find_alignment``): softmax over the window's own audio,
+normalization over the tokens, smoothing over time, averaging over the heads, then dynamic time
+warping. Only the warping is implemented differently: a row at a time for a whole batch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MEDIAN_WIDTH = 7
 def attention_to_cost(attention: Tensor) -> Tensor:
     """The cost of each token at each time, of shape (tokens, positions), float32.
 
-    ``attention`` is one window's, before the softmax: (heads, tokens, positions), without what
-    lies past its tokens and its sound.
+    ``attention`` is one window's, before the softmax: (heads, tokens, positions), without padding
+    beyond its tokens and its audio.
     """
     weights = attention.float().softmax(dim=-1)
     spread, mean = torch.std_mean(weights, dim=-2, keepdim=True, correction=0)
@@ -38,13 +38,13 @@ def attention_to_cost(attention: Tensor) -> Tensor:
 def warp(
     cost: npt.NDArray[np.float32], tokens: Sequence[int], positions: Sequence[int]
 ) -> list[npt.NDArray[np.intp]]:
-    """At which position each token begins, on the cheapest monotonic path.
+    """The position at which each token begins, on the cheapest monotonic path (DTW).
 
     ``cost`` is of shape (windows, tokens, positions), of which window ``i`` uses the first
     ``tokens[i]`` and ``positions[i]``. The path steps to the next token, the next position or
-    both, so a token holds a run of positions. The cost up to (token, position) is then that of
-    the best position to enter the token at plus the run's sum, and the best entry so far is a
-    running minimum: numpy takes all windows and positions of a token at once.
+    both, so a token covers a run of positions. The cost up to (token, position) is then that of
+    the best position to enter the token at, plus the sum of the run, and the best entry so far is
+    a running minimum: numpy handles all windows and positions of a token at once.
     """
     windows, rows, columns = cost.shape
     entered = np.zeros((windows, rows, columns), dtype=np.intp)

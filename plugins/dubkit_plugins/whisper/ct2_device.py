@@ -1,4 +1,4 @@
-"""The device that CTranslate2 runs on."""
+"""The device that CTranslate2 runs on: choosing and checking it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def device_of(engine: str, device: str) -> str:
 
 
 def device_problems(engine: str, device: str) -> Sequence[str]:
-    """What keeps CTranslate2 from using the device, a sentence each."""
+    """What keeps CTranslate2 from using the device, one sentence each."""
     if device_of(engine, device) == "cuda" and not ctranslate2.get_cuda_device_count():
-        return [f"{engine} is set to CUDA and finds no NVIDIA GPU: use --device cpu"]
+        return [f"{engine} is set to CUDA but finds no NVIDIA GPU: use --device cpu"]
     return []

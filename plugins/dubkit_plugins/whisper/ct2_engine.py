@@ -1,9 +1,9 @@
 """Whisper on CTranslate2: int8 on a CPU, fp16 on CUDA.
 
 CTranslate2 is called directly rather than through faster-whisper's pipelines, for three reasons
-that were measured (``benchmarks/``): its encoder takes windows shorter than 30 s, so nothing is
-spent on padding; decoding without time-stamp tokens keeps the words that they make batched
-decoding drop; and several one-threaded workers beat one worker of several threads.
+that were measured (``benchmarks/``): its encoder accepts windows shorter than 30 s, so nothing is
+spent on padding; decoding without timestamp tokens keeps words that batched decoding drops with
+them; and several single-threaded workers are faster than one worker with several threads.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from .engine import (
 from .models import Weights
 
 SILENCE_AFTER = 1.5
-"""Seconds of silence given after each window. Without it the decoder goes on inventing words."""
+"""Seconds of silence added after each window. Without it the decoder goes on inventing words."""
 FLOOR = 2.0
-"""How far below its loudest point Whisper cuts a scaled log-mel spectrogram off: silence."""
+"""How far below its loudest point Whisper clips a scaled log-mel spectrogram: silence."""
 MAX_TOKENS = 448
 """Positions of the decoder."""
 TOKENS_PER_SECOND = 20
-"""More than anybody says in any language; bounds what a window that loops can cost."""
+"""More than anybody speaks in any language; bounds the cost of a window that loops."""
 MAX_WORKERS = 8
 CPU_BATCH = 6
 CUDA_BATCH = 16
@@ -61,8 +61,8 @@ class CT2Engine:
     ) -> None:
         """Load a model (``model.bin``, ``tokenizer.json``, ...) from a folder or from memory.
 
-        ``device`` is ``cpu`` or ``cuda``; ``compute_type`` CTranslate2's, ``auto`` being int8 on
-        a CPU and float16 on CUDA; ``threads`` 0 takes every core this process may use.
+        ``device`` is ``cpu`` or ``cuda``; ``compute_type`` is CTranslate2's, with ``auto`` for
+        int8 on a CPU and float16 on CUDA; ``threads`` 0 uses every core this process may use.
         """
         files = contents(weights.package) if weights.package else {}
         cores = threads or _usable_cores()
@@ -138,8 +138,8 @@ class CT2Engine:
     def _mel(
         self, windows: Sequence[Samples], *, full_length: bool
     ) -> tuple[npt.NDArray[np.float32], list[int]]:
-        """Log-mel features of shape (windows, mels, frames), padded with silence, and how many
-        frames of each are sound."""
+        """Log-mel features of shape (windows, mels, frames), padded with silence, and the number of
+        frames of each window before the padding."""
         features = [self._features(window, padding=0) for window in windows]
         frames = [feature.shape[1] for feature in features]
         longest = int(MAX_SECONDS * FRAMES_PER_SECOND)
@@ -161,7 +161,7 @@ def _tokenizer(weights: Weights, files: Mapping[str, bytes]) -> tokenizers.Token
 
 
 def _usable_cores() -> int:
-    """Cores this process may run on, which in a container are fewer than the machine has."""
+    """Cores that this process may use: in a container, fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -43,7 +43,7 @@ class DistilWhisper(Transcriber):
     """Whisper and Distil-Whisper on torch."""
 
     model: str = "auto"
-    """A name, a hub's ``owner/name``, a folder in transformers' layout, or ``auto``."""
+    """A name, ``owner/name`` on the hub, a folder in transformers' layout, or ``auto``."""
     draft: str = ""
     """A model distilled from ``model`` that guesses ahead: the same text, faster, one window at a
     time (speculative decoding)."""
@@ -86,7 +86,7 @@ class DistilWhisper(Transcriber):
         import torch
 
         if self.device.startswith("cuda") and not torch.cuda.is_available():
-            return ["distil-whisper is set to CUDA and torch finds no CUDA device: --device cpu"]
+            return ["distil-whisper is set to CUDA, but torch finds no such GPU: use --device cpu"]
         return []
 
     def transcribe(
@@ -108,7 +108,7 @@ class DistilWhisper(Transcriber):
             raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
         if self.draft and self.beam_size > 1:
             raise UsageError(
-                "a draft guesses what greedy decoding says, so it goes with beam_size=1 alone",
+                "a draft guesses the output of greedy decoding, so it works only with beam_size=1",
                 "leave out -o distil-whisper.beam_size or -o distil-whisper.draft",
             )
         if problems := self.check():
@@ -146,7 +146,7 @@ class DistilWhisper(Transcriber):
             family,
             self.model,
             audio,
-            # Telling the language takes a second on a CPU and no second model on the GPU.
+            # Detecting the language on the CPU takes a second and no second model on the GPU.
             detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
             language=language,
             prompt=prompt,

@@ -1,4 +1,4 @@
-"""The seam between the shared front end and a network: what an engine is asked and answers."""
+"""The interface between the shared front end and a network: what an engine gets and returns."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SAMPLE_RATE = 16_000
 FRAMES_PER_SECOND = 100
 """Columns of the mel spectrogram a second."""
 TIME_STEPS_PER_SECOND = 50
-"""Positions of the encoder a second: the grain of word times, 20 ms."""
+"""Positions of the encoder a second: the resolution of word times, 20 ms."""
 MAX_SECONDS = 30.0
-"""The longest window a Whisper encoder has positions for."""
+"""The longest window that a Whisper encoder has positions for."""
 
 Samples: TypeAlias = npt.NDArray[np.float32]
-"""Mono sound at 16 kHz, shape (samples,), -1 to 1."""
+"""Mono audio at 16 kHz, shape (samples,), -1 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +32,35 @@ class Decoding:
     """How to decode a batch of windows."""
 
     language: str
-    """Whisper's code of the language, such as ``en``."""
+    """Whisper's code for the language, such as ``en``."""
     prompt: tuple[int, ...] = ()
     """Text tokens of what came before (names, spelling); at most 223."""
     beam_size: int = 1
     task: str = "transcribe"
-    """``transcribe``, or ``translate`` (into English; models that learnt it)."""
+    """``transcribe``, or ``translate`` (into English; models trained for it)."""
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
-    and a little silence: twice the work, and what a window that went wrong gets."""
+    and a little silence: twice the work, used for windows that went wrong."""
     contexts: tuple[tuple[int, ...], ...] = ()
-    """Text tokens of what was said before each window, after ``prompt``: one a window, all of one
-    length, at most 223 with it; empty for none."""
+    """Text tokens of the speech before each window, after ``prompt``: one per window, all of the
+    same length, at most 223 together with it; empty for none."""
 
     def before(self, start_of_previous: int) -> list[list[int]]:
-        """Tokens that come before the task's: one list for all windows, or one a window."""
+        """Tokens that precede the task's: one list for all windows, or one per window."""
         texts = [[*self.prompt, *context] for context in self.contexts or [()]]
         return [[start_of_previous, *text] if text else [] for text in texts]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What an engine heard in one window."""
+    """What an engine decoded from one window."""
 
     tokens: tuple[int, ...]
-    """Text tokens only: no language, time-stamp or end tokens."""
+    """Text tokens only: no language, timestamp or end tokens."""
     probabilities: tuple[float, ...]
-    """One a token, 0 to 1."""
+    """One per token, 0 to 1."""
     times: tuple[float, ...]
-    """Seconds from the window's start: one a token, where it begins, and one more, where the last
+    """Seconds from the window's start: where each token begins, and one more for where the last
     ends (so one longer than ``tokens``). Never decreasing."""
     avg_logprob: float
     """Mean natural log-probability of the tokens and the end token."""
@@ -68,7 +68,7 @@ class Decoded:
 
 
 class Clock:
-    """Adds up seconds of work by part, from any thread."""
+    """Adds up the seconds of work by part, from any thread."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = defaultdict(float)
@@ -91,14 +91,13 @@ class Clock:
 
 
 class Engine(Protocol):
-    """A Whisper network that is loaded and ready. ``recognize`` is called from ``workers`` threads
-    at once."""
+    """A loaded Whisper network. ``recognize`` is called from ``workers`` threads at once."""
 
     tokenizer: tokenizers.Tokenizer
     multilingual: bool
     """Whether the vocabulary has language tokens (the ``.en`` models have none)."""
     batch_size: int
-    """Windows in one call of ``recognize``, at most."""
+    """The most windows in one call of ``recognize``."""
     workers: int
     """Calls of ``recognize`` that may run at once."""
     max_seconds: float
@@ -107,8 +106,8 @@ class Engine(Protocol):
     def recognize(
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
     ) -> list[Decoded]:
-        """The text and times of each window, in the order given, greedy or by beam search,
-        without time-stamp tokens (they make batched decoding drop words)."""
+        """Decode each window, in the order given, greedily or by beam search, without timestamp
+        tokens (they make batched decoding drop words)."""
 
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
         """Probability by language code, averaged over the windows; multilingual models only."""
@@ -119,8 +118,8 @@ def token_times(
 ) -> tuple[float, ...]:
     """Where each token begins, from an alignment path of (token, encoder position) pairs.
 
-    The path runs over ``tokens`` text tokens and the end token, so ``tokens + 1`` seconds come
-    back (source: openai/whisper ``timing.find_alignment``).
+    The path runs over ``tokens`` text tokens and the end token, so ``tokens + 1`` times in seconds
+    are returned (source: openai/whisper ``timing.find_alignment``).
     """
     if not len(text_steps):
         return (0.0,) * (tokens + 1)

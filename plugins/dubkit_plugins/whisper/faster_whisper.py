@@ -38,7 +38,7 @@ class FasterWhisper(Transcriber):
     """Whisper and Distil-Whisper on CTranslate2."""
 
     model: str = "auto"
-    """A name, a hub's ``owner/name``, a folder, or ``auto``."""
+    """A name, ``owner/name`` on the hub, a folder, or ``auto``."""
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``."""
     compute_type: str = "auto"
@@ -65,7 +65,7 @@ class FasterWhisper(Transcriber):
 
     def models(self) -> Sequence[str]:
         """The packaged model, and those in the hub's cache."""
-        packaged = models.packaged()
+        packaged = models.find_packaged()
         return [*([f"Whisper {packaged.name}"] if packaged else []), *models.all_cached()]
 
     def check(self) -> Sequence[str]:
@@ -92,10 +92,10 @@ class FasterWhisper(Transcriber):
         def load(weights: models.Weights) -> CT2Engine:
             if weights.folder and not (weights.folder / "model.bin").is_file():
                 raise UsageError(
-                    f"{weights.name} is no model in CTranslate2's layout: it has no model.bin",
-                    "--transcriber distil-whisper reads those in transformers' layout",
+                    f"{weights.name} is not in CTranslate2's layout: it has no model.bin",
+                    "--transcriber distil-whisper reads models in transformers' layout",
                 )
-            # Where the language was told by the very model that is chosen, it is loaded once.
+            # If the language was detected by the same model that is chosen, it is loaded once.
             if weights.name not in loaded:
                 loaded.clear()
                 loaded[weights.name] = CT2Engine(
@@ -129,5 +129,5 @@ class FasterWhisper(Transcriber):
 
 
 def detector_weights(progress: Progress) -> models.Weights:
-    """A small multilingual model that can tell which language is spoken."""
+    """A small multilingual model that can detect which language is spoken."""
     return models.choose(DETECTORS, CATALOGUE, progress, packages=True)

@@ -1,8 +1,8 @@
-"""Tell what was said from what Whisper made up.
+"""Distinguish speech from what Whisper hallucinated.
 
-Each rule looks at one decoded window. A window that breaks one is decoded again by a safer
-setting; what is still wrong then is cut or left out (see ``recognize``). Thresholds named after
-openai/whisper are those of its ``transcribe``.
+Each rule checks one decoded window. A window that breaks one is decoded again with safer settings;
+what is still wrong then is cut or left out (see ``recognize``). Thresholds marked openai/whisper
+are those of its ``transcribe``.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .windows import Window
 MAX_COMPRESSION = 2.4
 """Text that zlib shrinks by more than this repeats itself (openai/whisper)."""
 MIN_LOGPROB = -1.0
-"""A mean log-probability under this is guessing (openai/whisper)."""
+"""A mean log-probability below this is guessing (openai/whisper)."""
 NO_SPEECH = 0.6
-"""A probability of no speech above this, where the text is unsure too, is silence (the same)."""
+"""A no-speech probability above this, if the text is uncertain too, is silence (the same)."""
 MAX_CHARACTERS_PER_SECOND = 36.0
 """Of speech, in any script; auctioneers reach 30."""
-MAX_UNWORDED = 2.0
-"""Seconds of speech in one word: the decoder has skipped what was said there."""
+MAX_SKIPPED = 2.0
+"""Seconds of speech under a single word, or under none: the decoder has skipped some there."""
 LOOPS = ((1, 8), (2, 5), (3, 4), (4, 4), (5, 3), (6, 3), (8, 3), (12, 2), (16, 2), (24, 2))
-"""(words, times): a run of so many words, so many times one after the other, is a loop."""
+"""(words, times): a run of this many words, repeated this many times in a row, is a loop."""
 
 _ANNOTATION = re.compile(r"[\[(（【*♪♫][^\])）】*♪♫]*[\])）】*♪♫]?")
-_INVENTIONS = frozenset(
+_HALLUCINATIONS = frozenset(
     phrase.strip()
     for phrase in """
     thank you | thanks for watching | thank you for watching | you | bye | please subscribe
@@ -47,11 +47,11 @@ _INVENTIONS = frozenset(
     """.replace("\n", "|").split("|")
     if phrase.strip()
 )
-"""Whole windows that Whisper makes of noise, learnt from captions of silent films' ends. They are
-also things that people say, so they go only where the network itself was unsure."""
+"""Whole windows that Whisper makes of noise, learned from captions at the silent ends of videos.
+People say these things too, so they are removed only if the network itself was uncertain."""
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
@@ -61,7 +61,7 @@ def loop_start(words: Sequence[str]) -> int | None:
     >>> loop_start("so it goes on and on and on and on and on and on".split())
     5
     """
-    units = [_plain(word) for word in words]
+    units = [_normalize(word) for word in words]
     for size, times in LOOPS:
         run = 0
         for i in range(size, len(units)):
@@ -72,7 +72,7 @@ def loop_start(words: Sequence[str]) -> int | None:
 
 
 def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None:
-    """What is wrong with a window's text, in a word, or None."""
+    """What is wrong with a window's text, as a keyword, or None."""
     text = "".join(word.text for word in words).strip()
     speech = sum(span.end - span.start for span in window.speech)
     if decoded.avg_logprob < MIN_LOGPROB:
@@ -86,28 +86,28 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
         return "too fast"
     if not text:
         return "empty" if speech >= 1.0 else None
-    if _unworded(words, window) > MAX_UNWORDED:
+    if _longest_skipped(words, window) > MAX_SKIPPED:
         return "skipped"
     return None
 
 
-def _unworded(words: Sequence[Word], window: Window) -> float:
-    """The most seconds of speech in one word, before the first, or after the last."""
+def _longest_skipped(words: Sequence[Word], window: Window) -> float:
+    """The most seconds of speech under one word, before the first word, or after the last."""
     edges = [window.start, words[0].start, words[-1].end, window.end]
     stretches = [(edges[0], edges[1]), (edges[2], edges[3])]
     stretches += [(word.start, word.end) for word in words]
 
-    def spoken(start: float, end: float) -> float:
+    def speech_in(start: float, end: float) -> float:
         return sum(max(0.0, min(end, s.end) - max(start, s.start)) for s in window.speech)
 
-    return max(spoken(*stretch) for stretch in stretches)
+    return max(speech_in(*stretch) for stretch in stretches)
 
 
-def nobody_spoke(decoded: Decoded, text: str) -> bool:
+def has_no_speech(decoded: Decoded, text: str) -> bool:
     """Whether a window that voice activity took for speech is silence, noise or music after all."""
     if decoded.no_speech_prob > NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB / 2:
         return True
-    if not _plain(_ANNOTATION.sub("", text)):
+    if not _normalize(_ANNOTATION.sub("", text)):
         return True
-    unsure = decoded.no_speech_prob > NO_SPEECH / 3 or decoded.avg_logprob < -0.7
-    return unsure and _plain(text) in _INVENTIONS
+    uncertain = decoded.no_speech_prob > NO_SPEECH / 3 or decoded.avg_logprob < -0.7
+    return uncertain and _normalize(text) in _HALLUCINATIONS

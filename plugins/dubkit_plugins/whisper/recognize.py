@@ -1,8 +1,8 @@
-"""The front end of every Whisper engine: sound in, words on the timeline out.
+"""The front end of every Whisper engine: audio in, words on the timeline out.
 
-Windows of like length are decoded together by several workers, and each batch is written down
-when it is done, so that a run that was stopped goes on where it was. What goes into a batch
-depends on the sound alone: the text is the same however often a run was stopped.
+Windows of similar length are decoded together by several workers, and each finished group of
+batches is written to a journal, so that a run that was stopped resumes where it was. What goes
+into a batch depends on the audio alone: the text is the same however often a run was stopped.
 """
 
 from __future__ import annotations
@@ -30,56 +30,57 @@ from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
 """Batches per worker that are formed and finished together: enough windows to sort by length, few
-enough that memory stays flat and little is lost when a run is stopped."""
+enough that memory stays constant and little is lost when a run is stopped."""
 PROBES = 3
-"""Windows that the language is told from ..."""
+"""Windows from which the language is detected ..."""
 PROBE_SECONDS = 8.0
-"""... and how much of each is listened to; Whisper itself looks at 30 seconds."""
+"""... and how much of each is used; Whisper itself uses 30 seconds."""
 SAFE_BEAM = 5
-HARD = -0.115
-"""Median log-probability of the windows so far under which the speech is hard to understand ..."""
-EASY = -0.08
-"""... and that of a window above which it is not worth another look. Clean English read to Whisper
-base has -0.09, a telephone line in Russian -0.14, 8 dB of noise -0.18."""
+"""Hypotheses kept when a window is decoded again."""
+HARD_LOGPROB = -0.115
+"""Median log-probability of the windows so far below which the speech is hard to understand ..."""
+EASY_LOGPROB = -0.08
+"""... and that of a window above which decoding it again does not pay. With Whisper base, English
+read aloud has -0.09, Russian over a telephone line -0.14, and 8 dB of noise -0.18."""
 HISTORY = 8
-"""Windows whose text is the context of the next."""
+"""Windows whose text is the context of the next one."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
-"""Marks that belong to the word after and before them (openai/whisper)."""
+"""Punctuation that belongs to the word after it and before it (openai/whisper)."""
 EDGE = 0.1
-"""Seconds that a word may reach into silence: voice activity is late on soft sounds."""
+"""Seconds that a word may extend into silence: voice activity is late on soft sounds."""
 SHORTEST_WORD = 0.02
 """Seconds."""
 PROMPT_TOKENS = 223
-"""Half the decoder's positions less one (openai/whisper)."""
+"""Half of the decoder's positions, less one (openai/whisper)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A finished window."""
+class DecodedWindow:
+    """A finished window: its words, and what is wrong with them."""
 
     start: float
     end: float
     words: tuple[Word, ...]
     fault: str | None
-    """What was wrong and could not be mended."""
+    """What was wrong and could not be repaired; see :func:`.guards.fault`."""
     avg_logprob: float
-    """How sure the network was at first sight; see :class:`~.engine.Decoded`."""
+    """Of the first decoding; see :class:`~.engine.Decoded`."""
 
     @property
     def text(self) -> str:
-        """The words as they were said, with the first one's leading space."""
+        """The words as decoded, with the first one's leading space."""
         return "".join(word.text for word in self.words)
 
     @property
     def cue(self) -> Cue:
-        """The window's words as one cue, timed by its first and last word."""
+        """The window's words as one cue, from its first word to its last."""
         return Cue(self.words[0].start, self.words[-1].end, self.text.strip(), self.words)
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What decoding needs beside the windows, the same for all windows of a run."""
+class _DecodingTask:
+    """What decoding needs besides the windows, the same for all windows of a run."""
 
     engine: Engine
     sound: npt.NDArray[np.int16]
@@ -89,8 +90,8 @@ class _Job:
 
 
 class Sound:
-    """A 16 kHz mono WAV file that is being listened to, from the moment this is made to the end
-    of the ``with`` block."""
+    """A 16 kHz mono WAV file and its voice activity, which is detected in the background from the
+    moment this is created to the end of the ``with`` block."""
 
     def __init__(self, audio: Path, clock: Clock) -> None:
         self.samples = open_wav(audio)
@@ -110,14 +111,15 @@ class Sound:
 
 
 def detect_language(engine: Engine, sound: Sound) -> tuple[str, float]:
-    """Whisper's code of the language that the first speech is most likely in, and its
-    probability; ``("en", 0.0)`` when nobody speaks."""
+    """Whisper's code for the most likely language of the first speech, and its probability;
+    ``("en", 0.0)`` if nobody speaks."""
     probes = list(islice(sound.windows(engine.max_seconds), PROBES))
     if not probes:
         return "en", 0.0
-    most = int(PROBE_SECONDS * SAMPLE_RATE)
-    odds = engine.detect_language([samples_of(sound.samples, probe)[:most] for probe in probes])
-    return max(odds.items(), key=lambda item: item[1])
+    longest = int(PROBE_SECONDS * SAMPLE_RATE)
+    samples = [samples_of(sound.samples, probe)[:longest] for probe in probes]
+    probabilities = engine.detect_language(samples)
+    return max(probabilities.items(), key=lambda item: item[1])
 
 
 def recognize(
@@ -128,209 +130,220 @@ def recognize(
     work: Path,
     progress: Callable[[float, float, Sequence[Cue]], None],
     clock: Clock,
-) -> list[Heard]:
-    """Every window of ``sound`` that somebody speaks in, in order.
+) -> list[DecodedWindow]:
+    """Decode every window of ``sound`` in which somebody speaks, in order.
 
-    ``work`` is a folder in which finished batches are kept; ``progress`` gets seconds of media
-    done and in all, and the cues that have just been heard.
+    ``work`` is a folder in which finished windows are kept; ``progress`` gets the seconds of media
+    done and in total, and the cues that have just been decoded.
     """
     duration = sound.duration
     language = decoding.language if engine.multilingual else None
     tokenizer = Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", language)
-    job = _Job(engine, sound.samples, decoding, tokenizer, clock)
+    task = _DecodingTask(engine, sound.samples, decoding, tokenizer, clock)
     journal = work / "windows.jsonl"
     known = _read_journal(journal)
     _trim(journal)
-    finished: list[Heard] = []
+    finished: list[DecodedWindow] = []
     seconds = 0.0
 
-    heard_before: list[Cue] = []
+    resumed: list[Cue] = []
+    """Cues of an earlier run that have not been reported yet."""
 
-    def advance(batch: Sequence[Window], heard: Sequence[_Attempt], *, tell: bool = True) -> None:
+    def advance(
+        batch: Sequence[Window], hypotheses: Sequence[_Hypothesis], *, report: bool = True
+    ) -> None:
         nonlocal seconds
         seconds += sum(part.end - part.start for part in batch)
-        if tell:
-            told = [attempt.cue for attempt in heard if attempt.words and not attempt.fault]
-            progress(min(seconds, duration), duration, [*heard_before, *told])
-            heard_before.clear()
+        if report:
+            cues = [one.cue for one in hypotheses if one.words and not one.fault]
+            progress(min(seconds, duration), duration, [*resumed, *cues])
+            resumed.clear()
 
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
     try:
         with journal.open("a", encoding="utf-8") as log:
-            begun: deque[_Begun] = deque()
+            pending: deque[_PendingGroup] = deque()
 
             def finish() -> None:
-                group = _finish(job, begun.popleft(), finished, pool, advance)
-                log.write("".join(_to_json(heard) for heard in group))
+                group = _collect(task, pending.popleft(), finished, pool, advance)
+                log.write("".join(_to_json(window) for window in group))
                 log.flush()
                 finished.extend(group)
 
-            for group in _groups(sound.windows(engine.max_seconds), engine):
-                heard = [known.get((window.start, window.end)) for window in group]
-                if all(heard):
-                    finished.extend(h for h in heard if h)
-                    # Not work of this run: the speed must not show it.
-                    advance(group, (), tell=False)
-                    heard_before.extend(h.cue for h in heard if h and h.words)
+            for group in _group(sound.windows(engine.max_seconds), engine):
+                journaled = [known.get((window.start, window.end)) for window in group]
+                if all(journaled):
+                    finished.extend(window for window in journaled if window)
+                    # Not this run's work: it must not count towards the speed.
+                    advance(group, (), report=False)
+                    resumed.extend(window.cue for window in journaled if window and window.words)
                     continue
-                if not begun:
+                if not pending:
                     advance((), ())
-                begun.append(_begin(job, group, pool))
-                # The next group is at work while one is finished, so that no worker waits.
-                if len(begun) > 1:
+                pending.append(_submit(task, group, pool))
+                # The next group is decoded while one is finished, so that no worker waits.
+                if len(pending) > 1:
                     finish()
-            while begun:
+            while pending:
                 finish()
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
-    progress(duration, duration, heard_before)
-    # A journal damaged in its middle makes a later group known before an earlier one is finished.
-    return sorted(finished, key=lambda heard: heard.start)
+    progress(duration, duration, resumed)
+    # If a journal is damaged in its middle, a later group is known before an earlier one is done.
+    return sorted(finished, key=lambda window: window.start)
 
 
 def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple[int, ...]:
-    """Tokens of ``text`` (names, spelling, what was said before) for :class:`Decoding`, the last
-    ``most`` where there are more."""
+    """Tokens of ``text`` (names, spelling, the preceding speech) for :class:`Decoding`; the last
+    ``most`` if there are more."""
     if not text.strip() or most <= 0:
         return ()
     encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
     return tuple(encoded.ids[-most:])
 
 
-def _groups(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
-    """Windows in order, so many together as are finished together."""
+def _group(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
+    """Windows in order, in groups that are finished together."""
     queue = iter(found)
     while group := list(islice(queue, engine.batch_size * engine.workers * BATCHES_AHEAD)):
         yield group
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    """A group at work: its windows in order, and batches of their places with the attempts."""
+class _PendingGroup:
+    """A group that is being decoded: its windows in order, and each batch as indices into them
+    with its hypotheses."""
 
     windows: list[Window]
-    batches: list[tuple[list[int], Future[list[_Attempt]]]]
+    batches: list[tuple[list[int], Future[list[_Hypothesis]]]]
 
 
-def _begin(job: _Job, group: list[Window], pool: ThreadPoolExecutor) -> _Begun:
-    """Start to decode a group: windows of like length together, the longest first, so that little
-    is padded and the workers end at about the same time."""
+def _submit(task: _DecodingTask, group: list[Window], pool: ThreadPoolExecutor) -> _PendingGroup:
+    """Start decoding a group: windows of similar length together, the longest first, so that there
+    is little padding and the workers finish at about the same time."""
     order = sorted(range(len(group)), key=lambda i: group[i].start - group[i].end)
-    # As many batches for each worker, of about the same size: a short file is shared, too.
-    rounds = -(-len(group) // (job.engine.workers * job.engine.batch_size))
-    count = min(len(group), rounds * job.engine.workers)
+    # The same number of batches for each worker, of about equal size: a short file is shared, too.
+    rounds = -(-len(group) // (task.engine.workers * task.engine.batch_size))
+    count = min(len(group), rounds * task.engine.workers)
     edges = [len(group) * i // count for i in range(count + 1)]
     batches = [order[start:end] for start, end in pairwise(edges)]
-    return _Begun(
+    return _PendingGroup(
         group,
-        [(batch, pool.submit(_decode, job, [group[i] for i in batch])) for batch in batches],
+        [
+            (batch, pool.submit(_decode_with_fallback, task, [group[i] for i in batch]))
+            for batch in batches
+        ],
     )
 
 
-def _finish(
-    job: _Job,
-    begun: _Begun,
-    before: Sequence[Heard],
+def _collect(
+    task: _DecodingTask,
+    pending: _PendingGroup,
+    before: Sequence[DecodedWindow],
     pool: ThreadPoolExecutor,
-    advance: Callable[[Sequence[Window], Sequence[_Attempt]], None],
-) -> list[Heard]:
-    """Wait for a group and, where it is hard to understand, decode it again in context."""
-    found: dict[int, _Attempt] = {}
-    for batch, future in begun.batches:
+    advance: Callable[[Sequence[Window], Sequence[_Hypothesis]], None],
+) -> list[DecodedWindow]:
+    """Wait for a group and, if it is hard to understand, decode it again in context."""
+    found: dict[int, _Hypothesis] = {}
+    for batch, future in pending.batches:
         found.update(zip(batch, future.result(), strict=True))
-        advance([begun.windows[i] for i in batch], [found[i] for i in batch])
-    attempts = firsts = [found[i] for i in range(len(begun.windows))]
-    sure = [heard.avg_logprob for heard in before if heard.words]
-    sure += [attempt.avg_logprob for attempt in attempts if attempt.words]
-    if sure and median(sure) < HARD:
-        texts = [heard.text for heard in before[-HISTORY:]]
-        texts += [attempt.text for attempt in attempts]
-        chains = _chains(len(attempts), job.engine)
-        share = -(-len(chains) // job.engine.workers)
+        advance([pending.windows[i] for i in batch], [found[i] for i in batch])
+    best = firsts = [found[i] for i in range(len(pending.windows))]
+    logprobs = [window.avg_logprob for window in before if window.words]
+    logprobs += [first.avg_logprob for first in firsts if first.words]
+    if logprobs and median(logprobs) < HARD_LOGPROB:
+        texts = [window.text for window in before[-HISTORY:]]
+        texts += [first.text for first in firsts]
+        chains = _split_into_chains(len(firsts), task.engine)
+        share = -(-len(chains) // task.engine.workers)
         parts = [
-            pool.submit(_in_context, job, begun.windows, attempts, texts, chains[i : i + share])
+            pool.submit(
+                _decode_in_context, task, pending.windows, firsts, texts, chains[i : i + share]
+            )
             for i in range(0, len(chains), share)
         ]
-        again = {place: attempt for part in parts for place, attempt in part.result().items()}
-        attempts = [again.get(place, first) for place, first in enumerate(attempts)]
+        better = {index: second for part in parts for index, second in part.result().items()}
+        best = [better.get(index, first) for index, first in enumerate(firsts)]
     return [
-        Heard(window.start, window.end, *_salvage(attempt), round(first.avg_logprob, 4))
-        for window, attempt, first in zip(begun.windows, attempts, firsts, strict=True)
+        DecodedWindow(window.start, window.end, *_salvage(chosen), round(first.avg_logprob, 4))
+        for window, chosen, first in zip(pending.windows, best, firsts, strict=True)
     ]
 
 
-def _chains(count: int, engine: Engine) -> list[range]:
-    """The places of ``count`` windows, cut into runs that are decoded side by side: as many as
-    there are workers, each with so many as take the memory of a batch."""
+def _split_into_chains(count: int, engine: Engine) -> list[range]:
+    """The indices of ``count`` windows, cut into runs that are decoded side by side: for each
+    worker, as many runs as take the memory of a batch."""
     at_once = engine.workers * max(1, engine.batch_size // SAFE_BEAM)
     size = -(-count // at_once)
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _in_context(
-    job: _Job,
+def _decode_in_context(
+    task: _DecodingTask,
     group: Sequence[Window],
-    attempts: Sequence[_Attempt],
+    firsts: Sequence[_Hypothesis],
     texts: Sequence[str],
     chains: Sequence[range],
-) -> dict[int, _Attempt]:
-    """Decode the windows of ``chains`` again, those of each one after the other, with what was
-    said before it in mind; the better attempts by place in ``group``. ``texts`` are those of the
-    windows before the group and of the group's.
+) -> dict[int, _Hypothesis]:
+    """Decode the windows of ``chains`` again, those of each chain one after the other, conditioned
+    on the text before them; the better hypotheses by index into ``group``. ``texts`` are those of
+    the windows before the group and of the group itself.
 
-    That costs as much as all the rest, and spells names alike and picks words by what the talk
-    is about; so it is for speech that was hard to understand.
+    This costs as much as everything else together. It makes the spelling of names consistent and
+    picks words that suit the topic, so it is reserved for speech that is hard to understand.
     """
     offset = len(texts) - len(group)
-    said = [list(texts) for _ in chains]  # each as it is in its own chain
-    most = PROMPT_TOKENS - len(job.decoding.prompt)
-    better: dict[int, _Attempt] = {}
+    texts_of = [list(texts) for _ in chains]  # each chain sees its own new texts alone
+    most = PROMPT_TOKENS - len(task.decoding.prompt)
+    better: dict[int, _Hypothesis] = {}
     for step in range(max(map(len, chains))):
-        unsure = [
-            (at, chain[step])
-            for at, chain in enumerate(chains)
-            if step < len(chain) and _unsure(attempts[chain[step]])
+        uncertain = [
+            (number, chain[step])
+            for number, chain in enumerate(chains)
+            if step < len(chain) and _is_uncertain(firsts[chain[step]])
         ]
-        # Only contexts of one length can be read side by side; nearly all are as long as may be.
-        alike: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
-        for at, place in unsure:
-            before = "".join(said[at][: offset + place][-HISTORY:])
-            context = prompt_tokens(job.engine, before, most)
-            alike.setdefault(len(context), []).append((at, place, context))
-        for side_by_side in alike.values():
-            contexts = tuple(context for _, _, context in side_by_side)
-            decoding = replace(job.decoding, contexts=contexts, beam_size=SAFE_BEAM)
-            heard = _attempt(job, [group[place] for _, place, _ in side_by_side], decoding)
-            for (at, place, _), again in zip(side_by_side, heard, strict=True):
-                if not again.fault or attempts[place].fault:
-                    better[place] = again
-                    said[at][offset + place] = again.text
+        # Only contexts of equal length fit into a batch; nearly all have the greatest length.
+        by_length: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+        for number, index in uncertain:
+            before = "".join(texts_of[number][: offset + index][-HISTORY:])
+            context = prompt_tokens(task.engine, before, most)
+            by_length.setdefault(len(context), []).append((number, index, context))
+        for batch in by_length.values():
+            contexts = tuple(context for _, _, context in batch)
+            decoding = replace(task.decoding, contexts=contexts, beam_size=SAFE_BEAM)
+            seconds = _decode(task, [group[index] for _, index, _ in batch], decoding)
+            for (number, index, _), second in zip(batch, seconds, strict=True):
+                if not second.fault or firsts[index].fault:
+                    better[index] = second
+                    texts_of[number][offset + index] = second.text
     return better
 
 
-def _unsure(attempt: _Attempt) -> bool:
-    """Whether a window of hard speech is worth another look."""
-    return bool(attempt.words) and attempt.avg_logprob < EASY
+def _is_uncertain(hypothesis: _Hypothesis) -> bool:
+    """Whether a window of hard speech is worth decoding again."""
+    return bool(hypothesis.words) and hypothesis.avg_logprob < EASY_LOGPROB
 
 
-def _decode(job: _Job, batch: Sequence[Window]) -> list[_Attempt]:
-    """Decode a batch, and what went wrong in it again, more and more carefully."""
-    attempts = _attempt(job, batch, job.decoding)
-    wrong = [i for i, attempt in enumerate(attempts) if attempt.fault]
+def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
+    """Decode a batch, and those of its windows that went wrong again, more and more carefully."""
+    best = _decode(task, batch, task.decoding)
+    wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
     if wrong:
-        safer = replace(job.decoding, beam_size=SAFE_BEAM, full_length=True)
-        for i, again in zip(wrong, _attempt(job, [batch[i] for i in wrong], safer), strict=True):
-            attempts[i] = min(attempts[i], again, key=_badness)
-            if attempts[i].fault and len(batch[i].speech) > 1:
-                halves = _attempt(job, _halve(batch[i]), safer)
-                attempts[i] = min(attempts[i], _joined(halves), key=_badness)
-    return attempts
+        safer = replace(task.decoding, beam_size=SAFE_BEAM, full_length=True)
+        for i, second in zip(wrong, _decode(task, [batch[i] for i in wrong], safer), strict=True):
+            best[i] = min(best[i], second, key=_rank)
+            if best[i].fault and len(batch[i].speech) > 1:
+                halves = _decode(task, _halve(batch[i]), safer)
+                best[i] = min(best[i], _join(halves), key=_rank)
+    return best
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Hypothesis:
+    """What one decoding of a window gave."""
+
     words: tuple[Word, ...]
     fault: str | None
     avg_logprob: float
@@ -344,36 +357,36 @@ class _Attempt:
         return Cue(self.words[0].start, self.words[-1].end, self.text.strip(), self.words)
 
 
-def _attempt(job: _Job, batch: Sequence[Window], decoding: Decoding) -> list[_Attempt]:
-    sounds = [samples_of(job.sound, window) for window in batch]
-    attempts = []
+def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) -> list[_Hypothesis]:
+    sounds = [samples_of(task.sound, window) for window in batch]
+    hypotheses = []
     for window, decoded in zip(
-        batch, job.engine.recognize(sounds, decoding, job.clock), strict=True
+        batch, task.engine.recognize(sounds, decoding, task.clock), strict=True
     ):
-        words = _words(job.tokenizer, decoded, window)
+        words = _to_words(task.tokenizer, decoded, window)
         text = "".join(word.text for word in words)
-        silent = guards.nobody_spoke(decoded, text)
+        silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
-        attempts.append(_Attempt(words, fault, decoded.avg_logprob))
-    return attempts
+        hypotheses.append(_Hypothesis(words, fault, decoded.avg_logprob))
+    return hypotheses
 
 
-def _badness(attempt: _Attempt) -> tuple[int, float]:
-    """Sorts attempts: a clean one first, then one that lost nothing, then by confidence."""
+def _rank(hypothesis: _Hypothesis) -> tuple[int, float]:
+    """Sorts hypotheses: a clean one first, then one that lost nothing, then by log-probability."""
     order = {None: 0, "unsure": 1, "skipped": 2, "silent": 3}
-    return order.get(attempt.fault, 4), -attempt.avg_logprob
+    return order.get(hypothesis.fault, 4), -hypothesis.avg_logprob
 
 
-def _joined(attempts: Sequence[_Attempt]) -> _Attempt:
-    return _Attempt(
-        tuple(word for attempt in attempts for word in attempt.words if attempt.fault != "silent"),
-        max(attempts, key=_badness).fault,
-        min(attempt.avg_logprob for attempt in attempts),
+def _join(parts: Sequence[_Hypothesis]) -> _Hypothesis:
+    return _Hypothesis(
+        tuple(word for part in parts for word in part.words if part.fault != "silent"),
+        max(parts, key=_rank).fault,
+        min(part.avg_logprob for part in parts),
     )
 
 
 def _halve(window: Window) -> list[Window]:
-    """The window in two, parted at its longest pause."""
+    """The window split in two at its longest pause."""
     spans = window.speech
     pauses = [after.start - before.end for before, after in pairwise(spans)]
     cut = pauses.index(max(pauses)) + 1
@@ -381,16 +394,16 @@ def _halve(window: Window) -> list[Window]:
     return [Window(window.start, middle, spans[:cut]), Window(middle, window.end, spans[cut:])]
 
 
-def _salvage(attempt: _Attempt) -> tuple[tuple[Word, ...], str | None]:
-    """What is kept of the best attempt, and what was wrong with it."""
-    if attempt.fault in ("silent", "empty"):
-        return (), None if attempt.fault == "silent" else attempt.fault
-    loop = guards.loop_start([word.text for word in attempt.words])
-    return attempt.words[:loop], attempt.fault
+def _salvage(hypothesis: _Hypothesis) -> tuple[tuple[Word, ...], str | None]:
+    """What is kept of the best hypothesis, and what is wrong with it."""
+    if hypothesis.fault in ("silent", "empty"):
+        return (), None if hypothesis.fault == "silent" else hypothesis.fault
+    loop = guards.loop_start([word.text for word in hypothesis.words])
+    return hypothesis.words[:loop], hypothesis.fault
 
 
-def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word, ...]:
-    """Tokens as words, on the timeline, kept out of the pauses around them."""
+def _to_words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word, ...]:
+    """Tokens as words on the timeline, kept out of the pauses around them."""
     texts, pieces = tokenizer.split_to_word_tokens([*decoded.tokens, tokenizer.eot])
     found = []
     first = 0
@@ -411,7 +424,9 @@ def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word
     for item in found:
         if not item["word"].strip():
             continue
-        start, end = _settle(window.start + item["start"], window.start + item["end"], window)
+        start, end = _fit_to_speech(
+            window.start + item["start"], window.start + item["end"], window
+        )
         start = max(start, words[-1].end if words else 0.0)
         end = max(end, start + SHORTEST_WORD)
         words.append(
@@ -420,40 +435,40 @@ def _words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word
     return tuple(words)
 
 
-def _settle(start: float, end: float, window: Window) -> tuple[float, float]:
-    """Attention smears a word over the pause beside it: keep it to the speech it is most in."""
+def _fit_to_speech(start: float, end: float, window: Window) -> tuple[float, float]:
+    """Attention smears a word over the pause next to it: keep it to the span it is mostly in."""
 
-    def shared(span: Span) -> float:
+    def overlap(span: Span) -> float:
         return min(end, span.end + EDGE) - max(start, span.start - EDGE)
 
-    span = max(window.speech, key=shared)
-    if shared(span) <= 0:
+    span = max(window.speech, key=overlap)
+    if overlap(span) <= 0:
         return start, end
     return max(start, span.start - EDGE), min(end, span.end + EDGE)
 
 
-def _to_json(heard: Heard) -> str:
-    words = [[word.start, word.end, word.text, word.probability] for word in heard.words]
+def _to_json(window: DecodedWindow) -> str:
+    words = [[word.start, word.end, word.text, word.probability] for word in window.words]
     record = {
-        "window": [heard.start, heard.end],
-        "fault": heard.fault,
-        "avg_logprob": heard.avg_logprob,
+        "window": [window.start, window.end],
+        "fault": window.fault,
+        "avg_logprob": window.avg_logprob,
         "words": words,
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def _trim(journal: Path) -> None:
-    """Take away a last line that a kill cut off, so that the next one does not run into it."""
+    """Remove a last line that was cut off by a kill, so that the next one does not run into it."""
     if journal.exists():
         content = journal.read_bytes()
         if not content.endswith(b"\n"):
             journal.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
-def _read_journal(journal: Path) -> dict[tuple[float, float], Heard]:
-    """Finished windows by their times; a last line that was cut off is passed over."""
-    known: dict[tuple[float, float], Heard] = {}
+def _read_journal(journal: Path) -> dict[tuple[float, float], DecodedWindow]:
+    """Finished windows by their times; lines that cannot be read are skipped."""
+    known: dict[tuple[float, float], DecodedWindow] = {}
     if not journal.exists():
         return known
     for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -461,7 +476,8 @@ def _read_journal(journal: Path) -> dict[tuple[float, float], Heard]:
             record = json.loads(line)
             start, end = record["window"]
             words = tuple(Word(*word) for word in record["words"])
-            known[start, end] = Heard(start, end, words, record["fault"], record["avg_logprob"])
+            fault, avg_logprob = record["fault"], record["avg_logprob"]
+            known[start, end] = DecodedWindow(start, end, words, fault, avg_logprob)
         except (ValueError, KeyError, TypeError):
             continue
     return known

@@ -1,4 +1,7 @@
-"""Where somebody speaks: Silero's network over a whole file, a minute at a time."""
+"""Where somebody speaks: Silero's network over a whole file, a minute at a time.
+
+Cutting there is in :mod:`.windows`.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ from .engine import SAMPLE_RATE, Clock
 STEP = 512
 """Samples per voice-activity probability: 32 ms, fixed by the Silero network."""
 BLOCK_STEPS = 1_875
-"""Steps judged at once: a minute, so that Ctrl-C never waits for long."""
+"""Steps evaluated at once: a minute, so that Ctrl-C never waits long."""
 WARM_UP_STEPS = 63
-"""Steps judged again before a block, 2 s, so that the network's memory is warm at its start."""
+"""Steps evaluated again before a block, 2 s, so that the network's state is warm at its start."""
 SPEECH_AT = 0.45
 """Probability at which speech begins."""
 SILENCE_AT = 0.25
 """Probability below which speech may end; between the two it goes on."""
 MIN_PAUSE = 0.20
-"""Seconds of silence that part two spans."""
+"""Seconds of silence that separate two spans."""
 MIN_SPEECH = 0.10
 """Seconds; a shorter span is a click, not a word."""
 
@@ -57,58 +60,58 @@ def open_wav(path: Path) -> npt.NDArray[np.int16]:
 
 
 class VoiceActivity:
-    """Blocks of probabilities that somebody speaks, one per :data:`STEP` samples.
+    """Blocks of speech probabilities, one probability per :data:`STEP` samples.
 
-    They are found by a thread from the moment this is made, while the model is still loading, and
-    kept (an hour is half a megabyte), so that it can be iterated over more than once.
+    A thread computes them from the moment this is created, while the model is still loading. They
+    are kept (half a megabyte an hour), so that this can be iterated over more than once.
     """
 
     def __init__(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         self._blocks: list[npt.NDArray[np.float32]] = []
         self._failure: BaseException | None = None
         self._done = False
-        self._news = threading.Condition()
-        self._thread = threading.Thread(target=self._listen, args=(sound, clock), daemon=True)
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._detect, args=(sound, clock), daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[npt.NDArray[np.float32]]:
-        given = 0
+        yielded = 0
         while True:
-            with self._news:
-                while not self._done and len(self._blocks) == given:
-                    self._news.wait()
+            with self._changed:
+                while not self._done and len(self._blocks) == yielded:
+                    self._changed.wait()
                 if self._failure:
                     raise self._failure
-                if given == len(self._blocks):
+                if yielded == len(self._blocks):
                     return
-            yield self._blocks[given]
-            given += 1
+            yield self._blocks[yielded]
+            yielded += 1
 
     def stop(self) -> None:
-        """Stop listening. A thread that is still in native code when Python ends would abort it."""
+        """Stop the thread: one that is still in native code when Python exits would abort it."""
         self._done = True
         self._thread.join()
 
-    def _listen(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
+    def _detect(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
         try:
-            blocks = probabilities(sound)
+            blocks = speech_probabilities(sound)
             while True:
                 with clock("voice activity"):
                     block = next(blocks, None)
                 if block is None or self._done:
                     break
-                with self._news:
+                with self._changed:
                     self._blocks.append(block)
-                    self._news.notify_all()
-        except BaseException as failure:  # handed to whoever iterates
+                    self._changed.notify_all()
+        except BaseException as failure:  # raised where it is iterated over
             self._failure = failure
-        with self._news:
+        with self._changed:
             self._done = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
 
-def probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
-    """That somebody speaks, a block at a time."""
+def speech_probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
+    """The probability of speech at each step, a block at a time."""
     model = get_vad_model()
     steps = -(-len(sound) // STEP)
     for first in range(0, steps, BLOCK_STEPS):
@@ -124,46 +127,46 @@ def speech_spans(
 ) -> Iterator[Span]:
     """Spans of speech from probabilities, with hysteresis.
 
-    A span longer than ``longest`` seconds (a speaker who never breathes, or music) is parted at
-    its least voiced moment.
+    A span longer than ``longest`` seconds (a speaker who never pauses, or music) is split at its
+    least voiced moment.
     """
     second = STEP / SAMPLE_RATE
     pause_steps = round(MIN_PAUSE / second)
-    begun: int | None = None
+    first: int | None = None
     """Step at which the open span began."""
     quiet = 0
-    heard: list[float] = []
+    voiced: list[float] = []
     """Probabilities of the open span."""
     step = 0
     for block in activity:
         for probability in block.tolist():
-            if begun is None:
+            if first is None:
                 if probability >= SPEECH_AT:
-                    begun, quiet, heard = step, 0, [probability]
+                    first, quiet, voiced = step, 0, [probability]
             else:
-                heard.append(probability)
-                # Between the two thresholds silence that has begun goes on, speech does too.
+                voiced.append(probability)
+                # Between the two thresholds, silence that has begun goes on, and so does speech.
                 if probability >= SPEECH_AT:
                     quiet = 0
                 elif probability < SILENCE_AT or quiet:
                     quiet += 1
                 if quiet >= pause_steps:
                     end = step + 1 - quiet
-                    if (end - begun) * second >= MIN_SPEECH:
-                        yield Span(begun * second, end * second)
-                    begun = None
-                elif len(heard) * second >= longest:
-                    cut = _least_voiced(heard)
-                    yield Span(begun * second, (begun + cut) * second)
-                    begun, heard = begun + cut, heard[cut:]
+                    if (end - first) * second >= MIN_SPEECH:
+                        yield Span(first * second, end * second)
+                    first = None
+                elif len(voiced) * second >= longest:
+                    cut = _least_voiced(voiced)
+                    yield Span(first * second, (first + cut) * second)
+                    first, voiced = first + cut, voiced[cut:]
             step += 1
-    if begun is not None and (step - quiet - begun) * second >= MIN_SPEECH:
-        yield Span(begun * second, (step - quiet) * second)
+    if first is not None and (step - quiet - first) * second >= MIN_SPEECH:
+        yield Span(first * second, (step - quiet) * second)
 
 
-def _least_voiced(heard: list[float]) -> int:
-    """Where to part a span that never pauses: its least voiced step, smoothed, in its second
+def _least_voiced(voiced: list[float]) -> int:
+    """Where to split a span that never pauses: its least voiced step, smoothed, in its second
     half, so that the pieces do not get needlessly short."""
-    half = len(heard) // 2
-    smooth = np.convolve(np.asarray(heard), np.ones(3) / 3, mode="same")
+    half = len(voiced) // 2
+    smooth = np.convolve(np.asarray(voiced), np.ones(3) / 3, mode="same")
     return half + int(np.argmin(smooth[half:-1]))

@@ -1,4 +1,4 @@
-"""``whisper``: from speech in any language straight to English text, by Whisper itself."""
+"""``whisper``: a translator from speech in any language straight to English, by Whisper itself."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .ct2_device import device_of, device_problems
 from .ct2_engine import CT2Engine
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from .faster_whisper import CATALOGUE
-from .speech_activity import open_wav, probabilities, speech_spans
+from .speech_activity import open_wav, speech_probabilities, speech_spans
 from .transcribe import whisper_code
 from .windows import Window, samples_of, windows
 
 MARGIN = 0.2
-"""Seconds of sound before and after a line: times are rarely exact, and a word's edge is soft."""
+"""Seconds of audio added before and after a line: times are rarely exact, words' edges soft."""
 TRANSCRIBES_ONLY = re.compile(r"turbo")
-"""Models that know many languages and were not taught to translate: large-v3-turbo (its card)."""
+"""Multilingual models that were not trained to translate: large-v3-turbo (see its model card)."""
 REMEDY = "use --model small, medium, large-v2 or large-v3"
 
 
@@ -32,13 +32,13 @@ REMEDY = "use --model small, medium, large-v2 or large-v3"
 class WhisperEnglish(Translator):
     """Whisper's own translation of speech into English.
 
-    Rough: it goes by the sound of one line alone, so it hears anew what the transcript already
-    has, knows no context, and drops or smooths what it does not understand, the more the smaller
-    the model. It needs no second model, and no internet where Whisper is already here.
+    Rough: it listens to one line at a time, so it recognizes again what the transcript already
+    has, knows no context, and drops or smooths over what it does not understand, the more so the
+    smaller the model. It needs no second model, and no internet if Whisper is already installed.
     """
 
     model: str = "auto"
-    """A name, a hub's ``owner/name``, a folder, or ``auto``."""
+    """A name, ``owner/name`` on the hub, a folder, or ``auto``."""
     device: str = "auto"
     """``cpu``, ``cuda`` or ``auto``."""
     beam_size: int = 5
@@ -66,7 +66,7 @@ class WhisperEnglish(Translator):
         self._loaded.clear()
 
     def supports(self, source: str | None, target: str) -> bool:
-        """Any language that Whisper knows, into English."""
+        """Whether this is from a language that Whisper knows into English."""
         if _primary(target) != "en":
             return False
         if source is None:
@@ -77,15 +77,15 @@ class WhisperEnglish(Translator):
             return False
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
-        """Get and load the model."""
+        """Download the model if necessary, and load it."""
         self._engine(progress)
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
         """See :class:`dubkit.hooks.Translator`."""
         if request.audio is None:
             raise UsageError(
-                "the translator whisper listens to the speech, and here is none",
-                "give the video, not a subtitle file, or choose another translator",
+                "the translator whisper listens to the speech, and there is none",
+                "use the video, not a subtitle file, or choose another translator",
             )
         engine = self._engine(lambda *_: None)
         sound = open_wav(request.audio)
@@ -94,19 +94,19 @@ class WhisperEnglish(Translator):
             for line in request.lines
             for window in _windows(sound, line.start, line.end, engine.max_seconds)
         ]
-        # At full length, unlike a transcript: in shorter windows Whisper says things twice, or does
-        # not translate them (seen in Spanish and French with base).
+        # At full length, unlike a transcript: in shorter windows Whisper repeats things or does not
+        # translate them (seen in Spanish and French with base).
         decoding = Decoding(
             whisper_code(request.source), (), self.beam_size, task="translate", full_length=True
         )
-        heard = _hear(engine, sound, [window for _, window in pieces], decoding)
+        translated = _decode(engine, sound, [window for _, window in pieces], decoding)
         texts: dict[str, list[str]] = {}
-        for (line, _), text in zip(pieces, heard, strict=True):
+        for (line, _), text in zip(pieces, translated, strict=True):
             if text:
                 texts.setdefault(line, []).append(text)
         return TranslationReply(
             {line: " ".join(found) for line, found in texts.items()},
-            fault="" if len(texts) == len(request.lines) else "nobody was understood there",
+            fault="" if len(texts) == len(request.lines) else "no speech was understood there",
             model=f"Whisper {next(iter(self._loaded))}",
         )
 
@@ -134,65 +134,65 @@ def _primary(tag: str) -> str:
 
 
 def _refuse(weights: models.Weights) -> None:
-    """UsageError for a model whose name says that it cannot translate."""
+    """Raise UsageError for a model whose name says that it cannot translate."""
     if weights.english_only:
         raise UsageError(f"{weights.name} knows only English: it cannot translate", REMEDY)
     if TRANSCRIBES_ONLY.search(weights.name):
-        raise UsageError(f"{weights.name} was not taught to translate", REMEDY)
+        raise UsageError(f"{weights.name} was not trained to translate", REMEDY)
 
 
 def _windows(
     sound: npt.NDArray[np.int16], start: float, end: float, longest: float
 ) -> list[Window]:
-    """The stretch of a line, parted at pauses where it is longer than ``longest`` seconds; none
-    where nobody speaks."""
+    """The windows of a line: one, or several, split at pauses, if it is longer than ``longest``
+    seconds; none if nobody speaks in it."""
     first = max(0.0, start - MARGIN)
     last = min(len(sound) / SAMPLE_RATE, end + MARGIN)
     piece = sound[round(first * SAMPLE_RATE) : round(last * SAMPLE_RATE)]
     if not len(piece):
         return []
-    spans = tuple(speech_spans(probabilities(piece)))
+    spans = tuple(speech_spans(speech_probabilities(piece)))
     if not spans:
         return []
     if last - first <= longest:
         found = [Window(0.0, last - first, spans)]
     else:
-        found = list(windows(probabilities(piece), longest, last - first))
+        found = list(windows(speech_probabilities(piece), longest, last - first))
     return [Window(first + part.start, first + part.end, part.speech) for part in found]
 
 
-def _hear(
+def _decode(
     engine: CT2Engine,
     sound: npt.NDArray[np.int16],
     pieces: Sequence[Window],
     decoding: Decoding,
 ) -> list[str]:
-    """The English of each window; "" where nothing was said, or nothing can be believed."""
+    """The English of each window; "" if nobody speaks or the text is not credible."""
     size = engine.batch_size
 
-    def hear(batch: Sequence[Window]) -> list[str]:
+    def decode(batch: Sequence[Window]) -> list[str]:
         sounds = [samples_of(sound, piece) for piece in batch]
-        found = engine.recognize(sounds, decoding, Clock())
-        return [_believed(engine, *both) for both in zip(found, batch, strict=True)]
+        decoded = engine.recognize(sounds, decoding, Clock())
+        return [_credible_text(engine, *both) for both in zip(decoded, batch, strict=True)]
 
     with ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper") as pool:
-        made = pool.map(hear, [pieces[i : i + size] for i in range(0, len(pieces), size)])
-        return [text for batch in made for text in batch]
+        batches = pool.map(decode, [pieces[i : i + size] for i in range(0, len(pieces), size)])
+        return [text for batch in batches for text in batch]
 
 
-def _believed(engine: CT2Engine, decoded: Decoded, window: Window) -> str:
-    """The text of a window without what nobody said."""
+def _credible_text(engine: CT2Engine, decoded: Decoded, window: Window) -> str:
+    """The text of a window, without hallucinations."""
     text = str(engine.tokenizer.decode(list(decoded.tokens))).strip()
-    if guards.nobody_spoke(decoded, text):
+    if guards.has_no_speech(decoded, text):
         return ""
-    spoken = text.split()
-    spoken = spoken[: guards.loop_start(spoken)]
-    # A translation's words have no times of their own: they are spread over the window.
-    step = (window.end - window.start) / max(1, len(spoken))
+    texts = text.split()
+    texts = texts[: guards.loop_start(texts)]
+    # The words of a translation have no times: they are spread over the window.
+    step = (window.end - window.start) / max(1, len(texts))
     words = [
         Word(window.start + i * step, window.start + (i + 1) * step, f" {word}")
-        for i, word in enumerate(spoken)
+        for i, word in enumerate(texts)
     ]
     if guards.fault(decoded, words, window) in ("repetitive", "too fast"):
         return ""
-    return " ".join(spoken)
+    return " ".join(texts)

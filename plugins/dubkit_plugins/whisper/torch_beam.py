@@ -1,8 +1,8 @@
-"""Beam search over several windows side by side.
+"""Beam search over several windows in parallel.
 
-The hypotheses of a window share what was heard, which is most of the memory, and nothing of a step
-depends on Python, so that it can be recorded on CUDA. Lengths are weighed and the search is ended
-as in transformers (``generation/utils.py``, length penalty 1, no early stopping).
+The hypotheses of a window share its cross-attention cache, which is most of the memory, and no part
+of a step depends on Python, so that it can be recorded as a CUDA graph. Length penalty and stopping
+are as in transformers (``generation/utils.py``, length penalty 1, no early stopping).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .torch_network import Decoder
 
 
 class BeamSearch:
-    """The hypotheses of some windows, in the middle of being made."""
+    """The hypotheses of a batch of windows during decoding."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class BeamSearch:
         logits: Callable[[Tensor], Tensor],
         first_logits: Callable[[Tensor], Tensor],
     ) -> None:
-        """``decoder`` has read nothing yet; ``start``, of shape (windows, tokens), is what every
-        hypothesis begins with; ``end`` is the token that ends one. ``logits`` gives those of the
-        tokens after states of shape (rows, width), ``first_logits`` of the first one."""
+        """``decoder`` has read nothing yet; ``start``, of shape (windows, tokens), is the prefix of
+        every hypothesis; ``end`` is the token that ends one. ``logits`` maps states of shape
+        (rows, width) to the logits of the next token, ``first_logits`` to those of the first."""
         windows, count = start.shape
         self._end = end
         self._logits = logits
@@ -38,7 +38,7 @@ class BeamSearch:
         self._decoder = decoder.fork(beams)
         self._tokens = start.new_full((windows, beams, decoder.capacity), end)
         self._tokens[:, :, :count] = start[:, None]
-        # One hypothesis each, of which the others are made.
+        # One hypothesis per window at first; the others branch off it.
         self._scores = torch.full((windows, beams), -torch.inf, device=start.device)
         self._scores[:, 0] = 0.0
         self._ended = self._tokens.clone()
@@ -49,7 +49,7 @@ class BeamSearch:
         self._choose(first[:, None].expand(-1, beams, -1), count)
 
     def step(self, places: Tensor) -> None:
-        """Add a token to every hypothesis; ``places`` are 0 to the span that is attended over."""
+        """Add a token to every hypothesis; ``places`` are the positions attended to, from 0."""
         token = self._tokens.index_select(2, self._at).flatten(0, 1)
         past = (places <= self._at)[None]
         states, _ = self._decoder.read(token, self._at, len(places), past, {})
@@ -57,12 +57,12 @@ class BeamSearch:
         self._choose(self._logits(states[:, -1]).view(windows, beams, -1), len(places))
 
     def over(self) -> bool:
-        """Whether no hypothesis can become better than the worst that has ended."""
+        """Whether no open hypothesis can become better than the worst that has ended."""
         length = (self._at + 1 - self._given).clamp_min(1)
         return bool((self._scores[:, 0] / length <= self._quality.amin(dim=1)).all())
 
     def best(self) -> Tensor:
-        """The best of each window, of shape (windows, capacity), followed by end tokens."""
+        """The best hypothesis of each window, (windows, capacity), filled up with end tokens."""
         at = self._quality.argmax(dim=1)
         rows = torch.arange(len(at), device=at.device)
         ended = self._quality[rows, at] > -torch.inf
@@ -71,7 +71,7 @@ class BeamSearch:
     def _choose(self, logits: Tensor, span: int) -> None:
         windows, beams, words = logits.shape
         totals = self._scores[:, :, None] + logits.float().log_softmax(-1)
-        # Twice as many as are kept, since as many as that may end.
+        # Twice as many as are kept, since as many as are kept may end.
         scores, flat = totals.flatten(1).topk(2 * beams)
         source, token = flat // words, flat % words
         ends = token == self._end

@@ -1,8 +1,8 @@
 """Whisper and Distil-Whisper on torch: fp16 on CUDA, fp32 on a CPU.
 
-Windows are decoded in batches without time-stamp tokens and without padding to 30 s. One more
+Windows are decoded in batches without timestamp tokens and without padding to 30 s. One more
 pass of the decoder over the finished texts gives each token its probability and, from the
-attention of a few heads, its time.
+cross-attention of the alignment heads, its time.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ from .engine import (
     token_times,
 )
 from .torch_beam import BeamSearch
-from .torch_network import HOP, Decoder, encode, hear, log_mel, mel_filters
+from .torch_network import HOP, Decoder, cache_cross_attention, encode, log_mel, mel_filters
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 SILENCE_AFTER = 2.0
-"""Seconds of silence given after each window. Without it the decoder goes on inventing words."""
-GRAIN = 50
-"""Spectrogram frames that a batch is padded to a multiple of, so that CUDA sees few shapes."""
+"""Seconds of silence added after each window. Without it the decoder goes on inventing words."""
+FRAMES_MULTIPLE = 50
+"""Spectrogram frames to a multiple of which a batch is padded, so that CUDA sees few shapes."""
 MAX_TOKENS = 448
 """Positions of the decoder."""
 TOKENS_PER_SECOND = 20
-"""More than anybody says in any language; with :data:`SPARE_TOKENS` it bounds what a window that
-loops can cost."""
+"""More than anybody speaks in any language; with :data:`SPARE_TOKENS` it bounds the cost of a
+window that loops."""
 SPARE_TOKENS = 40
 LONG_WINDOW, SHORT_WINDOW = 25.0, 15.0
 """Seconds that a model transcribes well; the first distilled ones drift past the shorter."""
 CPU_BATCH = 8
 MAX_CUDA_BATCH = 64
-"""Windows; more only wait for the longest one."""
+"""Windows; with more, most of them only wait for the longest one."""
 MEMORY_SHARE = 0.6
-"""Of the free GPU memory that a batch may take; the rest is fragmentation and other programs."""
+"""Share of the free GPU memory for a batch; the rest is fragmentation and other programs."""
 ENCODER_COPIES = 16
 """Encoder states alive at once (its widest layer is four of them, in and out of the GELU)."""
 FIRST_SPAN = 64
@@ -76,8 +76,8 @@ DRAFTS = {
     (51_864, 1024): "distil-medium.en for medium.en",
     (51_864, 768): "distil-small.en for small.en",
 }
-"""Which distilled model drafts which, by the teacher's vocabulary and width (source: the cards of
-the distil-whisper models; all of them keep their teacher's encoder as it is)."""
+"""Which distilled model drafts for which, by the teacher's vocabulary and width (source: the cards
+of the distil-whisper models; all of them keep their teacher's encoder unchanged)."""
 
 
 class TorchEngine:
@@ -107,7 +107,7 @@ class TorchEngine:
         self._eot = self._token("<|endoftext|>")
         self._sot = self._token("<|startoftranscript|>")
         self._no_timestamps = self._token("<|notimestamps|>")
-        # The rows of text and end; a multiple of 8, which tensor cores are faster with.
+        # The rows of the text and end tokens, rounded up to 8, with which tensor cores are faster.
         words = ceil((self._eot + 1) / 8) * 8
         self._words = model.proj_out.weight[:words]
         generation = model.generation_config
@@ -115,21 +115,22 @@ class TorchEngine:
         rest = range(self._eot + 1, words)
         self._allowed = _bias(words, [*(banned or ()), *rest], self.device)
         self._allowed_first = self._allowed + _bias(words, first_banned or (), self.device)
-        self._watch = _alignment_heads(config, getattr(generation, "alignment_heads", None))
-        self.batch_size = 1 if draft else batch_size or self._fitting_batch()
+        pairs = getattr(generation, "alignment_heads", None)
+        self._alignment_heads = _select_alignment_heads(config, pairs)
+        self.batch_size = 1 if draft else batch_size or self._fit_batch_size()
 
     @torch.inference_mode()
     def recognize(
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
     ) -> list[Decoded]:
-        """See :class:`~.engine.Engine`. A batch that does not fit into the memory of the GPU is
-        halved, and so are those after it. Raises PluginError when one window does not fit."""
+        """See :class:`~.engine.Engine`. A batch that does not fit into the GPU's memory is halved,
+        and so are those after it. Raises PluginError if a single window does not fit."""
         pairs = list(zip(windows, decoding.contexts or [()] * len(windows), strict=True))
 
         def work(part: Sequence[tuple[Samples, tuple[int, ...]]]) -> list[Decoded]:
             contexts = tuple(context for _, context in part) if decoding.contexts else ()
             sounds = [window for window, _ in part]
-            return self._recognize(sounds, replace(decoding, contexts=contexts), clock)
+            return self._recognize_batch(sounds, replace(decoding, contexts=contexts), clock)
 
         return self._in_batches(pairs, work, rows=decoding.beam_size)
 
@@ -151,34 +152,34 @@ class TorchEngine:
     def _in_batches(
         self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int = 1
     ) -> list[T]:
-        """``work`` on the windows, of which each takes so many ``rows`` of a batch."""
+        """Call ``work`` on batches of the windows, each of which takes ``rows`` rows of a batch."""
         done: list[T] = []
         while len(done) < len(windows):
             most = max(1, self.batch_size // rows)
-            done += self._halving(windows[len(done) :][:most], work, rows)
+            done += self._in_halves(windows[len(done) :][:most], work, rows)
         return done
 
-    def _halving(
+    def _in_halves(
         self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int
     ) -> list[T]:
-        """``work`` on a batch, or on smaller and smaller parts of it while memory runs out."""
+        """Call ``work`` on a batch, or on smaller and smaller parts of it while memory runs out."""
         try:
             return work(windows)
         except torch.OutOfMemoryError as failure:
             if len(windows) == 1:
                 raise PluginError(
-                    "the model and one window do not fit into the memory of the GPU",
-                    "choose a smaller model, close what else uses the GPU, or use the CPU",
+                    "the model and one window do not fit into the GPU's memory",
+                    "choose a smaller model, close other programs that use the GPU, or use the CPU",
                 ) from failure
         # Outside the handler, whose traceback keeps the batch's tensors alive.
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         half = (len(windows) + 1) // 2
         self.batch_size = min(self.batch_size, half * rows)
-        first = self._halving(windows[:half], work, rows)
-        return first + self._halving(windows[half:], work, rows)
+        first = self._in_halves(windows[:half], work, rows)
+        return first + self._in_halves(windows[half:], work, rows)
 
-    def _recognize(
+    def _recognize_batch(
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
     ) -> list[Decoded]:
         task = [self._sot]
@@ -197,15 +198,16 @@ class TorchEngine:
         with self._timed(clock, "decoder"):
             decoder = self._decoder(encoded, capacity)
             if decoding.beam_size > 1:
-                heard = self._beam(decoder, start, decoding.beam_size)
+                tokens = self._beam_search(decoder, start, decoding.beam_size)
             elif self._draft and len(windows) == 1:
-                draft = Decoder(self._draft, hear(self._draft, encoded), capacity)
-                heard = self._speculate(decoder, draft, start)
+                cross = cache_cross_attention(self._draft, encoded)
+                draft = Decoder(self._draft, cross, capacity)
+                tokens = self._speculate(decoder, draft, start)
             else:
-                heard = self._greedy(decoder, start)
+                tokens = self._greedy(decoder, start)
             texts = [
                 row[: row.index(self._eot)] if self._eot in row else row
-                for row in heard[:, start.shape[1] :].tolist()
+                for row in tokens[:, start.shape[1] :].tolist()
             ]
         with self._timed(clock, "alignment"):
             return self._align(decoder, task, texts, windows)
@@ -216,7 +218,7 @@ class TorchEngine:
         if not full_length:
             sound = ceil(max(len(window) for window in windows) / HOP)
             silence = int(SILENCE_AFTER * FRAMES_PER_SECOND)
-            frames = min(frames, ceil((sound + silence) / GRAIN) * GRAIN)
+            frames = min(frames, ceil((sound + silence) / FRAMES_MULTIPLE) * FRAMES_MULTIPLE)
         return log_mel(windows, frames, self._filters)
 
     def _encode(self, mel: Tensor) -> Tensor:
@@ -224,7 +226,7 @@ class TorchEngine:
 
     def _decoder(self, encoded: Tensor, capacity: int) -> Decoder:
         network = self._model.model.decoder
-        return Decoder(network, hear(network, encoded), capacity)
+        return Decoder(network, cache_cross_attention(network, encoded), capacity)
 
     def _choose(self, states: Tensor, bias: Tensor) -> Tensor:
         """The likeliest allowed token after each state."""
@@ -232,44 +234,45 @@ class TorchEngine:
 
     def _greedy(self, decoder: Decoder, start: Tensor) -> Tensor:
         """Tokens of shape (rows, capacity): ``start`` (1 or rows, tokens), the text, end tokens."""
-        rows = decoder.heard.keys[0].shape[0]
-        heard = start.new_full((rows, decoder.capacity), self._eot)
-        heard[:, : start.shape[1]] = start
-        states, _ = decoder(heard[:, : start.shape[1]])
-        heard[:, start.shape[1]] = self._choose(states[:, -1], self._allowed_first)
+        rows = decoder.cross.keys[0].shape[0]
+        tokens = start.new_full((rows, decoder.capacity), self._eot)
+        tokens[:, : start.shape[1]] = start
+        states, _ = decoder(tokens[:, : start.shape[1]])
+        tokens[:, start.shape[1]] = self._choose(states[:, -1], self._allowed_first)
         if self._graphs:
-            return self._greedy_recorded(decoder, heard, start.shape[1])
-        going = torch.arange(rows, device=self.device)
+            return self._greedy_recorded(decoder, tokens, start.shape[1])
+        active = torch.arange(rows, device=self.device)
         for last in range(start.shape[1], decoder.capacity - 1):
-            talking = heard[going, last] != self._eot
-            count = int(talking.sum())
+            unfinished = tokens[active, last] != self._eot
+            count = int(unfinished.sum())
             if not count:
                 break
-            if count <= len(going) / 2:
-                # Copying what was heard pays once half of the windows have ended.
-                decoder, going, talking = decoder.keep(talking), going[talking], talking[talking]
-            states, _ = decoder(heard[going, last, None])
+            if count <= len(active) / 2:
+                # Copying the caches pays off once half of the windows have ended.
+                decoder, active = decoder.keep(unfinished), active[unfinished]
+                unfinished = unfinished[unfinished]
+            states, _ = decoder(tokens[active, last, None])
             chosen = self._choose(states[:, -1], self._allowed)
-            heard[going, last + 1] = chosen.where(talking, self._eot)
-        return heard
+            tokens[active, last + 1] = chosen.where(unfinished, self._eot)
+        return tokens
 
-    def _greedy_recorded(self, decoder: Decoder, heard: Tensor, last: int) -> Tensor:
-        """The same with one step recorded as a CUDA graph: one launch a step instead of
-        hundreds, which is most of the time of a deep decoder."""
+    def _greedy_recorded(self, decoder: Decoder, tokens: Tensor, last: int) -> Tensor:
+        """The same with a step recorded as a CUDA graph: one launch per step instead of hundreds,
+        which take most of the time of a deep decoder."""
         at = torch.tensor([last], device=self.device)
 
         def step(places: Tensor) -> None:
-            token = heard.index_select(1, at)
+            token = tokens.index_select(1, at)
             states, _ = decoder.read(token, at, len(places), (places <= at)[None], {})
             chosen = self._choose(states, self._allowed).where(token != self._eot, self._eot)
             at.add_(1)
-            heard.index_copy_(1, at, chosen)
+            tokens.index_copy_(1, at, chosen)
 
         def over(index: int) -> bool:
-            return not bool((heard[:, index] != self._eot).any())
+            return not bool((tokens[:, index] != self._eot).any())
 
         self._advance(step, over, last, decoder.capacity)
-        return heard
+        return tokens
 
     def _advance(
         self,
@@ -280,9 +283,9 @@ class TorchEngine:
     ) -> None:
         """Call ``step`` for each token from number ``last`` on, until ``over`` or the capacity.
 
-        A step gets the places that it attends over, of which a mask hides what is still to come,
-        so that every step is alike and can be recorded; once they are full a step over twice as
-        many is."""
+        A step gets the positions that it attends to, of which a mask hides those still to come, so
+        that every step is the same and can be recorded; once they are full, a step over twice as
+        many is recorded."""
         end = capacity - 1
         while last < end:
             span = min(capacity, max(FIRST_SPAN, 2 * last))
@@ -292,38 +295,38 @@ class TorchEngine:
                     return
                 advance()
                 if index == last and self._graphs:
-                    # After one plain step, which warms the libraries up.
+                    # After one unrecorded step, which warms up the libraries.
                     advance = _record(advance, self.device)
             last = span
 
     def _speculate(self, decoder: Decoder, draft: Decoder, start: Tensor) -> Tensor:
-        """As :meth:`_greedy` for one window, with a draft that guesses the next few tokens, which
-        the model then reads at once and keeps as far as it would have said the same (source:
-        arXiv 2211.17192)."""
+        """As :meth:`_greedy`, for one window, with a draft model that guesses the next few tokens,
+        which the model then reads at once and keeps as far as it would have chosen the same
+        (speculative decoding, arXiv 2211.17192)."""
         states, _ = decoder(start)
-        heard = torch.cat([start, self._choose(states[:, -1:], self._allowed_first)], dim=1)
+        tokens = torch.cat([start, self._choose(states[:, -1:], self._allowed_first)], dim=1)
         count = FIRST_GUESS
-        while heard.shape[1] < decoder.capacity and int(heard[0, -1]) != self._eot:
-            guess = heard
-            for _ in range(min(count, decoder.capacity - heard.shape[1])):
+        while tokens.shape[1] < decoder.capacity and int(tokens[0, -1]) != self._eot:
+            guess = tokens
+            for _ in range(min(count, decoder.capacity - tokens.shape[1])):
                 states, _ = draft(guess[:, draft.length :])
                 guess = torch.cat([guess, self._choose(states[:, -1:], self._allowed)], dim=1)
-            known = heard.shape[1]
+            known = tokens.shape[1]
             states, _ = decoder(guess[:, known - 1 :])
-            said = self._choose(states, self._allowed)
-            right = (said[0, :-1] == guess[0, known:]).cumprod(0)
+            chosen = self._choose(states, self._allowed)
+            right = (chosen[0, :-1] == guess[0, known:]).cumprod(0)
             same = int(right.sum())
             count = min(count + 2, LONGEST_GUESS) if same == len(right) else max(1, count - 1)
-            heard = torch.cat([heard, said[:, : same + 1]], dim=1)
-            ends = (heard[0, known:] == self._eot).nonzero()
+            tokens = torch.cat([tokens, chosen[:, : same + 1]], dim=1)
+            ends = (tokens[0, known:] == self._eot).nonzero()
             if len(ends):
-                heard = heard[:, : known + int(ends[0]) + 1]
-            decoder.length = min(decoder.length, heard.shape[1] - 1)
-            draft.length = min(draft.length, heard.shape[1] - 1)
-        return heard[:, : decoder.capacity]
+                tokens = tokens[:, : known + int(ends[0]) + 1]
+            decoder.length = min(decoder.length, tokens.shape[1] - 1)
+            draft.length = min(draft.length, tokens.shape[1] - 1)
+        return tokens[:, : decoder.capacity]
 
-    def _beam(self, decoder: Decoder, start: Tensor, beams: int) -> Tensor:
-        rows = decoder.heard.keys[0].shape[0]
+    def _beam_search(self, decoder: Decoder, start: Tensor, beams: int) -> Tensor:
+        rows = decoder.cross.keys[0].shape[0]
         search = BeamSearch(
             decoder,
             start.expand(rows, -1),
@@ -347,14 +350,14 @@ class TorchEngine:
         rows = [task + text + [self._eot] * (longest + 1 - len(text)) for text in texts]
         tokens = torch.tensor(rows, device=self.device)
         decoder.length = 0
-        states, attention = decoder(tokens[:, :-1], self._watch)
+        states, attention = decoder(tokens[:, :-1], self._alignment_heads)
         first = len(task) - 1
-        """Of the states: the one that foretells the first token of the text."""
-        weight = self._model.proj_out.weight
-        unheard = F.linear(states[:, 0], weight).float().softmax(-1)[:, self._no_timestamps - 1]
+        """Index of the state that predicts the first token of the text."""
+        logits = F.linear(states[:, 0], self._model.proj_out.weight).float()
+        no_speech_probs = logits.softmax(-1)[:, self._no_timestamps - 1]
         logprobs, costs, positions = [], [], []
         for row, (text, window) in enumerate(zip(texts, windows, strict=True)):
-            # A window at a time: the probabilities of every word at every token are large.
+            # A window at a time: probabilities over the vocabulary at every token take much memory.
             end = len(task) + len(text)
             logits = F.linear(states[row, first:end], self._words[: self._eot + 1]).float()
             chosen = tokens[row, len(task) : end + 1, None]
@@ -376,17 +379,17 @@ class TorchEngine:
                 no_speech_prob=no_speech,
             )
             for text, logprob, begins, no_speech in zip(
-                texts, logprobs, starts, unheard.tolist(), strict=True
+                texts, logprobs, starts, no_speech_probs.tolist(), strict=True
             )
         ]
 
-    def _fitting_batch(self) -> int:
+    def _fit_batch_size(self) -> int:
         """How many 30-second windows fit into the free memory of the device."""
         if self.device.type != "cuda":
             return CPU_BATCH
         config = self._model.config
         cached = 2 * config.decoder_layers
-        heads = sum(map(len, self._watch.values()))
+        heads = sum(map(len, self._alignment_heads.values()))
         positions = config.max_source_positions
         window = config.d_model * 2 * (positions * (cached + ENCODER_COPIES) + MAX_TOKENS * cached)
         window += heads * MAX_TOKENS * positions * 2
@@ -401,7 +404,7 @@ class TorchEngine:
 
     @contextmanager
     def _timed(self, clock: Clock, part: str) -> Iterator[None]:
-        """CUDA works behind Python's back: wait for it, or the next part is charged."""
+        """CUDA runs asynchronously: wait for it, or its time counts towards the next part."""
         with clock(part):
             yield
             if self.device.type == "cuda":
@@ -425,17 +428,17 @@ def load(
     cuda_graphs: bool = True,
 ) -> TorchEngine:
     """Load the Whisper checkpoint in ``folder`` (``config.json``, ``tokenizer.json``,
-    ``*.safetensors``) in the way of transformers.
+    ``*.safetensors``), which is in transformers' layout.
 
-    ``device`` is torch's, ``auto`` being CUDA where there is one; ``dtype`` is float16 on CUDA and
+    ``device`` is torch's, ``auto`` being CUDA if available; ``dtype`` is float16 on CUDA and
     float32 elsewhere unless given. ``draft`` is the folder of a model distilled from this one: the
     text stays exactly the same and comes faster, a window at a time. ``batch_size`` 0 fits the
     free memory. ``cuda_graphs`` records the decoder's step on CUDA.
 
-    Raises UsageError for a folder that holds no such model or a draft that is not this one's.
+    Raises UsageError for a folder without such a model, or a draft that was not distilled from it.
     """
     folder = Path(folder)
-    config = _config(folder)
+    config = _read_config(folder)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype is None:
@@ -464,7 +467,7 @@ def load(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from writing to stderr; it is as before afterwards."""
+    """Keep transformers from writing to stderr, and restore its settings afterwards."""
     logging: Any = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -477,27 +480,27 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _config(folder: Path) -> Mapping[str, Any]:
+def _read_config(folder: Path) -> Mapping[str, Any]:
     """The checkpoint's ``config.json``. Pickled weights (``.bin``) are refused: they run code."""
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise UsageError(f"{folder} is no Whisper model: it has no {name}")
+            raise UsageError(f"{folder} is not a Whisper model: it has no {name}")
     config: Mapping[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
     if config.get("model_type") != "whisper":
-        raise UsageError(f"{folder} is no Whisper model but {config.get('model_type')}")
+        raise UsageError(f"{folder} is not a Whisper model but {config.get('model_type')}")
     if not any(folder.glob("*.safetensors")):
         raise UsageError(
             f"{folder} has no weights in safetensors",
-            "pickled weights are not loaded: take a checkpoint with model.safetensors",
+            "pickled weights are not loaded: use a checkpoint with model.safetensors",
         )
     return config
 
 
 def _check_draft(folder: Path, config: Mapping[str, Any], draft: Path) -> None:
-    """A draft reads the output of the teacher's encoder, so it must have that very encoder."""
-    theirs = _config(draft)
-    alike = ("vocab_size", "num_mel_bins", "d_model", "encoder_layers")
-    if all(config[key] == theirs[key] for key in alike):
+    """A draft reads the output of the teacher's encoder, so it must have that same encoder."""
+    theirs = _read_config(draft)
+    shared = ("vocab_size", "num_mel_bins", "d_model", "encoder_layers")
+    if all(config[key] == theirs[key] for key in shared):
         ours, other = _encoder_norm(folder), _encoder_norm(draft)
         if torch.allclose(ours, other, rtol=1e-3, atol=1e-3):
             return
@@ -509,7 +512,7 @@ def _check_draft(folder: Path, config: Mapping[str, Any], draft: Path) -> None:
 
 
 def _encoder_norm(folder: Path) -> Tensor:
-    """The scale of the encoder's last norm, which tells one encoder from another."""
+    """The scale of the encoder's last norm, which distinguishes one encoder from another."""
     name = "model.encoder.layer_norm.weight"
     for path in sorted(folder.glob("*.safetensors")):
         with safetensors.safe_open(path, "pt") as weights:
@@ -520,17 +523,17 @@ def _encoder_norm(folder: Path) -> Tensor:
 
 
 def _bias(size: int, banned: Iterable[int], device: torch.device) -> Tensor:
-    """What is added to the logits of ``size`` tokens so that some are never chosen."""
+    """Added to the logits of ``size`` tokens so that banned ones are never chosen."""
     bias = torch.zeros(size, device=device)
     bias[[token for token in banned if 0 <= token < size]] = -torch.inf
     return bias
 
 
-def _alignment_heads(
+def _select_alignment_heads(
     config: transformers.WhisperConfig, pairs: Sequence[Sequence[int]] | None
 ) -> dict[int, list[int]]:
-    """Heads to read times from, by layer: the checkpoint's or, as openai/whisper does, all of
-    the upper half. Some distilled checkpoints name layers that only their teacher has."""
+    """Alignment heads by layer: the checkpoint's or, as in openai/whisper, all of the upper half
+    of the layers. Some distilled checkpoints name layers that only their teacher has."""
     layers, heads = config.decoder_layers, config.decoder_attention_heads
     if not pairs or any(layer >= layers for layer, _ in pairs):
         return {layer: list(range(heads)) for layer in range(layers // 2, layers)}
@@ -539,7 +542,7 @@ def _alignment_heads(
 
 
 def _record(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """A CUDA graph of ``step``, or ``step`` itself where it cannot be recorded."""
+    """A CUDA graph of ``step``, or ``step`` itself if it cannot be recorded."""
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.device(device), torch.cuda.graph(graph):

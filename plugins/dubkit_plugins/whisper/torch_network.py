@@ -1,8 +1,8 @@
 """Whisper's network in torch, run on the weights of a transformers model.
 
-transformers loads the weights and names the parts. They are put together here rather than in its
-``forward`` and ``generate``: its encoder accepts only 30 s, and its decoder gives the
-cross-attention that word times are read from only if all attention is computed the slow way,
+transformers loads the weights and defines the modules. They are run here rather than by its
+``forward`` and ``generate``: its encoder accepts only 30 s, and its decoder returns the
+cross-attention that word times are computed from only if all attention is computed the slow way,
 and spends time in Python on every token.
 """
 
@@ -28,17 +28,17 @@ from transformers.models.whisper.modeling_whisper import (
 from .engine import SAMPLE_RATE, Samples
 
 HOP = 160
-"""Samples a spectrogram frame: 10 ms."""
+"""Samples per spectrogram frame: 10 ms."""
 FFT = 400
-"""Samples under the Fourier window: 25 ms."""
+"""Samples in the Fourier window: 25 ms."""
 DYNAMIC_RANGE = 8.0
-"""Powers of ten below a window's loudest point at which its spectrogram is cut off."""
+"""Powers of ten below a window's loudest point at which its spectrogram is clipped."""
 LARGEST_STATE = torch.finfo(torch.float16).max - 1000
-"""Of the encoder in fp16, as in transformers."""
+"""Bound of the encoder's states in fp16, as in transformers."""
 
 
 def mel_filters(mels: int, device: torch.device) -> Tensor:
-    """Whisper's filters of shape (mels, frequencies), made as WhisperFeatureExtractor does."""
+    """Whisper's mel filters of shape (mels, frequencies), as in WhisperFeatureExtractor."""
     filters = mel_filter_bank(
         num_frequency_bins=1 + FFT // 2,
         num_mel_filters=mels,
@@ -54,8 +54,8 @@ def mel_filters(mels: int, device: torch.device) -> Tensor:
 def log_mel(windows: Sequence[Samples], frames: int, filters: Tensor) -> Tensor:
     """Log-mel spectrograms of shape (windows, mels, frames), on the device of ``filters``.
 
-    Equal to what WhisperFeatureExtractor gives for ``frames`` frames: a window is followed by
-    digital silence, which comes out as the floor of its spectrogram, and what is longer is cut.
+    Equal to the output of WhisperFeatureExtractor for ``frames`` frames: a window is padded with
+    digital silence, which becomes the floor of its spectrogram, or cut if it is longer.
     """
     samples = np.zeros((len(windows), frames * HOP), dtype=np.float32)
     for row, window in zip(samples, windows, strict=True):
@@ -78,52 +78,52 @@ def encode(encoder: WhisperEncoder, mel: Tensor) -> Tensor:
         keys, values = _heads(own.k_proj(normed), own), _heads(own.v_proj(normed), own)
         states = states + _attend(own, _query(normed, own), keys, values)
         states = _feed_forward(layer, states)
-        if states.dtype == torch.float16:  # where a few states of the large models overflow
+        if states.dtype == torch.float16:  # in which a few states of the large models overflow
             states = states.clamp(-LARGEST_STATE, LARGEST_STATE)
     normed = encoder.layer_norm(states)
     return cast(Tensor, normed)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the decoder read: the keys and values of the sound, the same for every token."""
+class CrossAttentionCache:
+    """The keys and values of the encoded audio, the same for every token."""
 
     keys: tuple[Tensor, ...]
-    """One a layer, of shape (rows, heads, encoder positions, head size)."""
+    """One per layer, of shape (rows, heads, encoder positions, head size)."""
     values: tuple[Tensor, ...]
 
-    def __getitem__(self, rows: Tensor) -> Heard:
-        return Heard(
+    def __getitem__(self, rows: Tensor) -> CrossAttentionCache:
+        return CrossAttentionCache(
             tuple(keys[rows] for keys in self.keys), tuple(values[rows] for values in self.values)
         )
 
 
 class Decoder:
-    """A decoder in the middle of a batch: its weights, the sound, and the tokens so far.
+    """A decoder in the middle of a batch: its network, the audio, and the tokens so far.
 
-    ``length`` tokens are known; lower it to forget the last ones.
+    ``length`` tokens have been read; lower it to forget the last ones.
     """
 
-    def __init__(self, network: WhisperDecoder, heard: Heard, capacity: int) -> None:
-        """``capacity`` is the most tokens it will hold, at most 448."""
+    def __init__(self, network: WhisperDecoder, cross: CrossAttentionCache, capacity: int) -> None:
+        """``capacity`` is the most tokens that it will hold, at most 448."""
         self.network = network
-        self.heard = heard
+        self.cross = cross
         self.capacity = capacity
         self.length = 0
-        rows, heads, _, size = heard.keys[0].shape
+        rows, heads, _, size = cross.keys[0].shape
         shape = (len(network.layers), rows, heads, capacity, size)
-        self._keys = heard.keys[0].new_zeros(shape)
-        self._values = heard.keys[0].new_zeros(shape)
+        self._keys = cross.keys[0].new_zeros(shape)
+        self._values = cross.keys[0].new_zeros(shape)
 
     def keep(self, rows: Tensor) -> Decoder:
-        """A decoder that goes on with these rows only."""
+        """A decoder that continues with these rows only."""
         kept = object.__new__(Decoder)
-        kept.__dict__.update(self.__dict__, heard=self.heard[rows])
+        kept.__dict__.update(self.__dict__, cross=self.cross[rows])
         kept._keys, kept._values = self._keys[:, rows], self._values[:, rows]
         return kept
 
     def fork(self, count: int) -> Decoder:
-        """A decoder with ``count`` rows for each, which share what was heard."""
+        """A decoder with ``count`` rows for each row, which share its cross-attention cache."""
         forked = object.__new__(Decoder)
         forked.__dict__.update(self.__dict__)
         forked._keys = self._keys.repeat_interleave(count, dim=1)
@@ -131,7 +131,7 @@ class Decoder:
         return forked
 
     def follow(self, rows: Tensor, span: int) -> None:
-        """Go on, in each row, from the first ``span`` tokens of the row that ``rows`` names."""
+        """Continue, in each row, from the first ``span`` tokens of the row that ``rows`` names."""
         for cache in (self._keys, self._values):
             cache[:, :, :, :span] = cache[:, rows, :, :span]
 
@@ -140,12 +140,12 @@ class Decoder:
     ) -> tuple[Tensor, list[Tensor]]:
         """Read more tokens, of shape (rows, count).
 
-        Returns states of shape (rows, count, width), and for each layer in ``watch`` the
-        attention of those heads before the softmax, of shape (rows, heads, count, positions).
+        Returns states of shape (rows, count, width) and, for each layer in ``watch``, the
+        cross-attention of those heads before the softmax, (rows, heads, count, positions).
         """
         first, self.length = self.length, self.length + tokens.shape[1]
         positions = torch.arange(first, self.length, device=tokens.device)
-        past = None  # one more token sees all before it, and needs no mask
+        past = None  # a single token attends to all before it and needs no mask
         if tokens.shape[1] > 1:
             past = torch.arange(self.length, device=tokens.device) <= positions[:, None]
         return self.read(tokens, positions, self.length, past, watch or {})
@@ -158,10 +158,10 @@ class Decoder:
         past: Tensor | None,
         watch: Mapping[int, Sequence[int]],
     ) -> tuple[Tensor, list[Tensor]]:
-        """The same at ``positions`` (count,), which see those of the first ``span`` tokens that
-        ``past`` (count, span) allows.
+        """The same at ``positions`` (count,), which attend to those of the first ``span`` tokens
+        that ``past`` (count, span) allows.
 
-        Touches no Python state, so that one recording of it on CUDA serves every step.
+        Changes no Python state, so that a single CUDA graph of it serves every step.
         """
         network, attention = self.network, []
         states = network.embed_tokens(tokens) + network.embed_positions.weight[positions]
@@ -174,7 +174,7 @@ class Decoder:
             keys, values = keys[:, :, :span], values[:, :, :span]
             states = states + _attend(own, _query(normed, own), keys, values, past)
             query = _query(layer.encoder_attn_layer_norm(states), cross)
-            keys, values = self.heard.keys[index], self.heard.values[index]
+            keys, values = self.cross.keys[index], self.cross.values[index]
             if index in watch:
                 chosen = list(watch[index])
                 attention.append(query[:, chosen] @ keys[:, chosen].mT)
@@ -183,10 +183,10 @@ class Decoder:
         return network.layer_norm(states), attention
 
 
-def hear(network: WhisperDecoder, encoded: Tensor) -> Heard:
+def cache_cross_attention(network: WhisperDecoder, encoded: Tensor) -> CrossAttentionCache:
     """The keys and values of an encoder's output, for every layer of a decoder."""
     attentions = [layer.encoder_attn for layer in _layers(network)]
-    return Heard(
+    return CrossAttentionCache(
         tuple(_heads(a.k_proj(encoded), a).contiguous() for a in attentions),
         tuple(_heads(a.v_proj(encoded), a).contiguous() for a in attentions),
     )
@@ -207,7 +207,7 @@ def _heads(states: Tensor, attention: WhisperAttention) -> Tensor:
 
 
 def _query(states: Tensor, attention: WhisperAttention) -> Tensor:
-    """Scaled before the product, as Whisper was trained: in fp16 the order matters."""
+    """Scaled before the product, as in Whisper's training: in fp16 the order matters."""
     return _heads(attention.q_proj(states) * attention.scaling, attention)
 
 
@@ -218,8 +218,8 @@ def _attend(
     values: Tensor,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Attention and its output projection, of shape (rows, count, width). Where there are fewer
-    rows of keys, as many rows of queries, one after the other, share each."""
+    """Attention and its output projection, of shape (rows, count, width). If there are fewer rows
+    of keys than of queries, equal runs of consecutive queries share each row of keys."""
     rows, heads, count, size = query.shape
     shared = keys.shape[0]
     if shared < rows:

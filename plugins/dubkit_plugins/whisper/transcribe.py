@@ -1,4 +1,7 @@
-"""From the settings of a Whisper plugin to a transcript: language, model, engine, words."""
+"""From the settings of a Whisper plugin to a transcript: language, model, engine, words.
+
+The decoding itself is in :mod:`.recognize`.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,31 @@ from dubkit import Cue, Progress, Track, TranscribeProgress, Transcription, Usag
 from . import models
 from .engine import Clock, Decoding, Engine
 from .models import Weights
-from .recognize import Heard, Sound, detect_language, prompt_tokens, recognize
+from .recognize import DecodedWindow, Sound, detect_language, prompt_tokens, recognize
 
 log = logging.getLogger("dubkit")
 
 OTHER_CODES = {"nb": "no", "iw": "he", "fil": "tl", "cmn": "zh", "jv": "jw", "in": "id", "ji": "yi"}
-"""Whisper's code for languages that it calls by another name than BCP-47."""
+"""Whisper's codes for languages whose BCP-47 tags differ."""
 SURE = 0.5
-"""Probability under which a language that was found out is worth a warning."""
+"""Probability below which a detected language is worth a warning."""
 DETECTORS = ("tiny", "base", "small")
-"""Models that can tell a language, the smallest first."""
+"""Models that can detect a language, the smallest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What differs between the plugins: where their models are and how one is loaded."""
+    """What differs between the plugins: their models and how one is loaded."""
 
     catalogue: Mapping[str, str]
-    """Repository by model name."""
+    """Repositories by model name."""
     english: tuple[str, ...]
-    """Models for English when none is asked for, best first."""
+    """Models for English if none is requested, best first."""
     other: tuple[str, ...]
     """Models for any other language."""
     load: Callable[[Weights], Engine]
     packages: bool
-    """Whether it reads the ``offline`` extra's model."""
+    """Whether it can read the ``offline`` extra's model."""
 
 
 def transcribe(
@@ -56,43 +59,43 @@ def transcribe(
 ) -> Transcription:
     """Transcribe a 16 kHz mono WAV file; see :class:`dubkit.hooks.Transcriber`.
 
-    ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model when
-    the language must be found out before a model can be chosen.
+    ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model if the
+    language must be detected before a model can be chosen.
     """
 
-    def tell(done: float, total: float, heard: Sequence[Cue]) -> None:
-        progress("transcribe", done, total, heard=heard)
+    def report(done: float, total: float, cues: Sequence[Cue]) -> None:
+        progress("transcribe", done, total, heard=cues)
 
     clock = Clock()
     code = whisper_code(language) if language else None
     if code not in (None, "en") and models.ENGLISH_ONLY.search(model):
-        raise only_english(model, language or "", family)
+        raise _english_only_error(model, language or "", family)
     with Sound(audio, clock) as sound:
         with clock("model"):
             loaded = _prepare(family, model, sound, code, detector, progress, clock)
-        # As sentences: a bare word teaches Whisper to leave out full stops.
+        # As sentences: after a bare word Whisper leaves out full stops.
         names = f"{', '.join(hotwords)}." if hotwords else ""
         text = " ".join(part for part in (names, prompt) if part)
-        heard = recognize(
+        windows = recognize(
             loaded.engine,
             sound,
             Decoding(loaded.code, prompt_tokens(loaded.engine, text), beam_size),
             work=work,
-            progress=tell,
+            progress=report,
             clock=clock,
         )
-    cues = tuple(window.cue for window in heard if window.words)
+    cues = tuple(window.cue for window in windows if window.words)
     return Transcription(
         Track(language or _tag(loaded.code), cues),
         loaded.model,
         clock.timings,
-        (*loaded.warnings, *(_warning(window) for window in heard if window.fault)),
+        (*loaded.warnings, *(_warning(window) for window in windows if window.fault)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """An engine that is ready, the language it is to hear, and what is doubtful about that."""
+    """An engine that is ready, the language it will transcribe, and what is doubtful about that."""
 
     engine: Engine
     model: str
@@ -109,7 +112,7 @@ def _prepare(
     progress: Progress,
     clock: Clock,
 ) -> _Loaded:
-    """Find out the language where it is not given, and load the model that is meant for it."""
+    """Detect the language if it is not given, and load the model that suits it."""
     weights: Weights | None = None
     engine: Engine | None = None
     warnings: tuple[str, ...] = ()
@@ -118,30 +121,29 @@ def _prepare(
         weights = models.find(model, family.catalogue, progress, packages=family.packages)
         engine = family.load(weights)
     if code is None:
-        knows_languages = engine and engine.multilingual and weights and not weights.english_only
+        multilingual = engine and engine.multilingual and weights and not weights.english_only
         with clock("language"):
-            finder = engine if engine and knows_languages else detector(progress)
-            code, probability = detect_language(finder, sound)
+            chosen = engine if engine and multilingual else detector(progress)
+            code, probability = detect_language(chosen, sound)
         if probability:
             log.info("the language is %s (%.0f %%)", code, probability * 100)
         if 0 < probability < SURE:
             warnings = (
-                f"the language may not be {code} ({probability:.0%} sure); "
-                "--language says which it is",
+                f"the language may not be {code} ({probability:.0%} sure); --language sets it",
             )
     if engine is None or weights is None:
         names = family.english if code == "en" else family.other
         weights = models.choose(names, family.catalogue, progress, packages=family.packages)
         if weights.package:
-            log.info("taking Whisper base from the offline extra; --model has larger ones")
+            log.info("using Whisper base from the offline extra; --model selects larger models")
         engine = family.load(weights)
     if code != "en" and (weights.english_only or not engine.multilingual):
-        raise only_english(weights.name, code, family)
+        raise _english_only_error(weights.name, code, family)
     return _Loaded(engine, weights.name, code, warnings)
 
 
 def whisper_code(language: str) -> str:
-    """Whisper's code for a BCP-47 tag; UsageError for a language that it does not know."""
+    """Whisper's code for a BCP-47 tag; UsageError for a language it does not know."""
     primary = language.replace("_", "-").split("-")[0].lower()
     code = OTHER_CODES.get(primary, primary)
     if code not in _LANGUAGE_CODES:
@@ -157,21 +159,21 @@ def _tag(code: str) -> str:
     return {"no": "nb", "jw": "jv"}.get(code, code)
 
 
-def only_english(model: str, language: str, family: Family) -> UsageError:
-    """The refusal of an English model for another language, naming what to use."""
+def _english_only_error(model: str, language: str, family: Family) -> UsageError:
+    """The error for an English model and another language, naming what to use instead."""
     return UsageError(
         f"{model} knows only English, and this is {language!r}: use --model {family.other[0]}"
     )
 
 
-def _warning(window: Heard) -> str:
+def _warning(window: DecodedWindow) -> str:
     meaning = {
         "unsure": "the engine was unsure of the words",
         "skipped": "some words may be missing",
-        "empty": "somebody seems to speak but no words were found",
+        "empty": "somebody seems to speak, but no words were recognized",
         "repetitive": "the words repeat themselves",
         "loop": "the words repeated themselves and were cut",
-        "too fast": "more words came out than anybody can say",
+        "too fast": "there are more words than anybody can speak in that time",
     }
     span = f"{_minutes(window.start)} to {_minutes(window.end)}"
     return f"{span}: {meaning.get(window.fault or '', window.fault)}"

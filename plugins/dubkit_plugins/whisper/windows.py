@@ -1,9 +1,9 @@
-"""Cut the sound into windows where nobody speaks, for any length of sound in flat memory.
+"""Cut audio of any length into windows at pauses, in constant memory.
 
-Voice activity (Silero) gives spans of speech; spans are gathered into windows that a network can
-take at once. Whisper invents words in silence and drops them when a cut falls inside one, so both
-matter more than anything the decoder does (whisperX calls this VAD cut and merge,
-arXiv 2303.00747).
+Voice activity detection (:mod:`.speech_activity`) yields spans of speech; the spans are gathered
+into windows that a network can take at once. Whisper invents words in silence and drops words that
+a cut goes through, so both matter more than anything the decoder does (whisperX calls this VAD cut
+and merge, arXiv 2303.00747).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .engine import SAMPLE_RATE, Samples
 from .speech_activity import Span, speech_spans
 
 LEAD = 0.50
-"""Seconds of sound given before a span: Silero wakes up late on soft first consonants."""
+"""Seconds of audio kept before a span: Silero reacts late to soft initial consonants."""
 TAIL = 0.50
-"""Seconds of sound given after a span."""
+"""Seconds of audio kept after a span."""
 MAX_GAP = 3.0
-"""Seconds of silence inside a window at most: more is wasted work and tempts the decoder."""
+"""The most seconds of silence inside a window: more wastes work and invites hallucination."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of sound for the network, in seconds, and the speech inside it."""
+    """A stretch of audio for the network, in seconds, and the speech inside it."""
 
     start: float
     end: float
@@ -35,7 +35,7 @@ class Window:
 
 
 def samples_of(sound: npt.NDArray[np.int16], window: Window) -> Samples:
-    """A window's sound, as the network gets it."""
+    """A window's audio, in the form that the network takes."""
     piece = sound[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
     return piece.astype(np.float32) / np.float32(32_768)
 
@@ -43,8 +43,8 @@ def samples_of(sound: npt.NDArray[np.int16], window: Window) -> Samples:
 def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[Window]:
     """Windows of at most ``longest`` seconds around the spans, each span in exactly one.
 
-    Where the next span does not fit, the window ends at the longest pause in its second half, so
-    that sentences stay whole more often than when every window is filled to the brim.
+    If the next span does not fit, the window ends at the longest pause in its second half, so that
+    sentences stay whole more often than if every window were filled to the limit.
     """
     room = longest - LEAD - TAIL
     open_spans: list[Span] = []
@@ -54,8 +54,8 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
         nonlocal previous_end
         speech = tuple(open_spans[:count])
         del open_spans[:count]
-        # Neighbours share the pause between them half and half, so that no sound is in two
-        # windows, which would be heard twice.
+        # Neighbors get half of the pause between them each, so that no audio is in two windows
+        # and decoded twice.
         start = max(speech[0].start - LEAD, previous_end, 0.0)
         middle = (speech[-1].end + next_start) / 2
         end = min(speech[-1].end + TAIL, max(middle, speech[-1].end), duration)
@@ -79,7 +79,7 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
 
 
 def _best_cut(spans: list[Span], room: float) -> int:
-    """How many of the leading spans make the window: up to the longest pause in its second half."""
+    """How many leading spans make the window: up to the longest pause in its second half."""
     begin = spans[0].start
     cuts = range(1, len(spans))
     second_half = [i for i in cuts if spans[i - 1].end - begin >= room / 2] or [len(spans) - 1]
@@ -89,5 +89,5 @@ def _best_cut(spans: list[Span], room: float) -> int:
 def windows(
     activity: Iterable[npt.NDArray[np.float32]], longest: float, duration: float
 ) -> Iterator[Window]:
-    """The windows of a sound of ``duration`` seconds, in order, found while they are asked for."""
+    """The windows of audio of ``duration`` seconds, in order, computed lazily."""
     return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration)

@@ -1,0 +1,145 @@
+"""The HTTP client that all engines share: httpx, with an end to every answer.
+
+httpx's timeouts are for each read, so a server that drips would never end, and nothing bounds what
+it reads; both limits are added here. What a status means and when to try again is for the engine.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import math
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import httpx
+
+from dubkit import UsageError
+
+MEGABYTE = 1_000_000
+
+
+class TooLarge(httpx.RequestError):
+    """An answer has more bytes than were allowed."""
+
+
+class Unfinished(httpx.ReadTimeout):
+    """An answer began, and was not complete in time."""
+
+
+class BrokenOff(httpx.RemoteProtocolError):
+    """An answer ended before its end."""
+
+
+def client(
+    timeout: float,
+    largest: int,
+    *,
+    deadline: bool = True,
+    redirects: bool = False,
+    allow: Callable[[str], None] = lambda url: None,
+) -> httpx.Client:
+    """A client whose answers end; for any number of threads. Close it, or use it in a ``with``.
+
+    ``timeout`` is in seconds, for each read and, with ``deadline``, for a whole answer; a request's
+    own timeout goes before it. ``largest`` is in bytes. Beside httpx's own errors, reading an
+    answer raises :class:`Unfinished`, :class:`TooLarge` and :class:`BrokenOff`. ``allow`` is called
+    with every address before it is requested, those of redirects included, and raises for one that
+    must not be.
+
+    Proxies are the environment's. Certificates are verified as the system does. Redirects are
+    followed only where asked for, and httpx then leaves the key out at another host.
+    Raises UsageError for proxies that cannot be used.
+    """
+
+    def before(request: httpx.Request) -> None:
+        allow(str(request.url))
+        # The first request's, for all its redirects.
+        request.extensions.setdefault("began", time.monotonic())
+
+    def bound(response: httpx.Response) -> None:
+        # What is packed may unpack to a thousand times the limit, and sound does not get smaller.
+        if (packed := response.headers.get("content-encoding", "identity")) != "identity":
+            raise httpx.DecodingError(f"its answer is packed ({packed}), which was not asked for")
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        extensions = response.request.extensions
+        seconds = extensions["timeout"]["read"] if deadline else None
+        response.stream = _Bounded(response.stream, largest, seconds, extensions["began"])
+
+    try:
+        return httpx.Client(
+            headers={"User-Agent": "dubkit", "Accept-Encoding": "identity"},
+            timeout=timeout,
+            verify=_certificates(),
+            follow_redirects=redirects,
+            event_hooks={"request": [before], "response": [bound]},
+        )
+    except (ImportError, ValueError) as failure:  # a SOCKS proxy without socksio, an unknown kind
+        raise UsageError(
+            f"the proxy in the environment cannot be used: {failure}",
+            "look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach without",
+        ) from None
+
+
+class _Bounded(httpx.SyncByteStream):
+    """A body that raises when it takes too long or gets too large."""
+
+    def __init__(
+        self, stream: httpx.SyncByteStream, largest: int, seconds: float | None, began: float
+    ) -> None:
+        self._stream = stream
+        self._largest = largest
+        self._seconds = seconds
+        self._began = began
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        try:
+            for chunk in self._stream:
+                size += len(chunk)
+                if size > self._largest:
+                    raise TooLarge(f"it sends more than {self._largest // MEGABYTE} MB")
+                if self._seconds is not None and time.monotonic() > self._began + self._seconds:
+                    raise Unfinished(f"its answer was not complete after {self._seconds:g} s")
+                yield chunk
+        except (httpx.ReadError, httpx.RemoteProtocolError) as failure:
+            raise BrokenOff("its answer broke off") from failure
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """The system's, or what SSL_CERT_FILE names; certifi's where the system has none to load."""
+    context = ssl.create_default_context()
+    if not context.cert_store_stats()["x509_ca"]:
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+def untrusted(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """The certificate's fault in an error of httpx; None for any other error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a server asks to wait, as a number or as a date; 0 where it does not."""
+    value, milliseconds = headers.get("retry-after", ""), headers.get("retry-after-ms")
+    try:
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0
