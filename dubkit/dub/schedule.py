@@ -22,7 +22,7 @@ from . import clip as clips
 from . import mix, speak
 from .fit import QUIET, TOLD, Fit, Slot, fit
 from .lines import Line
-from .shorten import TooLong
+from .shorten import OverlongLine
 from .speak import SpeechJob
 
 SHORTER = 2
@@ -119,11 +119,11 @@ def _places(job: SpeechJob, spoken: Sequence[_Spoken]) -> dict[int, Fit]:
     return dict(zip(numbers, fit(slots, job.end), strict=True))
 
 
-def _too_long(job: SpeechJob, spoken: Sequence[_Spoken]) -> list[TooLong]:
+def _too_long(job: SpeechJob, spoken: Sequence[_Spoken]) -> list[OverlongLine]:
     """Lines that drift however fast they are spoken."""
     places = _places(job, spoken)
     return [
-        TooLong(line.number, line.source, line.text, line.start, line.end,
+        OverlongLine(line.number, line.source, line.text, line.start, line.end,
                 speak.speech(one.clip), place.room * QUIET, line.speaker)
         for one in spoken
         if (line := one.line) and one.clip and (place := places[line.number]) and line.source

@@ -23,7 +23,7 @@ from dubkit.workspace import key_of
 
 from . import clip as clips
 from .lines import Line
-from .shorten import TooLong
+from .shorten import OverlongLine
 
 log = logging.getLogger("dubkit")
 
@@ -65,7 +65,7 @@ class SpeechJob:
     seeds: Mapping[int, int]
     """By line, where another take than the first is wanted."""
     conversion: Conversion | None = None
-    shorten: Callable[[Sequence[TooLong]], Mapping[int, str]] | None = None
+    shorten: Callable[[Sequence[OverlongLine]], Mapping[int, str]] | None = None
     """Finds other words for lines that are too long; by line number."""
 
 

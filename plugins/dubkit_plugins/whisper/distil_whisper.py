@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dubkit import TranscribeProgress, Transcriber, Transcription, UsageError
 
 from . import models
 from .ct2_engine import CT2Engine
+from .engine import Engine
 from .faster_whisper import detector_weights
 from .transcribe import Family, transcribe
-
-if TYPE_CHECKING:
-    from .torch_engine import TorchEngine
 
 CATALOGUE = {
     **{
@@ -56,7 +53,7 @@ class DistilWhisper(Transcriber):
     cuda_graphs: bool = True
     """Record the decoder's step as a CUDA graph: no waiting for Python between steps."""
 
-    _loaded: dict[str, TorchEngine] = field(
+    _loaded: dict[str, Engine] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     """The model, by its folder, from the first file on."""
@@ -114,7 +111,7 @@ class DistilWhisper(Transcriber):
         if problems := self.check():
             raise UsageError(*problems)
 
-        def load(weights: models.Weights) -> TorchEngine:
+        def load(weights: models.Weights) -> Engine:
             if weights.folder is None:
                 raise UsageError(f"{weights.name} is not in transformers' layout")
             draft = None
