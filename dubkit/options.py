@@ -358,7 +358,7 @@ class Options:
     ))  # fmt: skip
     separate: str = option("", Spec(
         "dubbing", "remove the original speech, not just lower all sound",
-        "remove the speech from the original's sound, rather than lower all of it: {engines}",
+        "remove the speech from the original's sound instead of lowering all of it: {engines}",
         bare="auto", engine="separators", needs="dub", page="dubbing", unset="lower_only",
     ))  # fmt: skip
     one_file: bool = option(False, Spec(
@@ -436,7 +436,7 @@ class Options:
             self._check_dub()
 
     def _check_each(self) -> None:
-        """What can be said of an option from its :class:`Spec`."""
+        """The checks that each option's :class:`Spec` asks for."""
         options = declared(type(self))
         needed = {one.name: one for one in options}
         for one in options:
