@@ -94,7 +94,7 @@ class Spec:
     """Kind of form field; empty for the usual one of its type and values."""
     lines: int = 1
     """Height of a text field."""
-    unset: str = ""
+    unset: str = "none"
     """Key of the page's text for an empty choice."""
 
 
@@ -263,7 +263,7 @@ class Options:
 
     language: str | None = option(None, Spec(
         "speech", "en, es, pt-BR, ... (default: detect)",
-        "BCP-47 tag; detected if not given", metavar="TAG", tag=True, page="more",
+        "BCP-47 tag; detected if not given", metavar="TAG", tag=True, page="more", unset="",
     ))  # fmt: skip
     audio_track: str | None = option(None, Spec(
         "speech", "audio track to transcribe: number from 1, or language",
@@ -296,7 +296,7 @@ class Options:
     glossary: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
         "translation", "terms and their translations: csv of source,target",
         "csv of `source,target`: terms and how to translate them",
-        file=True, needs="to", page="files", unset="none",
+        file=True, needs="to", page="files",
     ))  # fmt: skip
     """See :func:`dubkit.translate.glossary.read`."""
     tone: str = option("", Spec(
@@ -310,7 +310,6 @@ class Options:
         "translation", "both languages in each cue; or =original-first",
         "both languages in each cue; `=original-first` swaps them",
         metavar="ORDER", bare=BILINGUAL[0], choices=BILINGUAL, needs="to", page="translation",
-        unset="none",
     ))  # fmt: skip
     dry_run: bool = option(False, Spec(
         "translation", "only report how much it is and what it would cost",
@@ -342,7 +341,7 @@ class Options:
         "dubbing", "engine that turns the lines into another voice",
         "an engine that turns the spoken lines into another voice: that of `--convert-to` "
         "(`NAME`, `WHO=NAME`), or the original's own",
-        engine="converters", needs="dub", example="--convert NAME", page="dubbing", unset="none",
+        engine="converters", needs="dub", example="--convert NAME", page="dubbing",
     ))  # fmt: skip
     convert_to: tuple[str, ...] = option((), Spec(
         "dubbing", "its voice, or WHO=NAME (default: the original's own)",
@@ -355,11 +354,11 @@ class Options:
     ))  # fmt: skip
     lipsync: str = option("", Spec(
         "dubbing", "engine that redraws mouths",
-        engine="lipsyncers", needs="dub", page="dubbing", unset="none",
+        engine="lipsyncers", needs="dub", page="dubbing",
     ))  # fmt: skip
     separate: str = option("", Spec(
         "dubbing", "remove the original speech, not just lower all sound",
-        "remove the speech from the original's sound, rather than lower all of it: {engines}",
+        "remove the speech from the original's sound instead of lowering all of it: {engines}",
         bare="auto", engine="separators", needs="dub", page="dubbing", unset="lower_only",
     ))  # fmt: skip
     one_file: bool = option(False, Spec(
@@ -376,7 +375,7 @@ class Options:
     speakers_from: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
         WHO, "who speaks when, from another tool: rttm or json",
         "who speaks when, from another tool: `rttm`, or json of pyannote, whisperX",
-        file=True, page="files", unset="none",
+        file=True, page="files",
     ))  # fmt: skip
     """See :func:`dubkit.speech.diarization.read`."""
     diarizer: str = option("auto", Spec(WHO, ENGINE, ENGINES, engine="diarizers", page="who"))
@@ -437,7 +436,7 @@ class Options:
             self._check_dub()
 
     def _check_each(self) -> None:
-        """What can be said of an option from its :class:`Spec`."""
+        """The checks that each option's :class:`Spec` asks for."""
         options = declared(type(self))
         needed = {one.name: one for one in options}
         for one in options:

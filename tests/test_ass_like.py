@@ -1,4 +1,4 @@
-"""ASS files that come back with other words and everything else as it was."""
+"""ASS files that get other words, and keep everything else as it was."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from subtitle_samples import NASTY
 
+from dubkit.cues.text import without_marks
 from dubkit.errors import InputError
-from dubkit.subtitles import clean, parse, plain, render
+from dubkit.subtitles import clean, parse, render
 from dubkit.types import Cue, Track
 
 FILM = dedent(
@@ -56,7 +57,7 @@ def texts(track: Track) -> list[str]:
     return [cue.text for cue in track.cues]
 
 
-def reworded(like: str, *words: str, language: str = "es") -> str:
+def reword(like: str, *words: str, language: str = "es") -> str:
     cues = parse(like, "ass").cues
     new = tuple(replace(cue, text=text) for cue, text in zip(cues, words, strict=True))
     return render(Track(language, new), "ass", like=like)
@@ -85,7 +86,7 @@ def test_the_same_words_give_the_same_file(newline: str, mark: str) -> None:
 
 def test_other_words_change_nothing_else() -> None:
     words = ("<i>Hola</i>", "Canta una canción", "La casa roja grande", "- Uno\n- Dos y tres")
-    out = reworded(FILM, *words)
+    out = reword(FILM, *words)
     assert texts(parse(out, "ass")) == list(words)
     assert dialogue(out) == [
         r"{\an8\pos(10,20)\fad(9,9)}La casa {\c&H0000FF&}roja{\c} grande{\fs20}",
@@ -141,26 +142,26 @@ def test_times_are_the_cues() -> None:
     ],
 )
 def test_overrides(raw: str, words: str, wanted: str) -> None:
-    assert dialogue(reworded(one(raw), words)) == [wanted]
+    assert dialogue(reword(one(raw), words)) == [wanted]
 
 
-def test_overrides_stand_between_phrases_where_no_spaces_are() -> None:
-    out = reworded(
+def test_overrides_go_between_phrases_in_languages_without_spaces() -> None:
+    out = reword(
         one(r"one two {\c&HFF&}three"), "昨日の夜、彼がどこへ行ったのか分からない", language="ja"
     )
-    (said,) = dialogue(out)
-    assert re.fullmatch(r"昨日の夜、彼が.*\{\\c&HFF&\}.*分からない", said)
+    (new,) = dialogue(out)
+    assert re.fullmatch(r"昨日の夜、彼が.*\{\\c&HFF&\}.*分からない", new)
 
 
 def test_right_to_left() -> None:
-    out = reworded(one(r"{\an8}one {\c&HFF&}two"), "שלום עולם.", language="he")
+    out = reword(one(r"{\an8}one {\c&HFF&}two"), "שלום עולם.", language="he")
     assert dialogue(out) == ["{\\an8}{\\fe-1}\u202bשלום {\\c&HFF&}עולם.\u202c"]
     assert texts(parse(out, "ass")) == ["שלום עולם."]
-    again = reworded(out, "שלום עולם!", language="he")
+    again = reword(out, "שלום עולם!", language="he")
     assert dialogue(again) == [dialogue(out)[0].replace(".", "!")]
 
 
-def test_cues_cut_anew_take_the_looks_of_what_they_overlap() -> None:
+def test_cues_segmented_again_take_the_style_of_what_they_overlap() -> None:
     cues = (Cue(1, 1.5, "a"), Cue(1.5, 2, "b"), Cue(3.2, 5.1, "c"), Cue(5.1, 6, "d"),
             Cue(5.2, 5.3, " "), Cue(20, 21, "e"))  # fmt: skip
     out = render(Track("en", cues), "ass", like=FILM)
@@ -191,7 +192,7 @@ def test_a_file_without_dialogue_gets_some(like: str) -> None:
 
 
 def test_fields_go_by_their_names() -> None:
-    """SSA's first field, and an order that only the file itself tells."""
+    """SSA's first field, and an order that only the file itself states."""
     like = dedent(
         """\
         [Script Info]
@@ -205,7 +206,7 @@ def test_fields_go_by_their_names() -> None:
     assert out.splitlines()[-1] == "Dialogue: Marked=0,Default, 0:00:01.00,0:00:03.00,c"
 
 
-def test_like_is_for_ass_alone_and_must_be_ass() -> None:
+def test_like_is_only_for_ass_and_must_be_ass() -> None:
     track = Track("en", (Cue(1, 2, "x"),))
     for format in ("srt", "vtt", "ttml", "json", "txt"):
         assert render(track, format, like="no ass") == render(track, format)
@@ -215,8 +216,8 @@ def test_like_is_for_ass_alone_and_must_be_ass() -> None:
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_nasty_text_comes_back(text: str) -> None:
-    out = reworded(one(r"{\an8}Some {\c&HFF&}words"), text)
+def test_nasty_text_survives(text: str) -> None:
+    out = reword(one(r"{\an8}Some {\c&HFF&}words"), text)
     assert texts(parse(out, "ass")) == [clean(text)]
 
 
@@ -246,18 +247,18 @@ files = st.lists(events(), max_size=8).map(
 
 @given(files)
 @settings(max_examples=200, deadline=None)
-def test_any_file_comes_back_byte_for_byte(like: str) -> None:
+def test_any_file_survives_byte_for_byte(like: str) -> None:
     assert render(parse(like, "ass"), "ass", like=like) == like
 
 
 @given(files, st.data())
 @settings(max_examples=200, deadline=None)
-def test_any_words_come_back(like: str, data: st.DataObject) -> None:
+def test_any_words_survive(like: str, data: st.DataObject) -> None:
     old = parse(like, "ass")
     new = [" ".join(data.draw(words)).replace("{\\}x", "{\\} x") + " Ω" for _ in old.cues]
-    out = reworded(like, *new)
+    out = reword(like, *new)
     back = parse(out, "ass")
-    assert [plain(text) for text in texts(back)] == new
+    assert [without_marks(text) for text in texts(back)] == new
     assert [(cue.start, cue.end) for cue in back.cues] == [(c.start, c.end) for c in old.cues]
     for before, after in zip(like.splitlines(), out.splitlines(), strict=True):
         if before.startswith("Dialogue"):
@@ -270,7 +271,7 @@ def test_any_words_come_back(like: str, data: st.DataObject) -> None:
 
 @given(files, st.lists(st.tuples(st.integers(0, 99), st.integers(1, 30)), max_size=9))
 @settings(max_examples=200, deadline=None)
-def test_any_cut_comes_back(like: str, times: list[tuple[int, int]]) -> None:
+def test_any_segmentation_survives(like: str, times: list[tuple[int, int]]) -> None:
     old = parse(like, "ass")
     cues = tuple(
         Cue(start / 10, (start + length) / 10, f"Ω {k}")
@@ -278,7 +279,9 @@ def test_any_cut_comes_back(like: str, times: list[tuple[int, int]]) -> None:
     )
     out = render(Track("en", cues), "ass", like=like)
     back = parse(out, "ass")
-    assert sorted((c.start, plain(c.text)) for c in back.cues) == [(c.start, c.text) for c in cues]
+    assert sorted((c.start, without_marks(c.text)) for c in back.cues) == [
+        (c.start, c.text) for c in cues
+    ]
 
     def others(text: str) -> list[str]:
         lines = text.splitlines()

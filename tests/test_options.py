@@ -191,7 +191,7 @@ NEW = {
     ))),
     "muffler": (str, option("", Spec(
         "dubbing", "engine that muffles", "{engines}", engine="separators", needs="dub",
-        bare="auto", page="dubbing", unset="none",
+        bare="auto", page="dubbing",
     ))),
     "secret": (str, option("", Spec("results", "only for the command"))),
 }  # fmt: skip

@@ -16,8 +16,9 @@ from subtitle_samples import NASTY
 
 from dubkit import subtitles
 from dubkit.cues.check import check
+from dubkit.cues.text import without_marks
 from dubkit.errors import InputError, MissingDependency, UsageError
-from dubkit.subtitles import clean, parse, plain, render
+from dubkit.subtitles import clean, parse, render
 from dubkit.subtitles.style import Style, parse_style
 from dubkit.types import Cue, Track, Word
 
@@ -47,7 +48,7 @@ def tracks(draw: st.DrawFn) -> Track:
 
 
 def shown(track: Track) -> list[str]:
-    return [clean(cue.text) for cue in track.cues if plain(clean(cue.text)).strip()]
+    return [clean(cue.text) for cue in track.cues if without_marks(clean(cue.text)).strip()]
 
 
 def of(*texts: str) -> Track:
@@ -55,7 +56,7 @@ def of(*texts: str) -> Track:
 
 
 def as_read(text: str, format: str) -> str:
-    """What may change: SRT cannot hold an arrow, a font tag or an override, and says so."""
+    """What may change: SRT cannot contain an arrow, a font tag or an override."""
     if format == "srt":
         track = parse(f"1\n00:00:01,000 --> 00:00:02,000\n{text.replace('-->', '→')}\n", "srt")
         return track.cues[0].text
@@ -64,10 +65,10 @@ def as_read(text: str, format: str) -> str:
 
 @pytest.mark.parametrize("format", ["srt", "vtt", "ass", "ttml"])
 @pytest.mark.parametrize("text", NASTY)
-def test_nasty_text_comes_back(format: str, text: str) -> None:
+def test_nasty_text_survives(format: str, text: str) -> None:
     back = parse(render(of("before", text, "after"), format), format)
     wanted = clean(text)
-    if format == "srt":  # what SRT has in place of styles is taken for that
+    if format == "srt":  # these are markup in SRT
         wanted = wanted.removeprefix("<font color=red>").removeprefix("{\\an8} ")
     assert [cue.text for cue in back.cues] == ["before", wanted, "after"]
 
@@ -76,13 +77,13 @@ def test_nasty_text_comes_back(format: str, text: str) -> None:
 @given(track=tracks())
 @settings(max_examples=150, deadline=None)
 @example(track=of("a\\", "\\N", "{", "}", "\u2060", "\\\u2060N"))
-def test_text_and_times_come_back(format: str, track: Track) -> None:
+def test_text_and_times_survive(format: str, track: Track) -> None:
     back = parse(render(track, format), format)
     assert [cue.text for cue in back.cues] == shown(track)
     step = 0.01 if format == "ass" else 0.001
     for before, after in zip(back.cues, back.cues[1:], strict=False):
         assert before.end <= after.start
-    kept = [cue for cue in track.cues if plain(clean(cue.text)).strip()]
+    kept = [cue for cue in track.cues if without_marks(clean(cue.text)).strip()]
     for old, new in zip(kept, back.cues, strict=True):
         assert new.end > new.start
         if all(cue.end - cue.start > 0.02 for cue in track.cues):
@@ -92,7 +93,7 @@ def test_text_and_times_come_back(format: str, track: Track) -> None:
 
 @given(track=tracks())
 @settings(max_examples=150, deadline=None)
-def test_srt_comes_back_and_times_stay_in_order(track: Track) -> None:
+def test_srt_survives_and_times_stay_in_order(track: Track) -> None:
     back = parse(render(track, "srt"), "srt")
     assert [cue.text for cue in back.cues] == [as_read(text, "srt") for text in shown(track)]
     for before, after in zip(back.cues, back.cues[1:], strict=False):
@@ -180,7 +181,7 @@ def test_ttml_is_valid_xml_with_its_language() -> None:
     ),
     st.one_of(st.none(), st.text()),
 )
-def test_json_gives_the_track_back_exactly(words: list[Word], speaker: str | None) -> None:
+def test_json_returns_the_track_exactly(words: list[Word], speaker: str | None) -> None:
     cues = (Cue(1.5, 2.25, "two\nlines", tuple(words), speaker), Cue(2.25, 3.125, "<i>x</i>"))
     track = Track("zh-Hant", cues)
     assert parse(render(track, "json"), "json") == track
@@ -399,7 +400,7 @@ def test_srt_that_is_not_quite_srt(text: str, cues: tuple[Cue, ...] | None) -> N
         assert parse(text, "srt").cues == cues
 
 
-def test_half_a_character_does_not_stop_the_writing() -> None:
+def test_a_lone_surrogate_does_not_prevent_writing() -> None:
     track = parse('{"segments": [{"start": 0, "end": 1, "text": "a\\ud800"}]}', "json")
     assert render(track, "json").encode()
 
@@ -417,7 +418,7 @@ ARABIC = Track(
 
 @pytest.mark.parametrize("format", TIMED)
 @pytest.mark.parametrize("language", ["ar", "he", "fa-IR", "ku-Arab", "ckb"])
-def test_right_to_left_lines_are_embedded_and_come_back(format: str, language: str) -> None:
+def test_right_to_left_lines_are_embedded_and_survive(format: str, language: str) -> None:
     track = replace(ARABIC, language=language)
     text = render(track, format)
     assert parse(text, format, language) == track
@@ -434,7 +435,7 @@ def test_each_line_is_embedded_with_its_marks() -> None:
     ]
     assert "\u202b" not in render(ARABIC, "txt") + render(replace(ARABIC, language="en"), "srt")
     style = pysubs2.SSAFile.from_string(render(ARABIC, "ass")).styles["Default"]
-    assert style.encoding == -1  # or libass sets the parts about <i> from left to right
+    assert style.encoding == -1  # or libass puts the parts around <i> from left to right
 
 
 @pytest.mark.parametrize(
@@ -451,7 +452,7 @@ def test_each_line_is_embedded_with_its_marks() -> None:
         ("ab\u202c", "ab\u202c"),
     ],
 )
-def test_embedding_is_taken_off_whole_lines_alone(text: str, wanted: str) -> None:
+def test_embedding_is_removed_only_from_whole_lines(text: str, wanted: str) -> None:
     assert clean(text) == wanted
 
 
@@ -466,7 +467,7 @@ def test_embedding_is_not_counted() -> None:
 @given(track=tracks())
 @settings(max_examples=100, deadline=None)
 @pytest.mark.parametrize("format", ["srt", "vtt", "ass", "ttml"])
-def test_any_text_comes_back_from_right_to_left(format: str, track: Track) -> None:
+def test_any_text_survives_right_to_left(format: str, track: Track) -> None:
     back = parse(render(replace(track, language="he"), format), format)
     assert [cue.text for cue in back.cues] == [as_read(text, format) for text in shown(track)]
 
@@ -474,7 +475,7 @@ def test_any_text_comes_back_from_right_to_left(format: str, track: Track) -> No
 @pytest.mark.parametrize("format", TIMED)
 @given(text=st.text())
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_read_ends_in_a_track_or_an_input_error(format: str, text: str) -> None:
+def test_any_text_becomes_a_track_or_an_input_error(format: str, text: str) -> None:
     try:
         parse(text, format)
     except InputError as error:
@@ -495,7 +496,7 @@ def test_unknown_formats_are_refused_with_the_known_ones() -> None:
     [("utf-8", None), ("utf-8-sig", None), ("utf-16", None), ("utf-32", None), ("cp1252", None),
      ("cp1250", "cs"), ("latin-1", "es")],
 )  # fmt: skip
-def test_read_finds_the_encoding(tmp_path: Path, encoding: str, language: str | None) -> None:
+def test_read_detects_the_encoding(tmp_path: Path, encoding: str, language: str | None) -> None:
     path = tmp_path / "film.srt"
     text = "žluť" if language == "cs" else "Año, Straße"
     path.write_bytes(render(of(text), "srt").encode(encoding))
@@ -512,7 +513,7 @@ def test_read_knows_the_code_page_of_russian_and_japanese(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n\x00\x01", "line 3: not text"),
         ("a.srt", b"\xff\xfe\x00\xd8", "line 1"),
@@ -521,11 +522,13 @@ def test_read_knows_the_code_page_of_russian_and_japanese(tmp_path: Path) -> Non
         ("none.srt", None, "cannot be read"),
     ],
 )
-def test_read_says_what_is_wrong(tmp_path: Path, name: str, data: bytes | None, said: str) -> None:
+def test_read_names_what_is_wrong(
+    tmp_path: Path, name: str, data: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         subtitles.read(path)
     assert name in str(caught.value)
 
@@ -556,10 +559,10 @@ def test_style_reaches_ass() -> None:
     style = "font=Noto Sans,size=50,color=#ff8000,outline=0,position=top"
     text = render(of("x"), "ass", style=parse_style(style), play_res=(640, 360))
     assert "PlayResX: 640\nPlayResY: 360\n" in text
-    look = pysubs2.SSAFile.from_string(text).styles["Default"]
-    assert (look.fontname, look.fontsize, look.outline) == ("Noto Sans", 50, 0)
-    assert look.primarycolor == pysubs2.Color(255, 128, 0)
-    assert look.alignment == pysubs2.Alignment.TOP_CENTER
+    written = pysubs2.SSAFile.from_string(text).styles["Default"]
+    assert (written.fontname, written.fontsize, written.outline) == ("Noto Sans", 50, 0)
+    assert written.primarycolor == pysubs2.Color(255, 128, 0)
+    assert written.alignment == pysubs2.Alignment.TOP_CENTER
     assert render(of("x"), "ass", style={"position": "top"}) == render(
         of("x"), "ass", style=Style(position="top")
     )
@@ -587,7 +590,7 @@ def test_pysrt_both_ways() -> None:
     assert subtitles.from_pysrt(subs, "en") == track
 
 
-def test_without_pysrt_the_hint_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pysrt_the_hint_is_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pysrt", None)
     with pytest.raises(MissingDependency) as caught:
         subtitles.to_pysrt(of("x"))

@@ -11,6 +11,7 @@ from command import FAST, TESTS, assert_refused, called, contents, dubkit, times
 from media_samples import AVC, ffmpeg, sample
 
 from dubkit import Cue, Track, subtitles
+from dubkit.cues.text import without_marks
 from dubkit.media.probe import probe
 
 TRANSLATORS = TESTS / "data/translators.py"
@@ -523,7 +524,7 @@ def test_right_to_left_and_full_width(srt):
     arabic, japanese = (path.read_text("utf-8") for path in ran.paths)
     line = arabic.splitlines()[2]
     assert line[0] == "\u202b" and line[-1] == "\u202c"
-    shown = [subtitles.plain(line) for cue in subtitles.read(ran.paths[1]).cues for line in
+    shown = [without_marks(line) for cue in subtitles.read(ran.paths[1]).cues for line in
              cue.text.splitlines()]  # fmt: skip
     assert all(len(line) <= 16 for line in shown) and len(shown) > 5 and "そして" in japanese
     assert called("check", ran.paths[1], "--json").json["language"] == "ja"

@@ -42,7 +42,7 @@ def shown(
         track = one.track
         if options.bilingual:
             original = lines.with_lines(text.track, options.profile)
-            track = bilingual.both(original, track, options.bilingual)
+            track = bilingual.combine(original, track, options.bilingual)
             names = [title, spoken] if options.bilingual == "translation-first" else [spoken, title]
             title = " + ".join(names)
         shown.append(Shown(track, title))

@@ -44,9 +44,8 @@ def read_source(context: Context, work: Workspace) -> SourceText:
     if options.retime:
         text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
     if diarize.wanted(context, text.track):
-        text = replace(
-            text, track=diarization.assign_speakers(text.track, diarize.turns(context, work))
-        )
+        turns = diarize.turns(context, work)
+        text = replace(text, track=diarization.assign_speakers(text.track, turns))
     return _editable(work, text)
 
 

@@ -1,11 +1,24 @@
-"""Track <-> SRT, WebVTT, ASS, TTML, Whisper's JSON and plain text. Pure, but for :func:`read`.
+"""Track <-> SRT, WebVTT, ASS, TTML, Whisper's JSON and plain text. Pure, except :func:`read`.
 
-One file per format. The text of a cue is plain, except that ``<i>``, ``<b>`` and ``<u>`` mark it as
-they do in SRT; each format says the same in its own way and escapes what it would take for markup.
+The text of a cue is plain, except that it may contain ``<i>``, ``<b>`` and ``<u>`` as in SRT; each
+format expresses these in its own way and escapes what it would take for markup.
+
+- ``srt``, ``vtt``, ``ass``, ``ttml``, ``whisper_json``, ``text``: one module per format.
+- ``interface``: what each of them takes and returns.
+- ``blocks``: what SRT and WebVTT share.
+- ``ass_events``, ``ass_like``, ``ass_words``: new words in an existing ASS file.
+- ``markup``, ``timing``: the text and the times of cues, for all formats.
+- ``encodings``: the text of a file of unknown encoding.
+- ``style``: the font, size and color of burned-in text and ASS files.
+- ``bilingual``: two languages in one cue.
+- ``source``: a subtitle file as the text of a run.
+- ``pysrt_bridge``: tracks for scripts that use pysrt.
 
 pysubs2 writes SRT, WebVTT and ASS. It reads none of them here because its readers name no line
-when they fail, and take a last line of SRT that is a number for the next cue's; it does not do TTML
-because it writes no ``xml:lang`` and loses italics and ``dur``.
+when they fail, and take a number in the last line of an SRT cue for the number of the next; it does
+not write TTML because it writes no ``xml:lang`` and loses italics and ``dur``.
+
+Subtitle streams inside media files are :mod:`dubkit.media.subtitle_streams`.
 """
 
 from __future__ import annotations
@@ -19,9 +32,9 @@ from dubkit.types import Track
 
 from . import ass, srt, text, ttml, vtt, whisper_json
 from .encodings import decode
-from .markup import clean, plain
+from .interface import NEWLINE, UNKNOWN, Contents, WriteOptions
+from .markup import clean
 from .pysrt_bridge import from_pysrt, to_pysrt
-from .setting import NEWLINE, UNKNOWN, Parsed, Setting
 from .style import Style, parse_style
 from .text import PARAGRAPH_PAUSE
 
@@ -34,7 +47,6 @@ __all__ = [
     "decode",
     "from_pysrt",
     "parse",
-    "plain",
     "read",
     "render",
     "to_pysrt",
@@ -47,9 +59,9 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    write: Callable[[Track, Setting], str]
-    parse: Callable[[str], Parsed] | None
-    """None where a file has no times to read."""
+    write: Callable[[Track, WriteOptions], str]
+    parse: Callable[[str], Contents] | None
+    """None if the format has no times to read."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -76,10 +88,10 @@ def render(
 ) -> str:
     """The track as the text of a subtitle file.
 
-    ``title`` names it where the format has room for a title (ass, ttml). ``style`` and
-    ``play_res``, the video's width and height in pixels, are for ass. So is ``like``, the text of
-    an ass file: it comes back with the track's cues in place of those that :func:`parse` finds in
-    it, and all else (styles, drawings, overrides, fonts) as it was; style and title are its own.
+    ``title`` names it in formats that have a title (ass, ttml). ``style`` and ``play_res``, the
+    video's width and height in pixels, are for ass. So is ``like``, the text of an ass file: it is
+    returned with the track's cues in place of those that :func:`parse` finds in it, and everything
+    else (styles, drawings, overrides, fonts) unchanged; ``style`` and ``title`` are then ignored.
     Raises UsageError for an unknown format or style, InputError when ``like`` cannot be read.
     """
     writer = _format(format).write
@@ -87,13 +99,13 @@ def render(
         style = Style()
     elif not isinstance(style, Style):
         style = parse_style(style)
-    return writer(track, Setting(title, style, play_res, like))
+    return writer(track, WriteOptions(title, style, play_res, like))
 
 
 def parse(text: str, format: str, language: str | None = None) -> Track:
-    """The track that the text of a subtitle file holds.
+    """The track in the text of a subtitle file.
 
-    ``language`` wins over the file's own tag (json, ttml, ass); without either it is ``und``.
+    ``language`` overrides the file's own tag (json, ttml, ass); without either it is ``und``.
     Raises InputError naming the line that cannot be read, UsageError for an unknown format.
     """
     reader = _format(format).parse
@@ -104,10 +116,10 @@ def parse(text: str, format: str, language: str | None = None) -> Track:
 
 
 def read(path: str | Path, language: str | None = None) -> Track:
-    """The track in a subtitle file, its format told by its suffix.
+    """The track in a subtitle file, whose suffix determines the format.
 
-    Its encoding is found out by :func:`decode`. Raises InputError naming the file, and the line
-    where one is at fault.
+    :func:`decode` detects its encoding. Raises InputError naming the file and, if it is the fault
+    of one, the line.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -120,12 +132,12 @@ def read(path: str | Path, language: str | None = None) -> Track:
     except OSError as error:
         raise InputError(
             f"{path} cannot be read: {error.strerror or error}",
-            "check the name and who may read it",
+            "check its name and permissions",
         ) from error
     try:
         return parse(decode(data, language), named[0], language)
     except InputError as error:
-        hint = error.hint or f"mend it in a text editor, or export {named[0]} again"
+        hint = error.hint or f"fix it in a text editor, or export {named[0]} again"
         raise InputError(f"{path}: {error.message}", hint) from error
 
 

@@ -1,7 +1,8 @@
-"""Advanced SubStation Alpha, and SSA, its older form.
+"""Advanced SubStation Alpha (ASS), and SSA, its older form.
 
-pysubs2 writes it. It does not read it here, since it names no line when it fails, takes the ten
-fields of an event in its own order alone, and keeps no place of an event for :mod:`ass_like`.
+pysubs2 writes it. It does not read it here, because it names no line when it fails, accepts the ten
+fields of an event only in its own order, and does not record where events are, which
+:mod:`.ass_like` needs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from dubkit.cues.text import width as width_of
+from dubkit.cues.text import without_marks
 from dubkit.errors import InputError, UsageError
 from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
@@ -17,23 +19,23 @@ from . import ass_like
 from .ass_events import (
     SECTION,
     WHOLE_LINES,
-    escaped,
-    in_time,
+    by_start,
+    escape,
+    from_event,
     language_line,
-    spoken,
     style_of,
-    switch,
     text_events,
+    to_override,
 )
-from .markup import clean, embed, marked, plain
-from .setting import Parsed, Setting
+from .interface import Contents, WriteOptions
+from .markup import clean, embed_rtl, map_parts
 from .style import Style
-from .timing import timed
+from .timing import timed_cues
 
 # Read
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> Contents:
     lines = text.split("\n")
     events, language = text_events(lines), None
     if not any(SECTION.match(line) for line in lines):
@@ -44,11 +46,11 @@ def parse(text: str) -> Parsed:
         Cue(
             event.start,
             event.end,
-            clean(spoken(event.text)),
+            clean(from_event(event.text)),
             speaker=event["name"] or None,
             style=style_of(event),
         )
-        for event in in_time(events)
+        for event in by_start(events)
     ]
     return language, cues
 
@@ -56,17 +58,17 @@ def parse(text: str) -> Parsed:
 # Write
 
 
-def write(track: Track, setting: Setting) -> str:
+def write(track: Track, options: WriteOptions) -> str:
     import pysubs2
 
-    if setting.like:
-        return ass_like.keep(track, setting.like)
-    width, height = setting.play_res
+    if options.like:
+        return ass_like.replace_dialogue(track, options.like)
+    width, height = options.play_res
     if width <= 0 or height <= 0:
         raise UsageError(f"a video of {width}x{height} pixels cannot hold subtitles")
     subs = pysubs2.SSAFile()
     subs.info = {
-        "Title": " ".join((setting.title or "subtitles").split()),
+        "Title": " ".join((options.title or "subtitles").split()),
         "WrapStyle": "0",
         "ScaledBorderAndShadow": "yes",
         "YCbCr Matrix": "None",
@@ -74,14 +76,14 @@ def write(track: Track, setting: Setting) -> str:
         "PlayResY": str(height),
         "Language": track.language,
     }
-    lines = (width_of(line) for cue in track.cues for line in plain(cue.text).split("\n"))
+    lines = (width_of(line) for cue in track.cues for line in without_marks(cue.text).split("\n"))
     longest = max(lines, default=0)
-    style = _ass_style(setting.style, width, height, longest)
+    style = _ass_style(options.style, width, height, longest)
     if right_to_left(track.language):
         style.encoding = WHOLE_LINES
     subs.styles = {"Default": style}
-    for start, end, cue in timed(track, step=10):
-        text = marked(embed(cue.text, track.language), escaped, switch)
+    for start, end, cue in timed_cues(track, step=10):
+        text = map_parts(embed_rtl(cue.text, track.language), escape, to_override)
         event = pysubs2.SSAEvent(start=start, end=end, text=text)
         event.name = " ".join((cue.speaker or "").replace(",", " ").split())
         subs.append(event)
@@ -91,14 +93,14 @@ def write(track: Track, setting: Setting) -> str:
 def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:
     import pysubs2
 
-    # 42 characters fill about two thirds of a 16:9 picture. A portrait one is held by its width:
-    # the longest line must fit (a letter is about half as wide as high), or libass breaks it anew.
+    # 42 characters fill about two thirds of a 16:9 picture. A portrait one is limited by its width:
+    # the longest line must fit (a letter is about half as wide as high), or libass breaks it again.
     fitting = 0.9 * width / (0.52 * max(longest, 1))
     size = style.size or round(min(height * 0.055, width * 0.06, fitting), 1)
     red, green, blue = bytes.fromhex(style.color[1:])
     align = pysubs2.Alignment
     places = {"bottom": align.BOTTOM_CENTER, "middle": align.MIDDLE_CENTER, "top": align.TOP_CENTER}
-    # Apps for vertical video lay their buttons over the lowest part of the picture.
+    # Apps for vertical video overlay their buttons on the lowest part of the picture.
     margin = 0.16 if height > width else 0.05
     return pysubs2.SSAStyle(
         fontname=style.font,

@@ -1,4 +1,4 @@
-"""The lines of dialogue in an ASS file, and how ASS says things within a text."""
+"""The lines of dialogue in an ASS file, and the escapes and overrides in their text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dubkit.errors import InputError
 COLUMNS: tuple[str, ...] = (
     "layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text",
 )  # fmt: skip
-"""The fields of an event, where a file does not name its own."""
+"""The fields of an event, if a file does not name its own."""
 TOKEN = re.compile(r"(\\[{}]|\\\u2060|\\[Nnh]|\{[^}]*\})")
-"""What stands for something else in a text: escapes, and overrides in braces."""
+"""What is not literal in a text: escapes, and overrides in braces."""
 
 WHOLE_LINES = -1
-"""The encoding of a font with which libass lays a line out as a whole. Otherwise it does so for
-each part between two overrides, and sets the parts from left to right."""
+"""The font encoding with which libass lays out a line as a whole. Otherwise it lays out each part
+between two overrides separately, and puts the parts from left to right."""
 
 SECTION = re.compile(
     r"\s*\[(script info|v4\+? styles\+?|events|fonts|graphics|aegisub[^]]*)\]", re.IGNORECASE
@@ -26,13 +26,13 @@ _STAMP = re.compile(r"\s*(-?)(\d{1,4}):(\d{1,2}):(\d{1,2})[.:](\d{1,3})\s*", re.
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of dialogue that is text, and where it stands in its file."""
+    """One line of dialogue that is text, and its place in the file."""
 
     line: int
     """Its index among the file's lines."""
     columns: tuple[str, ...]
     fields: tuple[str, ...]
-    """As they stand after ``Dialogue:``, spaces too."""
+    """As they are after ``Dialogue:``, including spaces."""
     start: float
     end: float
 
@@ -54,24 +54,26 @@ def text_events(lines: list[str]) -> list[Event]:
         elif section == "events" and (names := re.match(r"\s*Format\s*:(.*)", line)):
             columns = tuple(name.strip().lower() for name in names[1].split(","))
             if not {"start", "end"} <= set(columns) or columns[-1] != "text":
-                raise InputError(f"line {k + 1}: events have no start, no end, or no text at last")
+                raise InputError(
+                    f"line {k + 1}: events need a start, an end, and text as last field"
+                )
         elif section not in ("script info", "fonts", "graphics"):
-            said = re.match(r"\s*Dialogue:(.*)", line)
-            if said and not _drawn((event := _event(k, columns, said[1])).text):
+            dialogue = re.match(r"\s*Dialogue:(.*)", line)
+            if dialogue and not _is_drawing((event := _event(k, columns, dialogue[1])).text):
                 events.append(event)
     return events
 
 
 def style_of(event: Event) -> str | None:
-    """Which text of the file it belongs to: its style's, unless it has a place of its own."""
+    """Which text of the file it belongs to: its style's, unless it has a position of its own."""
     if re.match(r"(?:\{[^}]*\})*\{[^}]*\\(?:pos|move|k[fo]?[0-9])", event.text, re.IGNORECASE):
         return f"line {event.line}"
     style = event["style"].lstrip("*")
     return None if style.lower() in ("", "default") else style
 
 
-def in_time(events: list[Event]) -> list[Event]:
-    """The events as :func:`parse` gives them."""
+def by_start(events: list[Event]) -> list[Event]:
+    """The events in the order of the cues that :func:`.ass.parse` returns."""
     return sorted(events, key=lambda event: event.start)
 
 
@@ -92,13 +94,13 @@ def _event(line: int, columns: tuple[str, ...], rest: str) -> Event:
     return Event(line, columns, fields, *times)
 
 
-def _drawn(text: str) -> bool:
+def _is_drawing(text: str) -> bool:
     blocks = (token for token in TOKEN.split(text) if token.startswith("{"))
     return any(int(scale) for block in blocks for scale in re.findall(r"\\p([0-9])", block))
 
 
 def language_line(lines: list[str]) -> int | None:
-    """The index of the line on which the script tells its language."""
+    """The index of the line on which the script states its language."""
     for k, line in enumerate(lines):
         heading = SECTION.match(line)
         if heading and heading[1].lower() != "script info":
@@ -108,8 +110,8 @@ def language_line(lines: list[str]) -> int | None:
     return None
 
 
-def spoken(text: str) -> str:
-    """The text of an event as that of a cue: switches as marks, without its other overrides."""
+def from_event(text: str) -> str:
+    """The text of an event as that of a cue: italics and the like as marks, no other overrides."""
 
     def meaning(match: re.Match[str]) -> str:
         token = match[0]
@@ -121,12 +123,12 @@ def spoken(text: str) -> str:
     return TOKEN.sub(meaning, text)
 
 
-def escaped(text: str) -> str:
-    """The text as libass reads it: a backslash is literal before a word joiner."""
+def escape(text: str) -> str:
+    """The text escaped for libass: a backslash is literal before a word joiner."""
     text = text.replace("\\", "\\\u2060").replace("{", r"\{").replace("}", r"\}")
     return text.replace("\n", r"\N")
 
 
-def switch(tag: str) -> str:
-    """The override that does what a mark says."""
-    return "{\\" + tag[-2] + ("0" if tag.startswith("</") else "1") + "}"
+def to_override(mark: str) -> str:
+    """The override for a mark: ``{\\i1}`` for ``<i>``."""
+    return "{\\" + mark[-2] + ("0" if mark.startswith("</") else "1") + "}"

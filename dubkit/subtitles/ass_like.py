@@ -1,59 +1,61 @@
-"""New words in an ASS file that somebody made, with everything else as it was.
+"""New words in an existing ASS file, with everything else unchanged.
 
-The file is changed as text, not read and written anew: a writer would lose comments, sections and
-fields that it does not know, and the order of what it does.
+The file is edited as text, not parsed and written again: a writer would lose comments, sections and
+fields that it does not know, and the order of those that it does.
 """
 
 from __future__ import annotations
 
 import re
 
+from dubkit.cues.text import without_marks
 from dubkit.types import Cue, Track
 
-from .ass_events import COLUMNS, Event, in_time, language_line, text_events
-from .ass_words import reworded
-from .markup import clean, plain
-from .setting import NEWLINE, UNKNOWN
+from .ass_events import COLUMNS, Event, by_start, language_line, text_events
+from .ass_words import reword
+from .interface import NEWLINE, UNKNOWN
+from .markup import clean
 from .timing import clock, spans
 
 
-def keep(track: Track, like: str) -> str:
+def replace_dialogue(track: Track, like: str) -> str:
     """The file ``like`` with the cues of ``track`` in place of its dialogue.
 
-    As many cues as events with text: each takes the place of one, in the order of time. Otherwise
-    they were cut anew, and each takes the line of the event that it overlaps most.
+    If there are as many cues as events with text, each cue replaces one, in order of time.
+    Otherwise the text was segmented again, and each cue takes the style of the event that it
+    overlaps most.
     """
     mark = "\ufeff" if like.startswith("\ufeff") else ""
     parts = NEWLINE.split(like.removeprefix("\ufeff"))
     lines, ends = parts[::2], [*parts[1::2], ""]
     newline = ends[0] or "\n"
-    events = in_time(text_events(lines))
+    events = by_start(text_events(lines))
     if not events:
-        events = [_default(lines, ends, newline)] if track.cues else []
+        events = [_insert_event(lines, ends, newline)] if track.cues else []
     written: dict[int, list[str]] = {event.line: [] for event in events}
     if len(events) == len(track.cues):
         hosts = [(event, False) for event in events]
     else:
-        hosts = [(_host(cue, events), True) for cue in track.cues]
+        hosts = [(_overlapping_event(cue, events), True) for cue in track.cues]
     for cue, span, (event, cut) in zip(track.cues, spans(track, 10), hosts, strict=True):
-        text = reworded(event.text, cue, track.language, cut)
-        if cut and not plain(clean(cue.text)).strip():
+        text = reword(event.text, cue, track.language, cut)
+        if cut and not without_marks(clean(cue.text)).strip():
             continue
         written[event.line].append(_line(event, cue, span, text))
     if (at := language_line(lines)) is not None and track.language != UNKNOWN:
         lines[at] = lines[at][: len("Language:")] + f" {track.language}"
     rows = []
     for number, (line, end) in enumerate(zip(lines, ends, strict=True)):
-        found = written.get(number, [line])
-        rows += [row + (end or newline) for row in found[:-1]] + [row + end for row in found[-1:]]
+        new = written.get(number, [line])
+        rows += [row + (end or newline) for row in new[:-1]] + [row + end for row in new[-1:]]
     return mark + "".join(rows)
 
 
 _TITLES = "Layer Start End Style Name MarginL MarginR MarginV Effect Text".split()
 
 
-def _default(lines: list[str], ends: list[str], newline: str) -> Event:
-    """An event in a line that is added to a file that has none."""
+def _insert_event(lines: list[str], ends: list[str], newline: str) -> Event:
+    """An event on a new line, inserted into a file that has none."""
     heads = [k for k, line in enumerate(lines) if re.match(r"\s*\[events\]", line, re.IGNORECASE)]
     added = [] if heads else ["", "[Events]", "Format: " + ", ".join(_TITLES)]
     columns = COLUMNS
@@ -74,11 +76,12 @@ def _default(lines: list[str], ends: list[str], newline: str) -> Event:
     return Event(at + len(added), columns, (" " + fields[0], *fields[1:]), 0.0, 0.0)
 
 
-def _host(cue: Cue, events: list[Event]) -> Event:
+def _overlapping_event(cue: Cue, events: list[Event]) -> Event:
+    """The event that overlaps the cue most; of several, one of the same speaker."""
+
     def fit(event: Event) -> tuple[float, bool]:
-        return min(event.end, cue.end) - max(event.start, cue.start), (cue.speaker or "") == event[
-            "name"
-        ]
+        overlap = min(event.end, cue.end) - max(event.start, cue.start)
+        return overlap, (cue.speaker or "") == event["name"]
 
     return max(events, key=fit)
 

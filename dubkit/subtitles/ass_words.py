@@ -1,4 +1,4 @@
-"""The text of one ASS event with other words, its overrides kept."""
+"""The text of one ASS event with other words and the same overrides."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dubkit.cues import phrases
+from dubkit.cues.text import MARK, without_marks
 from dubkit.languages import right_to_left
 from dubkit.types import Cue
 
-from .ass_events import TOKEN, WHOLE_LINES, escaped, spoken, switch
-from .markup import TAG, clean, embed, plain
+from .ass_events import TOKEN, WHOLE_LINES, escape, from_event, to_override
+from .markup import clean, embed_rtl
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +22,22 @@ class _Block:
     overrides: str
     line: int
     lines: int
-    """Of how many."""
+    """Lines in the text."""
     share: float
-    """How far in its line, 0 to 1 ..."""
+    """Its position in its line, 0 to 1 ..."""
     whole: float
     """... and in the whole text."""
     opens: bool
-    """Whether a word begins after it, rather than one ending before it."""
+    """Whether a word begins after it; otherwise one ends before it."""
 
 
-def reworded(raw: str, cue: Cue, language: str, cut: bool) -> str:
-    """The text of an event with the words of a cue; as it was where the words are the same."""
-    if clean(spoken(raw)) == clean(cue.text):
+def reword(raw: str, cue: Cue, language: str, cut: bool) -> str:
+    """The text of an event with the words of a cue; unchanged if the words are the same.
+
+    ``cut`` means that the cue is only a part of the event, so that overrides in the middle and at
+    the end have no place in it.
+    """
+    if clean(from_event(raw)) == clean(cue.text):
         return raw
     tokens = TOKEN.split(raw)  # text and tokens in turn
     first, last = 0, len(tokens)
@@ -44,21 +49,21 @@ def reworded(raw: str, cue: Cue, language: str, cut: bool) -> str:
     blocks = [] if cut else list(_blocks(tokens[first:last]))
     if cut:
         trailing = ""
-    text = embed(clean(cue.text), language)
-    shown = plain(text)
+    text = embed_rtl(clean(cue.text), language)
+    plain = without_marks(text)
     inserts = [
-        *((at, 1, block.overrides) for at, block in _placed(blocks, shown, language)),
+        *((at, 1, block.overrides) for at, block in _place(blocks, plain, language)),
         *_switches(text, leading, trailing),
     ]
-    # Where they meet, what ends comes first, and what begins comes last.
+    # At the same place, overrides that end something come first, those that begin something last.
     inserts.sort(key=lambda insert: insert[:2])
-    said, done = "", 0
+    written, done = "", 0
     if inserts and right_to_left(language) and f"\\fe{WHOLE_LINES}" not in leading:
         leading += f"{{\\fe{WHOLE_LINES}}}"
     for at, _, overrides in inserts:
-        said += escaped(shown[done:at]) + overrides
+        written += escape(plain[done:at]) + overrides
         done = at
-    return leading + said + escaped(shown[done:]) + trailing
+    return leading + written + escape(plain[done:]) + trailing
 
 
 _SWITCH = re.compile(r"\\[ibu][01](?![0-9])")
@@ -66,38 +71,38 @@ _KARAOKE = re.compile(r"\\[kK][fot]?[0-9.]*")
 
 
 def _blocks(tokens: list[str]) -> Iterator[_Block]:
-    """The overrides that are neither plain switches, which the cue has as marks, nor karaoke,
-    which has no sense with other words."""
-    said = ""
+    """The overrides other than italics and the like, which the cue has as marks, and karaoke, which
+    makes no sense with other words."""
+    text = ""
     found: list[tuple[int, str]] = []
     for k, token in enumerate(tokens):
         if k % 2 and token.startswith("{"):
             rest = _KARAOKE.sub("", _SWITCH.sub("", token))
             if rest.strip("{} "):
-                found.append((len(said), rest))
+                found.append((len(text), rest))
         else:
-            said += spoken(token) if k % 2 else token
-    lines = said.split("\n")
+            text += from_event(token) if k % 2 else token
+    lines = text.split("\n")
     for at, overrides in found:
-        line = said.count("\n", 0, at)
-        start = said.rfind("\n", 0, at) + 1
+        line = text.count("\n", 0, at)
+        start = text.rfind("\n", 0, at) + 1
         yield _Block(
             overrides,
             line=line,
             lines=len(lines),
             share=(at - start) / max(1, len(lines[line])),
-            whole=at / max(1, len(said)),
-            opens=not (at == len(said) or said[at].isspace()),
+            whole=at / max(1, len(text)),
+            opens=not (at == len(text) or text[at].isspace()),
         )
 
 
-def _placed(blocks: list[_Block], shown: str, language: str) -> Iterator[tuple[int, _Block]]:
-    """Each block with its place in the new text: where a word begins or ends, in their order."""
-    lines = shown.split("\n")
+def _place(blocks: list[_Block], plain: str, language: str) -> Iterator[tuple[int, _Block]]:
+    """Each block with its place in the new text: where a word begins or ends, in order."""
+    lines = plain.split("\n")
     floor = 0
     for block in blocks:
-        start, line = 0, shown
-        target = block.whole * len(shown)
+        start, line = 0, plain
+        target = block.whole * len(plain)
         if block.lines == len(lines):
             line = lines[block.line]
             start = sum(len(above) + 1 for above in lines[: block.line])
@@ -109,11 +114,11 @@ def _placed(blocks: list[_Block], shown: str, language: str) -> Iterator[tuple[i
         ]
         at = min(edges, key=lambda edge: abs(edge - target), default=max(floor, start))
         yield at, block
-        floor = at + block.opens if at < len(shown) else at
+        floor = at + block.opens if at < len(plain) else at
 
 
 def _words(line: str, language: str) -> list[tuple[int, int]]:
-    """Where each word begins and ends; each phrase where words are written without spaces."""
+    """Start and end of each word, or of each phrase in languages without spaces."""
     if phrases.uses_spaces(language):
         return [match.span() for match in re.finditer(r"\S+", line)]
     found, at = [], 0
@@ -125,16 +130,16 @@ def _words(line: str, language: str) -> list[tuple[int, int]]:
 
 
 def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int, str]]:
-    """What the marks of a text need beside what the blocks around it already switch."""
-    on = {mark for mark in "ibu" if _last(leading, mark) == "1"}
-    parts = TAG.split(text)
+    """The overrides that the marks of a text need, beyond those in the blocks around it."""
+    on = {mark for mark in "ibu" if _last_switch(leading, mark) == "1"}
+    parts = MARK.split(text)
     head = "".join(parts[: next((k for k in range(0, len(parts), 2) if parts[k]), 0)])
     at, current = 0, set(on)
     for mark in sorted(on):
-        # A text without the mark is taken to have lost it, unless only a part of it is marked.
+        # A text without the mark is assumed to have lost it, unless only a part of it is marked.
         if f"<{mark}>" in text and f"<{mark}>" not in head:
             current.discard(mark)
-            yield 0, 0, switch(f"</{mark}>")
+            yield 0, 0, to_override(f"</{mark}>")
     for k, part in enumerate(parts):
         if k % 2 == 0:
             at += len(part)
@@ -143,15 +148,15 @@ def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int
         if not part.startswith("</"):
             if mark not in current:
                 current.add(mark)
-                yield at, 2, switch(part)
+                yield at, 2, to_override(part)
         elif mark in current:
             ended = not any(parts[k + 1 :: 2])
-            if not (ended and (mark in on or _last(trailing, mark) == "0")):
+            if not (ended and (mark in on or _last_switch(trailing, mark) == "0")):
                 current.discard(mark)
-                yield at, 0, switch(part)
+                yield at, 0, to_override(part)
 
 
-def _last(blocks: str, mark: str) -> str:
-    """What the last switch of a mark says; empty where there is none."""
-    said: list[str] = re.findall(rf"\\{mark}([01])(?![0-9])", blocks)
-    return said[-1] if said else ""
+def _last_switch(blocks: str, mark: str) -> str:
+    """The value of the last override of a mark, ``0`` or ``1``; empty if there is none."""
+    values: list[str] = re.findall(rf"\\{mark}([01])(?![0-9])", blocks)
+    return values[-1] if values else ""

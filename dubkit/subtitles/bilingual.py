@@ -7,11 +7,11 @@ from dataclasses import replace
 from dubkit.types import Track
 
 
-def both(original: Track, translation: Track, order: str) -> Track:
-    """The translation's cues with the original's text in each, in the order that is named (see
+def combine(original: Track, translation: Track, order: str) -> Track:
+    """The translation's cues with the original's text in each, in the given order (see
     :data:`dubkit.options.BILINGUAL`).
 
-    Both tracks have the same cues. Text that stayed as it was is not shown twice.
+    Both tracks must have the same cues. Untranslated text is not shown twice.
     """
     cues = []
     for first, second in zip(original.cues, translation.cues, strict=True):

@@ -8,33 +8,33 @@ from collections.abc import Callable, Sequence
 from dubkit.errors import InputError
 from dubkit.types import Cue, Track
 
-from .timing import timed
+from .timing import timed_cues
 
-# Spaces about the colons are what machine translation of a whole file leaves.
+# Spaces around the colons are left by machine translation of a whole file.
 _STAMP = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})\ ?[.,]\ ?(\d{1,3})"
 _TIMING = re.compile(rf"{_STAMP}\s*--?>\s*{_STAMP}(?:\s.*)?$", re.ASCII)
 _NO_ARROW = re.compile(rf"{_STAMP}\s+{_STAMP}\s*$")
 
-# pysubs2 reads "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() leaves in no
-# text, stand for them on the way through.
+# pysubs2 interprets "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() removes
+# from all text, stand for them on the way through.
 _SHIELD = {ord("\\"): "\ufdd0", ord("{"): "\ufdd1", ord("}"): "\ufdd2"}
 _UNSHIELD = {ord(stand_in): chr(char) for char, stand_in in _SHIELD.items()}
 
 
 def write_blocks(track: Track, format: str, text: Callable[[Cue], str]) -> str:
-    """The file that pysubs2 writes of the cues' texts."""
+    """The file that pysubs2 writes, with ``text(cue)`` for each cue."""
     import pysubs2  # 70 ms
 
     subs = pysubs2.SSAFile()
-    for start, end, cue in timed(track):
+    for start, end, cue in timed_cues(track):
         shielded = text(cue).translate(_SHIELD)
         subs.append(pysubs2.SSAEvent(start=start, end=end, text=shielded))
     return subs.to_string(format, keep_ssa_tags=True).translate(_UNSHIELD)
 
 
-def timing(line: str, number: int) -> tuple[float, float] | None:
-    """Start and end in seconds of a timing line; None for another line."""
-    line = line.strip().strip("\ufeff")  # which is in the middle where files were joined
+def parse_timing(line: str, number: int) -> tuple[float, float] | None:
+    """Start and end in seconds; None if this is not a timing line. Raises InputError."""
+    line = line.strip().strip("\ufeff")  # in the middle if files were concatenated
     match = _TIMING.match(line)
     if match:
         groups = match.groups(default="0")

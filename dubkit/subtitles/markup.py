@@ -1,33 +1,33 @@
-"""The text of a cue: what marks it may hold, and what no format can hold."""
+"""The text of a cue in a file: its marks, its direction, and what no format can hold."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from dubkit.cues.text import MARK
 from dubkit.languages import right_to_left
 
-TAG = re.compile(r"(</?[ibu]>)")
 UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff]")
 
 _RLE, _PDF = "\u202b", "\u202c"
-"""Right-to-left embedding, and its end."""
+"""The start and the end of a right-to-left embedding."""
 _HEAD = re.compile(rf"(?:[\s{_RLE}]|</?[ibu]>)*")
 
 
 def clean(text: str) -> str:
     """The text as every format can hold it: no empty lines, no control characters.
 
-    Its marks are in pairs, each closed in the reverse order of its opening. Lines are not embedded
-    as :func:`embed` does it.
+    Its marks are in pairs, closed in the reverse order of their opening. An embedding of whole
+    lines, as by :func:`embed_rtl`, is removed.
     """
     text = UNPRINTABLE.sub("", text)
-    lines = (_released(line) for line in text.splitlines())
-    return "".join(_paired(TAG.split("\n".join(filter(None, lines)))))
+    lines = (_strip_embedding(line) for line in text.splitlines())
+    return "".join(_pair_marks(MARK.split("\n".join(filter(None, lines)))))
 
 
-def _released(line: str) -> str:
-    """The line less the embedding, right to left, that its ends put around all of it."""
+def _strip_embedding(line: str) -> str:
+    """The line without a right-to-left embedding around all of it."""
     line = line.strip()
     head = _HEAD.match(line)
     count = head[0].count(_RLE) if head else 0
@@ -51,8 +51,8 @@ def _released(line: str) -> str:
     ).strip()
 
 
-def _paired(parts: Sequence[str]) -> Iterator[str]:
-    """Text and marks in turn, less closing marks without an opening one, plus the missing ones."""
+def _pair_marks(parts: Sequence[str]) -> Iterator[str]:
+    """Text and marks in turn, without unopened closing marks, and with missing ones added."""
     opened: list[str] = []
     for k, part in enumerate(parts):
         if k % 2 == 0:
@@ -69,29 +69,24 @@ def _paired(parts: Sequence[str]) -> Iterator[str]:
     yield from (mark.replace("<", "</") for mark in reversed(opened))
 
 
-def embed(text: str, language: str) -> str:
-    """The text with each line embedded right to left where its language is written so.
+def embed_rtl(text: str, language: str) -> str:
+    """The text with each line embedded right to left, if its language is written that way.
 
-    Many players take every line for left to right, which puts the full stop and Latin words of a
-    line on its wrong side. SRT, WebVTT and ASS have no other way to say it.
+    Many players take every line for left to right, which puts the full stop and Latin words on the
+    wrong side of a line. SRT, WebVTT and ASS have no other way to state the direction.
     """
     if not right_to_left(language):
         return text
     return "\n".join(_RLE + line + _PDF for line in text.split("\n"))
 
 
-def plain(text: str) -> str:
-    """The text without its marks."""
-    return TAG.sub("", text)
-
-
-def marked(text: str, say: Callable[[str], str], mark: Callable[[str], str]) -> str:
-    """The text with each stretch passed through ``say`` and each mark through ``mark``."""
-    parts = TAG.split(text)
-    return "".join(mark(part) if k % 2 else say(part) for k, part in enumerate(parts))
+def map_parts(text: str, on_text: Callable[[str], str], on_mark: Callable[[str], str]) -> str:
+    """The text with each stretch passed through ``on_text`` and each mark through ``on_mark``."""
+    parts = MARK.split(text)
+    return "".join(on_mark(part) if k % 2 else on_text(part) for k, part in enumerate(parts))
 
 
 def lower_tags(text: str) -> str:
-    """The text with marks such as ``< I >`` as they are written here."""
+    """The text with marks such as ``< I >`` normalized to ``<i>``."""
     tag = r"<\s{0,3}(/?)\s{0,3}([ibu])\s{0,3}>"
     return re.sub(tag, lambda m: f"<{m[1]}{m[2].lower()}>", text, flags=re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Tracks for scripts that use pysrt, which is GPL and so no part of dubkit."""
+"""Tracks for scripts that use pysrt, which is GPL and therefore not part of dubkit."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 from dubkit.errors import MissingDependency
 from dubkit.types import Cue, Track
 
+from .interface import UNKNOWN
 from .markup import clean, lower_tags
-from .setting import UNKNOWN
-from .timing import timed
+from .timing import timed_cues
 
 
 def to_pysrt(track: Track) -> Any:
     """The track as a ``pysrt.SubRipFile``, for scripts that use pysrt.
 
-    Raises MissingDependency where pysrt is not installed.
+    Raises MissingDependency if pysrt is not installed.
     """
     pysrt = _pysrt()
     items = [
         pysrt.SubRipItem(number, pysrt.SubRipTime(0, 0, 0, start), pysrt.SubRipTime(0, 0, 0, end),
                          cue.text)
-        for number, (start, end, cue) in enumerate(timed(track), 1)
+        for number, (start, end, cue) in enumerate(timed_cues(track), 1)
     ]  # fmt: skip
     return pysrt.SubRipFile(items)
 
 
 def from_pysrt(subs: Any, language: str = UNKNOWN) -> Track:
-    """The track of a ``pysrt.SubRipFile`` (or of any of its items)."""
+    """The track in a ``pysrt.SubRipFile`` (or in some of its items)."""
     cues = (
         Cue(item.start.ordinal / 1000, item.end.ordinal / 1000, clean(lower_tags(item.text)))
         for item in subs

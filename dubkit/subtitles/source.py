@@ -1,4 +1,4 @@
-"""The text of a run, where it is not recognised: a subtitle file, or a text track of the video."""
+"""The text of a run that comes from subtitles: a file, or a text stream of the video."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from dubkit.languages import is_tag
 from dubkit.types import Cue, Track, Word
 
 DETECTED = 0.5
-"""Probability under which a language that was found out is worth a warning."""
+"""Probability below which a detected language is worth a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceText:
-    """The cues that all else is made from."""
+    """The cues that everything else is made from."""
 
     track: Track
     format: str | None = None
-    """Of the file that they came from; None for recognised speech."""
+    """Of the file that they came from; None for recognized speech."""
     like: str | None = None
-    """The whole of that file, when it is ASS: its styles and drawings are kept."""
+    """The text of that file if it is ASS: its styles and drawings are kept."""
     warnings: tuple[str, ...] = ()
     edited: bool = False
-    """Whether somebody changed it in the workspace, so that the file does not say it."""
+    """Whether somebody edited it in the workspace, so that it differs from the file."""
 
 
 def format_of(path: Path) -> str | None:
-    """The subtitle format that a file's name tells, of those that have times; None for others."""
+    """The subtitle format that a file's name indicates, if it is one with times; else None."""
     suffix = path.suffix.lower()
     return next(
         (
@@ -45,20 +45,20 @@ def format_of(path: Path) -> str | None:
 def language_in_name(path: Path) -> str | None:
     """``es`` of ``talk.es.srt``, ``pt-BR`` of ``talk.pt-BR.srt``."""
     tag = path.stem.rpartition(".")[2]
-    known = "." in path.stem and is_tag(tag) and languages.name(tag) != tag
+    known = "." in path.stem and is_tag(tag) and languages.is_common(tag)
     return languages.canonical(tag) if known else None
 
 
 def stem_of(path: Path) -> str:
-    """The name that results get: ``talk`` for ``talk.es.srt``."""
+    """The stem of the results' names: ``talk`` for ``talk.es.srt``."""
     return path.stem.rpartition(".")[0] if language_in_name(path) else path.stem
 
 
 def read(path: Path, language: str | None) -> SourceText:
     """The text of a subtitle file, in the order of its times.
 
-    Its language is what is given, else what its name, then the file itself, then its words tell.
-    Raises InputError for what cannot be read, naming the line.
+    Its language is ``language``, else the one in its name, then the one stated in the file, then
+    the one that its words are in. Raises InputError, naming the line that cannot be read.
     """
     format = format_of(path) or "json"
     known = language or language_in_name(path)
@@ -84,7 +84,10 @@ def read(path: Path, language: str | None) -> SourceText:
 
 
 def read_edited(path: Path) -> Track:
-    """A track of the workspace, which people may have edited."""
+    """A track in the workspace, which people may have edited.
+
+    Raises InputError if it is damaged.
+    """
     try:
         track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
         if not is_tag(track.language) or track.language == subtitles.UNKNOWN:
@@ -93,13 +96,13 @@ def read_edited(path: Path) -> Track:
         return track
     except (InputError, OSError, TypeError, ValueError, AttributeError) as failure:
         raise InputError(
-            f"{path} is damaged: {failure}", "mend it, or delete it to have it made again"
+            f"{path} is damaged: {failure}", "fix it, or delete it to have it made again"
         ) from failure
 
 
 def check_times(track: Track) -> None:
-    """Raise InputError for times that are none, as JSON can hold them."""
+    """Raise InputError for times that are not finite, which JSON can contain."""
     items: tuple[Cue | Word, ...] = (*track.cues, *track.words)
     for item in items:
         if not (math.isfinite(item.start) and math.isfinite(item.end)):
-            raise InputError(f"{item.text!r} has no time", "mend it in a text editor")
+            raise InputError(f"{item.text!r} has no time", "fix it in a text editor")

@@ -1,4 +1,4 @@
-"""SubRip."""
+"""SubRip (SRT)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import re
 from dubkit.errors import InputError
 from dubkit.types import Cue, Track
 
-from .blocks import timing, write_blocks
-from .markup import clean, embed, lower_tags
-from .setting import Parsed, Setting
+from .blocks import parse_timing, write_blocks
+from .interface import Contents, WriteOptions
+from .markup import clean, embed_rtl, lower_tags
 
 
-def write(track: Track, setting: Setting) -> str:
+def write(track: Track, options: WriteOptions) -> str:
     # SRT has no escapes, and most readers split at any arrow.
     def text(cue: Cue) -> str:
-        return embed(cue.text.replace("-->", "→"), track.language)
+        return embed_rtl(cue.text.replace("-->", "→"), track.language)
 
     return write_blocks(track, "srt", text)
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> Contents:
     lines = text.split("\n")
-    times = {k: time for k, line in enumerate(lines) if (time := timing(line, k + 1))}
+    times = {k: time for k, line in enumerate(lines) if (time := parse_timing(line, k + 1))}
     starts = sorted(times)
     for k, line in enumerate(lines[: starts[0] if starts else None]):
         if line.strip() and not _is_number(line):
@@ -30,16 +30,16 @@ def parse(text: str) -> Parsed:
                 f"line {k + 1}: a cue's number or time should be here, not {line[:80]!r}"
             )
     # Some files have an empty line after every line.
-    spaced_out = bool(starts and starts[0] >= 2 and not lines[starts[0] - 1].strip())
+    double_spaced = bool(starts and starts[0] >= 2 and not lines[starts[0] - 1].strip())
     cues = []
     for k, begin in enumerate(starts):
         body = lines[begin + 1 : starts[k + 1] if k + 1 < len(starts) else None]
-        while spaced_out and body and not body[-1].strip():
+        while double_spaced and body and not body[-1].strip():
             body.pop()
         if k + 1 < len(starts) and body and _is_number(body[-1]):
             body.pop()  # the next cue's number
-        shown = re.sub(r"</?font[^<>]*>|\{\\[^{}]*\}", "", "\n".join(body), flags=re.IGNORECASE)
-        cues.append(Cue(*times[begin], clean(lower_tags(shown))))
+        content = re.sub(r"</?font[^<>]*>|\{\\[^{}]*\}", "", "\n".join(body), flags=re.IGNORECASE)
+        cues.append(Cue(*times[begin], clean(lower_tags(content))))
     return None, cues
 
 

@@ -1,4 +1,4 @@
-"""How drawn subtitles look: burned into a picture, or in an ASS file."""
+"""The style of subtitles that are burned into a video or written to an ASS file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dubkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How burnt-in text looks. Sizes are pixels of the video; None is by the video's shape."""
+    """The style of burned-in text. Sizes are pixels of the video; None fits the video's shape."""
 
     font: str = "Arial"
     size: float | None = None
@@ -31,9 +31,9 @@ POSITIONS = ("bottom", "middle", "top")
 
 
 def parse_style(style: str | Mapping[str, object]) -> Style:
-    """A style from ``font=Arial,size=48,color=#ffff00,outline=2,position=top`` or such a mapping.
+    """A style from ``font=Arial,size=48,color=#ffff00,outline=2,position=top``, or from a mapping.
 
-    Raises UsageError naming what is known when a key or a value is not.
+    Raises UsageError, listing what is possible, for an unknown key or value.
     """
     settings: dict[str, object] = {}
     if isinstance(style, str):
@@ -90,6 +90,3 @@ def _position(value: object) -> str:
     if value not in POSITIONS:
         raise UsageError(f"{value!r} is not a position", hint="write bottom, middle or top")
     return str(value)
-
-
-# Text and its marks

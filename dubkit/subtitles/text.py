@@ -1,22 +1,22 @@
-"""Plain text, for people to read."""
+"""Plain text, for people to read; it is only written."""
 
 from __future__ import annotations
 
-from dubkit.cues.text import unwrap
+from dubkit.cues.text import unwrap, without_marks
 from dubkit.types import Track
 
-from .markup import clean, plain
-from .setting import Setting
+from .interface import WriteOptions
+from .markup import clean
 
 PARAGRAPH_PAUSE = 2.0
 """Seconds of silence that begin a paragraph."""
 
 
-def write(track: Track, setting: Setting) -> str:
-    """Paragraphs, a new one at a new speaker or after a long pause."""
+def write(track: Track, options: WriteOptions) -> str:
+    """Paragraphs, a new one at each change of speaker and after a long pause."""
     paragraphs: list[str] = []
     for k, cue in enumerate(track.cues):
-        text = unwrap(plain(clean(cue.text)), track.language)
+        text = unwrap(without_marks(clean(cue.text)), track.language)
         before = track.cues[k - 1] if k else None
         if not text:
             continue

@@ -1,19 +1,20 @@
-"""The only place with milliseconds: each time is rounded once, on its way out."""
+"""Times as files have them: the only place with milliseconds, where each is rounded once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dubkit.cues.text import without_marks
 from dubkit.types import Cue, Track
 
-from .markup import clean, plain
+from .markup import clean
 
 
 def spans(track: Track, step: int = 1) -> list[tuple[int, int]]:
     """Start and end of each cue in milliseconds, multiples of ``step``.
 
-    A cue lasts a step at least; cues that did not overlap do not after rounding.
+    A cue lasts at least one step; cues that did not overlap do not overlap after rounding.
     """
     found: list[tuple[int, int]] = []
     for k, cue in enumerate(track.cues):
@@ -24,11 +25,11 @@ def spans(track: Track, step: int = 1) -> list[tuple[int, int]]:
     return found
 
 
-def timed(track: Track, step: int = 1) -> Iterator[tuple[int, int, Cue]]:
-    """The cues that have text, cleaned, with their spans."""
+def timed_cues(track: Track, step: int = 1) -> Iterator[tuple[int, int, Cue]]:
+    """Start, end and cue of all cues that have text, cleaned; times as in :func:`spans`."""
     for (start, end), cue in zip(spans(track, step), track.cues, strict=True):
         text = clean(cue.text)
-        if plain(text).strip():
+        if without_marks(text).strip():
             yield start, end, replace(cue, text=text)
 
 

@@ -1,4 +1,4 @@
-"""TTML, and DFXP, its older name."""
+"""TTML, formerly called DFXP."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dubkit.errors import InputError
 from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
-from .markup import UNPRINTABLE, clean, marked
-from .setting import Parsed, Setting
-from .timing import clock, timed
+from .interface import Contents, WriteOptions
+from .markup import UNPRINTABLE, clean, map_parts
+from .timing import clock, timed_cues
 
 _TT = "http://www.w3.org/ns/ttml"
 _TTS = f"{{{_TT}#styling}}"
@@ -26,20 +26,21 @@ _MARKS = {"i": ("fontStyle", "italic"), "b": ("fontWeight", "bold"),
           "u": ("textDecoration", "underline")}  # fmt: skip
 
 
-def write(track: Track, setting: Setting) -> str:
+def write(track: Track, options: WriteOptions) -> str:
     def mark(tag: str) -> str:
         name, value = _MARKS[tag[-2]]
         return "</span>" if tag.startswith("</") else f'<span tts:{name}="{value}">'
 
-    def say(text: str) -> str:
+    def plain(text: str) -> str:
         return escape(text).replace("\n", "<br/>")
 
-    title = escape(UNPRINTABLE.sub("", setting.title or ""))
+    title = escape(UNPRINTABLE.sub("", options.title or ""))
     rtl = right_to_left(track.language)
     direction = ' tts:direction="rtl" tts:unicodeBidi="embed"' if rtl else ""
     rows = [
-        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}">{marked(cue.text, say, mark)}</p>'
-        for start, end, cue in timed(track)
+        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}">'
+        f"{map_parts(cue.text, plain, mark)}</p>"
+        for start, end, cue in timed_cues(track)
     ]
     return "\n".join(
         [
@@ -67,7 +68,7 @@ def _stamp(milliseconds: int) -> str:
     return "{:02d}:{:02d}:{:02d}.{:03d}".format(*clock(milliseconds))
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> Contents:
     document = _document(text)
     root = document.root
     if _name(root) != "tt":
@@ -97,8 +98,8 @@ def parse(text: str) -> Parsed:
 
 # The document
 
-_DEEPEST = 100
-"""Elements inside each other; real files have about six."""
+_MAX_DEPTH = 100
+"""Nested elements; real files have about six levels."""
 
 
 @dataclass(slots=True)
@@ -110,37 +111,37 @@ class _Document:
 
 
 def _document(text: str) -> _Document:
-    """Parse XML with expat itself, since ElementTree does not tell lines."""
+    """Parse XML with expat itself, since ElementTree does not report lines."""
     document, builder, depth = _Document(), TreeBuilder(), 0
     parser = expat.ParserCreate(namespace_separator="}")
 
-    def named(name: str) -> str:
+    def qualified(name: str) -> str:
         return "{" + name if "}" in name else name
 
     def start(name: str, attributes: Mapping[str, str]) -> None:
         nonlocal depth
         depth += 1
         line = parser.CurrentLineNumber
-        if depth > _DEEPEST:
-            raise InputError(f"line {line}: more than {_DEEPEST} elements inside each other")
-        own = {named(key): value for key, value in attributes.items()}
-        document.lines[builder.start(named(name), own)] = line
+        if depth > _MAX_DEPTH:
+            raise InputError(f"line {line}: more than {_MAX_DEPTH} elements nested in each other")
+        own = {qualified(key): value for key, value in attributes.items()}
+        document.lines[builder.start(qualified(name), own)] = line
 
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
-        builder.end(named(name))
+        builder.end(qualified(name))
 
     def refuse(*_: object) -> None:
-        # Entities that hold each other are how a small file fills all memory.
-        raise InputError(f"line {parser.CurrentLineNumber}: declares an entity of XML")
+        # A small file with nested entities can fill all memory.
+        raise InputError(f"line {parser.CurrentLineNumber}: declares an XML entity")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(text, True)
-    except (expat.ExpatError, ValueError) as error:  # ValueError: half a character
+    except (expat.ExpatError, ValueError) as error:  # ValueError: a lone surrogate
         line = getattr(error, "lineno", 1)
         raise InputError(f"line {line}: not XML ({error})") from error
     document.root = builder.close()
@@ -184,7 +185,7 @@ def _text(node: Element, styles: Mapping[str, set[str]], keep: bool) -> str:
 
 
 def _rates(root: Element, line: int) -> tuple[float, float]:
-    """Frames and ticks a second."""
+    """Frames and ticks per second."""
     try:
         rate = float(root.get(f"{_TTP}frameRate", "30"))
         multiplier = root.get(f"{_TTP}frameRateMultiplier", "1 1").replace(":", " ")  # DFXP's
@@ -199,7 +200,7 @@ def _rates(root: Element, line: int) -> tuple[float, float]:
 
 
 def _seconds(text: str | None, rate: float, ticks: float, line: int) -> float:
-    """Seconds of a TTML time expression: a clock's, or a count with its unit."""
+    """Seconds of a TTML time expression: a clock time, or a number with a unit."""
     if text is None:
         return 0.0
     time = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)(?::(\d{1,4})(?:\.\d+)?)?")
@@ -208,6 +209,6 @@ def _seconds(text: str | None, rate: float, ticks: float, line: int) -> float:
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds) + int(frames) / rate
     count = re.fullmatch(r"(\d{1,20}(?:\.\d{1,9})?)(h|ms|m|s|f|t)", text.strip())
     if not count:
-        raise InputError(f"line {line}: {text[:80]!r} is not a time of TTML")
+        raise InputError(f"line {line}: {text[:80]!r} is not a TTML time")
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "f": 1 / rate, "t": 1 / ticks}
     return float(count[1]) * units[count[2]]

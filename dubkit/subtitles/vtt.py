@@ -9,14 +9,14 @@ from xml.sax.saxutils import escape
 from dubkit.errors import InputError
 from dubkit.types import Cue, Track
 
-from .blocks import timing, write_blocks
-from .markup import clean, embed, marked
-from .setting import Parsed, Setting
+from .blocks import parse_timing, write_blocks
+from .interface import Contents, WriteOptions
+from .markup import clean, embed_rtl, map_parts
 
 
-def write(track: Track, setting: Setting) -> str:
+def write(track: Track, options: WriteOptions) -> str:
     def text(cue: Cue) -> str:
-        body = embed(marked(cue.text, lambda part: escape(part), str), track.language)
+        body = embed_rtl(map_parts(cue.text, lambda part: escape(part), str), track.language)
         if cue.speaker:
             name = escape(" ".join(cue.speaker.split()))
             body = f"<v {name}>{body}"
@@ -25,7 +25,7 @@ def write(track: Track, setting: Setting) -> str:
     return write_blocks(track, "vtt", text)
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> Contents:
     lines = text.split("\n")
     if not re.match(r"WEBVTT(\s|$)", lines[0]):
         raise InputError("line 1: a WebVTT file begins with WEBVTT")
@@ -40,15 +40,15 @@ def parse(text: str) -> Parsed:
         if not body or re.match(r"(NOTE|STYLE|REGION)(\s|$)", body[0]):
             continue
         for offset in range(min(2, len(body))):  # the first line may be the cue's name
-            times = timing(body[offset], block + offset + 1)
+            times = parse_timing(body[offset], block + offset + 1)
             if times:
-                shown = "\n".join(body[offset + 1 :])
-                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s+([^>]+)>", shown)
-                shown = re.sub(
-                    r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", shown
+                content = "\n".join(body[offset + 1 :])
+                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s+([^>]+)>", content)
+                content = re.sub(
+                    r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
                 )
-                shown = marked(shown, unescape, str)
+                content = map_parts(content, unescape, str)
                 name = unescape(speaker[1]).strip() if speaker else None
-                cues.append(Cue(*times, clean(shown), speaker=name))
+                cues.append(Cue(*times, clean(content), speaker=name))
                 break
     return None, cues

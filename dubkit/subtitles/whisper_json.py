@@ -1,4 +1,4 @@
-"""The JSON that Whisper writes, with words."""
+"""The JSON that Whisper writes, with words; also how the workspace keeps tracks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from dubkit.errors import InputError
 from dubkit.types import Cue, Track, Word
 
-from .setting import Parsed, Setting
+from .interface import Contents, WriteOptions
 from .timing import spans
 
 
-def write(track: Track, setting: Setting) -> str:
+def write(track: Track, options: WriteOptions) -> str:
     segments: list[dict[str, object]] = []
     for k, ((start, end), cue) in enumerate(zip(spans(track), track.cues, strict=True)):
         segment: dict[str, object] = {
@@ -26,7 +26,7 @@ def write(track: Track, setting: Setting) -> str:
             "text": cue.text,
         }
         if cue.words:
-            segment["words"] = [_written(word) for word in cue.words]
+            segment["words"] = [_word_object(word) for word in cue.words]
         if cue.speaker is not None:
             segment["speaker"] = cue.speaker
         if cue.style is not None:
@@ -36,23 +36,23 @@ def write(track: Track, setting: Setting) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 
-def _written(word: Word) -> dict[str, object]:
+def _word_object(word: Word) -> dict[str, object]:
     times = {"word": word.text, "start": round(word.start, 3), "end": round(word.end, 3)}
     return times if word.probability is None else {**times, "probability": word.probability}
 
 
-def parse(text: str) -> Parsed:
+def parse(text: str) -> Contents:
     try:
         whole = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"line {error.lineno}: not JSON ({error.msg})") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise InputError("line 1: not Whisper's JSON: it has a number without end") from error
+    except ValueError as error:  # a number with thousands of digits
+        raise InputError("line 1: not Whisper's JSON: a number has too many digits") from error
     except RecursionError as error:
-        raise InputError("line 1: not Whisper's JSON: it is nested too deep") from error
+        raise InputError("line 1: not Whisper's JSON: it is nested too deeply") from error
     segments = whole.get("segments") if isinstance(whole, dict) else None
     if not isinstance(segments, list):
-        raise InputError("line 1: not Whisper's JSON: it holds no list of segments")
+        raise InputError("line 1: not Whisper's JSON: it has no list of segments")
     cues = []
     for k, segment in enumerate(segments):
         try:
@@ -96,8 +96,8 @@ def _seconds(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{str(value)[:80]!r} is not a text")
-    # Half a character, which JSON can say and no file can hold.
+        raise ValueError(f"{str(value)[:80]!r} is not text")
+    # A lone surrogate, which JSON can express and no file can hold.
     return re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
@@ -105,7 +105,7 @@ _BETWEEN = re.compile(r"[\s,:]*")
 
 
 def _line(text: str, number: int) -> int:
-    """The line on which segment ``number`` begins, in JSON that was read before."""
+    """The line on which segment ``number`` begins, in JSON that is known to be valid."""
     decoder = json.JSONDecoder()
 
     def after(place: int) -> int:

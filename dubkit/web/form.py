@@ -132,7 +132,7 @@ def _component(option: Option, value: Any, i18n: gr.I18n) -> Any:
     """The field of an option that is no engine."""
     say = {use: i18n(key) for use, key in text_keys(option).items()}
     about: dict[str, Any] = {
-        "label": say.get("label", option.help),
+        "label": _label(option, i18n),
         "info": say.get("hint"),
         "elem_id": f"dubkit-{option.name}",
     }
@@ -159,6 +159,11 @@ def _component(option: Option, value: Any, i18n: gr.I18n) -> Any:
     )  # fmt: skip
 
 
+def _label(option: Option, i18n: gr.I18n) -> Any:
+    key = text_keys(option).get("label")
+    return i18n(key) if key else option.help
+
+
 def _place(name: str) -> None:
     """An empty place that the page's own script fills."""
     gr.HTML(f'<div id="dubkit-{name}"></div>', js_on_load=None, apply_default_css=False)
@@ -182,7 +187,7 @@ def _engine(server: Server, parts: Form, option: Option, i18n: gr.I18n) -> None:
     first: list[Any] = [(i18n(key), value) for key, value in _first(option)]
     parts.fields[role] = chosen = gr.Dropdown(
         [*first, *((name, name) for name in _names(server, option))],
-        value=option.default, label=i18n(role), elem_id=f"dubkit-{role}",
+        value=option.default, label=_label(option, i18n), elem_id=f"dubkit-{role}",
     )  # fmt: skip
     parts.notes[role] = gr.HTML("", elem_id=f"dubkit-{role}-note", visible="hidden")
     settings = parts.fields["settings"]

@@ -1,6 +1,6 @@
-"""Transcribers of a few lines, passed through ``--transcriber tests/data/engines.py:Name``.
+"""Small transcribers, used as ``--transcriber tests/data/engines.py:Name``.
 
-Where ``ENGINE_LOG`` is set, that file gets a line for the import and one for each piece of work.
+If ``ENGINE_LOG`` is set, a line is appended to that file on import and for each piece of work.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ note("imported")
 
 
 def spoken(text: str, language: str | None, start: float = 0.5) -> Track:
-    """The text at two words a second."""
+    """A track of the text at two words per second."""
     words = tuple(
         Word(start + i / 2, start + i / 2 + 0.4, f" {word}", 0.9)
         for i, word in enumerate(text.split())
@@ -35,7 +35,7 @@ def spoken(text: str, language: str | None, start: float = 0.5) -> Track:
 
 @dataclass(frozen=True)
 class Fast(Transcriber):
-    """Hears the same text in everything."""
+    """Transcribes everything as the same text."""
 
     contract = 2
 
@@ -43,7 +43,7 @@ class Fast(Transcriber):
     device: str = "cpu"
     loud: bool = False
     pauses: int = 0
-    """Whole seconds to wait first."""
+    """Seconds to wait first."""
 
     def check(self):
         return []
@@ -58,7 +58,7 @@ class Fast(Transcriber):
 
 @dataclass(frozen=True)
 class Slow(Transcriber):
-    """Takes its time over each window and writes it down, as the real engines do."""
+    """Takes time for each window and journals it, as the real engines do."""
 
     contract = 2
 
@@ -100,7 +100,7 @@ GARBAGE = {
     "timings": Transcription(Track("en", ()), "m", {"decoder": "long"}),
     "warnings": Transcription(Track("en", ()), "m", {}, None),
 }
-"""What no engine may return."""
+"""What an engine must not return."""
 ODD = {
     "nothing": Track("en", ()),
     "only spaces": Track("en", (Cue(1, 2, "  ", (Word(1, 2, " "), Word(2, 2, ""))),)),
@@ -118,12 +118,12 @@ ODD = {
     "no words, unordered": Track("en", (Cue(4, 5, "second"), Cue(1, 2, "first"))),
     "odds": Track("en", (Cue(1, 2, "x", (Word(1, 2, " odd", NAN), Word(2, 3, " odds", 7.0))),)),
 }
-"""What an engine may return, although it is odd."""
+"""Odd results that an engine may nevertheless return."""
 
 
 @dataclass(frozen=True)
 class Broken(Transcriber):
-    """Fails in the way that is asked for."""
+    """Fails in the way named by ``how``."""
 
     contract = 2
 

@@ -1,6 +1,6 @@
-"""Speakers of a few lines, passed through ``--tts tests/data/synthesizers.py:Name``.
+"""Small synthesizers, used as ``--tts tests/data/synthesizers.py:Name``.
 
-Where ``SPEAKER_LOG`` is set, that file gets a line for each text that is spoken.
+If ``SYNTHESIZER_LOG`` is set, a line is appended to that file for each text spoken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def write(out, samples) -> None:
 
 
 def hummed(text: str, pitch: float, pace: float = 15.0) -> np.ndarray:
-    """A hum for each word, as long as the text takes at so many letters a second."""
+    """A hum for each word, at ``pace`` letters per second and ``pitch`` Hz."""
     words = text.split() or ["?"]
     parts = [np.zeros(int(0.2 * RATE))]
     for word in words:
@@ -45,13 +45,13 @@ class Hum(Synthesizer):
 
     pace: float = 15.0
     pause: float = 0.0
-    """Seconds that it takes over each text."""
+    """Seconds of work for each text."""
 
     def voices(self, language):
         return () if language.startswith("xx") else ("low", "high")
 
     def speak(self, text, out, *, language, voice, seconds, seed):
-        if log := os.environ.get("SPEAKER_LOG"):
+        if log := os.environ.get("SYNTHESIZER_LOG"):
             with Path(log).open("a") as file:
                 file.write(json.dumps([text, voice.name, seed, language]) + "\n")
         time.sleep(self.pause)
@@ -60,7 +60,7 @@ class Hum(Synthesizer):
 
 @dataclass(frozen=True)
 class Broken(Hum):
-    """Goes wrong in the way that is asked for, with every third line or with all."""
+    """Fails in the way named by ``how``, on every third line or on all."""
 
     how: str = ""
     all: bool = False
@@ -83,16 +83,16 @@ class Broken(Hum):
             case "ten times":
                 write(out, np.tile(hummed(text, 150.0), 10))
             case "crash":
-                raise RuntimeError("the speaker fell over")
+                raise RuntimeError("the synthesizer fell over")
             case "exit":
                 raise SystemExit(3)
-            case "seed" if seed % 3 < 2:  # well at the third try
+            case "seed" if seed % 3 < 2:  # works at the third attempt
                 raise RuntimeError("not yet")
 
 
 @dataclass(frozen=True)
 class Choir(Hum):
-    """Takes three texts at once, and does not manage the second."""
+    """Takes three texts at once, and fails on the second."""
 
     at_once: int = 3
 
@@ -109,7 +109,7 @@ class Choir(Hum):
 
 @dataclass(frozen=True)
 class Chatty(Hum):
-    """Says on standard output what it does."""
+    """Prints what it does to standard output."""
 
     def speak(self, text, out, **more):
         print("speaking", text)
@@ -118,7 +118,7 @@ class Chatty(Hum):
 
 @dataclass(frozen=True)
 class Nameless(Hum):
-    """Has voices without names, or none that it can tell."""
+    """Has voices that are not strings, or cannot list them."""
 
     how: str = "numbers"
 

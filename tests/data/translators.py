@@ -1,6 +1,6 @@
-"""Translators of a few lines, passed through ``--translator tests/data/translators.py:Name``.
+"""Small translators, used as ``--translator tests/data/translators.py:Name``.
 
-Where ``TRANSLATOR_LOG`` is set, that file gets a line for the import and one for each request.
+If ``TRANSLATOR_LOG`` is set, a line is appended to that file on import and for each request.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ WORDS = {
 
 
 def words(text: str, target: str) -> str:
-    """Text that looks like the target language, always the same for the same text, as long as it,
-    with its numbers, marks and final punctuation."""
+    """Text that looks like the target language: always the same for the same text, about as long,
+    with its numbers, markup and final punctuation."""
     vocabulary = WORDS[target.split("-")[0]].split()
-    said = []
+    chosen = []
     for k, word in enumerate(text.split()):
         if any(char.isdigit() for char in word) or word.startswith(("<", "{", "http")):
-            said.append(word)
+            chosen.append(word)
             continue
         seed = sum(map(ord, word)) + 7 * k
-        said.append(vocabulary[seed % len(vocabulary)])
+        chosen.append(vocabulary[seed % len(vocabulary)])
     end = text.rstrip()[-1:] if text.rstrip()[-1:] in ".?!" else ""
-    joined = ("" if target.startswith("ja") else " ").join(said)
+    joined = ("" if target.startswith("ja") else " ").join(chosen)
     return joined[:1].upper() + joined[1:].rstrip(".?!") + end
 
 
 @dataclass(frozen=True)
 class Good(Translator):
-    """Does what it is asked."""
+    """Does everything right."""
 
     contract = 2
 
@@ -98,10 +98,10 @@ class Good(Translator):
 
 @dataclass(frozen=True)
 class Wordy(Good):
-    """Says it all twice, until it is told that there is no time for that."""
+    """Translates at twice the length until a fault asks for a shorter text."""
 
     deaf: bool = False
-    """It goes on like that even then."""
+    """Whether it ignores that fault."""
 
     def translate(self, request):
         reply = super().translate(request)
@@ -114,7 +114,7 @@ class Wordy(Good):
 
 @dataclass(frozen=True)
 class Plain(Good):
-    """Follows nothing, as a machine translation engine does."""
+    """Follows no option, like a classic machine translation engine."""
 
     follows = ()
     parallel: int = 1
@@ -122,13 +122,13 @@ class Plain(Good):
 
 @dataclass(frozen=True)
 class Broken(Good):
-    """Goes wrong in the way that is asked for."""
+    """Fails in the way named by ``how``."""
 
     how: str = ""
     word: str = "fox"
-    """The line that it goes wrong with holds this."""
+    """It fails on lines that contain this."""
     cure: Path | None = None
-    """It is well once this file is there."""
+    """It works once this file exists."""
 
     def prepare(self, source, target, progress):
         if self.how == "key":

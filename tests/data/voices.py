@@ -1,6 +1,6 @@
-"""Engines that change voices and part sounds, passed as ``tests/data/voices.py:Name``.
+"""Small cloning, converting and separating engines, used as ``tests/data/voices.py:Name``.
 
-Where ``VOICES_LOG`` is set, that file gets a line for each item.
+If ``VOICES_LOG`` is set, a line is appended to that file for each item.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read(path):
 
 
 def pitch(path) -> float:
-    """Of the loudest partial, Hz."""
+    """Frequency of the loudest partial, Hz."""
     samples, rate = read(path)
     spectrum = np.abs(np.fft.rfft(samples[:, 0]))
     return float(np.argmax(spectrum) / len(samples) * rate)
@@ -55,7 +55,7 @@ class Mimic(Synthesizer):
 
 @dataclass(frozen=True)
 class Octave(Converter):
-    """Hums an octave higher than what it is given, as loud at each moment."""
+    """Hums an octave above its input, with the same envelope."""
 
     contract = 2
 
@@ -76,7 +76,7 @@ class Octave(Converter):
 
 @dataclass(frozen=True)
 class Whistle(Separator):
-    """Knows that a film's background is what whistles above 700 Hz."""
+    """Takes everything above 700 Hz for background."""
 
     contract = 2
 

@@ -1,4 +1,4 @@
-"""``dubkit doctor`` and ``dubkit plugins`` about tools and servers that are outside."""
+"""``dubkit doctor`` and ``dubkit plugins`` on external tools and servers."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def doctor(*settings: object):
     return called("doctor", *arguments)
 
 
-def test_a_preset_is_looked_at_for_the_kind_that_it_is_for(tmp_path):
+def test_a_preset_is_checked_for_its_own_kind(tmp_path):
     repo = installed(BY_STEM["wav2lip"], tmp_path)
     chosen = ("command.preset=wav2lip", f"command.set={settings_of(BY_STEM['wav2lip'], repo)}")
     ran = doctor(*chosen)
@@ -37,7 +37,7 @@ def test_a_preset_is_looked_at_for_the_kind_that_it_is_for(tmp_path):
     assert "s3fd.pth" not in ran.out.partition("To install")[0] and "ffmpeg" not in ran.out
 
 
-def test_what_each_tool_lacks_is_told(tmp_path):
+def test_what_a_tool_lacks_is_reported(tmp_path):
     python = tmp_path / "no/python"
     for stem, lacking in {
         "xtts_worker": f"its Python, {python}", "f5_tts_worker": f"its Python, {python}"
@@ -49,14 +49,14 @@ def test_what_each_tool_lacks_is_told(tmp_path):
     assert "lacks the program no-such-program" in ran.out
 
 
-def test_each_of_two_presets_has_its_own_finding():
+def test_two_presets_are_reported_separately():
     ran = doctor("command.converter=rvc", "command.lipsyncer=wav2lip")
     assert ran.status == 1
     assert "command (converter) not ready" in ran.out and "command (lipsyncer)" in ran.out
     assert "(synthesizer)" not in ran.out
 
 
-def test_a_server_is_asked():
+def test_the_doctor_asks_a_server():
     with serving("gpt_sovits") as address:
         chosen = ("http.preset=gpt-sovits", f"http.set=server={address}")
         ran = doctor(*chosen)
@@ -71,7 +71,7 @@ def test_a_server_is_asked():
         assert "does not speak" in doctor(chosen).out
 
 
-def test_any_engine_may_be_set():
+def test_settings_of_any_engine_are_accepted():
     ran = doctor("faster-whisper.beam_size=2", "kokoro.threads=1")
     assert [line.split()[:2] for line in ran.out.splitlines() if line[:1] != " "] == [
         ["ok", "faster-whisper"], ["ok", "kokoro"]
@@ -93,7 +93,7 @@ def test_a_wrong_setting_is_refused(setting, words):
     assert_refused(called("doctor", "-o"), 2, "-o")
 
 
-def test_presets_are_listed_and_each_is_looked_at():
+def test_presets_are_listed_and_each_is_checked():
     ran = called("plugins")
     assert ran.status == 0
     for line in ("-o command.preset=xtts ", "-o http.preset=cosyvoice ", "-o command.preset=rvc "):
@@ -108,7 +108,7 @@ def test_presets_are_listed_and_each_is_looked_at():
     assert f"{Path.home()}/Wav2Lip" in ran.out and sys.executable not in ran.out
 
 
-def test_plugins_takes_settings_too(tmp_path):
+def test_plugins_takes_settings_as_well(tmp_path):
     rows = called("plugins", "--json", "-o", "command.preset=wav2lip").json["plugins"]
     (row,) = [row for row in rows if (row["kind"], row["name"]) == ("lipsyncers", "command")]
     assert "Wav2Lip lacks" in row["state"]

@@ -1,5 +1,5 @@
-"""Lip-sync from end to end with outside tools, through their presets: on a portrait, and on a
-person who talks where that film is at hand."""
+"""End-to-end lip-sync with external tools via their presets: on a portrait and, if that film is
+available, on a person who talks."""
 
 import json
 import sys
@@ -33,14 +33,14 @@ def film(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory):
-    """A folder in which the faces of the film are kept from one test to the next."""
+    """A folder that keeps the faces of the film from one test to the next."""
     return tmp_path_factory.mktemp("known")
 
 
 def redrawn(path, folder, engine, speech, name):
     sound = write_babble(folder / "sound.wav", probe(path).duration, 48000, channels=2)
     (folder / "out.mp4").unlink(missing_ok=True)
-    told = redraw.redraw(
+    report = redraw.redraw(
         probe(path),
         sound,
         folder / "out.mp4",
@@ -51,14 +51,14 @@ def redrawn(path, folder, engine, speech, name):
         folder=folder / "lips",
         progress=lambda *_: None,
     )
-    return told, folder / "out.mp4"
+    return report, folder / "out.mp4"
 
 
 @pytest.mark.parametrize("stem", ["wav2lip", "musetalk", "latentsync"])
 def test_a_tool_by_its_preset_redraws_a_portrait(stem, film, known, tmp_path):
     engine, _ = engine_of(stem, tmp_path)
-    told, out = redrawn(film, known, engine, [(0.7, 2.3)], stem)
-    assert [(one.state, one.reason) for one in told] == [("redrawn", "")]
+    report, out = redrawn(film, known, engine, [(0.7, 2.3)], stem)
+    assert [(one.state, one.reason) for one in report] == [("redrawn", "")]
     old, new = frames(film), frames(out)
     assert [t for t, _ in new] == pytest.approx([t for t, _ in old], abs=1e-6)
     for number, ((t, was), (_, now)) in enumerate(zip(old, new, strict=True)):
@@ -68,28 +68,30 @@ def test_a_tool_by_its_preset_redraws_a_portrait(stem, film, known, tmp_path):
             assert apart[150:175, 205:245].mean() > 15, number
 
 
-def test_a_tool_that_hangs_is_ended_and_the_film_left(film, known, tmp_path):
+def test_a_tool_that_hangs_is_ended_and_the_film_unchanged(film, known, tmp_path):
     argv = [sys.executable, str(program(tmp_path, "print('loading'); time.sleep(100)"))]
     file = preset(tmp_path, f"argv = {json.dumps(argv)}\ntimeout = 1", kind="lipsyncer")
-    told, out = redrawn(film, known, CommandLipSyncer(preset=file), [(0.7, 2.3)], "slow")
-    assert [one.state for one in told] == ["failed"] and not out.exists()
-    assert "did not finish in 1 s" in told[0].reason
+    report, out = redrawn(film, known, CommandLipSyncer(preset=file), [(0.7, 2.3)], "slow")
+    assert [one.state for one in report] == ["failed"] and not out.exists()
+    assert "did not finish in 1 s" in report[0].reason
 
 
-def test_a_tool_that_is_not_there_is_asked_once(film, known, tmp_path):
+def test_a_tool_that_is_not_installed_is_tried_once(film, known, tmp_path):
     file = preset(tmp_path, 'argv = ["no-such-program", "{video}"]', kind="lipsyncer")
-    told, _ = redrawn(film, known, CommandLipSyncer(preset=file), [(0.3, 1.1), (1.9, 2.7)], "none")
-    assert [one.state for one in told] == ["failed", "failed"]
-    assert "no-such-program" in told[0].reason and "not tried" in told[1].reason
+    report, _ = redrawn(
+        film, known, CommandLipSyncer(preset=file), [(0.3, 1.1), (1.9, 2.7)], "none"
+    )
+    assert [one.state for one in report] == ["failed", "failed"]
+    assert "no-such-program" in report[0].reason and "not tried" in report[1].reason
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not TALK.exists(), reason="the film is not at hand")
+@pytest.mark.skipif(not TALK.exists(), reason="the film is not available")
 def test_a_person_who_talks(tmp_path):
-    """As many frames at the same times, the sound where it was, and only the mouth another."""
+    """As many frames at the same times, the sound in place, and only the mouth changed."""
     engine, _ = engine_of("wav2lip", tmp_path)
-    told, picture = redrawn(TALK, tmp_path, engine, [(1.0, 8.5), (11.0, 18.0)], "Wav2Lip")
-    assert [one.state for one in told] == ["redrawn", "redrawn"]
+    report, picture = redrawn(TALK, tmp_path, engine, [(1.0, 8.5), (11.0, 18.0)], "Wav2Lip")
+    assert [one.state for one in report] == ["redrawn", "redrawn"]
     film, out = probe(TALK), tmp_path / "dubbed.mp4"
     dub = AudioFile(tmp_path / "sound.wav", "pt", "Portuguese")
     assert mux(film, [], out, audio=[dub], picture=picture) == []
@@ -98,7 +100,7 @@ def test_a_person_who_talks(tmp_path):
     old, new = frames(TALK), frames(out)
     assert [t for t, _ in new] == pytest.approx([t for t, _ in old], abs=1e-4)
     assert len(new) == 600
-    # His head keeps within this part of the picture.
+    # The head stays within this part of the picture.
     for (t, was), (_, now) in zip(old, new, strict=True):
         apart = np.abs(was.astype(float) - now)
         assert apart[:480].mean() < 2 and apart[860:].mean() < 2, t
@@ -108,7 +110,7 @@ def test_a_person_who_talks(tmp_path):
             assert mouth > 4, t  # as much of the red patch as lies within the mouth
         elif t < 0.75 or 8.75 < t < 10.75 or t > 18.25:
             assert mouth < 3, t
-    # The original's own sound is where it was, to the sample of its extraction.
+    # The original's sound is in place, to the sample.
     before, after = tmp_path / "before.wav", tmp_path / "after.wav"
     extract_audio(film, pick_audio(film), before)
     extract_audio(result, pick_audio(result, "2"), after)

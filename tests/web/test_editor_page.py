@@ -27,7 +27,7 @@ def log(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, log):
     data = tmp_path_factory.mktemp("server") / "data"
-    with serving(data, "--allow-local-plugins", env={"SPEAKER_LOG": str(log)}) as server:
+    with serving(data, "--allow-local-plugins", env={"SYNTHESIZER_LOG": str(log)}) as server:
         yield server
 
 
@@ -124,10 +124,10 @@ def test_a_redraw_leaves_the_cursor_and_what_is_being_typed(person, tmp_path):
     page.keyboard.press("Enter")
     assert focused(person) == (3, "start")
     expect(start).to_have_value("0:03.100")
-    expect(page.locator(".dk-editor [role=alert]")).to_contain_text("nonsense is no time")
+    expect(page.locator(".dk-editor [role=alert]")).to_contain_text("nonsense is not a time")
     start.fill("0:99")
     page.keyboard.press("Enter")
-    expect(page.locator(".dk-editor [role=alert]")).to_contain_text("0:99 is no time")
+    expect(page.locator(".dk-editor [role=alert]")).to_contain_text("0:99 is not a time")
     start.fill("0:01")  # reaches into the cue before it
     start.blur()
     expect(page.locator(".dk-editor [role=alert]")).to_contain_text("would overlap cue 1")
@@ -168,7 +168,7 @@ def test_what_the_check_says_stands_in_the_row_at_once_and_in_a_list(person, tmp
     area.blur()
     row = page.locator("#dk-cues > li:nth-child(3)")
     expect(row.locator(".dk-violation").first).to_contain_text("at most 42")
-    expect(page.locator("#dk-check")).to_contain_text("to look at")
+    expect(page.locator("#dk-check")).to_contain_text("to check")
     page.click("#dk-check")
     page.locator(".dk-problems button", has_text="3:").first.click()
     assert focused(person) == (3, "text")

@@ -206,14 +206,14 @@ def test_added_files_and_the_videos_own_text(person, srt, tmp_path):
     id = person.sent(film)
     person.unfold("files")
     inside = "in the video: 1 (English, subrip)"
-    assert person.offered("subs_from") == ["what is said", inside]
+    assert person.offered("subs_from") == ["what is spoken", inside]
     terms = tmp_path / "terms.csv"
     terms.write_text("source,target\nWorld,Mundo\n")
     person.page.set_input_files("#dk-added-file", terms)
     wait_for(lambda: person.remembered().get("glossary") == "terms.csv", 10)
     person.page.set_input_files("#dk-added-file", srt)
     wait_for(lambda: person.remembered().get("subs_from") == "talk.en.srt", 10)
-    assert person.offered("subs_from") == ["what is said", inside, "talk.en.srt"]
+    assert person.offered("subs_from") == ["what is spoken", inside, "talk.en.srt"]
     assert person.remembered()["glossary"] == "terms.csv"
     wrong = tmp_path / "wrong.srt"
     wrong.write_bytes(b"\0\1\2")

@@ -104,7 +104,7 @@ def test_a_reload_finds_the_running_job_and_cancel_stops_it(people):
     person.slow_job()
     person.load()
     panel = page.locator("#dk-job")
-    expect(page.locator("#dk-stage")).to_have_text("Listening", timeout=30_000)
+    expect(page.locator("#dk-stage")).to_have_text("Transcribing", timeout=30_000)
     expect(page.locator("#dk-bar")).not_to_have_attribute("aria-valuenow", "0", timeout=30_000)
     before = page.locator("#dk-bar").get_attribute("aria-valuenow")
     person.load()

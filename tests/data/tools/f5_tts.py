@@ -25,7 +25,7 @@ args = parser.parse_args()
 if args.model not in ("F5TTS_v1_Base", "F5TTS_Base", "E2TTS_Base"):
     sys.exit(f"FileNotFoundError: configs/{args.model}.yaml")
 if not args.ref_audio or not args.ref_text or not args.ref_text.strip():
-    sys.exit("it would speak like its own example, or listen to what the clip says")
+    sys.exit("it would speak like its own example, or transcribe the clip")
 must_exist(args.ref_audio)
 text = args.gen_text
 if args.gen_file:

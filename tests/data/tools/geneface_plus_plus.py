@@ -1,4 +1,4 @@
-"""Takes what GeneFace++'s inference/genefacepp_infer.py takes; draws 512x512, by fours."""
+"""Takes what GeneFace++'s inference/genefacepp_infer.py takes; draws 512x512, four frames at once."""
 
 import argparse
 import sys

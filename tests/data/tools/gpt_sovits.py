@@ -21,7 +21,7 @@ METHODS = ("cut0", "cut1", "cut2", "cut3", "cut4", "cut5")
 
 
 def fault_of(asked: dict) -> str:
-    """Why it would not do that; the real one overlooks unknown names, which nobody wants."""
+    """Why it refuses a request. The real one ignores unknown names, which would hide mistakes."""
     for name, value in asked.items():
         if name not in KNOWN:
             return f"no field {name}"
@@ -52,8 +52,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(422, b'{"detail": "no JSON"}', "application/json")
         asked = json.loads(body)
         if fault := fault_of(asked):
-            said = json.dumps({"message": fault}).encode()
-            return self.reply(400, said, "application/json")
+            message = json.dumps({"message": fault}).encode()
+            return self.reply(400, message, "application/json")
         like = read_wav(asked["ref_audio_path"])[0]
         out = io.BytesIO()
         write_wav(out, spoken(asked["text"], 32000, like, asked.get("seed", 0)), 32000)

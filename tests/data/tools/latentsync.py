@@ -1,4 +1,4 @@
-"""Takes what ``python -m scripts.inference`` of LatentSync takes; makes 25 pictures a second."""
+"""Takes what ``python -m scripts.inference`` of LatentSync takes; makes 25 frames a second."""
 
 import argparse
 import shutil
@@ -24,7 +24,7 @@ for what, path in (("Video", args.video_path), ("Audio", args.audio_path)):
     if not Path(path).exists():
         sys.exit(f"RuntimeError: {what} path '{path}' not found")
 must_exist(args.unet_config_path, args.inference_ckpt_path, "checkpoints/whisper/tiny.pt")
-for folder in ("temp", args.temp_dir):  # the first whatever it was told
+for folder in ("temp", args.temp_dir):  # the first even if another is given
     shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir()
 samples, rate = read_wav(args.audio_path)

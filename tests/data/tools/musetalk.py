@@ -1,4 +1,4 @@
-"""Takes what ``python -m scripts.inference`` of MuseTalk takes; ends well whatever happens."""
+"""Takes what ``python -m scripts.inference`` of MuseTalk takes; exits with 0 whatever happens."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ parser.add_argument("--version", default="v15", choices=["v1", "v15"])
 args = parser.parse_args()
 
 must_exist(args.unet_config, args.unet_model_path, args.whisper_dir, args.inference_config)
-tasks = json.loads(Path(args.inference_config).read_text("utf-8"))  # of YAML, what JSON can say
+tasks = json.loads(Path(args.inference_config).read_text("utf-8"))  # the part of YAML that is JSON
 for task in tasks.values():
     try:
         folder = Path(args.result_dir, args.version)
@@ -35,7 +35,7 @@ for task in tasks.values():
         samples, sampling = read_wav(task["audio_path"])
         count = int(len(samples) / sampling * rate)
         name = folder / (task.get("result_name") or args.output_vid_name)
-        # Without -y a file that is there already would make it wait for an answer.
+        # Without -y it would wait for an answer if the file existed already.
         redraw(task["video_path"], task["audio_path"], str(name), count)
     except Exception as error:
         print("Error occurred during processing:", error)

@@ -21,7 +21,7 @@ parser.add_argument("--rms_mix_rate", type=float, default=1)
 parser.add_argument("--protect", type=float, default=0.33)
 args = parser.parse_args()
 
-must_exist(".env")  # which says where all else is
+must_exist(".env")  # which has the paths of everything else
 lines = Path(".env").read_text("utf-8").replace(" ", "").splitlines()
 settings = dict(line.split("=", 1) for line in lines if "=" in line)
 root = settings["weight_root"]

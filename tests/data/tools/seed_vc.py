@@ -33,10 +33,10 @@ must_exist("inference.py", args.source, args.target)
 sound, rate = read_wav(args.source)
 like, _ = read_wav(args.target)
 to = 44100 if args.f0_condition else 22050
-# The voice of the clip: here, its loudness.
-made = converted(resampled(sound, rate, to), -0.5 * float(np.abs(like).max()))
-made = made[: len(made) // 256 * 256]  # whole frames alone
+# Here the voice of a clip is its loudness.
+output = converted(resampled(sound, rate, to), -0.5 * float(np.abs(like).max()))
+output = output[: len(output) // 256 * 256]  # whole frames only
 source, target = (os.path.basename(p).split(".")[0] for p in (args.source, args.target))  # noqa: PTH119
 name = f"vc_{source}_{target}_{args.length_adjust}_{args.diffusion_steps}"
 Path(args.output).mkdir(parents=True, exist_ok=True)
-write_wav(Path(args.output, f"{name}_{args.inference_cfg_rate}.wav"), made, to)
+write_wav(Path(args.output, f"{name}_{args.inference_cfg_rate}.wav"), output, to)

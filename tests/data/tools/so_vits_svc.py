@@ -36,11 +36,11 @@ speakers = json.loads(Path(args.config_path).read_text("utf-8"))["spk"]
 if args.f0_predictor not in ("crepe", "pm", "dio", "harvest", "rmvpe", "fcpe"):
     sys.exit("Unknown f0 predictor")
 if args.wav_format != "wav":
-    sys.exit("the stand-in writes nothing but wav")
+    sys.exit("the stand-in writes only wav")
 for folder in ("raw", "results"):
     Path(folder).mkdir(exist_ok=True)
 for name in args.clean_names:
-    path = f"raw/{name}"  # a path here would be looked for below raw/
+    path = f"raw/{name}"  # a path would be searched below raw/
     must_exist(path)
     samples, rate = read_wav(path)
     for speaker in args.spk_list:

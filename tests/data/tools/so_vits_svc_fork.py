@@ -1,4 +1,4 @@
-"""Takes what ``svc infer`` of so-vits-svc-fork takes, and ends well when it fails, as that does."""
+"""Takes what ``svc infer`` of so-vits-svc-fork takes, and like it exits with 0 when it fails."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ parser = argparse.ArgumentParser(allow_abbrev=False)
 infer = parser.add_subparsers(dest="command", required=True).add_parser("infer", allow_abbrev=False)
 infer.add_argument("input_path")
 infer.add_argument("-o", "--output-path")
-infer.add_argument("-s", "--tts", default=None)
+infer.add_argument("-s", "--speaker", default=None)
 infer.add_argument("-m", "--model-path", default="logs/44k/")
 infer.add_argument("-c", "--config-path", default="configs/44k/config.json")
 infer.add_argument("-k", "--cluster-model-path", default=None)

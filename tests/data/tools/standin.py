@@ -1,4 +1,4 @@
-"""What the stand-ins for outside tools share. They are run as programs, each in its own folder."""
+"""What the stand-ins for external tools share. They are run as programs, each in its own folder."""
 
 import math
 import shlex
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def read_wav(path: str | Path | BinaryIO) -> tuple[np.ndarray, int]:
-    """Samples from -1 to 1, mono, and their rate."""
+    """Mono samples from -1 to 1, and their rate in Hz."""
     with wave.open(path if hasattr(path, "read") else str(path), "rb") as sound:
         assert sound.getsampwidth() == 2
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32768
@@ -20,7 +20,7 @@ def read_wav(path: str | Path | BinaryIO) -> tuple[np.ndarray, int]:
 
 
 def write_wav(path: str | Path | BinaryIO, samples: np.ndarray, rate: int) -> None:
-    """16 bits, mono."""
+    """Write a mono 16-bit WAV file."""
     with wave.open(path if hasattr(path, "write") else str(path), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
@@ -35,12 +35,12 @@ def resampled(samples: np.ndarray, rate: int, to: int) -> np.ndarray:
 
 
 def converted(samples: np.ndarray, gain: float = -0.5) -> np.ndarray:
-    """Another voice, to be told from the first by anybody who looks."""
+    """Another voice, easily distinguished from the first."""
     return gain * samples
 
 
 def spoken(text: str, rate: int, like: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """A buzz as long as the text would take; its pitch is taken from the voice that it is like."""
+    """A buzz as long as the text would take, its pitch derived from the voice of ``like``."""
     seconds = max(0.3, 0.07 * len(text))
     pitch = 110 + 40 * (seed % 3)
     if like is not None:
@@ -50,12 +50,12 @@ def spoken(text: str, rate: int, like: np.ndarray | None = None, seed: int = 0) 
 
 
 def shell(command: str) -> int:
-    """Run a command line that was put together without quotes, as a shell parts it."""
+    """Run a command line that was composed without quotes, split as a shell splits it."""
     return subprocess.run(shlex.split(command), check=False).returncode
 
 
 def frames_of(video: str) -> tuple[int, float, int, int]:
-    """How many pictures, how many a second, and their size."""
+    """The number of frames, the frame rate, width and height."""
     import av
 
     with av.open(video) as media:
@@ -65,8 +65,8 @@ def frames_of(video: str) -> tuple[int, float, int, int]:
 
 
 def redraw(video: str, audio: str, out: str, frames: int) -> int:
-    """Draw over the lower middle of a picture, as a mouth is drawn, for so many pictures; the first
-    ones come again where there are too few."""
+    """Draw a box over the lower middle of each frame, where a mouth would be, for a number of
+    frames; a video that has too few is looped."""
     box = "drawbox=x=iw/3:y=ih*0.6:w=iw/3:h=ih/4:c=red:t=fill"
     return shell(
         f"ffmpeg -y -nostdin -v error -stream_loop -1 -i {video} -i {audio} -map 0:v -map 1:a "
@@ -75,7 +75,7 @@ def redraw(video: str, audio: str, out: str, frames: int) -> int:
 
 
 def must_exist(*paths: str) -> None:
-    """End as a program does that finds its files missing."""
+    """Exit like a program whose files are missing."""
     for path in paths:
         if not Path(path).exists():
             sys.exit(f"FileNotFoundError: [Errno 2] No such file or directory: {path!r}")

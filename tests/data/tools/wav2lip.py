@@ -29,7 +29,7 @@ if not Path(args.face).is_file() or args.face.split(".")[1] in ("jpg", "png", "j
 must_exist(args.checkpoint_path, "face_detection/detection/sfd/s3fd.pth")
 count, rate, width, height = frames_of(args.face)
 
-samples, sampling = read_wav(args.audio)  # what is no .wav goes through temp/temp.wav
+samples, sampling = read_wav(args.audio)  # other formats go through temp/temp.wav
 samples = resampled(samples, sampling, 16000)
 if not samples.any():
     sys.exit("ValueError: Mel contains nan! Using a TTS voice?")
@@ -39,8 +39,8 @@ while int(chunks * 80.0 / rate) + 16 <= columns:
     chunks += 1
 chunks += 1
 
-# OpenCV writes nothing, and says nothing, where the folder is not there.
+# OpenCV writes nothing, without an error, if the folder does not exist.
 must_exist("temp")
 Path("temp/result.avi").write_bytes(b"AVI")
 print(f"Length of mel chunks: {chunks}")
-redraw(args.face, args.audio, args.outfile, chunks)  # whatever becomes of it
+redraw(args.face, args.audio, args.outfile, chunks)  # its status is ignored

@@ -1,5 +1,7 @@
-"""A speaker that stays: it reads a line of JSON for each item and answers with one. Texts beginning
-with ``!`` are orders to go wrong."""
+"""A synthesizer that keeps running: it reads a line of JSON for each item and answers with one.
+
+A text that begins with ``!`` makes it fail in some way.
+"""
 
 import json
 import os
@@ -12,16 +14,16 @@ from standin import spoken, write_wav
 print("loading the model ...")
 print("a warning", file=sys.stderr, flush=True)
 for line in sys.stdin:
-    asked = json.loads(line)
-    order, _, rest = asked["text"].partition(" ")
-    answer: dict[str, object] = {"id": asked["id"], "ok": True}
+    request = json.loads(line)
+    order, _, rest = request["text"].partition(" ")
+    answer: dict[str, object] = {"id": request["id"], "ok": True}
     if order == "!die":
         print("out of memory", file=sys.stderr, flush=True)
         os._exit(3)
     if order == "!hang":
         time.sleep(60)
     if order == "!refuse":
-        answer = {"id": asked["id"], "error": "I will not"}
+        answer = {"id": request["id"], "error": "I will not"}
     elif order == "!garbage":
         print("[1, 2\n{not json\n{}\n" + "x" * 3_000_000)
         rest = "ok"
@@ -32,5 +34,5 @@ for line in sys.stdin:
     elif order == "!pid":
         Path(rest).write_text(str(os.getpid()))
     if order not in ("!refuse", "!nothing"):
-        write_wav(asked["out"], spoken(rest or order, 16000), 16000)
+        write_wav(request["out"], spoken(rest or order, 16000), 16000)
     print(json.dumps(answer), flush=True)

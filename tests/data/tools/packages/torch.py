@@ -1,4 +1,4 @@
-"""What a worker uses of torch."""
+"""The part of torch that a worker uses."""
 
 
 def manual_seed(seed: int) -> None:

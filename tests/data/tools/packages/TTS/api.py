@@ -1,4 +1,4 @@
-"""What a worker uses of coqui-tts, with the same names and no others."""
+"""The part of coqui-tts that a worker uses, with the same names and no others."""
 
 import os
 
@@ -28,7 +28,7 @@ class TTS:
         speaker_wav: str | list[str] | None = None,
         file_path: str = "output.wav",
     ) -> str:
-        print('{"id": "what a library prints is no answer"}')
+        print('{"id": "what a library prints is not an answer"}')
         assert language in ("en", "pt", "zh-cn"), language
         if speaker_wav is None and speaker not in SPEAKERS:
             raise KeyError(speaker)

@@ -1,4 +1,4 @@
-"""What a worker uses of f5-tts, with the same names and no others."""
+"""The part of f5-tts that a worker uses, with the same names and no others."""
 
 from standin import read_wav, spoken, write_wav
 
