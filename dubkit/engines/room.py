@@ -5,6 +5,8 @@ Which engine that is, :mod:`.choose` says; how one is built, :mod:`.registry`.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
 from collections.abc import Collection
 from typing import Any, TypeVar, cast
@@ -42,11 +44,15 @@ class EngineRoom:
 
     def done(self, *protocols: type[Any]) -> None:
         """Close the engines of these kinds that the next run does not need."""
-        for key, engine in list(self._open.items()):
-            protocol = key[0]
-            if protocol in protocols and not (protocol in self.keep and key in self._used):
-                del self._open[key]
-                _close(engine)
+        finished = [
+            key
+            for key in self._open
+            if key[0] in protocols and not (key[0] in self.keep and key in self._used)
+        ]
+        for key in finished:
+            _close(self._open.pop(key))
+        if finished:
+            _return_memory()
 
     def close(self) -> None:
         """Close all engines."""
@@ -63,6 +69,16 @@ class EngineRoom:
     def begin(self) -> None:
         """Start another run: what it does not use is closed with its stage."""
         self._used.clear()
+
+
+def _return_memory() -> None:
+    """Have the C library give freed memory back to the system: glibc keeps what large models took
+    in its arenas, and the next model would come on top of it."""
+    import ctypes
+
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _close(engine: Engine) -> None:
