@@ -81,7 +81,7 @@ def test_loud_noise_is_not_cut(tmp_path):
     assert (clip.speech_start, clip.speech_end) == (0, pytest.approx(2.2, abs=0.01))
 
 
-def test_a_click_far_away_is_no_speech(tmp_path):
+def test_a_click_far_away_is_not_speech(tmp_path):
     samples = burst(before=1, after=1)
     samples[4800:4850] = 0.5
     samples[-4800:-4750] = 0.5
@@ -90,7 +90,7 @@ def test_a_click_far_away_is_no_speech(tmp_path):
     assert clip.speech_end == pytest.approx(2, abs=0.006)
 
 
-def test_sound_beside_zero(tmp_path):
+def test_dc_offset(tmp_path):
     clip = measure(write(tmp_path / "x.wav", burst() + 0.2))
     assert clip.speech_start == pytest.approx(0.5, abs=0.006)
     with pytest.raises(ValueError, match="silent"):
@@ -153,9 +153,7 @@ def halved(path):
         bad("NaN", lambda path: floats(path, [0.1, np.nan] * 4800)),
         bad("NaN", lambda path: floats(path, [0.1, np.inf] * 4800)),
         bad("cut off", halved),
-        bad(
-            "nothing here can decode", lambda path: patched(path, 20, b"\x77\x77")
-        ),  # a codec that there is not
+        bad("cannot be decoded", lambda path: patched(path, 20, b"\x77\x77")),  # an unknown codec
         bad("not a sound file", lambda path: patched(path, 24, b"\0\0\0\0")),  # no samples a second
         bad(
             "not a sound file",
@@ -164,7 +162,7 @@ def halved(path):
         bad("minutes", lambda path: write(path, np.ones(8000 * 601), 8000)),
     ],
 )
-def test_what_is_no_sound(make, reason, tmp_path):
+def test_unusable_files(make, reason, tmp_path):
     path = tmp_path / "x.wav"
     make(path)
     with pytest.raises(ValueError, match=reason) as caught:
@@ -175,7 +173,7 @@ def test_what_is_no_sound(make, reason, tmp_path):
     assert not (tmp_path / "y.wav").exists()
 
 
-def test_random_bytes_are_no_sound(tmp_path):
+def test_random_bytes_are_not_audio(tmp_path):
     path = tmp_path / "x.wav"
     for seed in range(20):
         path.write_bytes(np.random.default_rng(seed).bytes(50_000))
@@ -183,7 +181,7 @@ def test_random_bytes_are_no_sound(tmp_path):
             measure(path)
 
 
-def test_a_video_is_no_clip():
+def test_a_video_is_not_a_clip():
     with pytest.raises(ValueError, match="not a sound file"):
         measure(AUSTEN)
 
@@ -192,7 +190,7 @@ def test_a_video_is_no_clip():
 
 
 @pytest.mark.parametrize("stretch", [0.9, 1.0, 1.15, 1.3])
-def test_the_pitch_stays_and_the_time_goes(stretch, tmp_path, exact=0.01):
+def test_stretching_keeps_the_pitch(stretch, tmp_path, exact=0.01):
     source = write(tmp_path / "x.wav", burst(length=2))
     clip = prepare(source, tmp_path / "y.wav", stretch=stretch)
     samples = read(tmp_path / "y.wav")
@@ -212,7 +210,7 @@ def _rest(clip):
 
 
 def test_without_rubberband(tmp_path, monkeypatch):
-    # An ffmpeg that has it not: a program that hides it from the list and refuses it.
+    # An ffmpeg without it: a program that hides it from the list and refuses it.
     program = tmp_path / "ffmpeg"
     program.write_text(
         f"#!{sys.executable}\n"
@@ -226,8 +224,8 @@ def test_without_rubberband(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
     assert stretcher(ffmpeg_path()) == "atempo"
-    test_the_pitch_stays_and_the_time_goes(1.15, tmp_path, exact=0.02)
-    test_the_pitch_stays_and_the_time_goes(0.9, tmp_path, exact=0.02)
+    test_stretching_keeps_the_pitch(1.15, tmp_path, exact=0.02)
+    test_stretching_keeps_the_pitch(0.9, tmp_path, exact=0.02)
 
 
 def test_the_bundled_ffmpeg_has_rubberband():
@@ -237,10 +235,10 @@ def test_the_bundled_ffmpeg_has_rubberband():
 
 @pytest.mark.parametrize("stretch", [1.0, 1.15])
 def test_real_speech_is_whole(stretch, speech, tmp_path):
-    """Its loudness over time is the same before and after, to the ends."""
+    """Its loudness over time is the same before and after, up to both ends."""
     with wave.open(str(speech)) as wav:
         samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
-    # A phrase with silence put around it.
+    # Speech with silence added at both ends.
     source = write(tmp_path / "x.wav", np.pad(samples, 16000), 16000)
     before = measure(source)
     clip = prepare(source, tmp_path / "y.wav", stretch=stretch)
@@ -257,13 +255,13 @@ def test_real_speech_is_whole(stretch, speech, tmp_path):
     ]
     new = [np.sqrt((part**2).mean()) for part in np.array_split(made, frames)]
     assert np.corrcoef(old, new)[0, 1] > 0.98
-    # All that was cut away is far below the speech.
+    # All that was cut off is far below the speech.
     rest = np.concatenate([np.pad(samples, 16000)[:first], np.pad(samples, 16000)[last:]])
     assert np.abs(rest).max() < 0.01
 
 
-def test_speech_up_to_the_edges_stays(speech, tmp_path):
-    """Cut in the middle of talk, nothing more is cut."""
+def test_speech_up_to_the_edges_is_kept(speech, tmp_path):
+    """A clip that was cut in the middle of speech is not cut further."""
     with wave.open(str(speech)) as wav:
         samples = np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
     loud = np.convolve(np.abs(samples), np.ones(8000), "same").argmax()
@@ -272,7 +270,7 @@ def test_speech_up_to_the_edges_stays(speech, tmp_path):
 
 
 @pytest.mark.parametrize("stretch", [0, 0.4, 3, -1, float("nan")])
-def test_a_stretch_that_nobody_would_hear(stretch, tmp_path):
+def test_a_stretch_out_of_range(stretch, tmp_path):
     with pytest.raises(ValueError, match="stretch"):
         prepare(write(tmp_path / "x.wav", burst()), tmp_path / "y.wav", stretch=stretch)
 

@@ -1,4 +1,4 @@
-"""Where spoken lines go: nothing is cut, nothing overlaps, and hurry comes last."""
+"""When spoken lines play: nothing is cut, nothing overlaps, and speeding up comes last."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubkit.dub.fit import DRIFT, EARLY, GAP, MOST, UTMOST, Slot, fit
+from dubkit.dub.fit import CATCH_UP_DRIFT, CATCH_UP_STRETCH, GAP, MAX_EARLY, MAX_STRETCH, Slot, fit
 
 
 def one(start, end, seconds, following=None, media=60.0):
@@ -26,19 +26,19 @@ def test_the_silence_after_is_taken_first():
     assert (found.start, found.stretch, found.steps) == (1, 1, ("silence after",))
 
 
-def test_then_a_little_before_then_it_is_hurried():
+def test_then_a_little_before_then_it_is_sped_up():
     room = 3 - GAP
     found = one(1, 3, room + 0.15, 4)
     assert found.start == pytest.approx(0.85) and found.stretch == 1
     found = one(1, 3, 3.5, 4)
-    assert found.start == pytest.approx(1 - EARLY) and 1 < found.stretch < 1.15
+    assert found.start == pytest.approx(1 - MAX_EARLY) and 1 < found.stretch < 1.15
     assert found.end == pytest.approx(4 - GAP) and found.steps[-1] == "stretched"
 
 
 def test_at_last_the_next_one_is_later():
     slots = [Slot(1, 2, 4.0), Slot(2.5, 3.5, 0.8), Slot(6, 7, 0.8)]
     first, second, third = fit(slots, 60)
-    assert first.stretch == MOST and first.steps[-1] == "drifts"
+    assert first.stretch == MAX_STRETCH and first.steps[-1] == "drifts"
     assert second.start == pytest.approx(first.end + GAP) and second.steps[0] == "shifted"
     assert third.start == 6 and third.shift == 0
 
@@ -49,10 +49,10 @@ def test_two_people_may_speak_at_once():
     assert first.stretch == second.stretch == 1 and second.start == 2
 
 
-def test_the_end_of_the_media_is_a_limit_and_no_wall():
+def test_the_end_of_the_media_is_a_soft_limit():
     found = one(58, 59, 2.5, media=60)
     assert found.stretch > 1 and found.end <= 60.01
-    assert one(59.5, 60, 3.0, media=60).seconds == pytest.approx(3 / MOST)
+    assert one(59.5, 60, 3.0, media=60).seconds == pytest.approx(3 / MAX_STRETCH)
 
 
 @given(
@@ -71,9 +71,9 @@ def test_nothing_is_cut_and_nothing_overlaps(drawn):
     found = fit(slots, at + 30)
     for slot, place in zip(slots, found, strict=True):
         assert place.seconds * place.stretch == pytest.approx(slot.seconds)
-        most = MOST if place.shift <= DRIFT else UTMOST
+        most = MAX_STRETCH if place.shift <= CATCH_UP_DRIFT else CATCH_UP_STRETCH
         assert 1 <= place.stretch <= most and place.start >= 0
-        assert place.start >= slot.start - EARLY - 1e-9
+        assert place.start >= slot.start - MAX_EARLY - 1e-9
         assert place.shift == pytest.approx(place.start - slot.start)
     for person in (None, "A"):
         own = [p for s, p in zip(slots, found, strict=True) if s.speaker == person]
@@ -84,5 +84,5 @@ def test_nothing_is_cut_and_nothing_overlaps(drawn):
 def test_drift_has_a_bound_while_speech_can_still_be_understood():
     slots = [Slot(k * 3.0, k * 3.0 + 2.5, 4.2) for k in range(30)]  # 1.45 times too long
     found = fit(slots, 100)
-    assert max(place.stretch for place in found) == UTMOST
-    assert max(place.shift for place in found) < DRIFT + 1
+    assert max(place.stretch for place in found) == CATCH_UP_STRETCH
+    assert max(place.shift for place in found) < CATCH_UP_DRIFT + 1

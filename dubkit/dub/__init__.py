@@ -1,1 +1,14 @@
-"""Speech for a dub: lines spoken, fitted into their time, mixed with the original's sound."""
+"""Speech for a dub: lines spoken, fitted into their time, mixed with the original's audio.
+
+- :mod:`.lines`: what is spoken in one go, from the cues of a track.
+- :mod:`.voices`: which voice speaks for which speaker.
+- :mod:`.speak`: one line to a clip, by an engine whose result is checked.
+- :mod:`.shorten`: ask a translator for a shorter text.
+- :mod:`.fit`: when each line begins, and how much faster it is spoken.
+- :mod:`.schedule`: all of these for a whole track.
+- :mod:`.clip`: measure and prepare an audio file with speech in it.
+- :mod:`.mix`: the dub's audio track.
+- :mod:`.report`: the report of a dub, its warnings and its table.
+
+:mod:`dubkit.pipeline` runs these; nothing here knows of options or outputs.
+"""

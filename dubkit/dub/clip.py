@@ -1,8 +1,8 @@
-"""One spoken line as a sound file: hear what an engine wrote, and make it fit to be mixed.
+"""One spoken line as an audio file: measure what an engine wrote, and prepare it for the mix.
 
-What an engine says of its sound is not believed: a clip is what its samples are. A file that holds
-no speech is a ``ValueError`` here, and not a ``DubkitError``, because it is never the end of a job:
-the caller speaks that line again, or reports it.
+A clip is judged by its samples, not by what an engine claims about it. A file without speech is a
+``ValueError`` here, not a ``DubkitError``, because it never ends a run: the caller has that line
+spoken again, or reports it.
 """
 
 from __future__ import annotations
@@ -34,55 +34,55 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 RATE = 48_000
-"""Samples a second of prepared clips and of the mix: what films have."""
+"""Samples a second of prepared clips and of the mix, as in films."""
 SHORTEST = 0.05
-"""Seconds below which nothing can have been said."""
+"""Seconds below which a clip cannot hold speech."""
 LONGEST = 600.0
-"""Seconds above which it is not one line; a clip is held in memory."""
+"""Seconds above which a clip is not one line; clips are held in memory."""
 SILENT_DB = -60.0
 """A speech level (dBFS) below which a clip is silent."""
 KEEP = 0.02
-"""Seconds kept before and after the speech, where it is faded in and out."""
+"""Seconds kept before and after the speech, for fading in and out."""
 STRETCH = (0.5, 2.0)
-"""What :func:`prepare` takes; far beyond what sounds well."""
+"""The range that :func:`prepare` accepts, far beyond what sounds good."""
 BLOCK = 0.1
-"""Seconds over which power is averaged to tell the level of speech."""
+"""Seconds over which power is averaged to measure the level of speech."""
 
 _HOP = 0.0025
-"""Seconds to which the ends of speech are told; its power is taken over four of them."""
+"""Resolution in seconds at which speech boundaries are found; power is averaged over four hops."""
 _FORMATS = {"wav", "w64", "aiff", "caf", "au", "flac", "ogg", "mp3"}
-"""Engines write WAV, or other sound under its name; raw data tells nothing and is refused."""
+"""Engines write WAV, or another audio format under that name; raw samples cannot be interpreted."""
 _SCALES = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0, "s64": 2.0**63}
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A sound file with speech in it, as measured."""
+    """An audio file with speech in it, as measured."""
 
     path: Path
     seconds: float
     """Its whole length, silence included."""
     speech_start: float
     speech_end: float
-    """Seconds from its start between which it is louder than the noise around. All of it where
-    noise and quiet speech cannot be told apart."""
+    """Seconds from its start between which it is louder than the surrounding noise; the whole clip
+    if noise and quiet speech cannot be distinguished."""
     rms_db: float
-    """Level of the speech in dBFS, pauses left out; all channels averaged to one."""
+    """Level of the speech in dBFS, without pauses; all channels averaged to one."""
     peak_db: float
-    """The largest sample, dBFS; above 0 where a float file goes beyond full scale."""
+    """The largest sample, dBFS; above 0 if a float file exceeds full scale."""
 
 
 def measure(path: Path) -> Clip:
-    """What ``path`` really holds: any WAV file (8 to 64 bit, float, any rate and channels).
+    """Measure ``path``, any WAV file (8 to 64 bit, float, any rate and channels).
 
-    Raises ValueError, with the reason in plain words, for what is no sound: missing, empty,
-    damaged or cut off, NaN, shorter than 0.05 s, longer than 10 minutes, silent.
+    Raises ValueError, with the reason in plain words, if it is unusable: missing, empty, damaged or
+    truncated, NaN, shorter than 0.05 s, longer than 10 minutes, silent.
     """
-    return _judge(Path(path), *_read(Path(path)))
+    return _measure_samples(Path(path), *_read(Path(path)))
 
 
 def remove(path: Path) -> None:
-    """Remove what an engine left at ``path``, whatever that is."""
+    """Remove whatever an engine left at ``path``, file or folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -91,16 +91,16 @@ def remove(path: Path) -> None:
 
 def load(path: Path, rate: int = RATE) -> Samples:
     """The samples of ``path`` at ``rate`` Hz, one channel. Raises ValueError as :func:`measure`."""
-    samples, its_rate = _read(Path(path))
-    _judge(Path(path), samples, its_rate)
-    return _resampled(samples, its_rate, rate)
+    samples, own_rate = _read(Path(path))
+    _measure_samples(Path(path), samples, own_rate)
+    return _resample(samples, own_rate, rate)
 
 
 def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
     """Write the speech of ``path`` to ``out``, a 48 kHz mono 16-bit WAV file, and measure that.
 
-    Silence at both ends is cut but for 20 ms, which are faded. ``stretch`` is how much faster it
-    is to be spoken, at the same pitch: 1.15 leaves 1/1.15 of the length. Speech is never cut.
+    Silence at both ends is cut except for 20 ms, which are faded. ``stretch`` is how much faster
+    the speech becomes, at the same pitch: 1.15 leaves 1/1.15 of the length. Speech is never cut.
     Raises ValueError as :func:`measure` does, MediaError when ffmpeg fails, OutputError when
     ``out`` cannot be written.
     """
@@ -109,18 +109,18 @@ def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
     if not STRETCH[0] <= stretch <= STRETCH[1]:
         raise ValueError(f"a stretch of {stretch:g} is not within {STRETCH[0]:g} to {STRETCH[1]:g}")
     samples, rate = _read(Path(path))
-    clip = _judge(Path(path), samples, rate)
+    clip = _measure_samples(Path(path), samples, rate)
     keep = KEEP * stretch
     first = max(0, round((clip.speech_start - keep) * rate))
     last = min(len(samples), round((clip.speech_end + keep) * rate))
     speech = samples[first:last].copy()
     before = clip.speech_start - first / rate
-    # A sound that starts or ends at the file's very edge would click: 2 ms there are faded too.
+    # Audio that starts or ends right at the edge of the file would click: fade 2 ms there, too.
     _fade(speech, round(max(0.002, before) * rate))
     _fade(speech[::-1], round(max(0.002, last / rate - clip.speech_end) * rate))
-    speech = _resampled(speech, rate)
+    speech = _resample(speech, rate)
     if abs(stretch - 1) > 1e-4:
-        speech = _stretched(speech, stretch, Path(path).name)
+        speech = _stretch(speech, stretch, Path(path).name)
     if (peak := float(np.abs(speech).max())) > 0.999:
         speech *= 0.98 / peak
     with replacing(out) as temporary, wave.open(str(temporary), "wb") as wav:
@@ -129,8 +129,8 @@ def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
         wav.setframerate(RATE)
         wav.writeframes(np.rint(speech * 32767).astype("<i2").tobytes())
     written = measure(out)
-    # Without the silence around, noise and quiet speech can no longer be told apart; but where
-    # the speech was is known.
+    # Without the surrounding silence, noise and quiet speech can no longer be distinguished; but
+    # the boundaries of the speech are known.
     start = min(before / stretch, written.seconds)
     end = min(start + (clip.speech_end - clip.speech_start) / stretch, written.seconds)
     return dataclasses.replace(written, speech_start=start, speech_end=end)
@@ -138,9 +138,9 @@ def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
 
 @functools.cache
 def stretcher(program: str | None = None) -> str:
-    """The filter of ``program`` (ffmpeg) that stretches: ``rubberband``, or else ``atempo``.
+    """The filter of ``program`` (ffmpeg) that stretches: ``rubberband``, else ``atempo``.
 
-    atempo is in every ffmpeg and sounds rougher; people should be told when it is used.
+    Every ffmpeg has atempo, which sounds rougher; users should be warned when it is used.
     """
     lines: list[str] = []
     command = [program or ffmpeg_path(), "-hide_banner", "-filters"]
@@ -150,9 +150,9 @@ def stretcher(program: str | None = None) -> str:
 
 
 def level(powers: NDArray[np.float64]) -> float:
-    """dBFS of speech, given the mean power of each 0.1 s: pauses are left out.
+    """dBFS of speech without pauses, given the mean power of each 0.1 s; -120.0 for silence.
 
-    As in ITU-R BS.1770, what is 10 dB below the mean does not count. -120.0 for silence.
+    As in ITU-R BS.1770, blocks that are 10 dB below the mean do not count.
     """
     loud = powers[powers > 1e-7]
     if not loud.size:
@@ -161,9 +161,9 @@ def level(powers: NDArray[np.float64]) -> float:
 
 
 def powers(samples: Samples, rate: int) -> NDArray[np.float64]:
-    """The mean power of each 0.1 s of ``samples`` (one channel), the last one shorter.
+    """The mean power of each 0.1 s of ``samples`` (one channel); the last block may be shorter.
 
-    Each about its own mean: some engines' sound stands beside zero, which nobody hears.
+    Each block has its mean removed: some engines write an inaudible DC offset.
     """
     import numpy as np
 
@@ -187,17 +187,17 @@ def _read(path: Path) -> tuple[Samples, int]:
 
     pieces: list[Any] = []
     try:
-        with _opened(path) as container:
+        with _open(path) as container:
             if container.format.name not in _FORMATS or not container.streams.audio:
                 raise ValueError(f"{path.name} is not a sound file, but {container.format.name}")
-            if lacking := _lacking(path):
-                raise ValueError(f"{path.name} is cut off: {lacking} bytes are missing at its end")
+            if missing := _missing_bytes(path):
+                raise ValueError(f"{path.name} is cut off: {missing} bytes are missing at its end")
             stream = container.streams.audio[0]
             if stream.codec_context is None:
-                raise ValueError(f"{path.name} holds sound of a kind that nothing here can decode")
+                raise ValueError(f"{path.name} holds audio in a format that cannot be decoded")
             rate = stream.rate
             if not 1000 <= rate <= 768_000:
-                raise ValueError(f"{path.name} has {rate} samples a second, which is no sound")
+                raise ValueError(f"{path.name} has {rate} samples a second, which is not audio")
             left = LONGEST * rate
             for frame in container.decode(stream):
                 data = frame.to_ndarray()
@@ -221,26 +221,26 @@ def _read(path: Path) -> tuple[Samples, int]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[av.container.InputContainer]:
-    """As :func:`media.opened`, but thirty times faster: ffmpeg reads 5 MB of each file to find
-    out what is in it, and there are hundreds of lines."""
+def _open(path: Path) -> Iterator[av.container.InputContainer]:
+    """As :func:`dubkit.media.probe.opened`, but thirty times faster: that reads up to 5 MB of each
+    file to detect its format, and there are hundreds of lines."""
     import av
     import av.error
 
     check_readable(path)
     options = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS, "probesize": "65536"}
     try:
-        sound = av.open(file_url(path), container_options=options, metadata_errors="replace")
+        container = av.open(file_url(path), container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise ValueError(f"{path.name} is not a sound file that dubkit can read") from error
-    with sound:
-        yield sound
+    with container:
+        yield container
 
 
-def _lacking(path: Path) -> int:
-    """How many bytes a WAV file's sound lacks of what its header says.
+def _missing_bytes(path: Path) -> int:
+    """How many bytes a WAV file is shorter than its header states.
 
-    Programs that write to a pipe cannot know the length; they give 0 or the largest number.
+    Programs that write to a pipe cannot know the length; they state 0 or the largest number.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -256,15 +256,15 @@ def _lacking(path: Path) -> int:
     return 0
 
 
-def _judge(path: Path, samples: Samples, rate: int) -> Clip:
-    """The samples' measures; ValueError when they are no speech."""
+def _measure_samples(path: Path, samples: Samples, rate: int) -> Clip:
+    """Measure decoded samples; ValueError when they hold no speech."""
     import numpy as np
 
     seconds = len(samples) / rate
     if seconds < SHORTEST:
         raise ValueError(f"{path.name} holds only {seconds:.3f} s of sound")
     if not np.isfinite(samples).all():
-        raise ValueError(f"{path.name} is damaged: it holds values that are no numbers (NaN)")
+        raise ValueError(f"{path.name} is damaged: it holds values that are not numbers (NaN)")
     loudness = level(powers(samples, rate))
     if loudness < SILENT_DB:
         raise ValueError(f"{path.name} is silent ({loudness:.0f} dBFS)")
@@ -282,16 +282,16 @@ def _bounds(samples: Samples, rate: int) -> tuple[float, float]:
     means = np.add.reduceat(samples, starts, dtype=np.float64) / hop
     squares = np.add.reduceat(np.square(samples, dtype=np.float64), starts) / hop
     window = np.full(4, 0.25)
-    about = np.convolve(squares, window, "valid") - np.convolve(means, window, "valid") ** 2
-    found = 10 * np.log10(np.maximum(about, 0.0) + 1e-12)
-    # The floor is what a tenth of the time is below, the speech its loudest 0.1 s. Quiet ends of
-    # words are 35 dB below that and more: where the noise is louder, nothing is told apart. What
-    # is 55 dB below cannot be heard beside it.
-    loud = float(np.median(np.sort(found)[-40:]))
-    threshold = min(float(np.percentile(found, 10)) + 10, loud - 35)
+    power = np.convolve(squares, window, "valid") - np.convolve(means, window, "valid") ** 2
+    levels = 10 * np.log10(np.maximum(power, 0.0) + 1e-12)
+    # The noise floor is the 10th percentile, the speech level the loudest 0.1 s. Quiet ends of
+    # words are 35 dB below that or more: with louder noise the two cannot be distinguished. What
+    # is 55 dB below is inaudible next to it.
+    loud = float(np.median(np.sort(levels)[-40:]))
+    threshold = min(float(np.percentile(levels, 10)) + 10, loud - 35)
     threshold = max(threshold, loud - 55)
-    runs = _runs(found > threshold)
-    # A click far from all else is no speech: 20 ms of it (with the window), 0.25 s away.
+    runs = _runs(levels > threshold)
+    # A click far from all else is not speech: 20 ms (with the window), 0.25 s away.
     while len(runs) > 1 and runs[0][1] - runs[0][0] < 8 and runs[1][0] - runs[0][1] > 100:
         runs = runs[1:]
     while len(runs) > 1 and runs[-1][1] - runs[-1][0] < 8 and runs[-1][0] - runs[-2][1] > 100:
@@ -305,7 +305,7 @@ def _bounds(samples: Samples, rate: int) -> tuple[float, float]:
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end of each stretch of True."""
+    """Start and end of each run of True."""
     import numpy as np
 
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
@@ -320,42 +320,42 @@ def _db(power: float) -> float:
 
 
 def _fade(samples: Samples, count: int) -> None:
-    """Let the first ``count`` samples come in smoothly, in place."""
+    """Fade in the first ``count`` samples, in place."""
     import numpy as np
 
     count = min(count, len(samples) // 2)
     samples[:count] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(count, dtype=np.float32) / count)
 
 
-def _resampled(samples: Samples, rate: int, wanted: int = RATE) -> Samples:
-    if rate == wanted:
+def _resample(samples: Samples, rate: int, target: int = RATE) -> Samples:
+    if rate == target:
         return samples
     import av
     import numpy as np
 
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), "flt", "mono")
     frame.sample_rate = rate
-    resampler = av.AudioResampler("flt", "mono", wanted)
+    resampler = av.AudioResampler("flt", "mono", target)
     frames = [*resampler.resample(frame), *resampler.resample(None)]
-    found = np.concatenate([piece.to_ndarray().reshape(-1) for piece in frames])
-    return _fitted(found, round(len(samples) / rate * wanted))
+    resampled = np.concatenate([piece.to_ndarray().reshape(-1) for piece in frames])
+    return _with_length(resampled, round(len(samples) / rate * target))
 
 
-def _stretched(samples: Samples, stretch: float, name: str) -> Samples:
-    """``samples`` in 1/``stretch`` of their time, by ffmpeg."""
+def _stretch(samples: Samples, stretch: float, name: str) -> Samples:
+    """Change the duration of ``samples`` to 1/``stretch``, with ffmpeg."""
     import numpy as np
 
     pad = RATE // 4
     raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "1"]
     program = ffmpeg_path()
     with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
-        given, made = Path(folder, "in"), Path(folder, "out")
-        np.pad(samples, pad).astype("<f4").tofile(given)
+        source, target = Path(folder, "in"), Path(folder, "out")
+        np.pad(samples, pad).astype("<f4").tofile(source)
         argv = [program, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"]
-        argv += [*raw, "-i", file_url(given)]
+        argv += [*raw, "-i", file_url(source)]
         # The tempo is the first option of both filters.
         argv += ["-af", f"{stretcher(program)}={stretch:.6f}"]
-        argv += ["-f", "f32le", "-ar", str(RATE), "-ac", "1", file_url(made)]
+        argv += ["-f", "f32le", "-ar", str(RATE), "-ac", "1", file_url(target)]
         finished = process.run(argv)
         if finished.status:
             raise MediaError(
@@ -364,33 +364,33 @@ def _stretched(samples: Samples, stretch: float, name: str) -> Samples:
                 finished.argv,
                 finished.tail,
             )
-        found = np.fromfile(made, "<f4")
-    # Filters and their versions differ in where they begin. The silence put around shows it.
+        stretched = np.fromfile(target, "<f4")
+    # Filters and their versions differ in their delay, which the padding reveals.
     size = round(len(samples) / stretch)
-    late = _lag(samples, found, stretch, pad)
-    return _fitted(found[max(0, round(pad / stretch) + late) :], size)
+    late = _lag(samples, stretched, stretch, pad)
+    return _with_length(stretched[max(0, round(pad / stretch) + late) :], size)
 
 
 def _lag(samples: Samples, stretched: Samples, stretch: float, pad: int) -> int:
-    """By how many samples ``stretched`` comes later than it should, by the shapes of both."""
+    """By how many samples ``stretched`` is late, from the envelopes of both."""
     import numpy as np
 
-    def shape(sound: Samples) -> NDArray[np.float64]:
-        """Loudness each ms, over 10 ms."""
+    def envelope(sound: Samples) -> NDArray[np.float64]:
+        """Amplitude each ms, smoothed over 10 ms."""
         size = RATE // 1000
-        whole = np.abs(sound[: len(sound) // size * size]).reshape(-1, size).mean(axis=1)
-        return np.convolve(whole, np.hanning(12)[1:-1], "same")
+        means = np.abs(sound[: len(sound) // size * size]).reshape(-1, size).mean(axis=1)
+        return np.convolve(means, np.hanning(12)[1:-1], "same")
 
-    was = shape(np.pad(samples, pad))
-    now = shape(stretched)
-    wanted = np.interp(np.arange(len(now)) * stretch, np.arange(len(was)), was, 0, 0)
+    before = envelope(np.pad(samples, pad))
+    after = envelope(stretched)
+    expected = np.interp(np.arange(len(after)) * stretch, np.arange(len(before)), before, 0, 0)
     reach = min(150, round(1000 * pad / RATE / stretch))
-    scores = [float(np.dot(np.roll(wanted, lag), now)) for lag in range(-reach, reach + 1)]
+    scores = [float(np.dot(np.roll(expected, lag), after)) for lag in range(-reach, reach + 1)]
     return (int(np.argmax(scores)) - reach) * (RATE // 1000)
 
 
-def _fitted(samples: Samples, size: int) -> Samples:
-    """``samples`` with exactly ``size`` of them."""
+def _with_length(samples: Samples, size: int) -> Samples:
+    """``samples``, cut or padded with silence to exactly ``size``."""
     import numpy as np
 
     return np.pad(samples[:size], (0, max(0, size - len(samples))))

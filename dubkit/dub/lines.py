@@ -1,4 +1,7 @@
-"""The lines of a dub: what is spoken in one go, from the cues of a track."""
+"""The lines of a dub: what is spoken in one go, from the cues of a track.
+
+Sentences are found in :mod:`dubkit.cues.sentences`; lines are spoken in :mod:`.speak`.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +26,20 @@ class Line:
     """Seconds between which the original is spoken."""
     text: str
     source: str
-    """The same in the original's language; empty where there is none."""
+    """The same in the original's language; empty if there is none."""
     speaker: str | None
     voice: Voice
     before: tuple[str, ...] = ()
-    """What it was, where the translator found other words that take less time."""
+    """Earlier texts, if the translator has found shorter ones."""
 
 
-def lines(track: Track, source: Track, voices: Callable[[str | None], Voice]) -> list[Line]:
-    """The sentences of a track, each a line to speak; ``source`` is the text that it translates.
+def split_into_lines(
+    track: Track, source: Track, voices: Callable[[str | None], Voice]
+) -> list[Line]:
+    """The sentences of a track, each a line to speak; ``source`` is the track that it translates.
 
-    Where one text stays on the screen over several cues, it is said once.
+    ``voices`` gives the voice of a speaker. A text that stays on the screen over several cues is
+    spoken once.
     """
     merged: list[Cue] = []
     members: list[list[int]] = []
@@ -45,24 +51,24 @@ def lines(track: Track, source: Track, voices: Callable[[str | None], Voice]) ->
         else:
             merged.append(cue)
             members.append([number])
-    found: list[Line] = []
+    lines: list[Line] = []
     for sentence in sentences(Track(track.language, tuple(merged))):
         if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
             continue
         numbers = [n for piece in sentence.pieces for n in members[piece.cue]]
         start, end = sentence.start, sentence.end
-        said = [cue for cue in source.cues if start - 0.01 <= cue.start < end]
-        spoken = [cue.words[-1].end for cue in said if cue.words]
-        found.append(
+        original = [cue for cue in source.cues if start - 0.01 <= cue.start < end]
+        word_ends = [cue.words[-1].end for cue in original if cue.words]
+        lines.append(
             Line(
-                len(found) + 1,
+                len(lines) + 1,
                 tuple(dict.fromkeys(numbers)),
                 start,
-                max(spoken[-1] if spoken else end, start + 0.1),
+                max(word_ends[-1] if word_ends else end, start + 0.1),
                 " ".join(without_marks(sentence.text).split()),
-                " ".join(" ".join(without_marks(cue.text).split()) for cue in said),
+                " ".join(" ".join(without_marks(cue.text).split()) for cue in original),
                 sentence.speaker,
                 voices(sentence.speaker),
             )
         )
-    return found
+    return lines

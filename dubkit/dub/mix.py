@@ -1,9 +1,9 @@
-"""The dub's sound track: the original's sound ducked under the lines that are spoken over it.
+"""The dub's audio track: the original ducked under the lines that are spoken over it.
 
-Three passes, each in blocks of a second, so that memory stays the same for a film of any length.
-The original is decoded into a temporary file beside ``out`` (48 kHz stereo float, 1.4 GB an hour);
-the lines are mixed into that file; it is written as the 16-bit result with one gain and a limiter.
-Loudness is what ffmpeg's ebur128 says (ITU-R BS.1770), before and after.
+Three passes, each in blocks of a second, so that memory does not grow with the film's length. The
+original is decoded into a temporary file beside ``out`` (48 kHz stereo float, 1.4 GB an hour); the
+lines are mixed into that file; it is written as the 16-bit result with one gain and a limiter.
+Loudness is as measured by ffmpeg's ebur128 (ITU-R BS.1770), before and after.
 """
 
 from __future__ import annotations
@@ -34,76 +34,79 @@ if TYPE_CHECKING:
     from .clip import Samples
 
 DUCK_DB = 12.0
-"""How much lower the original is while somebody speaks."""
+"""How much the original is ducked during speech."""
 RAMP = 0.15
-"""Seconds in which it gets there, before speech begins, and back after it."""
+"""Seconds of the ramps down, before speech begins, and back up after it."""
 BRIDGE = 0.5
-"""Seconds of a pause in which it stays low: a background that comes and goes is heard more."""
+"""Seconds of a pause during which it stays ducked: a pumping background is more noticeable."""
 PEAK_DB = -1.0
-"""True peak that the result never goes over, dBTP."""
-ALONE = -16.0
-"""LUFS of a dub whose original has no loudness to match."""
-FORCE = 6.0
-"""dB that the mix may be driven into the limiter, to be as loud as an original that was too."""
+"""True peak that the result never exceeds, dBTP."""
+DEFAULT_LUFS = -16.0
+"""Loudness of a dub whose original has none to match."""
+MAX_DRIVE_DB = 6.0
+"""How far the mix may be driven into the limiter to match an original that was limited as well."""
 QUIETEST = -60.0
 """LUFS below which the original counts as silent."""
 
-_LOOK = RATE // 100
-"""Samples over which the limiter comes and goes, twice: 20 ms before a peak and 20 ms after."""
+_HALF_WINDOW = RATE // 100
+"""Samples of half the limiter's smoothing window, which is applied twice: its gain falls over the
+20 ms before a peak and recovers over the 20 ms after."""
 _FRAME = 8
 """Bytes of a stereo sample in the temporary file."""
-_CENTRE_DB = 2.3
-"""LUFS of the same sound in both speakers, less its level in each, for speech."""
+_CENTER_DB = 2.3
+"""LUFS of speech that is equal in both channels, less its level in each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """A spoken line and where it is heard."""
+class ScheduledClip:
+    """A spoken line and when it plays."""
 
     path: Path
-    """A sound file, as :func:`clips.prepare` writes it or any other that it would take."""
+    """An audio file, as :func:`.clip.prepare` writes it or any other that :func:`.clip.measure`
+    accepts."""
     start: float
-    """Seconds on the video's timeline at which the file's first sample is heard."""
+    """Seconds on the video's timeline of the file's first sample."""
     gain_db: float = 0.0
-    """Louder or softer than the other lines, which are all brought to one level."""
+    """Relative to the other lines, which are all brought to one level."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class MixResult:
     """What :func:`mix` wrote."""
 
     path: Path
     seconds: float
-    """As long as the video, or longer where the last line ends after it: speech is never cut."""
+    """As long as the video, or longer if the last line ends after it: speech is never cut."""
     original: Loudness | None
-    """Of the original's sound, its peak not measured; None where there is none."""
+    """Of the original, without its peak; None if it has no audio."""
     result: Loudness
     speech_db: float
-    """Level that the lines were brought to before ``gain_db``, dBFS."""
+    """Level that the lines were brought to before ``gain_db``, in dBFS."""
     gain_db: float
-    """Given to the whole mix, to match the original's loudness."""
+    """Applied to the whole mix, to match the original's loudness."""
 
 
 def mix(
     film: Media,
     stream: AudioStream | None,
-    placed: Sequence[Placed],
+    schedule: Sequence[ScheduledClip],
     out: Path,
     *,
     speech: Sequence[tuple[float, float]],
     background: Path | None = None,
     progress: Callable[[float], None] = lambda _: None,
-) -> Mixed:
-    """Write the dub's sound to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
+) -> MixResult:
+    """Write the dub's audio to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
 
-    It is as long as ``film`` and starts when that does. ``stream`` is heard 12 dB lower in the
-    ``speech`` spans (seconds) and under the placed lines; None is silence. ``background``, a
-    sound file of the same timeline without the speech, is heard in its place and not lowered. The
-    lines get the loudness of the original's speech, the whole gets the original's loudness.
-    ``progress`` gets the seconds done. Raises InputError when a line or the background is no
-    sound, MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
+    It is as long as ``film`` and starts when that does. ``stream`` is ducked by 12 dB in the
+    ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
+    ``background``, an audio file on the same timeline without the speech, replaces ``stream`` and
+    is not ducked. The lines get the loudness of the original's speech, the whole gets the
+    original's loudness. ``progress`` is called with the seconds done. Raises InputError when a line
+    or the background is not audio, MediaError when ffmpeg fails, OutputError when ``out`` cannot be
+    written.
     """
-    lines = _measured(placed)
+    lines = _measure_lines(schedule)
     original = None
     if stream:
         original = loudness(film.path, stream=stream, container=film.container, peak=False)
@@ -113,37 +116,37 @@ def mix(
     try:
         with replacing(out) as temporary:
             with work.open("w+b") as file:
-                heard, spoken = _decode(film, stream, length, speech, background, file, progress)
-                # Where nothing tells the length of a film, its sound does.
-                total = max(length or heard, *(round(end) for end in ends), 1)
+                decoded, powers = _decode(film, stream, length, speech, background, file, progress)
+                # A film of unknown length is as long as its audio.
+                total = max(length or decoded, *(round(end) for end in ends), 1)
                 file.truncate(total * _FRAME)
-                target = _speech_level(spoken, original)
-                low = [] if background else _low(speech, lines)
-                told = _part(progress, film.duration, 0.5, 0.7)
-                _add(file, total, lines, target, low, told)
-            told = _part(progress, film.duration, 0.7, 1.0)
-            gain, result = _write(work, total, temporary, original, bool(lines), told)
+                target = _speech_level(powers, original)
+                ducked = [] if background else _ducked_spans(speech, lines)
+                report = _scale(progress, film.duration, 0.5, 0.7)
+                _add_lines(file, total, lines, target, ducked, report)
+            report = _scale(progress, film.duration, 0.7, 1.0)
+            gain, result = _write(work, total, temporary, original, bool(lines), report)
     finally:
         with contextlib.suppress(OSError):
             work.unlink(missing_ok=True)
     progress(film.duration)
-    return Mixed(out, total / RATE, original, result, target, gain)
+    return MixResult(out, total / RATE, original, result, target, gain)
 
 
 # ---------------------------------------------------------------- loudness
 
 
-def _speech_level(spoken: NDArray[np.float64], original: Loudness | None) -> float:
-    """dBFS in each channel that the lines are brought to: that of the original's speech."""
+def _speech_level(powers: NDArray[np.float64], original: Loudness | None) -> float:
+    """dBFS in each channel to bring the lines to: that of the original's speech."""
     if original is None or original.integrated < QUIETEST:
-        return ALONE - _CENTRE_DB
-    whole = original.integrated - _CENTRE_DB
-    found = clips.level(spoken)
+        return DEFAULT_LUFS - _CENTER_DB
+    whole = original.integrated - _CENTER_DB
+    level = clips.level(powers)
     # Spans that miss the speech must not make the dub a whisper.
-    return max(found, whole - 10) if found > clips.SILENT_DB else whole
+    return max(level, whole - 10) if level > clips.SILENT_DB else whole
 
 
-# ---------------------------------------------------------------- the original's sound
+# ---------------------------------------------------------------- the original
 
 
 def _decode(
@@ -155,54 +158,53 @@ def _decode(
     file: IO[bytes],
     progress: Callable[[float], None],
 ) -> tuple[int, NDArray[np.float64]]:
-    """Write what is heard under the dub; return its samples, and powers of the original's speech.
-
-    That is the mean power of each 0.1 s inside the spans, of both channels' average.
+    """Write what plays under the dub; return the samples written, and the original's speech power:
+    the mean power of each 0.1 s inside the spans, of both channels' average.
     """
     import numpy as np
 
     size = RATE // 10
     share = 0.25 if background else 0.5
     inside = _tenths(speech)
-    spoken: list[NDArray[np.float64]] = []
-    heard = at = 0
+    powers: list[NDArray[np.float64]] = []
+    written = at = 0
     if stream:
-        told = _part(progress, film.duration, 0.0, share)
+        report = _scale(progress, film.duration, 0.0, share)
         for block in _blocks(decode_audio(film, stream, FULL, length=length or None)):
             if not background:
                 file.write(block.tobytes())
-                heard += len(block)
-            now = inside[at // size : at // size + RATE // size]
-            if now.any():
-                found = clips.powers(block.mean(axis=1), RATE)[: len(now)]
-                spoken.append(found[now[: len(found)]])
+                written += len(block)
+            speaking = inside[at // size : at // size + RATE // size]
+            if speaking.any():
+                tenths = clips.powers(block.mean(axis=1), RATE)[: len(speaking)]
+                powers.append(tenths[speaking[: len(tenths)]])
             at += len(block)
-            told(at / RATE)
+            report(at / RATE)
     if background:
-        told = _part(progress, film.duration, 0.25, 0.5)
-        kept = probe(background)
-        if not kept.audio:
-            raise InputError(f"{background} has no sound.", "It is to be the film's background.")
-        for block in _blocks(decode_audio(kept, kept.audio[0], FULL, length=length or None)):
+        report = _scale(progress, film.duration, 0.25, 0.5)
+        media = probe(background)
+        if not media.audio:
+            raise InputError(f"{background} has no sound.", "It should be the film's background.")
+        for block in _blocks(decode_audio(media, media.audio[0], FULL, length=length or None)):
             file.write(block.tobytes())
-            heard += len(block)
-            told(heard / RATE)
-    return heard, np.concatenate(spoken) if spoken else np.zeros(0)
+            written += len(block)
+            report(written / RATE)
+    return written, np.concatenate(powers) if powers else np.zeros(0)
 
 
 def _tenths(speech: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
-    """Which tenths of a second are wholly within a span, up to the last of them."""
+    """Which tenths of a second are entirely within a span, up to the end of the last span."""
     import numpy as np
 
-    found = np.zeros(max((round(end * 10) for _, end in speech if end > 0), default=0), np.bool_)
+    inside = np.zeros(max((round(end * 10) for _, end in speech if end > 0), default=0), np.bool_)
     for start, end in speech:
-        # A hundredth outside is no harm.
-        found[max(0, math.ceil(start * 10 - 0.1)) : max(0, math.floor(end * 10 + 0.1))] = True
-    return found
+        # A hundredth of a second outside does no harm.
+        inside[max(0, math.ceil(start * 10 - 0.1)) : max(0, math.floor(end * 10 + 0.1))] = True
+    return inside
 
 
 def _blocks(pieces: Iterator[Samples]) -> Iterator[Samples]:
-    """The same samples in blocks of a second, but for the last."""
+    """The same samples in blocks of a second, except for the last."""
     import numpy as np
 
     kept: list[Samples] = []
@@ -230,26 +232,26 @@ class _Line:
     gain_db: float
 
 
-def _measured(placed: Sequence[Placed]) -> list[_Line]:
-    """The lines in the order in which they are heard. One before the film's start starts there."""
+def _measure_lines(schedule: Sequence[ScheduledClip]) -> list[_Line]:
+    """The lines in the order in which they play. One before the film's start starts there."""
     lines = []
-    for one in placed:
+    for one in schedule:
         try:
             clip = clips.measure(one.path)
         except ValueError as error:
-            raise _no_line(error) from error
+            raise _unusable_line(error) from error
         lines.append(_Line(max(0, round(one.start * RATE)), clip, one.gain_db))
     return sorted(lines, key=lambda line: line.first)
 
 
-def _no_line(error: ValueError) -> InputError:
-    return InputError(f"A line cannot be mixed in: {error}.", "Let it be spoken again.")
+def _unusable_line(error: ValueError) -> InputError:
+    return InputError(f"A line cannot be mixed in: {error}.", "Have it spoken again.")
 
 
-def _low(
+def _ducked_spans(
     speech: Sequence[tuple[float, float]], lines: Sequence[_Line]
 ) -> list[tuple[float, float]]:
-    """Seconds between which the original is to be low, in order and well apart."""
+    """Seconds between which the original is ducked, in order and at least ``BRIDGE`` apart."""
     spans = [(start, end) for start, end in speech if end > start]
     for line in lines:
         start = line.first / RATE
@@ -263,26 +265,26 @@ def _low(
     return joined
 
 
-def _add(
+def _add_lines(
     file: IO[bytes],
     total: int,
     lines: Sequence[_Line],
     target: float,
-    low: Sequence[tuple[float, float]],
+    ducked: Sequence[tuple[float, float]],
     progress: Callable[[float], None],
 ) -> None:
-    """Lower what the file holds and add the lines, in place."""
+    """Duck what the file holds and add the lines, in place."""
     import numpy as np
 
-    corners = np.array([t for a, b in low for t in (a - RAMP, a, b, b + RAMP)])
-    depths = np.array([0.0, -DUCK_DB, -DUCK_DB, 0.0] * len(low))
+    corners = np.array([t for a, b in ducked for t in (a - RAMP, a, b, b + RAMP)])
+    depths = np.array([0.0, -DUCK_DB, -DUCK_DB, 0.0] * len(ducked))
     waiting = list(reversed(lines))
     playing: list[tuple[int, Samples]] = []
     for at in range(0, total, RATE):
         count = min(RATE, total - at)
         file.seek(at * _FRAME)
         block = np.frombuffer(file.read(count * _FRAME), np.float32).reshape(-1, 2).copy()
-        if low:
+        if ducked:
             times = np.arange(at, at + count) / RATE
             depth = np.interp(times, corners, depths)
             block *= (10 ** (depth / 20)).astype(np.float32)[:, None]
@@ -291,7 +293,7 @@ def _add(
             try:
                 samples = clips.load(line.clip.path)
             except ValueError as error:
-                raise _no_line(error) from error
+                raise _unusable_line(error) from error
             gain = 10 ** ((target - line.clip.rms_db + line.gain_db) / 20)
             playing.append((line.first, samples * np.float32(gain)))
         for first, samples in playing:
@@ -311,39 +313,39 @@ def _write(
     total: int,
     out: Path,
     original: Loudness | None,
-    dubbed: bool,
+    has_lines: bool,
     progress: Callable[[float], None],
 ) -> tuple[float, Loudness]:
-    """Write the mix at the original's loudness; return the gain given and how loud it got.
+    """Write the mix at the original's loudness; return the gain applied and the loudness reached.
 
-    A limiter makes sound softer by an amount that shows only afterwards: then once more.
+    How much the limiter takes away shows only afterwards, so this may take several rounds.
     """
     raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "2"]
-    found = ebur128([*raw, "-i", file_url(work)], "the mix", peak=False).integrated
+    unscaled = ebur128([*raw, "-i", file_url(work)], "the mix", peak=False).integrated
     if original and original.integrated >= QUIETEST:
-        wanted = original.integrated
-    else:  # without a line there is only noise, which stays as it is
-        wanted = ALONE if dubbed else found
-    gain = wanted - found if found > -70 else 0.0
+        target = original.integrated
+    else:  # without lines there is only noise, which stays as it is
+        target = DEFAULT_LUFS if has_lines else unscaled
+    gain = target - unscaled if unscaled > -70 else 0.0
     ceiling = PEAK_DB - 0.2
-    most = gain + FORCE
+    most = gain + MAX_DRIVE_DB
     before = float("inf")
     for again in range(5):
-        _limited(work, total, out, gain, ceiling, _untold if again else progress)
+        _write_limited(work, total, out, gain, ceiling, _ignore if again else progress)
         result = loudness(out, container="wav")
         assert result.true_peak is not None
-        off = wanted - result.integrated
+        off = target - result.integrated
         if result.true_peak > PEAK_DB:
             ceiling -= result.true_peak - PEAK_DB + 0.05
-        # Where the limiter takes most of what is added, more of it is only distortion.
-        elif found <= -70 or abs(off) <= 0.3 or abs(off) > 0.7 * before or gain >= most:
+        # If the limiter takes away most of what is added, more gain only adds distortion.
+        elif unscaled <= -70 or abs(off) <= 0.3 or abs(off) > 0.7 * before or gain >= most:
             break
         else:
             gain, before = min(gain + off, most), abs(off)
     return gain, result
 
 
-def _limited(
+def _write_limited(
     work: Path,
     total: int,
     out: Path,
@@ -355,7 +357,7 @@ def _limited(
     import numpy as np
 
     gain, ceiling = np.float32(10 ** (gain_db / 20)), 10 ** (ceiling_db / 20)
-    reach = 4 * _LOOK + len(_PHASES[0])
+    reach = 4 * _HALF_WINDOW + len(_PHASES[0])
     with work.open("rb") as source, out.open("wb") as file:
         file.write(wav_header(total, FULL))
         for at in range(0, total, RATE):
@@ -363,7 +365,7 @@ def _limited(
             source.seek(begin * _FRAME)
             block = np.frombuffer(source.read((end - begin) * _FRAME), np.float32)
             block = block.reshape(-1, 2) * gain
-            # Between samples it is louder than at them, but hardly by more than 6 dB.
+            # Peaks between samples are higher than at them, but hardly by more than 6 dB.
             if np.abs(block).max() > ceiling / 2:
                 block *= _reduction(block, ceiling)[:, None]
             block = block[at - begin : at - begin + min(RATE, total - at)]
@@ -372,31 +374,31 @@ def _limited(
 
 
 def _reduction(block: Samples, ceiling: float) -> Samples:
-    """A gain for each sample, which is smooth and lets no true peak through."""
+    """A smooth gain for each sample that lets no true peak above ``ceiling`` through."""
     import numpy as np
 
     peaks = np.abs(block).max(axis=1)
     for channel in block.T:
         for taps in _PHASES:
             np.maximum(peaks, np.abs(np.convolve(channel, taps, "same")), out=peaks)
-    # A peak between two samples is kept down at both.
+    # A peak between two samples is reduced at both.
     peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])
     peaks[1:] = np.maximum(peaks[1:], peaks[:-1])
     if peaks.max() <= ceiling:
         return np.ones(len(block), np.float32)
     wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9)).astype(np.float64)
-    # The least within reach, averaged over that reach: nowhere above what is wanted.
-    held = _least(wanted, 2 * _LOOK)
+    # A sliding minimum, averaged over the same reach, is nowhere above the wanted gain.
+    held = _sliding_minimum(wanted, 2 * _HALF_WINDOW)
     for _ in range(2):
-        padded = np.pad(held, _LOOK, mode="edge").cumsum()
+        padded = np.pad(held, _HALF_WINDOW, mode="edge").cumsum()
         padded = np.concatenate([[0.0], padded])
-        size = 2 * _LOOK + 1
+        size = 2 * _HALF_WINDOW + 1
         held = (padded[size:] - padded[:-size]) / size
     return held.astype(np.float32)
 
 
-def _least(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """The least of all values within ``reach`` on both sides."""
+def _sliding_minimum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The minimum of all values within ``reach`` on both sides."""
     import numpy as np
 
     size = 2 * reach + 1
@@ -410,7 +412,7 @@ def _least(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
 
 
 def _phases() -> list[list[float]]:
-    """Filters that give the sound 1/4, 1/2 and 3/4 of a sample later (a windowed sinc)."""
+    """Filters that delay by 1/4, 1/2 and 3/4 of a sample (a windowed sinc)."""
     half = 12
     found = []
     for phase in (0.25, 0.5, 0.75):
@@ -426,14 +428,14 @@ def _phases() -> list[list[float]]:
 _PHASES = _phases()
 
 
-def _untold(_: float) -> None:
-    """Progress of what was told of before."""
+def _ignore(_: float) -> None:
+    """Progress of work that was reported before."""
 
 
-def _part(
+def _scale(
     progress: Callable[[float], None], seconds: float, begin: float, end: float
 ) -> Callable[[float], None]:
-    """Tell of one part of the work as of seconds of the whole."""
+    """Report one part of the work as seconds of the whole."""
     return lambda done: progress(
         seconds * begin + min(1.0, done / seconds if seconds else 1.0) * seconds * (end - begin)
     )

@@ -1,4 +1,4 @@
-"""What is told of a dub: ``<stem>.<language>.dub.json``, warnings, the table of ``-v``."""
+"""Report a dub: ``<stem>.<language>.dub.json``, warnings, the table of ``-v``."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from dataclasses import asdict
 
 from dubkit.types import Dub, SpokenLine
 
-from .fit import QUIET
+from .fit import QUIET_STRETCH
 from .schedule import Take
 
 LATE = 1.0
-"""Seconds of shift of which a user is warned; the report has all."""
+"""Seconds of shift from which a user is warned; the report has all."""
 TEXT_SHOWN = 34
 """Characters of a line in the table."""
 
 
-def line(take: Take) -> SpokenLine:
-    """A take as it is reported."""
-    spoken, place = take.line, take.fit
+def spoken_line(take: Take) -> SpokenLine:
+    """A take as it appears in the report."""
+    line, place = take.line, take.fit
     return SpokenLine(
-        number=spoken.number,
-        cues=spoken.cues,
-        source=spoken.source,
-        text=spoken.text,
-        slot=(round(spoken.start, 3), round(spoken.end, 3)),
+        number=line.number,
+        cues=line.cues,
+        source=line.source,
+        text=line.text,
+        slot=(round(line.start, 3), round(line.end, 3)),
         spoken=round(take.seconds, 3) if place else None,
         start=round(place.start, 3) if place else None,
         end=round(place.end, 3) if place else None,
         stretch=round(place.stretch, 3) if place else None,
         shift=round(place.shift, 3) if place else None,
         steps=place.steps if place else (),
-        speaker=spoken.speaker,
-        voice=spoken.voice.name or "the speaker's own",
-        before=spoken.before,
+        speaker=line.speaker,
+        voice=line.voice.name or "the speaker's own",
+        before=line.before,
         warnings=take.warnings,
     )
 
 
-def whole(dub: Dub, **about: object) -> dict[str, object]:
-    """The report of a dub as JSON can hold it: ``about`` it, every line, and the sums."""
+def to_json(dub: Dub, **about: object) -> dict[str, object]:
+    """The report of a dub for JSON: facts ``about`` it, every line, and the totals."""
     stretches = [one.stretch for one in dub.lines if one.stretch is not None]
     shifts = [abs(one.shift) for one in dub.lines if one.shift is not None]
     return {
@@ -48,11 +48,11 @@ def whole(dub: Dub, **about: object) -> dict[str, object]:
         "synthesizer": dub.synthesizer,
         "generated_speech": True,
         **about,
-        "lines": [_as_json(one) for one in dub.lines],
+        "lines": [_line_to_json(one) for one in dub.lines],
         "totals": {
             "lines": len(dub.lines),
             "spoken": len(stretches),
-            "within_quiet_stretch": sum(stretch <= QUIET + 1e-6 for stretch in stretches),
+            "within_quiet_stretch": sum(stretch <= QUIET_STRETCH + 1e-6 for stretch in stretches),
             "reworded": sum(bool(one.before) for one in dub.lines),
             "mean_stretch": round(sum(stretches) / len(stretches), 3) if stretches else None,
             "mean_shift": round(sum(shifts) / len(shifts), 3) if shifts else None,
@@ -61,41 +61,41 @@ def whole(dub: Dub, **about: object) -> dict[str, object]:
     }
 
 
-def _as_json(one: SpokenLine) -> Mapping[str, object]:
-    found = asdict(one)
-    return {"line": found.pop("number"), **found}
+def _line_to_json(one: SpokenLine) -> Mapping[str, object]:
+    fields = asdict(one)
+    return {"line": fields.pop("number"), **fields}
 
 
 def warnings(dub: Dub) -> list[str]:
-    """What a user should know: lines that could not be spoken, or not in the voice that was asked
-    for, and lines in a hurry."""
-    told = []
+    """What a user should know: lines that could not be spoken, or not in the requested voice, and
+    lines that are hurried or late."""
+    found = []
     lines, language = dub.lines, dub.language
     if silent := [one for one in lines if one.stretch is None]:
         reason = silent[0].warnings[0] if silent[0].warnings else ""
-        told.append(
-            f"{language}: {len(silent)} of {len(lines)} lines are not dubbed, the original is "
-            f"heard there (lines {_numbers(silent)}: {reason}); run the same command again to try "
-            "them"
+        found.append(
+            f"{language}: {len(silent)} of {len(lines)} lines are not dubbed and keep the "
+            f"original speech (lines {_numbers(silent)}: {reason}); run the same command again to "
+            "try them"
         )
     if plain := [one for one in lines if any("converted" in text for text in one.warnings)]:
         reason = next(text for text in plain[0].warnings if "converted" in text)
-        told.append(
-            f"{language}: {len(plain)} of {len(lines)} lines are in the speaker engine's voice "
+        found.append(
+            f"{language}: {len(plain)} of {len(lines)} lines are in the synthesizer's voice "
             f"(lines {_numbers(plain)}: {reason}); run the same command again to try them"
         )
-    if hurried := [one for one in lines if one.stretch and one.stretch > QUIET]:
-        told.append(
+    if hurried := [one for one in lines if one.stretch and one.stretch > QUIET_STRETCH]:
+        found.append(
             f"{language}: {len(hurried)} of {len(lines)} lines are spoken faster than "
-            f"{QUIET} times to fit (lines {_numbers(hurried)})"
+            f"{QUIET_STRETCH} times to fit (lines {_numbers(hurried)})"
         )
     if late := [one for one in lines if one.shift and one.shift > LATE]:
         most = max(one.shift or 0.0 for one in late)
-        told.append(
+        found.append(
             f"{language}: {len(late)} of {len(lines)} lines begin up to {most:.1f} s late, since "
-            f"what is said before them is too long (lines {_numbers(late)})"
+            f"what is spoken before them is too long (lines {_numbers(late)})"
         )
-    return told
+    return found
 
 
 def _numbers(lines: Sequence[SpokenLine]) -> str:

@@ -1,7 +1,8 @@
-"""A track of text to speech over the original's sound: lines, their clips, and their places.
+"""Speak all lines of a track, and schedule the clips on the video's timeline.
 
-Each line is spoken into a clip of its own, kept in the workspace under a key of all that it depends
-on, so that a line that was edited is spoken anew and no other.
+Each line is spoken into its own clip, kept in the workspace under a key of all that it depends on,
+so that only edited lines are spoken again. One line is spoken in :mod:`.speak`; the clips are mixed
+in :mod:`.mix`.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ from dubkit.types import Track
 
 from . import clip as clips
 from . import mix, speak
-from .fit import QUIET, TOLD, Fit, Slot, fit
+from .fit import NOTABLE_SHIFT, QUIET_STRETCH, Fit, Slot, fit
 from .lines import Line
 from .shorten import OverlongLine
 from .speak import SpeechJob
 
-SHORTER = 2
-"""Times that the translator is asked for other words for a line that is too long."""
+SHORTEN_ROUNDS = 2
+"""Times that the translator is asked for a shorter text for a line that is too long."""
 GIVE_UP = 5
-"""Lines failed one after the other, none before them spoken, after which no more are tried."""
+"""Lines that fail in a row, with none before them spoken, after which no more are tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A line, spoken and placed."""
+    """A line, spoken and scheduled."""
 
     line: Line
     clip: Path | None
-    """48 kHz, trimmed and stretched; None where no engine could speak it."""
+    """48 kHz, trimmed and stretched; None if no engine could speak it."""
     seconds: float
-    """As it was spoken."""
+    """Before stretching."""
     fit: Fit | None
     cached: bool
     warnings: tuple[str, ...]
@@ -48,7 +49,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spoken:
+class _Recording:
     """A line as the engines spoke it."""
 
     line: Line
@@ -61,30 +62,30 @@ class _Spoken:
 def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list[Take]:
     """Speak every line that has no clip yet, find a place for each, and make the clips fit.
 
-    Never raises for a line: what cannot be spoken comes back without a clip, and its reason.
+    Never raises for a line: one that cannot be spoken is returned without a clip, with the reason.
     """
     job.folder.mkdir(exist_ok=True)
     rooms = dict(zip((line.number for line in script), _rooms(script, job.end), strict=True))
-    spoken = _spoken(job, script, rooms, progress)
-    for _ in range(SHORTER):
-        long = _too_long(job, spoken)
-        texts = job.shorten(long) if job.shorten and long else {}
+    recordings = _record(job, script, rooms, progress)
+    for _ in range(SHORTEN_ROUNDS):
+        overlong = _overlong(job, recordings)
+        texts = job.shorten(overlong) if job.shorten and overlong else {}
         if not texts:
             break
-        again = [_reworded(one.line, texts[one.line.number]) for one in spoken
+        again = [_reword(one.line, texts[one.line.number]) for one in recordings
                  if one.line.number in texts]  # fmt: skip
-        anew = {one.line.number: one for one in _spoken(job, again, rooms, progress) if one.clip}
-        spoken = [anew.get(one.line.number, one) for one in spoken]
+        new = {one.line.number: one for one in _record(job, again, rooms, progress) if one.clip}
+        recordings = [new.get(one.line.number, one) for one in recordings]
     progress(f"speak {job.language}", job.end, job.end)
-    speak.drop_old(job, [one.line for one in spoken])
-    places = _places(job, spoken)
-    return [_take(one, places.get(one.line.number)) for one in spoken]
+    speak.drop_old(job, [one.line for one in recordings])
+    places = _places(job, recordings)
+    return [_take(one, places.get(one.line.number)) for one in recordings]
 
 
-def _spoken(
+def _record(
     job: SpeechJob, script: Sequence[Line], rooms: Mapping[int, float], progress: Progress
-) -> list[_Spoken]:
-    found: list[_Spoken] = []
+) -> list[_Recording]:
+    recordings: list[_Recording] = []
     paces: list[float] = []
     done = failed = 0
     many = job.engine.at_once if isinstance(job.engine, BatchSynthesizer) else 1
@@ -93,110 +94,114 @@ def _spoken(
         progress(f"speak {job.language}", line.start, job.end)
         if failed >= GIVE_UP and not done:
             reason = "not tried, since no line before it could be spoken"
-            found.append(_Spoken(line, None, False, (reason,), 0.0))
+            recordings.append(_Recording(line, None, False, (reason,), 0.0))
             continue
         started = time.perf_counter()
-        if many > 1 and line.number not in drafts and not speak.known(job, line):
-            left = (one for one in script[at:] if not speak.known(job, one))
+        if many > 1 and line.number not in drafts and not speak.find_clip(job, line):
+            left = (one for one in script[at:] if not speak.find_clip(job, one))
             drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
         draft = drafts.get(line.number)
-        clip, cached, notes = speak.clip_of(job, line, rooms[line.number], paces, draft)
+        clip, cached, notes = speak.speak_line(job, line, rooms[line.number], paces, draft)
         done, failed = (done + 1, 0) if clip else (done, failed + 1)
-        if clip and width(line.text) >= speak.TELLING:
-            paces.append(width(line.text) / speak.speech(clip))
+        if clip and width(line.text) >= speak.PACE_COLUMNS:
+            paces.append(width(line.text) / speak.speech_seconds(clip))
         if clip and job.conversion:
-            clip, new, fault = speak.converted(job.conversion, line, clip)
+            clip, new, fault = speak.convert_clip(job.conversion, line, clip)
             cached, notes = cached and not new, [*notes, *fault]
         work = 0.0 if cached else time.perf_counter() - started
-        found.append(_Spoken(line, clip, cached, tuple(notes), work))
-    return found
+        recordings.append(_Recording(line, clip, cached, tuple(notes), work))
+    return recordings
 
 
-def _places(job: SpeechJob, spoken: Sequence[_Spoken]) -> dict[int, Fit]:
-    heard = [(one.line, one.clip) for one in spoken if one.clip]
-    slots = [Slot(line.start, line.end, speak.speech(clip), line.speaker) for line, clip in heard]
-    numbers = (line.number for line, _ in heard)
+def _places(job: SpeechJob, recordings: Sequence[_Recording]) -> dict[int, Fit]:
+    """By line number, for those that were spoken."""
+    spoken = [(one.line, one.clip) for one in recordings if one.clip]
+    slots = [
+        Slot(line.start, line.end, speak.speech_seconds(clip), line.speaker)
+        for line, clip in spoken
+    ]
+    numbers = (line.number for line, _ in spoken)
     return dict(zip(numbers, fit(slots, job.end), strict=True))
 
 
-def _too_long(job: SpeechJob, spoken: Sequence[_Spoken]) -> list[OverlongLine]:
-    """Lines that drift however fast they are spoken."""
-    places = _places(job, spoken)
+def _overlong(job: SpeechJob, recordings: Sequence[_Recording]) -> list[OverlongLine]:
+    """Lines that cause drift even at the greatest stretch."""
+    places = _places(job, recordings)
     return [
         OverlongLine(line.number, line.source, line.text, line.start, line.end,
-                speak.speech(one.clip), place.room * QUIET, line.speaker)
-        for one in spoken
+                speak.speech_seconds(one.clip), place.room * QUIET_STRETCH, line.speaker)
+        for one in recordings
         if (line := one.line) and one.clip and (place := places[line.number]) and line.source
         and "drifts" in place.steps
     ]  # fmt: skip
 
 
-def _reworded(line: Line, text: str) -> Line:
+def _reword(line: Line, text: str) -> Line:
     return replace(line, text=text, before=(*line.before, line.text))
 
 
 def _rooms(script: Sequence[Line], end: float) -> list[float]:
-    """The seconds that each line can have without hurry."""
+    """The seconds that each line can take without being hurried."""
     starts = [line.start for line in script[1:]] + [end]
     return [max(0.5, after - line.start) for line, after in zip(script, starts, strict=False)]
 
 
-def _take(one: _Spoken, place: Fit | None) -> Take:
-    """The clip made ready to be mixed in at its place."""
+def _take(one: _Recording, place: Fit | None) -> Take:
+    """Prepare the clip for the mix at its place."""
     line, clip, notes = one.line, one.clip, list(one.notes)
     if clip is None or place is None:
         return Take(line, None, 0.0, None, one.cached, one.notes, one.work)
     ready = clip.path.with_name(f"{clip.path.stem}.{place.stretch * 1000:.0f}.ready.wav")
     try:
-        done = clips.measure(ready)
+        prepared = clips.measure(ready)
     except ValueError:
         for old in clip.path.parent.glob(f"{clip.path.stem}.*.ready.wav"):
             old.unlink(missing_ok=True)
         try:
-            done = clips.prepare(clip.path, ready, stretch=place.stretch)
+            prepared = clips.prepare(clip.path, ready, stretch=place.stretch)
         except (ValueError, MediaError) as failure:
             clip.path.unlink(missing_ok=True)  # the next run asks for another
-            notes.append(f"it could not be made ready ({failure})")
+            notes.append(f"it could not be prepared for the mix ({failure})")
             return Take(line, None, 0.0, None, one.cached, tuple(notes), one.work)
     steps = ("reworded", *place.steps) if line.before else place.steps
-    place = replace(place, seconds=done.seconds, steps=steps)
-    if place.stretch > QUIET:
+    place = replace(place, seconds=prepared.seconds, steps=steps)
+    if place.stretch > QUIET_STRETCH:
         notes.append(f"spoken {place.stretch:.2f} times as fast to fit")
     if "drifts" in place.steps:
         notes.append(
             f"too long even {place.stretch:.2f} times as fast: what follows may begin later"
         )
-    if abs(place.shift) > TOLD:
+    if abs(place.shift) > NOTABLE_SHIFT:
         notes.append(f"begins {place.shift:.1f} s late")
-    return Take(line, ready, speak.speech(clip), place, one.cached, tuple(notes), one.work)
+    return Take(line, ready, speak.speech_seconds(clip), place, one.cached, tuple(notes), one.work)
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class SpokenTrack:
     """A track as speech."""
 
     track: Track
     job: speak.SpeechJob
     takes: Sequence[Take]
     about: Mapping[str, object]
-    """What else its report says."""
+    """Further facts for its report."""
     spent: Mapping[str, object]
-    """The same of this run's work."""
+    """Facts about this run's work for its report."""
 
     @property
-    def placed(self) -> list[mix.Placed]:
-        """Where its clips are heard."""
+    def clips(self) -> list[mix.ScheduledClip]:
+        """Its clips and when they play."""
         takes = self.takes
-        return [mix.Placed(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
+        return [mix.ScheduledClip(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
 
     @property
     def title(self) -> str:
-        """What players call it."""
+        """The track's title in players."""
         return f"{languages.name(self.track.language)} (generated speech)"
 
     @property
     def comment(self) -> str:
-        """What the file says of it."""
+        """A sentence for the file's comment."""
         how = f" and {self.job.conversion.name}" if self.job.conversion else ""
         name = languages.name(self.track.language)
         return f"The speech in {name} was generated with {self.job.name}{how}."

@@ -1,7 +1,7 @@
-"""The clip of each line of a dub: spoken, perhaps turned into another voice, measured, and kept.
+"""Make the clip of one line of a dub: have it spoken, perhaps convert its voice, check and keep it.
 
-No engine is believed: every clip is measured, and one that is no speech of about the right length
-is asked for again, then told.
+No engine is trusted: every clip is measured, and one that is not speech of about the right length
+is requested again, then reported. All lines of a track are spoken in :mod:`.schedule`.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from .shorten import OverlongLine
 log = logging.getLogger("dubkit")
 
 TRIES = 3
-"""Takes of a line before it is given up."""
+"""Attempts at a line before it is given up."""
 SLOWEST, FASTEST = 3.0, 40.0
-"""Columns a second that speech can have at all."""
-ASTRAY = 2.2
-"""How much longer or shorter a clip may be than the same voice's pace makes likely."""
-TELLING = 12
-"""Columns from which the pace of a line tells anything."""
-BRIEFEST, LONG = 0.1, 8.0
-"""Seconds that a line shorter than that can take."""
+"""Columns of text a second that speech can have at all."""
+MAX_PACE_RATIO = 2.2
+"""How much longer or shorter a clip may be than other clips' pace makes likely."""
+PACE_COLUMNS = 12
+"""Columns from which the pace of a line is meaningful."""
+BRIEF_SECONDS = 0.1, 8.0
+"""Seconds that a shorter line can take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What every clip goes through after it is spoken."""
+    """A voice conversion that every clip goes through after it is spoken."""
 
     engine: Converter
 
@@ -53,7 +53,7 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class SpeechJob:
-    """A dub to be spoken: by whom, in what language, where the clips are kept."""
+    """A dub to speak: by which engine, in what language, where the clips are kept."""
 
     engine: Synthesizer
     name: str
@@ -63,14 +63,14 @@ class SpeechJob:
     end: float
     """Seconds of the media."""
     seeds: Mapping[int, int]
-    """By line, where another take than the first is wanted."""
+    """By line number, if another take than the first is wanted."""
     conversion: Conversion | None = None
     shorten: Callable[[Sequence[OverlongLine]], Mapping[int, str]] | None = None
-    """Finds other words for lines that are too long; by line number."""
+    """Finds shorter texts for lines that are too long; by line number."""
 
 
-def speech(clip: clips.Clip) -> float:
-    """Seconds of a clip without the silence at its ends."""
+def speech_seconds(clip: clips.Clip) -> float:
+    """Seconds of a clip without silence at its ends."""
     return float(max(0.05, clip.speech_end - clip.speech_start))
 
 
@@ -85,7 +85,7 @@ def _key(job: SpeechJob, line: Line) -> str:
 
 
 def _voice_key(voice: Voice) -> list[object]:
-    """What of a voice a clip depends on."""
+    """The parts of a voice that a clip depends on."""
     return [voice.name, [[sha256_of(one.path), one.text] for one in voice.references]]
 
 
@@ -93,28 +93,29 @@ def _path(job: SpeechJob, line: Line) -> Path:
     return job.folder / f"{line.number:04}-{_key(job, line)}.wav"
 
 
-def known(job: SpeechJob, line: Line) -> clips.Clip | None:
-    """The line's clip that an earlier run made, if there is one."""
+def find_clip(job: SpeechJob, line: Line) -> clips.Clip | None:
+    """The line's clip from an earlier run, if there is one."""
     path = _path(job, line)
-    key = path.stem.partition("-")[2]  # a voice's reference clips are hashed for it: once will do
-    for found in job.folder.glob(f"[0-9]*-{key}.wav"):
+    key = path.stem.partition("-")[2]  # reuse it: hashing a voice's reference clips is slow
+    for candidate in job.folder.glob(f"[0-9]*-{key}.wav"):
         try:
-            clip = clips.measure(found)
+            clip = clips.measure(candidate)
         except ValueError:
-            found.unlink(missing_ok=True)
+            candidate.unlink(missing_ok=True)
             continue
-        if found != path:  # a line was put in before it, or says the same
-            shutil.copyfile(found, path)
+        if candidate != path:  # a line was inserted before it, or has the same text
+            shutil.copyfile(candidate, path)
         return replace(clip, path=path)
     return None
 
 
 def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[int, str]:
-    """Have an engine that speaks many texts at once speak these; what went wrong by line number."""
+    """Have an engine that speaks many texts at once speak these; failures by line number, "" for
+    none."""
     texts = [
         Utterance(
             line.text,
-            _draft(_path(job, line)),
+            _draft_path(_path(job, line)),
             job.language,
             line.voice,
             rooms[line.number],
@@ -136,18 +137,18 @@ def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> 
     return {line.number: fault for line, fault in zip(lines, faults, strict=False)}
 
 
-def clip_of(
+def speak_line(
     job: SpeechJob, line: Line, room: float, paces: Sequence[float], drafted: str | None = None
 ) -> tuple[clips.Clip | None, bool, list[str]]:
-    """The line as it was spoken, now or by an earlier run; and what went wrong on the way.
+    """The line's clip (None if every attempt failed), whether an earlier run made it, what failed.
 
-    ``drafted`` is what went wrong with a take that is there already, "" for nothing.
+    ``drafted`` is the failure of a take that :func:`draft` has made already, "" for none.
     """
-    if clip := known(job, line):
+    if clip := find_clip(job, line):
         return clip, True, []
     path = _path(job, line)
     faults: list[str] = []
-    part = _draft(path)
+    part = _draft_path(path)
     for attempt in range(TRIES):
         try:
             with guarded(""):
@@ -164,7 +165,7 @@ def clip_of(
                 elif drafted:
                     raise ValueError(drafted)
                 clip = clips.measure(part)
-                if fault := _implausible(line, clip, paces):
+                if fault := _implausibility(line, clip, paces):
                     raise ValueError(fault)
                 part.replace(path)
             return replace(clip, path=path), False, []
@@ -179,15 +180,15 @@ def clip_of(
     return None, False, [f"it could not be spoken ({reason})"]
 
 
-def _draft(path: Path) -> Path:
+def _draft_path(path: Path) -> Path:
     return path.with_suffix(".part.wav")
 
 
-def converted(
+def convert_clip(
     conversion: Conversion, line: Line, clip: clips.Clip
 ) -> tuple[clips.Clip, bool, list[str]]:
-    """The clip in the converter's voice, whether that is new, and what went wrong: then the clip
-    stays as it is, and the next run tries again."""
+    """The clip in the converted voice, whether that is new, and what went wrong: then the clip is
+    returned unchanged, and the next run tries again."""
     voice = conversion.voices[line.speaker]
     key = key_of(converter=conversion.identity, voice=_voice_key(voice))[:12]
     path = clip.path.with_name(f"{clip.path.stem}.{key}.wav")
@@ -199,11 +200,11 @@ def converted(
     try:
         with guarded(""):
             conversion.engine.convert(clip.path, part, voice=voice)
-            found = clips.measure(part)
-            if abs(found.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
-                raise ValueError(f"{found.seconds:.1f} s came of {clip.seconds:.1f} s")
+            converted = clips.measure(part)
+            if abs(converted.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
+                raise ValueError(f"{clip.seconds:.1f} s became {converted.seconds:.1f} s")
             part.replace(path)
-        return replace(found, path=path), True, []
+        return replace(converted, path=path), True, []
     except UsageError:
         raise
     except DubkitError as failure:
@@ -212,26 +213,27 @@ def converted(
         clips.remove(part)
 
 
-def _implausible(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str:
-    """What tells that a clip is not the whole of its line, or much besides."""
-    columns, seconds = width(line.text), speech(clip)
-    if columns < TELLING:
-        return "" if BRIEFEST <= seconds < LONG else f"{seconds:.2f} s for {line.text!r}"
+def _implausibility(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str:
+    """Why a clip cannot be its line alone and complete; "" if it can."""
+    columns, seconds = width(line.text), speech_seconds(clip)
+    if columns < PACE_COLUMNS:
+        shortest, longest = BRIEF_SECONDS
+        return "" if shortest <= seconds < longest else f"{seconds:.2f} s for {line.text!r}"
     pace = columns / seconds
     if not SLOWEST <= pace <= FASTEST:
         return f"{seconds:.1f} s of sound for {columns} characters"
     usual = median(paces) if len(paces) >= 3 else pace
-    if not 1 / ASTRAY <= pace / usual <= ASTRAY:
+    if not 1 / MAX_PACE_RATIO <= pace / usual <= MAX_PACE_RATIO:
         return f"{seconds:.1f} s of sound, where {columns / usual:.1f} s are likely"
     return ""
 
 
 def drop_old(job: SpeechJob, lines: Iterable[Line]) -> None:
-    """Remove clips of lines that are not said any more."""
+    """Remove clips of lines that are no longer spoken."""
     wanted = {
         f"{line.number:04}-{_key(job, replace(line, text=text))}"
         for line in lines
-        for text in (line.text, *line.before)  # the next run comes by these, too
+        for text in (line.text, *line.before)  # the next run needs these, too
     }
     for path in job.folder.glob("[0-9]*.wav"):
         if path.name.split(".")[0] not in wanted:

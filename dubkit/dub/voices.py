@@ -1,4 +1,5 @@
-"""Which of an engine's voices each speaker gets. Listening to speakers is not done here."""
+"""Which of an engine's voices each speaker gets. Comparing voices with recordings of the speakers
+is in :mod:`dubkit.pipeline.cast`."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from dubkit.hooks import Synthesizer
 from dubkit.types import Voice
 
 Casting = Mapping[str | None, Voice]
-"""The voice of each speaker, the same from the first line to the last; None is who has no name."""
+"""The voice of each speaker, the same from the first line to the last; None is a speaker without a
+name."""
 
 
 def voices_for(
@@ -19,17 +21,17 @@ def voices_for(
     speakers: Sequence[str | None],
     matched: Mapping[str, str],
 ) -> Casting:
-    """A voice of the engine's for each speaker.
+    """One of the engine's voices for each speaker.
 
-    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``; ``matched`` the voices that are like the
-    speakers' own ("" is who has no name). Without either a speaker gets the next of the engine's
-    voices. Raises UsageError for a voice or a speaker that is not there.
+    ``chosen`` has ``NAME`` for all, or ``SPEAKER=NAME``; ``matched`` the voices that are similar to
+    the speakers' own ("" is a speaker without a name). With neither, a speaker gets the next of the
+    engine's voices. Raises UsageError for an unknown voice or speaker.
     """
     names = list(engine.voices(language))
     if not names:
         raise UsageError(
-            f"this speaker has no voice for {language}",
-            "dubkit plugins lists the speakers; --tts names another",
+            f"this synthesizer has no voice for {language}",
+            "dubkit plugins lists the synthesizers; --tts names another",
         )
     given = named_voices(engine, language, chosen, speakers)
     taken = [voice.name for voice in given.values()]
@@ -37,8 +39,8 @@ def voices_for(
     found: dict[str | None, Voice] = {}
     for speaker in speakers:
         if speaker not in found:
-            alike = matched.get(speaker or "", "")
-            other = alike if alike in names else free[len(found) % len(free)]
+            similar = matched.get(speaker or "", "")
+            other = similar if similar in names else free[len(found) % len(free)]
             found[speaker] = given.get(speaker) or Voice(other)
     return found
 
@@ -46,36 +48,36 @@ def voices_for(
 def named_voices(
     engine: Synthesizer, language: str, chosen: Sequence[str], speakers: Sequence[str | None]
 ) -> dict[str | None, Voice]:
-    """The voices of an engine that the user names, by speaker. Raises UsageError for one that it
-    does not have."""
+    """The voices of an engine that the user has chosen, by speaker. Raises UsageError for one that
+    it does not have."""
     names = list(engine.voices(language))
-    for _, name in _parsed(chosen, speakers):
+    for _, name in _parse(chosen, speakers):
         if name not in names and not engine.knows(name):
-            there = f"there are {', '.join(names)}" if names else "this engine has none by name"
-            raise UsageError(f"there is no voice {name!r}", there)
+            known = f"there are {', '.join(names)}" if names else "this engine has none by name"
+            raise UsageError(f"there is no voice {name!r}", known)
     return voices_by_speaker(chosen, speakers)
 
 
 def voices_by_speaker(
     chosen: Sequence[str], speakers: Sequence[str | None]
 ) -> dict[str | None, Voice]:
-    """The voices that the user names, by speaker."""
+    """The voices that the user has chosen, by speaker."""
     found: dict[str | None, Voice] = {}
-    for person, name in _parsed(chosen, speakers):
+    for person, name in _parse(chosen, speakers):
         found |= {one: Voice(name) for one in speakers if person in (None, one)}
     return found
 
 
-def _parsed(chosen: Sequence[str], speakers: Sequence[str | None]) -> list[tuple[str | None, str]]:
+def _parse(chosen: Sequence[str], speakers: Sequence[str | None]) -> list[tuple[str | None, str]]:
     """``NAME`` and ``SPEAKER=NAME`` as pairs, those for everyone (None) first.
 
-    Raises UsageError for a speaker that is not there.
+    Raises UsageError for an unknown speaker.
     """
     pairs: list[tuple[str | None, str]] = []
     for choice in chosen:
         person, equals, name = choice.partition("=")
         if equals and person not in speakers:
-            known = ", ".join(dict.fromkeys(filter(None, speakers))) or "nobody by name"
+            known = ", ".join(dict.fromkeys(filter(None, speakers))) or "none by name"
             raise UsageError(f"there is no speaker {person!r}", f"there is {known}")
         pairs.append((person, name) if equals else (None, person))
     return sorted(pairs, key=lambda pair: pair[0] is not None)

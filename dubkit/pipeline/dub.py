@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
-from dubkit.dub.schedule import Spoken
+from dubkit.dub.schedule import SpokenTrack
 from dubkit.dub.shorten import Shortener
 from dubkit.engines import choose
 from dubkit.errors import ConsentNeeded, UsageError
@@ -111,12 +111,12 @@ def _spoken(
     text: SourceText,
     track: Track,
     shorten: Shortener | None,
-) -> Spoken:
+) -> SpokenTrack:
     options, language = context.options, track.language
     choice = choose.synthesizer(context.engines, options, language)
     engine = context.engines.engine(choice)
     voices = cast.cast(context, work, text, track, choice, engine)
-    script = lines.lines(track, text.track, voices.__getitem__)
+    script = lines.split_into_lines(track, text.track, voices.__getitem__)
     end = context.media.duration if context.media and context.media.duration else _end(track)
     job = speak.SpeechJob(
         engine,
@@ -144,7 +144,7 @@ def _spoken(
     spent: dict[str, object] = {"engine_seconds": round(sum(take.work for take in takes), 2)}
     if shorten and shorten.usage.requests:
         spent["rewording"] = asdict(shorten.usage)
-    return Spoken(track, job, takes, about, spent)
+    return SpokenTrack(track, job, takes, about, spent)
 
 
 def _conversion(
@@ -220,15 +220,16 @@ def _said(script: Sequence[Line]) -> dict[int, str]:
 def _reported(
     context: Context,
     work: Workspace,
-    one: Spoken,
+    one: SpokenTrack,
     video: Path,
     about: Mapping[str, object],
     cost: float | None,
 ) -> Dub:
     """Write the report of a dub."""
     path = context.folder / f"{context.stem}.{one.track.language}.dub.json"
-    dub = Dub(one.track.language, video, path, one.job.name, tuple(map(report.line, one.takes)))
-    told = report.whole(dub, **one.about, **about)
+    spoken = tuple(map(report.spoken_line, one.takes))
+    dub = Dub(one.track.language, video, path, one.job.name, spoken)
+    told = report.to_json(dub, **one.about, **about)
     # Times and costs are of the run that did the work; one that does none leaves them.
     key = key_of(report=told)
     spent = {**one.spent, "translation_cost": cost}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dubkit import workspace
 from dubkit.dub import mix
-from dubkit.dub.schedule import Spoken
+from dubkit.dub.schedule import SpokenTrack
 from dubkit.engines import Choice, choose
 from dubkit.files import write_json
 from dubkit.hooks import LipSyncer
@@ -29,7 +29,7 @@ class Mouths:
     picture: Path
 
     @classmethod
-    def of(cls, context: Context, work: Workspace, one: Spoken) -> Mouths:
+    def of(cls, context: Context, work: Workspace, one: SpokenTrack) -> Mouths:
         language = one.track.language
         return cls(
             choose.named(context.engines, context.options, LipSyncer, context.options.lipsync),
@@ -56,13 +56,13 @@ class Mouths:
         except (OSError, ValueError, TypeError):
             return []
 
-    def redraw(self, context: Context, one: Spoken) -> Path | None:
+    def redraw(self, context: Context, one: SpokenTrack) -> Path | None:
         """The picture with its mouths moving to the dub; None where nothing could be redrawn."""
         assert context.media
         alone = self.picture.with_suffix(".wav")
         try:
             with context.timed("lip-sync"):
-                mix.mix(context.media, None, one.placed, alone, speech=[])
+                mix.mix(context.media, None, one.clips, alone, speech=[])
                 told = lipsync.redraw(
                     context.media,
                     alone,

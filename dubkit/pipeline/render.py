@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dubkit import subtitles, workspace
 from dubkit.dub import mix
-from dubkit.dub.schedule import Spoken
+from dubkit.dub.schedule import SpokenTrack
 from dubkit.files import sha256_of
 from dubkit.lipsync.redraw import Redrawn
 from dubkit.media import mux
@@ -37,7 +37,7 @@ def write(
     context: Context,
     work: Workspace,
     text: SourceText,
-    group: Sequence[Spoken],
+    group: Sequence[SpokenTrack],
     shown: Sequence[Shown],
 ) -> tuple[Path, list[Redrawn]]:
     """Write the file with the speech of a group of tracks; returns it, and what became of mouths.
@@ -64,7 +64,7 @@ def write(
         placed=[
             [one.path.name, round(one.start, 4), sha256_of(one.path)]
             for dub in group
-            for one in dub.placed
+            for one in dub.clips
         ],
         speech=speech,
         texts=texts,
@@ -82,10 +82,10 @@ def write(
                     mix.mix(
                         film,
                         stream,
-                        one.placed,
+                        one.clips,
                         wav,
-                        speech=speech if one.placed else [],
-                        background=background if one.placed else None,
+                        speech=speech if one.clips else [],
+                        background=background if one.clips else None,
                         progress=context.report("mix"),
                     )
             picture = mouths.redraw(context, group[0]) if mouths else None
