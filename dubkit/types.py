@@ -39,7 +39,7 @@ class Cue:
     speaker: str | None = None
     style: str | None = None
     """Which of a file's texts it belongs to, if there are several (dialogue, signs, songs): a
-    sentence never continues from one in another. None for the only or the usual one."""
+    sentence never runs from one into another. None for the only or the usual one."""
 
 
 @dataclass(frozen=True, slots=True)

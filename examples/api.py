@@ -13,11 +13,11 @@ def main(video: str, target: str) -> None:
         result = dubkit.run(video, subs=True, to=target, video=False)
     except dubkit.DubkitError as failure:
         sys.exit(f"{failure.message}\n{failure.hint}")
-    (made,) = result.translations
-    for track in (result.track, made.track):
+    (translation,) = result.translations
+    for track in (result.track, translation.track):
         for cue in track.cues:
             print(f"{track.language} {cue.start:7.2f}  {' '.join(cue.text.split())}")
-    for line in made.failed:
+    for line in translation.failed:
         print(f"not translated: {line.text} ({line.reason})")
     print("written:", *result.outputs)
 

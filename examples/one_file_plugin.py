@@ -1,14 +1,14 @@
-"""A translator in one file: a translation memory, with no network and no model.
+"""A translator in one file: a translation memory, without network or model.
 
     dubkit talk.en.srt --to es --translator ./one_file_plugin.py:Memory -o Memory.file=memory.csv
 
-``memory.csv`` has a column for each language and a line for each sentence, in UTF-8:
+``memory.csv`` is in UTF-8, with a column for each language and a row for each sentence:
 
     en,es,pt-BR
     Good morning.,Buenos días.,Bom dia.
     Where is the station?,¿Dónde está la estación?,
 
-What is not in it is left out: dubkit keeps such lines in their own language and says which.
+Lines that are not in it are left out: dubkit keeps them in their own language and lists them.
 """
 
 from __future__ import annotations
@@ -23,42 +23,43 @@ from dubkit import InputError, TranslationReply, TranslationRequest, Translator
 
 @dataclass(frozen=True)
 class Memory(Translator):
-    """Translates the sentences that people have translated before, and no others."""
+    """Translates only the sentences that people have translated before."""
 
     contract = 2
 
     file: Path = Path()
-    """The memory."""
+    """The translation memory, a csv file."""
     ignore_case: bool = False
+    """Whether ``good morning`` matches ``Good morning``."""
 
     batch = 200
 
     def check(self) -> Sequence[str]:
-        """A sentence for each thing that is missing, with what to type."""
+        """One sentence for each thing that is missing, with what to type."""
         if self.file.is_file():
             return []
         return [f"there is no file {self.file}: name one with -o Memory.file=memory.csv"]
 
     def supports(self, source: str | None, target: str) -> bool:
-        """Every direction between two columns."""
+        """Any direction between two columns."""
         columns = list(self._rows()[0]) if self._rows() else []
         return target in columns and (source is None or source in columns)
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
         """Look each line up."""
         known = {
-            self._folded(row[request.source]): row[request.target].strip()
+            self._key(row[request.source]): row[request.target].strip()
             for row in self._rows()
             if row.get(request.source) and (row.get(request.target) or "").strip()
         }
         texts = {
-            line.id: known[self._folded(line.text)]
+            line.id: known[self._key(line.text)]
             for line in request.lines
-            if self._folded(line.text) in known
+            if self._key(line.text) in known
         }
-        return TranslationReply(texts, fault="the memory does not have it")
+        return TranslationReply(texts, fault="it is not in the translation memory")
 
-    def _folded(self, text: str) -> str:
+    def _key(self, text: str) -> str:
         text = " ".join(text.split())
         return text.casefold() if self.ignore_case else text
 
@@ -66,7 +67,7 @@ class Memory(Translator):
         try:
             with self.file.open(encoding="utf-8-sig", newline="") as file:
                 return list(csv.DictReader(file, strict=True))
-        except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(
-                f"{self.file} cannot be read: {fault}", "it is a csv file in UTF-8"
-            ) from fault
+                f"{self.file} cannot be read: {error}", "it must be a csv file in UTF-8"
+            ) from error

@@ -1,4 +1,4 @@
-"""Lip-syncers that draw what can be measured, and others that go wrong."""
+"""Lip-syncers that draw something measurable, and others that go wrong."""
 
 import time
 import wave
@@ -21,18 +21,18 @@ class Painter(LipSyncer):
 
     def __init__(self, rate=None):
         self.frame_rate = rate
-        self.asked = []
-        """Frames of each clip."""
+        self.frame_counts = []
+        """The number of frames of each clip received."""
 
     def lipsync(self, video, audio, out, *, progress):
         with av.open(str(video)) as clip:
-            self.asked.append(clip.streams.video[0].frames)
+            self.frame_counts.append(clip.streams.video[0].frames)
         ffmpeg("-i", video, "-vf", self.filters, *self.more, "-c:v", "libx264", "-crf", 5, out)
         progress("lip-sync", 1, 1)
 
 
 class Flasher(LipSyncer):
-    """Makes the lower half white where the sound is loud, black where it is not."""
+    """Makes the lower half white while the audio is loud, black otherwise."""
 
     contract = 2
 
@@ -42,10 +42,10 @@ class Flasher(LipSyncer):
     def lipsync(self, video, audio, out, *, progress):
         with wave.open(str(audio)) as sound:
             samples = np.abs(np.frombuffer(sound.readframes(10**9), "<i2").astype(int))
-        with av.open(str(video)) as clip, av.open(str(out), "w", format="mp4") as made:
+        with av.open(str(video)) as clip, av.open(str(out), "w", format="mp4") as target:
             stream = clip.streams.video[0]
             rate = stream.average_rate
-            into = made.add_stream("libx264", rate=rate)
+            into = target.add_stream("libx264", rate=rate)
             into.width, into.height, into.pix_fmt = stream.width, stream.height, "yuv420p"
             into.options = {"crf": "5"}
             for number, frame in enumerate(clip.decode(stream)):
@@ -56,8 +56,8 @@ class Flasher(LipSyncer):
                 half[:] = 235 if now.mean() > 1000 else 16
                 painted = av.VideoFrame.from_ndarray(rows, "yuv420p")
                 painted.pts, painted.time_base = number, 1 / rate
-                made.mux(into.encode(painted))
-            made.mux(into.encode(None))
+                target.mux(into.encode(painted))
+            target.mux(into.encode(None))
 
 
 class _Fault(Painter):
@@ -135,7 +135,7 @@ class Huge(_Fault):
     more = ("-preset", "ultrafast")
 
 
-class Foreign(_Fault):
+class OtherPicture(_Fault):
     filters = "negate"
 
 
@@ -163,6 +163,6 @@ FAULTY = {
     "it makes it smaller": (Smaller, None),
     "it squashes": (Squashed, "wrong size: 200x100"),
     "it makes it huge": (Huge, "wrong size"),
-    "it shows another picture": (Foreign, "something else"),
+    "it shows another picture": (OtherPicture, "something else"),
 }
-"""What an engine may do, and a part of what is told of it; None where it is mended."""
+"""What an engine may do, and a part of the reported reason; None if it is tolerated."""

@@ -1,4 +1,4 @@
-"""Files in the encodings that their languages were written in, the language not told."""
+"""Files in the encodings that their languages were written in, with the language known and not."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_wrong_language_does_no_harm() -> None:
     assert decode(text.encode("cp1251"), "sw") == text
 
 
-def test_xml_says_its_encoding() -> None:
+def test_xml_declares_its_encoding() -> None:
     text = render(track(["Ё"]), "ttml").replace("UTF-8", "KOI8-R")
     assert subtitles.parse(decode(text.encode("koi8-r"), None), "ttml").cues[0].text == "Ё"
     for lie in ("utf-7", "rot13", "idna", "no-such", "utf-16"):
@@ -260,7 +260,7 @@ def test_xml_says_its_encoding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"1\n00:00:01,000 --> 00:00:02,000\n\x00\x01", "line 3: not text"),
         (b"ab\n\xff\xfe\x00\xd8", "line 2"),
@@ -268,8 +268,8 @@ def test_xml_says_its_encoding() -> None:
         (b"\xef\xbb\xbfab\ncd\xe9\n", "line 2: not in UTF-8"),
     ],
 )
-def test_what_is_no_text_names_the_line(data: bytes, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_bytes_that_are_no_text_are_reported_with_their_line(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         decode(data, None)
 
 

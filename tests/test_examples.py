@@ -52,7 +52,7 @@ def test_a_plugin_in_one_file(memory, tmp_path):
     spanish, portuguese = (subtitles.read(path).text.splitlines() for path in ran.paths)
     assert spanish == ["Buenos días.", "¿Dónde está la estación?"]
     assert portuguese == ["Bom dia.", "Where is the station?"]
-    assert "the memory does not have it" in ran.err
+    assert "it is not in the translation memory" in ran.err
     assert_refused(called(srt, "--to", "fr", *options(memory)), 2, "does not translate English to")
     assert_refused(
         called(srt, "--to", "es", "--translator", MEMORY), 4, "-o Memory.file=memory.csv"

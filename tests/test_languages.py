@@ -33,9 +33,56 @@ def test_detect_takes_any_text(text: str) -> None:
     ("language", "right"),
     [
         *((tag, True) for tag in "ar he fa ur yi ps sd ug dv ckb iw AR-eg ku-Arab pa_Arab".split()),
-        *((tag, True) for tag in "ar-Arab-EG en-Hebr".split()),
+        *((tag, True) for tag in "ar-Arab-EG en-Hebr pa-PK ks acm ajp arz hbo".split()),
         *((tag, False) for tag in "en ku tr az ur-Latn ar-Latn-EG zh-Hant und".split()),
     ],
 )
 def test_right_to_left(language: str, right: bool) -> None:
     assert languages.right_to_left(language) is right
+
+
+@pytest.mark.parametrize(
+    ("tag", "script"),
+    [
+        ("en", "Latn"), ("ru", "Cyrl"), ("ja", "Jpan"), ("ko", "Kore"), ("zh", "Hans"),
+        ("zh-TW", "Hant"), ("zh_Hant", "Hant"), ("sr", "Cyrl"), ("sr-Latn", "Latn"),
+        ("uz-AF", "Arab"), ("en-IQ", "Latn"), ("fil", "Latn"), ("iw", "Hebr"),
+        ("xx", None), ("qaa", None), ("", None), ("\0", None),
+    ],
+)  # fmt: skip
+def test_script(tag: str, script: str | None) -> None:
+    assert languages.script(tag) == script
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("en", "English"), ("pt-BR", "Portuguese"), ("zh-Hant", "Chinese"), ("yue", "Cantonese"),
+        ("no", "Norwegian"), ("tl", "Tagalog"), ("az", "Azerbaijani"), ("ger", "German"),
+        ("xx", "xx"), ("und", "und"), ("en-", "English"), ("12", "12"), ("\0", "\0"),
+    ],
+)  # fmt: skip
+def test_name(tag: str, name: str) -> None:
+    assert languages.name(tag) == name
+
+
+def test_a_tag_by_its_name() -> None:
+    names = ["German", "deutsch", "ESPAÑOL", "Brazilian Portuguese", "Klingon", "xyzzy", "", "\0"]
+    found = [languages.tag_of(name) for name in names]
+    assert found == ["de", "de", "es", "pt-BR", "tlh", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("two", "mp4", "quicktime"),
+    [("de", "deu", "ger"), ("fr", "fra", "fra"), ("el", "ell", "gre"), ("tl", "tgl", "tgl")],
+)
+def test_containers_codes_come_back(two: str, mp4: str, quicktime: str) -> None:
+    assert languages.iso639_2(two) == mp4
+    assert languages.iso639_2(two, quicktime=True) == quicktime
+    assert languages.bcp47(mp4) == languages.bcp47(quicktime) == two
+
+
+@pytest.mark.parametrize("abbreviation", ["sdh", "ii", "vo", "cut", "CC", "forced"])
+def test_an_abbreviation_in_a_files_name_is_no_language(abbreviation: str) -> None:
+    assert not languages.is_common(abbreviation)
+    assert languages.is_common("pt-BR") and languages.is_common("EN")

@@ -17,10 +17,9 @@ from lipsync_engines import FAULTY, Flasher, Painter
 from media_samples import AVC, ffmpeg, frames
 
 from dubkit.errors import InputError, MissingDependency
-from dubkit.lipsync import face_clips as lipsync_clips
-from dubkit.lipsync import faces, redraw, tracks
-from dubkit.lipsync import spans as lipsync_spans
-from dubkit.lipsync.faces import Seen
+from dubkit.lipsync import face_clips, faces, redraw, tracks
+from dubkit.lipsync import spans as spans_module
+from dubkit.lipsync.faces import Detection
 from dubkit.lipsync.tracks import Shot
 from dubkit.media.mux import mux
 from dubkit.media.probe import probe
@@ -41,7 +40,7 @@ def portrait(path, *options, seconds=3.0, source=("-i", AUSTEN), before=()):
 
 
 def beep(path, seconds=3.0, at=BEEP):
-    """A sound as the core hands it over, silent but for one tone."""
+    """Audio as the core passes it on, silent except for one tone."""
     now = np.arange(round(seconds * 48000)) / 48000
     tone = 0.5 * np.sin(2 * np.pi * 440 * now) * ((now >= at[0]) & (now < at[1]))
     with wave.open(str(path), "wb") as file:
@@ -52,8 +51,8 @@ def beep(path, seconds=3.0, at=BEEP):
     return path
 
 
-def redrawn(path, folder, engine, speech=((0.5, 2.5),), sound=None, **more):
-    """Have a film redrawn; what became of it, and the file."""
+def redraw_film(path, folder, engine, speech=((0.5, 2.5),), sound=None, **more):
+    """Have a film redrawn; returns the outcomes, and the file."""
     folder.mkdir(exist_ok=True)
     film, out = probe(path), folder / "out.mp4"
     out.unlink(missing_ok=True)
@@ -64,16 +63,16 @@ def redrawn(path, folder, engine, speech=((0.5, 2.5),), sound=None, **more):
         assert stages.get(stage, 0.0) <= done <= (total or done) + 0.05
         stages[stage] = done
 
-    asked = {"engine": engine, "name": "Any", "identity": {"engine": type(engine).__name__}}
-    told = redraw.redraw(
-        film, sound, out, speech=speech, folder=folder / "lips", progress=progress, **asked | more
+    call = {"engine": engine, "name": "Any", "identity": {"engine": type(engine).__name__}}
+    outcomes = redraw.redraw(
+        film, sound, out, speech=speech, folder=folder / "lips", progress=progress, **call | more
     )
     assert set(stages) <= {"faces", "lip-sync", "picture"}
-    return told, out
+    return outcomes, out
 
 
-def states(told):
-    return [(one.state, one.cached) for one in told]
+def states(outcomes):
+    return [(one.state, one.cached) for one in outcomes]
 
 
 def same_times(before, after):
@@ -84,7 +83,7 @@ def same_times(before, after):
 
 
 def lower_face(shape, scale=1.0, eyes=EYES, mouth=MOUTH):
-    """Pixels well inside what may change, and pixels that may not."""
+    """Pixels well inside the area that may change, and pixels that may not change."""
     y, x = np.indices(shape)
     (ex, ey), (mx, my) = ((a * scale, b * scale) for a, b in (eyes, mouth))
     unit = np.hypot(mx - ex, my - ey)
@@ -103,14 +102,14 @@ def film(tmp_path_factory):
 
 def test_only_the_mouth_changes_and_only_in_speech(film, tmp_path):
     engine = Painter()
-    told, out = redrawn(film, tmp_path, engine, speech=[(1.0, 2.0)])
-    assert states(told) == [("redrawn", False)]
-    assert told[0].start == pytest.approx(0.8) and told[0].end == pytest.approx(2.2)
+    outcomes, out = redraw_film(film, tmp_path, engine, speech=[(1.0, 2.0)])
+    assert states(outcomes) == [("redrawn", False)]
+    assert outcomes[0].start == pytest.approx(0.8) and outcomes[0].end == pytest.approx(2.2)
     old, new = same_times(film, out)
     inside, outside = lower_face(old[0][1].shape)
     for (t, was), (_, now) in zip(old, new, strict=True):
         apart = np.abs(was.astype(float) - now)
-        assert apart[outside].mean() < 1.0  # what an encoder does
+        assert apart[outside].mean() < 1.0  # from re-encoding
         assert np.quantile(apart[outside], 0.999) < 15
         if 1.0 <= t < 2.0:
             assert apart[inside].mean() > 30
@@ -119,8 +118,8 @@ def test_only_the_mouth_changes_and_only_in_speech(film, tmp_path):
     assert probe(out).duration == pytest.approx(probe(film).duration, abs=0.001)
 
 
-def test_what_an_engine_is_given(film, tmp_path):
-    class Looker(Painter):
+def test_what_an_engine_gets(film, tmp_path):
+    class Inspector(Painter):
         def lipsync(self, video, audio, out, *, progress):
             with av.open(str(video)) as clip:
                 stream = clip.streams.video[0]
@@ -138,13 +137,13 @@ def test_what_an_engine_is_given(film, tmp_path):
             silent = samples[:8000]
             assert (silent != 0).all() and np.abs(silent).max() <= 2  # -84 dBFS, never 0
             assert np.abs(samples).max() > 10_000
-            self.seen = len(decoded) / 24
+            self.seconds = len(decoded) / 24
             super().lipsync(video, audio, out, progress=progress)
 
-    engine = Looker(rate=24.0)
-    told, _ = redrawn(film, tmp_path, engine, speech=[(0.7, 2.3)])
-    assert states(told) == [("redrawn", False)], told
-    assert engine.seen == pytest.approx(2.0, abs=0.05)
+    engine = Inspector(rate=24.0)
+    outcomes, _ = redraw_film(film, tmp_path, engine, speech=[(0.7, 2.3)])
+    assert states(outcomes) == [("redrawn", False)], outcomes
+    assert engine.seconds == pytest.approx(2.0, abs=0.05)
 
 
 def turned(path):
@@ -187,13 +186,13 @@ FILMS = {
     [*((kind, None) for kind in FILMS), ("30 a second", 25.0), ("60 a second", 25.0),
      ("uneven", 25.0)],
 )  # fmt: skip
-def test_the_mouth_moves_when_it_is_heard(kind, rate, tmp_path):
-    """The engine draws a white mouth where the sound is loud; so white is to be seen just then."""
+def test_the_mouth_moves_in_time_with_the_audio(kind, rate, tmp_path):
+    """The engine draws a white mouth while the audio is loud; so white must show exactly then."""
     name, make = FILMS[kind]
     path = tmp_path / name
     make(path)
-    told, out = redrawn(path, tmp_path, Flasher(rate))
-    assert states(told) == [("redrawn", False)], told
+    outcomes, out = redraw_film(path, tmp_path, Flasher(rate))
+    assert states(outcomes) == [("redrawn", False)], outcomes
     film, result = probe(path), probe(out)
     assert result.video[0].width == film.video[0].width // 2 * 2
     old, new = frames(path), frames(out)
@@ -209,13 +208,13 @@ def test_the_mouth_moves_when_it_is_heard(kind, rate, tmp_path):
     assert sum(bright for _, bright in white) > 3
 
 
-def test_a_late_picture_stays_with_the_sound_in_the_whole_file(tmp_path):
+def test_a_late_picture_stays_in_sync_in_the_muxed_file(tmp_path):
     path, out = tmp_path / "late.mp4", tmp_path / "dubbed.mp4"
     sound = beep(tmp_path / "sound.wav", 4.0, at=(2.5, 2.8))
     ffmpeg("-itsoffset", 1.0, "-i", AUSTEN, "-i", sound, "-map", "0:v", "-map", "1:a",
            "-t", 4, *AVC, path)  # fmt: skip
-    told, picture = redrawn(path, tmp_path, Flasher(None), [(1.5, 3.5)], sound)
-    assert states(told) == [("redrawn", False)], told
+    outcomes, picture = redraw_film(path, tmp_path, Flasher(None), [(1.5, 3.5)], sound)
+    assert states(outcomes) == [("redrawn", False)], outcomes
     mux(probe(path), [], out, picture=picture)
     old, new = same_times(path, out)
     inside, outside = lower_face(new[0][1].shape)
@@ -225,13 +224,13 @@ def test_a_late_picture_stays_with_the_sound_in_the_whole_file(tmp_path):
 
 
 def test_a_head_that_moves_takes_its_mouth_along(tmp_path):
-    """At another rate than the film's, the mouth was drawn for a frame before or after."""
+    """At another rate than the film's, the mouth was rendered for an earlier or later frame."""
     path = tmp_path / "moving.mp4"
     ffmpeg("-f", "lavfi", "-i", "color=gray:s=960x512:r=30:d=3", "-i", AUSTEN, "-filter_complex",
            "[1]fps=30[a];[0][a]overlay=x='120*t':y=0:shortest=1", "-an", "-t", 3, *AVC[:-2],
            path)  # fmt: skip
-    told, out = redrawn(path, tmp_path, Painter(rate=25.0))
-    assert states(told) == [("redrawn", False)], told
+    outcomes, out = redraw_film(path, tmp_path, Painter(rate=25.0))
+    assert states(outcomes) == [("redrawn", False)], outcomes
     old, new = same_times(path, out)
     for (t, was), (_, now) in list(zip(old, new, strict=True))[25:65]:
         eyes, mouth = ((x + 120 * t, y) for x, y in (EYES, MOUTH))
@@ -241,12 +240,12 @@ def test_a_head_that_moves_takes_its_mouth_along(tmp_path):
         assert apart[inside].mean() > 30, t
 
 
-def test_ten_bits_and_the_colours_of_hdr_are_kept(tmp_path):
+def test_ten_bits_and_the_colors_of_hdr_are_kept(tmp_path):
     path = tmp_path / "hdr.mp4"
     portrait(path, "-vf", PQ, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-tag:v", "hvc1",
              "-x265-params", "log-level=none")  # fmt: skip
-    told, out = redrawn(path, tmp_path, Painter())
-    assert states(told) == [("redrawn", False)], told
+    outcomes, out = redraw_film(path, tmp_path, Painter())
+    assert states(outcomes) == [("redrawn", False)], outcomes
     with av.open(str(out)) as result:
         context = result.streams.video[0].codec_context
         assert context.pix_fmt == "yuv420p10le" and context.codec_tag == "hvc1"
@@ -255,49 +254,49 @@ def test_ten_bits_and_the_colours_of_hdr_are_kept(tmp_path):
     inside, outside = lower_face(old[0][1].shape)
     apart = np.abs(old[40][1].astype(float) - new[40][1])
     assert apart[inside].mean() > 30 and apart[outside].mean() < 1
-    assert "HDR" in redraw.warnings(probe(path), told, "Any")[0]
+    assert "HDR" in redraw.warnings(probe(path), outcomes, "Any")[0]
 
 
-def test_a_shift_of_all_colours_by_the_engine_is_taken_back(film, tmp_path):
-    """Tools read colours in more ways than one; a seam around the mouth would show it."""
+def test_a_color_shift_by_the_engine_is_corrected(film, tmp_path):
+    """Engines interpret color spaces differently; a seam around the mouth would show it."""
 
     class Pale(Painter):
         filters = "lutyuv=y=val+9:u=val-5"
 
-    _, out = redrawn(film, tmp_path, Pale())
+    _, out = redraw_film(film, tmp_path, Pale())
     old, new = same_times(film, out)
     inside, _ = lower_face(old[0][1].shape)
     apart = new[40][1].astype(float) - old[40][1]
     assert abs(apart[inside].mean()) < 1.5
 
 
-# ---------------------------------------------------------------- where there is no face
+# ---------------------------------------------------------------- without a face
 
 
-def test_without_a_face_nothing_is_asked_and_nothing_written(tmp_path):
+def test_without_a_face_the_engine_is_not_called_and_nothing_written(tmp_path):
     path = tmp_path / "none.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=3", *AVC[:-2], path)
     engine = Painter()
-    told, out = redrawn(path, tmp_path, engine)
-    assert [(one.start, one.end, one.state) for one in told] == [(0.3, 2.7, "no face")]
-    assert not engine.asked and not out.exists()
-    (warning,) = redraw.warnings(probe(path), told, "Any")
+    outcomes, out = redraw_film(path, tmp_path, engine)
+    assert [(one.start, one.end, one.state) for one in outcomes] == [(0.3, 2.7, "no face")]
+    assert not engine.frame_counts and not out.exists()
+    (warning,) = redraw.warnings(probe(path), outcomes, "Any")
     assert "no face" in warning and "2.4 s" in warning
 
 
-def test_cuts_part_the_spans_and_only_faces_are_sent(tmp_path):
+def test_cuts_split_spans_and_only_faces_are_sent(tmp_path):
     path = tmp_path / "cuts.mp4"
     ffmpeg("-i", AUSTEN, "-f", "lavfi", "-i", "testsrc2=s=512x512:r=25:d=1.6", "-filter_complex",
            "[0]trim=0:1.6,setpts=PTS-STARTPTS[a];[0]trim=5:6.6,setpts=PTS-STARTPTS,hflip[c];"
            "[a][1][c]concat=n=3", "-an", *AVC[:-2], path)  # fmt: skip
     engine = Painter()
-    told, out = redrawn(path, tmp_path, engine, [(0.3, 2.4), (2.5, 4.5)])
-    assert [(one.start, one.end, one.state) for one in told] == [
+    outcomes, out = redraw_film(path, tmp_path, engine, [(0.3, 2.4), (2.5, 4.5)])
+    assert [(one.start, one.end, one.state) for one in outcomes] == [
         (pytest.approx(0.1), pytest.approx(1.6), "redrawn"),
         (pytest.approx(1.6), pytest.approx(3.2), "no face"),
         (pytest.approx(3.2), pytest.approx(4.7), "redrawn"),
     ]
-    assert engine.asked == [37, 38]  # 0.12 s to 1.56 s, 3.2 s to 4.68 s
+    assert engine.frame_counts == [37, 38]  # 0.12 s to 1.56 s, 3.2 s to 4.68 s
     old, new = same_times(path, out)
     for (_, was), (_, now) in list(zip(old, new, strict=True))[40:80]:
         assert np.abs(was.astype(float) - now).mean() < 2
@@ -310,21 +309,21 @@ def test_cuts_part_the_spans_and_only_faces_are_sent(tmp_path):
 
 def test_a_film_without_a_picture_is_refused(tmp_path):
     with pytest.raises(InputError, match="no picture"):
-        redrawn(beep(tmp_path / "sound.wav"), tmp_path, Painter())
+        redraw_film(beep(tmp_path / "sound.wav"), tmp_path, Painter())
 
 
-def test_the_detector_is_asked_for_before_anything_else(film, tmp_path, monkeypatch):
+def test_a_missing_detector_is_reported_before_any_work(film, tmp_path, monkeypatch):
     faces._weights.cache_clear()
     monkeypatch.setattr(faces, "PACKAGE", "no-such-package-at-all")
     with pytest.raises(MissingDependency) as caught:
         redraw.check()
     assert caught.value.hint == 'pip install "dubkit[faces]"'
     with pytest.raises(MissingDependency):
-        redrawn(film, tmp_path, Painter())
+        redraw_film(film, tmp_path, Painter())
     assert not (tmp_path / "lips").exists()
 
 
-def test_a_detector_that_was_tampered_with_is_refused(tmp_path, monkeypatch):
+def test_a_modified_detector_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "centerface.onnx"
     path.write_bytes(faces._weights().read_bytes() + b"\0")
     faces._weights.cache_clear()
@@ -334,7 +333,7 @@ def test_a_detector_that_was_tampered_with_is_refused(tmp_path, monkeypatch):
     faces._weights.cache_clear()
 
 
-# ---------------------------------------------------------------- whose face
+# ---------------------------------------------------------------- which face
 
 
 def test_of_two_faces_the_one_whose_mouth_moves(tmp_path):
@@ -345,50 +344,53 @@ def test_of_two_faces_the_one_whose_mouth_moves(tmp_path):
         ffmpeg("-i", AUSTEN, "-filter_complex",
                f"[0]split[a][b];[a]{speaking}[c];[b]{other}[d];[c][d]hstack", "-an", "-t", 3,
                *AVC[:-2], path)  # fmt: skip
-        (shot,) = tracks.look(probe(path), [(0.0, 3.0)], lambda *_: None)
+        (shot,) = tracks.find_shots(probe(path), [(0.0, 3.0)], lambda *_: None)
         assert len(shot.faces) == 2
-        face = tracks.speaker(shot, (0.5, 2.5), [(0.5, 2.5)])
+        face = tracks.speaking_face(shot, (0.5, 2.5), [(0.5, 2.5)])
         assert ("left" if face[0].mouth[0] < 512 else "right") == wanted
 
 
 def still(x=100.0, size=100.0, moved=0.0, times=(0.0, 10.0)):
-    """A face that stays where it is."""
+    """The track of a face that stays where it is."""
     return tuple(
-        Seen(t / 6, (x, 50, x + size, 50 + size), (x + size / 2, 90), (x + size / 2, 130), moved)
+        Detection(
+            t / 6, (x, 50, x + size, 50 + size), (x + size / 2, 90), (x + size / 2, 130), moved
+        )
         for t in range(round(times[0] * 6), round(times[1] * 6) + 1)
     )
 
 
-def test_the_speaker_of_a_shot_is_not_left_for_little():
+def test_the_speaker_of_a_shot_changes_only_for_a_clearly_higher_score():
     left, right = still(100, moved=0.06), still(400, moved=0.05)
     right = tuple(
-        Seen(s.time, s.box, s.eyes, s.mouth, 0.075 if 4 <= s.time <= 6 else 0.05) for s in right
+        Detection(s.time, s.box, s.eyes, s.mouth, 0.075 if 4 <= s.time <= 6 else 0.05)
+        for s in right
     )
     shot = Shot(0, 10, (left, right))
-    assert tracks.speaker(shot, (4, 6), [(0, 10)]) is left
+    assert tracks.speaking_face(shot, (4, 6), [(0, 10)]) is left
     loud = tuple(
-        Seen(s.time, s.box, s.eyes, s.mouth, 0.3 if 4 <= s.time <= 6 else 0.0) for s in right
+        Detection(s.time, s.box, s.eyes, s.mouth, 0.3 if 4 <= s.time <= 6 else 0.0) for s in right
     )
-    assert tracks.speaker(Shot(0, 10, (left, loud)), (4, 6), [(0, 10)]) is loud
-    assert tracks.speaker(Shot(0, 10, (left, loud)), (7, 9), [(0, 10)]) is left
-    assert tracks.speaker(Shot(0, 10), (4, 6), [(0, 10)]) == ()
+    assert tracks.speaking_face(Shot(0, 10, (left, loud)), (4, 6), [(0, 10)]) is loud
+    assert tracks.speaking_face(Shot(0, 10, (left, loud)), (7, 9), [(0, 10)]) is left
+    assert tracks.speaking_face(Shot(0, 10), (4, 6), [(0, 10)]) == ()
 
 
-def test_a_face_that_goes_away_is_redrawn_only_while_it_is_there():
+def test_a_face_that_leaves_is_redrawn_only_while_it_is_visible():
     face = still(times=(0, 3)) + still(times=(7, 10))
-    spans, empty = lipsync_spans.plan([Shot(0, 10, (face,))], [(1, 9)], [(1.2, 8.8)], (640, 360))
+    spans, empty = spans_module.plan([Shot(0, 10, (face,))], [(1, 9)], [(1.2, 8.8)], (640, 360))
     assert [(s.start, s.end) for s in spans] == [(1, 3.25), (6.75, 9)]
     assert empty == [(3.25, 6.75)]
     assert all(s.fades_in and s.fades_out for s in spans)
 
 
-def test_long_speech_is_parted_in_its_longest_pause():
+def test_long_speech_is_split_in_its_longest_pause():
     face = still(times=(0, 70))
     speech = [(1, 13), (13.2, 16), (16.5, 30), (30.1, 58)]
     (shot,) = [Shot(0, 70, (face,))]
-    spans, _ = lipsync_spans.plan([shot], [(0.8, 58.2)], speech, (640, 360))
+    spans, _ = spans_module.plan([shot], [(0.8, 58.2)], speech, (640, 360))
     assert spans[0].end == 16.25 and spans[1].end == pytest.approx(30.05)
-    assert max(s.seconds for s in spans) <= lipsync_spans.LONGEST
+    assert max(s.seconds for s in spans) <= spans_module.LONGEST
     assert [s.start for s in spans[1:]] == [s.end for s in spans[:-1]]
     assert [s.fades_in for s in spans] == [True] + [False] * (len(spans) - 1)
     assert [s.fades_out for s in spans] == [False] * (len(spans) - 1) + [True]
@@ -396,16 +398,16 @@ def test_long_speech_is_parted_in_its_longest_pause():
 
 def test_a_window_is_even_in_the_picture_and_not_too_large():
     for x, size in ((-20.0, 100.0), (500.0, 130.0), (30.0, 300.0)):
-        (span,), _ = lipsync_spans.plan(
+        (span,), _ = spans_module.plan(
             [Shot(0, 5, (still(x, size),))], [(1, 4)], [(1, 4)], (640, 362)
         )
         left, top, width, height = span.window
         assert left >= 0 and top >= 0 and left + width <= 640 and top + height <= 362
         assert not any(side % 2 for side in (*span.window, *span.size))
-    (span,), _ = lipsync_spans.plan(
+    (span,), _ = spans_module.plan(
         [Shot(0, 5, (still(900, 1500),))], [(1, 4)], [(1, 4)], (3840, 2160)
     )
-    assert max(span.size) == lipsync_spans.SIDE and span.window[3] > 1500
+    assert max(span.size) == spans_module.SIDE and span.window[3] > 1500
 
 
 # ---------------------------------------------------------------- engines that go wrong
@@ -413,70 +415,70 @@ def test_a_window_is_even_in_the_picture_and_not_too_large():
 
 @pytest.fixture(scope="module")
 def known(film, tmp_path_factory):
-    """A folder in which the faces of the film are found already."""
+    """A folder in which the faces of the film are already known."""
     folder = tmp_path_factory.mktemp("known")
-    redrawn(film, folder, Painter())
+    redraw_film(film, folder, Painter())
     return folder
 
 
 @pytest.mark.parametrize("fault", FAULTY)
-def test_what_goes_wrong_leaves_the_film_and_is_told(fault, film, known):
+def test_a_failure_leaves_the_film_unchanged_and_is_reported(fault, film, known):
     engine, reason = FAULTY[fault]
-    told, out = redrawn(film, known, engine(), identity={"fault": fault})
+    outcomes, out = redraw_film(film, known, engine(), identity={"fault": fault})
     assert not list((known / "lips").glob("asked-*"))
     if reason is None:
-        assert states(told) == [("redrawn", False)], told
+        assert states(outcomes) == [("redrawn", False)], outcomes
         assert len(frames(out)) == len(frames(film))
         return
-    assert states(told) == [("failed", False)]
-    assert reason in told[0].reason and not out.exists()
-    (warning,) = redraw.warnings(probe(film), told, "Any")
+    assert states(outcomes) == [("failed", False)]
+    assert reason in outcomes[0].reason and not out.exists()
+    (warning,) = redraw.warnings(probe(film), outcomes, "Any")
     assert reason in warning and "stays as it was" in warning
 
 
-def test_one_failure_spoils_no_other_span(film, tmp_path):
+def test_one_failure_affects_no_other_span(film, tmp_path):
     class Second(Painter):
         def lipsync(self, video, audio, out, *, progress):
             super().lipsync(video, audio, out, progress=progress)
-            if len(self.asked) == 2:
+            if len(self.frame_counts) == 2:
                 raise RuntimeError("out of memory")
 
     path = portrait(tmp_path / "long.mp4", seconds=6)
     speech = [(0.3, 1.2), (2.3, 3.2), (4.3, 5.2)]
-    told, out = redrawn(path, tmp_path, Second(), speech)
-    assert [one.state for one in told] == ["redrawn", "failed", "redrawn"]
-    assert told[1].reason == "RuntimeError: out of memory"
+    outcomes, out = redraw_film(path, tmp_path, Second(), speech)
+    assert [one.state for one in outcomes] == ["redrawn", "failed", "redrawn"]
+    assert outcomes[1].reason == "RuntimeError: out of memory"
     old, new = same_times(path, out)
     inside, _ = lower_face(old[0][1].shape)
     changed = [
         np.abs(old[n][1].astype(float) - new[n][1])[inside].mean() > 20 for n in (18, 68, 118)
     ]
     assert changed == [True, False, True]
-    # The next run asks for that one alone.
+    # The next run renders only that one.
     again = Painter()
-    told, _ = redrawn(path, tmp_path, again, speech, identity={"engine": "Second"})
-    assert states(told) == [("redrawn", True), ("redrawn", False), ("redrawn", True)]
-    assert len(again.asked) == 1
+    outcomes, _ = redraw_film(path, tmp_path, again, speech, identity={"engine": "Second"})
+    assert states(outcomes) == [("redrawn", True), ("redrawn", False), ("redrawn", True)]
+    assert len(again.frame_counts) == 1
 
 
-def test_an_engine_that_never_succeeds_is_given_up(tmp_path):
+def test_an_engine_that_never_succeeds_is_abandoned(tmp_path):
     path = portrait(tmp_path / "long.mp4", seconds=8)
     speech = [(n + 0.3, n + 0.9) for n in range(0, 8, 2)]
     assert len(speech) > redraw.GIVE_UP
     engine = FAULTY["it crashes"][0]()
-    told, _ = redrawn(path, tmp_path, engine, speech)
+    outcomes, _ = redraw_film(path, tmp_path, engine, speech)
     assert engine.calls == redraw.GIVE_UP
-    assert [one.state for one in told] == ["failed"] * 4
-    assert "not tried" in told[-1].reason
+    assert [one.state for one in outcomes] == ["failed"] * 4
+    assert "not tried" in outcomes[-1].reason
     unusable = FAULTY["it is not set up"][0]()
-    told, _ = redrawn(path, tmp_path, unusable, speech)
-    assert unusable.calls == 1 and "no repository" in told[0].reason
+    outcomes, _ = redraw_film(path, tmp_path, unusable, speech)
+    assert unusable.calls == 1 and "no repository" in outcomes[0].reason
 
 
-# ---------------------------------------------------------------- going on
+# ---------------------------------------------------------------- resuming
 
 
-def test_after_a_kill_only_what_is_missing_is_asked_for(tmp_path):
+def test_after_a_kill_only_missing_spans_are_rendered(tmp_path):
     path = portrait(tmp_path / "long.mp4", seconds=6)
     sound = beep(tmp_path / "sound.wav", 6.0)
     speech = [(0.3, 1.2), (2.3, 3.2), (4.3, 5.2)]
@@ -489,7 +491,7 @@ from dubkit.lipsync import redraw
 from dubkit.media.probe import probe
 class Slow(Painter):
     def lipsync(self, video, audio, out, *, progress):
-        if len(self.asked) == 1:
+        if len(self.frame_counts) == 1:
             print("second", flush=True)
             time.sleep(60)
         super().lipsync(video, audio, out, progress=progress)
@@ -505,41 +507,45 @@ redraw.redraw(probe(path), sound, out,
         os.killpg(child.pid, signal.SIGKILL)
     assert list((tmp_path / "lips").glob("asked-*"))
     engine = Painter()
-    told, out = redrawn(path, tmp_path, engine, speech, sound)
-    assert states(told) == [("redrawn", True), ("redrawn", False), ("redrawn", False)]
-    assert len(engine.asked) == 2
+    outcomes, out = redraw_film(path, tmp_path, engine, speech, sound)
+    assert states(outcomes) == [("redrawn", True), ("redrawn", False), ("redrawn", False)]
+    assert len(engine.frame_counts) == 2
     assert not list((tmp_path / "lips").glob("asked-*"))
     same_times(path, out)
-    # A finished one asks nothing, and looks for no faces.
+    # A finished one calls no engine, and detects no faces.
     stamp = (tmp_path / "lips/faces.json").stat().st_mtime_ns
-    told, _ = redrawn(path, tmp_path, engine, speech, sound)
-    assert len(engine.asked) == 2 and all(one.cached for one in told)
+    outcomes, _ = redraw_film(path, tmp_path, engine, speech, sound)
+    assert len(engine.frame_counts) == 2 and all(one.cached for one in outcomes)
     assert (tmp_path / "lips/faces.json").stat().st_mtime_ns == stamp
 
 
-def test_what_depends_on_what_is_asked_for_again(film, tmp_path):
+def test_a_changed_input_is_rendered_again(film, tmp_path):
     engine = Painter()
-    redrawn(film, tmp_path, engine)
+    redraw_film(film, tmp_path, engine)
     (kept,) = (tmp_path / "lips").glob("*.mp4")
     other = beep(tmp_path / "other.wav", at=(1.0, 1.2))
-    redrawn(film, tmp_path, engine, sound=other)
-    assert len(engine.asked) == 2 and not kept.exists()  # an older sound's is not kept for ever
-    redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
-    assert len(engine.asked) == 3
+    redraw_film(film, tmp_path, engine, sound=other)
+    assert len(engine.frame_counts) == 2 and not kept.exists()  # a clip for older audio is not kept
+    redraw_film(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
+    assert len(engine.frame_counts) == 3
     (kept,) = (tmp_path / "lips").glob("*.mp4")
-    kept.write_bytes(kept.read_bytes()[:2000])  # a disk that was full, a hand that slipped
-    told, _ = redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
-    assert len(engine.asked) == 4 and states(told) == [("redrawn", False)]
+    kept.write_bytes(kept.read_bytes()[:2000])  # truncated, as by a full disk
+    outcomes, _ = redraw_film(
+        film, tmp_path, engine, sound=other, identity={"engine": "another version"}
+    )
+    assert len(engine.frame_counts) == 4 and states(outcomes) == [("redrawn", False)]
     (tmp_path / "lips/faces.json").write_text(json.dumps({"key": "x"}))
-    told, _ = redrawn(film, tmp_path, engine, sound=other, identity={"engine": "another version"})
-    assert len(engine.asked) == 4 and states(told) == [("redrawn", True)]
+    outcomes, _ = redraw_film(
+        film, tmp_path, engine, sound=other, identity={"engine": "another version"}
+    )
+    assert len(engine.frame_counts) == 4 and states(outcomes) == [("redrawn", True)]
 
 
 def test_the_film_is_not_changed_and_nothing_else_is_left(film, tmp_path):
     path = tmp_path / "it's: a [film], %d;.mp4"
     shutil.copyfile(film, path)
     before = path.read_bytes()
-    redrawn(path, tmp_path, Painter())
+    redraw_film(path, tmp_path, Painter())
     assert path.read_bytes() == before
     left = {file.name for file in tmp_path.iterdir()} - {path.name, "sound.wav"}
     assert left == {"out.mp4", "lips"}
@@ -559,9 +565,9 @@ import resource, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from lipsync_engines import Painter
-from dubkit import lipsync
+from dubkit.lipsync import redraw
 from dubkit.media.probe import probe
-lipsync.redraw(probe(Path({str(path)!r})), Path({str(sound)!r}), Path({str(tmp_path / "o.mp4")!r}),
+redraw.redraw(probe(Path({str(path)!r})), Path({str(sound)!r}), Path({str(tmp_path / "o.mp4")!r}),
     engine=Painter(), name="Any", identity={{}}, speech=[(0, {seconds})],
     folder=Path({str(tmp_path)!r}, "lips{seconds}"), progress=lambda *_: None)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -569,10 +575,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert not done.returncode, done.stderr
         most.append(int(done.stdout) / 1024)
-    assert most[1] < most[0] + 60, most  # its pictures alone would be 600 MB more
+    assert most[1] < most[0] + 60, most  # its frames alone would take 600 MB more
 
 
-def test_sound_is_cut_to_the_sample(tmp_path):
+def test_speech_is_cut_to_the_sample(tmp_path):
     path = tmp_path / "clicks.wav"
     samples = np.zeros(48000 * 3, "<i2")
     samples[48000 * 2] = 30000
@@ -582,8 +588,8 @@ def test_sound_is_cut_to_the_sample(tmp_path):
         file.setframerate(48000)
         file.writeframes(samples.tobytes())
     for start, end in ((1.0, 2.5), (1.987, 2.2), (0.0, 3.0)):
-        heard = lipsync_clips.samples(path, start, end)
-        assert len(heard) == round((end - start) * 16000)
-        assert abs(int(np.abs(heard).argmax()) - round((2 - start) * 16000)) <= 1
-    beyond = lipsync_clips.samples(path, 2.9, 4.0)
+        speech = face_clips.read_speech(path, start, end)
+        assert len(speech) == round((end - start) * 16000)
+        assert abs(int(np.abs(speech).argmax()) - round((2 - start) * 16000)) <= 1
+    beyond = face_clips.read_speech(path, 2.9, 4.0)
     assert len(beyond) == 17600 and not beyond.any()

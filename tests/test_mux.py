@@ -169,7 +169,7 @@ def test_uneven_frame_rate(suffix, tmp_path, srt):
 def reencoded(media, folder):
     """The film's picture as lip-sync writes it, without any redrawn mouth."""
     path = folder / "picture.mp4"
-    compose.encode(media, encoding.look_at(media), [], path, lambda *_: None)
+    compose.encode(media, encoding.picture_format(media), [], path, lambda *_: None)
     return path
 
 

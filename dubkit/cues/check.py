@@ -1,4 +1,4 @@
-"""What a profile does not allow in finished cues. Nothing is changed here; :mod:`.segment` does."""
+"""What a profile does not allow in finished cues. It only reports; :mod:`.segment` makes cues."""
 
 from __future__ import annotations
 

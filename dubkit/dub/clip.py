@@ -240,7 +240,8 @@ def _open(path: Path) -> Iterator[av.container.InputContainer]:
 def _missing_bytes(path: Path) -> int:
     """How many bytes a WAV file is shorter than its header states.
 
-    Programs that write to a pipe cannot know the length; they state 0 or the largest number.
+    Read by hand, since decoders take what is there without a word. Programs that write to a pipe
+    cannot know the length; they state 0 or the largest number.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -1,4 +1,5 @@
-"""How a film looks, and what of it stays when its picture is encoded anew."""
+"""The format in which a film's picture is re-encoded, as close to the film's own as possible, and
+frames in that format."""
 
 from __future__ import annotations
 
@@ -23,39 +24,41 @@ _FORMATS = {
     "libx265": ("yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le"),
     "libvpx-vp9": ("yuv420p",),
 }
-"""What is kept as it is; anything else becomes the first."""
+"""Pixel formats that are kept, by encoder; any other becomes the first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """How a film looks: what of it must stay when it is encoded anew."""
+class PictureFormat:
+    """The properties of a film's picture to keep when it is re-encoded."""
 
     shape: Shape
     encoder: str
-    format: str
-    full: bool
+    pixel_format: str
+    full_range: bool
     """Whether it uses all 256 levels."""
-    tags: tuple[tuple[str, int], ...]
-    """Names of the encoder's fields, and ffmpeg's numbers, for the colours."""
-    aspect: Fraction | None
-    """Of a pixel."""
+    color_tags: tuple[tuple[str, int], ...]
+    """Names of the encoder's fields for the color space, and ffmpeg's numbers for them."""
+    pixel_aspect: Fraction | None
     deep: bool
-    """Whether the film has more than 8 bits a colour."""
+    """Whether the film has more than 8 bits a channel."""
     rate: Fraction
-    """Frames a second, on the average."""
+    """Frames a second, on average."""
 
-    def prepared(self, frame: VideoFrame) -> VideoFrame:
-        """The frame upright, in the format that is encoded; the same one where it is so."""
+    def prepare(self, frame: VideoFrame) -> VideoFrame:
+        """The frame upright, in the pixel format to encode; the same object if it is so already."""
         import av
 
         width, height = self.shape.width, self.shape.height
-        if (frame.width, frame.height, frame.format.name) != (width, height, self.format):
+        if (frame.width, frame.height, frame.format.name) != (width, height, self.pixel_format):
             frame = frame.reformat(
-                width=width, height=height, format=self.format, dst_colorspace=self._matrix(frame)
+                width=width,
+                height=height,
+                format=self.pixel_format,
+                dst_colorspace=self._matrix(frame),
             )
         if (width, height) == self.shape.size and not self._turned:
             return frame
-        upright = av.VideoFrame(*self.shape.size, self.format)
+        upright = av.VideoFrame(*self.shape.size, self.pixel_format)
         wide, high = width // 2 * 2, height // 2 * 2
         for plane, into in zip(planes(frame), planes(upright), strict=True):
             kept = plane[: high * plane.shape[0] // height, : wide * plane.shape[1] // width]
@@ -64,33 +67,33 @@ class Look:
         upright.pts, upright.time_base = frame.pts, frame.time_base
         return upright
 
-    def for_tools(self, window: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-        """What was cut out of a frame, in the format that every tool reads."""
+    def to_engine(self, window: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+        """A part of a frame, in the format that every engine reads."""
         return window.reformat(
             width=size[0],
             height=size[1],
             format="yuv420p",
             src_colorspace=5,
             dst_colorspace=5,
-            src_color_range=2 if self.full else 1,
+            src_color_range=2 if self.full_range else 1,
             dst_color_range=1,
         )
 
-    def from_tools(self, window: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-        """And back again."""
+    def from_engine(self, window: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+        """The reverse of :meth:`to_engine`."""
         return window.reformat(
             width=size[0],
             height=size[1],
-            format=self.format,
+            format=self.pixel_format,
             src_colorspace=5,
             dst_colorspace=5,
             src_color_range=1,
-            dst_color_range=2 if self.full else 1,
+            dst_color_range=2 if self.full_range else 1,
         )
 
     @property
     def loses_depth(self) -> bool:
-        """Whether the film has more than the encoder can take."""
+        """Whether the film has more bits a channel than the encoder supports."""
         return self.deep and self.encoder != "libx265"
 
     @property
@@ -98,13 +101,13 @@ class Look:
         return self.shape.transposed or self.shape.mirrored or self.shape.flipped
 
     def _matrix(self, frame: VideoFrame) -> int | None:
-        """RGB becomes what the tags will say."""
+        """The matrix for RGB, to match the color tags; None to keep any other."""
         return 1 if int(frame.colorspace) == 0 else None
 
 
-def look_at(film: Media) -> Look:
-    """What there is to keep of a film; InputError when no frame of it can be decoded."""
-    frame = next((frame for frame, _ in frames.pictures(film)), None)
+def picture_format(film: Media) -> PictureFormat:
+    """The format for a film's picture; InputError when no frame of it can be decoded."""
+    frame = next((frame for frame, _ in frames.decode_frames(film)), None)
     if frame is None:
         raise InputError(f"{film.path}: its picture cannot be decoded.", "Leave --lipsync out.")
     shape = frames.shape_of(film, frame)
@@ -119,35 +122,35 @@ def look_at(film: Media) -> Look:
         encoder = "libx265" if deep else "libx264"
     own = frame.format.name
     kept = own if own in _FORMATS[encoder] else _FORMATS[encoder][0]
-    if shape.transposed and "422" in kept:  # there is no such format lying on its side
+    if shape.transposed and "422" in kept:  # transposed, 4:2:2 would be 4:4:0
         kept = _FORMATS[encoder][0]
-    full = kept.startswith("yuvj") or (own == kept and int(frame.color_range) == 2)
+    full_range = kept.startswith("yuvj") or (own == kept and int(frame.color_range) == 2)
     matrix = int(frame.colorspace)
-    tags = (
-        ("color_range", 2 if full else 1),
+    color_tags = (
+        ("color_range", 2 if full_range else 1),
         ("color_primaries", int(frame.color_primaries)),
         ("color_trc", int(frame.color_trc)),
         ("colorspace", 1 if matrix == 0 else matrix),
     )
     if aspect and shape.transposed:
         aspect = 1 / Fraction(aspect)
-    return Look(shape, encoder, kept, full, tags, aspect or None, deep, rate)
+    return PictureFormat(shape, encoder, kept, full_range, color_tags, aspect or None, deep, rate)
 
 
 # ---------------------------------------------------------------- pieces of a frame
 
 
 def planes(frame: VideoFrame) -> list[NDArray[Any]]:
-    """The planes of a frame in one of the formats above; what is written to them is in it."""
+    """The planes of a frame in one of the formats above, as views into the frame."""
     import numpy as np
 
     kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
-    found = []
+    views = []
     for plane in frame.planes:
         whole = np.frombuffer(plane, kind)  # type: ignore[call-overload]
         rows = whole[: plane.height * (plane.line_size // kind().itemsize)]
-        found.append(rows.reshape(plane.height, -1)[:, : plane.width])
-    return found
+        views.append(rows.reshape(plane.height, -1)[:, : plane.width])
+    return views
 
 
 def cut(frame: VideoFrame, window: tuple[int, int, int, int]) -> VideoFrame:
@@ -163,8 +166,8 @@ def cut(frame: VideoFrame, window: tuple[int, int, int, int]) -> VideoFrame:
     return part
 
 
-def as_sent(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
-    """A tool's frame in the size, format and colours of what it was given."""
+def in_sent_format(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
+    """An engine's frame in the size, pixel format and color space that was sent to it."""
     matrix = int(frame.colorspace)
     return frame.reformat(
         width=size[0],

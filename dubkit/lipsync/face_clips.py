@@ -1,4 +1,5 @@
-"""What a lip-sync tool is given, a clip of one face and its speech, and what it gives back."""
+"""Write what a lip-sync engine is given, a clip of one face and its speech, and check what it
+returns."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ from dubkit.media.probe import opened
 
 from . import encoding
 from .compose import distance
-from .encoding import Look
+from .encoding import PictureFormat
 from .spans import Span
-from .tracks import place
+from .tracks import position_at
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -25,31 +26,31 @@ if TYPE_CHECKING:
 RATE = 16_000
 """Samples a second of the speech; mono, 16 bits."""
 NOISE = 2
-"""Loudest sample of the noise that is added, of 32768: -84 dBFS, which nobody hears. Digital
-silence becomes NaN in the spectrogram of more than one tool."""
-MENDED = 2
-"""Frames that a tool may leave out or add at the end."""
-FOREIGN = 25.0
-"""Mean difference, of 255, of what is not the mouth, from which it is not the same picture."""
-SHIFT = 16.0
-"""Difference of light or colours around the mouth, of 255, up to which it is taken back: a tool
-reads colours in another way. What is more was drawn."""
+"""Peak of the added noise, of 32768: -84 dBFS, which is inaudible. Digital silence becomes NaN in
+the spectrogram of more than one engine."""
+FRAME_TOLERANCE = 2
+"""Frames that an engine may drop or add at the end."""
+MAX_DIFFERENCE = 25.0
+"""Mean difference, of 255, outside the mouth, from which it is not the same picture."""
+MAX_COLOR_SHIFT = 16.0
+"""Difference of luma or chroma around the mouth, of 255, up to which it is corrected: engines
+interpret color spaces differently. A larger one was drawn."""
 _STEP = 5
-"""Every so many frames are compared."""
+"""Every nth frame is compared."""
 
 
-# ---------------------------------------------------------------- given
+# ---------------------------------------------------------------- the engine's input
 
 
 def write_clip(
     frames: Iterable[tuple[VideoFrame, float]],
     span: Span,
-    look: Look,
+    picture: PictureFormat,
     rate: Fraction,
     path: Path,
 ) -> list[float]:
-    """Write the span's window at a constant rate, nearly without loss, and return for each frame
-    of the clip the second in the film of what it shows."""
+    """Write the span's window at a constant rate, nearly lossless, and return for each frame of the
+    clip the second in the film that it shows."""
     import av
 
     times: list[float] = []
@@ -57,8 +58,8 @@ def write_clip(
         stream: Any = clip.add_stream("libx264", rate=rate)
         stream.width, stream.height = span.size
         stream.pix_fmt = "yuv420p"
-        # The film's numbers are passed on as they are and are labelled in the way in which those
-        # are read that have no label, so that tools that heed it and tools that don't agree.
+        # The film's sample values are passed on unchanged, tagged with the color space that is
+        # assumed for untagged files, so that engines that read the tag and those that don't agree.
         context = stream.codec_context
         context.colorspace, context.color_range = 6, 1
         context.options = {"crf": "8", "preset": "veryfast"}
@@ -73,28 +74,28 @@ def write_clip(
         before: tuple[VideoFrame, float] | None = None
         for frame, time in frames:
             first = time if first is None else first
-            # A quarter of a frame's leeway: times in files are rounded.
+            # A quarter of a frame's tolerance, since times in files are rounded.
             while before and first + (len(times) + 0.25) / rate < time:
                 put(*before)
-            cut = encoding.cut(look.prepared(frame), span.window)
-            before = look.for_tools(cut, span.size), time
+            cut = encoding.cut(picture.prepare(frame), span.window)
+            before = picture.to_engine(cut, span.size), time
         while before and first is not None and len(times) <= (before[1] - first) * rate + 0.25:
             put(*before)
         clip.mux(stream.encode(None))
     return times
 
 
-def samples(sound: Path, start: float, end: float) -> NDArray[Any]:
-    """The sound between two seconds, as tools want it; silence where the file has none."""
+def read_speech(audio: Path, start: float, end: float) -> NDArray[Any]:
+    """The audio between two seconds as 16-bit mono at ``RATE``; silence beyond the file's ends."""
     import av
     import av.error
     import numpy as np
 
     length = max(1, round((end - start) * RATE))
-    found = np.zeros(length, np.int16)
-    with opened(sound) as container:
+    samples = np.zeros(length, np.int16)
+    with opened(audio) as container:
         if not container.streams.audio:
-            raise InputError(f"{sound} holds no sound.")
+            raise InputError(f"{audio} has no audio.")
         stream: Any = container.streams.audio[0]
         container.seek(max(0, int((start - 0.1) / stream.time_base)), stream=stream)
         resampler = av.AudioResampler("s16", "mono", RATE)
@@ -104,29 +105,29 @@ def samples(sound: Path, start: float, end: float) -> NDArray[Any]:
                 break
             at = round((frame.time - start) * RATE) if at is None else at
             for part in resampler.resample(frame):
-                at = _lay(part, found, at)
+                at = _copy(part, samples, at)
         if at is not None:
             for part in resampler.resample(None):
-                at = _lay(part, found, at)
-    return found
+                at = _copy(part, samples, at)
+    return samples
 
 
 def digest(speech: NDArray[Any]) -> str:
-    """What tells whether it is the same speech."""
+    """A hash of the samples."""
     return hashlib.sha256(speech.tobytes()).hexdigest()
 
 
-def _lay(part: Any, found: NDArray[Any], at: int) -> int:
-    """Put resampled sound where it belongs, and return where the next belongs."""
+def _copy(part: Any, samples: NDArray[Any], at: int) -> int:
+    """Copy resampled audio to its position, and return the next position."""
     piece = part.to_ndarray().reshape(-1)
-    left, right = max(0, at), min(len(found), at + len(piece))
+    left, right = max(0, at), min(len(samples), at + len(piece))
     if right > left:
-        found[left:right] = piece[left - at : right - at]
+        samples[left:right] = piece[left - at : right - at]
     return at + len(piece)
 
 
 def write_speech(speech: NDArray[Any], seconds: Fraction, path: Path) -> None:
-    """Write it as long as the clip, to the sample, and nowhere quite silent."""
+    """Write speech as a WAV file exactly as long as the clip, and nowhere digitally silent."""
     import numpy as np
 
     length = round(seconds * RATE)
@@ -142,43 +143,43 @@ def write_speech(speech: NDArray[Any], seconds: Fraction, path: Path) -> None:
         file.writeframes(whole.tobytes())
 
 
-# ---------------------------------------------------------------- given back
+# ---------------------------------------------------------------- the engine's output
 
 
-def compared(given: Path, made: Path, span: Span, times: list[float]) -> list[float]:
-    """How much the light and the two colours of what a tool made differ from the clip's, around
-    the mouth. PluginError where it made something else than the clip with another mouth."""
+def check_rendered(clip: Path, rendered: Path, span: Span, times: list[float]) -> list[float]:
+    """How much the luma and the two chroma channels of what an engine rendered differ from the
+    clip's, around the mouth. PluginError if it is not the clip with another mouth."""
     import av.error
     import numpy as np
 
     wide, high = span.size
-    if not made.is_file() or made.is_symlink() or not made.stat().st_size:
+    if not rendered.is_file() or rendered.is_symlink() or not rendered.stat().st_size:
         raise PluginError("it wrote no file")
     count = 0
     around: list[list[float]] = []
-    foreign: list[float] = []
+    differences: list[float] = []
     try:
-        with opened(made) as theirs, opened(given) as ours:
+        with opened(rendered) as theirs, opened(clip) as ours:
             if not theirs.streams.video:
                 raise PluginError("what it wrote holds no picture")
             own = ours.decode(ours.streams.video[0])
             for frame in theirs.decode(theirs.streams.video[0]):
                 _check_size(frame, wide, high)
                 count += 1
-                if count > len(times) + MENDED:
+                if count > len(times) + FRAME_TOLERANCE:
                     raise PluginError(f"wrong length: more than {len(times)} frames")
                 if count > len(times):
                     continue
                 sent = next(own)
                 if (count - 1) % _STEP:
                     continue
-                here = place(span.face, times[count - 1])
-                drawn = encoding.as_sent(frame, span.size)
+                here = position_at(span.face, times[count - 1])
+                new = encoding.in_sent_format(frame, span.size)
                 far = distance(here, span, (wide, high))
-                planes = zip(encoding.planes(sent), encoding.planes(drawn), strict=True)
+                planes = zip(encoding.planes(sent), encoding.planes(new), strict=True)
                 apart = [a.astype(np.float32) - b for a, b in planes]
                 rest = np.abs(apart[0][far > 1.5])
-                foreign.append(float(rest.mean()) if rest.size else 0.0)
+                differences.append(float(rest.mean()) if rest.size else 0.0)
                 near = (far > 1) & (far < 1.4)
                 if near.any():
                     rings = near, near[::2, ::2], near[::2, ::2]
@@ -190,16 +191,19 @@ def compared(given: Path, made: Path, span: Span, times: list[float]) -> list[fl
         raise PluginError("what it wrote cannot be read as video") from None
     except (av.error.FFmpegError, ValueError) as failure:
         raise PluginError(f"what it wrote cannot be read to its end: {failure}") from None
-    if count < len(times) - MENDED:
+    if count < len(times) - FRAME_TOLERANCE:
         raise PluginError(f"wrong length: {count} frames for {len(times)}")
-    if foreign and (most := sorted(foreign)[len(foreign) // 2]) > FOREIGN:
-        raise PluginError(f"it shows something else than it was given (they differ by {most:.0f})")
+    median = sorted(differences)[len(differences) // 2] if differences else 0.0
+    if median > MAX_DIFFERENCE:
+        raise PluginError(
+            f"it shows something else than the clip that it was given (they differ by {median:.0f})"
+        )
     shift = np.median(around, axis=0) if around else np.zeros(3)
-    return [float(value) if abs(value) < SHIFT else 0.0 for value in shift]
+    return [float(value) if abs(value) < MAX_COLOR_SHIFT else 0.0 for value in shift]
 
 
 def _check_size(frame: VideoFrame, wide: int, high: int) -> None:
-    """The same size, or the same shape in another one."""
+    """Accept the same size, or the same aspect ratio at another size."""
     same_shape = abs(frame.width * high - wide * frame.height) <= 0.02 * wide * frame.height
     if not same_shape or frame.width > 4 * wide:
         raise PluginError(f"wrong size: {frame.width}x{frame.height} for {wide}x{high}")

@@ -1,7 +1,7 @@
-"""The film's picture, frame by frame: each at its time, upright, and where the shots begin.
+"""Decode the film's frames at their times, know how to turn them upright, and find its cuts.
 
-PyAV decodes it here, rather than an ffmpeg command, because a frame's own time must come with it:
-by it a redrawn mouth is laid into the one frame that it was drawn for.
+This uses PyAV instead of an ffmpeg command, because each frame's own timestamp is needed: by it a
+redrawn mouth is blended into the one frame that it was rendered for.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 640
-"""Pixels of the longer side of the small frames in which cuts and faces are looked for."""
+"""Pixels of the longer side of the small frames in which cuts and faces are detected."""
 CUT = 10.0
-"""Score of ffmpeg's ``scdet`` from which a frame begins a new shot; its own default."""
+"""Score of ffmpeg's ``scdet`` from which a frame begins a new shot; ffmpeg's default."""
 SKIP = 10.0
-"""Seconds from which it is quicker to seek than to decode what is not wanted."""
+"""Seconds from which seeking is quicker than decoding unneeded frames."""
 _BEFORE = 1.0
-"""Seconds before the place wanted to seek to: the frames right after a seek may be damaged."""
+"""Seconds to seek before the wanted time: the frames right after a seek may be damaged."""
 _UNTIMED = ("avi", "mpeg", "h264", "hevc", "m4v", "mpegvideo")
-"""Demuxers of formats that lack the time of a frame: it shows only from the start on."""
+"""Demuxers of formats without frame times: these are known only when reading from the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the frames of a film are to be turned to be upright, and what they are then."""
+    """How to turn the frames of a film upright, and their size then."""
 
     width: int
     height: int
@@ -47,14 +47,14 @@ class Shape:
     flipped: bool = False
     """Up is down."""
     tick: Fraction = Fraction(1, 90_000)
-    """Seconds in which the film counts."""
+    """Unit of the film's timestamps, in seconds."""
     offset: float = 0.0
-    """Seconds from the file's first moment to second 0 of a player; seldom other than 0."""
+    """Seconds from the file's start to second 0 of a player; rarely other than 0."""
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright picture. Even, as encoders want it; a line less is less
-        visible than a black one more."""
+        """Width and height of the upright picture. Even, as encoders need; a missing line is less
+        visible than an extra black one."""
         wide, high = self.width // 2 * 2, self.height // 2 * 2
         return (high, wide) if self.transposed else (wide, high)
 
@@ -68,45 +68,45 @@ class Shape:
 
 
 def shape_of(film: Media, frame: VideoFrame) -> Shape:
-    """What the film's first frame tells of all."""
+    """The shape of all frames, from the film's first."""
     import numpy as np
 
     with opened(film.path, film.container) as container:
         tick = container.streams[film.video[0].index].time_base or Fraction(1, 90_000)
         offset = start_of(container) - (container.start_time or 0) / 1_000_000
-    shape = frame.width, frame.height
+    size = frame.width, frame.height
     matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
-        return Shape(*shape, tick=tick, offset=offset)
+        return Shape(*size, tick=tick, offset=offset)
     # libavutil/display.h: x' = ax + cy and y' = bx + dy
     a, b, _, c, d = np.frombuffer(bytes(matrix)[:20], np.int32).tolist()
     if abs(a) >= abs(b):
-        return Shape(*shape, False, a < 0, d < 0, tick, offset)
-    return Shape(*shape, True, c < 0, b < 0, tick, offset)
+        return Shape(*size, False, a < 0, d < 0, tick, offset)
+    return Shape(*size, True, c < 0, b < 0, tick, offset)
 
 
-def pictures(
+def decode_frames(
     film: Media, wanted: Iterable[tuple[float, float]] = ((-math.inf, math.inf),)
 ) -> Iterator[tuple[VideoFrame, float]]:
-    """The frames of the film and the second of each, as a player counts; those in the ``wanted``
-    spans alone, which must be in order. What cannot be decoded is left out."""
+    """The frames of the film, each with its second on the player's timeline; only those in the
+    ``wanted`` spans, which must be in order. What cannot be decoded is skipped."""
     with opened(film.path, film.container) as container:
         stream: Any = container.streams[film.video[0].index]
         stream.thread_type = "AUTO"
         zero = start_of(container)
         seekable = not clock_restarts(container) and film.container.split(",")[0] not in _UNTIMED
-        frames = _timed(container, stream, zero)
+        frames = _decode(container, stream, zero)
         held: tuple[VideoFrame, float] | None = None
         now = 0.0
         for start, end in wanted:
             if seekable and start - now > SKIP:
-                seekable = _sought(container, stream, start + zero - _BEFORE)
-                frames = _timed(container, stream, zero)
+                seekable = _seek(container, stream, start + zero - _BEFORE)
+                frames = _decode(container, stream, zero)
                 held = next(frames, None)
                 if seekable and (held is None or held[1] > start):  # its index is wrong
                     seekable = False
-                    _sought(container, stream, zero)
-                    frames, held = _timed(container, stream, zero), None
+                    _seek(container, stream, zero)
+                    frames, held = _decode(container, stream, zero), None
             while one := held or next(frames, None):
                 held, now = None, one[1]
                 if now >= end:
@@ -116,8 +116,8 @@ def pictures(
                     yield one
 
 
-def _sought(container: Any, stream: Any, time: float) -> bool:
-    """Go to the last key frame before a second of the file's clock, if the file can."""
+def _seek(container: Any, stream: Any, time: float) -> bool:
+    """Seek to the last key frame before a second of the file's clock; False if that fails."""
     import av.error
 
     try:
@@ -127,27 +127,27 @@ def _sought(container: Any, stream: Any, time: float) -> bool:
     return True
 
 
-def _timed(container: Any, stream: Any, zero: float) -> Iterator[tuple[VideoFrame, float]]:
-    """What is decoded from where the container stands, with times that a player shows."""
+def _decode(container: Any, stream: Any, zero: float) -> Iterator[tuple[VideoFrame, float]]:
+    """Decode from the container's position on, with times on the player's timeline."""
     import av.error
 
     step = 1 / float(stream.average_rate or stream.guessed_rate or 25)
-    jumps = clock_restarts(container)
-    time, leapt = -step, 0  # the latter in ticks
+    may_jump = clock_restarts(container)
+    time, jumped = -step, 0  # the latter in ticks
     due: int | None = None
     packets = container.demux(stream)
     failures = 0
     while failures < 100:
         try:
             packet = next(packets)
-            if jumps and packet.dts is not None:
-                leap = 0 if due is None else (packet.dts - leapt - due) * stream.time_base
-                if leap > JUMP or leap < -0.1:
-                    leapt = packet.dts - due
-                due = packet.dts - leapt + (packet.duration or 0)
-            if leapt:
-                packet.dts = None if packet.dts is None else packet.dts - leapt
-                packet.pts = None if packet.pts is None else packet.pts - leapt
+            if may_jump and packet.dts is not None:
+                jump = 0 if due is None else (packet.dts - jumped - due) * stream.time_base
+                if jump > JUMP or jump < -0.1:
+                    jumped = packet.dts - due
+                due = packet.dts - jumped + (packet.duration or 0)
+            if jumped:
+                packet.dts = None if packet.dts is None else packet.dts - jumped
+                packet.pts = None if packet.pts is None else packet.pts - jumped
             frames = packet.decode()
         except StopIteration:
             return
@@ -160,15 +160,15 @@ def _timed(container: Any, stream: Any, zero: float) -> Iterator[tuple[VideoFram
             yield frame, time
 
 
-def looked_through(film: Media) -> Iterator[tuple[VideoFrame, float, bool]]:
-    """Each frame of the film, small and as it is stored; its second; whether a shot begins with
-    it, as ffmpeg's ``scdet`` finds."""
+def detect_cuts(film: Media) -> Iterator[tuple[VideoFrame, float, bool]]:
+    """Each frame of the film, scaled down and as stored (not upright); its second; whether a shot
+    begins with it, according to ffmpeg's ``scdet``."""
     graph: Graph | None = None
-    known = None
-    for frame, time in pictures(film):
+    configured = None
+    for frame, time in decode_frames(film):
         kind = frame.width, frame.height, frame.format.name
-        if graph is None or kind != known:
-            graph, known = _graph(frame), kind
+        if graph is None or kind != configured:
+            graph, configured = _graph(frame), kind
         graph.push(frame)
         small: Any = graph.pull()
         yield small, time, "lavfi.scd.time" in small.metadata

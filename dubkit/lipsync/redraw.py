@@ -1,9 +1,9 @@
-"""Lip-sync: the mouths of a film redrawn to another speech, by any engine.
+"""Redraw the mouths of a film to other speech, with any lip-sync engine.
 
-The film is cut into shots, and in these the face that speaks is found and followed, only where the
-dub speaks. Of each such span a clip of the face goes to the engine with the speech of that time,
-and of what comes back the lower face is laid into the film's own frames. What an engine cannot do
-stays as it was.
+The film is split into shots; in each, while the dub speaks, the face that speaks is found and
+followed. For each such span, a clip of the face goes to the engine with the speech of that time,
+and the lower face of the result is blended into the film's own frames. Spans that an engine cannot
+render stay as they were.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ from dubkit.media.probe import opened
 from dubkit.types import Media
 
 from . import compose, encoding, face_clips, faces, spans, tracks
-from .compose import Drawn
-from .encoding import Look
-from .faces import Seen
-from .frames import CUT, pictures
+from .compose import RenderedClip
+from .encoding import PictureFormat
+from .faces import Detection
+from .frames import CUT, decode_frames
 from .spans import Span
 from .tracks import Shot
 
 log = logging.getLogger("dubkit")
 
 GIVE_UP = 3
-"""Failures one after the other, none having gone well, after which an engine is asked no more."""
+"""Failures in a row, without any success, after which an engine is not called again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Redrawn:
-    """What became of a span of the film in which the dub speaks."""
+class SpanOutcome:
+    """What happened to a span of the film in which the dub speaks."""
 
     start: float
     end: float
     state: Literal["redrawn", "no face", "failed"]
     reason: str = ""
     cached: bool = False
-    """Whether an earlier run had it drawn."""
+    """Whether an earlier run rendered it."""
 
 
 def check() -> None:
-    """Raise MissingDependency when no faces can be found here."""
+    """Raise MissingDependency if the face detector is not installed."""
     faces.check()
 
 
@@ -72,50 +72,50 @@ def redraw(
     speech: Sequence[tuple[float, float]],
     folder: Path,
     progress: Progress,
-) -> list[Redrawn]:
-    """Write the picture of ``film`` alone, mouths moving to ``sound``, to ``out`` (mp4).
+) -> list[SpanOutcome]:
+    """Write the picture of ``film`` alone, with mouths moving to ``sound``, to ``out`` (mp4).
 
-    ``sound`` is as long as the film, best the dub's speech alone; ``speech`` are the spans in which
-    it speaks. ``engine`` is a lip-syncer called ``name``, ``identity`` what it is, for keys. What
-    it has drawn is kept in ``folder``, which is for this one dub, and not asked for again. When
-    nothing could be redrawn, ``out`` is not written. Raises MissingDependency without the detector
-    of faces, InputError for a picture that cannot be decoded, OutputError when nothing can be
-    written; never for what an engine does.
+    ``sound`` is as long as the film, preferably the dub's speech alone; ``speech`` are the spans in
+    which it speaks, in seconds. ``engine`` is a lip-syncer called ``name``, identified by
+    ``identity`` in cache keys. What it renders is kept in ``folder``, which is for this one dub,
+    and not requested again. If nothing could be redrawn, ``out`` is not written. Raises
+    MissingDependency without the face detector, InputError for a picture that cannot be decoded,
+    OutputError when nothing can be written; never for what an engine does.
     """
     check()
     if not film.video:
         raise InputError(f"{film.path} has no picture.", "Leave --lipsync out.")
-    look = encoding.look_at(film)
+    picture = encoding.picture_format(film)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob("asked-*"):
             shutil.rmtree(left, ignore_errors=True)
         source = sha256_of(film.path)
-        stretches = spans.stretches(speech)
-        cuts = _looked_at(film, source, stretches, folder, progress)
-        found, empty = spans.plan(cuts, stretches, speech, look.shape.size)
-        own = look.rate if 10 <= look.rate <= 60 else 25
+        stretches = spans.join_speech(speech)
+        shots = _load_shots(film, source, stretches, folder, progress)
+        planned, faceless = spans.plan(shots, stretches, speech, picture.shape.size)
+        own = picture.rate if 10 <= picture.rate <= 60 else 25
         rate = Fraction(engine.frame_rate or own).limit_denominator(1001)
-        keys = [_key(source, sound, span, rate, identity) for span in found]
-        job = _Task(film, look, sound, engine, name, rate, folder, progress)
-        drawn, told = _drawn(job, found, keys)
+        keys = [_key(source, sound, span, rate, identity) for span in planned]
+        task = _Task(film, picture, sound, engine, name, rate, folder, progress)
+        clips, outcomes = _render_spans(task, planned, keys)
         for file in folder.iterdir():
             if re.fullmatch(r"[0-9a-f]{32}\.(mp4|json)", file.name) and file.stem not in keys:
                 file.unlink(missing_ok=True)
     except OSError as failure:
         raise cannot_write(folder, failure) from failure
-    if drawn:
-        compose.encode(film, look, drawn, out, progress)
-    reason = f"no face of {tracks.SMALLEST} pixels or more is to be seen"
-    told += [Redrawn(round(a, 3), round(b, 3), "no face", reason) for a, b in empty]
-    return sorted(told, key=lambda one: one.start)
+    if clips:
+        compose.encode(film, picture, clips, out, progress)
+    reason = f"no face of {tracks.SMALLEST} pixels or more is visible"
+    outcomes += [SpanOutcome(round(a, 3), round(b, 3), "no face", reason) for a, b in faceless]
+    return sorted(outcomes, key=lambda one: one.start)
 
 
-def warnings(film: Media, told: Sequence[Redrawn], name: str) -> list[str]:
-    """What a user must know of it, a sentence each."""
+def warnings(film: Media, outcomes: Sequence[SpanOutcome], name: str) -> list[str]:
+    """What a user must know about the outcomes, a sentence each."""
     found = []
     for state, what in (("failed", f"{name} failed"), ("no face", "there is no face to redraw")):
-        these = [one for one in told if one.state == state]
+        these = [one for one in outcomes if one.state == state]
         if these:
             seconds = sum(one.end - one.start for one in these)
             first = these[0]
@@ -124,29 +124,29 @@ def warnings(film: Media, told: Sequence[Redrawn], name: str) -> list[str]:
                 f"lip-sync: {what} in {seconds:.1f} s of speech ({len(these)} spans, the first at "
                 f"{first.start:.1f} s{reason}); the picture stays as it was there"
             )
-    if any(one.state == "redrawn" for one in told):
-        look = encoding.look_at(film)
-        if dict(look.tags)["color_trc"] in (16, 18):
+    if any(one.state == "redrawn" for one in outcomes):
+        picture = encoding.picture_format(film)
+        if dict(picture.color_tags)["color_trc"] in (16, 18):
             found.append(
-                f"{film.path.name} is HDR: the redrawn picture keeps its colours, but not what the "
-                "file says of the display that it was graded on, nor Dolby Vision"
+                f"{film.path.name} is HDR: the redrawn picture keeps its colors, but not the "
+                "file's metadata on the display that it was graded on, nor Dolby Vision"
             )
-        if look.loses_depth:
-            found.append(f"{film.path.name} has more than 8 bits a colour; the new picture has 8")
+        if picture.loses_depth:
+            found.append(f"{film.path.name} has more than 8 bits a color; the new picture has 8")
     return found
 
 
-# ---------------------------------------------------------------- what is kept
+# ---------------------------------------------------------------- cached results
 
 
-def _looked_at(
+def _load_shots(
     film: Media,
     source: str,
     stretches: Sequence[tuple[float, float]],
     folder: Path,
     progress: Progress,
 ) -> list[Shot]:
-    """The shots and their faces; read from the folder when they were found before."""
+    """The shots and their faces; read from the folder if an earlier run has found them."""
     path = folder / "faces.json"
     key = workspace.key_of(
         film=source,
@@ -161,51 +161,51 @@ def _looked_at(
                 Shot(
                     one["start"],
                     one["end"],
-                    tuple(tuple(Seen(**seen) for seen in face) for face in one["faces"]),
+                    tuple(tuple(Detection(**it) for it in face) for face in one["faces"]),
                 )
                 for one in read["shots"]
             ]
     except (OSError, ValueError, LookupError, TypeError):
-        pass  # not there, or somebody's edit
-    found = list(tracks.look(film, stretches, progress))
-    whole = {"key": key, "shots": [dataclasses.asdict(shot) for shot in found]}
+        pass  # missing, or edited by hand
+    shots = list(tracks.find_shots(film, stretches, progress))
+    whole = {"key": key, "shots": [dataclasses.asdict(shot) for shot in shots]}
     part = path.with_name(path.name + workspace.PART)
     part.write_text(json.dumps(whole), "utf-8")
     part.replace(path)
-    return found
+    return shots
 
 
 def _key(
     source: str, sound: Path, span: Span, rate: Fraction, identity: Mapping[str, object]
 ) -> str:
-    heard = face_clips.samples(sound, span.start, span.end)
+    samples = face_clips.read_speech(sound, span.start, span.end)
     return workspace.key_of(
         film=source,
         span=[round(span.start, 3), round(span.end, 3), span.window, span.size, str(rate)],
-        sound=face_clips.digest(heard),
+        sound=face_clips.digest(samples),
         engine=identity,
     )
 
 
-def _kept(job: _Task, span: Span, key: str) -> Drawn | None:
-    """What an earlier run had drawn, if it is whole."""
+def _load_clip(task: _Task, span: Span, key: str) -> RenderedClip | None:
+    """The clip that an earlier run rendered, if it is complete."""
     import av.error
 
     try:
-        told = json.loads((job.folder / f"{key}.json").read_text("utf-8"))
-        times = tuple(float(time) for time in told["times"])
-        colour = tuple(float(value) for value in told["colour"])
-        path = job.folder / f"{key}.mp4"
+        record = json.loads((task.folder / f"{key}.json").read_text("utf-8"))
+        times = tuple(float(time) for time in record["times"])
+        color = tuple(float(value) for value in record["colour"])
+        path = task.folder / f"{key}.mp4"
         with opened(path) as container:
             frames = sum(1 for _ in container.decode(container.streams.video[0]))
     except (OSError, ValueError, LookupError, TypeError, InputError, av.error.FFmpegError):
         return None
-    if not times or len(colour) != 3 or frames < len(times) - face_clips.MENDED:
+    if not times or len(color) != 3 or frames < len(times) - face_clips.FRAME_TOLERANCE:
         return None
-    return Drawn(span, path, job.rate, times, colour)
+    return RenderedClip(span, path, task.rate, times, color)
 
 
-# ---------------------------------------------------------------- asking the engine
+# ---------------------------------------------------------------- calling the engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class _Task:
     """What all spans have in common."""
 
     film: Media
-    look: Look
+    picture: PictureFormat
     sound: Path
     engine: LipSyncer
     name: str
@@ -222,89 +222,93 @@ class _Task:
     progress: Progress
 
 
-def _drawn(
-    job: _Task, spans: Sequence[Span], keys: Sequence[str]
-) -> tuple[list[Drawn], list[Redrawn]]:
-    """Have the spans drawn that are not yet, in one pass through the film; and what became of
-    each."""
-    found = {key: _kept(job, span, key) for span, key in zip(spans, keys, strict=True)}
-    cached = {key for key, drawn in found.items() if drawn}
+def _render_spans(
+    task: _Task, spans: Sequence[Span], keys: Sequence[str]
+) -> tuple[list[RenderedClip], list[SpanOutcome]]:
+    """Have all spans rendered that are not yet, in one pass through the film; return the clips, and
+    the outcome for each span."""
+    clips = {key: _load_clip(task, span, key) for span, key in zip(spans, keys, strict=True)}
+    cached = {key for key, clip in clips.items() if clip}
     todo = [(span, key) for span, key in zip(spans, keys, strict=True) if key not in cached]
     total = sum(span.seconds for span in spans)
     done = total - sum(span.seconds for span, _ in todo)
     reasons: dict[str, str] = {}
     starts = [span.start for span, _ in todo]
-    frames = pictures(job.film, [(span.start, span.end) for span, _ in todo])
+    frames = decode_frames(task.film, [(span.start, span.end) for span, _ in todo])
     in_a_row = 0
     for number, group in itertools.groupby(frames, lambda one: bisect_right(starts, one[1]) - 1):
         span, key = todo[number]
         before = done
 
-        def tell(stage: str, now: float, of: float, span: Span = span, at: float = before) -> None:
-            job.progress("lip-sync", at + span.seconds * (min(1.0, now / of) if of else 0), total)
+        def report(
+            stage: str, now: float, of: float, span: Span = span, at: float = before
+        ) -> None:
+            task.progress("lip-sync", at + span.seconds * (min(1.0, now / of) if of else 0), total)
 
         try:
-            found[key] = _draw(job, span, key, group, tell)
+            clips[key] = _render_span(task, span, key, group, report)
             in_a_row = 0
-        except _Failed as failure:
+        except _RenderFailure as failure:
             reasons[key] = str(failure)
             in_a_row += 1
             log.info("lip-sync of %.1f s to %.1f s: %s", span.start, span.end, failure)
             hopeless = failure.hopeless or in_a_row >= GIVE_UP
-            if hopeless and not any(found.values()):
+            if hopeless and not any(clips.values()):
                 break
         done += span.seconds
-        job.progress("lip-sync", done, total)
-    why = f"not tried, since {job.name} had failed" if reasons else "there is no picture"
-    told = [
-        Redrawn(round(span.start, 3), round(span.end, 3), "redrawn", "", key in cached)
-        if found[key]
-        else Redrawn(round(span.start, 3), round(span.end, 3), "failed", reasons.get(key, why))
+        task.progress("lip-sync", done, total)
+    why = f"not tried, since {task.name} had failed" if reasons else "there is no picture"
+    outcomes = [
+        SpanOutcome(round(span.start, 3), round(span.end, 3), "redrawn", "", key in cached)
+        if clips[key]
+        else SpanOutcome(round(span.start, 3), round(span.end, 3), "failed", reasons.get(key, why))
         for span, key in zip(spans, keys, strict=True)
     ]
-    return [drawn for drawn in found.values() if drawn], told
+    return [clip for clip in clips.values() if clip], outcomes
 
 
-class _Failed(Exception):
-    """An engine did not do a span."""
+class _RenderFailure(Exception):
+    """An engine could not render a span."""
 
     def __init__(self, reason: str, hopeless: bool = False) -> None:
         super().__init__(reason)
         self.hopeless = hopeless
-        """Whether it will do no other either."""
+        """Whether it would fail for any other span, too."""
 
 
-def _draw(
-    job: _Task,
+def _render_span(
+    task: _Task,
     span: Span,
     key: str,
     frames: Iterable[tuple[Any, float]],
-    tell: Callable[[str, float, float], None],
-) -> Drawn:
-    """Have one span drawn, and keep it."""
+    report: Callable[[str, float, float], None],
+) -> RenderedClip:
+    """Have one span rendered, and keep the clip."""
     import av.error
 
-    with tempfile.TemporaryDirectory(prefix="asked-", dir=job.folder) as temporary:
-        clip, voice, made = (Path(temporary, name) for name in ("shot.mp4", "voice.wav", "out.mp4"))
+    with tempfile.TemporaryDirectory(prefix="asked-", dir=task.folder) as temporary:
+        clip, voice, out = (Path(temporary, name) for name in ("shot.mp4", "voice.wav", "out.mp4"))
         try:
-            times = face_clips.write_clip(frames, span, job.look, job.rate, clip)
-        except av.error.FFmpegError as failure:  # of writing: what cannot be read is left out
+            times = face_clips.write_clip(frames, span, task.picture, task.rate, clip)
+        except (
+            av.error.FFmpegError
+        ) as failure:  # while writing: frames that cannot be read are skipped
             why = OSError(failure.errno, failure.strerror)
-            raise cannot_write(job.folder, why) from failure
-        length = len(times) / job.rate
-        heard = face_clips.samples(job.sound, times[0], times[0] + float(length))
-        face_clips.write_speech(heard, length, voice)
+            raise cannot_write(task.folder, why) from failure
+        length = len(times) / task.rate
+        samples = face_clips.read_speech(task.sound, times[0], times[0] + float(length))
+        face_clips.write_speech(samples, length, voice)
         try:
             with guarded(""):
-                job.engine.lipsync(clip, voice, made, progress=tell)
-                colour = face_clips.compared(clip, made, span, times)
+                task.engine.lipsync(clip, voice, out, progress=report)
+                color = face_clips.check_rendered(clip, out, span, times)
         except (UsageError, MissingDependency) as failure:
-            raise _Failed(failure.message, hopeless=True) from failure
+            raise _RenderFailure(failure.message, hopeless=True) from failure
         except DubkitError as failure:
-            raise _Failed(failure.message) from failure
+            raise _RenderFailure(failure.message) from failure
         part = Path(temporary, "kept.json")
-        part.write_text(json.dumps({"times": times, "colour": colour}), "utf-8")
-        # The picture last: what has none was not finished.
-        part.replace(job.folder / f"{key}.json")
-        made.replace(job.folder / f"{key}.mp4")
-    return Drawn(span, job.folder / f"{key}.mp4", job.rate, tuple(times), tuple(colour))
+        part.write_text(json.dumps({"times": times, "colour": color}), "utf-8")
+        # The picture last: without it the span counts as unfinished.
+        part.replace(task.folder / f"{key}.json")
+        out.replace(task.folder / f"{key}.mp4")
+    return RenderedClip(span, task.folder / f"{key}.mp4", task.rate, tuple(times), tuple(color))

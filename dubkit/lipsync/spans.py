@@ -1,4 +1,4 @@
-"""Which spans of a film are redrawn, and what of the picture is cut out for them."""
+"""Which spans of a film to redraw, and which part of the picture to cut out for them."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from . import faces, tracks
-from .faces import Seen
+from .faces import Detection
 from .tracks import Shot
 
 MARGIN = 0.2
-"""Seconds before and after speech in which the mouth is redrawn, too."""
+"""Seconds before and after speech in which the mouth is redrawn as well."""
 JOIN = 0.6
-"""Seconds of a pause that is not left out."""
+"""Seconds of a pause below which the mouth is redrawn throughout."""
 LONGEST = 20.0
-"""Seconds of a span; tools keep all its frames in memory, and work is kept span by span."""
+"""Seconds of a span; engines keep all its frames in memory, and results are saved span by span."""
 SHORTEST = 0.4
-"""Seconds of a span that are worth a redrawn mouth."""
+"""Seconds below which a span is not redrawn."""
 SIDE = 1024
-"""Pixels of the longer side that a tool is given at most; it draws a mouth of 96 to 512."""
+"""Maximum pixels of the longer side for an engine, which renders mouths of 96 to 512 pixels."""
 _ROUND = 16
-"""Pixels to which a window is rounded, so that it comes out the same when little has changed."""
+"""Pixels to which a window is rounded, so that small changes leave it the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a shot, with one face that speaks all the while."""
+    """A part of a shot with one face that speaks throughout."""
 
     start: float
     end: float
-    face: tuple[Seen, ...]
+    face: tuple[Detection, ...]
     window: tuple[int, int, int, int]
-    """What is cut out of the upright picture: left, top, width, height; all even."""
+    """The part cut out of the upright picture: left, top, width, height; all even."""
     size: tuple[int, int]
-    """Width and height of what the tool is given of it."""
+    """Width and height at which the engine gets it."""
     fades_in: bool = True
     fades_out: bool = True
-    """Whether the film's own mouth is to be seen before, and after, in the same shot."""
+    """Whether the film's own mouth is visible before, and after, in the same shot."""
 
     @property
     def seconds(self) -> float:
@@ -46,8 +46,8 @@ class Span:
         return self.end - self.start
 
 
-def stretches(speech: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The speech with a margin, and without short pauses."""
+def join_speech(speech: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The stretches of speech, in seconds, with a margin and with short pauses filled."""
     joined: list[tuple[float, float]] = []
     for start, end in sorted((max(0.0, a - MARGIN), b + MARGIN) for a, b in speech if b > a):
         if joined and start - joined[-1][1] < JOIN - 2 * MARGIN:
@@ -63,7 +63,10 @@ def plan(
     speech: Sequence[tuple[float, float]],
     size: tuple[int, int],
 ) -> tuple[list[Span], list[tuple[float, float]]]:
-    """The spans to redraw, and those of the speech in which there is nobody to be seen."""
+    """The spans to redraw, and the spans of speech without a visible face.
+
+    ``stretches`` are from :func:`join_speech`, ``size`` is that of the upright picture.
+    """
     spans: list[Span] = []
     empty: list[tuple[float, float]] = []
     for shot in cuts:
@@ -75,7 +78,7 @@ def plan(
             for piece in _pieces(start, end, speech):
                 for span in _spans(shot, piece, speech, size):
                     _add_empty(empty, rest, span.start)
-                    if spans and spans[-1].end > shot.start and _goes_on(spans[-1], span):
+                    if spans and spans[-1].end > shot.start and _continues(spans[-1], span):
                         spans[-1] = dataclasses.replace(spans[-1], fades_out=False)
                         span = dataclasses.replace(span, fades_in=False)
                     spans.append(span)
@@ -84,10 +87,10 @@ def plan(
     return spans, empty
 
 
-def _goes_on(one: Span, other: Span) -> bool:
-    """Whether a span is of the same face as the one right before it."""
-    now = [tracks.place(span.face, other.start).box for span in (one, other)]
-    return other.start - one.end < 1e-6 and faces.overlap(*now) > faces.SAME
+def _continues(one: Span, other: Span) -> bool:
+    """Whether a span has the same face as the one right before it."""
+    now = [tracks.position_at(span.face, other.start).box for span in (one, other)]
+    return other.start - one.end < 1e-6 and faces.overlap(*now) > faces.SAME_FACE
 
 
 def _add_empty(empty: list[tuple[float, float]], start: float, end: float) -> None:
@@ -98,7 +101,7 @@ def _add_empty(empty: list[tuple[float, float]], start: float, end: float) -> No
 def _pieces(
     start: float, end: float, speech: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
-    """A stretch in pieces that are not too long, cut in the longest pauses that do."""
+    """A stretch in pieces that are not too long, cut in the longest suitable pauses."""
     if end - start <= LONGEST:
         return [(start, end)]
     low, high = start + LONGEST / 2, min(start + LONGEST, end - SHORTEST)
@@ -117,26 +120,27 @@ def _spans(
     speech: Sequence[tuple[float, float]],
     size: tuple[int, int],
 ) -> list[Span]:
-    found = []
-    near = 1.5 / tracks.RATE  # it was there before it was first looked for, and after
-    for way in tracks.stretches(tracks.speaker(shot, piece, speech)):
-        start, end = max(piece[0], way[0].time - near), min(piece[1], way[-1].time + near)
+    spans = []
+    margin = 1.5 / tracks.RATE  # a face appears between two detections, and is lost between two
+    for track in tracks.split_at_gaps(tracks.speaking_face(shot, piece, speech)):
+        start = max(piece[0], track[0].time - margin)
+        end = min(piece[1], track[-1].time + margin)
         if end - start < SHORTEST:
             continue
-        face = tracks.smoothed(way)
-        ends = tracks.place(face, start), tracks.place(face, end)
+        face = tracks.smooth(track)
+        ends = tracks.position_at(face, start), tracks.position_at(face, end)
         window, sent = _window([ends[0], *face, ends[1]], (start, end), size)
         first, last = start <= shot.start + 1e-6, end >= shot.end - 1e-6
-        found.append(Span(start, end, face, window, sent, not first, not last))
-    return found
+        spans.append(Span(start, end, face, window, sent, not first, not last))
+    return spans
 
 
 def _window(
-    face: Sequence[Seen], span: tuple[float, float], size: tuple[int, int]
+    face: Sequence[Detection], span: tuple[float, float], size: tuple[int, int]
 ) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
-    """All that the face takes up during a span, with room for a tool to find it in, and the size
-    in which it is sent. It does not move with the face: a tool follows that by itself, and pixels
-    that are not scaled stay as they are."""
+    """The area that the face covers during a span, with a margin for an engine's own detector, and
+    the size at which it is sent. It does not move with the face: engines track that themselves,
+    and pixels that are not scaled stay unchanged."""
     here = [one for one in face if span[0] <= one.time <= span[1]] or list(face)
     tall = max(one.height for one in here)
     wide = max(one.box[2] - one.box[0] for one in here)

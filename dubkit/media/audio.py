@@ -325,7 +325,7 @@ def _convert(graph: Graph, frame: AudioFrame | None, format: AudioFormat) -> NDA
 
 def wav_header(samples: int, format: AudioFormat) -> bytes:
     """The header of a 16-bit WAV file: 44 bytes for speech, as its readers expect; otherwise 80, as
-    RF64 (EBU Tech 3306) beyond 4 GB."""
+    RF64 (EBU Tech 3306) beyond 4 GB, which Python's ``wave`` cannot write."""
     frame = 2 * format.channels
     size = frame * samples
     rate = format.rate

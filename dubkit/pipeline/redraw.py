@@ -13,7 +13,7 @@ from dubkit.engines import Choice, choose
 from dubkit.files import write_json
 from dubkit.hooks import LipSyncer
 from dubkit.lipsync import redraw as lipsync
-from dubkit.lipsync.redraw import Redrawn
+from dubkit.lipsync.redraw import SpanOutcome
 from dubkit.workspace import Workspace
 
 from .context import Context
@@ -49,10 +49,10 @@ class Mouths:
         failed = any(one.state == "failed" for one in told)
         return [self.identity, self.record.stat().st_mtime_ns if failed else 0]
 
-    def told(self) -> list[Redrawn]:
+    def told(self) -> list[SpanOutcome]:
         """What became of the spans when the picture was made."""
         try:
-            return [Redrawn(**one) for one in json.loads(self.record.read_text("utf-8"))]
+            return [SpanOutcome(**one) for one in json.loads(self.record.read_text("utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
 

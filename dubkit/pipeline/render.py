@@ -10,7 +10,7 @@ from dubkit import subtitles, workspace
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.files import sha256_of
-from dubkit.lipsync.redraw import Redrawn
+from dubkit.lipsync.redraw import SpanOutcome
 from dubkit.media import mux
 from dubkit.subtitles.source import SourceText
 from dubkit.types import Media, Track
@@ -39,7 +39,7 @@ def write(
     text: SourceText,
     group: Sequence[SpokenTrack],
     shown: Sequence[Shown],
-) -> tuple[Path, list[Redrawn]]:
+) -> tuple[Path, list[SpanOutcome]]:
     """Write the file with the speech of a group of tracks; returns it, and what became of mouths.
 
     The first track is the default sound, the original comes last.

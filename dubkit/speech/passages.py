@@ -46,15 +46,15 @@ def find_cleanest(
         for piece in _split(samples, stretch, most)
     ]
     stretches.sort(key=lambda stretch: -quality(samples, stretch, least))
-    found: list[tuple[float, float]] = []
+    chosen: list[tuple[float, float]] = []
     total = 0.0
     for start, end in stretches:
         end = min(end, start + most - total)
         if total >= least or end - start < SHORT:
             break
-        found.append((round(start, 3), round(end, 3)))
+        chosen.append((round(start, 3), round(end, 3)))
         total += end - start
-    return found
+    return chosen
 
 
 def _without_others(

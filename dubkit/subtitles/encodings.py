@@ -1,8 +1,15 @@
-"""Bytes -> text, whatever a file was written in.
+"""Bytes -> text, whatever encoding a file was written in.
 
-What says so itself is believed: a byte order mark, UTF-8, the zeros of UTF-16, an XML declaration.
-For the rest each old code page is tried, and the one is taken whose text reads as a language that
-was written in that page: so one that happens to map the bytes to letters does not win by that.
+A file that declares its encoding is believed: a byte order mark, UTF-8, the zeros of UTF-16, an XML
+declaration. For the rest each old code page is tried, and the one wins whose text reads as a
+language that was written in that page, so that a page cannot win by mapping the bytes to any
+letters.
+
+This stays by hand, since files are often short and their language is often known, which libraries
+cannot use. Of 284 files in 73 pairs of language and code page, with the language unknown, this
+reads 99 % of those of two or three cues and 99 % of longer ones right; charset-normalizer 3.5 reads
+51 % and 74 % (given the language's code pages 92 % and 95 %), chardet 7.7 reads 96 % and 95 %
+(``benchmarks/code_pages.py``).
 """
 
 from __future__ import annotations
@@ -34,16 +41,16 @@ _PAGES: Mapping[str, str] = {
     "iso8859_6": "ar fa", "iso8859_13": "lt lv et", "cp852": _CENTRAL, "cp850": _WESTERN,
     "mac_roman": _WESTERN, "cp1125": "uk",
 }  # fmt: skip
-"""Code pages with the languages that were written in them, the usual ones first."""
+"""Code pages with the languages that were written in them, the most common pages first."""
 
 _ENOUGH = 8_000
-"""Characters that are looked at to judge."""
+"""Characters that are judged at most."""
 
 
 def decode(data: bytes, language: str | None) -> str:
-    """The text of a file's bytes; ``language`` is that of the text, where it is known.
+    """The text of a file's bytes; ``language`` is the text's, if it is known.
 
-    Raises InputError naming the line at which it is no text.
+    Raises InputError naming the line at which it cannot be decoded.
     """
     marked = data.startswith(codecs.BOM_UTF8)
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -60,9 +67,9 @@ def decode(data: bytes, language: str | None) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if marked or _mostly_utf8(data):
+        if marked or _is_mostly_utf8(data):
             raise _undecodable(data, error, "UTF-8, as the rest is") from error
-        return _guessed(data, language)
+        return _guess(data, language)
     if "\x1b$" in text or "\x1b(" in text:  # 7-bit Japanese, which is UTF-8 by its bytes
         return _strict(data, "iso2022_jp_ext") or text
     return text
@@ -74,7 +81,7 @@ def _undecodable(data: bytes, error: UnicodeDecodeError, what: str) -> InputErro
 
 
 def _wide(data: bytes) -> str:
-    """UTF-16 without a mark: all of its digits and spaces have a zero byte, on the same side."""
+    """UTF-16 without a mark: its digits and spaces have a zero byte, all on the same side."""
     even, odd = data[::2].count(0), data[1::2].count(0)
     for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if zeros >= len(data) / 16 and others * 20 <= zeros:
@@ -84,6 +91,7 @@ def _wide(data: bytes) -> str:
 
 
 def _declared(data: bytes) -> str | None:
+    """The encoding in an XML declaration, if it is one for text."""
     declared = re.match(rb"""\s*<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""", data)
     if declared:
         try:
@@ -97,34 +105,35 @@ def _declared(data: bytes) -> str | None:
 _KNOWN = {codecs.lookup(name).name for name in (*_PAGES, "utf-8", "latin-1", "shift_jis", "big5")}
 
 
-def _mostly_utf8(data: bytes) -> bool:
-    """Whether the text is UTF-8 but for a place or two, as no old code page would look."""
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Whether the text is UTF-8 but for a few bytes; no text in an old code page is."""
     text = data.decode("utf-8", "replace")
     wrong = text.count("\ufffd")
     right = sum(not char.isascii() for char in text) - wrong
     return right >= max(4, 5 * wrong)
 
 
-# Guessing
+# ---------------------------------------------------------------- guessing
 
 
-def _guessed(data: bytes, language: str | None) -> str:
+def _guess(data: bytes, language: str | None) -> str:
+    """The text in the likeliest code page, of the language's own if any of them fits."""
     tag = primary(language or "")
     likely = [name for name, tags in _PAGES.items() if tag in tags.split()]
-    if language and "hant" in language.lower():
+    if language and languages.script(language) == "Hant":
         likely = ["big5hkscs"]
     for pages in ([likely] if likely else []) + [list(_PAGES)]:
         texts = {name: text for name in pages if (text := _strict(data, name)) is not None}
-        # The earlier, more usual page wins a tie.
+        # The earlier, more common page wins a tie.
         scores = {name: _score(text, name, pages is likely) for name, text in texts.items()}
         best = max(scores, key=lambda name: scores[name], default=None)
-        if best and (scores[best] > 0.001):
+        if best and scores[best] > 0.001:
             return texts[best]
-    usual = likely[0] if likely else "cp1252"
+    fallback = likely[0] if likely else "cp1252"
     try:
-        return data.decode(usual)
+        return data.decode(fallback)
     except UnicodeDecodeError as error:
-        raise _undecodable(data, error, f"UTF-8 or {usual}") from error
+        raise _undecodable(data, error, f"UTF-8 or {fallback}") from error
 
 
 def _strict(data: bytes, encoding: str) -> str | None:
@@ -136,31 +145,31 @@ def _strict(data: bytes, encoding: str) -> str | None:
 
 def _score(text: str, page: str, known: bool) -> float:
     """How much the text looks like one of a page's languages, 0 to 1."""
-    said = _said(text)
+    sample = _sample(text)
     tags = _PAGES[page].split()
-    ranked = dict(languages.detect(said))
-    reads = max(ranked.get(tag, 0.0) for tag in tags)
-    return (reads + 0.05 * known) * _spelt(said) ** 4 * _common(said, tags)
+    ranked = dict(languages.detect(sample))
+    likelihood = max(ranked.get(tag, 0.0) for tag in tags)
+    return (likelihood + 0.05 * known) * _spelling(sample) ** 4 * _frequency(sample, tags)
 
 
-def _said(text: str) -> str:
-    """The lines that tell a code page from another: those beyond ASCII, less tags and times."""
+def _sample(text: str) -> str:
+    """The lines that distinguish code pages: those beyond ASCII, without tags and times."""
     lines = (line for line in text.splitlines() if not line.isascii())
-    said = "\n".join(lines)[: 4 * _ENOUGH]
-    said = re.sub(r"<[^>\n]*>|\{[^}\n]*\}|\\[Nnh]|^Dialogue:(?:[^,\n]*,){9}", " ", said, flags=re.M)
-    return said[:_ENOUGH]
+    sample = "\n".join(lines)[: 4 * _ENOUGH]
+    markup = r"<[^>\n]*>|\{[^}\n]*\}|\\[Nnh]|^Dialogue:(?:[^,\n]*,){9}"
+    return re.sub(markup, " ", sample, flags=re.M)[:_ENOUGH]
 
 
-_TYPE = set("«»‘’‚‹›“”„…–—¿¡·•€£¥§°ºª№♪♫©®™´\u00a0\u00ad\u200e\u200f\u200b\u2060\ufeff")
-_CJK_TYPE = re.compile("[\u3000-\u303f\uff01-\uff65・]")
-# A sign that sits on no consonant, and a vowel that goes before one but does not.
+_PUNCTUATION = set("«»‘’‚‹›“”„…–—¿¡·•€£¥§°ºª№♪♫©®™´\u00a0\u00ad\u200e\u200f\u200b\u2060\ufeff")
+_CJK_PUNCTUATION = re.compile("[\u3000-\u303f\uff01-\uff65・]")
+# A sign that is not on a consonant, and a leading vowel that does not precede one.
 _THAI_MISPLACED = re.compile("[^ก-ฮ][ัิ-ฺ]|[^ก-ฮัิ-ู][็-๎]|.[เ-ไ][^ก-ฮ]")
 
 
-def _spelt(said: str) -> float:
-    """The share of characters beyond ASCII that are what and where they would be in a text."""
+def _spelling(sample: str) -> float:
+    """The share of the characters beyond ASCII that occur in texts, and in such places."""
     wrong, count = 0.0, 0
-    for before, char, after in _triples(said):
+    for before, char, after in _triples(sample):
         if char.isascii():
             if char.isupper() and before.islower() and not before.isascii():
                 wrong += 1
@@ -177,12 +186,12 @@ def _spelt(said: str) -> float:
             wrong += inside or half or misplaced or (mixed and ord(char) < 0x2E80)
         elif kind in ("Cc", "Co", "Cn"):
             wrong += 4
-        elif char not in _TYPE and not _CJK_TYPE.match(char):
+        elif char not in _PUNCTUATION and not _CJK_PUNCTUATION.match(char):
             wrong += 1
         elif char == "’" and after.isalpha() and not before.isalpha():
-            wrong += 0.5  # rare, but it is what a capital alpha of cp1253 becomes
+            wrong += 0.5  # rare; a capital alpha of cp1253 looks like this in other pages
         elif before.isalpha() and after.isalpha() and char not in "’·\u00ad":
-            wrong += not _CJK_TYPE.match(char) and ord(before) < 0x2E80
+            wrong += not _CJK_PUNCTUATION.match(char) and ord(before) < 0x2E80
     return max(0.0, 1 - wrong / count) if count else 0.0
 
 
@@ -204,9 +213,9 @@ _COMMON: Mapping[str, str] = {
 }
 
 
-def _common(said: str, tags: list[str]) -> float:
-    """How common its characters are, where a wrong page gives characters, but rare ones."""
-    wide = [char for char in said if unicodedata.category(char) == "Lo" and ord(char) > 0x2E80]
+def _frequency(sample: str, tags: list[str]) -> float:
+    """How common its Chinese, Japanese or Korean characters are: in a wrong page they are rare."""
+    wide = [char for char in sample if unicodedata.category(char) == "Lo" and ord(char) > 0x2E80]
     if not wide or tags[0] not in ("zh", "ja", "ko"):
         return 1.0
     if tags[0] == "ja":

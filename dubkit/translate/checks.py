@@ -68,27 +68,27 @@ def find_faults(
     asked = {line.id: line for line in request.lines}
     given = {id: texts[id].strip() for id in asked if id in texts}
     related = primary(request.source) == primary(request.target)  # en and en-GB hardly differ
-    found: dict[str, str] = {}
+    faults: dict[str, str] = {}
     for id, line in asked.items():
         if id not in given:
-            found[id] = "it was left out"
+            faults[id] = "it was left out"
         elif fault := _fault(line, given[id], request, follows, related=related):
-            found[id] = fault
+            faults[id] = fault
     ids = list(asked)
     sources = [line.text for line in request.lines]
     if "fault" in follows and len(ids) > 2 and _ends_early(ids, given):
         return {
-            id: found.get(id, "a line was left out, so this one may be another's") for id in ids
+            id: faults.get(id, "a line was left out, so this one may be another's") for id in ids
         }
     for k in find_misplaced(sources, [given.get(id, "") for id in ids]):
-        found.setdefault(ids[k], "it seems to be the translation of the line before or after")
+        faults.setdefault(ids[k], "it seems to be the translation of the line before or after")
     for id in _find_duplicates(asked, given):
-        found.setdefault(id, "the same translation was given for another line")
+        faults.setdefault(id, "the same translation was given for another line")
     if not related:
-        rest = {id: text for id, text in given.items() if id not in found}
+        rest = {id: text for id, text in given.items() if id not in faults}
         for id in find_wrong_language(rest, {id: asked[id].text for id in rest}, request.target):
-            found[id] = f"it is not in {languages.name(request.target)}"
-    return found
+            faults[id] = f"it is not in {languages.name(request.target)}"
+    return faults
 
 
 def _fault(

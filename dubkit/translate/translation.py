@@ -101,22 +101,22 @@ class Plan:
 
 def plan(job: TranslationJob, track: Track, journal_path: Path) -> Plan:
     """Look up what part of ``track`` has already been translated in the same way."""
-    found = tuple(sentences(track))
-    keys = {k: _key(job, track, found, k) for k, one in enumerate(found) if one.has_words}
+    lines = tuple(sentences(track))
+    keys = {k: _key(job, track, lines, k) for k, one in enumerate(lines) if one.has_words}
     known = journal.read(journal_path)
-    return Plan(track, found, keys, {k: known[key] for k, key in keys.items() if key in known})
+    return Plan(track, lines, keys, {k: known[key] for k, key in keys.items() if key in known})
 
 
-def _key(job: TranslationJob, track: Track, found: Sequence[Sentence], k: int) -> str:
-    near = range(max(0, k - NEAR), min(len(found), k + NEAR + 1))
-    texts = [found[i].text for i in near] if job.follows("context") else [found[k].text]
+def _key(job: TranslationJob, track: Track, lines: Sequence[Sentence], k: int) -> str:
+    near = range(max(0, k - NEAR), min(len(lines), k + NEAR + 1))
+    texts = [lines[i].text for i in near] if job.follows("context") else [lines[k].text]
     return key_of(
         engine=job.identity,
         languages=[track.language, job.target],
         texts=texts,
         place=k - near[0],
-        speaker=found[k].speaker,
-        span=[found[k].start, found[k].end] if job.engine.needs_audio else None,
+        speaker=lines[k].speaker,
+        span=[lines[k].start, lines[k].end] if job.engine.needs_audio else None,
         purpose=job.purpose,
         tone=job.tone if job.follows("tone") else "",
         context=job.context if job.follows("context") else "",
@@ -211,24 +211,19 @@ class _State:
         self, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
     ) -> TranslationRequest:
         """The request for some sentences; ``wrong`` has fault and text of an earlier attempt."""
-        job, found = self.job, self.plan.sentences
+        job, lines = self.job, self.plan.sentences
         first, last = batch[0], batch[-1]
         context = job.follows("context")
+        before = range(max(0, first - BEFORE), first) if context else ()
+        after = range(last + 1, min(len(lines), last + 1 + AFTER)) if context else ()
         return TranslationRequest(
             source=self.plan.track.language,
             target=job.target,
             lines=tuple(self._line(k, *wrong.get(k, ("", ""))) for k in batch),
-            before=tuple(map(self._neighbour, range(max(0, first - BEFORE), first)))
-            if context
-            else (),
-            after=tuple(
-                Neighbour(self._text(k), "", found[k].speaker)
-                for k in range(last + 1, min(len(found), last + 1 + AFTER))
-            )
-            if context
-            else (),
+            before=tuple(map(self._neighbor, before)),
+            after=tuple(Neighbour(self._text(k), "", lines[k].speaker) for k in after),
             summary=summary if context else "",
-            glossary=entries(job, [found[k].text for k in batch]),
+            glossary=entries(job, [lines[k].text for k in batch]),
             tone=job.tone if job.follows("tone") else "",
             context=job.context if context else "",
             purpose=job.purpose,
@@ -239,7 +234,7 @@ class _State:
         text = self.plan.sentences[k].text
         return text if self.job.follows("markup") else without_marks(text)
 
-    def _neighbour(self, k: int) -> Neighbour:
+    def _neighbor(self, k: int) -> Neighbour:
         known = self.done.get(k) or self.plan.known.get(k, "")
         return Neighbour(self._text(k), known, self.plan.sentences[k].speaker)
 
@@ -268,8 +263,8 @@ class _State:
         """Write good lines to the journal and report progress."""
         with self.lock:
             self.done.update(texts)
-            sentences = self.plan.sentences
-            records = [(self.plan.keys[k], sentences[k].text, text) for k, text in texts.items()]
+            lines = self.plan.sentences
+            records = [(self.plan.keys[k], lines[k].text, text) for k, text in texts.items()]
             journal.append(self.journal_path, records)
             if texts:
                 self.failures_in_a_row = 0

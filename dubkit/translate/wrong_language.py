@@ -27,19 +27,16 @@ _ALIKE = (
     {"it", "vec", "lij"}, {"fr", "wa", "oc"}, {"bg", "mk"},
 )  # fmt: skip
 """Languages that cannot be distinguished by a short text."""
-_SCRIPTS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("ru", "uk", "be", "bg", "mk", "kk", "ky", "mn", "tg"), ("CYRILLIC",)),
-    **dict.fromkeys(("ar", "fa", "ur", "ps", "sd", "ug"), ("ARABIC",)),
-    **dict.fromkeys(("hi", "mr", "ne", "sa"), ("DEVANAGARI",)),
-    **dict.fromkeys(("zh", "yue"), ("CJK",)),
-    "ja": ("CJK", "HIRAGANA", "KATAKANA"),
-    "ko": ("HANGUL", "CJK"),
-    "he": ("HEBREW",), "yi": ("HEBREW",), "el": ("GREEK",), "th": ("THAI",), "ka": ("GEORGIAN",),
-    "hy": ("ARMENIAN",), "bn": ("BENGALI",), "ta": ("TAMIL",), "te": ("TELUGU",),
-    "kn": ("KANNADA",), "ml": ("MALAYALAM",), "gu": ("GUJARATI",),
-    "si": ("SINHALA",), "km": ("KHMER",), "lo": ("LAO",), "my": ("MYANMAR",), "am": ("ETHIOPIC",),
+_LETTERS: Mapping[str, tuple[str, ...]] = {
+    "Arab": ("ARABIC",), "Armn": ("ARMENIAN",), "Beng": ("BENGALI",), "Cyrl": ("CYRILLIC",),
+    "Deva": ("DEVANAGARI",), "Ethi": ("ETHIOPIC",), "Geor": ("GEORGIAN",), "Grek": ("GREEK",),
+    "Gujr": ("GUJARATI",), "Guru": ("GURMUKHI",), "Hans": ("CJK",), "Hant": ("CJK",),
+    "Hebr": ("HEBREW",), "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Khmr": ("KHMER",),
+    "Knda": ("KANNADA",), "Kore": ("HANGUL", "CJK"), "Laoo": ("LAO",), "Mlym": ("MALAYALAM",),
+    "Mymr": ("MYANMAR",), "Orya": ("ORIYA",), "Sinh": ("SINHALA",), "Taml": ("TAMIL",),
+    "Telu": ("TELUGU",), "Thaa": ("THAANA",), "Thai": ("THAI",), "Tibt": ("TIBETAN",),
 }  # fmt: skip
-"""The scripts of languages not written in Latin letters, as Unicode character names begin."""
+"""How the Unicode names of the letters of each script but Latin begin, by ISO 15924."""
 _SEVERAL = ("sr", "bs", "uz", "az", "ku", "tt", "pa", "tk")
 """Languages written in more than one script."""
 
@@ -55,7 +52,8 @@ def find_wrong_language(
     tag = primary(target)
     alike = {tag}.union(*(group for group in _ALIKE if tag in group))
     found = [id for id, text in texts.items() if _wrong_script(text, sources[id], target)]
-    if "latn" in target.lower().split("-") and tag in _SCRIPTS:  # Hindi in Latin letters, say
+    romanized = "latn" in target.lower().split("-") and languages.script(tag) in _LETTERS
+    if romanized and tag not in _SEVERAL:  # Hindi in Latin letters, say
         return found
     short = {id: text for id, text in texts.items() if count_letters(text) < ENOUGH}
     for id, text in texts.items():
@@ -97,12 +95,11 @@ def _wrong_script(text: str, source: str, target: str) -> bool:
     Words of the source are ignored: commands, brands and names stay as they are.
     """
     tag = primary(target)
-    own = _SCRIPTS.get(tag)
-    if "-" in target and re.search("-[a-z]{4}(-|$)", target.lower()):
-        own = None if "latn" in target.lower() else own  # the tag names the script
-        if own is None:
-            return False
-    if own:
+    script = languages.script(target)
+    named = bool(re.search("-[a-z]{4}(-|$)", target.lower()))
+    if script is None or (script == "Latn" if named else tag in _SEVERAL):
+        return False
+    if own := _LETTERS.get(script):
         given = {word.casefold() for word in words(source)}
         latin = [word for word in words(text) if word.isascii()]
         if any(_name(char).startswith(own) for char in text):
@@ -112,9 +109,9 @@ def _wrong_script(text: str, source: str, target: str) -> bool:
         rest = [word for word in words(text) if not word.isascii()]
         names = [_name(char) for word in (*rest, *(latin if some else ())) for char in word]
         return sum(name.startswith(own) for name in names) * 5 < len(names)
-    if tag in _SEVERAL or languages.name(tag) == tag:  # unknown for rare languages, too
+    if script != "Latn":
         return False
-    others = tuple(script for scripts in _SCRIPTS.values() for script in scripts)
+    others = tuple(start for starts in _LETTERS.values() for start in starts)
     names = [_name(char) for word in words(text) for char in word]
     return sum(name.startswith(others) for name in names) * 2 > len(names)
 

@@ -289,7 +289,7 @@ RECORD = "import json\njson.dump(sys.argv, open('given.json', 'w'))\n"
 
 
 def test_everything_about_a_clip_reaches_the_program(tmp_path: Path) -> None:
-    """As it is and staged, one clip and several, with its text and language as the tool names it."""
+    """As it is and staged, one clip and several, with text and language as the tool names it."""
     home = tmp_path / "home"
     home.mkdir()
     code = (
@@ -355,7 +355,8 @@ def utterances(folder: Path, count: int) -> list[Utterance]:
 BATCH = (
     "import json\nfrom standin import *\n"
     "open('runs', 'a').write('x')\n"
-    "request = json.load(open(sys.argv[1]))\nassert request['rate'] == 16000 and len(request) == 2\n"
+    "request = json.load(open(sys.argv[1]))\n"
+    "assert request['rate'] == 16000 and len(request) == 2\n"
     "for item in request['items']:\n"
     "    if 'number 3' in item['text']: continue\n"
     "    if 'number 5' in item['text'] and open('runs').read() != 'xxx': sys.exit('no memory')\n"

@@ -1,7 +1,7 @@
-"""Keep XTTS loaded and speak what stands in lines of JSON; run by the Python that has coqui-tts.
+"""Keep XTTS loaded and speak requests that are lines of JSON; run by the Python that has coqui-tts.
 
-A request has id, text, language, speaker, references, seed and out; the answer is the id and
-``ok``, or ``error``. Whatever else is printed goes to standard error.
+A request has id, text, language, speaker, references, seed and out; the answer has the id and
+``ok``, or ``error``. Anything else that is printed goes to standard error.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 
 requests = os.fdopen(os.dup(0), encoding="utf-8")
 answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-# What the libraries print is no answer, and what they ask must not swallow a request.
+# Output of the libraries is not an answer, and their questions must not swallow a request.
 os.dup2(2, 1)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
@@ -19,20 +19,23 @@ from TTS.api import TTS  # noqa: E402
 
 
 def main(model: str, device: str) -> None:
-    """Answer until nobody asks any more."""
+    """Answer requests until standard input is closed."""
     engine = TTS(model, progress_bar=False).to(device)
     for line in requests:
-        asked = json.loads(line)
-        answer = {"id": asked["id"], "ok": True}
+        request = json.loads(line)
+        answer = {"id": request["id"], "ok": True}
         try:
-            torch.manual_seed(asked["seed"])
-            voice = {"speaker_wav": asked["references"]} if asked["references"] else {}
-            voice = voice or {"speaker": asked["speaker"]}
+            torch.manual_seed(request["seed"])
+            voice = {"speaker_wav": request["references"]} if request["references"] else {}
+            voice = voice or {"speaker": request["speaker"]}
             engine.tts_to_file(
-                text=asked["text"], language=asked["language"], file_path=asked["out"], **voice
+                text=request["text"],
+                language=request["language"],
+                file_path=request["out"],
+                **voice,
             )
-        except Exception as error:  # of this item; the next may do
-            answer = {"id": asked["id"], "error": f"{type(error).__name__}: {error}"}
+        except Exception as error:  # of this item; the next may succeed
+            answer = {"id": request["id"], "error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
 
 

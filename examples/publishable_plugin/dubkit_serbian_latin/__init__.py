@@ -18,7 +18,7 @@ LETTERS = dict(
 
 @dataclass(frozen=True)
 class SerbianLatin(Translator):
-    """Loses nothing and needs nothing: each letter has one or two others."""
+    """A lossless transliteration: each Cyrillic letter is one or two Latin ones."""
 
     contract = 2
 
@@ -27,18 +27,18 @@ class SerbianLatin(Translator):
     parallel = 4
 
     def supports(self, source: str | None, target: str) -> bool:
-        """Serbian that is not in Latin letters already, to Serbian that is."""
+        """From Serbian that is not already in Latin letters to Serbian that is."""
         to_latin = target.lower().split("-")[:2] == ["sr", "latn"]
         tags = (source or "sr").lower().split("-")
         return to_latin and tags[0] == "sr" and "latn" not in tags
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
-        """All lines; what is not Cyrillic stays as it is."""
+        """Transliterate all lines; what is not Cyrillic is kept."""
         return TranslationReply({line.id: latin(line.text) for line in request.lines})
 
 
 def latin(text: str) -> str:
-    """The text in Latin letters: ``Љубав`` is ``Ljubav``, ``ЉУБАВ`` is ``LJUBAV``."""
+    """Transliterate a text: ``Љубав`` becomes ``Ljubav``, ``ЉУБАВ`` becomes ``LJUBAV``."""
     return re.sub(r"[^\W\d_]+", _word, text)
 
 
@@ -47,5 +47,5 @@ def _word(found: re.Match[str]) -> str:
     if not LETTERS.keys() >= set(word.lower()):  # a word of another language
         return word
     pairs = ((letter, LETTERS[letter.lower()]) for letter in word)
-    made = "".join(new.capitalize() if old.isupper() else new for old, new in pairs)
-    return made.upper() if word.isupper() and len(word) > 1 else made
+    result = "".join(new.capitalize() if old.isupper() else new for old, new in pairs)
+    return result.upper() if word.isupper() and len(word) > 1 else result

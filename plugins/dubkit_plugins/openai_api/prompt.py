@@ -139,9 +139,9 @@ def _as_json(request: TranslationRequest) -> str:
     message = {
         "summary": request.summary,
         "glossary": dict(request.glossary),
-        "before": [_neighbour(line) for line in request.before],
+        "before": [_neighbor(line) for line in request.before],
         "lines": [_line(line) for line in request.lines],
-        "after": [_neighbour(line) for line in request.after],
+        "after": [_neighbor(line) for line in request.after],
     }
     return json.dumps({key: value for key, value in message.items() if value}, ensure_ascii=False)
 
@@ -158,7 +158,7 @@ def _line(line: Line) -> dict[str, object]:
     return {key: value for key, value in values.items() if value}
 
 
-def _neighbour(line: Neighbour) -> dict[str, str]:
+def _neighbor(line: Neighbour) -> dict[str, str]:
     values = {"speaker": line.speaker or "", "text": line.text, "translation": line.translation}
     return {key: value for key, value in values.items() if value}
 

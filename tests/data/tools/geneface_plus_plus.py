@@ -1,4 +1,7 @@
-"""Takes what GeneFace++'s inference/genefacepp_infer.py takes; draws 512x512, four frames at once."""
+"""Takes what GeneFace++'s inference/genefacepp_infer.py takes.
+
+It draws frames of 512x512, in groups of four.
+"""
 
 import argparse
 import sys

@@ -1,0 +1,227 @@
+"""Finding the encoding of subtitle files: dubkit's own way, charset-normalizer and chardet.
+
+    pip install charset-normalizer chardet
+    python benchmarks/code_pages.py
+
+Each text is written as SRT in each code page that its language was written in, two or three cues of
+it (short) and all of it (long), and read with its language known and not. A file counts if every
+character is right. Only dubkit can be given a language; for charset-normalizer the language's code
+pages are given instead (``cp_isolation``), for chardet nothing is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from test_encodings import ENCODINGS, LINES
+
+from dubkit.errors import InputError
+from dubkit.subtitles import decode
+
+MORE_LINES = {
+    "pt": "Não sei aonde ele foi ontem à noite.|Você tem certeza?|Claro, vi na estação.|"
+    "Amanhã de manhã não há avião.|Está tudo bem, não se preocupe.|Até já, coração.",
+    "it": "Perché non è venuto?|Non lo so, è già tardi.|Però ha detto di sì.|"
+    "Così non va, è una follia.|La città è lì, più in là.|Andrò lunedì.",
+    "nl": "Waar ben je geweest?|Ik heb één vraag.|De financiële situatie is slecht.|"
+    "België is niet zo ver.|Dat is een goed idee, zeg ik.|Wij zijn coöperatief geweest.",
+    "sv": "Jag vet inte vart han gick i går.|Är du säker på att det var han?|"
+    "Ja, jag såg honom på stationen.|Vi får väl höra vad han säger.|Förlåt, det är mitt fel.|"
+    "Då går vi.",
+    "da": "Jeg ved ikke, hvor han gik hen i aftes.|Er du sikker på, at det var ham?|"
+    "Ja, jeg så ham på stationen.|Vi får se, hvad han siger.|Undskyld, det sker ikke igen.|"
+    "Så går vi, kære.",
+    "nb": "Jeg vet ikke hvor han gikk i går kveld.|Er du sikker på at det var ham?|"
+    "Ja, jeg så ham på stasjonen.|Vi får høre hva han sier.|Unnskyld, jeg hørte ikke.|Da går vi.",
+    "fi": "En tiedä, minne hän meni eilen illalla.|Oletko varma, että se oli hän?|"
+    "Totta kai, näin hänet asemalla.|Hän vihaa junia, tämä on yllättävää.|"
+    "Anteeksi, ei se enää toistu.|Lähdetään jo.",
+    "is": "Ég veit ekki hvert hann fór í gærkvöldi.|Ertu viss um að það hafi verið hann?|"
+    "Auðvitað, ég sá hann á stöðinni.|Við sjáum hvað hann segir.|"
+    "Fyrirgefðu, þetta var mér að kenna.|"
+    "Jæja, förum þá.",
+    "ca": "No sé on va anar ahir a la nit.|Estàs segur que era ell?|"
+    "És clar, el vaig veure a l'estació.|"
+    "Això és molt estrany, perquè odia els trens.|Perdó, no tornarà a passar.|Som-hi, vinga.",
+    "hu": "Nem tudom, hová ment tegnap este.|Biztos vagy benne, hogy ő volt?|"
+    "Persze, láttam az állomáson.|Furcsa, hiszen gyűlöli a vonatokat.|"
+    "Bocsánat, többé nem fordul elő.|Na jó, gyerünk már.",
+    "sk": "Neviem, kam včera večer šiel.|Si si istý, že to bol on?|"
+    "Jasné, videl som ho na stanici.|Čudné, veď neznáša vlaky.|Prepáč, už sa to nestane.|"
+    "Tak poďme, je neskoro.",
+    "sl": "Ne vem, kam je šel včeraj zvečer.|Si prepričan, da je bil on?|"
+    "Seveda, videla sem ga na postaji.|Čudno, saj sovraži vlake.|Oprosti, ne bo se več zgodilo.|"
+    "Pojdiva že, čas je.",
+    "hr": "Ne znam kamo je otišao sinoć.|Jesi li siguran da je to bio on?|"
+    "Naravno, vidio sam ga na kolodvoru.|Čudno, mrzi vlakove.|Oprosti, neće se više ponoviti.|"
+    "Hajde, idemo već jednom, žuri mi se.",
+    "ro": "Nu ştiu unde s-a dus aseară.|Eşti sigur că era el?|Bineînţeles, l-am văzut la gară.|"
+    "Ciudat, urăşte trenurile.|Îmi pare rău, nu se va mai întâmpla.|Hai să mergem odată.",
+    "sq": "Nuk e di se ku shkoi mbrëmë.|Je i sigurt që ishte ai?|Po, e pashë në stacion.|"
+    "Është çudi, ai i urren trenat.|Më fal, nuk do të ndodhë më.|Hajde të shkojmë.",
+    "uk": "Я не знаю, куди він пішов учора ввечері.|Ти певен, що це був він?|"
+    "Звісно, я бачила його на вокзалі.|Дивно, він ненавидить потяги.|"
+    "Вибач, більше не повториться.|Гаразд, ходімо вже.",
+    "bg": "Не знам къде отиде снощи.|Сигурен ли си, че беше той?|Разбира се, видях го на гарата.|"
+    "Странно, той мрази влаковете.|Извинявай, няма да се повтори.|Хайде, да тръгваме.",
+    "be": "Я не ведаю, куды ён пайшоў учора ўвечары.|Ты ўпэўнены, што гэта быў ён?|"
+    "Вядома, я бачыла яго на вакзале.|Дзіўна, ён ненавідзіць цягнікі.|"
+    "Прабач, больш не паўторыцца.|Добра, хадзем ужо.",
+    "sr": "Не знам куда је отишао синоћ.|Јеси ли сигуран да је то био он?|"
+    "Наравно, видео сам га на станици.|Чудно, он мрзи возове.|Извини, неће се поновити.|"
+    "Хајде, идемо већ једном.",
+    "mk": "Не знам каде отиде синоќа.|Сигурен ли си дека беше тој?|Секако, го видов на станицата.|"
+    "Чудно, тој ги мрази возовите.|Извини, нема да се повтори.|Ајде, да одиме веќе.",
+    "lt": "Nežinau, kur jis išėjo vakar vakare.|Ar esi tikras, kad tai buvo jis?|"
+    "Žinoma, mačiau jį stotyje.|Keista, juk jis nekenčia traukinių.|"
+    "Atleisk, daugiau taip nebus.|Na gerai, eime jau.",
+    "lv": "Es nezinu, kur viņš vakar vakarā aizgāja.|Vai esi pārliecināts, ka tas bija viņš?|"
+    "Protams, es redzēju viņu stacijā.|Dīvaini, viņš taču ienīst vilcienus.|"
+    "Piedod, tas vairs neatkārtosies.|Labi, ejam jau.",
+    "et": "Ma ei tea, kuhu ta eile õhtul läks.|Kas sa oled kindel, et see oli tema?|"
+    "Muidugi, nägin teda jaamas.|Imelik, ta vihkab ju ronge.|Vabandust, rohkem seda ei juhtu.|"
+    "Olgu, lähme jälle, öö on käes.",
+    "vi": "Tôi không biết tối qua anh ấy đi đâu.|Anh có chắc đó là anh ấy không?|"
+    "Tất nhiên, tôi đã thấy anh ấy ở nhà ga.|Lạ thật, anh ấy ghét tàu hỏa mà.|"
+    "Xin lỗi, sẽ không như thế nữa.|Được rồi, chúng ta đi thôi.",
+    "fa": "نمی دانم ديشب کجا رفت.|مطمئنی که او بود؟|البته، او را در ايستگاه ديدم.|"
+    "عجيب است، او از قطار متنفر است.|ببخشيد، ديگر تکرار نمی شود.|خب، برويم.",
+}
+MORE_PAGES = {
+    "pt": "cp1252 cp850 mac_roman", "it": "cp1252 mac_roman", "nl": "cp1252", "sv": "cp1252 cp850",
+    "da": "cp1252 iso8859-15", "nb": "cp1252", "fi": "cp1252", "is": "cp1252", "ca": "cp1252",
+    "hu": "cp1250 iso8859-2 cp852", "sk": "cp1250 iso8859-2", "sl": "cp1250", "hr": "cp1250 cp852",
+    "ro": "cp1250 iso8859-2", "sq": "cp1250 cp1252", "uk": "cp1251 koi8-u", "bg": "cp1251",
+    "be": "cp1251", "sr": "cp1251 iso8859-5", "mk": "cp1251", "lt": "cp1257 iso8859-13",
+    "lv": "cp1257", "et": "cp1257", "vi": "cp1258", "fa": "cp1256",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file and how it was written."""
+
+    language: str
+    page: str
+    length: str
+    data: bytes
+    pages: tuple[str, ...]
+    """The code pages of its language."""
+
+    def is_right(self, text: str | None) -> bool:
+        return text == self.data.decode(self.page)
+
+
+def samples() -> Iterator[Sample]:
+    """Every language in every of its code pages, short and long."""
+    lines = {language: text.splitlines() for language, text in LINES.items()}
+    lines |= {language: text.split("|") for language, text in MORE_LINES.items()}
+    for language, names in (ENCODINGS | MORE_PAGES).items():
+        for page in names.split():
+            whole = lines[language]
+            parts = [("short", whole[k : k + 2 + k % 2]) for k in range(0, len(whole) - 2, 2)]
+            for length, part in [*parts, ("long", whole)]:
+                data = encoded(srt(part), page)
+                if not data.isascii():
+                    yield Sample(language, page, length, data, tuple(names.split()))
+
+
+def srt(lines: list[str]) -> str:
+    cues = (
+        f"{k}\n00:00:{k:02},000 --> 00:00:{k:02},900\n{line}\n" for k, line in enumerate(lines, 1)
+    )
+    return "\n".join(cues)
+
+
+def encoded(text: str, page: str) -> bytes:
+    """In a code page; Vietnamese's has the marks of tones apart."""
+    if page == "cp1258":
+        text = "".join(map(without_tone, text))
+    return text.encode(page, "replace")
+
+
+def without_tone(char: str) -> str:
+    parts = unicodedata.normalize("NFD", char)
+    tone = "".join(mark for mark in parts if mark in "\u0300\u0301\u0303\u0309\u0323")
+    return unicodedata.normalize("NFC", "".join(part for part in parts if part not in tone)) + tone
+
+
+# ---------------------------------------------------------------- the ways
+
+Way = Callable[[Sample, bool], str | None]
+
+
+def ours(sample: Sample, known: bool) -> str | None:
+    try:
+        return decode(sample.data, sample.language if known else None)
+    except InputError:
+        return None
+
+
+def normalizer(sample: Sample, known: bool) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample.data, cp_isolation=sample.pages if known else None).best()
+    return None if best is None else str(best)
+
+
+def detector(sample: Sample, known: bool) -> str | None:
+    import chardet
+
+    found = chardet.detect(sample.data)["encoding"]
+    try:
+        return sample.data.decode(found) if found else None
+    except (LookupError, UnicodeDecodeError):
+        return None
+
+
+WAYS: dict[str, tuple[str, Way]] = {
+    "dubkit": ("dubkit", ours),
+    "charset-normalizer": ("charset_normalizer", normalizer),
+    "chardet": ("chardet", detector),
+}
+
+
+def main() -> None:
+    """Print a row for each way: the shares that are right, and the time."""
+    files = list(samples())
+    pairs = {(sample.language, sample.page) for sample in files}
+    print(f"{len(pairs)} languages and code pages, {len(files)} files")
+    print("| | short | long | short, language known | long, known | ms a file |")
+    print("|---|---|---|---|---|---|")
+    misses: dict[str, Counter[str]] = {}
+    for name, (module, way) in WAYS.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"| {name} | not installed |")
+            continue
+        way(files[0], False)  # what is loaded once does not count
+        cells = []
+        began = time.perf_counter()
+        for known in (False, True):
+            for length in ("short", "long"):
+                some = [sample for sample in files if sample.length == length]
+                right = [sample.is_right(way(sample, known)) for sample in some]
+                cells.append(f"{100 * sum(right) / len(some):.1f} %")
+                if not known:
+                    wrong = [s for s, is_right in zip(some, right, strict=True) if not is_right]
+                    misses.setdefault(name, Counter()).update(
+                        f"{s.language} {s.page}" for s in wrong
+                    )
+        took = 1000 * (time.perf_counter() - began) / (2 * len(files))
+        print(f"| {name} | {' | '.join(cells)} | {took:.1f} |")
+    for name, counts in misses.items():
+        most = ", ".join(f"{pair} ({count})" for pair, count in counts.most_common(8))
+        print(f"{name} misses most, language unknown: {most or 'nothing'}")
+
+
+if __name__ == "__main__":
+    main()
