@@ -44,27 +44,27 @@ Progress: TypeAlias = Callable[[str, float, float], None]
 
 
 class TranscribeProgress(Protocol):
-    """A :data:`Progress` that may be told, besides, what has just been heard.
+    """A :data:`Progress` that also accepts what has just been transcribed.
 
-    ``heard`` are cues in any order, to be shown while the work goes on; a later one may say better
-    what an earlier one said of the same time. An engine that has none to tell leaves it out.
+    ``cues`` are in any order, to be shown while the work goes on; a later one may improve on an
+    earlier one of the same time. An engine that has none leaves the argument out.
     """
 
     def __call__(
-        self, stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()
+        self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
     ) -> None: ...
 
 
 def listening(progress: Progress) -> TranscribeProgress:
-    """``progress`` as a transcriber may call it; a callback of three arguments is told those."""
+    """``progress`` as a transcriber may call it; a callback of three arguments gets only those."""
     try:
-        inspect.signature(progress).bind("", 0.0, 0.0, heard=())
+        inspect.signature(progress).bind("", 0.0, 0.0, cues=())
     except (TypeError, ValueError):
 
-        def tell(stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()) -> None:
+        def report(stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()) -> None:
             progress(stage, done, total)
 
-        return tell
+        return report
     return cast(TranscribeProgress, progress)
 
 

@@ -34,7 +34,7 @@ class Ears(Transcriber):
         return Transcription(Track(language or "en", cues), "ears", {"decoder": 0.1})
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
         progress("transcribe", 0, 0)
-        (work / "journal").write_text("heard")
+        (work / "journal").write_text("decoded")
         progress("transcribe", 1.0, 1.0)
         return self.result(self.words(audio), language)
 

@@ -1,4 +1,4 @@
-"""The command as people use it: what it writes, where, what it says, and what it leaves alone."""
+"""The command as people use it: what it writes, where, what it prints, and what it leaves alone."""
 
 import json
 import os
@@ -24,7 +24,7 @@ to do for them. He was not an ill disposed young man, unless to be rather cold h
 selfish is to be ill disposed. Had he married a more a amiable woman, he might have been made still
 more respectable than he was: he might even have been made amiable himself.
 """
-"""What is said in the example (LibriVox, Sense and Sensibility), slips of the tongue included."""
+"""What is spoken in the example (LibriVox, Sense and Sensibility), slips of the tongue included."""
 
 
 def word_error_rate(text: str) -> float:
@@ -208,9 +208,9 @@ def test_a_file_that_is_not_ours_stays(name, talk):
     assert ran.status == 7
     assert f"{path} exists and was not made by dubkit\n  --force" in ran.err
     assert path.read_text() == "mine"
-    # For the video it is told before the long work, not after.
-    heard = (talk.parent / "talk.dubkit/transcript.json").exists()
-    assert heard == (name == "talk.en.srt")
+    # For the video that is reported before the long work, not after it.
+    transcribed = (talk.parent / "talk.dubkit/transcript.json").exists()
+    assert transcribed == (name == "talk.en.srt")
     assert called(talk, "--subs", "--force", *FAST).status == 0
     assert path.read_bytes() != b"mine"
     assert called(talk, "--subs", *FAST).status == 0
@@ -262,7 +262,7 @@ def test_inputs_of_the_same_name(talk, tmp_path):
     assert f"was made from {talk}, another input of the same name" in ran.err
     assert [path.name for path in ran.paths] == ["talk.en.srt", "talk.subbed.mp4"]
     assert called(other, "--subs", *FAST, "-o", tmp_path / "out").status == 0
-    # A film that was moved, or that is gone, is no other.
+    # A film that was moved or deleted is not another input.
     talk.unlink()
     assert called(other, "--subs", *FAST).status == 0
 
@@ -344,7 +344,7 @@ def test_any_file_name_at_all(name, small_video, tmp_path_factory):
     }
 
 
-# ---------------------------------------------------------------- what it says
+# ---------------------------------------------------------------- what it prints
 
 
 def test_stdout_has_result_paths_alone_and_stderr_a_line_a_step(talk):

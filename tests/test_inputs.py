@@ -1,4 +1,4 @@
-"""Names to files."""
+"""Expanding the names of inputs to files."""
 
 import os
 from pathlib import Path
@@ -18,26 +18,26 @@ def found(folder: Path, *names: str) -> list[str]:
     return [str(path.relative_to(folder)) for path in paths]
 
 
-def test_a_file_is_itself_whatever_it_is_called(tmp_path):
+def test_a_file_is_taken_whatever_its_name(tmp_path):
     make(tmp_path, "b", "a.xyz", "talk.subbed.mp4", ".hidden.mp4")
     names = ["b", "a.xyz", ".hidden.mp4", "missing.mp4"]
     assert found(tmp_path, *names) == names
     assert found(tmp_path, "talk.subbed.mp4") == ["talk.subbed.mp4"]
 
 
-def test_a_folder_is_its_media_by_name(tmp_path):
+def test_a_folder_gives_its_media_sorted_by_name(tmp_path):
     make(tmp_path, "b.mp4", "a/c.MKV", "a/b.opus", "notes.txt", "talk.srt")
     assert found(tmp_path, ".") == ["a/b.opus", "a/c.MKV", "b.mp4"]
 
 
-def test_what_is_ours_is_no_input(tmp_path):
+def test_our_own_results_are_not_inputs(tmp_path):
     make(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit/audio.wav", "._t.mp4")
     assert found(tmp_path, ".") == found(tmp_path, "**/*") == ["t.mp4"]
     # A pattern that the shell has expanded.
     assert found(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit") == ["t.mp4"]
 
 
-def test_an_address_is_no_file(tmp_path):
+def test_a_url_is_refused(tmp_path):
     _, wrong = expand(["https://example.org/talk.mp4"])
     assert "download it first" in wrong[0][1].hint
 
@@ -47,7 +47,7 @@ def test_patterns(tmp_path):
     assert found(tmp_path, "a*") == ["a1.mp4", "a2.mp4"]
     assert found(tmp_path, "[ab]?.mp4") == ["a1.mp4", "a2.mp4"]
     assert found(tmp_path, "**/a*.mp4") == ["a1.mp4", "a2.mp4", "d/a3.mp4"]
-    # A file of that very name is meant rather than the pattern.
+    # A file of exactly that name takes precedence over the pattern.
     assert found(tmp_path, "x[1].mp4") == ["x[1].mp4"]
 
 
@@ -64,7 +64,7 @@ def test_home(tmp_path, monkeypatch):
     assert expand(["~b.mp4"]) == ([Path("~b.mp4")], [])
 
 
-def test_names_that_stand_for_nothing_do_not_stop_the_others(tmp_path):
+def test_names_that_match_nothing_do_not_stop_the_others(tmp_path):
     make(tmp_path, "a.mp4", "docs/notes.txt")
     names = [str(tmp_path / name) for name in ("docs", "*.mkv", "a.mp4")]
     paths, wrong = expand(names)

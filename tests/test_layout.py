@@ -23,7 +23,8 @@ PLUGINS = Path(dubkit_plugins.__file__).parent
 SOURCES = sorted([*CORE.rglob("*.py"), *PLUGINS.rglob("*.py")])
 HEAVY = (
     "torch transformers gradio openai ctranslate2 onnxruntime av numpy faster_whisper "
-    "huggingface_hub tokenizers rich.progress pysubs2 budoux filelock imageio_ffmpeg"
+    "huggingface_hub tokenizers rich.progress pysubs2 budoux filelock imageio_ffmpeg "
+    "httpx langcodes py3langid"
 ).split()
 """What neither ``import dubkit`` nor ``dubkit --help`` may load."""
 CPU_SECONDS = 0.4

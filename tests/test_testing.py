@@ -28,13 +28,13 @@ KIND_OF = {
 
 @pytest.fixture(scope="session")
 def babble(tmp_path_factory):
-    """A sound to give to engines that hear words wherever it is loud."""
+    """Audio for engines that recognize words wherever it is loud."""
     return samples.write_babble(tmp_path_factory.mktemp("sound") / "babble.wav", 3.0, 16_000)
 
 
 @pytest.fixture(scope="session")
 def austen(tmp_path_factory):
-    """Somebody reading Jane Austen."""
+    """A reading of Jane Austen."""
     wav = tmp_path_factory.mktemp("speech") / "austen.wav"
     media = probe(AUSTEN)
     extract_audio(media, pick_audio(media), wav)
@@ -124,7 +124,7 @@ class Wrong(Copy):
 
 
 #: check asks a server
-#: check() asks 127.0.0.1
+#: check() connects to 127.0.0.1
 class Wrong(Copy):
     def check(self):
         socket.socket().connect_ex(('127.0.0.1', 9))
@@ -154,15 +154,15 @@ class Wrong(Ears):
         return self.result((Word(0.5, 99.0, ' Hello.'),), language)
 
 
-#: it hears words in silence
+#: it recognizes words in silence
 #: silence makes words up: 'Hello.'
 class Wrong(Ears):
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
         return self.result((Word(0.0, 0.1, ' Hello.'),), language)
 
 
-#: it hears nothing
-#: hears no words in the speech
+#: it recognizes nothing
+#: finds no words in the speech
 class Wrong(Ears):
     def words(self, audio):
         return ()
@@ -192,7 +192,7 @@ class Wrong(Ears):
 
 
 #: no times
-#: nan to 1: no times
+#: nan to 1: not times
 class Wrong(Ears):
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
         return self.result((Word(math.nan, 1, ' Hello.'),), language)
@@ -206,7 +206,7 @@ class Wrong(Ears):
 
 
 #: no language
-#: no BCP-47
+#: not a BCP-47
 class Wrong(Ears):
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
         return Transcription(Track('English', ()), 'm')
@@ -273,7 +273,7 @@ class Wrong(Ears):
         return self.result(self.words(audio), language)
 
 
-#: an id that nobody asked for
+#: an id that was not requested
 #: invents the id '99'
 class Wrong(Words):
     def translate(self, request):
@@ -359,7 +359,7 @@ class Wrong(Words):
         raise SystemExit(3)
 
 
-#: wants that it follows
+#: fails on what it follows
 #: all that it follows fails
 class Wrong(Words):
     def translate(self, request):
@@ -396,7 +396,7 @@ class Wrong(Words):
     batch: int = 0
 
 
-#: supports maybe
+#: supports returns a text
 #: not True or False
 class Wrong(Words):
     def supports(self, *pair):
@@ -425,21 +425,21 @@ class Wrong(Words):
 
 
 #: costs less than nothing
-#: no number from 0
+#: not a number from 0
 class Wrong(Words):
     def estimate(self, request):
         return Usage(1, -5)
 
 
 #: asks what it costs
-#: estimate() asks localhost
+#: estimate() connects to localhost
 class Wrong(Words):
     def estimate(self, request):
         socket.getaddrinfo('localhost', 80)
         return Usage(1)
 
 
-#: writes beside the sound
+#: writes next to the audio
 #: writes mine.wav
 class Wrong(Listener):
     def translate(self, request):
@@ -464,21 +464,21 @@ class Wrong(Listener):
 
 
 #: an empty file
-#: and the file that it was to write is empty
+#: but the file that it should write is empty
 class Wrong(Tone):
     def speak(self, text, out, *, language, voice, seconds, seed):
         out.touch()
 
 
 #: no file
-#: is not there
+#: does not exist
 class Wrong(Tone):
     def speak(self, text, out, *, language, voice, seconds, seed):
         pass
 
 
 #: no WAV
-#: is no WAV file
+#: is not a WAV file
 class Wrong(Tone):
     def speak(self, text, out, *, language, voice, seconds, seed):
         out.write_bytes(b'ID3' * 99)
@@ -499,14 +499,14 @@ class Wrong(Tone):
 
 
 #: a click
-#: nothing said is as short
+#: too short for speech
 class Wrong(Tone):
     def speak(self, text, out, *, language, voice, seconds, seed):
         write(out, 8000, [9000] * 80)
 
 
 #: a whim
-#: the same seed gives the same sound
+#: the same seed must give the same sound
 class Wrong(Tone):
     def speak(self, text, out, *, language, voice, seconds, seed):
         write(out, 8000, [9000] * random.randrange(8000, 80000))
@@ -647,22 +647,22 @@ class Wrong(Halves):
 
 
 #: three are two
-#: speakers=2 tells of 3 speakers
+#: speakers=2 returns 3 speakers
 class Wrong(Halves):
     def diarize(self, audio, *, speakers, progress):
         return [Turn(float(i), i + 1.0, str(i)) for i in range(3)]
 """
-"""Wrong engines, each after a line that names it and one with what the kit says of it."""
+"""Wrong engines, each after a line that names the fault and one that the kit's finding contains."""
 WRONG_ENGINES = re.findall(
     r"^#: (.+)\n#: (.+)\n(class Wrong\((\w+)\):\n(?:.*\n)*?)(?=\n\n#:|\Z)", WRONG, re.MULTILINE
 )
 
 
 @pytest.mark.parametrize(
-    ("told", "code", "base"),
+    ("finding", "code", "base"),
     [pytest.param(*one[1:], id=one[0]) for one in WRONG_ENGINES],
 )
-def test_a_wrong_engine_is_caught(told, code, base, tmp_path, babble, monkeypatch):
+def test_a_wrong_engine_is_caught(finding, code, base, tmp_path, babble, monkeypatch):
     monkeypatch.setattr(findings, "CHECK_SECONDS", 0.3)
     path = tmp_path / "wrong.py"
     path.write_text(f"{RIGHT}\n\n@dataclass(frozen=True)\n{code}")
@@ -670,7 +670,7 @@ def test_a_wrong_engine_is_caught(told, code, base, tmp_path, babble, monkeypatc
     settings = {"must": "1"} if "must: int" in code else {}
     with pytest.raises(AssertionError) as caught:
         conforms(KIND_OF[base], f"{path}:Wrong", settings, **needed(base, babble), **language)
-    assert told in str(caught.value)
+    assert finding in str(caught.value)
     first, *sentences = str(caught.value).splitlines()
     assert first.endswith("Wrong does not conform:") and len(sentences) == len(set(sentences))
 
@@ -679,7 +679,7 @@ def test_there_are_enough_of_them():
     assert len(WRONG_ENGINES) == WRONG.count("class Wrong") > 80
 
 
-def test_all_that_is_wrong_is_told_at_once(tmp_path):
+def test_all_findings_are_reported_at_once(tmp_path):
     path = tmp_path / "wrong.py"
     path.write_text(
         RIGHT + "\n@dataclass(frozen=True)\nclass Wrong(Copy):\n"
@@ -688,8 +688,8 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     )
     with pytest.raises(AssertionError) as caught:
         conforms("converters", f"{path}:Wrong")
-    for told in ("x cannot be set", "deletes in/long.wav", "deletes in/short.wav"):
-        assert told in str(caught.value)
+    for finding in ("x cannot be set", "deletes in/long.wav", "deletes in/short.wav"):
+        assert finding in str(caught.value)
 
 
 def test_no_dataclass_and_no_protocol(tmp_path):
@@ -701,7 +701,7 @@ def test_no_dataclass_and_no_protocol(tmp_path):
     assert "it has no check" in str(caught.value) and "put @dataclass" in str(caught.value)
 
 
-def test_what_the_kit_is_told_must_make_sense(tmp_path):
+def test_unusable_arguments_of_the_kit(tmp_path):
     path = tmp_path / "right.py"
     path.write_text(RIGHT)
     with pytest.raises(ValueError, match="there is no kind 'translator'"):
@@ -710,7 +710,7 @@ def test_what_the_kit_is_told_must_make_sense(tmp_path):
         conforms("translators", f"{path}:Words", source="cy")
     with pytest.raises(ValueError, match="sample cannot be read"):
         conforms("diarizers", f"{path}:Halves", speech=path)
-    with pytest.raises(AssertionError, match="give the kit speech"):
+    with pytest.raises(AssertionError, match="pass speech to translate"):
         conforms("translators", f"{path}:Listener")
 
 
@@ -722,7 +722,7 @@ def test_from_the_command_line(tmp_path, babble):
     done = subprocess.run([*command, *asked], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{path}:Ears conforms\n"), done.stderr
     done = subprocess.run([*command, *asked, "language=de-"], capture_output=True, text=True)
-    assert done.returncode == 1 and "no BCP-47 tag" in done.stderr
+    assert done.returncode == 1 and "not a BCP-47 tag" in done.stderr
 
 
 # ---------------------------------------------------------------- ours

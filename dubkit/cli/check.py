@@ -1,4 +1,5 @@
-"""``dubkit check``: a subtitle file against a profile."""
+"""``dubkit check``: check a subtitle file against a profile. The rules are in
+:mod:`dubkit.cues.check`."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from .parser import Parser, protect
 
 
 def check_command(arguments: Sequence[str]) -> int:
-    """``dubkit check``: what in a subtitle file a profile does not allow."""
+    """Run ``dubkit check``: print each violation of a profile; returns the exit status."""
     parser = Parser(
         prog="dubkit check",
         description="Check a subtitle file against a profile. The exit status is 1 when a cue has "

@@ -1,4 +1,7 @@
-"""What a person sees of a run: a bar on a terminal, a line a step elsewhere, warnings, errors."""
+"""Show a run to a person: a progress bar on a terminal, else a line a step; warnings and errors.
+
+:mod:`.events` is the same for programs.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 WARNINGS_SHOWN = 12
 """Warnings of one input that are printed; ``report.json`` has them all."""
 ROOMY = 60
-"""Columns of a terminal under which the bar is only its numbers."""
+"""Columns of a terminal below which only the bar's numbers are shown."""
 VERBS = {
     "audio": "Extracting the sound",
     "load": "Loading the model",
@@ -72,7 +75,7 @@ class Console:
     def job(self, name: str) -> Iterator[None]:
         """One input of a batch."""
         if name:
-            self.say(name)
+            self.log(name)
         done = False
         try:
             yield
@@ -81,24 +84,24 @@ class Console:
             self._close_stage(finished=done)
 
     def progress(self, stage: str, done: float, total: float) -> None:
-        """Show how far a stage is; see :data:`dubkit.hooks.Progress`."""
+        """Show the progress of a stage; see :data:`dubkit.hooks.Progress`."""
         if stage != self._stage:
             self._close_stage(finished=True)
             self._stage, self._began = stage, time.monotonic()
             if self._terminal:
-                self._open_bar(titled(stage), done, total)
+                self._open_bar(title_of(stage), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, total=total or None)
 
-    def say(self, text: str) -> None:
-        """A line of the log."""
+    def log(self, text: str) -> None:
+        """Print a line, unless quiet."""
         if not self.quiet:
             self._write(text)
 
     def finish(self, result: Result) -> None:
-        """The warnings of an input and, when asked, where its time went."""
+        """Print the warnings of an input and, with ``--verbose``, where its time went."""
         if self.quiet:
             return
         for warning in result.warnings[:WARNINGS_SHOWN]:
@@ -121,7 +124,7 @@ class Console:
             self._write("dubkit: everything is there already; nothing was done")
 
     def fail(self, failure: DubkitError, source: Path | None) -> None:
-        """An input that failed."""
+        """Print the error of an input that failed."""
         name = f"{source}: " if source and str(source) not in failure.message else ""
         self._write(f"dubkit: {name}{failure.message}")
         if failure.hint:
@@ -146,10 +149,10 @@ class Console:
         download = self._stage.startswith("download")
 
         class Amount(ProgressColumn):
-            """Media seconds done and in all, and how much faster than they play."""
+            """Media seconds done and in total, and how much faster than real time that is."""
 
             def render(self, task: Task) -> Text:
-                # What an earlier run had done is no speed of this one's.
+                # What an earlier run did does not count towards this one's speed.
                 speed = (task.completed - begin) / task.elapsed if task.elapsed else 0.0
                 if download:
                     done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
@@ -173,7 +176,7 @@ class Console:
             self._bar = self._task = None
         if self._stage and finished and not self.quiet and (self._total or self._done):
             spent = self._last - self._began
-            title = titled(self._stage)
+            title = title_of(self._stage)
             if self._stage.startswith("download"):
                 line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
             else:
@@ -201,8 +204,8 @@ class _Handler(logging.Handler):
         self._console._write(self.format(record))
 
 
-def titled(stage: str) -> str:
-    """What a stage is called: ``Translating to es`` for ``translate es``."""
+def title_of(stage: str) -> str:
+    """The title of a stage: ``Translating to es`` for ``translate es``."""
     verb, _, rest = stage.partition(" ")
     return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
 

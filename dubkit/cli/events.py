@@ -1,15 +1,15 @@
 """``--events``: a run as JSON lines on standard output, for programs that watch it.
 
-One object a line, told apart by ``event``; ``at`` is in seconds since the command began.
+One object a line, whose kind is ``event``; ``at`` is in seconds since the command began.
 
-- ``progress``: ``stage``, ``done``, ``total`` (seconds of media; bytes where the stage begins with
-  ``download``; ``total`` is 0 while it is not known). A few a second at most.
-- ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognised, in any order; a
-  later one of the same time is the better one.
-- ``input``: ``source``, the file that is begun, where there are several.
+- ``progress``: ``stage``, ``done``, ``total`` (seconds of media; bytes if the stage begins with
+  ``download``; ``total`` is 0 while it is unknown). A few a second at most.
+- ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognized, in any order; a
+  later one replaces an earlier one of the same time.
+- ``input``: ``source``, the file being started, if there are several.
 - ``note`` and ``warning``: ``message``.
 - ``error``: ``message``, ``hint``, ``kind``, ``exit_status``, ``source`` of an input that failed.
-- ``result``: at the end, all that ``--json`` prints.
+- ``result``: at the end, everything that ``--json`` prints.
 
 A run that was stopped by a signal ends without a ``result``.
 """
@@ -31,15 +31,15 @@ from dubkit.types import Cue, Result
 
 BEGAN = time.monotonic()
 EVERY = 0.2
-"""Seconds between two ``progress`` of the same stage."""
+"""Seconds between two ``progress`` events of the same stage."""
 
 
 _out: TextIO | None = None
-"""Standard output while a run goes on, when what engines print goes elsewhere."""
+"""The real standard output during a run, while what engines print is redirected."""
 
 
 def write(event: str, **values: object) -> None:
-    """One line of standard output."""
+    """Write one event, a line of standard output."""
     at = round(time.monotonic() - BEGAN, 2)
     out = _out or sys.stdout
     out.write(json.dumps({"event": event, "at": at, **values}, ensure_ascii=False) + "\n")
@@ -47,7 +47,7 @@ def write(event: str, **values: object) -> None:
 
 
 def write_error(failure: DubkitError, source: Path | None) -> None:
-    """What went wrong, with an input or with the whole command."""
+    """Write an error of an input, or of the whole command."""
     write(
         "error",
         message=failure.message,
@@ -59,7 +59,7 @@ def write_error(failure: DubkitError, source: Path | None) -> None:
 
 
 class Events:
-    """What :class:`dubkit.cli.console.Console` is for people, for a program; a context manager."""
+    """The counterpart of :class:`dubkit.cli.console.Console` for programs; a context manager."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -93,10 +93,10 @@ class Events:
         yield
 
     def progress(
-        self, stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()
+        self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
     ) -> None:
         """See :class:`dubkit.hooks.TranscribeProgress`."""
-        for cue in heard:
+        for cue in cues:
             write("text", start=round(cue.start, 3), end=round(cue.end, 3), text=cue.text)
         now = time.monotonic()
         if stage != self._stage or now - self._last >= EVERY or (total and done >= total):
@@ -104,16 +104,16 @@ class Events:
             write("progress", stage=stage, done=round(done, 3), total=round(total, 3))
 
     def finish(self, result: Result) -> None:
-        """The warnings of an input; its results come with all others' at the end."""
+        """Write the warnings of an input; its results come at the end, with all others'."""
         for warning in result.warnings:
             write("warning", message=warning)
 
     def fail(self, failure: DubkitError, source: Path | None) -> None:
-        """An input that failed."""
+        """Write the error of an input that failed."""
         write_error(failure, source)
 
     def result(self, summary: Mapping[str, object]) -> None:
-        """The end, with what ``--json`` would print."""
+        """Write the end of the run, with what ``--json`` would print."""
         write("result", **summary)
 
 

@@ -1,4 +1,4 @@
-"""Inputs as a person names them (files, folders, globs) to a list of media files."""
+"""Expand inputs as a person names them (files, folders, globs) to a list of media files."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ MEDIA_SUFFIXES = frozenset(
     .mp3 .wav .m4a .flac .ogg .oga .opus .aac .wma .aif .aiff .ac3 .amr .mka
     """.split()
 )
-"""What is taken from a folder; a file named outright may be called anything."""
-OURS = (".subbed", ".dubbed")
-"""Ends of the stems of our own results, which a folder's second run must not take as input."""
+"""What is taken from a folder; a file named directly may have any suffix."""
+OUR_STEMS = (".subbed", ".dubbed")
+"""Ends of the stems of our own results, which a second run must not take as input."""
 
 
 def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitError]]]:
-    """The files meant, each once, in the order named and by name within a folder; and what is
-    wrong with the names that stand for none. A folder's subtitle files are not taken: they go with
-    its videos.
+    """The files, each once, in the order named and by name within a folder; and an error for each
+    name that matches none. A folder's subtitle files are not taken: they go with its videos.
 
-    A name that is no pattern is a file, also when it is missing: reading it will tell.
+    A name without wildcards is taken as a file even if it is missing: reading it reports that.
     """
     found: dict[Path, None] = {}
-    several = len(names) > 1  # as from a pattern that the shell expanded
+    several = len(names) > 1  # perhaps from a pattern that the shell expanded
     wrong: list[tuple[Path, DubkitError]] = []
     for name in names:
         path = Path(name)
-        with contextlib.suppress(RuntimeError):  # ~nobody: a file may be called that
+        with contextlib.suppress(RuntimeError):  # ~unknown: a file may have that name
             path = path.expanduser()
-        if several and _ours(path):
+        if several and _is_ours(path):
             continue
         if "://" in name:
             hint = "download it first, with yt-dlp for instance"
@@ -51,11 +50,11 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
             elif path.exists() or not glob.has_magic(name):
                 inside = [path]
             else:
-                hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute ones, too
+                hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute patterns, too
                 subtitles = [Path(hit) for hit in hits if format_of(path) and format_of(Path(hit))]
                 inside = sorted(subtitles) or _media_in(map(Path, hits))
                 missing = InputError(f"no media file is called {name}", "look at the pattern")
-        except OSError:  # no file can be called that: reading it will tell why
+        except OSError:  # no file can have that name: reading it reports why
             inside = [path]
         found.update(dict.fromkeys(inside))
         if not inside:
@@ -63,12 +62,12 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
     return list(found), wrong
 
 
-def _ours(path: Path) -> bool:
-    """Whether it is a result or a workspace of ours: what a second run of a pattern finds too."""
+def _is_ours(path: Path) -> bool:
+    """Whether it is one of our results or workspaces, which a second run of a pattern finds too."""
     if path.suffix == SUFFIX and path.is_dir():
         return True
     stem = path.stem if path.suffix.lower() in MEDIA_SUFFIXES else ""
-    return stem.endswith(OURS) and path.is_file()
+    return stem.endswith(OUR_STEMS) and path.is_file()
 
 
 def _media_in(paths: Iterable[Path]) -> list[Path]:
@@ -77,7 +76,7 @@ def _media_in(paths: Iterable[Path]) -> list[Path]:
         for path in paths
         if path.suffix.lower() in MEDIA_SUFFIXES
         and path.is_file()
-        and not path.stem.endswith(OURS)
+        and not path.stem.endswith(OUR_STEMS)
         and not any(parent.name.endswith(SUFFIX) for parent in path.parents)
         and not path.name.startswith(".")
     )

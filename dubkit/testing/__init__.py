@@ -4,9 +4,13 @@
 >>> conforms("translators", "./mine.py:Mine", {"model": "small"}, source="en", target="fr")
 
 It builds the engine as the command does, has it work on small samples, and raises AssertionError
-with a sentence for each thing that is wrong. Nothing is faked: an engine that asks a server asks
-it, a dozen times or so. ``python -m dubkit.testing translators ./mine.py:Mine source=en`` does the
-same from the command line.
+with a sentence for each violation. Nothing is mocked: an engine that calls a server calls it, a
+dozen times or so. ``python -m dubkit.testing translators ./mine.py:Mine source=en`` does the same
+from the command line.
+
+A module for each group of kinds (:mod:`.transcribers`, :mod:`.translators`, :mod:`.voices`,
+:mod:`.lipsyncers`, :mod:`.sounds`) has their checks; :mod:`.findings` collects what they find, and
+:mod:`.samples` makes the small files that engines work on.
 """
 
 from __future__ import annotations
@@ -45,19 +49,19 @@ CHECKS: Mapping[str, Callable[..., None]] = {
     "separators": check_separator,
     "diarizers": check_diarizer,
 }
-"""What looks at an engine of each kind, built already."""
+"""The check for each kind of engine; it takes an engine that has been built."""
 NO_SETTING = "no_such_setting"
 
 
 def conforms(
     kind: str, spec: str, settings: Mapping[str, str] | None = None, **samples: Any
 ) -> None:
-    """Raise AssertionError, with all that is wrong, unless ``spec`` keeps the contract of ``kind``.
+    """Raise AssertionError, with all violations, unless ``spec`` keeps the contract of ``kind``.
 
     ``spec`` is a name or ``./file.py:ClassName``, ``settings`` are what ``-o`` would set, as text.
-    ``samples`` are the keywords of the check of its kind: ``speech`` for a transcriber, ``source``
-    and ``target`` for a translator. Raises UsageError and MissingDependency for an
-    engine that cannot be found or lacks its libraries.
+    ``samples`` are keyword arguments for the check of its kind: ``speech`` for a transcriber,
+    ``source`` and ``target`` for a translator. Raises ValueError for an unknown kind, UsageError
+    for an engine that cannot be found, MissingDependency when its libraries are not installed.
     """
     if kind not in CHECKS:
         raise ValueError(f"there is no kind {kind!r}: {', '.join(hooks.KINDS)}")
@@ -72,8 +76,8 @@ def conforms(
     try:
         engines.load(hooks.KINDS[kind], spec, {NO_SETTING: "1"})
     except UsageError as refusal:
-        told = f"{refusal.message} {refusal.hint}"
-        assert all(name in told for name in known), f"{spec}: {told!r} does not name {known}"
+        message = f"{refusal.message} {refusal.hint}"
+        assert all(name in message for name in known), f"{spec}: {message!r} does not name {known}"
     else:
-        raise AssertionError(f"{spec} takes any setting: a misspelt one would go unseen")
+        raise AssertionError(f"{spec} accepts any setting: a misspelled one would go unnoticed")
     CHECKS[kind](engine, **samples)

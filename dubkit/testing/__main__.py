@@ -18,7 +18,9 @@ def main() -> int:
     )
     parser.add_argument("kind", choices=hooks.KINDS)
     parser.add_argument("spec", help="a name, or ./file.py:ClassName")
-    parser.add_argument("samples", nargs="*", metavar="SAMPLE=VALUE", help="as speech=talk.mp4")
+    parser.add_argument(
+        "samples", nargs="*", metavar="SAMPLE=VALUE", help="such as speech=talk.mp4"
+    )
     parser.add_argument("-o", action="append", default=[], metavar="NAME.FIELD=VALUE")
     given = parser.parse_intermixed_args()
     settings = dict(item.partition(".")[2].split("=", 1) for item in given.o)

@@ -1,4 +1,4 @@
-"""Gather what is wrong with an engine in sentences, and watch what it does to files."""
+"""Collect an engine's violations as sentences, and watch what it does to files and the network."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ CHECK_SECONDS = 5.0
 
 @contextmanager
 def verdict(kind: str, engine: Any) -> Iterator[Findings]:
-    """Look at what all kinds have in common, let the body look at the rest, and raise
-    AssertionError with all that was found."""
+    """Check what all kinds have in common, let the body check the rest, and raise AssertionError
+    with all findings."""
     wrong: Findings = []
-    _examine(wrong, kind, engine)
+    _check_all_kinds(wrong, kind, engine)
     before = _settings(engine)
     yield wrong
     if _is_frozen(engine) and _settings(engine) != before:
-        wrong.append("it is frozen and yet its settings are not what they were before it was used")
+        wrong.append("it is frozen, yet its settings are not what they were before it was used")
     if wrong:
         listed = "".join(f"\n- {sentence}" for sentence in dict.fromkeys(wrong))
         raise AssertionError(f"{kind[:-1]} {type(engine).__name__} does not conform:{listed}")
 
 
-def tried(
+def attempt(
     wrong: Findings, what: str, call: Callable[..., Any], *arguments: Any, **keywords: Any
 ) -> Any:
-    """The result of a call to the engine; None, and a sentence, where it fails."""
+    """The result of a call to the engine; None, and a finding, if it fails."""
     try:
         return call(*arguments, **keywords)
     except DubkitError as failure:
         hint = f" ({failure.hint})" if failure.hint else ""
         wrong.append(f"{what} refuses: {failure.message}{hint}")
-    except (Exception, SystemExit) as failure:  # anybody's code
+    except (Exception, SystemExit) as failure:  # third-party code
         *_, last = traceback.extract_tb(failure.__traceback__)
         where = f"{Path(last.filename).name}, line {last.lineno}"
         wrong.append(f"{what} fails with {type(failure).__name__}: {failure} ({where})")
     return None
 
 
-def watched(
+def attempt_watched(
     wrong: Findings,
     what: str,
     folder: Path,
@@ -68,16 +68,16 @@ def watched(
     *arguments: Any,
     **keywords: Any,
 ) -> Any:
-    """As :func:`tried`; and tell what it does in ``folder`` to all but ``allowed`` paths."""
+    """As :func:`attempt`; also report changes in ``folder`` outside the ``allowed`` paths."""
     before = _contents(folder)
-    result = tried(wrong, what, call, *arguments, **keywords)
+    result = attempt(wrong, what, call, *arguments, **keywords)
     after = _contents(folder)
     for path in sorted({*before, *after}):
         if before.get(path) == after.get(path) or {path, *path.parents} & {*allowed}:
             continue
         name = path.relative_to(folder)
         if path not in before:
-            wrong.append(f"{what} writes {name}, and nobody asked for that file")
+            wrong.append(f"{what} writes {name}, which was not requested")
         elif path in after:
             wrong.append(f"{what} changes {name}, which it may only read")
         else:
@@ -93,29 +93,31 @@ def _contents(folder: Path) -> dict[Path, str]:
 
 
 def progress(wrong: Findings, what: str) -> TranscribeProgress:
-    """A ``progress`` to give to an engine, which looks at what it is told."""
+    """A ``progress`` callback for an engine, which checks its arguments."""
     last: dict[str, float] = {}
 
-    def tell(stage: str, done: float, total: float, /, *, heard: Sequence[Cue] = ()) -> None:
-        if not all(isinstance(cue, Cue) for cue in heard):
-            wrong.append(f"{what} tells progress of having heard {heard!r}, which are no cues")
+    def report(stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()) -> None:
+        if not all(isinstance(cue, Cue) for cue in cues):
+            wrong.append(f"{what} reports progress with cues={cues!r}, which are not all cues")
         if not (isinstance(stage, str) and stage and is_number(done) and is_number(total)):
             wrong.append(
-                f"{what} calls progress({stage!r}, {done!r}, {total!r}); it wants the name of a "
+                f"{what} calls progress({stage!r}, {done!r}, {total!r}); it takes the name of a "
                 "stage and two numbers"
             )
             return
         if done < last.get(stage, 0.0):
-            wrong.append(f"{what} tells progress of {stage!r} that falls, by {last[stage]}, {done}")
+            wrong.append(
+                f"{what} reports progress of {stage!r} that falls, from {last[stage]} to {done}"
+            )
         if total and done > total * 1.01 + 0.1:
-            wrong.append(f"{what} tells progress of {stage!r} beyond its end, {done} of {total}")
+            wrong.append(f"{what} reports progress of {stage!r} beyond its end, {done} of {total}")
         last[stage] = max(done, last.get(stage, 0.0))
 
-    return tell
+    return report
 
 
 def is_number(value: object) -> bool:
-    """Whether it is a finite number, not below zero."""
+    """Whether it is a finite number from 0."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -126,77 +128,79 @@ def is_number(value: object) -> bool:
 
 # ---------------------------------------------------------------- the network
 
-_listening: dict[int, list[str]] = {}
-"""Addresses asked for, by thread, while somebody wants to know."""
+_addresses: dict[int, list[str]] = {}
+"""Addresses that were contacted, by thread, for threads that are being monitored."""
 
 
 @functools.cache
-def _begin_to_hear() -> None:
-    # It cannot be taken away again, and costs next to nothing while nobody listens.
-    sys.addaudithook(_hear)
+def _install_hook() -> None:
+    # It cannot be removed again, and costs next to nothing while no thread is monitored.
+    sys.addaudithook(_record_address)
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    asked = _listening.get(threading.get_ident())
-    if asked is None:
+def _record_address(event: str, arguments: tuple[Any, ...]) -> None:
+    addresses = _addresses.get(threading.get_ident())
+    if addresses is None:
         return
     if event == "socket.getaddrinfo":
-        asked.append(str(arguments[0]))
-    elif event == "socket.connect" and isinstance(arguments[1], tuple):  # no socket of a file
-        asked.append(str(arguments[1][0]))
+        addresses.append(str(arguments[0]))
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):  # not a Unix socket
+        addresses.append(str(arguments[1][0]))
 
 
 @contextmanager
-def asking_nobody(wrong: Findings, what: str) -> Iterator[None]:
-    """Tell when this thread goes to the network meanwhile."""
-    _begin_to_hear()
-    asked = _listening.setdefault(threading.get_ident(), [])
+def without_network(wrong: Findings, what: str) -> Iterator[None]:
+    """Report if this thread uses the network within the block."""
+    _install_hook()
+    addresses = _addresses.setdefault(threading.get_ident(), [])
     try:
         yield
     finally:
-        del _listening[threading.get_ident()]
-        if asked:
-            wrong.append(f"{what} asks {asked[0]}; it must go by what is on this machine")
+        del _addresses[threading.get_ident()]
+        if addresses:
+            wrong.append(
+                f"{what} connects to {addresses[0]}; it must rely on what is on this machine"
+            )
 
 
 # ---------------------------------------------------------------- all kinds
 
 
-def _examine(wrong: Findings, kind: str, engine: Any) -> None:
-    if lacking := _lacking(kind, engine):
+def _check_all_kinds(wrong: Findings, kind: str, engine: Any) -> None:
+    if missing := _missing(kind, engine):
         protocol = hooks.KINDS[kind].__name__
-        wrong.append(f"it has no {', '.join(lacking)}: dubkit.{protocol} says what these are")
-    _examine_settings(wrong, type(engine))
+        wrong.append(f"it has no {', '.join(missing)}: dubkit.{protocol} describes these")
+    _check_settings(wrong, type(engine))
     if hasattr(engine, "check"):
-        _examine_check(wrong, engine)
+        _check_check(wrong, engine)
 
 
-def _lacking(kind: str, engine: Any) -> list[str]:
+def _missing(kind: str, engine: Any) -> list[str]:
     names = (name for name in dir(hooks.KINDS[kind]) if not name.startswith("_"))
     return [name for name in names if not hasattr(engine, name)]
 
 
-def _examine_settings(wrong: Findings, engine: type[Any]) -> None:
+def _check_settings(wrong: Findings, engine: type[Any]) -> None:
     if not is_dataclass(engine):
-        wrong.append("it is no dataclass, so nothing of it can be set: put @dataclass above it")
+        wrong.append("it is not a dataclass, so it has no settings: put @dataclass above it")
         return
     settings = [field for field in fields(engine) if field.init]
     for field in settings:
         if field.default is MISSING and field.default_factory is MISSING:
-            wrong.append(f"its setting {field.name} has no default; it must be built without any")
+            wrong.append(f"its setting {field.name} has no default; it must have one")
     try:
         hints = typing.get_type_hints(engine)
-    except Exception as failure:  # a name that is imported for type checkers alone
+    except Exception as failure:  # a name that is only imported for type checkers
         wrong.append(f"the types of its settings cannot be read at run time: {failure}")
         return
     for field in settings:
         if not _from_text(hints[field.name]):
             wrong.append(
                 f"its setting {field.name} cannot be set from text: use str, int, float, bool, "
-                "Path, one of these or None; or field(init=False) where it is none"
+                "Path, one of these or None; or field(init=False) if it is not a setting"
             )
     if all(f.default is not MISSING or f.default_factory is not MISSING for f in settings):
-        tried(wrong, "building it without any settings", engine)
+        attempt(wrong, "building it without any settings", engine)
 
 
 def _from_text(hint: Any) -> bool:
@@ -207,29 +211,29 @@ def _from_text(hint: Any) -> bool:
     return hint in (str, int, float, bool, Path)
 
 
-def _examine_check(wrong: Findings, engine: Any) -> None:
+def _check_check(wrong: Findings, engine: Any) -> None:
     started = time.monotonic()
-    with asking_nobody(wrong, "check()"):
-        problems = tried(wrong, "check()", engine.check)
+    with without_network(wrong, "check()"):
+        problems = attempt(wrong, "check()", engine.check)
     if time.monotonic() - started > CHECK_SECONDS:
         wrong.append(f"check() takes longer than {CHECK_SECONDS:g} s")
     if isinstance(problems, str) or not isinstance(problems, Sequence):
-        wrong.append(f"check() returns {shown(problems)}, not a list or tuple of sentences")
+        wrong.append(f"check() returns {abbreviate(problems)}, not a list or tuple of sentences")
         return
     if not all(isinstance(problem, str) and problem.strip() for problem in problems):
-        wrong.append(f"check() returns {shown(problems)}; each must be a sentence")
+        wrong.append(f"check() returns {abbreviate(problems)}; each must be a sentence")
         return
-    again = tried(wrong, "check() once more", engine.check)
+    again = attempt(wrong, "check() once more", engine.check)
     if again is not None and list(again) != list(problems):
-        wrong.append("check() says something else when it is asked again")
+        wrong.append("check() returns something else when it is called again")
     for problem in problems:
-        wrong.append(f"it is not ready here, so its work could not be looked at: {problem}")
+        wrong.append(f"it is not ready here, so its work could not be checked: {problem}")
 
 
 def is_ready(kind: str, engine: Any) -> bool:
-    """Whether it has all that it needs to be put to work; if not, that is told already."""
+    """Whether it has all that it needs to work; if not, that has been reported already."""
     try:
-        return not _lacking(kind, engine) and not engine.check()
+        return not _missing(kind, engine) and not engine.check()
     except (Exception, SystemExit):
         return False
 
@@ -245,7 +249,7 @@ def _is_frozen(engine: Any) -> bool:
     return bool(getattr(parameters, "frozen", False))
 
 
-def shown(value: object) -> str:
-    """A value for a sentence."""
+def abbreviate(value: object) -> str:
+    """A value's repr, shortened to fit into a sentence."""
     text = repr(value)
     return text if len(text) < 80 else text[:77] + "..."

@@ -1,4 +1,4 @@
-"""Whether a lip-syncer keeps its contract."""
+"""Check that a lip-syncer keeps its contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import samples
-from .findings import is_number, is_ready, progress, verdict, watched
+from .findings import attempt_watched, is_number, is_ready, progress, verdict
 
 SECONDS = 2.0
 
@@ -16,8 +16,8 @@ SECONDS = 2.0
 def check_lipsyncer(
     engine: Any, *, video: str | Path | None = None, audio: str | Path | None = None
 ) -> None:
-    """Have it move the mouth of ``video`` (one shot of one face, constant frame rate; a test
-    picture where none is given) to ``audio`` (any file with sound), and count frames."""
+    """Have it move the mouth in ``video`` (one shot of one face, constant frame rate; a test
+    pattern if none is given) to ``audio`` (any file with sound), and count frames."""
     with verdict("lipsyncers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
         rate = getattr(engine, "frame_rate", None)
         if rate is not None and not (is_number(rate) and rate > 0):
@@ -35,21 +35,23 @@ def check_lipsyncer(
             samples.write_video(picture, SECONDS, rate or 25)
         sound = folder / "in/voice.wav"
         if audio:
-            samples.write_given(audio, sound, 16_000)
+            samples.write_converted(audio, sound, 16_000)
         else:
             samples.write_babble(sound, SECONDS, 16_000)
-        count, size = samples.frames_of(picture)
+        count, size = samples.frame_count_and_size(picture)
         out = folder / "out/shot.mp4"
         out.parent.mkdir()
-        told, before = progress(wrong, "lipsync()"), len(wrong)
+        report, before = progress(wrong, "lipsync()"), len(wrong)
         call = engine.lipsync
-        watched(wrong, "lipsync()", folder, [out], call, picture, sound, out, progress=told)
+        attempt_watched(
+            wrong, "lipsync()", folder, [out], call, picture, sound, out, progress=report
+        )
         if len(wrong) > before:
             return
         try:
-            new_count, new_size = samples.frames_of(out)
+            new_count, new_size = samples.frame_count_and_size(out)
         except ValueError as fault:
-            wrong.append(f"lipsync() returns, and the file that it was to write {fault}")
+            wrong.append(f"lipsync() returns, but the file that it should write {fault}")
             return
         if new_count != count:
             wrong.append(f"lipsync() writes {new_count} frames for {count}; it must keep each")

@@ -1,4 +1,4 @@
-"""Small sounds and pictures to give to engines, and what is in those that come back."""
+"""Make small audio and video files for engines, and read the files that they return."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def write_silence(path: Path, seconds: float, rate: int = 16_000) -> Path:
-    """Nothing to hear."""
+    """A silent WAV file."""
     import numpy as np
 
     return _write(path, np.zeros((1, round(seconds * rate))), rate)
 
 
 def write_babble(path: Path, seconds: float, rate: int, channels: int = 1) -> Path:
-    """What is like speech from far away: a voice's buzz in syllables, with pauses between
-    phrases. With two channels there is a chord beneath it, as music is under a film."""
+    """Something like distant speech: a buzz in syllables, with pauses between phrases. With two
+    channels there is a chord beneath it, like a film's music."""
     import numpy as np
 
     time = np.arange(round(seconds * rate)) / rate
@@ -50,8 +50,8 @@ def _write(path: Path, sound: Sound, rate: int) -> Path:
     return path
 
 
-def write_given(given: str | Path, path: Path, rate: int, channels: int = 1) -> Path:
-    """The sound of somebody's own file, whatever its format, as the core hands it to engines."""
+def write_converted(given: str | Path, path: Path, rate: int, channels: int = 1) -> Path:
+    """The audio of the user's file, whatever its format, as the core passes it to engines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = file_url(Path(given).expanduser())
     _ffmpeg(["-i", source, "-vn", "-ar", str(rate), "-ac", str(channels), str(path)])
@@ -59,7 +59,7 @@ def write_given(given: str | Path, path: Path, rate: int, channels: int = 1) -> 
 
 
 def write_video(path: Path, seconds: float, rate: float) -> Path:
-    """A picture that moves."""
+    """A moving test pattern."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = f"testsrc2=size=320x240:rate={rate}:duration={seconds}"
     _ffmpeg(["-f", "lavfi", "-i", picture, "-pix_fmt", "yuv420p", str(path)])
@@ -74,25 +74,25 @@ def _ffmpeg(arguments: list[str]) -> None:
 
 
 def seconds_of(path: Path) -> float:
-    """The length of a WAV file of the kit's own."""
+    """The length of a WAV file that this module wrote."""
     with wave.open(str(path), "rb") as sound:
         return sound.getnframes() / sound.getframerate()
 
 
 def read_wav(path: Path) -> tuple[Sound, int]:
     """The samples and the rate of a WAV file, of integers or floats; ValueError for anything else,
-    in words that go on from the file's name."""
+    with a message that continues the file's name (``is empty``)."""
     import av
     import numpy as np
 
     if not path.is_file():
-        raise ValueError("is not there")
+        raise ValueError("does not exist")
     if not path.stat().st_size:
         raise ValueError("is empty")
     with path.open("rb") as file:
         head = file.read(12)
     if head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-        raise ValueError("is no WAV file")
+        raise ValueError("is not a WAV file")
     try:
         with av.open(str(path)) as container:
             stream = container.streams.audio[0]
@@ -111,16 +111,16 @@ def read_wav(path: Path) -> tuple[Sound, int]:
 
 
 def is_silent(sound: Sound) -> bool:
-    """Whether nobody would hear it, 60 dB under the loudest that there is."""
+    """Whether it is inaudible: nowhere above 60 dB below full scale."""
     return bool(abs(sound).max(initial=0.0) < 0.001)
 
 
-def frames_of(path: Path) -> tuple[int, tuple[int, int]]:
-    """How many pictures a video has, and their width and height; ValueError as above."""
+def frame_count_and_size(path: Path) -> tuple[int, tuple[int, int]]:
+    """How many frames a video has, and their width and height; ValueError as :func:`read_wav`."""
     import av
 
     if not path.is_file():
-        raise ValueError("is not there")
+        raise ValueError("does not exist")
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]

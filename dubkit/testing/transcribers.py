@@ -1,4 +1,4 @@
-"""Whether a transcriber keeps its contract."""
+"""Check that a transcriber keeps its contract."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from dubkit.languages import is_tag, primary
 from dubkit.types import Cue, Track, Transcription, Word
 
 from . import samples
-from .findings import Findings, is_number, is_ready, progress, shown, verdict, watched
+from .findings import Findings, abbreviate, attempt_watched, is_number, is_ready, progress, verdict
 
 SLACK = 0.05
-"""Seconds by which times may be outside: engines count in frames."""
+"""Seconds by which times may exceed the sound: engines count in frames."""
 
 
 def check_transcriber(engine: Any, *, speech: str | Path, language: str | None = None) -> None:
-    """Have it listen to ``speech`` (any file with sound, some seconds are enough), to silence and
-    to next to nothing. ``language`` is what is spoken; None has the engine find out."""
+    """Have it transcribe ``speech`` (any file with sound, a few seconds are enough), silence, and a
+    tenth of a second. ``language`` is what is spoken; None has the engine detect it."""
     with verdict("transcribers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
         if not is_ready("transcribers", engine):
             return
         folder = Path(temporary)
-        sound = samples.write_given(speech, folder / "speech/audio.wav", 16_000)
-        heard = _heard(wrong, "transcribe()", engine, sound, language, folder / "work")
-        if heard and not heard.track.words:
-            wrong.append("transcribe() hears no words in the speech that it was given")
-        if heard and language and primary(heard.track.language) != primary(language):
+        sound = samples.write_converted(speech, folder / "speech/audio.wav", 16_000)
+        result = _transcribe(wrong, "transcribe()", engine, sound, language, folder / "work")
+        if result and not result.track.words:
+            wrong.append("transcribe() finds no words in the speech that it was given")
+        if result and language and primary(result.track.language) != primary(language):
             wrong.append(
-                f"transcribe() is told language={language!r} and returns {heard.track.language!r}"
+                f"transcribe() is given language={language!r} and returns {result.track.language!r}"
             )
-        # The folder of its own is still there when a run is taken up again.
+        # Its work folder still exists when a run is resumed.
         again = "transcribe() with the work folder of an earlier run"
-        _heard(wrong, again, engine, sound, language, folder / "work")
+        _transcribe(wrong, again, engine, sound, language, folder / "work")
         for name, seconds in (("silence", 5.0), ("a tenth of a second of silence", 0.1)):
             silent = samples.write_silence(folder / f"{seconds}/audio.wav", seconds)
             what = f"transcribe() of {name}"
             hints = {"prompt": "Dashwood and Norland.", "hotwords": ("Dashwood",)}
             work = folder / f"work {seconds}"
-            heard = _heard(wrong, what, engine, silent, language or "en", work, **hints)
-            if heard and heard.track.text.strip():
-                wrong.append(f"{what} makes words up: {shown(heard.track.text.strip())}")
+            result = _transcribe(wrong, what, engine, silent, language or "en", work, **hints)
+            if result and result.track.text.strip():
+                wrong.append(f"{what} makes words up: {abbreviate(result.track.text.strip())}")
 
 
-def _heard(
+def _transcribe(
     wrong: Findings,
     what: str,
     engine: Any,
@@ -56,45 +56,48 @@ def _heard(
     **hints: Any,
 ) -> Transcription | None:
     work.mkdir(exist_ok=True)
-    asked = {"language": language, "prompt": "", "hotwords": (), **hints, "work": work}
-    told = progress(wrong, what)
-    folder = work.parent
+    arguments = {"language": language, "prompt": "", "hotwords": (), **hints, "work": work}
+    report = progress(wrong, what)
     before = len(wrong)
-    heard = watched(wrong, what, folder, [work], engine.transcribe, sound, **asked, progress=told)
-    if not isinstance(heard, Transcription):
-        if heard is not None or len(wrong) == before:
-            wrong.append(f"{what} returns {shown(heard)}, not a Transcription")
+    result = attempt_watched(
+        wrong, what, work.parent, [work], engine.transcribe, sound, **arguments, progress=report
+    )
+    if not isinstance(result, Transcription):
+        if result is not None or len(wrong) == before:
+            wrong.append(f"{what} returns {abbreviate(result)}, not a Transcription")
         return None
-    if not (isinstance(heard.track, Track) and isinstance(heard.track.cues, tuple | list)):
-        wrong.append(f"{what} returns a track that is none: {shown(heard.track)}")
+    if not (isinstance(result.track, Track) and isinstance(result.track.cues, tuple | list)):
+        wrong.append(f"{what} returns an invalid track: {abbreviate(result.track)}")
         return None
-    if not is_tag(heard.track.language):
-        wrong.append(f"{what} tells the language {heard.track.language!r}, which is no BCP-47 tag")
+    if not is_tag(result.track.language):
+        wrong.append(
+            f"{what} returns the language {result.track.language!r}, which is not a BCP-47 tag"
+        )
         return None
-    if not (isinstance(heard.model, str) and heard.model):
-        wrong.append(f"{what} does not tell which model it used")
-    if not all(map(is_number, dict(heard.timings).values())):
-        wrong.append(f"{what} returns timings that are no seconds: {shown(heard.timings)}")
+    if not (isinstance(result.model, str) and result.model):
+        wrong.append(f"{what} does not return which model it used")
+    if not all(map(is_number, dict(result.timings).values())):
+        wrong.append(f"{what} returns timings that are not seconds: {abbreviate(result.timings)}")
     seconds = samples.seconds_of(sound)
-    good = [_is_good(wrong, what, cue, seconds) for cue in heard.track.cues]
-    return heard if all(good) and _in_order(wrong, what, heard.track) else None
+    good = [_is_good(wrong, what, cue, seconds) for cue in result.track.cues]
+    return result if all(good) and _is_in_order(wrong, what, result.track) else None
 
 
 def _is_good(wrong: Findings, what: str, cue: Cue, seconds: float) -> bool:
     before = len(wrong)
     if not (isinstance(cue, Cue) and isinstance(cue.text, str)):
-        wrong.append(f"{what} returns a cue that is none: {shown(cue)}")
+        wrong.append(f"{what} returns an invalid cue: {abbreviate(cue)}")
         return False
     if not all(isinstance(word, Word) and isinstance(word.text, str) for word in cue.words):
-        wrong.append(f"{what} returns words that are none: {shown(cue.words)}")
+        wrong.append(f"{what} returns invalid words: {abbreviate(cue.words)}")
         return False
     if cue.text.strip() and not cue.words:
         wrong.append(f"{what} returns {cue.text!r} without words; each cue needs its own")
-    items: tuple[Cue | Word, ...] = (cue, *cue.words)
-    for item in items:
+    timed: tuple[Cue | Word, ...] = (cue, *cue.words)
+    for item in timed:
         text = item.text.strip()
         if not (is_number(item.start) and is_number(item.end)):
-            wrong.append(f"{what} puts {text!r} at {item.start!r} to {item.end!r}: no times")
+            wrong.append(f"{what} puts {text!r} at {item.start!r} to {item.end!r}: not times")
         elif item.end < item.start:
             wrong.append(f"{what} ends {text!r} at {item.end} s, before its start at {item.start}")
         elif item.end > seconds + SLACK:
@@ -103,9 +106,9 @@ def _is_good(wrong: Findings, what: str, cue: Cue, seconds: float) -> bool:
                 f"which is {seconds:.2f} s long"
             )
     for word in cue.words:
-        odds = word.probability
-        if odds is not None and not (math.isfinite(odds) and 0 <= odds <= 1):
-            wrong.append(f"{what} gives {word.text!r} the probability {odds}")
+        chance = word.probability
+        if chance is not None and not (math.isfinite(chance) and 0 <= chance <= 1):
+            wrong.append(f"{what} gives {word.text!r} the probability {chance}")
     joined = "".join(word.text for word in cue.words)
     if cue.words and joined.split() != cue.text.split():
         wrong.append(
@@ -115,7 +118,7 @@ def _is_good(wrong: Findings, what: str, cue: Cue, seconds: float) -> bool:
     return len(wrong) == before
 
 
-def _in_order(wrong: Findings, what: str, track: Track) -> bool:
+def _is_in_order(wrong: Findings, what: str, track: Track) -> bool:
     for first, second in itertools.pairwise(track.words):
         if second.start < first.start:
             wrong.append(

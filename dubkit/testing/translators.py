@@ -1,4 +1,4 @@
-"""Whether a translator keeps its contract."""
+"""Check that a translator keeps its contract."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from dubkit.types import Usage
 from . import samples
 from .findings import (
     Findings,
-    asking_nobody,
+    abbreviate,
+    attempt,
+    attempt_watched,
     is_number,
     is_ready,
     progress,
-    shown,
-    tried,
     verdict,
-    watched,
+    without_network,
 )
 
-WISHES = ("glossary", "tone", "context", "length", "markup", "fault")
+FOLLOWS = ("glossary", "tone", "context", "length", "markup", "fault")
 MOST_THREADS = 8
 SENTENCES: Mapping[str, tuple[str, ...]] = {
     "en": (
@@ -50,9 +50,9 @@ SENTENCES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 IDS = ("7", "line-3", "1", "b", "10", "2")
-"""A translator has nothing to read into an id."""
+"""A translator must not interpret an id."""
 ODD = ("Dashwood", "1984", "Ah!", "OK", "100 %")
-"""What is hardly text: it may be left out, and must not be stumbled over."""
+"""Texts with hardly any words: they may be left out, but must not cause failures."""
 
 
 def check_translator(
@@ -63,9 +63,9 @@ def check_translator(
     lines: Sequence[str] = (),
     audio: str | Path | None = None,
 ) -> None:
-    """Have it translate ``lines`` (sentences of everyday life where none are given) together,
-    alone, with all that it says it follows, and from several threads. ``audio`` is any file in
-    which ``source`` is spoken, for an engine that listens."""
+    """Have it translate ``lines`` (everyday sentences if none are given) together, alone, with all
+    features that it claims to follow, and from several threads. ``audio`` is any file in which
+    ``source`` is spoken, for an engine that translates from speech."""
     lines = lines or SENTENCES.get(primary(source), ())
     if not lines:
         raise ValueError(f"there are no sentences in {source!r} here: give some, lines=[...]")
@@ -79,13 +79,13 @@ def check_translator(
         folder, sound = Path(temporary), None
         if engine.needs_audio:
             if audio is None:
-                wrong.append("it has needs_audio: give the kit speech to listen to, audio=FILE")
+                wrong.append("it has needs_audio: pass speech to translate, audio=FILE")
                 return
-            sound = samples.write_given(audio, folder / "audio.wav", 16_000)
-        told, before = progress(wrong, "prepare()"), len(wrong)
-        tried(wrong, "prepare() for a source not yet known", engine.prepare, None, target, told)
-        tried(wrong, "prepare()", engine.prepare, source, target, told)
-        if len(wrong) == before:  # what cannot be prepared would fail at each line
+            sound = samples.write_converted(audio, folder / "audio.wav", 16_000)
+        report, before = progress(wrong, "prepare()"), len(wrong)
+        attempt(wrong, "prepare() for a source not yet known", engine.prepare, None, target, report)
+        attempt(wrong, "prepare()", engine.prepare, source, target, report)
+        if len(wrong) == before:  # otherwise every line would fail
             _translate_all(wrong, engine, folder, (source, target), lines, sound)
 
 
@@ -93,8 +93,8 @@ def _fields_are_good(wrong: Findings, engine: Any) -> bool:
     before, follows = len(wrong), engine.follows
     if isinstance(follows, str):
         wrong.append(f'follows is the text {follows!r}; write ("{follows}",)')
-    elif unknown := [wish for wish in follows if wish not in WISHES]:
-        wrong.append(f"follows has {unknown[0]!r}; known are {', '.join(WISHES)}")
+    elif unknown := [feature for feature in follows if feature not in FOLLOWS]:
+        wrong.append(f"follows has {unknown[0]!r}; known are {', '.join(FOLLOWS)}")
     for name in ("batch", "parallel"):
         value = getattr(engine, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -109,17 +109,17 @@ def _supports(wrong: Findings, engine: Any, source: str, target: str) -> bool:
     for pair in ((source, target), (None, target), ("qaa", "qab-Latn")):
         before = len(wrong)
         what = f"supports{pair}"
-        answers[pair] = tried(wrong, what, engine.supports, *pair)
+        answers[pair] = attempt(wrong, what, engine.supports, *pair)
         if len(wrong) == before and not isinstance(answers[pair], bool):
-            wrong.append(f"{what} returns {shown(answers[pair])}, not True or False")
+            wrong.append(f"{what} returns {abbreviate(answers[pair])}, not True or False")
     if answers[source, target] is False:
         wrong.append(
-            f"it does not support {source!r} to {target!r}: tell the kit a direction that it "
-            "has, source=... and target=..."
+            f"it does not support {source!r} to {target!r}: pass a direction that it does "
+            "support, source=... and target=..."
         )
     elif answers[None, target] is False:
         wrong.append(
-            f"supports(None, {target!r}) is False, and supports{(source, target)} is True; None "
+            f"supports(None, {target!r}) is False, but supports{(source, target)} is True; None "
             "stands for a source that is not known yet"
         )
     return answers[source, target] is True
@@ -144,33 +144,34 @@ def _translate_all(
 
     most = engine.batch
 
-    def ask(what: str, request: TranslationRequest) -> TranslationReply | None:
+    def ask(what: str, asked: TranslationRequest) -> TranslationReply | None:
         what = f"translate() of {what}"
         before = len(wrong)
-        reply = watched(wrong, what, folder, [], engine.translate, request)
+        reply = attempt_watched(wrong, what, folder, [], engine.translate, asked)
         if reply is None and len(wrong) > before:
             return None
-        return reply if _is_good(wrong, what, request, reply) else None
+        return reply if _is_good(wrong, what, asked, reply) else None
 
-    def asked(*lines: Line, **more: Any) -> TranslationRequest:
+    def request(*lines: Line, **more: Any) -> TranslationRequest:
         return TranslationRequest(*pair, lines, audio=sound, **more)
 
     if isinstance(engine, Metered):
-        with asking_nobody(wrong, "estimate()"):
-            usage = tried(wrong, "estimate()", engine.estimate, asked(*lines[:most]))
-        _look_at_usage(wrong, "estimate()", usage)
-    several = [ask("several lines", asked(*part)) for part in _batches(lines, most)]
+        with without_network(wrong, "estimate()"):
+            usage = attempt(wrong, "estimate()", engine.estimate, request(*lines[:most]))
+        _check_usage(wrong, "estimate()", usage)
+    several = [ask("several lines", request(*part)) for part in _batches(lines, most)]
     if any(several) and not any(reply.texts for reply in several if reply):
-        said = next((reply.fault for reply in several if reply and reply.fault), "no reason given")
-        wrong.append(f"translate() leaves out every one of {len(lines)} sentences ({said})")
-    ask("one line", asked(lines[-1]))
+        faults = (reply.fault for reply in several if reply and reply.fault)
+        reason = next(faults, "no reason given")
+        wrong.append(f"translate() leaves out all {len(lines)} sentences ({reason})")
+    ask("one line", request(lines[-1]))
     for part in _batches(odd, most):
-        ask("names and numbers", asked(*part))
-    ask("a very long line", asked(long))
-    ask("a line with all that it follows", _with_wishes(engine, asked(lines[0])))
+        ask("names and numbers", request(*part))
+    ask("a very long line", request(long))
+    ask("a line with all that it follows", _with_features(engine, request(lines[0])))
     with ThreadPoolExecutor(min(engine.parallel, MOST_THREADS)) as pool:
         what = f"{engine.parallel} requests at once"
-        for future in [pool.submit(ask, what, asked(line)) for line in lines]:
+        for future in [pool.submit(ask, what, request(line)) for line in lines]:
             future.result()
 
 
@@ -178,12 +179,12 @@ def _batches(lines: Sequence[Line], most: int) -> Iterator[Sequence[Line]]:
     return (lines[i : i + most] for i in range(0, len(lines), most))
 
 
-def _with_wishes(engine: Any, request: TranslationRequest) -> TranslationRequest:
-    """The request with what the core sends to an engine that follows so much."""
+def _with_features(engine: Any, request: TranslationRequest) -> TranslationRequest:
+    """The request with all that the core sends to an engine that follows these features."""
     (line,) = request.lines
 
-    def only(wish: str, value: Any, otherwise: Any) -> Any:
-        return value if wish in engine.follows else otherwise
+    def only(feature: str, value: Any, otherwise: Any) -> Any:
+        return value if feature in engine.follows else otherwise
 
     return TranslationRequest(
         request.source,
@@ -212,10 +213,12 @@ def _with_wishes(engine: Any, request: TranslationRequest) -> TranslationRequest
 
 def _is_good(wrong: Findings, what: str, request: TranslationRequest, reply: Any) -> bool:
     if not isinstance(reply, TranslationReply):
-        wrong.append(f"{what} returns {shown(reply)}, not a TranslationReply")
+        wrong.append(f"{what} returns {abbreviate(reply)}, not a TranslationReply")
         return False
     if not isinstance(reply.texts, Mapping):
-        wrong.append(f"{what} returns texts {shown(reply.texts)}, not a dict of text by line id")
+        wrong.append(
+            f"{what} returns texts {abbreviate(reply.texts)}, not a dict of text by line id"
+        )
         return False
     before = len(wrong)
     ids = [line.id for line in request.lines]
@@ -223,23 +226,25 @@ def _is_good(wrong: Findings, what: str, request: TranslationRequest, reply: Any
         if id not in ids:
             wrong.append(f"{what} invents the id {id!r}; it was asked for {', '.join(ids)}")
         if not isinstance(text, str):
-            wrong.append(f"{what} returns {shown(text)} for a line, not a text")
+            wrong.append(f"{what} returns {abbreviate(text)} for a line, not a text")
         elif not text.strip():
-            wrong.append(f"{what} returns an empty text; what it cannot do it leaves out")
+            wrong.append(
+                f"{what} returns an empty text; it should leave out what it cannot translate"
+            )
         elif len(text.strip().splitlines()) > 1:
-            wrong.append(f"{what} returns a text with line breaks, {shown(text)}")
+            wrong.append(f"{what} returns a text with line breaks, {abbreviate(text)}")
     for name in ("summary", "fault", "model"):
         if not isinstance(getattr(reply, name), str):
-            wrong.append(f"{what} returns {shown(getattr(reply, name))} as {name}, not a text")
-    _look_at_usage(wrong, what, reply.usage)
+            wrong.append(f"{what} returns {abbreviate(getattr(reply, name))} as {name}, not a text")
+    _check_usage(wrong, what, reply.usage)
     return len(wrong) == before
 
 
-def _look_at_usage(wrong: Findings, what: str, usage: Any) -> None:
+def _check_usage(wrong: Findings, what: str, usage: Any) -> None:
     counts = ("requests", "input_tokens", "output_tokens")
     if not isinstance(usage, Usage):
-        wrong.append(f"{what} returns {shown(usage)} as usage, not a Usage")
+        wrong.append(f"{what} returns {abbreviate(usage)} as usage, not a Usage")
     elif not all(is_number(getattr(usage, name)) for name in counts) or not (
         usage.cost is None or is_number(usage.cost)
     ):
-        wrong.append(f"{what} returns a usage with what is no number from 0: {usage}")
+        wrong.append(f"{what} returns a usage with a value that is not a number from 0: {usage}")

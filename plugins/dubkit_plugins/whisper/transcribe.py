@@ -64,7 +64,7 @@ def transcribe(
     """
 
     def report(done: float, total: float, cues: Sequence[Cue]) -> None:
-        progress("transcribe", done, total, heard=cues)
+        progress("transcribe", done, total, cues=cues)
 
     clock = Clock()
     code = whisper_code(language) if language else None

@@ -1,0 +1,134 @@
+"""The HTTP client that engines share: what ends an answer, and what no other host gets."""
+
+import gzip
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+
+import httpx
+import pytest
+
+from dubkit import UsageError
+from dubkit_plugins.http import BrokenOff, TooLarge, Unfinished, client, retry_after
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Answers by the path of a request, and keeps the requests' headers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.stopped = threading.Event()
+        self.requests: list[dict[str, str]] = []
+        self.moved = ""
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append({name.lower(): text for name, text in self.headers.items()})
+        bodies = {"/packed": gzip.compress(b"0" * 1000), "/large": b"0" * 3000, "/half": b"0" * 10}
+        body = bodies.get(self.path, b"done")
+        self.send_response(302 if self.path == "/moved" else 200)
+        self.send_header(
+            "Content-Length", "9999" if self.path in ("/drip", "/half") else str(len(body))
+        )
+        if self.path == "/packed":
+            self.send_header("Content-Encoding", "gzip")
+        if self.path == "/moved":
+            self.send_header("Location", self.server.moved)
+        self.end_headers()
+        self.wfile.write(body)
+        while self.path == "/drip" and not self.server.stopped.wait(0.05):
+            self.wfile.write(b" ")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Server, Server]]:
+    """Two, on different ports."""
+    both = Server(), Server()
+    for one in both:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+    yield both
+    for one in both:
+        one.stopped.set()
+        one.shutdown()
+        one.server_close()
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/large", TooLarge),
+        ("/half", BrokenOff),
+        ("/drip", Unfinished),
+        ("/packed", httpx.DecodingError),
+    ],
+)
+def test_every_answer_has_an_end(
+    path: str, error: type[Exception], servers: tuple[Server, Server]
+) -> None:
+    began = time.monotonic()
+    with client(0.5, 2000) as connection, pytest.raises(error):
+        connection.get(servers[0].url + path)
+    assert time.monotonic() - began < 2
+
+
+def test_without_a_deadline_only_silence_ends_an_answer(servers: tuple[Server, Server]) -> None:
+    with client(0.5, 2000, deadline=False) as connection:
+        threading.Timer(1.0, servers[0].stopped.set).start()
+        began = time.monotonic()
+        with pytest.raises(BrokenOff):
+            connection.get(servers[0].url + "/drip")
+        assert time.monotonic() - began > 0.8
+
+
+def test_a_redirect_is_followed_only_if_asked_for_and_without_the_key(
+    servers: tuple[Server, Server],
+) -> None:
+    first, other = servers
+    first.moved = other.url + "/there"
+    headers = {"Authorization": "Bearer secret"}
+    with client(5, 2000) as connection:
+        assert connection.get(first.url + "/moved", headers=headers).status_code == 302
+    with client(5, 2000, redirects=True) as connection:
+        assert connection.get(first.url + "/moved", headers=headers).text == "done"
+    assert first.requests[-1]["authorization"] == "Bearer secret"
+    assert "authorization" not in other.requests[0]
+
+    def allow(url: str) -> None:
+        if other.url in url:
+            raise UsageError("not there", "")
+
+    with (
+        client(5, 2000, redirects=True, allow=allow) as connection,
+        pytest.raises(UsageError, match="not there"),
+    ):
+        connection.get(first.url + "/moved")
+    assert len(other.requests) == 1
+
+
+def test_a_proxy_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:9")
+    with pytest.raises(UsageError, match="the proxy in the environment cannot be used"):
+        client(5, 2000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 0), ({"retry-after": "7"}, 7), ({"retry-after": "-3"}, 0), ({"retry-after": "nan"}, 0),
+        ({"retry-after-ms": "1500"}, 1.5), ({"retry-after": "soon"}, 0),
+        ({"retry-after": formatdate(time.time() + 60, usegmt=True)}, 60),
+    ],
+)  # fmt: skip
+def test_how_long_a_server_asks_to_wait(headers: dict[str, str], seconds: float) -> None:
+    assert retry_after(headers) == pytest.approx(seconds, abs=30 if seconds == 60 else 0.001)
