@@ -1,7 +1,7 @@
 """Make small videos with ffmpeg's own sources, and measure what is in a file.
 
-A sample shows black with a white flash, and is silent with a beep, so that where the two are found
-in a result says whether sound and picture still fit.
+A sample is black with a white flash, and silent with a beep; their times in a result show whether
+audio and video are still in sync.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ BEEP = 0.1
 
 
 def ffmpeg(*argv: object) -> None:
-    """Run ffmpeg; what it says when it fails goes into the failed test."""
+    """Run ffmpeg; if it fails, the test fails with its error output."""
     command = [ffmpeg_path(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
     done = subprocess.run([*command, *map(str, argv)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -45,7 +45,7 @@ def beeps(
 
 
 def sample(path: Path, *output: object, at: float = 3) -> Path:
-    """A video of 6 s with one flash and one beep ``at`` seconds; H.264 and AAC as it comes."""
+    """A video of 6 s with one flash and one beep ``at`` seconds; H.264 and AAC by default."""
     ffmpeg(*flashes(at), *beeps(at), *(output or ["-c:v", "libx264", "-c:a", "aac"]), path)
     return path
 
@@ -65,7 +65,7 @@ def wav_onsets(path: Path) -> list[float]:
 
 
 def frames(path: Path) -> list[tuple[float, np.ndarray]]:
-    """Each picture's second, counted from the file's start as players do, and its luma."""
+    """Each frame's second on the player's timeline, and its luma."""
     with av.open(f"file:{path.absolute()}") as container:
         start = start_of(container)
         found = []
@@ -87,7 +87,7 @@ def flash_onsets(path: Path) -> list[float]:
 
 
 def disposition(stream: av.stream.Stream) -> int:
-    """A stream's flags as a number, which PyAV before 17 wraps in an enum."""
+    """A stream's disposition flags as an int, which PyAV before 17 wraps in an enum."""
     return int(getattr(stream.disposition, "value", stream.disposition))
 
 
@@ -172,7 +172,8 @@ SAMPLES = {
     "gap, pcm": gap("x.mkv", *H264, "-c:a", "pcm_s16le"),
     "gap, flac": gap("x.mkv", *H264, "-c:a", "flac"),
 }
-"""One video for each way in which containers keep time; made in a folder, some from a plain mp4."""
+"""A function for each way in which containers keep time: it makes a video in a folder, some from a
+plain mp4."""
 
 
 PLAYLISTS = {

@@ -1,4 +1,4 @@
-"""Speech over music at known levels, and how well the two were taken apart."""
+"""Speech over music at known levels, and how well the two were separated."""
 
 import subprocess
 from pathlib import Path
@@ -12,8 +12,8 @@ AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
 RATE = 48_000
 
 
-def heard(path: Path) -> np.ndarray:
-    """A file's sound at 48 kHz, a row for each channel."""
+def decode(path: Path) -> np.ndarray:
+    """A file's audio at 48 kHz, a row for each channel."""
     with av.open(str(path)) as container:
         planar = av.AudioResampler("fltp", rate=RATE)
         frames = [*container.decode(container.streams.audio[0]), None]
@@ -22,7 +22,7 @@ def heard(path: Path) -> np.ndarray:
 
 def speech(seconds: float | None = None) -> np.ndarray:
     """The reader of austen.mp4 in stereo, at -26 dBFS."""
-    sound = np.tile(heard(AUSTEN)[:1], (2, 1))[:, : round(seconds * RATE) if seconds else None]
+    sound = np.tile(decode(AUSTEN)[:1], (2, 1))[:, : round(seconds * RATE) if seconds else None]
     return sound * (0.05 / np.sqrt(np.mean(sound**2)))
 
 

@@ -27,7 +27,7 @@ WRONG = {
     "def speak_all(self, texts): pass": "returns None, not a text for each of 2",
     "def speak_all(self, texts): return ['']": r"returns \[''\], not a text for each of 2",
     "def speak_all(self, texts): return [''] * len(texts)": "the file that it should write",
-    "def speak_all(self, texts): return ['no'] * len(texts)": "fails: no; alone, the text was spoken",
+    "def speak_all(self, texts): return ['no'] * len(texts)": "no; alone, the text was spoken",
     "def one(self, text): raise KeyError(text.text)": "fails with KeyError",
     "def one(self, text): write(text.out, 8000, [9000, -9000] * 8000); return ''": "same seed",
     "def one(self, text): (text.out.parent / 'x').touch(); return super().one(text)": (

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hub_server import hub_with
-from music_samples import RATE, heard, music, speech, write
+from music_samples import RATE, decode, music, speech, write
 
 from dubkit import InputError, MissingDependency, UsageError
 from dubkit.testing import conforms
@@ -64,9 +64,9 @@ def separated(tmp_path, sound, **settings):
     out = tmp_path / "speech.wav", tmp_path / "background.wav"
     progress = []
     Demucs(**settings).separate(audio, *out, progress=lambda *step: progress.append(step))
-    voice, rest = map(heard, out)
+    voice, rest = map(decode, out)
     assert voice.shape == rest.shape == sound.shape
-    assert np.abs(voice + rest - heard(audio)).max() < 1e-5
+    assert np.abs(voice + rest - decode(audio)).max() < 1e-5
     return voice, rest, progress
 
 

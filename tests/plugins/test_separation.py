@@ -5,7 +5,7 @@ import shutil
 import av
 import numpy as np
 import pytest
-from music_samples import RATE, heard, write
+from music_samples import RATE, decode, write
 
 from dubkit import InputError, OutputError, UsageError
 from dubkit_plugins.separate import stems
@@ -39,7 +39,7 @@ def test_pieces_are_the_whole_again(length, channels, tmp_path):
         return whole / 2
 
     speech, background, progress = separated(tmp_path, audio, half)
-    whole, found, rest = heard(audio), heard(speech), heard(background)
+    whole, found, rest = decode(audio), decode(speech), decode(background)
     assert found.shape == whole.shape == rest.shape == (channels, length)
     assert np.array_equal(found + rest, whole)  # to the bit
     assert np.abs(found - whole / 2).max() < 1e-4  # and no seams
@@ -52,7 +52,7 @@ def test_pieces_are_faded_into_each_other(tmp_path):
     audio = write(tmp_path / "in.wav", np.full((2, 2 * SIZE), 0.5))
     signs = iter((1, -1, 1, -1))
     speech, *_ = separated(tmp_path, audio, lambda whole: whole * next(signs))
-    steps = np.abs(np.diff(heard(speech)[0]))
+    steps = np.abs(np.diff(decode(speech)[0]))
     assert steps.max() < 0.5 * np.pi / stems.OVERLAP + 1e-4
 
 
@@ -66,13 +66,13 @@ def test_formats(codec, tmp_path):
             (stream,) = container.streams
             wanted = codec if codec == "pcm_s16le" else "pcm_f32le"
             assert (stream.codec_context.name, stream.rate) == (wanted, RATE)
-    assert np.abs(heard(speech) + heard(background) - heard(audio)).max() < 1e-6
+    assert np.abs(decode(speech) + decode(background) - decode(audio)).max() < 1e-6
 
 
 def test_too_loud_a_guess_is_no_loss(tmp_path):
     audio = write(tmp_path / "in.wav", np.full((2, RATE), 0.9))
     speech, background, _ = separated(tmp_path, audio, lambda whole: whole * 1.5)
-    assert np.abs(heard(speech) + heard(background) - heard(audio)).max() < 1e-6
+    assert np.abs(decode(speech) + decode(background) - decode(audio)).max() < 1e-6
 
 
 def test_nan_and_infinity_become_silence(tmp_path):
@@ -80,7 +80,7 @@ def test_nan_and_infinity_become_silence(tmp_path):
     sound[:, 1000:1010] = np.nan, np.inf, -np.inf, np.nan, 0, np.nan, 0, 0, np.inf, 0
     audio = write(tmp_path / "in.wav", sound, "pcm_f32le")
     speech, background, _ = separated(tmp_path, audio, lambda whole: whole)
-    assert np.isfinite(heard(speech)).all() and np.isfinite(heard(background)).all()
+    assert np.isfinite(decode(speech)).all() and np.isfinite(decode(background)).all()
 
 
 def test_an_empty_file(tmp_path):
@@ -100,7 +100,7 @@ def test_names_are_names(tmp_path):
         before = strange.read_bytes()
         out = tmp_path / f"s {name}", tmp_path / f"b {name}"
         stems.separate(strange, *out, lambda whole: whole, SIZE, lambda *_: None)
-        assert np.array_equal(heard(out[0]), heard(audio)) and strange.read_bytes() == before
+        assert np.array_equal(decode(out[0]), decode(audio)) and strange.read_bytes() == before
 
 
 @pytest.mark.parametrize("what", ["text", "empty", "gone", "folder", "another rate", "surround"])
@@ -124,7 +124,7 @@ def test_a_file_that_breaks_off(tmp_path):
     audio = write(tmp_path / "in.wav", noise(RATE))
     audio.write_bytes(audio.read_bytes()[: RATE * 2 + 1])
     speech, background, _ = separated(tmp_path, audio, lambda whole: whole / 2)
-    assert RATE * 0.45 < heard(speech).shape[1] == heard(background).shape[1] <= RATE / 2
+    assert RATE * 0.45 < decode(speech).shape[1] == decode(background).shape[1] <= RATE / 2
 
 
 def test_results_that_cannot_be_written(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from music_samples import RATE, gain, heard, music, speech, write
+from music_samples import RATE, decode, gain, music, speech, write
 
 from dubkit import InputError, MissingDependency
 from dubkit.testing import conforms
@@ -49,8 +49,8 @@ def separated(tmp_path, sound, weights, codec="pcm_s16le"):
     assert audio.read_bytes() == before
     assert [step[0] for step in progress] == ["separate"] * len(progress)
     assert progress[-1][1] == pytest.approx(sound.shape[1] / RATE, abs=1e-3)
-    found = [heard(path) for path in out]
-    whole = heard(audio)
+    found = [decode(path) for path in out]
+    whole = decode(audio)
     assert found[0].shape == found[1].shape == whole.shape
     assert np.abs(found[0] + found[1] - whole).max() < 1e-6
     return found
