@@ -1,27 +1,27 @@
-"""The plugin contract: what each kind of engine is asked, and what it answers.
+"""The plugin contract: what each kind of engine is asked for, and what it must return.
 
 An engine is a dataclass whose fields are its settings (set by ``-o name.field=value``) and which
-has the methods of its kind's protocol below. Subclass the protocol to inherit what it leaves
-open, or write out all of it. It is found by an entry point in the group named after its kind,
-ours and anyone's alike, or by ``./file.py:ClassName``; :mod:`dubkit.engines` finds and loads it.
-``dubkit.testing`` checks an engine against this page.
+has the methods of its kind's protocol below. Subclass the protocol to inherit the defaults of what
+is optional, or write all of it out. An engine is found by an entry point in the group named after
+its kind, dubkit's own and third-party ones alike, or by ``./file.py:ClassName``;
+:mod:`dubkit.engines` finds and loads it. ``dubkit.testing`` checks an engine against this contract.
 
 What holds for all kinds:
 
-- Times are seconds (``float``) from the start of the file given, languages BCP-47 tags (``pt-BR``),
-  files paths of the core's choosing. An engine writes to no other place.
-- Input files belong to the core: an engine reads them and changes nothing. Output files are the
-  engine's until it returns; then the core measures them and believes no word about them.
-- An engine returns the least it can: a text for an id, a file of sound. So it cannot move a time,
-  drop a line or cut speech off. What it could not do it leaves out or says; it never makes up.
-- Secrets come from the environment alone. Whatever else is read from there and changes a result
-  is named after the engine (``OPENAI_BASE_URL`` for ``openai``), so that the workspace sees it.
+- Times are seconds (``float``) from the start of the given file, languages are BCP-47 tags
+  (``pt-BR``), and the core chooses the paths of files. An engine writes nowhere else.
+- Input files belong to the core: an engine reads them and never changes them. Output files belong
+  to the engine until it returns; then the core measures them and trusts no claim about them.
+- An engine returns as little as possible: a text for an id, an audio file. So it cannot move a
+  time, drop a line or cut off speech. What it could not do it omits or reports; it invents nothing.
+- Secrets come from the environment only. Any other variable that changes a result is named after
+  the engine (``OPENAI_BASE_URL`` for ``openai``), so that the workspace can take it into account.
 - Settings called ``parallel``, ``batch``, ``threads``, ``timeout``, ``retries`` or ``..._price``
-  say how it works and not what it makes; a change of any other makes results anew.
-- It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is told as its failure.
-- Methods may be called from ``parallel`` threads at once where the protocol has such a field.
-- Progress never falls within a stage, nor goes beyond its total.
-- Plugins import only what :mod:`dubkit` itself names; their tests :mod:`dubkit.testing`, too.
+  affect how it works and not its result; a change of any other setting makes results again.
+- It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is reported as its failure.
+- If the protocol has a field ``parallel``, methods may be called from that many threads at once.
+- Progress never decreases within a stage, nor exceeds its total.
+- Plugins import only what :mod:`dubkit` itself exports; their tests may use :mod:`dubkit.testing`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
 from .types import Cue, Transcription, Turn, Usage, Voice
 
 VERSION = 2
-"""Of this contract; it grows when a protocol changes in a way that breaks plugins."""
+"""The version of this contract, raised when a protocol changes in a way that breaks plugins."""
 
 Progress: TypeAlias = Callable[[str, float, float], None]
-"""``progress(stage, done, total)``; seconds of media, or bytes where the stage begins with
+"""``progress(stage, done, total)``; seconds of media, or bytes if the stage begins with
 ``download``. ``total`` may be 0 when it is not known."""
 
 
@@ -69,7 +69,7 @@ def listening(progress: Progress) -> TranscribeProgress:
 
 
 class Engine(Protocol):
-    """What every kind has."""
+    """What every kind of engine has."""
 
     contract: int
     """The version of this contract that the engine was written for: ``contract = 2``. Every engine
@@ -78,6 +78,9 @@ class Engine(Protocol):
     """Where ``auto`` tries it: the highest first, engines of equal priority by name."""
     caveat: str = ""
     """What the user should know when ``auto`` chose it, in a sentence."""
+    open_ended: bool = False
+    """Whether its settings name programs to run or servers to call. The page then offers it only if
+    the server's owner allows that."""
 
     @classmethod
     def suits(cls, device: str) -> bool:
@@ -121,10 +124,10 @@ class Transcriber(Engine, Protocol):
         """The words of ``audio``, a 16 kHz mono 16-bit WAV file.
 
         ``language`` is a BCP-47 tag, or None to find out. ``prompt`` is text that the speech is
-        like, ``hotwords`` are names and terms to expect. ``work`` is a folder of the engine's own
-        that is still there when the run is taken up again after a stop. Times in the result are
-        seconds from the start of ``audio``; the core checks that they are inside it and in order.
-        Every cue has its words. Where nobody speaks there are none.
+        like, ``hotwords`` are names and terms to expect. ``work`` is a private folder that still
+        exists when an interrupted run is resumed. Times in the result are seconds from the start
+        of ``audio``; the core checks that they are inside it and in order. Every cue has its words;
+        where nobody speaks there are no cues.
         """
         ...
 
@@ -134,49 +137,49 @@ class Transcriber(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A piece of text to translate: whole sentences, also where several cues show them."""
+    """A piece of text to translate: whole sentences, even if several cues show them."""
 
     id: str
-    """Names the line in the reply. Unlike any other in the request."""
+    """Identifies the line in the reply; unique in the request."""
     text: str
-    """Without line breaks. ``<i>``, ``<b>`` and ``<u>`` mark it only for engines that follow
+    """Without line breaks. It contains ``<i>``, ``<b>`` and ``<u>`` only for engines that follow
     ``"markup"``."""
     start: float = 0.0
     end: float = 0.0
-    """Seconds between which it is on the screen, or spoken."""
+    """Seconds between which it is shown or spoken."""
     speaker: str | None = None
     max_chars: int | None = None
-    """Characters of translation that can be read (or said) in that time."""
+    """Characters of translation that can be read (or spoken) in that time."""
     fault: str = ""
-    """What was wrong with an earlier translation of it, in a sentence; "" at the first try."""
+    """What was wrong with an earlier translation of it, in a sentence; "" on the first attempt."""
     rejected: str = ""
     """That earlier translation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A line before or after those to translate, for context."""
+class Neighbor:
+    """A line before or after those to translate, as context."""
 
     text: str
     translation: str = ""
-    """"" where it is not known, as for all that comes after."""
+    """"" if it is not known, as for all lines after those."""
     speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationRequest:
-    """Some lines of one text, with all that helps to translate them well."""
+    """Some lines of one text, with everything that helps to translate them well."""
 
     source: str
     target: str
     """BCP-47 tags."""
     lines: tuple[Line, ...]
-    before: tuple[Neighbour, ...] = ()
-    after: tuple[Neighbour, ...] = ()
+    before: tuple[Neighbor, ...] = ()
+    after: tuple[Neighbor, ...] = ()
     summary: str = ""
-    """What was said before these lines, as the last reply told it."""
+    """A summary of the text before these lines, from the last reply."""
     glossary: tuple[tuple[str, str], ...] = ()
-    """Terms that stand in these lines, each with the translation to use."""
+    """Terms that occur in these lines, each with the translation to use."""
     tone: str = ""
     """How it should sound, in the user's words: ``formal``, ``like a children's book``."""
     context: str = ""
@@ -189,54 +192,55 @@ class TranslationRequest:
 
 @dataclass(frozen=True, slots=True)
 class TranslationReply:
-    """What a translator made of a request."""
+    """A translator's answer to a request."""
 
     texts: Mapping[str, str]
-    """Translation by line id, on one line. A line it could not do is left out."""
+    """Translation by line id, on one line. Lines that it could not translate are left out."""
     summary: str = ""
-    """In a few sentences, what was said so far; goes into the next request."""
+    """A summary of the text so far, in a few sentences; passed on with the next request."""
     fault: str = ""
-    """Why lines are missing, where there is a reason: ``the server refused the text``."""
+    """Why lines are missing, if that is known: ``the server refused the text``."""
     usage: Usage = field(default_factory=Usage)
     model: str = ""
-    """The model that was really used, for people to read."""
+    """The model that was actually used, for people to read."""
 
 
 class Translator(Engine, Protocol):
     """Translates lines. Entry-point group ``dubkit.translators``.
 
-    The core cuts a text into sentences and these into requests, checks each reply (every id once,
-    in the target language, nothing lost), asks again for what is wrong, first all of it, then in
-    halves down to single lines, and keeps what it has. An engine answers one request.
+    The core splits a text into sentences and groups these into requests. It checks each reply
+    (every id once, in the target language, nothing lost) and repeats the request for what is wrong,
+    first as a whole, then in halves down to single lines. An engine answers one request.
     """
 
     follows: Collection[str] = ()
-    """What it can honour beyond the lines: ``"glossary"``, ``"tone"``, ``"context"`` (both kinds),
-    ``"length"``, ``"markup"``, ``"fault"`` (a retry that names the fault is worth while). What is
-    not here is neither sent nor demanded, and the user is told."""
+    """What it can follow beyond the lines: ``"glossary"``, ``"tone"``, ``"context"`` (the user's
+    and the neighboring lines), ``"length"``, ``"markup"``, ``"fault"`` (a retry that names the
+    fault may help). Anything else is neither sent nor required, and the user is warned."""
     batch: int = 20
-    """Lines a request, at most."""
+    """Maximum lines per request."""
     parallel: int = 1
-    """Requests that it takes at once."""
+    """Requests that it handles at once."""
     needs_audio: bool = False
 
     def offer(self, source: str | None, target: str) -> str:
-        """What to type so that it translates between two languages that nothing here does, where
-        it might; else "". Called also when :meth:`check` finds problems."""
+        """What to type so that it can translate between two languages for which nothing is ready
+        here; "" if it never could. Also called when :meth:`check` finds problems."""
         return ""
 
     @abstractmethod
     def supports(self, source: str | None, target: str) -> bool:
-        """Whether it can translate from ``source`` (None: not known yet, so from any language that
-        it has) to ``target``."""
+        """Whether it can translate from ``source`` (None: not known yet, so from any language at
+        all) to ``target``."""
         ...
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
         """Make sure that it will work, before the user waits for anything: ask the server whether
-        it takes key and model, get the model, with ``progress``. Called before the speech is
-        recognised, with ``source`` None where it is not known yet, and before the first request.
+        it accepts the key and the model, or download the model, reporting ``progress``. Called
+        before the speech is recognized, with ``source`` None if it is not known yet, and before the
+        first request.
 
-        Raises UsageError (the key, the name of a model), MissingDependency (no server there).
+        Raises UsageError (a wrong key or model name), MissingDependency (no server answers).
         """
         return None
 
@@ -244,18 +248,18 @@ class Translator(Engine, Protocol):
     def translate(self, request: TranslationRequest) -> TranslationReply:
         """Translate ``request.lines``.
 
-        Waits out what passes by itself (a full queue, a fault of the network) and raises
-        PluginError when it does not pass, UsageError for what no retry can mend.
+        Waits for temporary problems to pass (a full queue, a network error). Raises PluginError if
+        they do not, UsageError for what no retry can fix.
         """
         ...
 
 
 @runtime_checkable
 class Metered(Protocol):
-    """A translator whose work is counted, in tokens or in money."""
+    """A translator whose work is measured in tokens or in money."""
 
     def estimate(self, request: TranslationRequest) -> Usage:
-        """What the request will take, about. Asks nobody."""
+        """Roughly what the request will take. Calls no server."""
         ...
 
 
@@ -266,21 +270,21 @@ class Synthesizer(Engine, Protocol):
     """Speaks text. Entry-point group ``dubkit.synthesizers``."""
 
     clones: bool = False
-    """Whether it speaks in the voice of reference clips."""
+    """Whether it can speak in the voice of reference clips."""
 
     def offer(self, language: str, *, clone: bool) -> str:
-        """What to type so that it speaks a language, or clones voices, where it might; else "".
-        Called also when :meth:`check` finds problems."""
+        """What to type so that it can speak a language, or clone voices; "" if it never could.
+        Also called when :meth:`check` finds problems."""
         return ""
 
     @abstractmethod
     def voices(self, language: str) -> Sequence[str]:
-        """The names of its own voices for a language; empty where it cannot speak that."""
+        """The names of its own voices for a language; empty if it cannot speak it."""
         ...
 
     def knows(self, voice: str) -> bool:
-        """Whether it speaks, where a user asks for it by name, in a voice that :meth:`voices` does
-        not offer: another language's, a mix of two."""
+        """Whether it accepts, from a user who names it, a voice that :meth:`voices` does not
+        list: another language's, a mix of two."""
         return False
 
     @abstractmethod
@@ -296,16 +300,16 @@ class Synthesizer(Engine, Protocol):
     ) -> None:
         """Write ``text``, spoken, to ``out`` as a WAV file of any rate, and nothing beside it.
 
-        ``voice`` is one of :meth:`voices`, or clips to clone. ``seconds`` is the length wished
-        for; an engine that cannot aim at one takes no notice. The same ``seed`` gives the same
-        sound, another one another take, as far as the engine can.
+        ``voice`` is one of :meth:`voices`, or clips to clone. ``seconds`` is the desired length; an
+        engine that cannot aim at one ignores it. The same ``seed`` gives the same sound and another
+        seed another take, as far as the engine can.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One text to speak, told as to :meth:`Synthesizer.speak`."""
+    """One text to speak, with the arguments of :meth:`Synthesizer.speak`."""
 
     text: str
     out: Path
@@ -317,25 +321,25 @@ class Utterance:
 
 @runtime_checkable
 class BatchSynthesizer(Protocol):
-    """A speaker that gains by many texts at once: a program that loads its model at each start, a
-    server that does several at a time."""
+    """A synthesizer that is faster with many texts at once: a program that loads its model at
+    each start, a server that handles several at a time."""
 
     at_once: int
-    """Texts a call, at most; 1 where it gains nothing."""
+    """Maximum texts per call; 1 if more would not help."""
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Speak each of them as :meth:`Synthesizer.speak` would; for each what went wrong, in a
-        sentence, or "" where its file is written. Raises UsageError for what no retry can mend."""
+        """Speak each of them as :meth:`Synthesizer.speak` would. Returns for each what went wrong,
+        in a sentence, or "" if its file is written. Raises UsageError for what no retry can fix."""
         ...
 
 
 class Converter(Engine, Protocol):
-    """Turns speech into another voice's. Entry-point group ``dubkit.converters``."""
+    """Converts speech into another voice. Entry-point group ``dubkit.converters``."""
 
     @abstractmethod
     def convert(self, audio: Path, out: Path, *, voice: Voice) -> None:
-        """Write the speech of ``audio`` (mono WAV) in ``voice`` to ``out`` (WAV of any rate), as
-        long as it was within 50 ms."""
+        """Write the speech of ``audio`` (mono WAV) in ``voice`` to ``out`` (WAV of any rate), of
+        the same length within 50 ms."""
         ...
 
 
@@ -346,33 +350,33 @@ class LipSyncer(Engine, Protocol):
     """Redraws mouths. Entry-point group ``dubkit.lipsyncers``."""
 
     frame_rate: float | None = None
-    """Frames a second that it wants; None for any constant rate."""
+    """Frames per second that it needs; None for any constant rate."""
 
     @abstractmethod
     def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
         """Write ``video`` (one shot of one face, constant frame rate) to ``out`` with its mouth
-        moving to ``audio`` (16 kHz mono WAV, as long as the video): as many frames of the same
-        size."""
+        moving to ``audio`` (16 kHz mono WAV, as long as the video): the same number of frames of
+        the same size."""
         ...
 
 
 class Separator(Engine, Protocol):
-    """Parts speech from all else. Entry-point group ``dubkit.separators``."""
+    """Separates speech from everything else. Entry-point group ``dubkit.separators``."""
 
     @abstractmethod
     def separate(self, audio: Path, speech: Path, background: Path, *, progress: Progress) -> None:
-        """Write the two parts of ``audio`` (WAV, 48 kHz stereo) as WAV of the same rate and length;
-        added up they are the whole again, but for what no ear would miss (3 % of its strength)."""
+        """Write the two parts of ``audio`` (WAV, 48 kHz stereo) as WAV of the same rate and length.
+        Their sum is the original, except for what is inaudible (3 % of its level)."""
         ...
 
 
 class Diarizer(Engine, Protocol):
-    """Tells who speaks when. Entry-point group ``dubkit.diarizers``."""
+    """Finds out who speaks when. Entry-point group ``dubkit.diarizers``."""
 
     @abstractmethod
     def diarize(self, audio: Path, *, speakers: int | None, progress: Progress) -> Sequence[Turn]:
-        """The turns of speech in ``audio`` (16 kHz mono WAV), in order of their starts; of
-        ``speakers`` people, or None to find out how many."""
+        """The turns of speech in ``audio`` (16 kHz mono WAV), in order of their starts.
+        ``speakers`` is the number of people, or None to find out."""
         ...
 
 
@@ -389,16 +393,16 @@ class HasModels(Protocol):
 
 
 @runtime_checkable
-class Outside(Protocol):
-    """An engine of any kind whose work a tool or a server outside does; for ``dubkit doctor``."""
+class External(Protocol):
+    """An engine of any kind whose work an external tool or server does; for ``dubkit doctor``."""
 
     def presets(self) -> Mapping[str, str]:
-        """The tools that it knows how to talk to, by the name that its setting ``preset`` takes,
-        each in a few words; empty where it has no such setting."""
+        """The tools that it can use, by the value of its setting ``preset``, each in a few words;
+        empty if it has no such setting."""
         ...
 
     def reach(self) -> Sequence[str]:
-        """As :meth:`Engine.check`, having asked the server, which takes some seconds at most."""
+        """As :meth:`Engine.check`, but also asks the server, which takes a few seconds at most."""
         ...
 
 

@@ -83,7 +83,7 @@ def _presets(kind: str, name: str) -> dict[str, str]:
     """The tools that an engine knows how to call."""
     with contextlib.suppress(DubkitError), engines.guarded(f"{name} has no presets"):
         engine = engines.load(hooks.KINDS[kind], name)
-        return dict(engine.presets()) if isinstance(engine, hooks.Outside) else {}
+        return dict(engine.presets()) if isinstance(engine, hooks.External) else {}
     return {}  # what is wrong with it, its state says
 
 
@@ -94,7 +94,7 @@ def _state(
     try:
         with engines.guarded("its check fails"):
             engine = engines.load(hooks.KINDS[kind], name, settings)
-            if reach and isinstance(engine, hooks.Outside):
+            if reach and isinstance(engine, hooks.External):
                 problems = engine.reach()
             else:
                 problems = engine.check()

@@ -29,10 +29,10 @@ from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageErro
 log = logging.getLogger("dubkit")
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$")
-"""Ends of the names of environment variables whose values are nobody's business."""
+"""Endings of the names of environment variables whose values are secret."""
 HOW = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
-"""Names of settings that say how an engine works and not what it makes: when one of them changes,
-nothing is made anew."""
+"""Names of settings that affect how an engine works and not its result: if one of them changes,
+nothing is made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,17 +224,17 @@ def printable(text: str) -> str:
 
 
 def own_name(spec: str) -> str:
-    """The name that an engine's settings go by: ``ClassName`` for ``./file.py:ClassName``."""
+    """The name in an engine's settings: ``ClassName`` for ``./file.py:ClassName``."""
     return spec.rpartition(":")[2]
 
 
 def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, object]:
     """What the engine is, for the keys of the workspace, without importing it.
 
-    That is its package's version, the source of its module and of those that it imports from beside
-    it (a prompt changes in a checkout, too), its settings, and what it is told through the
-    environment, secrets left out. A setting that names a file or folder stands for what is in it,
-    told by sizes and times.
+    That is its package's version, the source of its module and of those that it imports from its
+    own package (a prompt may change in a checkout, too), its settings, and its environment variables
+    without secrets. A setting that names a file or folder stands for the content, by sizes and
+    times.
     """
     name = own_name(spec)
     if ":" in spec:
@@ -253,7 +253,7 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
         key: value for key, value in sorted(settings.items()) if not HOW.fullmatch(key)
     }
     for key, value in list(values.items()):
-        # Not a file's name at all: too long for one, ~nobody, a folder that may not be read.
+        # Not a file name at all: too long, ~nobody, a folder without permission to read.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             path = Path(str(value)).expanduser()
             if value and path.exists():

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from dubkit.hooks import Line, Metered, Neighbour, TranslationReply, TranslationRequest
+from dubkit.hooks import Line, Metered, Neighbor, TranslationReply, TranslationRequest
 from dubkit.languages import primary
 from dubkit.types import Usage
 
@@ -200,8 +200,8 @@ def _with_features(engine: Any, request: TranslationRequest) -> TranslationReque
                 only("fault", "it was left out", ""),
             ),
         ),
-        before=only("context", (Neighbour("Anna!", "¡Anna!", "BERT"), Neighbour("Yes?")), ()),
-        after=only("context", (Neighbour("Bye.", speaker="BERT"),), ()),
+        before=only("context", (Neighbor("Anna!", "¡Anna!", "BERT"), Neighbor("Yes?")), ()),
+        after=only("context", (Neighbor("Bye.", speaker="BERT"),), ()),
         summary=only("context", "Two people meet in the street.", ""),
         glossary=only("glossary", ((line.text.split()[0], "Dashwood"),), ()),
         tone=only("tone", "formal", ""),

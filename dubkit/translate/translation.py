@@ -28,7 +28,7 @@ from dubkit.errors import PluginError
 from dubkit.hooks import (
     Line,
     Metered,
-    Neighbour,
+    Neighbor,
     Progress,
     TranslationReply,
     TranslationRequest,
@@ -221,7 +221,7 @@ class _State:
             target=job.target,
             lines=tuple(self._line(k, *wrong.get(k, ("", ""))) for k in batch),
             before=tuple(map(self._neighbor, before)),
-            after=tuple(Neighbour(self._text(k), "", lines[k].speaker) for k in after),
+            after=tuple(Neighbor(self._text(k), "", lines[k].speaker) for k in after),
             summary=summary if context else "",
             glossary=entries(job, [lines[k].text for k in batch]),
             tone=job.tone if job.follows("tone") else "",
@@ -234,9 +234,9 @@ class _State:
         text = self.plan.sentences[k].text
         return text if self.job.follows("markup") else without_marks(text)
 
-    def _neighbor(self, k: int) -> Neighbour:
+    def _neighbor(self, k: int) -> Neighbor:
         known = self.done.get(k) or self.plan.known.get(k, "")
-        return Neighbour(self._text(k), known, self.plan.sentences[k].speaker)
+        return Neighbor(self._text(k), known, self.plan.sentences[k].speaker)
 
     def _line(self, k: int, fault: str, rejected: str) -> Line:
         sentence = self.plan.sentences[k]

@@ -1,7 +1,7 @@
 """``python -m dubkit.web.catalog``: the engines that are installed, in one line of JSON.
 
-A program of its own, because to tell an engine's settings it must be imported, and the server has
-better uses for its memory than torch.
+A separate program, because an engine must be imported to list its settings, and the server should
+not spend its memory on torch.
 
     {"synthesizers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
         "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
@@ -30,11 +30,11 @@ from dubkit.errors import DubkitError
 from .texts import LANGUAGES
 
 TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"}
-"""Of settings that can be shown; those that name files are not."""
+"""Types of settings that can be shown; those that name files are not among them."""
 
 
 def describe() -> dict[str, dict[str, Any]]:
-    """What is installed, by kind and name; an engine that cannot be imported has a ``problem``."""
+    """The installed engines by kind and name; one that cannot be imported has a ``problem``."""
     return {
         kind: {plugin.name: _engine(kind, plugin) for plugin in engines.plugins(kind)}
         for kind in hooks.KINDS
@@ -42,23 +42,22 @@ def describe() -> dict[str, dict[str, Any]]:
 
 
 def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
-    told: dict[str, Any] = {"distribution": plugin.distribution, "settings": [], "problem": ""}
+    entry: dict[str, Any] = {"distribution": plugin.distribution, "settings": [], "problem": ""}
     try:
-        engine = engines.load(hooks.KINDS[kind], plugin.name)
-        told["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
-        told["settings"] = settings(type(engine))
-        told["problem"] = "; ".join(engine.check())
-        told["priority"] = engine.priority
-        if kind == "synthesizers":
-            synthesizer = cast(hooks.Synthesizer, engine)
-            known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}
-            told["voices"] = {tag: names for tag, names in known.items() if names}
-            told["clones"] = bool(synthesizer.clones)
+        with engines.guarded(""):
+            engine = engines.load(hooks.KINDS[kind], plugin.name)
+            entry["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
+            entry["settings"] = settings(type(engine))
+            entry["problem"] = "; ".join(engine.check())
+            entry["priority"] = engine.priority
+            if kind == "synthesizers":
+                synthesizer = cast(hooks.Synthesizer, engine)
+                known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}
+                entry["voices"] = {tag: names for tag, names in known.items() if names}
+                entry["clones"] = bool(synthesizer.clones)
     except DubkitError as failure:
-        told["problem"] = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
-    except (Exception, SystemExit) as failure:  # anybody's code
-        told["problem"] = str(failure) or type(failure).__name__
-    return told
+        entry["problem"] = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
+    return entry
 
 
 def settings(engine: type) -> list[dict[str, Any]]:
@@ -73,18 +72,18 @@ def settings(engine: type) -> list[dict[str, Any]]:
         type_ = TYPES.get(choices[0] if choices else hints[field.name])
         if field.init and not field.name.startswith("_") and type_ and not _is_address(field):
             default = "" if field.default in (MISSING, None) else str(field.default)
-            told = {"name": field.name, "type": type_, "default": default}
-            found.append({**told, "help": helps.get(field.name, "")})
+            described = {"name": field.name, "type": type_, "default": default}
+            found.append({**described, "help": helps.get(field.name, "")})
     return found
 
 
 def _is_address(field: Field[Any]) -> bool:
-    """Whether it says where to send things to: keys of the server's would go there."""
+    """Whether it is an address to send things to: the server's keys would be sent there."""
     return field.name.endswith(("url", "host", "address", "endpoint"))
 
 
 def _helps(engine: type) -> dict[str, str]:
-    """The docstring under each field."""
+    """The docstring below each field."""
     found: dict[str, str] = {}
     for owner in reversed(engine.__mro__):
         with contextlib.suppress(OSError, TypeError, SyntaxError):
@@ -105,5 +104,5 @@ def _helps(engine: type) -> dict[str, str]:
 if __name__ == "__main__":
     # Engines may print while they are imported.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        told = describe()
-    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        catalog = describe()
+    sys.stdout.write(json.dumps(catalog, ensure_ascii=False) + "\n")

@@ -20,7 +20,7 @@ from preset_samples import PRESETS, clip, read, serving
 from dubkit import (
     BatchSynthesizer,
     DubkitError,
-    Outside,
+    External,
     PluginError,
     UsageError,
     Utterance,
@@ -443,7 +443,7 @@ def test_the_doctor_asks_whether_the_server_is_running(health: str, tmp_path: Pa
     with Server(lambda asked, _: reply(asked, b"loading", "", state["status"])) as server:
         lines = f'health = "{server.url}{health}"' if health else ""
         engine = engine_at(tmp_path, f"{server.url}/say/{{text}}", lines)
-        assert isinstance(engine, Outside) and "cosyvoice" in engine.presets()
+        assert isinstance(engine, External) and "cosyvoice" in engine.presets()
         assert engine.check() == [] and server.asked == []
         assert engine.reach() == []  # even a server without that page is running
         assert [path for path, _, _ in server.asked] == [health or "/"]

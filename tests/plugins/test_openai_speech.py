@@ -16,8 +16,8 @@ from speech_server import RATE, SpeechServer, buzz
 from dubkit import (
     BatchSynthesizer,
     Cue,
+    External,
     MissingDependency,
-    Outside,
     PluginError,
     Track,
     UsageError,
@@ -207,7 +207,7 @@ def test_wrong_settings_are_refused(settings, message, tmp_path):
 def test_the_doctor_asks_the_server():
     with SpeechServer() as server:
         engine = synthesizer(server)
-        assert isinstance(engine, Outside) and engine.presets() == {} and engine.reach() == []
+        assert isinstance(engine, External) and engine.presets() == {} and engine.reach() == []
         server.speaks = False
         assert "does not speak" in synthesizer(server).reach()[0]
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from dubkit import Line, Neighbour, TranslationRequest, language_name
+from dubkit import Line, Neighbor, TranslationRequest, language_name
 
 RESPONSE_FORMAT = {
     "type": "json_schema",
@@ -158,7 +158,7 @@ def _line(line: Line) -> dict[str, object]:
     return {key: value for key, value in values.items() if value}
 
 
-def _neighbor(line: Neighbour) -> dict[str, str]:
+def _neighbor(line: Neighbor) -> dict[str, str]:
     values = {"speaker": line.speaker or "", "text": line.text, "translation": line.translation}
     return {key: value for key, value in values.items() if value}
 
@@ -184,7 +184,7 @@ def _as_text(request: TranslationRequest) -> str:
     return "\n\n".join("\n".join([f"{name}:", *part]) for name, part in parts.items() if part)
 
 
-def _neighbor_line(line: Neighbour) -> str:
+def _neighbor_line(line: Neighbor) -> str:
     speaker = f"{line.speaker}: " if line.speaker else ""
     translation = f" = {line.translation}" if line.translation else ""
     return _flat(f"- {speaker}{line.text}{translation}")

@@ -63,7 +63,7 @@ class DistilWhisper(Transcriber):
 
     @classmethod
     def suits(cls, device: str) -> bool:
-        """Where there is a GPU that torch can use, as far as can be said without importing torch,
+        """Where there is a GPU that torch can use, as far as is known without importing torch,
         which takes seconds."""
         gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
         return device != "cpu" and gpu and all(map(find_spec, ("torch", "transformers")))
