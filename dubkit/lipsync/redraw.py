@@ -122,7 +122,7 @@ def warnings(film: Media, outcomes: Sequence[SpanOutcome], name: str) -> list[st
             reason = f": {first.reason}" if state == "failed" else ""
             found.append(
                 f"lip-sync: {what} in {seconds:.1f} s of speech ({len(these)} spans, the first at "
-                f"{first.start:.1f} s{reason}); the picture stays as it was there"
+                f"{first.start:.1f} s{reason}); there, the picture stays as it was"
             )
     if any(one.state == "redrawn" for one in outcomes):
         picture = encoding.picture_format(film)
@@ -290,9 +290,8 @@ def _render_span(
         clip, voice, out = (Path(temporary, name) for name in ("shot.mp4", "voice.wav", "out.mp4"))
         try:
             times = face_clips.write_clip(frames, span, task.picture, task.rate, clip)
-        except (
-            av.error.FFmpegError
-        ) as failure:  # while writing: frames that cannot be read are skipped
+        except av.error.FFmpegError as failure:
+            # While writing: frames that cannot be read are skipped.
             why = OSError(failure.errno, failure.strerror)
             raise cannot_write(task.folder, why) from failure
         length = len(times) / task.rate

@@ -58,7 +58,7 @@ def join_speech(speech: Iterable[tuple[float, float]]) -> list[tuple[float, floa
 
 
 def plan(
-    cuts: Sequence[Shot],
+    shots: Sequence[Shot],
     stretches: Sequence[tuple[float, float]],
     speech: Sequence[tuple[float, float]],
     size: tuple[int, int],
@@ -69,7 +69,7 @@ def plan(
     """
     spans: list[Span] = []
     empty: list[tuple[float, float]] = []
-    for shot in cuts:
+    for shot in shots:
         for start, end in stretches:
             start, end = max(start, shot.start), min(end, shot.end)
             if end - start < SHORTEST:
