@@ -1,1 +1,19 @@
-"""``dubkit ui``: the page, its API and the jobs behind it."""
+"""``dubkit ui``: the command in a browser, its API and the jobs behind it.
+
+serve        the command: options, folder, port, shutdown
+page         Gradio's page; with form and api the only modules that import gradio
+form, api    the form of the page; the API for programs
+assets/      everything that moves and plays in the page; texts/, all of its words
+routes       what assets/ request: uploads, jobs, files, cues
+guard        who may come in, and the cookie
+server       what page and routes share
+fields       how the values of the form relate to options
+arguments    the options that the page requests, as arguments of the command
+jobs         the command as child processes, in turn
+store        every path
+drafts       cues being edited, by the functions of editing
+takes        lines of a dub, and which take of each is chosen
+preview      copies of files that browsers cannot play, on demand
+probing, catalog, waveform
+             child processes: what a file is, which engines are installed, how loud the audio is
+"""

@@ -27,9 +27,9 @@ from dubkit.errors import DubkitError, UsageError
 from dubkit.files import cannot_write
 
 from .jobs import Job
-from .routes import told
+from .routes import error_json
 from .server import Server
-from .store import MOST_TEXT, Session, Video, received
+from .store import MAX_TEXT, Session, Video, uploaded_file
 
 POLL = 0.2
 """Seconds between two looks at a job's state."""
@@ -85,9 +85,9 @@ def endpoints(server: Server) -> None:
         def check(file: str | None, profile: str = "", language: str = "") -> dict[str, Any]:
             with _Refusal():
                 path = _sent(server, file)
-                if path.stat().st_size > MOST_TEXT:
+                if path.stat().st_size > MAX_TEXT:
                     raise UsageError(
-                        f"a subtitle file has at most {MOST_TEXT / 1e6:.0f} MB", "send another"
+                        f"a subtitle file has at most {MAX_TEXT / 1e6:.0f} MB", "send another"
                     )
                 return _checked(path, profile or profiles.DEFAULT, language or None)
 
@@ -108,7 +108,7 @@ class _Refusal:
 
     def __exit__(self, kind: Any, failure: BaseException | None, trace: Any) -> None:
         if isinstance(failure, DubkitError):
-            shown = told(failure)
+            shown = error_json(failure)
             sentence = ": ".join(filter(None, (shown["message"].rstrip("."), shown["hint"])))
             raise gr.Error(sentence, print_exception=False) from None
 
@@ -155,7 +155,7 @@ def _results(
 def _sent(server: Server, file: str | None) -> Path:
     if not file or server.temporary is None:
         raise UsageError("no file is given", "send a video, sound or subtitle file")
-    return received(server.temporary, file)
+    return uploaded_file(server.temporary, file)
 
 
 def _checked(path: Path, profile: str, language: str | None) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Cues being edited: what was changed and not saved yet, with undo, and the saving of it.
+"""Cues being edited: unsaved changes, with undo, and saving them.
 
-A draft is the workspace's own ``cues.<language>.json`` with edits on it. Its present state is kept
-in a file, so that neither a reload nor a restart loses an edit; undo is in memory. Saving writes
-the workspace's file as a person with a text editor would: the command sees a hand-made edit, and
-makes anew what depends on it.
+A draft is the workspace's own ``cues.<language>.json`` with edits applied. Its present state is
+kept in a file, so that neither a reload nor a restart loses an edit; undo is in memory. Saving
+writes the workspace's file as a person with a text editor would: the command detects a manual edit,
+and makes again what depends on it. The edits themselves are in :mod:`.editing`.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from dubkit.workspace import key_of
 from ..errors import InputError, UsageError
 from ..types import Track
 from . import takes
-from .editing import History, edited
+from .editing import History, apply_edit
 from .store import Video
 
 CUES = re.compile(r"(cues|text)\.(.+)\.json")
 DRAFT = ".draft.{}.json"
 OPEN = 200
-"""Drafts whose undo is remembered."""
+"""Drafts whose undo history is kept."""
 
 
 def languages(video: Video) -> list[str]:
-    """The languages whose cues can be edited, the one spoken first."""
+    """The languages whose cues can be edited, the spoken one first."""
     return list(_files(video))
 
 
 def _files(video: Video) -> dict[str, Path]:
-    """The cue files of the workspace by their languages: that of the text itself first, then the
+    """The cue files of the workspace by language: that of the source text first, then the
     translations in the order in which they were made.
 
-    The text is what was recognised, or what the last job was told to take from a file.
+    The source text is what was recognized, or what the last job took from a file.
     """
     folder = video.workspace
     steps: Mapping[str, Any] = {}
@@ -71,9 +71,9 @@ def _files(video: Video) -> dict[str, Path]:
 
 
 def _from_file(video: Video) -> bool:
-    """Whether the last job's text came from a file, or from a track of the video."""
-    wishes = next(video.wishes(), {})
-    return bool(format_of(Path(video.name)) or wishes.get("subs_from"))
+    """Whether the last job's text came from a file, or from a subtitle track of the video."""
+    requested = next(video.past_requests(), {})
+    return bool(format_of(Path(video.name)) or requested.get("subs_from"))
 
 
 class Drafts:
@@ -84,49 +84,49 @@ class Drafts:
         self._lock = threading.Lock()
 
     def open(self, video: Video, language: str) -> History:
-        """The draft, or the cues as they are. Raises InputError where there are none."""
+        """The draft, or the cues as they are. Raises InputError if there are none."""
         with self._lock:
-            return self._opened(video, language)
+            return self._load(video, language)
 
     def changed(self, video: Video, language: str) -> bool:
         """Whether there is something to save."""
         with self._lock:
-            history = self._opened(video, language)
+            history = self._load(video, language)
             return self._open[video.folder, language][1] != history.present
 
     def edit(self, video: Video, language: str, edit: Mapping[str, Any], version: str) -> History:
-        """Do an edit, ``{"edit": "undo"}`` and ``"redo"`` among them, to the state of that version.
+        """Apply an edit, also ``{"edit": "undo"}`` and ``"redo"``, to the state of that version.
 
-        Raises UsageError when it cannot be done, or the state has become another one.
+        Raises UsageError if it is invalid, or the state has changed since.
         """
         with self._lock:
-            history = self._opened(video, language)
+            history = self._load(video, language)
             if version != version_of(history.present):
                 raise UsageError(
                     "the cues were changed in another window",
-                    "look at what they are now, and try again",
+                    "check what they are now, and try again",
                 )
             name = edit.get("edit")
             if name == "undo":
-                history = history.undone()
+                history = history.undo()
             elif name == "redo":
-                history = history.redone()
+                history = history.redo()
             else:
-                history = history.done(edited(history.present, edit))
-            self._keep(video, language, history)
+                history = history.record(apply_edit(history.present, edit))
+            self._write_draft(video, language, history)
             return history
 
     def save(self, video: Video, language: str) -> bool:
-        """Write the draft into the workspace; whether there was something to write."""
+        """Write the draft into the workspace; returns whether there was something to write."""
         with self._lock:
-            history = self._opened(video, language)
+            history = self._load(video, language)
             path = _file(video, language)
             try:
                 whole = json.loads(path.read_text("utf-8"))
                 saved = source_text.read_edited(path)
                 if saved == history.present:
                     return False
-                takes.put_by(video, saved, history.present)
+                takes.keep_clips(video, saved, history.present)
                 whole |= json.loads(subtitles.render(history.present, "json"))
                 part = path.with_name(f"{path.name}.part")
                 part.write_text(json.dumps(whole, indent=1, ensure_ascii=False), "utf-8")
@@ -134,17 +134,17 @@ class Drafts:
                 (video.folder / DRAFT.format(language)).unlink(missing_ok=True)
             except OSError as failure:
                 raise cannot_write(Path(path.name), failure) from failure
-            # What was undone and done stays undoable.
+            # The undo history remains usable.
             self._open[video.folder, language] = (sha256_of(path), history.present, history)
             return True
 
     def save_all(self, video: Video) -> None:
-        """Write what is not saved yet: what is made next is made of what is seen."""
+        """Save all drafts, so that the next job works with what the user sees."""
         for language in languages(video):
             if self.changed(video, language):
                 self.save(video, language)
 
-    def _opened(self, video: Video, language: str) -> History:
+    def _load(self, video: Video, language: str) -> History:
         path = _file(video, language)
         base = sha256_of(path)
         known = self._open.get((video.folder, language))
@@ -155,15 +155,15 @@ class Drafts:
         history = History(saved)
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
             draft = json.loads((video.folder / DRAFT.format(language)).read_text("utf-8"))
-            # Cues that were made anew since are others than those that were edited.
+            # Cues that were made again since are not those that were edited.
             if draft["of"] == base:
-                history = history.done(
+                history = history.record(
                     subtitles.parse(json.dumps(draft["track"]), "json", language)
                 )
         self._remember(video, language, base, saved, history)
         return history
 
-    def _keep(self, video: Video, language: str, history: History) -> None:
+    def _write_draft(self, video: Video, language: str, history: History) -> None:
         base = sha256_of(_file(video, language))
         track = json.loads(subtitles.render(history.present, "json"))
         path = video.folder / DRAFT.format(language)
@@ -184,12 +184,12 @@ class Drafts:
 
 
 def version_of(track: Track) -> str:
-    """Tells states of a draft apart."""
+    """Identifies a state of a draft."""
     return key_of(track=subtitles.render(track, "json"))[:16]
 
 
 def _file(video: Video, language: str) -> Path:
-    """The cue file of a language. Raises InputError where there is none."""
+    """The cue file of a language. Raises InputError if there is none."""
     path = _files(video).get(language)
     if path is None or path.is_symlink() or not path.is_file():
         raise InputError("there are no cues in that language", "make subtitles first")

@@ -1,8 +1,9 @@
 """Edits of a track, as pure functions: a track in, another track out; and undo.
 
-Cues are numbered from 1, as the check's violations are. An edit never makes two cues overlap more
-than they did, never makes one that has no time, and keeps the times of words where the words still
-say the text. :func:`edited` does one that came as JSON.
+Cues are numbered from 1, like the check's violations. An edit never makes two cues overlap more
+than they did, never makes a cue without duration, and keeps the times of words if the words still
+match the text. :func:`apply_edit` applies an edit in JSON; drafts of edited cues are in
+:mod:`.drafts`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from ..errors import UsageError
 from ..types import Cue, Track, Word
 
 SHORTEST = 0.1
-"""Seconds that a cue has at least after an edit."""
+"""Seconds that a cue lasts at least after an edit."""
 EPSILON = 0.0005
-DEEPEST = 200
+MAX_UNDO = 200
 """Edits that can be undone."""
 LONGEST_TEXT = 5_000
 LATEST = 360_000.0
@@ -30,54 +31,54 @@ LATEST = 360_000.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A track with what it was before, and what it was before something was undone."""
+    """A track with its earlier states, and those that were undone."""
 
     present: Track
     past: tuple[Track, ...] = ()
     future: tuple[Track, ...] = ()
 
-    def done(self, track: Track) -> History:
-        """After an edit that made ``track``."""
+    def record(self, track: Track) -> History:
+        """The history after an edit that gave ``track``."""
         if track == self.present:
             return self
-        return History(track, (*self.past, self.present)[-DEEPEST:])
+        return History(track, (*self.past, self.present)[-MAX_UNDO:])
 
-    def undone(self) -> History:
-        """Before the last edit."""
+    def undo(self) -> History:
+        """The history before the last edit."""
         if not self.past:
             return self
         return History(self.past[-1], self.past[:-1], (self.present, *self.future))
 
-    def redone(self) -> History:
-        """After the edit that was undone last."""
+    def redo(self) -> History:
+        """The history after the edit that was undone last."""
         if not self.future:
             return self
         return History(self.future[0], (*self.past, self.present), self.future[1:])
 
 
 def set_text(track: Track, number: int, text: str) -> Track:
-    """The cue says ``text``."""
+    """Give the cue the text ``text``."""
     cue = _cue(track, number)
     text = _clean(text)
     return _with(track, number, [replace(cue, text=text, words=_words(cue, text))])
 
 
 def set_speaker(track: Track, number: int, speaker: str) -> Track:
-    """Who speaks in the cue; empty for nobody in particular."""
+    """Set who speaks in the cue; empty for nobody in particular."""
     return _with(track, number, [replace(_cue(track, number), speaker=speaker.strip() or None)])
 
 
 def set_times(track: Track, number: int, start: float, end: float) -> Track:
-    """The cue is shown from ``start`` to ``end``. Raises UsageError where that is no time, or
-    reaches into another cue."""
+    """Show the cue from ``start`` to ``end``. Raises UsageError if those times are invalid or
+    overlap another cue."""
     cue = _cue(track, number)
     _check(start, end)
-    for other, neighbour in _neighbours(track, number):
-        more = _overlap(start, end, neighbour) - _overlap(cue.start, cue.end, neighbour)
+    for other, neighbor in _other_cues(track, number):
+        more = _overlap(start, end, neighbor) - _overlap(cue.start, cue.end, neighbor)
         if more > EPSILON:
             raise UsageError(
                 f"cue {number} would overlap cue {other}, which is shown from "
-                f"{neighbour.start:.2f} to {neighbour.end:.2f} s",
+                f"{neighbor.start:.2f} to {neighbor.end:.2f} s",
                 f"move cue {other} first, or end before it begins",
             )
     words = cue.words
@@ -89,12 +90,12 @@ def set_times(track: Track, number: int, start: float, end: float) -> Track:
 def nudge(
     track: Track, number: int, seconds: float, edge: str = "both", *, to: int | None = None
 ) -> Track:
-    """Move the cue, or its ``start`` or ``end`` alone, as far as its neighbours let it; with
-    ``to``, all cues from ``number`` to that one, together."""
+    """Move the cue, or only its ``start`` or ``end``, as far as its neighbors allow; with ``to``,
+    all cues from ``number`` to that one together."""
     if edge not in ("both", "start", "end"):
-        raise UsageError(f"a cue has no {edge}", "both, start or end")
+        raise UsageError(f"a cue has no {edge}", "use both, start or end")
     if not math.isfinite(seconds):
-        raise UsageError("a cue cannot be moved by that", "by seconds")
+        raise UsageError("a cue cannot be moved by that", "give seconds")
     last = number if to is None else to
     first, final = _cue(track, number), _cue(track, last)
     if last < number:
@@ -105,7 +106,7 @@ def nudge(
     high = max(after.start if after else LATEST, final.end)
     if edge == "both":
         seconds = min(max(seconds, low - first.start), high - final.end)
-        moved = [_shifted(cue, seconds) for cue in track.cues[number - 1 : last]]
+        moved = [_shift(cue, seconds) for cue in track.cues[number - 1 : last]]
         return replace(track, cues=(*track.cues[: number - 1], *moved, *track.cues[last:]))
     if edge == "start":
         start = min(max(first.start + seconds, low), max(first.end - SHORTEST, first.start))
@@ -115,8 +116,8 @@ def nudge(
 
 
 def split(track: Track, number: int, at: int, time: float | None = None) -> Track:
-    """Two cues, the second with the text from the character ``at`` on. ``time`` is where they
-    part; without it, where the words or the length of the texts say."""
+    """Split the cue in two, the second with the text from the character ``at`` on. ``time`` is
+    where they meet; without it, that is inferred from the words or the lengths of the texts."""
     cue = _cue(track, number)
     first, second = _clean(cue.text[:at]), _clean(cue.text[at:])
     if at <= 0 or not first or not second:
@@ -130,14 +131,14 @@ def split(track: Track, number: int, at: int, time: float | None = None) -> Trac
         time = cue.words[left].start if 0 < left < len(cue.words) else cue.start + length * share
     time = round(min(max(time, cue.start + SHORTEST), cue.end - SHORTEST), 3)
     parts = [
-        replace(cue, end=time, text=first, words=_inside(cue.words[:left], cue.start, time)),
-        replace(cue, start=time, text=second, words=_inside(cue.words[left:], time, cue.end)),
+        replace(cue, end=time, text=first, words=_clamp(cue.words[:left], cue.start, time)),
+        replace(cue, start=time, text=second, words=_clamp(cue.words[left:], time, cue.end)),
     ]
     return _with(track, number, parts)
 
 
 def merge(track: Track, number: int) -> Track:
-    """The cue and the next one as one."""
+    """Merge the cue with the next one."""
     cue = _cue(track, number)
     following = _cue(track, number + 1)
     both = bool(cue.words and following.words)
@@ -156,19 +157,19 @@ def merge(track: Track, number: int) -> Track:
 
 
 def add(track: Track, start: float, end: float, text: str = "") -> Track:
-    """Another cue, where there is room for it."""
+    """Add a cue if there is room for it. Raises UsageError if there is another cue."""
     _check(start, end)
     for number, cue in enumerate(track.cues, 1):
         if _overlap(start, end, cue) > EPSILON:
             raise UsageError(
-                f"cue {number} is shown there already, from {cue.start:.2f} to {cue.end:.2f} s",
+                f"cue {number} is already shown there, from {cue.start:.2f} to {cue.end:.2f} s",
                 "add one where there is none",
             )
     return _sorted(replace(track, cues=(*track.cues, Cue(start, end, _clean(text)))))
 
 
 def delete(track: Track, number: int) -> Track:
-    """Without the cue."""
+    """Remove the cue."""
     _cue(track, number)
     return _with(track, number, [])
 
@@ -176,10 +177,10 @@ def delete(track: Track, number: int) -> Track:
 def find_and_replace(
     track: Track, find: str, replacement: str, *, case: bool = False, whole: bool = False
 ) -> Track:
-    """With every ``find`` in the texts replaced; ``case`` tells capitals apart, ``whole`` takes
-    whole words alone."""
+    """Replace every ``find`` in the texts; ``case`` makes it case-sensitive, ``whole`` matches only
+    whole words."""
     if not find:
-        raise UsageError("there is nothing to find", "write what to find")
+        raise UsageError("there is nothing to find", "enter what to find")
     pattern = re.escape(find)
     if whole:
         pattern = rf"(?<!\w){pattern}(?!\w)"
@@ -205,13 +206,13 @@ EDITS: Mapping[str, tuple[Callable[..., Track], Mapping[str, type]]] = {
         {"find": str, "replacement": str, "case": bool, "whole": bool},
     ),
 }
-"""The edits by name, with what they take."""
+"""The edits by name, with their parameters."""
 
 
-def edited(track: Track, edit: Mapping[str, Any]) -> Track:
+def apply_edit(track: Track, edit: Mapping[str, Any]) -> Track:
     """The track after an edit in JSON: ``{"edit": "split", "number": 3, "at": 12}``.
 
-    Raises UsageError for one that is none, or that cannot be done.
+    Raises UsageError for one that is invalid or impossible.
     """
     name = edit.get("edit")
     if not isinstance(name, str) or name not in EDITS:
@@ -232,7 +233,7 @@ def edited(track: Track, edit: Mapping[str, Any]) -> Track:
     try:
         return function(track, **values)
     except TypeError as missing:
-        raise UsageError(f"{name} lacks something", f"it takes {', '.join(takes)}") from missing
+        raise UsageError(f"{name} lacks a value", f"it takes {', '.join(takes)}") from missing
 
 
 def _cue(track: Track, number: int) -> Cue:
@@ -251,14 +252,14 @@ def _sorted(track: Track) -> Track:
 
 def _check(start: float, end: float) -> None:
     if not (math.isfinite(start) and math.isfinite(end)) or not 0 <= start < LATEST >= end:
-        raise UsageError("that is no time", "seconds from the start of the video")
+        raise UsageError("that is not a valid time", "give seconds from the start of the video")
     if end - start < SHORTEST - EPSILON:
         raise UsageError(
             f"a cue from {start:.2f} to {end:.2f} s is too short", f"at least {SHORTEST} s"
         )
 
 
-def _neighbours(track: Track, number: int) -> list[tuple[int, Cue]]:
+def _other_cues(track: Track, number: int) -> list[tuple[int, Cue]]:
     return [(other, cue) for other, cue in enumerate(track.cues, 1) if other != number]
 
 
@@ -267,7 +268,7 @@ def _overlap(start: float, end: float, cue: Cue) -> float:
 
 
 def _clean(text: str) -> str:
-    """Lines without the space around them, none of them empty: a blank line ends a cue in .srt."""
+    """Lines without surrounding space, none of them empty: a blank line ends a cue in .srt."""
     if len(text) > LONGEST_TEXT:
         raise UsageError("the text is too long for a cue", f"at most {LONGEST_TEXT} characters")
     lines = ("".join(c for c in line if c >= " " or c == "\t") for line in text.splitlines())
@@ -275,18 +276,18 @@ def _clean(text: str) -> str:
 
 
 def _words(cue: Cue, text: str) -> tuple[Word, ...]:
-    """The cue's words for a new text: with their times where there are as many, else none."""
-    said = text.split()
-    if len(said) != len(cue.words):
+    """The cue's words for a new text: with their times if there are as many, else none."""
+    texts = text.split()
+    if len(texts) != len(cue.words):
         return ()
     return tuple(
         replace(word, text=(" " if word.text.startswith(" ") else "") + new)
-        for word, new in zip(cue.words, said, strict=True)
+        for word, new in zip(cue.words, texts, strict=True)
     )
 
 
 def _words_until(words: Sequence[Word], text: str) -> int:
-    """How many of the words the beginning of their text is made of."""
+    """How many of the words make up ``text``, the beginning of their text."""
     length = len("".join(text.split()))
     reached = 0
     for number, word in enumerate(words):
@@ -296,16 +297,16 @@ def _words_until(words: Sequence[Word], text: str) -> int:
     return len(words)
 
 
-def _inside(words: Sequence[Word], start: float, end: float) -> tuple[Word, ...]:
+def _clamp(words: Sequence[Word], start: float, end: float) -> tuple[Word, ...]:
     return tuple(
         replace(word, start=min(max(word.start, start), end), end=min(max(word.end, start), end))
         for word in words
     )
 
 
-def _shifted(cue: Cue, seconds: float) -> Cue:
-    def moved(time: float) -> float:
+def _shift(cue: Cue, seconds: float) -> Cue:
+    def shift(time: float) -> float:
         return round(time + seconds, 3)
 
-    words = tuple(replace(word, start=moved(word.start), end=moved(word.end)) for word in cue.words)
-    return replace(cue, start=moved(cue.start), end=moved(cue.end), words=words)
+    words = tuple(replace(word, start=shift(word.start), end=shift(word.end)) for word in cue.words)
+    return replace(cue, start=shift(cue.start), end=shift(cue.end), words=words)

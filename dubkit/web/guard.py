@@ -1,7 +1,7 @@
-"""What stands between the network and everything else that the server has.
+"""Access control: a layer between the network and everything else on the server.
 
-One layer around all of it, Gradio's routes and ours: who may come in, from which page, to which
-route, with how much; and the cookie that makes a browser find its videos again.
+It wraps Gradio's routes and ours: who may come in, from which page, to which route, with how many
+bytes; and the cookie by which a browser finds its videos again.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ GRADIO = re.compile(
     r"(info|config|openapi\.json|startup-events|heartbeat/[^/]*|queue/(join|data)|run/predict|call/.*"
     r"|cancel|reset|upload|upload_progress|theme\.css|app_id|user|login_check|file=.*)/?"
 )
-"""What is open of Gradio's routes under ``/gradio_api/``: not those that fetch addresses, run code
-or keep records of runs, none of which this page needs."""
+"""The routes under ``/gradio_api/`` that are allowed: not those that fetch addresses, run code or
+keep records of runs, none of which this page needs."""
 ADDRESS = re.compile(r"file=\s*[a-z+]*:?//", re.IGNORECASE)
 BODY = 8 * 2**20
-"""Bytes of a request that is no upload."""
+"""Bytes of a request that is not an upload."""
 UPLOADS = re.compile(r"/gradio_api/upload/?|/dubkit/videos(/[0-9a-f]{16}/other)?")
 GUESS = 0.5
-"""Seconds that a wrong password costs, one after the other, whoever tries."""
+"""Seconds that each wrong password takes, one after the other, whoever tries."""
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = (
@@ -48,16 +48,16 @@ Scope: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The layer; an ASGI application around another."""
+    """The layer: an ASGI application around another."""
 
     app: Any
     auth: str = ""
-    """``user:password`` that is asked for; empty for none."""
+    """The required ``user:password``; empty for none."""
     upload: int = 4 * 2**30
     """Bytes of a request that is an upload."""
     local: bool = True
-    """Whether it answers to names of this machine alone, so that no page elsewhere can make a
-    browser speak to it under a name of its own."""
+    """Whether it answers only to names of this machine, so that no foreign page can have a browser
+    talk to it under a name of that page's own."""
     _guesses: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -79,7 +79,7 @@ class Guard:
         scope["dubkit.token"] = token = token or new_token()
         cookie = f"{COOKIE}={token}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax"
 
-        async def sent(message: dict[str, Any]) -> None:
+        async def send_with_headers(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 more = [(b"set-cookie", cookie.encode())] if path == "/" else []
                 message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *more]}
@@ -88,7 +88,7 @@ class Guard:
         if fresh and path.startswith(OURS) and not path.startswith(f"{OURS}assets/"):
             await _answer(send, 403, "load the page first")
             return
-        await self.app(scope, receive, sent)
+        await self.app(scope, receive, send_with_headers)
 
     def _refusal(
         self, method: str, path: str, headers: dict[str, str]
@@ -97,8 +97,8 @@ class Guard:
             return None
         host = urlsplit(f"//{headers.get('host', '')}")
         if self.local and _hostname(host.netloc) not in LOCAL:
-            return 403, "this server answers to localhost alone"
-        if self.auth and not _knows(headers.get("authorization", ""), self.auth):
+            return 403, "this server answers only to localhost"
+        if self.auth and not _is_authorized(headers.get("authorization", ""), self.auth):
             return (
                 401,
                 "user and password, please",
@@ -111,14 +111,14 @@ class Guard:
             if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
                 return 403, "that is another site's page"
             length = headers.get("content-length")
-            # Of our own uploads the store counts what really comes, too.
+            # For our own uploads, the store also counts the bytes that really arrive.
             upload = UPLOADS.fullmatch(path)
             if "transfer-encoding" in headers and not (upload and path.startswith(OURS)):
-                return 411, "say how long it is"
+                return 411, "the length of the body is missing"
             if length and (
                 not length.isdecimal() or int(length) > BODY + bool(upload) * self.upload
             ):
-                return 413, "that is too much"
+                return 413, "the body is too large"
         if path.startswith(API):
             rest = path.removeprefix(API)
             if not GRADIO.fullmatch(rest) or ADDRESS.match(rest):
@@ -145,13 +145,13 @@ def _token(cookies: str) -> str:
     return morsel.value if morsel and TOKEN.fullmatch(morsel.value) else ""
 
 
-def _knows(authorization: str, auth: str) -> bool:
+def _is_authorized(authorization: str, auth: str) -> bool:
     scheme, _, given = authorization.partition(" ")
     try:
-        told = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
+        credentials = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
     except ValueError:
-        told = b""
-    return hmac.compare_digest(told, auth.encode())
+        credentials = b""
+    return hmac.compare_digest(credentials, auth.encode())
 
 
 async def _answer(

@@ -1,16 +1,16 @@
 """Jobs of the page: each is the command itself, one child process in the folder of its video.
 
-So whatever the page can do, the command can; a job that is stopped leaves a workspace that the next
-one goes on with; what a job takes of memory, or breaks, is gone with its process. All that is known
-of a job stands in its folder:
+So the command can do everything that the page can; a job that is stopped leaves a workspace with
+which the next one continues; the memory that a job takes, and anything that it breaks, is gone with
+its process. Everything that is known about a job is in its folder:
 
-- ``job.json``: what was asked and how it stands (:class:`Job`),
-- ``events.jsonl``: the command's ``--events``, written by the child itself, so that neither a page
-  that is closed nor a server that is killed loses a line,
-- ``errors.log``: its standard error, for whoever runs the server.
+- ``job.json``: the request and its status (:class:`Job`),
+- ``events.jsonl``: the command's ``--events``, written by the child itself, so that no line is lost
+  if the page is closed or the server is killed,
+- ``errors.log``: its standard error, for the operator of the server.
 
-A child holds a lock on its ``events.jsonl`` for as long as it lives: that is how a new server tells
-jobs that outlived the old one from those that died with it.
+A child holds a lock on its ``events.jsonl`` while it lives: by it a new server distinguishes jobs
+that outlived the old one from those that died with it.
 """
 
 from __future__ import annotations
@@ -41,50 +41,50 @@ State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled", 
 
 JOB, EVENTS, ERRORS = "job.json", "events.jsonl", "errors.log"
 TICK = 0.1
-"""Seconds between two looks at the children."""
+"""Seconds between two polls of the children."""
 GRACE = 0.7
-"""Seconds between asking a child to stop (it says so to its own children) and ending all of them:
-the command itself stops within half a second."""
+"""Seconds between asking a child to stop (which it passes on to its own children) and killing all
+of them: the command itself stops within half a second."""
 STOPPED = 130
 """The command's exit status after Ctrl-C."""
 SECRETS = ("DUBKIT_AUTH",)
-"""Environment variables that are the server's and no job's business."""
-MOST_WAITING = 100
+"""Environment variables that jobs do not get: they are the server's."""
+MAX_WAITING = 100
 """Jobs of one owner."""
-MOST_READ = 2**20
-"""Bytes of events that are told at once."""
+MAX_READ = 2**20
+"""Bytes of events that are returned at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What was asked for, and how it stands."""
+    """A request, and its status."""
 
     id: str
     owner: str
-    """Whose turn it takes: the name of a session."""
+    """Whose turn it uses: the name of a session."""
     cwd: str
-    """The folder it works in; two jobs of one folder are never at work together."""
+    """The folder it works in; two jobs of one folder never run at the same time."""
     argv: tuple[str, ...]
     """The command's arguments, without ``--events``."""
     about: Mapping[str, Any]
-    """What the page wants to remember of it, such as its form."""
+    """What the page wants to remember about it, such as its form."""
     made: float
-    """Seconds since 1970, as all times here."""
+    """Seconds since 1970, like all times here."""
     state: State = "waiting"
     started: float | None = None
     ended: float | None = None
     pid: int | None = None
     status: int | None = None
-    """Exit status; negative for the signal that ended it; None where nobody was there to see."""
+    """Exit status; negative for the signal that ended it; None if no server saw it end."""
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether it has ended."""
         return self.state not in ("waiting", "running")
 
 
-def read(folder: Path) -> Job:
-    """The job in a folder. Raises ValueError when there is none that can be read."""
+def read_job(folder: Path) -> Job:
+    """The job in a folder. Raises ValueError if there is none that can be read."""
     try:
         values = json.loads((folder / JOB).read_text("utf-8"))
         return Job(**{**values, "argv": tuple(values["argv"])})
@@ -92,31 +92,31 @@ def read(folder: Path) -> Job:
         raise ValueError(f"no job in {folder.name}") from failure
 
 
-def events(folder: Path, after: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """The events from the byte ``after`` on, and the byte at which to ask for more."""
+def read_events(folder: Path, after: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The events from the byte ``after`` on, and the byte at which to continue."""
     try:
         with (folder / EVENTS).open("rb") as file:
             file.seek(after)
-            data = file.read(MOST_READ)
-    except (OSError, ValueError, OverflowError):  # of a byte that no file has
+            data = file.read(MAX_READ)
+    except (OSError, ValueError, OverflowError):  # for an offset that no file has
         return [], after
-    whole = data[: data.rfind(b"\n") + 1]
+    complete = data[: data.rfind(b"\n") + 1]
     found = []
-    for line in whole.splitlines():
-        # An engine may print what it likes between the lines.
+    for line in complete.splitlines():
+        # An engine may print anything between the lines.
         with contextlib.suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, dict) and isinstance(event.get("event"), str):
                 found.append(event)
-    # A line that is longer than all that is read at once is none of the command's.
-    return found, after + (len(whole) if whole or len(data) < MOST_READ else len(data))
+    # A line that is longer than what is read at once is not from the command: skip it.
+    return found, after + (len(complete) if complete or len(data) < MAX_READ else len(data))
 
 
-def last(folder: Path, event: str) -> dict[str, Any] | None:
-    """The last event of a name, None where there is none."""
+def last_event(folder: Path, event: str) -> dict[str, Any] | None:
+    """The last event of a name, None if there is none."""
     found, at = None, 0
     while True:
-        some, after = events(folder, at)
+        some, after = read_events(folder, at)
         found = next((one for one in reversed(some) if one["event"] == event), found)
         if after == at:
             return found
@@ -134,8 +134,8 @@ def _append(folder: Path, event: Mapping[str, object]) -> None:
         file.write(json.dumps(event, ensure_ascii=False).encode() + b"\n")
 
 
-def _lives(folder: Path) -> bool:
-    """Whether the child of an earlier server is still at work on the job."""
+def _is_alive(folder: Path) -> bool:
+    """Whether the child of an earlier server is still running the job."""
     if fcntl is None:
         return False
     try:
@@ -149,28 +149,28 @@ def _lives(folder: Path) -> bool:
 
 
 @dataclass(slots=True)
-class _Running:
+class _RunningJob:
     job: Job
     folder: Path
     child: subprocess.Popen[bytes] | None
-    """None for one that an earlier server began."""
+    """None for one that an earlier server started."""
     stopping: Literal["", "cancelled", "interrupted"] = ""
-    """What it will be called, where it was told to stop."""
+    """The state it will have, if it was asked to stop."""
     kill_at: float = 0.0
     family: list[int] = field(default_factory=list)
-    """Its descendants when it was told to stop."""
+    """Its descendants when it was asked to stop."""
 
 
 class Queue:
-    """Runs jobs, so many at once, in turn between their owners."""
+    """Runs jobs, ``at_once`` at a time, taking turns between their owners."""
 
     def __init__(self, at_once: int, command: Sequence[str] = (sys.executable, "-m", "dubkit")):
         self.at_once = at_once
         self._command = tuple(command)
         self._waiting: list[tuple[Job, Path]] = []
-        self._running: dict[Path, _Running] = {}
+        self._running: dict[Path, _RunningJob] = {}
         self._served: dict[str, float] = {}
-        """When an owner's turn was last."""
+        """When each owner last had a turn."""
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
@@ -179,15 +179,15 @@ class Queue:
     def submit(
         self, folder: Path, cwd: Path, owner: str, argv: Sequence[str], about: Mapping[str, Any]
     ) -> Job:
-        """Have the command run with ``argv`` in ``cwd`` when its turn comes.
+        """Queue the command with ``argv``, to run in ``cwd``.
 
-        ``folder``, which must be there and be empty, becomes the job's; its name is the job's id.
-        Raises UsageError when the owner has too many waiting, OutputError on a full disk.
+        ``folder``, which must exist and be empty, becomes the job's; its name is the job's id.
+        Raises UsageError if the owner has too many jobs waiting, OutputError on a full disk.
         """
         job = Job(folder.name, owner, str(cwd), tuple(argv), dict(about), time.time())
         with self._changed:
-            if sum(one.owner == owner for one, _ in self._waiting) >= MOST_WAITING:
-                raise UsageError(f"{MOST_WAITING} jobs are waiting already", "cancel some first")
+            if sum(one.owner == owner for one, _ in self._waiting) >= MAX_WAITING:
+                raise UsageError(f"{MAX_WAITING} jobs are waiting already", "cancel some first")
         try:
             _write(folder, job)
         except OSError as failure:
@@ -198,26 +198,26 @@ class Queue:
         return job
 
     def adopt(self, folders: Iterable[Path]) -> None:
-        """Take over the jobs of a server that is gone: those that still run are watched, those
-        that waited wait again, the others are what they came to be."""
+        """Take over the jobs of an earlier server: those that still run are watched, those that
+        waited wait again, and the others get the state in which they ended."""
         for folder in folders:
             try:
-                job = read(folder)
+                job = read_job(folder)
             except ValueError:
                 continue
             with self._changed:
                 if job.state == "waiting":
                     self._waiting.append((job, folder))
-                elif job.state == "running" and _lives(folder):
-                    self._running[folder] = _Running(job, folder, None)
+                elif job.state == "running" and _is_alive(folder):
+                    self._running[folder] = _RunningJob(job, folder, None)
                 elif job.state == "running":
-                    self._finish(_Running(job, folder, None), None)
+                    self._finish(_RunningJob(job, folder, None), None)
         with self._changed:
             self._waiting.sort(key=lambda one: one[0].made)
             self._changed.notify()
 
     def cancel(self, folder: Path) -> bool:
-        """Stop a job; whether there was one to stop. It is over within a second."""
+        """Stop a job, which ends within a second; returns whether there was one to stop."""
         with self._changed:
             for number, (job, where) in enumerate(self._waiting):
                 if where == folder:
@@ -230,7 +230,7 @@ class Queue:
         return False
 
     def place(self, folder: Path) -> int:
-        """How many jobs are taken before a waiting one; 0 where it does not wait."""
+        """The position of a waiting job in the queue, from 1; 0 if it is not waiting."""
         with self._changed:
             left = list(self._waiting)
             load = self._load()
@@ -245,19 +245,19 @@ class Queue:
         return 0
 
     def folders(self) -> set[str]:
-        """The folders in which jobs work, or wait to work."""
+        """The folders in which jobs run or wait to run."""
         with self._changed:
             jobs = [job for job, _ in self._waiting] + [r.job for r in self._running.values()]
         return {job.cwd for job in jobs}
 
     @property
     def counts(self) -> tuple[int, int]:
-        """Jobs at work and waiting."""
+        """The number of running and of waiting jobs."""
         with self._changed:
             return len(self._running), len(self._waiting)
 
     def close(self) -> None:
-        """Stop every job that is at work, so that it can be taken up again, and start no other."""
+        """Stop every running job, so that it can be resumed, and start no other."""
         with self._changed:
             self._closed = True
             for running in self._running.values():
@@ -270,7 +270,7 @@ class Queue:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._look()
+                self._poll()
                 while not self._closed and len(self._running) < self.at_once:
                     busy = {running.job.cwd for running in self._running.values()}
                     chosen = _fairest(self._waiting, self._load(), self._served, busy)
@@ -304,51 +304,51 @@ class Queue:
                     stderr=errors,
                     start_new_session=os.name == "posix",
                 )
-        except (OSError, ValueError) as failure:  # ValueError: of what no program can be told
+        except (OSError, ValueError) as failure:  # ValueError: an argument no program can take
             reason = getattr(failure, "strerror", None) or str(failure)
-            _append(folder, _told(f"the job cannot be started: {reason}", "try again later"))
+            _append(folder, _error_event(f"the job cannot be started: {reason}", "try again later"))
             with contextlib.suppress(OSError):
                 _write(folder, replace(job, state="failed", started=now, ended=now))
             return
         job = replace(job, state="running", started=now, pid=child.pid)
-        self._running[folder] = _Running(job, folder, child)
-        with contextlib.suppress(OSError):  # a full disk: the job will tell
+        self._running[folder] = _RunningJob(job, folder, child)
+        with contextlib.suppress(OSError):  # a full disk: the job will report it
             _write(folder, job)
 
-    def _look(self) -> None:
-        """Note the jobs that have ended, and end those that do not stop."""
+    def _poll(self) -> None:
+        """Record the jobs that have ended, and kill those that do not stop."""
         for running in list(self._running.values()):
             status = running.child.poll() if running.child else None
             if running.child is not None and status is None:
                 ended = False
             elif running.child is None:
-                ended = not _lives(running.folder)
+                ended = not _is_alive(running.folder)
             else:
                 ended = True
             if ended:
                 if running.stopping:
-                    _kill(running)  # what it may have left behind
+                    _kill(running)  # processes it may have left behind
                 del self._running[running.folder]
                 self._finish(running, status)
             elif running.stopping and time.monotonic() >= running.kill_at:
                 _kill(running)
 
-    def _finish(self, running: _Running, status: int | None) -> None:
+    def _finish(self, running: _RunningJob, status: int | None) -> None:
         folder, state = running.folder, running.stopping or _state(running.folder, status)
-        if state == "failed" and not last(folder, "error"):
+        if state == "failed" and not last_event(folder, "error"):
             what = f"signal {-status}" if status and status < 0 else f"exit status {status}"
             _append(
                 folder,
-                _told(
-                    f"the work ended without a word ({what})",
-                    "start it again: it goes on where it was; the server's memory may be short",
+                _error_event(
+                    f"the job ended without a message ({what})",
+                    "start it again: it resumes where it was; the server may be short of memory",
                 ),
             )
         job = replace(running.job, state=state, ended=time.time(), status=status, pid=None)
         with contextlib.suppress(OSError):
             _write(folder, job)
 
-    def _stop(self, running: _Running, as_state: Literal["cancelled", "interrupted"]) -> None:
+    def _stop(self, running: _RunningJob, as_state: Literal["cancelled", "interrupted"]) -> None:
         if running.stopping:
             return
         running.stopping = as_state
@@ -362,11 +362,11 @@ class Queue:
 
 
 def _state(folder: Path, status: int | None) -> State:
-    """What an ended job came to be; without its status, by its own last words."""
+    """The final state of a job; without its exit status, by its last events."""
     if status is None:
-        if last(folder, "result") is None:
-            return "failed" if last(folder, "error") else "interrupted"
-        return "failed" if last(folder, "error") else "done"
+        if last_event(folder, "result") is None:
+            return "failed" if last_event(folder, "error") else "interrupted"
+        return "failed" if last_event(folder, "error") else "done"
     if status == 0:
         return "done"
     return "interrupted" if status == STOPPED else "failed"
@@ -378,8 +378,8 @@ def _fairest(
     served: Mapping[str, float],
     busy: set[str],
 ) -> tuple[Job, Path] | None:
-    """The next job: of the owner with the fewest at work, then of who waited longest for a turn;
-    an owner's own in the order they were asked for."""
+    """The next job: of the owner with the fewest running, then of the one who has waited longest
+    for a turn; an owner's own jobs in the order in which they were submitted."""
     free = [one for one in waiting if one[0].cwd not in busy]
     return min(
         free,
@@ -390,16 +390,16 @@ def _fairest(
 
 def _lock(file: IO[bytes]) -> None:
     if fcntl is not None:
-        # On the open file, so on the child's copy of it, too: it goes when the last one does.
+        # The lock is on the open file, so on the child's copy, too: it ends with the last one.
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def _told(message: str, hint: str) -> dict[str, object]:
+def _error_event(message: str, hint: str) -> dict[str, object]:
     return {"event": "error", "message": message, "hint": hint, "exit_status": 1}
 
 
 def _family(pid: int) -> list[int]:
-    """All processes below one (on Linux; elsewhere the process group has to do)."""
+    """All descendants of a process (on Linux; elsewhere the process group has to do)."""
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -413,7 +413,7 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _kill(running: _Running) -> None:
+def _kill(running: _RunningJob) -> None:
     pid = running.job.pid
     if os.name != "posix" or pid is None:
         if running.child:

@@ -38,7 +38,7 @@ from .fields import (
 )
 from .form import form, updates
 from .preview import Previews, add_preview_routes
-from .routes import told
+from .routes import error_json
 from .server import Server
 from .store import Video
 
@@ -167,7 +167,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 return json.dumps({"job": job.id})
             except DubkitError as failure:
                 group = group_about(failure.message, failure.hint, requested)
-                return json.dumps({**told(failure), "group": group})
+                return json.dumps({**error_json(failure), "group": group})
 
         def filled(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
             """The form for a video: with the values that are remembered, else as it is."""

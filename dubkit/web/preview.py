@@ -1,11 +1,12 @@
-"""A small copy of a video for browsers that cannot play it: a container or a codec that they do not
-know. Made on demand by ffmpeg, in the video's own folder, so it is deleted with it.
+"""Small copies of videos for browsers that cannot play the container or the codec.
 
-    GET, POST, DELETE /dubkit/videos/{id}/preview          how it stands; make it; stop that
+A copy is made on demand by ffmpeg, in the video's own folder, so it is deleted with it.
+
+    GET, POST, DELETE /dubkit/videos/{id}/preview          its status; make it; cancel that
     GET               /dubkit/videos/{id}/preview/media    the copy
 
-``?job=...&number=...`` is the copy of a job's result instead. ``?anew=true`` encodes again where
-the first copy, of streams that seemed fine, does not play either.
+``?job=...&number=...`` selects a job's result instead. ``?anew=true`` encodes everything, if the
+first copy, of streams that seemed playable, does not play either.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import hashlib
 import json
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dubkit.files import replacing
@@ -27,25 +29,25 @@ from dubkit.media import process
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
 
 from ..errors import DubkitError, InputError, UsageError
-from .server import Server, said
+from .server import Server, redact
 from .store import PROBE_SECONDS, Session, Video
 
 PICTURES, SOUNDS = frozenset({"h264", "vp9", "av1"}), frozenset({"aac", "mp3", "opus", "flac"})
-"""Codecs that browsers play, and MP4 holds: these are copied."""
-EDGE = 960
-"""Pixels of the longer side of what is encoded, at most."""
-MOST = 1_000_000_000
-"""Bytes of a copy."""
+"""Codecs that browsers play and MP4 can hold: these are copied."""
+MAX_EDGE = 960
+"""Pixels of the longer side of an encoded picture."""
+MAX_BYTES = 1_000_000_000
+"""Size of a copy."""
 HEADERS = {"Content-Security-Policy": "sandbox", "Cache-Control": "private, no-cache"}
 
 
-class _Stopped(Exception):
-    """Nobody wants it any more."""
+class _Cancelled(Exception):
+    """The copy is no longer wanted."""
 
 
 @dataclass
-class _Making:
-    """A copy that is being made, or that could not be."""
+class _Conversion:
+    """A copy that is being made, or that failed."""
 
     state: str = "waiting"
     share: float = 0.0
@@ -54,106 +56,111 @@ class _Making:
 
 
 class Previews:
-    """The copies of a server; one is made at a time."""
+    """The copies on a server; one is made at a time."""
 
     def __init__(self) -> None:
-        self._making: dict[Path, _Making] = {}
+        self._conversions: dict[Path, _Conversion] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._closed = threading.Event()
 
-    def start(self, video: Video, source: Path, *, anew: bool = False) -> None:
-        """Have the copy made, unless it is there or on its way."""
-        out = place(video, source)
+    def start(self, video: Video, source: Path, *, encode: bool = False) -> None:
+        """Have the copy made, unless it exists or is being made; with ``encode``, again and
+        without copying any stream."""
+        out = copy_path(video, source)
         with self._lock:
-            making = self._making.get(out)
-            if making and making.state in ("waiting", "running"):
+            conversion = self._conversions.get(out)
+            if conversion and conversion.state in ("waiting", "running"):
                 return
-            if out.exists() and not anew:
+            if out.exists() and not encode:
                 return
             out.unlink(missing_ok=True)
-            self._making[out] = making = _Making()
-        threading.Thread(
-            target=self._make, args=(making, video, source, out, anew), name="preview", daemon=True
-        ).start()
+            self._conversions[out] = conversion = _Conversion()
+        arguments = (conversion, video, source, out, encode)
+        threading.Thread(target=self._make, args=arguments, name="preview", daemon=True).start()
 
     def cancel(self, video: Video, source: Path) -> None:
         """Stop making it."""
         with self._lock:
-            if making := self._making.pop(place(video, source), None):
-                making.stop.set()
+            if conversion := self._conversions.pop(copy_path(video, source), None):
+                conversion.stop.set()
 
-    def told(self, video: Video, source: Path) -> dict[str, Any]:
+    def status(self, video: Video, source: Path) -> dict[str, Any]:
         """``state`` (``none``, ``waiting``, ``running``, ``failed``, ``done``), ``share`` of the
-        work done, and what is wrong."""
-        out = place(video, source)
+        work done from 0 to 1, and ``message`` and ``hint`` of a failure."""
+        out = copy_path(video, source)
         with self._lock:
-            making = self._making.get(out)
-        if making and making.state != "done":
-            told: dict[str, Any] = {"state": making.state, "share": round(making.share, 3)}
-            if making.failure:
-                told["message"] = said(making.failure.message)
-                told["hint"] = said(making.failure.hint)
-            return told
+            conversion = self._conversions.get(out)
+        if conversion and conversion.state != "done":
+            share = round(conversion.share, 3)
+            status: dict[str, Any] = {"state": conversion.state, "share": share}
+            if conversion.failure:
+                status["message"] = redact(conversion.failure.message)
+                status["hint"] = redact(conversion.failure.hint)
+            return status
         return {"state": "done" if out.exists() else "none", "share": float(out.exists())}
 
     def close(self) -> None:
         """Stop all of them."""
         self._closed.set()
         with self._lock:
-            for making in self._making.values():
-                making.stop.set()
+            for conversion in self._conversions.values():
+                conversion.stop.set()
 
-    def _make(self, making: _Making, video: Video, source: Path, out: Path, anew: bool) -> None:
-        # Whatever is raised has to end in a state, or the page would wait for ever.
+    def _make(
+        self, conversion: _Conversion, video: Video, source: Path, out: Path, encode: bool
+    ) -> None:
+        def report(share: float) -> None:
+            self._raise_if_cancelled(conversion, video)
+            conversion.share = max(conversion.share, min(share, 1.0))
+
+        # Every exception has to end in a state, or the page would wait forever.
         try:
             with self._turn:
-                self._unless_stopped(making, video)
-                making.state = "running"
-                _copy(video, source, out, anew, lambda share: self._tell(making, video, share))
-            making.state = "done"
-        except _Stopped:
+                self._raise_if_cancelled(conversion, video)
+                conversion.state = "running"
+                _copy(video, source, out, encode, report)
+            conversion.state = "done"
+        except _Cancelled:
             with self._lock:
-                if self._making.get(out) is making:
-                    del self._making[out]
+                if self._conversions.get(out) is conversion:
+                    del self._conversions[out]
         except (DubkitError, OSError) as failure:
-            told = failure if isinstance(failure, DubkitError) else InputError(
+            conversion.failure = failure if isinstance(failure, DubkitError) else InputError(
                 f"no copy of {source.name} can be made", "it can still be worked on"
             )  # fmt: skip
-            making.failure, making.state = told, "failed"
+            conversion.state = "failed"
 
-    def _tell(self, making: _Making, video: Video, share: float) -> None:
-        self._unless_stopped(making, video)
-        making.share = max(making.share, min(share, 1.0))
-
-    def _unless_stopped(self, making: _Making, video: Video) -> None:
-        if making.stop.is_set() or self._closed.is_set() or not video.folder.exists():
-            raise _Stopped
+    def _raise_if_cancelled(self, conversion: _Conversion, video: Video) -> None:
+        if conversion.stop.is_set() or self._closed.is_set() or not video.folder.exists():
+            raise _Cancelled
 
 
-def place(video: Video, source: Path) -> Path:
-    """Where the copy of a file is, as the file is now."""
+def copy_path(video: Video, source: Path) -> Path:
+    """The path of the copy of a file in its present state."""
     state = source.stat()
     name = f"{source.name}\n{state.st_size}\n{state.st_mtime_ns}"
     return video.folder / f".preview-{hashlib.sha256(name.encode()).hexdigest()[:16]}.mp4"
 
 
-def _copy(video: Video, source: Path, out: Path, anew: bool, tell: Any) -> None:
-    """Make it. Raises InputError where ffmpeg cannot, UsageError where it would be too large."""
-    about = _looked_at(source)
+def _copy(
+    video: Video, source: Path, out: Path, encode: bool, report: Callable[[float], None]
+) -> None:
+    """Make the copy. Raises InputError if ffmpeg cannot, UsageError if it would be too large."""
+    about = _probe(source)
     used = sum(one.lstat().st_size for one in video.folder.parent.glob("*/*") if one.is_file())
-    most = min(MOST, video.store.limits.session - used)
+    most = min(MAX_BYTES, video.store.limits.session - used)
     if most <= 0:
-        raise UsageError("there is no room left for a copy", "delete videos that are done with")
+        raise UsageError("there is no room left for a copy", "delete videos you no longer need")
     duration = float(about.get("duration") or 0.0)
 
     def line(text: str) -> None:
         key, _, value = text.partition("=")
         if key == "out_time_us":
-            tell(int(value) / 1e6 / duration if duration and value.isdigit() else 0.0)
+            report(int(value) / 1e6 / duration if duration and value.isdigit() else 0.0)
 
     with replacing(out) as part:
-        argv = [ffmpeg_path(), *arguments(about, source, part, most, anew)]
+        argv = [ffmpeg_path(), *arguments(about, source, part, most, encode)]
         finished = process.run(argv, on_line=line)
         if finished.status:
             last = finished.tail[-1] if finished.tail else f"exit status {finished.status}"
@@ -167,32 +174,33 @@ def _copy(video: Video, source: Path, out: Path, anew: bool, tell: Any) -> None:
             )
 
 
-def arguments(about: Any, source: Path, out: Path, most: int, anew: bool = False) -> list[str]:
-    """ffmpeg's arguments: streams that browsers play are copied, the others encoded."""
+def arguments(about: Any, source: Path, out: Path, most: int, encode: bool = False) -> list[str]:
+    """ffmpeg's arguments: streams that browsers play are copied unless ``encode``, the others
+    encoded, up to ``most`` bytes."""
     picture = [one[0] for one in about.get("video", ())][:1]
     sound = [one[0] for one in about.get("audio", ())][:1]
     argv = ["-nostdin", "-v", "error", "-y", "-nostats", "-progress", "pipe:1"]
     argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
     argv += ["-i", file_url(source), "-map", "0:V:0?", "-map", "0:a:0?", "-sn", "-dn"]
     argv += ["-map_metadata", "-1", "-map_chapters", "-1"]
-    if picture and picture[0] in PICTURES and not anew:
+    if picture and picture[0] in PICTURES and not encode:
         argv += ["-c:v", "copy"]
     elif picture:
         fit = (
-            f"scale=w='min({EDGE},iw)':h='min({EDGE},ih)':force_original_aspect_ratio=decrease"
+            f"scale=w='min({MAX_EDGE},iw)':h='min({MAX_EDGE},ih)':force_original_aspect_ratio=decrease"
             ":force_divisible_by=2,setsar=1"
         )
         argv += ["-vf", fit, "-c:v", "libx264", "-preset", "veryfast", "-crf", "26"]
         argv += ["-maxrate", "3M", "-bufsize", "6M", "-pix_fmt", "yuv420p"]
-    if sound and sound[0] in SOUNDS and not anew:
+    if sound and sound[0] in SOUNDS and not encode:
         argv += ["-c:a", "copy"]
     elif sound:
         argv += ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
     return [*argv, "-movflags", "+faststart", "-fs", str(most), "-f", "mp4", str(out)]
 
 
-def _looked_at(source: Path) -> dict[str, Any]:
-    """What streams a file has, found out by a process of its own."""
+def _probe(source: Path) -> dict[str, Any]:
+    """The streams of a file, read by a separate process."""
     lines: list[str] = []
     argv = [sys.executable, "-m", "dubkit.web.probing", source.name]
     with contextlib.suppress(TimeoutError, ValueError, IndexError):
@@ -204,9 +212,9 @@ def _looked_at(source: Path) -> dict[str, Any]:
 
 
 def add_preview_routes(app: FastAPI, server: Server, previews: Previews) -> None:
-    """Give ``app`` the routes above."""
+    """Add the routes above to ``app``."""
 
-    def meant(request: Request, id: str, job: str, number: int) -> tuple[Video, Path]:
+    def find(request: Request, id: str, job: str, number: int) -> tuple[Video, Path]:
         session: Session = server.store.session(request.scope["dubkit.token"])
         if not job:
             video = session.video(id)
@@ -215,27 +223,31 @@ def add_preview_routes(app: FastAPI, server: Server, previews: Previews) -> None
         return video, server.file(video, folder, number)
 
     @app.get("/dubkit/videos/{id}/preview")
-    def how(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        told = previews.told(*meant(request, id, job, number))
-        return JSONResponse(told, headers={"Cache-Control": "no-store"})
+    def status(request: Request, id: str, job: str = "", number: int = 0) -> Response:
+        status = previews.status(*find(request, id, job, number))
+        return JSONResponse(status, headers={"Cache-Control": "no-store"})
 
     @app.post("/dubkit/videos/{id}/preview")
     def make(
-        request: Request, id: str, job: str = "", number: int = 0, anew: bool = False
+        request: Request,
+        id: str,
+        job: str = "",
+        number: int = 0,
+        encode: Annotated[bool, Query(alias="anew")] = False,
     ) -> Response:
-        video, source = meant(request, id, job, number)
-        previews.start(video, source, anew=anew)
-        return JSONResponse(previews.told(video, source))
+        video, source = find(request, id, job, number)
+        previews.start(video, source, encode=encode)
+        return JSONResponse(previews.status(video, source))
 
     @app.delete("/dubkit/videos/{id}/preview")
-    def stop(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        previews.cancel(*meant(request, id, job, number))
+    def cancel(request: Request, id: str, job: str = "", number: int = 0) -> Response:
+        previews.cancel(*find(request, id, job, number))
         return JSONResponse({})
 
     @app.get("/dubkit/videos/{id}/preview/media")
     def copy(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        video, source = meant(request, id, job, number)
-        out = place(video, source)
+        video, source = find(request, id, job, number)
+        out = copy_path(video, source)
         if not out.is_file():
             raise InputError("there is no copy to play", "have it made first")
         video.touch()

@@ -1,6 +1,6 @@
 """``python -m dubkit.web.probing FILE``: what a file is, in one line of JSON.
 
-A program of its own, because what is uploaded may be made to crash whatever reads it.
+A separate program, because an uploaded file may be made to crash its reader.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from dubkit.subtitles import source as source_text
 from ..errors import DubkitError, InputError
 
 PIXELS = 2**27
-"""Of a picture, at most: 16K. What decodes a larger one takes gigabytes."""
+"""Of a picture, at most: 16K. Decoding a larger one takes gigabytes."""
 MEMORY = 4 * 2**30
 """Bytes of address space."""
 
 
-def look(path: Path) -> dict[str, Any]:
+def probe_file(path: Path) -> dict[str, Any]:
     """``kind`` (``video``, ``sound`` or ``text``), ``duration`` in seconds, and the streams.
 
-    Raises InputError when it is neither media nor subtitles.
+    Raises InputError if it is neither media nor subtitles.
     """
     if source_text.format_of(path):
         track = subtitles.read(path, source_text.language_in_name(path))
@@ -52,7 +52,7 @@ def look(path: Path) -> dict[str, Any]:
 
 
 def _limit() -> None:
-    """Take no more than a file of any honest size needs; a bomb ends this process alone."""
+    """Limit memory to what any reasonable file needs: a bomb ends only this process."""
     if os.name == "posix":
         import resource
 
@@ -65,6 +65,6 @@ def _limit() -> None:
 if __name__ == "__main__":
     _limit()
     try:
-        print(json.dumps(look(Path(sys.argv[1]))))
+        print(json.dumps(probe_file(Path(sys.argv[1]))))
     except DubkitError as failure:
         print(json.dumps({"error": failure.message, "hint": failure.hint}))

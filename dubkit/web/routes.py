@@ -1,8 +1,8 @@
 """The page's own routes, beside Gradio's: uploads, jobs, files and edits, as JSON and as bytes.
 
-A browser is known by the cookie that :mod:`dubkit.web.guard` gives it; ids of another session's
-things are as unknown as ids that never were. A failure is ``{"message": ..., "hint": ...}``, the
-same sentences as the command's, with the status 400 (or 507 where the disk is full).
+A browser is identified by the cookie from :mod:`dubkit.web.guard`; ids of another session are as
+unknown as ids that never existed. A failure is ``{"message": ..., "hint": ...}``, in the same
+sentences as the command's, with the status 400 (or 507 if the disk is full).
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from . import takes, texts, waveform
 from .drafts import languages, version_of
 from .editing import History
 from .guard import HEALTH
-from .server import Server, said
+from .server import Server, redact
 from .store import Session, Upload, Video
 
 ASSETS = Path(__file__).parent / "assets"
 BLOCK = 2**20
-"""Bytes of an upload that are written at once."""
+"""Bytes of an upload that are written at a time."""
 STALLED = 120.0
-"""Seconds without a byte after which whoever sends is gone."""
+"""Seconds without a byte after which the sender is considered gone."""
 TYPES = {".vtt": "text/vtt", ".srt": "application/x-subrip", ".mkv": "video/x-matroska"}
 SHOWN = ("video/", "audio/")
-"""What a browser may show by itself; everything else is only ever saved to disk."""
+"""Types that a browser may display; everything else is only ever saved to disk."""
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 def add_routes(app: FastAPI, server: Server) -> None:
-    """Give ``app`` the routes; :mod:`dubkit.web.guard` must stand around it."""
+    """Add the routes to ``app``, which :mod:`dubkit.web.guard` must wrap."""
 
     def session_of(request: Request) -> Session:
         return server.store.session(request.scope["dubkit.token"])
@@ -54,7 +54,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.exception_handler(DubkitError)
     async def failed(request: Request, failure: DubkitError) -> Response:
         full = isinstance(failure, OutputError) and "disk is full" in failure.message
-        return JSONResponse(told(failure), 507 if full else 400, headers=NO_STORE)
+        return JSONResponse(error_json(failure), 507 if full else 400, headers=NO_STORE)
 
     @app.get(HEALTH)
     async def healthz() -> Response:
@@ -77,15 +77,15 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.get("/dubkit/videos")
     def videos(request: Request) -> Response:
         """The history: every video of the session with its jobs, the latest first."""
-        told_videos = [
+        cards = [
             {**card(video), "jobs": [_brief(job) for _, job in video.jobs()]}
             for video in session_of(request).videos()
         ]
-        return JSONResponse(told_videos, headers=NO_STORE)
+        return JSONResponse(cards, headers=NO_STORE)
 
     @app.put("/dubkit/videos")
     async def upload(request: Request, name: str) -> Response:
-        """A video, sound or subtitle file as the body, whole."""
+        """A whole video, audio or subtitle file as the body."""
         session = session_of(request)
         made = await _received(request, lambda size: session.receive(name, size))
         assert isinstance(made, Video)
@@ -93,7 +93,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.put("/dubkit/videos/{id}/other")
     async def upload_other(request: Request, id: str, name: str) -> Response:
-        """A subtitle file, a glossary or a file of speakers that belongs to a video."""
+        """A subtitle file, a glossary or a diarization file that belongs to a video."""
         session = session_of(request)
         video = session.video(id)
         made = await _received(request, lambda size: session.receive(name, size, beside=video))
@@ -102,11 +102,11 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.delete("/dubkit/videos/{id}/other")
     def delete_other(request: Request, id: str, name: str) -> Response:
-        """A file that was added to a video."""
+        """Delete a file that was added to a video."""
         video = session_of(request).video(id)
         path = video.folder / video.beside(name)
-        if name in map(str, next(video.wishes(), {}).values()):
-            raise UsageError(f"{name} was used for what is shown", "start a job without it first")
+        if name in map(str, next(video.past_requests(), {}).values()):
+            raise UsageError(f"{name} is used by the last job", "start a job without it first")
         path.unlink(missing_ok=True)
         return JSONResponse({"added": added(video)})
 
@@ -121,26 +121,26 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/dubkit/root")
     def browse(path: str = "") -> Response:
-        """What is in a folder under ``--root``."""
+        """The entries of a folder under ``--root``."""
         return JSONResponse([asdict(one) for one in server.store.browse(path)], headers=NO_STORE)
 
     @app.post("/dubkit/root")
     async def choose(request: Request) -> Response:
-        """``{"path": ...}``: a file under ``--root`` as a video of this session."""
+        """``{"path": ...}``: add a file under ``--root`` as a video of this session."""
         path = str((await _json(request)).get("path", ""))
         session = session_of(request)
         return JSONResponse(card(await anyio.to_thread.run_sync(session.link, path)))
 
     @app.get("/dubkit/videos/{id}/media")
     def media(request: Request, id: str) -> Response:
-        """The file itself, for the player; by ranges."""
+        """The file itself, for the player; supports ranges."""
         video = session_of(request).video(id)
         video.touch()
         return _file(video.source, shown=True)
 
     @app.get("/dubkit/videos/{id}/peaks")
     def peaks(request: Request, id: str) -> Response:
-        """How loud the sound is, a byte for each 20 ms."""
+        """The loudness of the audio, a byte for each 20 ms."""
         path = waveform.peaks(session_of(request).video(id))
         return FileResponse(
             path, media_type="application/octet-stream", headers={"Cache-Control": "private"}
@@ -150,21 +150,25 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.post("/dubkit/jobs")
     async def submit(request: Request) -> Response:
-        """``{"video": id, "wishes": {...}}``; :mod:`dubkit.web.arguments` says what wishes are."""
+        """``{"video": id, "wishes": {...}}``: start a job with these options, which
+        :mod:`dubkit.web.arguments` describes."""
         body = await _json(request)
         session = session_of(request)
         video = session.video(str(body.get("video", "")))
-        wishes = body.get("wishes")
-        if not isinstance(wishes, dict):
-            raise UsageError("there are no wishes", '{"video": ..., "wishes": {"subs": true}}')
-        job = await anyio.to_thread.run_sync(server.submit, session, video, wishes)
+        requested = body.get("wishes")
+        if not isinstance(requested, dict):
+            raise UsageError(
+                '"wishes" is not an object', '{"video": ..., "wishes": {"subs": true}}'
+            )
+        job = await anyio.to_thread.run_sync(server.submit, session, video, requested)
         return JSONResponse({"job": job.id})
 
     @app.get("/dubkit/jobs/{id}")
     def job(request: Request, id: str, after: int = 0) -> Response:
-        """How a job stands, with its events from the byte ``after`` on; ask again with ``next``."""
+        """A job's status, with its events from the byte ``after`` on; continue with ``next``."""
         video, folder, found = session_of(request).job(id)
-        return JSONResponse(server.told(video, folder, found, max(after, 0)), headers=NO_STORE)
+        status = server.job_status(video, folder, found, max(after, 0))
+        return JSONResponse(status, headers=NO_STORE)
 
     @app.post("/dubkit/jobs/{id}/cancel")
     def cancel(request: Request, id: str) -> Response:
@@ -173,16 +177,16 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.post("/dubkit/jobs/{id}/again")
     async def again(request: Request, id: str) -> Response:
-        """The same once more: one that was stopped goes on where it was."""
+        """Run the same job again: one that was stopped resumes where it was."""
         session = session_of(request)
         video, _, found = session.job(id)
-        wishes = found.about.get("wishes", {})
-        made = await anyio.to_thread.run_sync(server.submit, session, video, wishes)
+        requested = found.about.get("wishes", {})
+        made = await anyio.to_thread.run_sync(server.submit, session, video, requested)
         return JSONResponse({"job": made.id})
 
     @app.get("/dubkit/jobs/{id}/files/{number}")
     def result(request: Request, id: str, number: int, play: bool = False) -> Response:
-        """A result, to save; with ``play`` to be shown by the player."""
+        """A result, to be saved or, with ``play``, shown by the player."""
         video, folder, _ = session_of(request).job(id)
         return _file(server.file(video, folder, number), shown=play)
 
@@ -202,21 +206,21 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/dubkit/videos/{id}/tracks/{language}.vtt")
     def track(request: Request, id: str, language: str) -> Response:
-        """The cues as they are in the draft, for the player."""
+        """The cues of the draft, for the player."""
         video = session_of(request).video(id)
         present = server.drafts.open(video, language).present
         return Response(subtitles.render(present, "vtt"), media_type="text/vtt", headers=NO_STORE)
 
     @app.get("/dubkit/videos/{id}/cues/{language}")
     def open_cues(request: Request, id: str, language: str) -> Response:
-        """The cues of a language with what the check says of each."""
+        """The cues of a language with the violations that the check finds in each."""
         video = session_of(request).video(id)
         return _cues(server, video, language, server.drafts.open(video, language))
 
     @app.post("/dubkit/videos/{id}/cues/{language}")
     async def edit_cues(request: Request, id: str, language: str) -> Response:
         """``{"version": ..., "edit": "split", "number": 3, ...}``; see
-        :data:`dubkit.web.editing.EDITS`. The answer is as of GET."""
+        :data:`dubkit.web.editing.EDITS`. The answer is that of GET."""
         video = session_of(request).video(id)
         edit = await _json(request)
         version = str(edit.pop("version", ""))
@@ -225,7 +229,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.post("/dubkit/videos/{id}/cues/{language}/save")
     def save_cues(request: Request, id: str, language: str, also: str = "") -> Response:
-        """Write the draft (``also`` another language's), and have the command make anew what
+        """Write the draft (and that of the language ``also``), and start a job that updates what
         depends on it."""
         session = session_of(request)
         video = _free(session, id)
@@ -244,12 +248,12 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/dubkit/videos/{id}/dub/{language}/{line}/before.wav")
     def dub_clip_before(request: Request, id: str, language: str, line: int) -> Response:
-        """The sound of a line before its text was edited."""
+        """The audio of a line before its text was edited."""
         return _file(takes.clip_before(session_of(request).video(id), language, line), shown=True)
 
     @app.get("/dubkit/videos/{id}/dub/{language}/{line}/{take}.wav")
     def dub_clip(request: Request, id: str, language: str, line: int, take: int) -> Response:
-        """The sound of one take of a line alone."""
+        """The audio of one take of a line."""
         return _file(takes.clip(session_of(request).video(id), language, line, take), shown=True)
 
     @app.post("/dubkit/videos/{id}/dub/{language}/take")
@@ -259,28 +263,28 @@ def add_routes(app: FastAPI, server: Server) -> None:
         body = await _json(request)
         line, take = body.get("line"), body.get("take")
         if type(line) is not int or not (take is None or type(take) is int):
-            raise UsageError("that names no take of a line", '{"line": 3, "take": null}')
+            raise UsageError("that is not a take of a line", '{"line": 3, "take": null}')
 
-        def chosen() -> str:
+        def choose() -> str:
             session = session_of(request)
             video = _free(session, id)
-            wishes = _of_dub(video, language)
+            requested = _dub_request(video, language)
             takes.choose(video, language, line, take)
-            return server.submit(session, video, wishes).id
+            return server.submit(session, video, requested).id
 
-        return JSONResponse({"job": await anyio.to_thread.run_sync(chosen)})
+        return JSONResponse({"job": await anyio.to_thread.run_sync(choose)})
 
     def _free(session: Session, id: str) -> Video:
-        """A video that no job is at work on."""
+        """A video that no job is working on. Raises UsageError if one is."""
         video = session.video(id)
         if str(video.folder) in server.queue.folders():
             raise UsageError("the video is being worked on", "save when that is done, or cancel it")
         return video
 
 
-def told(failure: DubkitError) -> dict[str, str]:
-    """A failure as the page is told of it."""
-    return {"message": said(failure.message), "hint": said(failure.hint)}
+def error_json(failure: DubkitError) -> dict[str, str]:
+    """A failure as the page shows it."""
+    return {"message": redact(failure.message), "hint": redact(failure.hint)}
 
 
 def card(video: Video) -> dict[str, Any]:
@@ -297,28 +301,28 @@ def _brief(job: Any) -> dict[str, Any]:
     return {"id": job.id, "state": job.state, "made": job.made, "wishes": job.about.get("wishes")}
 
 
-def _of_dub(video: Video, language: str) -> dict[str, Any]:
-    """What was wished for when the dub in a language was made."""
-    for wishes in video.wishes():
-        to = wishes.get("to") or ()
+def _dub_request(video: Video, language: str) -> dict[str, Any]:
+    """The options with which the dub in a language was made."""
+    for requested in video.past_requests():
+        to = requested.get("to") or ()
         tags = to.split(",") if isinstance(to, str) else to
-        if wishes.get("dub") and (not tags or language in [str(one).strip() for one in tags]):
-            return {key: value for key, value in wishes.items() if key != "redo"}
+        if requested.get("dub") and (not tags or language in [str(one).strip() for one in tags]):
+            return {key: value for key, value in requested.items() if key != "redo"}
     raise UsageError("there is no dub in that language", "make the dub first")
 
 
 def _cues(server: Server, video: Video, language: str, history: History) -> Response:
     track = history.present
     rate = next((one[3] for one in video.about.get("video", ())), None)
-    profile = str(next(video.wishes(), {}).get("profile") or DEFAULT)
-    told_cues = [
+    profile = str(next(video.past_requests(), {}).get("profile") or DEFAULT)
+    cues = [
         {"start": c.start, "end": c.end, "text": c.text, "speaker": c.speaker} for c in track.cues
     ]
     return JSONResponse(
         {
             "version": version_of(track),
             "language": track.language,
-            "cues": told_cues,
+            "cues": cues,
             "violations": [asdict(one) for one in check.check(track, profile, rate)],
             "undo": len(history.past),
             "redo": len(history.future),
@@ -334,12 +338,12 @@ async def _json(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise UsageError("that is no JSON object", "send one")
+        raise UsageError("that is not a JSON object", "send one")
     return body
 
 
 async def _received(request: Request, begin: Callable[[int | None], Upload]) -> Video | Path:
-    """The body of a request, on the disk and looked at; nothing is left of one that was cut off."""
+    """The body of a request, stored and probed; nothing is left of one that was cut off."""
     length = request.headers.get("content-length", "")
     upload = await anyio.to_thread.run_sync(begin, int(length) if length.isdecimal() else None)
     run: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync
@@ -383,7 +387,7 @@ def _saved_as(name: str) -> dict[str, str]:
 
 
 class _Pipe:
-    """What :mod:`zipfile` writes to and a response takes from."""
+    """What :mod:`zipfile` writes to and a response reads from."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -395,14 +399,14 @@ class _Pipe:
     def flush(self) -> None:
         pass
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
         data = bytes(self.data)
         self.data.clear()
         return data
 
 
 def _zipped(paths: list[Path]) -> Iterator[bytes]:
-    """A zip file, made while it is sent: neither memory nor disk has to hold it."""
+    """A zip file, built while it is sent: neither memory nor disk has to hold it."""
     pipe = _Pipe()
     with zipfile.ZipFile(cast(Any, pipe), "w", zipfile.ZIP_STORED) as archive:
         for path in paths:
@@ -411,5 +415,5 @@ def _zipped(paths: list[Path]) -> Iterator[bytes]:
                 with archive.open(info, "w", force_zip64=path.stat().st_size > 2**31) as inside:
                     while block := file.read(BLOCK):
                         inside.write(block)
-                        yield pipe.taken()
-    yield pipe.taken()
+                        yield pipe.take()
+    yield pipe.take()

@@ -1,19 +1,6 @@
-"""``dubkit ui``: the command in a browser.
+"""The command ``dubkit ui``: its options, the server's folder and port, and its shutdown.
 
-page.py       Gradio's form and API; with form.py and api.py the only files that import gradio
-assets/       what moves and plays in the page; texts/, all that it says
-routes.py     what assets/ ask: uploads, jobs, files, cues
-guard.py      who may come in, and the cookie
-server.py     what the above share
-choices.py    what the form's fields mean together
-order.py      wishes of the page to arguments of the command
-jobs.py       the command as child processes, in turn
-store.py      every path
-drafts.py     cues being edited, by the functions of editing.py
-takes.py      lines of a dub, and which take of each is wanted
-preview.py    copies for browsers of what they cannot play, on demand
-probing.py, describing.py, waveform.py    child processes: what a file is, what engines there are,
-              how loud its sound is
+What it serves is in :mod:`.page` and :mod:`.routes`, behind :mod:`.guard`.
 """
 
 from __future__ import annotations
@@ -36,18 +23,18 @@ from dubkit.files import cannot_write
 AUTH = "DUBKIT_AUTH"
 PORT = 7860
 PORTS = 100
-"""Ports that are tried after the first, where none is named."""
+"""Ports that are tried, from the first on, if none is named."""
 LOOPBACK = ("127.", "localhost", "::1")
 PATIENCE = 0
-"""Seconds for connections to end after Ctrl-C."""
+"""Seconds that connections have to end after Ctrl-C."""
 
 
 def ui_command(arguments: Sequence[str]) -> int:
-    """Serve the page until Ctrl-C; the exit status."""
+    """Serve the page until Ctrl-C; returns the exit status."""
     given = _parser().parse_args(arguments)
     auth = os.environ.get(AUTH, "")
     if auth and not all(auth.partition(":")):
-        raise UsageError(f"{AUTH} is user:password, which it does not look like", "set both")
+        raise UsageError(f"{AUTH} must be user:password", "set both")
     local = given.host.startswith(LOOPBACK)
     if not auth and not given.insecure and (given.share or not local):
         what = "--share" if given.share else f"--host {given.host}"
@@ -56,11 +43,11 @@ def ui_command(arguments: Sequence[str]) -> int:
             f"set {AUTH}=user:password; or add --insecure to let everybody in",
         )
     if given.max_upload <= 0 or given.keep_hours <= 0 or given.jobs <= 0:
-        raise UsageError("a limit must be more than 0", "dubkit ui --help")
-    os.umask(0o077)  # what people upload is nobody else's on this machine
+        raise UsageError("a limit must be greater than 0", "see dubkit ui --help")
+    os.umask(0o077)  # uploads are private from other users of this machine
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(_folder(given.data))
-        listening = stack.enter_context(_listening(given.host, given.port))
+        folder = stack.enter_context(_lock_folder(given.data))
+        listening = stack.enter_context(_listen(given.host, given.port))
         _serve(given, auth, local and not given.share, folder, listening)
     return 0
 
@@ -70,33 +57,44 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = Parser(
         prog="dubkit ui",
-        description="Subtitle, translate and dub in a browser. A password for it is taken from "
+        description="Subtitle, translate and dub in a browser. Its password is read from "
         f"{AUTH}=user:password.",
         allow_abbrev=False,
         add_help=False,
     )
     add = parser.add_argument
-    add("--host", metavar="NAME", default="127.0.0.1", help="address to listen at (this machine)")
-    add("--port", metavar="N", type=int, help=f"default: {PORT}, or the next that is free")
+    add(
+        "--host",
+        metavar="NAME",
+        default="127.0.0.1",
+        help="address to listen on (this machine)",
+    )
+    add("--port", metavar="N", type=int, help=f"default: {PORT}, or the next free one")
     add("--root", metavar="DIR", type=Path, help="folder whose videos can be chosen in the page")
-    add("--share", action="store_true", help="a public address, by way of Gradio's servers")
+    add("--share", action="store_true", help="a public address, via Gradio's servers")
     add("--insecure", action="store_true", help="let others in without a password")
     add("--allow-local-plugins", action="store_true",
         help="let the page use ./file.py:Class, and engines that run programs")  # fmt: skip
-    add("--max-upload", metavar="MB", type=int, default=4096, help="of one file (default: 4096)")
+    add(
+        "--max-upload",
+        metavar="MB",
+        type=int,
+        default=4096,
+        help="size limit of a file (default: 4096)",
+    )
     add("--jobs", metavar="N", type=int, default=2 if (os.cpu_count() or 1) >= 8 else 1,
-        help="at work at once (default: 1, or 2 with eight cores)")  # fmt: skip
+        help="jobs that run at once (default: 1, or 2 with eight cores)")  # fmt: skip
     add("--keep-hours", metavar="N", type=float, default=168.0,
-        help="how long files stay that nobody looks at (default: 168)")  # fmt: skip
+        help="how long unused files are kept (default: 168)")  # fmt: skip
     add("--data", metavar="DIR", type=Path, help="where files are kept (default: a cache folder)")
     add("-h", "--help", action="help", help="show this")
     return parser
 
 
 @contextlib.contextmanager
-def _folder(named: Path | None) -> Iterator[Path]:
-    """The server's own folder: the one that is named, or the first of the usual ones that no other
-    server has."""
+def _lock_folder(named: Path | None) -> Iterator[Path]:
+    """The server's own folder, locked: the named one, or the first of the usual ones that no other
+    server uses."""
     from filelock import FileLock, Timeout
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -118,14 +116,14 @@ def _folder(named: Path | None) -> Iterator[Path]:
             lock.release()
         return
     raise UsageError(
-        "another dubkit ui has that folder" if named else "too many dubkit ui are running",
-        "--data DIR keeps this one's files elsewhere",
+        "another dubkit ui uses that folder" if named else "too many dubkit ui are running",
+        "--data DIR keeps the files of this one elsewhere",
     )
 
 
 @contextlib.contextmanager
-def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
-    """A socket at the port, or at the next free one where none is named."""
+def _listen(host: str, port: int | None) -> Iterator[socket.socket]:
+    """A socket on the port or, if none is named, on the first free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = range(PORT, PORT + PORTS) if port is None else [port]
     reason = ""
@@ -145,13 +143,13 @@ def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
             yield listening
         return
     at = f"port {ports[0]} of {host}" if port is not None else host
-    raise UsageError(f"nothing can listen at {at}: {reason}", "--port N, --host 127.0.0.1")
+    raise UsageError(f"cannot listen on {at}: {reason}", "use --port N, or --host 127.0.0.1")
 
 
 def _serve(
     given: argparse.Namespace, auth: str, local: bool, folder: Path, listening: socket.socket
 ) -> None:
-    # Gradio reads this when it is imported: what the API is sent and sends lies in our folder.
+    # Gradio reads this when it is imported: the files of the API are kept in our folder.
     temporary = folder / "gradio"
     os.environ["GRADIO_TEMP_DIR"] = str(temporary)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -190,7 +188,7 @@ def _serve(
             server.start()
             print(_address(given.host, listening), flush=True)
             if given.share:
-                print(_shared(listening.getsockname()[1]), flush=True)
+                print(_open_tunnel(listening.getsockname()[1]), flush=True)
             web.run(sockets=[listening])
         finally:
             server.close()
@@ -198,13 +196,13 @@ def _serve(
 
 @contextlib.contextmanager
 def _until_stopped(web: Any) -> Iterator[None]:
-    """Have Ctrl-C and TERM stop the server at once, without waiting for those who are connected."""
+    """Have Ctrl-C and SIGTERM stop the server at once, without waiting for open connections."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         web.should_exit = True
 
-    web.capture_signals = contextlib.nullcontext  # uvicorn's own waits, and then raises again
-    # A page that is open always has a request under way; that it ends now is nothing amiss.
+    web.capture_signals = contextlib.nullcontext  # uvicorn's own waits, then re-raises
+    # An open page always has a request in progress; that it ends now is not an error.
     logging.getLogger("uvicorn.error").addFilter(lambda _: not web.should_exit)
     before: list[tuple[int, Any]] = []
     if threading.current_thread() is threading.main_thread():
@@ -222,8 +220,8 @@ def _address(host: str, listening: socket.socket) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
-def _shared(port: int) -> str:
-    """A public address that leads here, by way of Gradio's servers."""
+def _open_tunnel(port: int) -> str:
+    """A public address that leads here, via Gradio's servers."""
     import secrets
 
     from gradio.networking import setup_tunnel
@@ -233,5 +231,5 @@ def _shared(port: int) -> str:
         return make("127.0.0.1", port, secrets.token_urlsafe(32), None, None)
     except Exception as failure:  # no internet, no binary for this machine, ...
         raise MissingDependency(
-            f"there is no public address to be had: {failure}", "leave --share out"
+            f"no public address is available: {failure}", "leave out --share"
         ) from failure

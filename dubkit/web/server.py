@@ -1,4 +1,7 @@
-"""What the page and its routes share: the store, the queue, the drafts, and what may be done."""
+"""What the page and its routes share: store, queue, drafts, engines; and what they show of a job.
+
+What is shown never contains a path of the server or anything of its environment.
+"""
 
 from __future__ import annotations
 
@@ -17,71 +20,72 @@ from typing import Any
 from ..errors import UsageError
 from . import arguments, fields, store
 from .drafts import Drafts, languages
-from .jobs import Job, Queue, events, last
+from .jobs import Job, Queue, last_event, read_events
 from .store import Session, Store, Video
 
 TEMPORARY = 3600.0
 """Seconds that Gradio's files are kept."""
 SWEEP = 600.0
-"""Seconds between two looks for what is too old."""
+"""Seconds between two searches for files that are too old."""
 PATH = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>|]+[/\\])+")
 """The folders of a path in a sentence."""
-PLACES = ("_URL", "_BASE", "_HOST", "_ENDPOINT")
-"""Endings of environment variables that say where the server's engines are asked."""
+ADDRESS_SUFFIXES = ("_URL", "_BASE", "_HOST", "_ENDPOINT")
+"""Suffixes of environment variables that hold addresses of the engines' servers."""
 
 
 @dataclass
 class Server:
-    """A running page."""
+    """The state of a running page."""
 
     store: Store
     queue: Queue
     local_plugins: bool = False
     temporary: Path | None = None
-    """Where Gradio keeps what the API is sent and sends."""
+    """Where Gradio keeps the files that the API receives and sends."""
     drafts: Drafts = field(default_factory=Drafts)
     _engines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _describing: subprocess.Popen[bytes] | None = None
-    _described: threading.Event = field(default_factory=threading.Event)
+    _catalog: subprocess.Popen[bytes] | None = None
+    _cataloged: threading.Event = field(default_factory=threading.Event)
     _closed: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        """Take over what an earlier server left, and begin to look after things."""
+        """Take over the jobs of an earlier server, and start the background threads."""
         self.queue.adopt(self.store.job_folders())
-        threading.Thread(target=self._describe, name="engines", daemon=True).start()
+        threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
     def close(self) -> None:
-        """Stop, and every job at work with it."""
+        """Stop, together with every running job."""
         self._closed.set()
-        if self._describing:
-            self._describing.kill()
+        if self._catalog:
+            self._catalog.kill()
         self.queue.close()
 
     def engines(self, timeout: float = 60.0) -> Mapping[str, Mapping[str, Any]]:
-        """What :mod:`dubkit.web.catalog` tells; waits for it at most that long."""
-        self._described.wait(timeout)
+        """The output of :mod:`dubkit.web.catalog`; waits ``timeout`` seconds for it at most."""
+        self._cataloged.wait(timeout)
         return self._engines
 
-    def submit(self, session: Session, video: Video, wishes: Mapping[str, Any]) -> Job:
-        """Have a video worked on. Raises DubkitError kinds as the command does."""
-        needed = self.engines() if wishes.get("settings") else {}
-        argv = arguments.arguments(wishes, video, needed, local_plugins=self.local_plugins)
-        about = {"name": video.name, "wishes": dict(wishes)}
+    def submit(self, session: Session, video: Video, requested: Mapping[str, Any]) -> Job:
+        """Queue a job on a video with the requested options. Raises DubkitError kinds as the
+        command does."""
+        needed = self.engines() if requested.get("settings") else {}
+        argv = arguments.arguments(requested, video, needed, local_plugins=self.local_plugins)
+        about = {"name": video.name, "wishes": dict(requested)}
         return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)
 
     def again(self, session: Session, video: Video) -> Job:
-        """Have the command do to a video what it did last, and so only what has changed since."""
-        for wishes in video.wishes():
-            wishes.pop("redo", None)  # another take was wanted once
-            return self.submit(session, video, wishes)
+        """Repeat the last job on a video, which does only what has changed since."""
+        for requested in video.past_requests():
+            requested.pop("redo", None)  # another take was requested once
+            return self.submit(session, video, requested)
         raise UsageError("nothing was made of this video yet", "choose what to make, and start")
 
-    def told(self, video: Video, folder: Path, job: Job, after: int = 0) -> dict[str, Any]:
-        """A job as the page is told of it, with the events from ``after`` on: no path of the
+    def job_status(self, video: Video, folder: Path, job: Job, after: int = 0) -> dict[str, Any]:
+        """A job as the page shows it, with the events from the byte ``after`` on: no path of the
         server, nothing of its environment."""
-        some, at = events(folder, after)
-        wishes = job.about.get("wishes", {})
+        events, next_at = read_events(folder, after)
+        requested = job.about.get("wishes", {})
         return {
             "id": job.id,
             "video": video.id,
@@ -90,44 +94,44 @@ class Server:
             "made": job.made,
             "started": job.started,
             "ended": job.ended,
-            "wishes": wishes,
+            "wishes": requested,
             "place": self.queue.place(folder) if job.state == "waiting" else 0,
             "events": [
                 {
-                    **_clean(event),
-                    "group": fields.group_about(event["message"], event["hint"], wishes),
+                    **_redact_event(event),
+                    "group": fields.group_about(event["message"], event["hint"], requested),
                 }
                 if event["event"] == "error"
-                else _clean(event)
-                for event in some
+                else _redact_event(event)
+                for event in events
             ],
-            "next": at,
+            "next": next_at,
             "files": self.files(video, folder) if job.over else [],
             "languages": languages(video) if job.over else [],
         }
 
     def last_event(self, folder: Path, name: str) -> dict[str, Any]:
-        """The last event of a name, as the page is told of it; empty where there is none."""
-        found = last(folder, name)
-        return _clean(found) if found else {}
+        """The last event of a name, as the page shows it; empty if there is none."""
+        event = last_event(folder, name)
+        return _redact_event(event) if event else {}
 
     def files(self, video: Video, folder: Path) -> list[dict[str, Any]]:
-        """The results of a job that are there, each with the number that it is fetched by."""
-        end = last(folder, "result") or {}
+        """The results of a job that exist, each with the number by which it is fetched."""
+        end = last_event(folder, "result") or {}
         names = [Path(str(path)).name for path in end.get("outputs", ())]
-        there = set(video.results())
+        existing = set(video.results())
         return [
             {"number": number, "name": name, "size": (video.folder / name).stat().st_size}
             for number, name in enumerate(names)
-            if name in there
+            if name in existing
         ]
 
     def file(self, video: Video, folder: Path, number: int) -> Path:
-        """The path of a job's result. Raises InputError where it has none of that number."""
+        """The path of a job's result. Raises InputError if it has none of that number."""
         name = {one["number"]: one["name"] for one in self.files(video, folder)}.get(number, "")
         return video.result(str(name))
 
-    def _describe(self) -> None:
+    def _load_catalog(self) -> None:
         argv = [sys.executable, "-m", "dubkit.web.catalog"]
         with (
             contextlib.suppress(OSError, ValueError),
@@ -136,10 +140,10 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-            ) as self._describing,
+            ) as self._catalog,
         ):
-            self._engines = json.loads(self._describing.communicate()[0])
-        self._described.set()
+            self._engines = json.loads(self._catalog.communicate()[0])
+        self._cataloged.set()
 
     def _sweep(self) -> None:
         while not self._closed.wait(SWEEP):
@@ -149,27 +153,27 @@ class Server:
                 store.sweep_files(self.temporary, TEMPORARY)
 
 
-def said(sentence: object) -> str:
-    """A sentence of the command's without what is the server's own business: its folders, and the
-    addresses in its environment, which go by their names."""
-    told = PATH.sub("", str(sentence))
+def redact(sentence: object) -> str:
+    """A sentence of the command without what is private to the server: its folders, and the
+    addresses in its environment, which are replaced by their variables' names."""
+    redacted = PATH.sub("", str(sentence))
     for name, value in os.environ.items():
-        place = value.rstrip("/")
-        if name.endswith(PLACES) and len(place) > 3:
-            told = told.replace(place, name)
-    return told
+        address = value.rstrip("/")
+        if name.endswith(ADDRESS_SUFFIXES) and len(address) > 3:
+            redacted = redacted.replace(address, name)
+    return redacted
 
 
-def _clean(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event with names in the place of paths."""
+def _redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event with file names in place of paths."""
     kept = ("event", "at", "stage", "done", "total", "start", "end", "text", "exit_status", "kind")
-    told = {key: event[key] for key in kept if key in event}
+    shown = {key: event[key] for key in kept if key in event}
     for key in ("message", "hint"):
         if key in event:
-            told[key] = said(event[key])
+            shown[key] = redact(event[key])
     if event["event"] == "result":
-        told |= {key: event[key] for key in ("timings", "rtfx") if key in event}
+        shown |= {key: event[key] for key in ("timings", "rtfx") if key in event}
         if "estimates" in event:
-            told["estimates"] = [{"message": said(one["message"])} for one in event["estimates"]]
-        told["warnings"] = [said(one) for one in event.get("warnings", ())]
-    return told
+            shown["estimates"] = [{"message": redact(one["message"])} for one in event["estimates"]]
+        shown["warnings"] = [redact(one) for one in event.get("warnings", ())]
+    return shown

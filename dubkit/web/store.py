@@ -1,16 +1,16 @@
-"""Where the page's files are. Every path that the server opens for somebody is made in this file.
+"""The page's files. Every path that the server opens for a client is built in this module.
 
     <folder>/                      of the server; one server at a time
       sessions/<hash>/             of one browser; the hash is of the secret in its cookie
-        <video id>/                as on a person's desk: dubkit runs in it, results lie in it
+        <video id>/                as on a desktop: dubkit runs in it and puts its results there
           talk.mp4                 what was uploaded, or a link to a file under --root
           talk.dubkit/, talk.en.srt, ...
           .other/                  subtitle files and glossaries that were added
           .about.json              the video's card: name, length, streams
           .jobs/<job id>/          see :mod:`dubkit.web.jobs`
 
-Names come from outside and are made harmless by :func:`safe_name`; ids come from outside and must
-look like ours; what is found by them must lie where it should after all links are followed.
+Names are external input and are made harmless by :func:`safe_name`; ids are external input and must
+have the form of ours; a file found by them must be in the right folder after links are resolved.
 """
 
 from __future__ import annotations
@@ -37,41 +37,39 @@ from dubkit.media import process
 from dubkit.subtitles.source import format_of
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from .jobs import JOB, Job
-from .jobs import read as read_job
+from .jobs import JOB, Job, read_job
 
 SESSIONS, OTHER, ABOUT, JOBS, PART = "sessions", ".other", ".about.json", ".jobs", ".part"
 ID = re.compile(r"[0-9a-f]{16}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-"""What :func:`new_token` makes."""
+"""The form of what :func:`new_token` returns."""
 WORKSPACES = re.compile(r"(\s*\.dubkit\s*)+$", re.IGNORECASE)
 NAME_BYTES = 120
-"""Of a file's name: what dubkit adds to it must have room in 255."""
-MOST_TEXT = 20 * 10**6
+"""Of a file's name: with what dubkit adds to it, it must fit into 255."""
+MAX_TEXT = 20 * 10**6
 """Bytes of a subtitle file."""
 PROBE_SECONDS = 60.0
-LISTED = 2000
-"""Files of a folder that are shown."""
+MAX_LISTED = 2000
+"""Entries of a folder that are shown."""
 OTHER_SUFFIXES = (".csv", ".rttm", ".json")
-"""Of files beside a video that are no subtitles: glossaries, and who speaks when."""
+"""Of files beside a video other than subtitles: glossaries, and diarization."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one browser may leave on the server."""
+    """What one browser may store on the server."""
 
     upload: int = 4 * 2**30
     """Bytes of one file."""
     videos: int = 50
-    """At a time; of other files, so many for each."""
+    """At a time; of other files, as many for each video."""
     session: int = 20 * 2**30
-    """Bytes of all that it has here."""
+    """Bytes in total."""
     spare: int = 2**30
-    """Bytes of the disk that all uploads together leave free, a twentieth of a small one: jobs
-    write, too."""
+    """Bytes of the disk that all uploads together leave free (on a small disk, a twentieth of it):
+    jobs write, too."""
     keep: float = 7 * 24 * 3600.0
-    """Seconds after which a video that nobody looked at is deleted, with all that was made of
-    it."""
+    """Seconds after which an unused video is deleted, with everything that was made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Entry:
 
     name: str
     path: str
-    """From the root on, with slashes."""
+    """Relative to the root, with slashes."""
     folder: bool
     size: int
 
@@ -91,11 +89,11 @@ def new_token() -> str:
 
 
 def safe_name(name: str, fallback: str = "video") -> str:
-    """The last part of a name as a file's name: no separators, nothing hidden, nothing that a
-    program could take for an option, short enough."""
+    """The last part of a name, safe as a file's name: no separators, not hidden, not mistakable for
+    an option, short enough."""
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     shown = "".join(char for char in last if unicodedata.category(char)[0] != "C")
-    # Where the command keeps its work on talk.mp4 is called talk.dubkit.
+    # The command keeps its work on talk.mp4 in talk.dubkit.
     shown = WORKSPACES.sub("", shown.strip().lstrip(".-~ ")) or fallback
     stem, dot, suffix = shown.rpartition(".")
     if not dot or len(suffix.encode()) > 10:
@@ -119,10 +117,10 @@ class Store:
         except OSError as failure:
             raise cannot_write(Path(failure.filename or folder), failure) from failure
         if self.root and not self.root.is_dir():
-            raise UsageError(f"--root {root} is no folder", "name the folder of the videos")
+            raise UsageError(f"--root {root} is not a folder", "name the folder of the videos")
 
     def session(self, token: str) -> Session:
-        """The session of a cookie; one that nobody was given is an empty one."""
+        """The session of a cookie; an unknown one is an empty session."""
         if not TOKEN.fullmatch(token):
             raise UsageError("the page has no session", "load the page again")
         name = hashlib.sha256(token.encode()).hexdigest()[:32]
@@ -133,29 +131,29 @@ class Store:
         yield from sorted((self.folder / SESSIONS).glob(f"*/*/{JOBS}/*"))
 
     def sweep(self, busy: Collection[str] = (), now: float | None = None) -> int:
-        """Delete what is older than ``limits.keep``, unless a job (of ``busy`` folders) needs it;
-        the number of videos deleted. What an upload left that was cut off goes after an hour."""
+        """Delete videos unused for longer than ``limits.keep``, except those in ``busy`` folders,
+        which jobs need; returns how many. The rest of a broken upload is deleted after an hour."""
         now = time.time() if now is None else now
-        gone = 0
+        deleted = 0
         for session in (self.folder / SESSIONS).iterdir():
             for path in session.iterdir():
                 with contextlib.suppress(OSError):
-                    half = path.name.endswith(PART)
-                    used = _used(path)
-                    if str(path) not in busy and now - used > (3600 if half else self.limits.keep):
+                    partial = path.name.endswith(PART)
+                    keep = 3600 if partial else self.limits.keep
+                    if str(path) not in busy and now - _last_used(path) > keep:
                         _delete(path)
-                        gone += not half
+                        deleted += not partial
             with contextlib.suppress(OSError):  # not empty
                 session.rmdir()
-        return gone
+        return deleted
 
     # ------------------------------------------------------------ --root
 
     def browse(self, path: str = "") -> list[Entry]:
-        """What may be chosen in a folder under the root, folders first."""
+        """What can be chosen in a folder under the root, folders first."""
         folder = self._under_root(path)
         if not folder.is_dir():
-            raise InputError(f"{folder.name} is no folder", "choose one from the list")
+            raise InputError(f"{folder.name} is not a folder", "choose one from the list")
         found = []
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -169,14 +167,14 @@ class Store:
                     elif target.is_file() and _is_input(target.name):
                         found.append(Entry(entry.name, below, False, target.stat().st_size))
         found.sort(key=lambda one: (not one.folder, one.name.casefold()))
-        return found[:LISTED]
+        return found[:MAX_LISTED]
 
     def _under_root(self, path: str) -> Path:
-        """The file that a path under the root means, all links followed."""
+        """The file that a path under the root means, with links resolved."""
         if self.root is None:
             raise UsageError("this server has no folder to choose from", "start it with --root DIR")
         refusal = InputError("there is no such file in the folder", "choose one from the list")
-        with contextlib.suppress(ValueError):  # somebody pasted all of it
+        with contextlib.suppress(ValueError):  # an absolute path was pasted
             path = Path(path.strip().strip("\"'")).relative_to(self.root).as_posix()
         if "\0" in path or path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):
             raise refusal
@@ -190,7 +188,7 @@ class Store:
 
 
 class Session:
-    """What one browser has on the server."""
+    """The files and jobs of one browser."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
@@ -198,7 +196,7 @@ class Session:
 
     @property
     def name(self) -> str:
-        """Tells sessions apart; it opens nothing."""
+        """Identifies the session, but gives no access to it."""
         return self.folder.name
 
     def videos(self) -> list[Video]:
@@ -207,10 +205,10 @@ class Session:
         return sorted(found, key=lambda video: video.about.get("made", 0.0), reverse=True)
 
     def video(self, id: str) -> Video:
-        """The video of an id. Raises InputError where this session has none."""
+        """The video of an id. Raises InputError if this session has none."""
         path = self.folder / id
         if not ID.fullmatch(id) or not _is_video(path):
-            raise InputError("there is no such video here", "it may have been deleted; add it anew")
+            raise InputError("there is no such video", "it may have been deleted; add it again")
         return Video(self.store, path)
 
     def jobs(self) -> list[tuple[Video, Path, Job]]:
@@ -219,16 +217,17 @@ class Session:
         return sorted(found, key=lambda one: one[2].made, reverse=True)
 
     def job(self, id: str) -> tuple[Video, Path, Job]:
-        """The job of an id. Raises InputError where this session has none."""
+        """The job of an id. Raises InputError if this session has none."""
         if ID.fullmatch(id):
             for path in self.folder.glob(f"*/{JOBS}/{id}"):
                 with contextlib.suppress(ValueError):
                     return Video(self.store, path.parent.parent), path, read_job(path)
-        raise InputError("there is no such job here", "it may have been deleted")
+        raise InputError("there is no such job", "it may have been deleted")
 
     def receive(self, name: str, size: int | None, beside: Video | None = None) -> Upload:
-        """Begin an upload of ``size`` bytes (None: not told); ``beside`` a video for a subtitle
-        file or a glossary that belongs to it. Raises UsageError when it is too much."""
+        """Begin an upload of ``size`` bytes (None if unknown); ``beside`` is the video of a
+        subtitle file or a glossary. Raises UsageError if it is too large or there are too many
+        files, OutputError if there is no room."""
         limits = self.store.limits
         if beside:
             known = list(beside.other.glob("*")) if beside.other.exists() else []
@@ -239,7 +238,7 @@ class Session:
         used = sum(_bytes(path) for path in self.folder.glob("*/*") if path.is_file())
         most = min(limits.upload, max(limits.session - used, 0))
         if beside or format_of(Path(safe_name(name))):
-            most = min(most, MOST_TEXT)
+            most = min(most, MAX_TEXT)
         if size is not None and size > most:
             raise _too_large(name, most)
         disk = shutil.disk_usage(self.store.folder)
@@ -259,7 +258,7 @@ class Session:
             raise _no_room(name, failure) from failure
 
     def take(self, file: Path, name: str) -> Video:
-        """Make a video of a file that is on the server already, without changing it."""
+        """Make a video of a copy of a file that is already on the server."""
         upload = self.receive(name, file.stat().st_size)
         try:
             with file.open("rb") as content:
@@ -273,10 +272,12 @@ class Session:
         return video
 
     def link(self, path: str) -> Video:
-        """Make a video of a file under the root: a link in a folder of its own."""
+        """Make a video of a file under the root: a link to it in the video's folder."""
         target = self.store._under_root(path)
         if not target.is_file() or not _is_input(target.name):
-            raise InputError(f"{target.name} is no video, sound or subtitle file", "choose another")
+            raise InputError(
+                f"{target.name} is not a video, audio or subtitle file", "choose another"
+            )
         upload = self.receive(target.name, 0)
         upload.path.symlink_to(target)
         video = upload.finish()
@@ -285,7 +286,7 @@ class Session:
 
 
 class Upload:
-    """A file on its way in: write to it, then :meth:`finish` or :meth:`drop` it."""
+    """A file that is being received: write to it, then :meth:`finish` or :meth:`drop` it."""
 
     def __init__(
         self,
@@ -302,7 +303,7 @@ class Upload:
         self._written = 0
 
     def write(self, block: bytes) -> None:
-        """Add to it. Raises UsageError beyond the limit, OutputError on a full disk."""
+        """Append to it. Raises UsageError beyond the limit, OutputError on a full disk."""
         self._written += len(block)
         if self._written > self._most:
             raise _too_large(self.name, self._most)
@@ -313,21 +314,26 @@ class Upload:
             raise _no_room(self.name, failure) from failure
 
     def drop(self) -> None:
-        """Forget it."""
+        """Discard it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self) -> Video | Path:
-        """The video that it is; or the path, from the folder of the video that it is beside. It is
-        looked at first. Raises InputError when it is nothing that dubkit can read."""
+        """Probe the file, and make a video of it or add it to the one it is beside.
+
+        Returns the video, or the path relative to the folder of the one it is beside. Raises
+        InputError if it is not a file that dubkit can read, OutputError on a full disk.
+        """
         try:
             if self._size is not None and self._size != self._written and not self._is_link():
                 raise InputError(f"{self.name} did not arrive whole", "send it again")
             suffix = Path(self.name).suffix.lower()
             plain = self._beside is not None and suffix in OTHER_SUFFIXES
-            about = {} if plain else _looked_at(self.folder, self.name)
+            about = {} if plain else _probe(self.folder, self.name)
             if self._beside:
                 if about.get("duration"):
-                    raise InputError(f"{self.name} is no subtitle file", "add a .srt or .vtt file")
+                    raise InputError(
+                        f"{self.name} is not a subtitle file", "add a .srt or .vtt file"
+                    )
                 return self._beside.add(self.path)
             made = {"name": self.name, "made": time.time(), "linked": self._is_link(), **about}
             (self.folder / ABOUT).write_text(json.dumps(made, ensure_ascii=False), "utf-8")
@@ -344,7 +350,7 @@ class Upload:
 
 
 class Video:
-    """A video, sound or subtitle file, and the folder with all that was made of it."""
+    """A video, audio or subtitle file, and the folder with everything that was made of it."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store = store
@@ -356,7 +362,7 @@ class Video:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Its card: ``name``, ``made``, ``linked`` and what :mod:`dubkit.web.probing` tells."""
+        """Its card: ``name``, ``made``, ``linked`` and the output of :mod:`dubkit.web.probing`."""
         with contextlib.suppress(OSError, ValueError):
             about = json.loads((self.folder / ABOUT).read_text("utf-8"))
             if isinstance(about, dict):
@@ -374,7 +380,7 @@ class Video:
 
     @property
     def source(self) -> Path:
-        """The file itself. Raises InputError when it is gone, or leads out of the root."""
+        """The file itself. Raises InputError if it is gone, or is a link out of the root."""
         path = self.folder / self.name
         if path.is_symlink():
             target, root = path.resolve(), self.store.root
@@ -382,7 +388,7 @@ class Video:
                 return path
         elif self.name and path.is_file():
             return path
-        raise InputError(f"{self.name or 'the video'} is not there any more", "add it anew")
+        raise InputError(f"{self.name or 'the video'} no longer exists", "add it again")
 
     @property
     def workspace(self) -> Path:
@@ -395,21 +401,22 @@ class Video:
         return self.folder / OTHER
 
     def add(self, path: Path) -> Path:
-        """Move a file beside it; its path from the video's folder."""
+        """Move a file beside it; returns its path relative to the video's folder."""
         self.other.mkdir(mode=0o700, exist_ok=True)
         place = self.other / path.name
         path.replace(place)
         return place.relative_to(self.folder)
 
     def beside(self, name: str) -> str:
-        """The path, from its folder, of a file that was added. Raises InputError when none is."""
+        """The path, relative to its folder, of a file that was added. Raises InputError if none
+        has that name."""
         path = self.other / safe_name(name)
         if path.name != name or path.is_symlink() or not path.is_file():
-            raise InputError(f"{safe_name(name)} is not there", "add the file first")
+            raise InputError(f"there is no file {safe_name(name)}", "add it first")
         return str(path.relative_to(self.folder))
 
     def results(self) -> list[str]:
-        """The names of its results, as dubkit's own record has them, those that are there."""
+        """The names of those results in dubkit's own record that exist."""
         return [name for name in sorted(self._recorded()) if self._is_result(name)]
 
     def result(self, name: str) -> Path:
@@ -425,7 +432,7 @@ class Video:
         return set()
 
     def _is_result(self, name: str) -> bool:
-        """Whether it is a plain file right here: neither a path, nor a link, nor hidden."""
+        """Whether it is a regular file in this very folder: not a path, not a link, not hidden."""
         if not name or name.startswith(".") or Path(name).name != name or "\\" in name:
             return False
         with contextlib.suppress(OSError, ValueError):
@@ -440,14 +447,14 @@ class Video:
                 found.append((path, read_job(path)))
         return sorted(found, key=lambda one: one[1].made, reverse=True)
 
-    def wishes(self) -> Iterator[dict[str, Any]]:
-        """What was asked to be made of it, the latest first; a check makes nothing."""
+    def past_requests(self) -> Iterator[dict[str, Any]]:
+        """The options of its jobs, the latest first, without checks, which make nothing."""
         for _, job in self.jobs():
             if not job.about.get("check"):
                 yield dict(job.about.get("wishes", {}))
 
     def new_job(self) -> Path:
-        """An empty folder for a job."""
+        """Create an empty folder for a job."""
         try:
             (self.folder / JOBS).mkdir(mode=0o700, exist_ok=True)
             folder = self.folder / JOBS / secrets.token_hex(8)
@@ -457,29 +464,29 @@ class Video:
             raise _no_room(self.name, failure) from failure
 
     def touch(self) -> None:
-        """Note that somebody looks at it."""
+        """Record that it is in use."""
         with contextlib.suppress(OSError):
             os.utime(self.folder / ABOUT)
 
     def delete(self) -> None:
-        """Delete it with all that was made of it; a file under the root stays."""
+        """Delete it with everything that was made of it; a file under the root stays."""
         _delete(self.folder)
 
 
-def received(folder: Path, path: object) -> Path:
-    """A file that Gradio says it was sent. What it hands on as a path may be any text that somebody
-    sent instead: only what lies in the folder of its uploads is one. Raises InputError."""
+def uploaded_file(folder: Path, path: object) -> Path:
+    """A file that was uploaded through Gradio. The path that it passes on may be any text that a
+    client sent instead: only a file in the folder of its uploads is valid. Raises InputError."""
     with contextlib.suppress(OSError, ValueError, RuntimeError):
         found = Path(str(path)).resolve(strict=True)
         if isinstance(path, str) and found.is_relative_to(folder.resolve()) and found.is_file():
             return found
-    raise InputError("that is no file that was sent", "upload it")
+    raise InputError("that file was not uploaded", "upload it")
 
 
 def sweep_files(folder: Path, keep: float) -> None:
-    """Delete the files under a folder that are older than ``keep`` seconds, and what is empty."""
-    for path in sorted(folder.glob("**/*"), reverse=True):  # what is in a folder before it
-        with contextlib.suppress(OSError):  # of a folder: it is not empty
+    """Delete the files under a folder that are older than ``keep`` seconds, and empty folders."""
+    for path in sorted(folder.glob("**/*"), reverse=True):  # contents before their folder
+        with contextlib.suppress(OSError):  # a folder that is not empty
             if time.time() - path.lstat().st_mtime > keep:
                 path.rmdir() if path.is_dir() else path.unlink()
 
@@ -492,8 +499,8 @@ def _is_input(name: str) -> bool:
     return Path(name).suffix.lower() in MEDIA_SUFFIXES or format_of(Path(name)) is not None
 
 
-def _used(path: Path) -> float:
-    """When a video was last looked at or worked on."""
+def _last_used(path: Path) -> float:
+    """When a video was last viewed or worked on, in seconds since 1970."""
     times = [path.stat().st_mtime]
     for other in (path / ABOUT, *path.glob(f"{JOBS}/*/{JOB}")):
         with contextlib.suppress(OSError):
@@ -502,7 +509,7 @@ def _used(path: Path) -> float:
 
 
 def _delete(path: Path) -> None:
-    """Gone at once for everybody, then from the disk."""
+    """Make it inaccessible at once, then delete it from the disk."""
     trash = path.with_name(f"{path.name}-gone{PART}")
     with contextlib.suppress(OSError):
         path.replace(trash)
@@ -516,8 +523,8 @@ def _bytes(path: Path) -> int:
     return 0
 
 
-def _looked_at(folder: Path, name: str) -> dict[str, Any]:
-    """What a file is, by a process of its own: a file made to crash its reader crashes that."""
+def _probe(folder: Path, name: str) -> dict[str, Any]:
+    """What a file is, by a separate process: a file made to crash its reader crashes only that."""
     lines: list[str] = []
     argv = [sys.executable, "-m", "dubkit.web.probing", name]
     try:
@@ -534,7 +541,7 @@ def _looked_at(folder: Path, name: str) -> dict[str, Any]:
 def _too_large(name: str, most: int) -> UsageError:
     return UsageError(
         f"{safe_name(name)} is larger than the {most / 1e6:,.0f} MB that may be sent",
-        "send a smaller file, or delete videos that are done with",
+        "send a smaller file, or delete videos that you no longer need",
     )
 
 

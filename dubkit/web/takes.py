@@ -1,9 +1,9 @@
-"""The lines of a dub as the page shows and plays them, and which take of each is wanted.
+"""The lines of a dub as the page shows and plays them, and which take of each is chosen.
 
-The command keeps each line's clip in ``dub.<language>/`` under a key of all that it depends on, and
-in ``takes.<language>.json`` which take is wanted. Before another is asked for, the one that is
-there is put by (``.takes/``), so that it can be heard beside the new one and taken back without
-being spoken again. So is what a line said before somebody edited its text, to be heard alone.
+The command keeps each line's clip in ``dub.<language>/`` under a key of everything it depends on,
+and in ``takes.<language>.json`` which take is chosen. Before another is requested, the present one
+is kept in ``.takes/``, so that it can be compared with the new one and chosen again without being
+spoken again. So is the clip that a line had before its text was edited, for listening only.
 """
 
 from __future__ import annotations
@@ -26,61 +26,61 @@ from ..types import Track
 from .store import Video
 
 KEPT, BEFORE = ".takes", "before"
-TOLD = ("line", "cues", "text", "slot", "start", "end", "spoken", "stretch", "shift", "steps",
+SHOWN = ("line", "cues", "text", "slot", "start", "end", "spoken", "stretch", "shift", "steps",
         "speaker", "voice", "warnings")  # fmt: skip
-"""Of the command's report of a line, what the page is told."""
+"""The fields of a line in the command's report that the page gets."""
 
 
 def lines(video: Video, language: str) -> list[dict[str, Any]]:
-    """The lines of a dub by the command's own report, none where there is no dub; ``take`` is the
-    number of the one in it, ``takes`` are all that can be heard."""
-    seeds = _wanted(video, language)
+    """The lines of a dub by the command's own report, none if there is no dub; ``take`` is the
+    number of the take in the dub, ``takes`` are all that can be played."""
+    seeds = _chosen_takes(video, language)
     found = []
-    for one in _reported(video, language):
+    for one in _report_lines(video, language):
         seed = seeds.get(_script(one), 0)
-        told = {key: one[key] for key in TOLD if key in one}
-        there = {seed} if _ready(_clips(video, language), one) else set()
-        takes = sorted(there | set(_kept(video, language, one)))
+        shown = {key: one[key] for key in SHOWN if key in one}
+        present = {seed} if _mixed_clip(_clips(video, language), one) else set()
+        takes = sorted(present | set(_kept_takes(video, language, one)))
         before = _before(video, language, one)
         edited = before.is_file() and _text_of(before) != one["text"]
-        found.append({**told, "take": seed, "takes": takes, "before": edited})
+        found.append({**shown, "take": seed, "takes": takes, "before": edited})
     return found
 
 
 def clip_before(video: Video, language: str, number: int) -> Path:
-    """The sound of a line before its text was edited. Raises InputError where there is none."""
+    """The audio of a line before its text was edited. Raises InputError if there is none."""
     path = _before(video, language, _line(video, language, number))
     if not path.is_file():
         raise InputError(f"there is no older take of line {number}", "it may have been deleted")
     return path
 
 
-def put_by(video: Video, before: Track, after: Track) -> None:
-    """Keep the clips of all lines in whose time cues are about to be changed."""
+def keep_clips(video: Video, before: Track, after: Track) -> None:
+    """Keep the clips of all lines in whose time cues are about to change."""
     unchanged = set(after.cues)
     spans = [(cue.start, cue.end) for cue in before.cues if cue not in unchanged]
     for name in video.results():
         if not (match := re.fullmatch(r".*\.([^.]+)\.dub\.json", name)):
             continue
         language = match[1]
-        for one in _reported(video, language):
+        for one in _report_lines(video, language):
             begin, end = one["slot"]
-            ready = _ready(_clips(video, language), one)
-            if ready and any(start < end and begin < stop for start, stop in spans):
+            clip = _mixed_clip(_clips(video, language), one)
+            if clip and any(start < end and begin < stop for start, stop in spans):
                 place = _before(video, language, one)
-                with suppress(OSError):  # it would be good to have, and no more
+                with suppress(OSError):  # only for comparison
                     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    shutil.copyfile(ready, place)
+                    shutil.copyfile(clip, place)
                     place.with_suffix(".txt").write_text(one["text"], "utf-8")
 
 
 def clip(video: Video, language: str, number: int, take: int) -> Path:
-    """The sound of a line's take, as it is mixed. Raises InputError where there is none."""
+    """The audio of a line's take, as mixed. Raises InputError if there is none."""
     one = _line(video, language, number)
-    if take == _wanted(video, language).get(_script(one), 0):
-        path = _ready(_clips(video, language), one)
+    if take == _chosen_takes(video, language).get(_script(one), 0):
+        path = _mixed_clip(_clips(video, language), one)
     else:
-        folder = _kept(video, language, one).get(take)
+        folder = _kept_takes(video, language, one).get(take)
         path = _latest(folder, f"{number:04}-*.ready.wav") if folder else None
     if path is None:
         raise InputError(f"there is no such take of line {number}", "it may have been deleted")
@@ -88,39 +88,39 @@ def clip(video: Video, language: str, number: int, take: int) -> Path:
 
 
 def choose(video: Video, language: str, number: int, take: int | None) -> None:
-    """Want another take of a line, one that was put by or (None) a new one; the next run of the
-    command makes the dub with it. Raises UsageError where there is no such take."""
+    """Choose another take of a line, one that was kept or (None) a new one; the next run of the
+    command makes the dub with it. Raises UsageError if there is no such take."""
     one = _line(video, language, number)
-    script, wanted = _script(one), _wanted(video, language)
-    kept = _kept(video, language, one)
-    now = wanted.get(script, 0)
+    script, seeds = _script(one), _chosen_takes(video, language)
+    kept = _kept_takes(video, language, one)
+    now = seeds.get(script, 0)
     if take is not None and take not in kept:
-        raise UsageError(f"there is no such take of line {number}", "choose one that can be heard")
-    # Takes are tried in a row: the next one begins after those.
+        raise UsageError(f"there is no such take of line {number}", "choose one from the list")
+    # A take covers several tries in a row: a new one begins after those.
     chosen = max(now, *kept, 0) + TRIES if take is None else take
     clips = _clips(video, language)
     try:
-        by = _place(video, language, one) / str(now)
-        by.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = _takes_folder(video, language, one) / str(now)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in clips.glob(f"{number:04}-*.wav"):
-            shutil.copyfile(path, by / path.name)
+            shutil.copyfile(path, folder / path.name)
         if take is not None:
             for path in kept[take].glob("*.wav"):
-                # The line may have another number since; the command looks for the key alone.
+                # The line's number may have changed since; the command looks only for the key.
                 shutil.copyfile(path, clips / f"{number:04}-{path.name.partition('-')[2]}")
-        write_json(video.workspace / f"takes.{language}.json", {**wanted, script: chosen})
+        write_json(video.workspace / f"takes.{language}.json", {**seeds, script: chosen})
     except OSError as failure:
         raise cannot_write(Path(f"takes.{language}.json"), failure) from failure
 
 
 def _line(video: Video, language: str, number: int) -> Mapping[str, Any]:
-    for one in _reported(video, language):
+    for one in _report_lines(video, language):
         if one["line"] == number:
             return one
     raise InputError(f"the dub has no line {number}", "make the dub first")
 
 
-def _reported(video: Video, language: str) -> list[Mapping[str, Any]]:
+def _report_lines(video: Video, language: str) -> list[Mapping[str, Any]]:
     """The lines of the command's report."""
     if is_tag(language):
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
@@ -131,12 +131,12 @@ def _reported(video: Video, language: str) -> list[Mapping[str, Any]]:
 
 
 def _script(one: Mapping[str, Any]) -> str:
-    """What the line said before it was reworded to fit: takes go by that."""
+    """The line's text before it was shortened to fit: takes are identified by it."""
     before = one.get("before") or ()
     return str(before[0] if before else one["text"])
 
 
-def _wanted(video: Video, language: str) -> dict[str, int]:
+def _chosen_takes(video: Video, language: str) -> dict[str, int]:
     with suppress(OSError, ValueError, AttributeError, TypeError):
         path = video.workspace / f"takes.{language}.json"
         return {str(text): int(seed) for text, seed in json.loads(path.read_text("utf-8")).items()}
@@ -147,8 +147,8 @@ def _clips(video: Video, language: str) -> Path:
     return video.workspace / f"dub.{language}"
 
 
-def _ready(folder: Path, one: Mapping[str, Any]) -> Path | None:
-    """The line's clip as it was mixed."""
+def _mixed_clip(folder: Path, one: Mapping[str, Any]) -> Path | None:
+    """The line's clip as mixed."""
     if one.get("stretch") is None:
         return None
     return _latest(folder, f"{one['line']:04}-*.{one['stretch'] * 1000:.0f}.ready.wav")
@@ -159,12 +159,12 @@ def _latest(folder: Path, pattern: str) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
-def _place(video: Video, language: str, one: Mapping[str, Any]) -> Path:
+def _takes_folder(video: Video, language: str, one: Mapping[str, Any]) -> Path:
     return video.folder / KEPT / language / key_of(text=_script(one))[:16]
 
 
 def _before(video: Video, language: str, one: Mapping[str, Any]) -> Path:
-    """Where the clip is kept that a line had before its text was edited; lines go by their time."""
+    """The clip that a line had before its text was edited; lines are identified by their time."""
     return video.folder / KEPT / language / BEFORE / f"{round(one['slot'][0] * 1000)}.wav"
 
 
@@ -174,7 +174,7 @@ def _text_of(clip: Path) -> str:
     return ""
 
 
-def _kept(video: Video, language: str, one: Mapping[str, Any]) -> dict[int, Path]:
-    """The takes of a line that were put by, with their folders."""
-    found = _place(video, language, one).glob("*")
+def _kept_takes(video: Video, language: str, one: Mapping[str, Any]) -> dict[int, Path]:
+    """The kept takes of a line, with their folders."""
+    found = _takes_folder(video, language, one).glob("*")
     return {int(path.name): path for path in found if path.name.isdecimal() and path.is_dir()}

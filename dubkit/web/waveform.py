@@ -1,7 +1,7 @@
-"""The loudness of a video's sound over time, for the timeline: a byte for each 20 ms.
+"""The loudness of a video's audio over time, for the timeline: a byte for each 20 ms.
 
-``python -m dubkit.web.waveform FILE OUT`` makes it: a program of its own, because what is uploaded
-may be made to crash whatever reads it. It is made once for a video and kept beside it.
+``python -m dubkit.web.waveform FILE OUT`` computes it: a separate program, because an uploaded file
+may be made to crash its reader. It is computed once for a video and kept beside it.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from ..errors import DubkitError, InputError
 from .store import PART, Video
 
 PEAKS = ".peaks"
-A_SECOND = 50
+PEAKS_PER_SECOND = 50
 FORM = audio.AudioFormat(8_000, "mono", "s16", audio.SPEECH.resampling)
-SECONDS = 900.0
-"""That it may take."""
+TIMEOUT = 900.0
+"""Seconds."""
 
 _turn = threading.Lock()
 
 
 def peaks(video: Video) -> Path:
-    """The file of the peaks, made now if it is not there. Raises InputError when there is no sound
-    that can be read."""
+    """The file of the peaks, computed now if it does not exist. Raises InputError if there is no
+    audio that can be read."""
     path = video.folder / PEAKS
     source = video.source
-    with _turn:  # one at a time: it is work for the whole machine
+    with _turn:  # one at a time: it keeps the whole machine busy
         if path.is_file():
             return path
         part = path.with_name(f"{PEAKS}{PART}")
         lines: list[str] = []
         argv = [sys.executable, "-m", "dubkit.web.waveform", source.name, part.name]
         try:
-            process.run(argv, on_line=lines.append, cwd=video.folder, timeout=SECONDS)
-            told = json.loads(lines[-1])
-            if "error" in told:
-                raise InputError(str(told["error"]), str(told.get("hint", "")))
+            process.run(argv, on_line=lines.append, cwd=video.folder, timeout=TIMEOUT)
+            answer = json.loads(lines[-1])
+            if "error" in answer:
+                raise InputError(str(answer["error"]), str(answer.get("hint", "")))
             part.replace(path)
         except (TimeoutError, ValueError, IndexError):
-            hint = "the cues can be edited all the same"
-            raise InputError("the sound cannot be read", hint) from None
+            hint = "the cues can be edited nevertheless"
+            raise InputError("the audio cannot be read", hint) from None
         except OSError as failure:
             raise cannot_write(Path(PEAKS), failure) from failure
         finally:
@@ -55,14 +55,14 @@ def peaks(video: Video) -> Path:
     return path
 
 
-def measured(path: Path) -> Iterator[bytes]:
-    """The peaks of a file's first sound, 0 to 255 each, as it is read; little of it in memory at a
-    time. Raises InputError when there is none."""
+def measure(path: Path) -> Iterator[bytes]:
+    """The peaks of a file's first audio stream, 0 to 255 each, yielded while it is read, so that
+    little of it is in memory at a time. Raises InputError if there is none."""
     import numpy as np
 
     found = probe(path)
     stream = pick_audio(found)
-    each = FORM.rate // A_SECOND
+    each = FORM.rate // PEAKS_PER_SECOND
     left = np.zeros(0, np.int16)
     for block in audio.decode_audio(found, stream, FORM):
         left = np.concatenate([left, block[:, 0]])
@@ -74,11 +74,11 @@ def measured(path: Path) -> Iterator[bytes]:
 
 
 def main(path: Path, out: Path) -> None:
-    """Write the peaks of a file and say so in a line of JSON."""
+    """Write the peaks of a file, and print the result as a line of JSON."""
     try:
         with out.open("wb") as file:
-            for some in measured(path):
-                file.write(some)
+            for block in measure(path):
+                file.write(block)
         print(json.dumps({"bytes": out.stat().st_size}))
     except DubkitError as failure:
         print(json.dumps({"error": failure.message, "hint": failure.hint}))

@@ -1,4 +1,4 @@
-"""A page server of a test's own, and what to do with it."""
+"""A page server of its own for a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Serving:
-    """A ``dubkit ui`` that runs."""
+    """A running ``dubkit ui``."""
 
     child: subprocess.Popen
     url: str
@@ -25,7 +25,7 @@ class Serving:
     """From its start to the first answer."""
 
     def stop(self) -> tuple[int, float]:
-        """Ctrl-C: its exit status, and the seconds that it took."""
+        """Press Ctrl-C; returns the exit status and the seconds it took."""
         at = time.monotonic()
         self.child.send_signal(signal.SIGINT)
         return self.child.wait(10), time.monotonic() - at
@@ -33,7 +33,7 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(data: Path, *arguments: object, env: dict | None = None) -> Iterator[Serving]:
-    """``dubkit ui`` at a free port, until the block ends."""
+    """``dubkit ui`` on a free port, until the block ends."""
     at = time.monotonic()
     data.mkdir(exist_ok=True)
     with (data.parent / f"{data.name}.log").open("ab") as log:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import Cue, Track, UsageError, Word
-from dubkit.web.editing import EDITS, History, edited
+from dubkit.web.editing import EDITS, History, apply_edit
 
 
 def track(*spans: tuple[float, float, str]) -> Track:
@@ -34,10 +34,10 @@ def times(track: Track) -> list[tuple[float, float]]:
 
 
 def do(track: Track, name: str, **values) -> Track:
-    return edited(track, {"edit": name, **values})
+    return apply_edit(track, {"edit": name, **values})
 
 
-def test_text_keeps_the_times_of_words_where_there_are_as_many():
+def test_text_keeps_the_times_of_words_if_their_number_is_the_same():
     mended = do(SPOKEN, "text", number=1, text="One too\nthree")
     assert [(w.start, w.text) for w in mended.cues[0].words] == [
         (1.0, " One"), (1.4, " too"), (2.0, " three")
@@ -49,7 +49,7 @@ def test_a_blank_line_would_end_the_cue_in_a_file():
     assert texts(do(TWO, "text", number=1, text=" a \n\n b\x07\r\n"))[0] == "a\nb"
 
 
-def test_split_parts_the_words_and_the_time_between_them():
+def test_split_divides_words_and_time():
     first, second, _ = do(SPOKEN, "split", number=1, at=8).cues
     assert (first.text, second.text) == ("One two", "three")
     assert (first.end, second.start) == (2.0, 2.0)
@@ -62,7 +62,7 @@ def test_split_without_words_goes_by_the_length_of_the_texts():
     assert times(do(TWO, "split", number=1, at=7, time=1.5))[:2] == [(1.0, 1.5), (1.5, 3.0)]
 
 
-def test_merge_is_split_turned_round():
+def test_merge_reverses_split():
     parts = do(SPOKEN, "split", number=1, at=8)
     whole = do(parts, "merge", number=1)
     assert whole == SPOKEN
@@ -73,13 +73,13 @@ def test_merge_puts_a_space_between_words():
     assert "".join(word.text for word in cue.words) == " One two three four"
 
 
-def test_times_reach_into_no_other_cue():
+def test_times_must_not_overlap_another_cue():
     with pytest.raises(UsageError, match="cue 1 would overlap cue 2"):
         do(TWO, "times", number=1, start=1.0, end=3.6)
     assert times(do(TWO, "times", number=1, start=1.0, end=3.5))[0] == (1.0, 3.5)
 
 
-def test_an_overlap_that_is_there_may_stay_or_shrink():
+def test_an_existing_overlap_may_stay_or_shrink():
     crossed = track((1.0, 4.0, "a"), (3.0, 5.0, "b"))
     assert times(do(crossed, "times", number=1, start=1.0, end=3.5))[0] == (1.0, 3.5)
     with pytest.raises(UsageError, match="overlap"):
@@ -93,12 +93,12 @@ def test_moving_a_cue_past_another_puts_it_in_order():
 @pytest.mark.parametrize(
     "start, end", [(-1.0, 2.0), (2.0, 2.0), (2.0, 1.0), (float("nan"), 2.0), (1.0, float("inf"))]
 )
-def test_times_that_are_none(start, end):
+def test_invalid_times(start, end):
     with pytest.raises(UsageError):
         do(TWO, "times", number=1, start=start, end=end)
 
 
-def test_nudge_stops_at_the_neighbours():
+def test_nudge_stops_at_the_neighbors():
     assert times(do(TWO, "nudge", number=1, seconds=0.1))[0] == (1.1, 3.1)
     assert times(do(TWO, "nudge", number=1, seconds=9.0))[0] == (1.5, 3.5)
     assert times(do(TWO, "nudge", number=2, seconds=-9.0))[1] == (3.0, 4.5)
@@ -116,7 +116,7 @@ def test_add_and_delete():
     more = do(TWO, "add", start=0.0, end=0.9, text="zero")
     assert texts(more) == ["zero", "One two three", "four"]
     assert do(more, "delete", number=1) == TWO
-    with pytest.raises(UsageError, match="cue 1 is shown there"):
+    with pytest.raises(UsageError, match="cue 1 is already shown there"):
         do(TWO, "add", start=2.0, end=2.5)
 
 
@@ -149,22 +149,22 @@ def test_replace():
         {"edit": "text", "number": 1, "text": "x" * 5001},
     ],
 )
-def test_what_is_no_edit_is_refused_in_words(edit):
+def test_an_invalid_edit_is_refused_with_a_message(edit):
     with pytest.raises(UsageError) as refused:
-        edited(TWO, edit)
+        apply_edit(TWO, edit)
     assert refused.value.message and refused.value.hint
 
 
 def test_undo_and_redo():
     history = History(TWO)
-    once = history.done(do(TWO, "delete", number=2))
-    twice = once.done(do(once.present, "text", number=1, text="x"))
-    assert twice.undone().present == once.present
-    assert twice.undone().undone() == History(TWO, (), (once.present, twice.present))
-    assert twice.undone().undone().redone().redone() == twice
-    assert twice.undone().done(TWO).future == ()
-    assert history.undone() == history and history.redone() == history
-    assert once.done(once.present) == once
+    once = history.record(do(TWO, "delete", number=2))
+    twice = once.record(do(once.present, "text", number=1, text="x"))
+    assert twice.undo().present == once.present
+    assert twice.undo().undo() == History(TWO, (), (once.present, twice.present))
+    assert twice.undo().undo().redo().redo() == twice
+    assert twice.undo().record(TWO).future == ()
+    assert history.undo() == history and history.redo() == history
+    assert once.record(once.present) == once
 
 
 numbers = st.integers(1, 5)
@@ -190,12 +190,12 @@ edits = st.one_of(
 
 
 @given(st.lists(edits, max_size=25))
-def test_no_row_of_edits_makes_a_track_that_is_none(row):
+def test_no_sequence_of_edits_makes_an_invalid_track(row):
     history = History(SPOKEN)
     states = [SPOKEN]
     for edit in row:
         try:
-            history = history.done(edited(history.present, edit))
+            history = history.record(apply_edit(history.present, edit))
         except UsageError:
             continue
         if history.present != states[-1]:
@@ -209,7 +209,7 @@ def test_no_row_of_edits_makes_a_track_that_is_none(row):
             assert all(cue.start - 0.002 <= w.start <= w.end <= cue.end + 0.002 for w in cue.words)
     for state in reversed(states):
         assert history.present == state
-        history = history.undone()
+        history = history.undo()
 
 
 def test_the_speaker_of_a_cue():

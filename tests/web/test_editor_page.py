@@ -2,12 +2,12 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
 from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
+from media_samples import ffmpeg
 from serving import serving
 
 DATA = Path(__file__).parent.parent / "data"
@@ -40,7 +40,7 @@ def person(chromium, server):
 
 
 def begun(person: Person, path: Path, **wishes) -> str:
-    """A video that was worked on, in the editor; its id."""
+    """Open a processed video in the editor; its id."""
     person.send(path)
     person.page.wait_for_selector("#dk-card:not([hidden])")
     video = person.page.evaluate("window.dubkit.video()")
@@ -105,7 +105,7 @@ def test_split_merge_delete_add_and_undo_by_keys(person, tmp_path):
     expect(cell(person, 5, "text")).to_be_focused()
 
 
-def test_a_redraw_leaves_the_cursor_and_what_is_being_typed(person, tmp_path):
+def test_a_redraw_keeps_the_cursor_and_what_is_being_typed(person, tmp_path):
     subtitles(person, tmp_path)
     page = person.page
     area = cell(person, 2, "text")
@@ -128,13 +128,13 @@ def test_a_redraw_leaves_the_cursor_and_what_is_being_typed(person, tmp_path):
     start.fill("0:99")
     page.keyboard.press("Enter")
     expect(page.locator(".dk-editor [role=alert]")).to_contain_text("0:99 is not a time")
-    start.fill("0:01")  # reaches into the cue before it
+    start.fill("0:01")  # overlaps the cue before it
     start.blur()
     expect(page.locator(".dk-editor [role=alert]")).to_contain_text("would overlap cue 1")
     expect(start).to_have_value("0:03.100")
 
 
-def test_what_is_typed_stays_where_another_window_was_faster(person, tmp_path):
+def test_typed_text_stays_if_another_window_was_faster(person, tmp_path):
     path = tmp_path / "talk.srt"
     path.write_text(SRT)
     video = begun(person, path, subs=True, language="en")
@@ -160,7 +160,7 @@ def test_what_is_typed_stays_where_another_window_was_faster(person, tmp_path):
     assert [cue["text"] for cue in saved["cues"]][:2] == ["Theirs", "Mine"]
 
 
-def test_what_the_check_says_stands_in_the_row_at_once_and_in_a_list(person, tmp_path):
+def test_violations_are_shown_in_the_row_at_once_and_in_a_list(person, tmp_path):
     subtitles(person, tmp_path)
     page = person.page
     area = cell(person, 3, "text")
@@ -204,23 +204,23 @@ def test_who_speaks(person, tmp_path):
     expect(cell(person, 1, "speaker")).to_have_value("Ann")
 
 
-def test_leaving_tells_of_what_is_not_saved(person, tmp_path):
+def test_leaving_warns_of_unsaved_edits(person, tmp_path):
     subtitles(person, tmp_path)
     page = person.page
-    asked = []
-    cell(person, 1, "text").click()  # a browser asks nobody who has not touched the page
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    dialogs = []
+    cell(person, 1, "text").click()  # a browser asks only after an interaction with the page
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
     page.reload()
     page.wait_for_selector("#dk-cues > li")
-    assert asked == []
+    assert dialogs == []
     cell(person, 1, "text").click()
     cell(person, 1, "text").fill("Another text")
     cell(person, 1, "text").blur()
     expect(page.locator("#dk-save")).to_have_class("dk-button dk-primary dk-changed")
-    expect(page.locator("#dk-undo")).to_be_enabled()  # it has come to the server
+    expect(page.locator("#dk-undo")).to_be_enabled()  # the server has it
     page.reload()
     page.wait_for_selector("#dk-cues > li")
-    wait_for(lambda: page.wait_for_timeout(50) or asked == ["beforeunload"])
+    wait_for(lambda: page.wait_for_timeout(50) or dialogs == ["beforeunload"])
     expect(cell(person, 1, "text")).to_have_value("Another text")
     page.click("#dk-save")
     assert person.state() == "done"
@@ -230,7 +230,7 @@ def test_leaving_tells_of_what_is_not_saved(person, tmp_path):
     expect(cell(person, 1, "text")).to_have_value("One two three")
 
 
-def test_three_thousand_cues_stay_fast(person, tmp_path):
+def test_of_three_thousand_cues_only_those_in_view_are_drawn(person, tmp_path):
     def stamp(seconds: int) -> str:
         return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
@@ -247,37 +247,43 @@ def test_three_thousand_cues_stay_fast(person, tmp_path):
     assert page.locator("#dk-cues > li").count() < 60
     area = last.locator("[name=text]")
     area.fill("The last one")
-    began = time.monotonic()
     area.blur()
     expect(page.locator("#dk-undo")).to_be_enabled()
-    took = time.monotonic() - began
-    assert took < 20, took  # 0.4 s; on a machine that does much else it has been 6
-    frames = page.evaluate(
-        """async () => {
-          const list = document.querySelector('#dk-cues');
-          const times = [];
-          for (let at = 0; at < 60; at += 1) {
-            const before = performance.now();
-            list.scrollTop = at * 4000;
-            await new Promise(requestAnimationFrame);
-            await new Promise(requestAnimationFrame);
-            times.push(performance.now() - before);
-          }
-          return times.sort((a, b) => a - b)[30];
-        }"""
-    )
-    print(f"an edit of 3000 cues: {took:.2f} s; a jump, median: {frames:.0f} ms")
-    assert frames < 2000
+    for at in range(0, 240_000, 40_000):
+        page.evaluate("(at) => { document.querySelector('#dk-cues').scrollTop = at; }", at)
+        assert page.locator("#dk-cues > li").count() < 60
+
+
+DUB = {
+    "subs": True, "dub": True, "to": "pt", "transcriber": f"{ENGINES}:Fast",
+    "translator": TRANSLATOR, "tts": f"{DATA / 'synthesizers.py'}:Hum",
+}  # fmt: skip
+"""By engines of a few lines."""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    """The beginning of the example."""
+    path = tmp_path_factory.mktemp("film") / "austen.mp4"
+    ffmpeg("-i", AUSTEN, "-t", 8, "-c", "copy", path)
+    return path
 
 
 @pytest.fixture
-def dubbed(person, log):
-    """A dub of the example by engines of a few lines; its video's id."""
+def dubbed(person, log, film):
+    """A dub that a test may change; its video's id."""
     log.unlink(missing_ok=True)
-    return begun(
-        person, AUSTEN, subs=True, dub=True, to="pt", transcriber=f"{ENGINES}:Fast",
-        translator=TRANSLATOR, tts=f"{DATA / 'synthesizers.py'}:Hum",
-    )  # fmt: skip
+    return begun(person, film, **DUB)
+
+
+@pytest.fixture(scope="module")
+def viewer(chromium, server, film):
+    """A person with a dub that no test changes."""
+    made = Person(chromium, server)
+    begun(made, film, **DUB)
+    yield made
+    made.context.close()
+    assert made.faults == []
 
 
 def spoken(log: Path) -> list[list]:
@@ -290,7 +296,7 @@ def _jobs(person: Person) -> list[dict]:
 
 
 def again(person: Person, press) -> None:
-    """Press what begins a job, and wait for its end."""
+    """Press something that starts a job, and wait for its end."""
     before = len(_jobs(person))
     press()
     wait_for(lambda: len(_jobs(person)) > before)
@@ -299,10 +305,35 @@ def again(person: Person, press) -> None:
     person.page.wait_for_timeout(1000)  # until the page has seen it, and has asked for the cues
 
 
-def test_timeline(person, dubbed):
-    page = person.page
+def test_the_switch_to_a_dub(viewer):
+    page = viewer.page
+    expect(page.locator("#dk-files")).to_contain_text("austen.pt.dubbed.mp4")
+    dub = page.get_by_label("Dub in Portuguese")
+    dub.check()
+    expect(page.locator("#dk-video")).to_have_attribute("src", re.compile("files"))
+    page.get_by_label("Original").check()
+    expect(page.locator("#dk-video")).to_have_attribute("src", re.compile(r"/videos/\w+/media"))
+    dub.check()
+    expect(page.locator("#dk-video")).to_have_attribute("src", re.compile("files"))
+    viewer.picture("6-dubbed")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_editor_fits_a_phone(viewer, scheme):
+    page = viewer.page
+    before = page.viewport_size
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.querySelector('#dk-cues').scrollWidth") <= 360
+    viewer.picture(f"editor-phone-{scheme}")
+    page.set_viewport_size(before)
+
+
+def test_timeline(viewer):
+    person, page = viewer, viewer.page
     canvas = page.locator("#dk-wave")
-    wait_for(lambda: int(page.locator(".dk-timeline").get_attribute("data-peaks") or 0) > 1300)
+    wait_for(lambda: int(page.locator(".dk-timeline").get_attribute("data-peaks") or 0) > 300)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     length = page.evaluate("document.querySelector('#dk-video').duration")
@@ -310,8 +341,8 @@ def test_timeline(person, dubbed):
     def at(seconds: float) -> float:
         return box["x"] + seconds / length * box["width"]
 
-    page.mouse.click(at(14), box["y"] + 40)
-    expect(canvas).to_have_attribute("aria-valuenow", "14")
+    page.mouse.click(at(7), box["y"] + 40)
+    expect(canvas).to_have_attribute("aria-valuenow", "7")
     start, end = (
         page.evaluate("(name) => document.querySelector(`#dk-cues [name=${name}]`).value", name)
         for name in ("start", "end")
@@ -322,10 +353,11 @@ def test_timeline(person, dubbed):
     page.mouse.move(middle - 10, y, steps=3)
     page.mouse.move(middle - 20, y, steps=3)
     page.mouse.up()
-    expect(cell(person, 1, "end")).not_to_have_value(end)
-    moved = _seconds(cell(person, 1, "end").input_value())
-    assert moved == pytest.approx(_seconds(end) - 20 / box["width"] * length, abs=0.05)
+    to = pytest.approx(_seconds(end) - 20 / box["width"] * length, abs=0.08)
+    wait_for(lambda: _seconds(cell(person, 1, "end").input_value()) == to)
     assert cell(person, 1, "start").input_value() == start
+    page.click("#dk-undo")
+    expect(cell(person, 1, "end")).to_have_value(end)
     canvas.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
@@ -342,7 +374,7 @@ def _seconds(clock: str) -> float:
     return 60 * int(minutes) + float(seconds)
 
 
-def test_one_line_changed_is_one_line_spoken(person, dubbed, log):
+def test_changing_one_line_speaks_one_line(person, dubbed, log):
     page = person.page
     assert len(spoken(log)) > 1
     log.unlink()
@@ -355,32 +387,32 @@ def test_one_line_changed_is_one_line_spoken(person, dubbed, log):
     again(person, lambda: page.click("#dk-save"))
     (line,) = spoken(log)
     assert "devagar" in line[0]
-    # What it said before is heard beside it.
+    # Its earlier clip can be played for comparison.
     expect(page.locator(".dk-before")).to_have_count(1)
     page.click(".dk-before")
     expect(page.locator(".dk-before")).to_have_attribute("aria-pressed", "true")
     clip = page.evaluate(
         """async (video) => {
-          const heard = [];
+          const sizes = [];
           for (const name of ["0", "before"]) {
             const answer = await fetch(`/dubkit/videos/${video}/dub/pt/1/${name}.wav`);
-            heard.push((await answer.arrayBuffer()).byteLength);
+            sizes.push((await answer.arrayBuffer()).byteLength);
           }
-          return heard;
+          return sizes;
         }""",
         dubbed,
     )
     assert min(clip) > 1000 and clip[0] != clip[1]
 
 
-def test_another_take_is_heard_beside_the_first_and_taken_back(person, dubbed, log, server):
+def test_another_take_is_compared_with_the_first_and_undone(person, dubbed, log, server):
     page = person.page
     log.unlink()
     line = page.locator(".dk-line[data-line='1']")
     expect(line).to_contain_text("×")
     again(person, lambda: line.locator(".dk-again").click())
-    (said,) = spoken(log)
-    assert said[2] == 3  # the seed of the next take
+    (line,) = spoken(log)
+    assert line[2] == 3  # the seed of the next take
     expect(line.locator(".dk-take")).to_have_text(["▶ Take 1", "▶ Take 2 ✓"])
     expect(line.locator(".dk-again")).to_be_focused()
     clips = page.evaluate(
@@ -402,20 +434,5 @@ def test_another_take_is_heard_beside_the_first_and_taken_back(person, dubbed, l
     person.picture("editor-takes")
     log.unlink()
     again(person, lambda: line.locator(".dk-use").click())
-    assert spoken(log) == []  # it was put by
+    assert spoken(log) == []  # it was kept
     expect(line.locator(".dk-take")).to_have_text(["▶ Take 1 ✓", "▶ Take 2"])
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_editor_fits_a_phone(chromium, server, scheme, log):
-    person = Person(chromium, server, color_scheme=scheme)
-    person.page.set_viewport_size({"width": 360, "height": 740})
-    begun(
-        person, AUSTEN, subs=True, dub=True, to="pt", transcriber=f"{ENGINES}:Fast",
-        translator=TRANSLATOR, tts=f"{DATA / 'synthesizers.py'}:Hum",
-    )  # fmt: skip
-    assert person.page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert person.page.evaluate("document.querySelector('#dk-cues').scrollWidth") <= 360
-    person.picture(f"editor-phone-{scheme}")
-    person.context.close()
-    assert person.faults == []

@@ -27,7 +27,7 @@ def person(chromium, server):
 
 
 class Former(Person):
-    """Somebody who fills in the form."""
+    """A person who fills in the form."""
 
     def load(self) -> None:
         super().load()
@@ -44,7 +44,7 @@ class Former(Person):
         return id
 
     def filled(self, id: str) -> None:
-        """Wait for a video's form; the first waits until it is known what engines there are."""
+        """Wait for a video's form; the first one waits for the catalog of engines."""
         form = f"html[data-dubkit-form='{id}']"
         self.page.wait_for_selector(form, state="attached", timeout=60_000)
 
@@ -65,7 +65,7 @@ class Former(Person):
         self.leave()
 
     def leave(self) -> None:
-        """A list opens only where the cursor comes from elsewhere."""
+        """Move the cursor away: a list opens only when it comes from elsewhere."""
         self.page.evaluate("document.activeElement.blur()")
 
     def offered(self, name: str) -> list[str]:
@@ -83,8 +83,8 @@ class Former(Person):
         forms = self.page.evaluate("JSON.parse(localStorage.getItem('dubkit-forms') ?? '[]')")
         return dict(forms).get(self.page.evaluate("window.dubkit.video()"), {})
 
-    def asked(self, id: str) -> dict:
-        """What the last job of a video was asked for."""
+    def requested(self, id: str) -> dict:
+        """The requested options of a video's last job."""
         videos = self.page.evaluate("fetch('/dubkit/videos').then((answer) => answer.json())")
         return next(video for video in videos if video["id"] == id)["jobs"][0]["wishes"]
 
@@ -115,7 +115,7 @@ def test_only_what_makes_sense_is_shown(person, srt):
     person.choose("to", "es")
     expect(person.field("one_file")).to_be_visible()
     person.picture("form-dub")
-    # There is no sound to speak over and no picture to draw on.
+    # There is no audio to dub and no picture to draw on.
     person.sent(srt)
     for hidden in ("dub", "burn", "video", "dubbing-group"):
         expect(person.field(hidden)).to_be_hidden()
@@ -124,7 +124,7 @@ def test_only_what_makes_sense_is_shown(person, srt):
     expect(person.field("dub")).to_be_hidden()
 
 
-def test_voices_and_engines_are_what_there_is(person):
+def test_voices_and_engines_are_those_available(person):
     person.sent(AUSTEN)
     person.choose("to", "pt")
     person.field("dub").locator("input").check()
@@ -132,7 +132,7 @@ def test_voices_and_engines_are_what_there_is(person):
     expect(person.field("translator-note")).to_contain_text("OPENAI_API_KEY", timeout=30_000)
     assert person.offered("voice")[:2] == ["pf_dora", "pm_alex"]
     assert "⚠ openai" in person.offered("translator")
-    # Imitating takes an engine that can, which is none of these.
+    # Imitating needs an engine that can, which none of these do.
     expect(person.field("clone").locator("input")).to_be_disabled()
     expect(person.field("convert-note")).to_contain_text("None is installed")
     person.field("translator").locator("input").click()
@@ -145,7 +145,7 @@ def test_voices_and_engines_are_what_there_is(person):
     person.picture("form-not-ready")
 
 
-def test_a_refusal_stands_in_its_group_and_opens_it(person, srt):
+def test_a_refusal_is_shown_in_its_group_and_opens_it(person, srt):
     person.sent(srt)
     person.unfold("who")
     person.field("speakers").locator("input, textarea").fill("many")
@@ -162,7 +162,7 @@ def test_a_refusal_stands_in_its_group_and_opens_it(person, srt):
     expect(alert).to_be_hidden()
 
 
-def test_a_reload_and_the_history_bring_the_form_back(person, srt, tmp_path):
+def test_a_reload_and_the_history_restore_the_form(person, srt, tmp_path):
     id = person.sent(srt)
     person.unfold()
     person.choose("formats", "vtt")
@@ -177,9 +177,9 @@ def test_a_reload_and_the_history_bring_the_form_back(person, srt, tmp_path):
     person.page.click("#dubkit-start")
     assert person.state() == "done"
     wishes = {"subs": True, "to": ["pt"], "formats": ["srt", "vtt"], "bilingual": "original-first"}
-    assert person.asked(id) == wishes
+    assert person.requested(id) == wishes
 
-    # Another file begins with the form as it is, and the first one's job fills it again.
+    # Another file starts with the form as it is, and the first one's job fills it again.
     other = tmp_path / "other.en.srt"
     other.write_text(SRT)
     second = person.sent(other)
@@ -195,7 +195,7 @@ def test_a_reload_and_the_history_bring_the_form_back(person, srt, tmp_path):
     expect(person.field("translation-group")).to_be_visible()
     person.page.click("#dubkit-start")
     wait_for(lambda: person.state() == "done", 60)
-    assert person.asked(id) == wishes
+    assert person.requested(id) == wishes
 
 
 def test_added_files_and_the_videos_own_text(person, srt, tmp_path):
@@ -223,11 +223,11 @@ def test_added_files_and_the_videos_own_text(person, srt, tmp_path):
     person.page.get_by_role("option", name=inside).click()
     person.page.click("#dubkit-start")
     assert person.state() == "done", person.page.locator("#dk-job").inner_text()
-    assert person.asked(id) == {"subs": True, "subs_from": "embedded:1"}
+    assert person.requested(id) == {"subs": True, "subs_from": "embedded:1"}
 
 
 def plays(person) -> list:
-    """Seconds, width, and whether there is sound, of what the player has after a while."""
+    """Seconds, width, and whether there is audio, of what the player has after a while."""
     return person.page.evaluate(
         """async () => {
           const video = document.querySelector('#dk-video');
@@ -240,7 +240,7 @@ def plays(person) -> list:
     )
 
 
-def test_what_the_browser_cannot_play_is_copied_for_it(person, tmp_path):
+def test_a_copy_is_made_of_what_the_browser_cannot_play(person, tmp_path):
     film = tmp_path / "film.avi"
     ffmpeg("-i", AUSTEN, "-t", "6", "-c:v", "mpeg4", "-c:a", "ac3", film)
     person.sent(film)
@@ -251,12 +251,12 @@ def test_what_the_browser_cannot_play_is_copied_for_it(person, tmp_path):
     expect(person.page.locator("#dk-offer")).to_be_hidden(timeout=30_000)
     seconds, width, sound = plays(person)
     assert seconds > 0.3 and width == 512 and sound
-    person.load()  # it is still there
+    person.load()  # it still exists
     expect(person.page.locator("#dk-offer")).to_be_hidden()
     wait_for(lambda: plays(person)[1] == 512, 20)
 
 
-def test_sound_plays_by_itself(person, tmp_path):
+def test_audio_plays_by_itself(person, tmp_path):
     for name in ("talk.mp3", "talk.flac"):
         ffmpeg("-i", AUSTEN, "-vn", "-t", "4", tmp_path / name)
         person.sent(tmp_path / name)
@@ -278,7 +278,9 @@ def test_a_dub_of_a_container_that_does_not_play(person, tmp_path):
     person.choose("voice", "pm_alex")
     person.page.click("#dubkit-start")
     assert person.state(240) == "done", person.page.locator("#dk-job").inner_text()
-    assert person.asked(id)["voice"] == ["pm_alex"]
+    assert person.requested(id)["voice"] == ["pm_alex"]
+    expect(person.page.locator("#dk-files")).to_contain_text("film.pt.dubbed.")
+    expect(person.page.get_by_label("Dub in Portuguese")).to_be_checked()
     for source in person.page.locator("#dk-sources input").all():
         source.check()
         wait_for(lambda: person.page.locator("#dk-preview").is_visible()

@@ -1,4 +1,4 @@
-"""Jobs as child processes: in turn, stopped, found again. Real commands throughout."""
+"""Jobs as child processes: taking turns, stopped, found again. Real commands throughout."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from command import AUSTEN, ENGINES, FAST, SLOW, alive, children, contents, dubkit, wait_for
 
-from dubkit.web.jobs import ERRORS, EVENTS, JOB, Job, Queue, events, last, read
+from dubkit.web.jobs import ERRORS, EVENTS, JOB, Job, Queue, last_event, read_events, read_job
 
 SUBS = ("talk.mp4", "--subs", "--no-video")
 FOREVER = (*SUBS, *SLOW, "-o", "Slow.windows=600")
@@ -49,14 +49,14 @@ def queue():
 
 
 def over(folder: Path, seconds: float = 60) -> Job:
-    wait_for(lambda: read(folder).over, seconds)
-    return read(folder)
+    wait_for(lambda: read_job(folder).over, seconds)
+    return read_job(folder)
 
 
 def running(folder: Path) -> int:
-    """The process of a job that has begun to listen."""
-    wait_for(lambda: (last(folder, "progress") or {}).get("stage") == "transcribe", 60)
-    return read(folder).pid
+    """The process of a job that has begun to transcribe."""
+    wait_for(lambda: (last_event(folder, "progress") or {}).get("stage") == "transcribe", 60)
+    return read_job(folder).pid
 
 
 def test_a_job_is_the_command(desk, queue):
@@ -64,7 +64,7 @@ def test_a_job_is_the_command(desk, queue):
     job = over(folder)
     assert job.state == "done" and job.status == 0 and job.pid is None
     assert job.made <= job.started <= job.ended
-    assert last(folder, "result")["outputs"] == ["talk.en.srt"]
+    assert last_event(folder, "result")["outputs"] == ["talk.en.srt"]
     made = (desk.folder / "a/talk.en.srt").read_bytes()
     by_hand = desk.folder / "b"
     by_hand.mkdir()
@@ -73,40 +73,40 @@ def test_a_job_is_the_command(desk, queue):
     assert made == (by_hand / "talk.en.srt").read_bytes()
 
 
-def test_events_are_read_again_from_any_place(desk, queue):
+def test_events_can_be_read_from_any_byte(desk, queue):
     folder = desk.job(queue)
     over(folder)
-    whole, end = events(folder)
+    whole, end = read_events(folder)
     assert [one["event"] for one in whole][-1] == "result"
-    assert events(folder, end) == ([], end)
+    assert read_events(folder, end) == ([], end)
     first = len((folder / EVENTS).read_bytes().split(b"\n")[0]) + 1
-    assert events(folder, first) == (whole[1:], end)
+    assert read_events(folder, first) == (whole[1:], end)
 
 
-def test_lines_that_are_no_events_are_passed_over(tmp_path):
+def test_lines_that_are_not_events_are_skipped(tmp_path):
     lines = [b"hello", b"[1]", b'{"event": 3}', b'{"event": "note"}', b'{"event": "cut']
     (tmp_path / EVENTS).write_bytes(b"\n".join(lines))
-    assert events(tmp_path) == ([{"event": "note"}], len(b"\n".join(lines[:4])) + 1)
+    assert read_events(tmp_path) == ([{"event": "note"}], len(b"\n".join(lines[:4])) + 1)
     (tmp_path / EVENTS).write_bytes(b"\n".join(lines) + b' off"}\n')
-    assert events(tmp_path)[0][-1] == {"event": "cut off"}
+    assert read_events(tmp_path)[0][-1] == {"event": "cut off"}
 
 
-def test_a_failure_is_told_as_the_command_tells_it(desk, queue):
+def test_a_failure_is_reported_as_by_the_command(desk, queue):
     folder = desk.job(queue, "nothing.mp4", "--subs")
     assert over(folder).state == "failed"
-    told = last(folder, "error")
-    assert told["message"] == "There is no file nothing.mp4." and told["hint"]
-    assert told["exit_status"] == 3 == read(folder).status
+    error = last_event(folder, "error")
+    assert error["message"] == "There is no file nothing.mp4." and error["hint"]
+    assert error["exit_status"] == 3 == read_job(folder).status
 
 
-def test_a_job_that_dies_is_told_with_what_to_do(desk, queue):
+def test_a_job_that_dies_is_reported_with_advice(desk, queue):
     folder = desk.job(queue, *FOREVER)
     os.kill(running(folder), signal.SIGKILL)
     assert over(folder).state == "failed"
-    assert "signal 9" in last(folder, "error")["message"]
+    assert "signal 9" in last_event(folder, "error")["message"]
 
 
-def test_cancel_is_quick_and_what_was_done_is_kept(desk, queue):
+def test_cancel_is_quick_and_keeps_finished_work(desk, queue):
     folder = desk.job(queue, *FOREVER)
     pid = running(folder)
     at = time.monotonic()
@@ -117,11 +117,11 @@ def test_cancel_is_quick_and_what_was_done_is_kept(desk, queue):
     done = len(list((desk.folder / "a/talk.dubkit").glob("transcribe-*/*.txt")))
     assert done
     again = desk.job(queue, *FOREVER)
-    wait_for(lambda: (last(again, "progress") or {}).get("done", 0) >= done, 60)
+    wait_for(lambda: (last_event(again, "progress") or {}).get("done", 0) >= done, 60)
     assert not queue.cancel(folder)
 
 
-def test_cancel_ends_one_that_does_not_listen(desk):
+def test_cancel_kills_one_that_does_not_react(desk):
     deaf = "import signal, subprocess, sys, time\n" \
            "signal.signal(signal.SIGINT, signal.SIG_IGN)\n" \
            "child = subprocess.Popen(['sleep', '60'], start_new_session=True)\n" \
@@ -129,8 +129,8 @@ def test_cancel_ends_one_that_does_not_listen(desk):
     queue = Queue(1, [sys.executable, "-c", deaf])
     try:
         folder = desk.job(queue)
-        wait_for(lambda: events(folder)[0])
-        pid = read(folder).pid
+        wait_for(lambda: read_events(folder)[0])
+        pid = read_job(folder).pid
         (below,) = children(pid)
         at = time.monotonic()
         queue.cancel(folder)
@@ -140,12 +140,12 @@ def test_cancel_ends_one_that_does_not_listen(desk):
         queue.close()
 
 
-def test_a_waiting_job_is_cancelled_unstarted(desk, queue):
+def test_a_waiting_job_is_cancelled_without_starting(desk, queue):
     first = desk.job(queue, *FOREVER)
     second = desk.job(queue, video="b")
     running(first)
     assert queue.cancel(second)
-    assert read(second).state == "cancelled" and read(second).started is None
+    assert read_job(second).state == "cancelled" and read_job(second).started is None
 
 
 def test_people_take_turns(desk):
@@ -156,14 +156,15 @@ def test_people_take_turns(desk):
         assert queue.place(yours[1]) <= 4 and queue.place(mine[3]) == max(map(queue.place, mine))
         for folder in (*mine, *yours):
             over(folder)
-        order = sorted((*mine, *yours), key=lambda folder: read(folder).started)
-        assert [read(folder).owner for folder in order] == ["me", "you", "me", "you", "me", "me"]
+        order = sorted((*mine, *yours), key=lambda folder: read_job(folder).started)
+        owners = [read_job(folder).owner for folder in order]
+        assert owners == ["me", "you", "me", "you", "me", "me"]
         assert [f for f in order if f in mine] == mine
     finally:
         queue.close()
 
 
-def test_two_jobs_of_one_video_are_never_at_work_together(desk):
+def test_two_jobs_of_one_video_never_run_together(desk):
     queue = Queue(4, [sys.executable, "-c", "import time; time.sleep(0.3)"])
     try:
         jobs = [desk.job(queue, video=video) for video in ("a", "a", "b")]
@@ -174,7 +175,7 @@ def test_two_jobs_of_one_video_are_never_at_work_together(desk):
         queue.close()
 
 
-def test_secrets_of_the_server_stay_with_it(desk, monkeypatch):
+def test_jobs_do_not_get_the_servers_secrets(desk, monkeypatch):
     monkeypatch.setenv("DUBKIT_AUTH", "me:pa55word")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-needed")
     show = "import os; print(sorted(k for k in os.environ if 'AUTH' in k or 'OPENAI' in k))"
@@ -188,14 +189,14 @@ def test_secrets_of_the_server_stay_with_it(desk, monkeypatch):
         queue.close()
 
 
-def test_closing_stops_all_that_is_at_work(desk):
+def test_closing_stops_all_running_jobs(desk):
     queue = Queue(2)
     folders = [desk.job(queue, *FOREVER, video=video) for video in "ab"]
     waiting = desk.job(queue, video="c")
     pids = [running(folder) for folder in folders]
     queue.close()
-    assert [read(folder).state for folder in folders] == ["interrupted"] * 2
-    assert read(waiting).state == "waiting" and not any(map(alive, pids))
+    assert [read_job(folder).state for folder in folders] == ["interrupted"] * 2
+    assert read_job(waiting).state == "waiting" and not any(map(alive, pids))
 
 
 SERVER = """
@@ -214,7 +215,7 @@ time.sleep(60)
 
 @pytest.mark.parametrize("survives", [True, False])
 def test_a_killed_server_loses_no_job(desk, survives):
-    """Its jobs go on without it, or end with it; the next server knows which."""
+    """Its jobs continue without it, or end with it; the next server finds out which."""
     (desk.folder / "a").mkdir()
     (desk.folder / "a/talk.mp4").write_bytes(AUSTEN.read_bytes())
     code = SERVER.replace("ENGINES", repr(str(ENGINES)))
@@ -232,10 +233,10 @@ def test_a_killed_server_loses_no_job(desk, survives):
     try:
         queue.adopt(sorted(desk.folder.glob("old*")))
         if survives:
-            assert read(running_).state == "running"
+            assert read_job(running_).state == "running"
         assert over(running_).state == ("done" if survives else "interrupted")
         assert over(waiting).state == "done"
-        assert read(waiting).started >= read(running_).ended
+        assert read_job(waiting).started >= read_job(running_).ended
     finally:
         queue.close()
 
@@ -260,10 +261,10 @@ def test_an_adopted_job_can_be_cancelled(desk):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"id": 1}', json.dumps({"id": "x", "y": 1})])
-def test_a_damaged_job_is_none(tmp_path, content):
+def test_a_damaged_job_cannot_be_read(tmp_path, content):
     (tmp_path / JOB).write_text(content)
     with pytest.raises(ValueError):
-        read(tmp_path)
+        read_job(tmp_path)
     queue = Queue(1)
     queue.adopt([tmp_path, tmp_path / "gone"])
     assert queue.counts == (0, 0)
@@ -271,8 +272,8 @@ def test_a_damaged_job_is_none(tmp_path, content):
 
 
 @pytest.mark.slow
-def test_ten_at_once_are_not_mixed_up(desk):
-    """Each hears a text of its own, and finds it in its own folder."""
+def test_ten_at_once_are_not_confused(desk):
+    """Each transcribes a text of its own, and finds it in its own folder."""
     queue = Queue(4)
     try:
         folders = [

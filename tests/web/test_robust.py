@@ -31,7 +31,7 @@ def slow(windows: int, seconds: float = 0.1) -> dict:
 
 
 class Browser(httpx.Client):
-    """Somebody at a browser of their own."""
+    """A person with their own browser."""
 
     def __init__(self, url: str, **more: object) -> None:
         super().__init__(base_url=url, timeout=60, **more)
@@ -49,12 +49,12 @@ class Browser(httpx.Client):
         assert answer.status_code == 200, answer.text
         return answer.json()["job"]
 
-    def told(self, job: str) -> dict:
+    def status(self, job: str) -> dict:
         return self.get(f"/dubkit/jobs/{job}").json()
 
     def ended(self, job: str, seconds: float = 90) -> dict:
-        wait_for(lambda: self.told(job)["ended"], seconds)
-        return self.told(job)
+        wait_for(lambda: self.status(job)["ended"], seconds)
+        return self.status(job)
 
 
 # ---------------------------------------------------------------- clients
@@ -67,7 +67,7 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_programs_that_wait_keep_nobody_else_waiting(page):
+def test_waiting_programs_do_not_block_others(page):
     """More of them than a server has threads."""
     file = gradio_client.handle_file(str(AUSTEN))
     clients = [gradio_client.Client(page.url, verbose=False) for _ in range(9)]
@@ -89,7 +89,7 @@ def file_of(page):
     return gradio_client.handle_file(str(path))
 
 
-def test_an_upload_that_stands_still_is_given_up(tmp_path, monkeypatch):
+def test_a_stalled_upload_is_aborted(tmp_path, monkeypatch):
     monkeypatch.setattr(routes, "STALLED", 0.1)
     session = Store(tmp_path).session(new_token())
     sent = iter([{"type": "http.request", "body": SRT, "more_body": True}])
@@ -143,7 +143,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
-def test_a_full_disk_is_told_and_nothing_is_lost(small_disk):
+def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk):
     with (
         serving(small_disk / "data", "--allow-local-plugins") as page,
         Browser(page.url) as browser,
@@ -179,8 +179,8 @@ def test_a_full_disk_is_told_and_nothing_is_lost(small_disk):
 
 
 def test_a_killed_server_and_its_job(tmp_path):
-    """What was finished is there; what was at work is called interrupted, and goes on from where
-    it was; what waited is done."""
+    """What was finished is still there; what was running is marked interrupted, and resumes where
+    it was; what was waiting is done."""
     log = tmp_path / "log"
     serve = (tmp_path / "data", "--allow-local-plugins")
     env = {"ENGINE_LOG": str(log)}
@@ -204,12 +204,12 @@ def test_a_killed_server_and_its_job(tmp_path):
         Browser(page.url, cookies=cookies) as browser,
     ):
         assert browser.get(f"/dubkit/jobs/{finished['id']}/files/0").text == text
-        assert browser.told(interrupted)["state"] == "interrupted"
+        assert browser.status(interrupted)["state"] == "interrupted"
         assert browser.ended(waiting)["state"] == "done"
         again = browser.post(f"/dubkit/jobs/{interrupted}/again").json()["job"]
         assert browser.ended(again)["state"] == "done"
-    heard = [line for line in log.read_text().splitlines() if line.startswith("window")]
-    assert heard == [f"window {number}" for number in range(20)]  # each of them once
+    windows = [line for line in log.read_text().splitlines() if line.startswith("window")]
+    assert windows == [f"window {number}" for number in range(20)]  # each of them once
 
 
 def command(pid: int) -> bytes:
@@ -223,11 +223,11 @@ def test_ten_real_jobs_at_once(tmp_path):
     def work(number: int) -> tuple[str, str]:
         with Browser(page.url) as browser:
             video = browser.upload(f"talk{number}.mp4", AUSTEN.read_bytes()).json()["id"]
-            told = browser.ended(browser.begin(video, {"subs": True, "language": "en"}), 400)
-            assert told["state"] == "done", told["events"][-2:]
-            names = [file["name"] for file in told["files"]]
+            ended = browser.ended(browser.begin(video, {"subs": True, "language": "en"}), 400)
+            assert ended["state"] == "done", ended["events"][-2:]
+            names = [file["name"] for file in ended["files"]]
             assert names == [f"talk{number}.en.srt", f"talk{number}.subbed.mp4"]
-            return names[0], browser.get(f"/dubkit/jobs/{told['id']}/files/0").text
+            return names[0], browser.get(f"/dubkit/jobs/{ended['id']}/files/0").text
 
     with serving(tmp_path / "data", "--jobs", 2) as page, ThreadPoolExecutor(10) as pool:
         texts = {text for _, text in pool.map(work, range(10))}

@@ -28,7 +28,7 @@ def server(tmp_path):
     server = Server(
         Store(tmp_path / "data", limits=Limits(upload=10**7)), Queue(1), local_plugins=True
     )
-    server._described.set()
+    server._cataloged.set()
     yield server
     server.close()
 
@@ -65,20 +65,20 @@ def made(client, video: str, wishes=FAST) -> dict:
 
 
 def ended(client, job: str) -> dict:
-    wait_for(lambda: told(client, job)["ended"], 90)
-    return told(client, job)
+    wait_for(lambda: status(client, job)["ended"], 90)
+    return status(client, job)
 
 
-def told(client, job: str) -> dict:
+def status(client, job: str) -> dict:
     return client.get(f"/dubkit/jobs/{job}").json()
 
 
 def refused(answer, *words: str) -> None:
     assert answer.status_code == 400, answer.text
-    said = answer.json()
-    assert set(said) == {"message", "hint"} and said["message"]
+    failure = answer.json()
+    assert set(failure) == {"message", "hint"} and failure["message"]
     for word in words:
-        assert word in said["message"] + said["hint"], said
+        assert word in failure["message"] + failure["hint"], failure
 
 
 # ---------------------------------------------------------------- the guard
@@ -140,10 +140,10 @@ def test_a_password(app):
     assert client.get("/dubkit/videos", headers=right).status_code == 200
 
 
-def test_guesses_of_a_password_wait_for_one_another_and_nobody_else_does(app):
+def test_wrong_passwords_wait_for_one_another_and_delay_nobody_else(app):
     transport = httpx.ASGITransport(Guard(app, "me:right", local=False))
 
-    async def told(client: httpx.AsyncClient, password: str) -> tuple[int, float]:
+    async def answer(client: httpx.AsyncClient, password: str) -> tuple[int, float]:
         start = time.monotonic()
         answer = await client.get("/dubkit/texts", headers={"authorization": basic(password)})
         return answer.status_code, time.monotonic() - start
@@ -152,7 +152,7 @@ def test_guesses_of_a_password_wait_for_one_another_and_nobody_else_does(app):
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             client.cookies.set(COOKIE, new_token())
             words = ["me:a", "me:b", "me:c", "me:d", "me:right"]
-            return await asyncio.gather(*(told(client, one) for one in words))
+            return await asyncio.gather(*(answer(client, one) for one in words))
 
     *wrong, right = asyncio.run(all_at_once())
     assert [status for status, _ in wrong] == [401] * 4 and right[0] == 200
@@ -205,7 +205,7 @@ def test_from_a_video_to_its_files(client, app):
     assert shown["id"] == video and shown["jobs"][0]["state"] == "done"
 
 
-def test_another_browser_finds_none_of_it(client, app):
+def test_another_browser_has_no_access(client, app):
     video = uploaded(client)
     job = made(client, video)["id"]
     other = browser(app)
@@ -218,16 +218,16 @@ def test_another_browser_finds_none_of_it(client, app):
     refused(other.post(f"/dubkit/jobs/{job}/cancel"), "no such")
     refused(other.delete(f"/dubkit/videos/{video}"), "no such")
     refused(other.post("/dubkit/jobs", json={"video": video, "wishes": FAST}), "no such")
-    assert told(client, job)["state"] == "done"
+    assert status(client, job)["state"] == "done"
 
 
 @pytest.mark.parametrize("number", [-1, 2, 99])
-def test_there_is_no_file_of_another_number(client, number):
+def test_other_numbers_are_no_files(client, number):
     job = made(client, uploaded(client))["id"]
     refused(client.get(f"/dubkit/jobs/{job}/files/{number}"), "no result")
 
 
-def test_nothing_told_has_a_path_of_the_server(client, server):
+def test_no_answer_contains_a_path_of_the_server(client, server):
     whole = json.dumps([
         made(client, uploaded(client)),
         made(client, uploaded(client), {**FAST, "audio_track": "7"}),
@@ -245,17 +245,17 @@ def test_the_end_of_a_long_job_is_found(client, server):
     many = ['{"event": "progress", "at": 1, "stage": "x", "done": 1, "total": 2}\n'] * 30_000
     events.write_text("".join([*lines[:-1], *many, lines[-1]]))
     assert server.last_event(events.parent, "result")["warnings"] == job["events"][-1]["warnings"]
-    answer, seen = told(client, job["id"]), []
+    answer, seen = status(client, job["id"]), []
     while answer["events"]:
         seen += answer["events"]
         answer = client.get(f"/dubkit/jobs/{job['id']}?after={answer['next']}").json()
     assert len(seen) == len(lines) + 30_000 and seen[-1]["event"] == "result"
 
 
-def test_cancel_and_go_on(client):
+def test_cancel_and_resume(client):
     wishes = {**FAST, "transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"seconds": "0.5"}}}
     answer = client.post("/dubkit/jobs", json={"video": uploaded(client), "wishes": wishes}).json()
-    wait_for(lambda: '"transcribe"' in json.dumps(told(client, answer["job"])["events"]), 60)
+    wait_for(lambda: '"transcribe"' in json.dumps(status(client, answer["job"])["events"]), 60)
     assert client.post(f"/dubkit/jobs/{answer['job']}/cancel").json() == {"cancelled": True}
     assert ended(client, answer["job"])["state"] == "cancelled"
     again = client.post(f"/dubkit/jobs/{answer['job']}/again").json()["job"]
@@ -269,17 +269,17 @@ def test_cancel_and_go_on(client):
         ({"subs": True, "formats": "doc"}, ["no subtitle format"]),
         ({"subs": True, "output_dir": "/tmp"}, ["no option"]),
         ({"subs": True, "keep": True}, ["no option"]),
-        ({"subs": True, "subs_from": "/etc/passwd"}, ["passwd is not there"]),
-        ({"to": "pt", "glossary": "../../../x.csv"}, ["x.csv is not there"]),
+        ({"subs": True, "subs_from": "/etc/passwd"}, ["there is no file passwd"]),
+        ({"to": "pt", "glossary": "../../../x.csv"}, ["there is no file x.csv"]),
         ({"subs": True, "language": "../en"}, ["not a language tag"]),
     ],
 )
-def test_wishes_that_are_none(client, wishes, words):
+def test_invalid_options(client, wishes, words):
     video = uploaded(client, "talk.srt", SRT)
     refused(client.post("/dubkit/jobs", json={"video": video, "wishes": wishes}), *words)
 
 
-def test_a_text_of_ones_own(client):
+def test_a_text_of_the_users_own(client):
     video = uploaded(client)
     answer = client.put(f"/dubkit/videos/{video}/other?name=talk.de.srt", content=SRT)
     assert answer.json() == {"name": "talk.de.srt", "added": ["talk.de.srt"]}
@@ -297,10 +297,10 @@ def test_an_added_file_is_deleted(client):
     assert client.delete(path + "a.srt").json() == {"added": ["b.srt"]}
     assert client.get("/dubkit/videos").json()[0]["added"] == ["b.srt"]
     made(client, video, {"subs": True, "subs_from": "b.srt", "video": False})
-    refused(client.delete(path + "b.srt"), "used for what is shown")
+    refused(client.delete(path + "b.srt"), "used by the last job")
 
 
-def test_what_translating_takes_is_told(client):
+def test_the_estimate_of_a_translation_is_shown(client):
     video = uploaded(client, "talk.srt", SRT)
     good = f"{ENGINES.with_name('translators.py')}:Good"
     wishes = {"language": "en", "to": ["es"], "translator": good, "dry_run": True}
@@ -312,7 +312,7 @@ def test_what_translating_takes_is_told(client):
 # ---------------------------------------------------------------- cues
 
 
-def test_an_edit_is_saved_and_only_what_depends_on_it_is_made_anew(client, server):
+def test_an_edit_is_saved_and_only_what_depends_on_it_is_made_again(client, server):
     video = uploaded(client)
     made(client, video)
     path = f"/dubkit/videos/{video}/cues/en"
@@ -321,7 +321,7 @@ def test_an_edit_is_saved_and_only_what_depends_on_it_is_made_anew(client, serve
     edit = {"edit": "text", "number": 1, "text": text.replace("quick", "slow")}
     state = client.post(path, json={"version": state["version"], **edit}).json()
     assert "slow brown" in state["cues"][0]["text"] and state["undo"] == 1
-    # A reload, and a server that was started anew, find the edit.
+    # A reload, and a restarted server, find the edit.
     assert client.get(path).json()["version"] == state["version"]
     server.drafts._open.clear()
     assert client.get(path).json()["cues"] == state["cues"]
@@ -356,7 +356,7 @@ def test_the_cues_of_a_text_are_edited_too(client, alone):
     job = ended(client, client.post(f"{path}/save").json()["job"])
     assert job["state"] == "done", job
     assert "Moon" in client.get(f"/dubkit/jobs/{job['id']}/files/0").text
-    # Recognised cues of the same language are others.
+    # Recognized cues of the same language are different ones.
     if not alone:
         made(client, video, {**FAST, "video": False})
         assert "Moon" not in str(client.get(path).json()["cues"])
@@ -364,7 +364,7 @@ def test_the_cues_of_a_text_are_edited_too(client, alone):
         assert "Moon" in str(client.get(path).json()["cues"])
 
 
-def test_what_is_not_saved_yet_is_saved_before_a_job_begins(client, server):
+def test_unsaved_edits_are_saved_before_a_job_begins(client, server):
     video = uploaded(client, "talk.srt", SRT)
     made(client, video, {"subs": True, "language": "en"})
     edited(client, video, "en", edit="text", number=1, text="Goodbye")
@@ -391,7 +391,7 @@ def test_both_languages_of_a_cue_are_edited_in_one_go(client):
     assert "look whether it still fits" in warning
 
 
-def test_undo_and_an_edit_of_what_is_not_there_any_more(client):
+def test_undo_and_an_edit_of_an_outdated_version(client):
     video = uploaded(client)
     made(client, video)
     path = f"/dubkit/videos/{video}/cues/en"

@@ -1,4 +1,4 @@
-"""What somebody with bad intentions may try at the page, and what comes of it."""
+"""What an attacker may try on the page, and the result."""
 
 import contextlib
 import http.server
@@ -20,10 +20,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from dubkit.web import probing
 from dubkit.web.guard import COOKIE, Guard
-from dubkit.web.jobs import MOST_WAITING, Queue
+from dubkit.web.jobs import MAX_WAITING, Queue
 from dubkit.web.routes import add_routes
 from dubkit.web.server import Server
-from dubkit.web.store import MOST_TEXT, Store, new_token
+from dubkit.web.store import MAX_TEXT, Store, new_token
 
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"
 FAST = {"subs": True, "video": False, "transcriber": f"{ENGINES}:Fast"}
@@ -34,7 +34,7 @@ KEY = "sk-0123456789abcdefghijk"
 @pytest.fixture
 def server(tmp_path):
     server = Server(Store(tmp_path / "data"), Queue(1), local_plugins=True)
-    server._described.set()
+    server._cataloged.set()
     yield server
     server.close()
 
@@ -76,15 +76,15 @@ def ended(client, job: str) -> dict:
         ("a%2F..%2Fb.mp4", "a%2F..%2Fb.en.srt"),
     ],
 )
-def test_a_name_is_a_name_and_nothing_else(client, name, result):
-    """Not a command's, an option's, a pattern's or a protocol's."""
+def test_a_name_has_no_other_meaning(client, name, result):
+    """It is not taken for a command, an option, a pattern or a protocol."""
     video = sent(client, name).json()["id"]
     job = client.post("/dubkit/jobs", json={"video": video, "wishes": FAST}).json()["job"]
     assert [file["name"] for file in ended(client, job)["files"]] == [result]
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Evil: 1.html", 'a".svg', "é;filename=x.js", "x.xhtml"])
-def test_what_could_run_in_a_browser_is_only_saved(client, name):
+def test_files_that_could_run_in_a_browser_are_only_downloaded(client, name):
     video = sent(client, name).json()
     answer = client.get(f"/dubkit/videos/{video['id']}/media")
     assert answer.headers["content-disposition"].startswith("attachment;")
@@ -93,7 +93,7 @@ def test_what_could_run_in_a_browser_is_only_saved(client, name):
     assert "x-evil" not in answer.headers and "\n" not in video["name"]
 
 
-def test_names_in_a_zip_lead_nowhere(client):
+def test_names_in_a_zip_have_no_path(client):
     video = sent(client, "..\\..\\x/../a.mp4").json()["id"]
     job = client.post("/dubkit/jobs", json={"video": video, "wishes": FAST}).json()["job"]
     ended(client, job)
@@ -120,7 +120,7 @@ def test_names_in_a_zip_lead_nowhere(client):
         '{"video": "VIDEO", "wishes": {"burn": true, "crf": 1e999}}',
     ],
 )
-def test_bodies_that_are_no_wishes(client, server, body):
+def test_invalid_bodies(client, server, body):
     video = sent(client, "talk.srt", SRT).json()["id"]
     answer = client.post("/dubkit/jobs", content=body.replace("VIDEO", video))
     assert answer.status_code == 400 and set(answer.json()) == {"message", "hint"}
@@ -136,13 +136,13 @@ def test_events_from_a_byte_that_no_file_has(client):
     assert answer.status_code == 200 and answer.json()["events"] == []
 
 
-def test_nobody_fills_the_queue(client, server):
+def test_the_queue_of_one_session_is_limited(client, server):
     videos = [sent(client, f"{number}.srt", SRT).json()["id"] for number in range(2)]
     slow = {**FAST, "transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"seconds": 60}}}
     wishes = {**slow, "to": "pt"}
     made = [
         client.post("/dubkit/jobs", json={"video": videos[0], "wishes": wishes})
-        for _ in range(MOST_WAITING + 5)
+        for _ in range(MAX_WAITING + 5)
     ]
     assert made[0].status_code == 200 and made[-1].status_code == 400
     assert "waiting already" in made[-1].json()["message"]
@@ -154,7 +154,7 @@ def test_nobody_fills_the_queue(client, server):
 
 
 def test_a_subtitle_file_that_is_too_large_is_not_read(client):
-    answer = sent(client, "talk.srt", SRT * (MOST_TEXT // len(SRT) + 1))
+    answer = sent(client, "talk.srt", SRT * (MAX_TEXT // len(SRT) + 1))
     assert answer.status_code == 400 and "larger than the 20 MB" in answer.json()["message"]
 
 
@@ -169,7 +169,7 @@ def test_entities_that_grow(client):
     assert answer.status_code == 400 and "entity" in answer.json()["message"]
 
 
-def test_a_picture_that_no_memory_holds(client, tmp_path, monkeypatch):
+def test_a_picture_that_does_not_fit_into_memory(client, tmp_path, monkeypatch):
     path = tmp_path / "large.mp4"
     with av.open(path, "w") as out:
         stream = out.add_stream("mpeg4", 1)
@@ -178,9 +178,9 @@ def test_a_picture_that_no_memory_holds(client, tmp_path, monkeypatch):
         out.mux(stream.encode())
     monkeypatch.setattr(probing, "PIXELS", 64 * 64 - 1)
     with pytest.raises(Exception, match="a picture of 64 × 64"):
-        probing.look(path)
+        probing.probe_file(path)
     monkeypatch.undo()
-    assert probing.look(path)["video"][0][1:3] == [64, 64]
+    assert probing.probe_file(path)["video"][0][1:3] == [64, 64]
 
 
 # ---------------------------------------------------------------- the running server
@@ -191,8 +191,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        said = f"wrong key: {self.headers['Authorization']}"
-        body = json.dumps({"error": {"message": said}}).encode()
+        message = f"wrong key: {self.headers['Authorization']}"
+        body = json.dumps({"error": {"message": message}}).encode()
         self.send_response(400)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -213,7 +213,7 @@ def careless():
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, careless):
-    """As it is by default, with a folder to choose from and a key in its environment."""
+    """A page with the default options, a folder to choose from, and a key in its environment."""
     folder = tmp_path_factory.mktemp("safety")
     root = folder / "root"
     root.mkdir()
@@ -233,7 +233,7 @@ def browser(page):
 
 
 def raw(page, request: str) -> bytes:
-    """The answer to a request as it stands, which no client would send."""
+    """The answer to a raw request, which no client would send."""
     port = int(page.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), 20) as connection:
         connection.sendall(request.encode("latin-1"))
@@ -259,7 +259,7 @@ ROUTES = [
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_no_route_reads_what_is_elsewhere(page, browser, route):
+def test_no_route_reads_files_from_elsewhere(page, browser, route):
     cookie = f"Cookie: {COOKIE}={browser.cookies[COOKIE]}"
     for place in PLACES:
         place = place.replace("OUTSIDE", str(page.data.parent / "secret.srt"))
@@ -286,8 +286,8 @@ def test_uploads_through_gradio_are_never_shown_as_pages(page, browser):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_functions_called_by_their_numbers_read_only_what_was_sent(page, browser):
-    """What the form calls is open to whoever has a session, and so is what the API is made of."""
+def test_functions_called_by_number_read_only_uploads(page, browser):
+    """Anyone with a session can call the functions of the form, and those of the API."""
     (sent,) = browser.post("/gradio_api/upload", files={"files": ("talk.srt", SRT)}).json()
     functions = browser.get("/config").json()["dependencies"]
     (subtitle,) = (one["id"] for one in functions if one["api_name"] == "subtitle")
@@ -323,8 +323,8 @@ def test_a_page_of_another_site_starts_nothing(page, head):
         assert answer.startswith(b"HTTP/1.1 403 "), path
 
 
-def test_a_name_that_came_to_mean_this_machine_reads_nothing(page):
-    """DNS rebinding: the browser believes it speaks to the site of the page that it shows."""
+def test_dns_rebinding_reads_nothing(page):
+    """DNS rebinding: the browser believes that it is talking to the site of the page it shows."""
     for path in ("/", "/config", "/dubkit/videos", "/gradio_api/info"):
         request = f"GET {path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
         assert raw(page, request).startswith(b"HTTP/1.1 403 ")
@@ -340,7 +340,7 @@ def test_no_websocket_is_opened(page, client):
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "²", "9" * 30])
-def test_lengths_that_are_none(page, browser, length):
+def test_invalid_lengths(page, browser, length):
     cookie = f"Cookie: {COOKIE}={browser.cookies[COOKIE]}\r\n"
     head = f"PUT /dubkit/videos?name=a.srt HTTP/1.1\r\nHost: localhost\r\n{cookie}"
     answer = raw(page, f"{head}Content-Length: {length}\r\nConnection: close\r\n\r\n1")
@@ -375,21 +375,21 @@ def test_the_page_and_the_api_name_no_file_program_or_address(browser, wishes):
     (path,) = browser.post("/gradio_api/upload", files=files).json()
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     call = browser.post("/gradio_api/call/subtitle", json={"data": [file, "", wishes]}).json()
-    said = browser.get(f"/gradio_api/call/subtitle/{call['event_id']}").text
-    assert "event: error" in said and answer.json()["message"][:20] in json.loads(
-        said.rpartition("data: ")[2]
-    ).get("error", ""), said
+    answered = browser.get(f"/gradio_api/call/subtitle/{call['event_id']}").text
+    assert "event: error" in answered and answer.json()["message"][:20] in json.loads(
+        answered.rpartition("data: ")[2]
+    ).get("error", ""), answered
 
 
 def test_keys_and_addresses_stay_on_the_server(page, browser, careless):
-    """Also when the server that refused a key says it aloud."""
+    """Even if the server that refused a key repeats it in its message."""
     video = sent(browser, "talk.srt", SRT).json()["id"]
     settings = {"openai": {"model": "m"}}
     wishes = {"to": "fr", "language": "en", "translator": "openai", "settings": settings}
     job = browser.post("/dubkit/jobs", json={"video": video, "wishes": wishes}).json()["job"]
-    told = ended(browser, job)
-    assert told["state"] == "failed" and "wrong key" in json.dumps(told)
-    assert KEY not in json.dumps(told) and careless not in json.dumps(told)
+    status = ended(browser, job)
+    assert status["state"] == "failed" and "wrong key" in json.dumps(status)
+    assert KEY not in json.dumps(status) and careless not in json.dumps(status)
     for path in ("/", "/config", "/gradio_api/info", "/dubkit/videos"):
         assert KEY not in browser.get(path).text
     log = page.data.parent / f"{page.data.name}.log"

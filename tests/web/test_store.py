@@ -1,4 +1,4 @@
-"""Every path that the server opens for somebody: what gets in, what stays out."""
+"""Every path that the server opens for a client: what gets in, what stays out."""
 
 import json
 import os
@@ -37,7 +37,7 @@ OUTSIDE = [
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder of videos, with ways out of it."""
+    """A folder of videos, with links out of it."""
     root = tmp_path / "root"
     (root / "in").mkdir(parents=True)
     (root / "in/talk.srt").write_bytes(SRT)
@@ -103,7 +103,7 @@ def test_a_safe_name_is_a_name(name):
 # ---------------------------------------------------------------- uploads
 
 
-def test_an_upload_is_a_video_of_its_own(session):
+def test_each_upload_is_a_separate_video(session):
     one = sent(session, "talk.mp4", AUSTEN.read_bytes())
     other = sent(session, "talk.mp4", AUSTEN.read_bytes())
     assert one.folder != other.folder
@@ -130,7 +130,7 @@ def test_nobody_else_can_read_it(session):
         ("page.html", b"<script>alert(1)</script>"),
     ],
 )
-def test_what_is_no_media_is_told_and_not_kept(session, name, content):
+def test_a_file_that_is_not_media_is_refused_and_not_kept(session, name, content):
     with pytest.raises(InputError) as refused:
         sent(session, name, content)
     assert str(session.store.folder) not in refused.value.message + refused.value.hint
@@ -162,7 +162,7 @@ def test_limits(tmp_path):
         session.receive("c.srt", 1)
 
 
-def test_a_full_disk_is_told(session, monkeypatch):
+def test_a_full_disk_is_reported(session, monkeypatch):
     upload = session.receive("talk.srt", None)
     monkeypatch.setattr(upload, "path", Path("/dev/full"))
     with pytest.raises(OutputError, match="the disk is full"):
@@ -170,12 +170,12 @@ def test_a_full_disk_is_told(session, monkeypatch):
 
 
 @pytest.mark.parametrize("total, spare", [(10**12, 2**30), (10**9, 5 * 10**7)])
-def test_uploads_leave_room_for_the_work_on_them(tmp_path, monkeypatch, total, spare):
+def test_uploads_leave_room_for_jobs(tmp_path, monkeypatch, total, spare):
     free = spare + 1000
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=total, free=free))
     store = Store(tmp_path)
     sent(store.session(new_token()), "talk.srt", SRT)
-    for size in (1001, 10**9):  # whoever it is
+    for size in (1001, 10**9):  # from any session
         with pytest.raises(OutputError, match=r"no room for talk\.mp4: the disk is full"):
             store.session(new_token()).receive("talk.mp4", size)
     upload = store.session(new_token()).receive("talk.mp4", None)
@@ -194,7 +194,7 @@ def test_files_beside_a_video(session):
     for name in ("../talk.mp4", "talk.mp4", ".about.json", "nothing.srt", "/etc/passwd"):
         with pytest.raises(InputError):
             video.beside(name)
-    with pytest.raises(InputError, match="no subtitle file"):
+    with pytest.raises(InputError, match="not a subtitle file"):
         sent(session, "other.mp4", AUSTEN.read_bytes(), beside=video)
 
 
@@ -215,7 +215,7 @@ def test_ids_of_another_session_are_unknown(store):
 
 
 @pytest.mark.parametrize("token", ["", "short", "../../..", "x" * 44, "*" * 43])
-def test_a_cookie_that_is_none_of_ours(store, token):
+def test_a_cookie_that_is_not_ours(store, token):
     with pytest.raises(UsageError):
         store.session(token)
 
@@ -242,7 +242,7 @@ def test_results_are_what_dubkit_wrote_there(session):
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-def test_nothing_outside_of_the_root_is_taken(session, path):
+def test_nothing_outside_the_root_can_be_chosen(session, path):
     with pytest.raises((InputError, UsageError)) as refused:
         session.link(path)
     assert str(session.store.root) not in refused.value.message
@@ -250,12 +250,12 @@ def test_nothing_outside_of_the_root_is_taken(session, path):
 
 
 @pytest.mark.parametrize("path", [path for path in OUTSIDE if path not in ("", "in")])
-def test_nothing_outside_of_the_root_is_listed(store, path):
+def test_nothing_outside_the_root_is_listed(store, path):
     with pytest.raises((InputError, UsageError)):
         store.browse(path)
 
 
-def test_the_root_is_listed_without_what_leads_out_of_it(store):
+def test_the_root_is_listed_without_links_that_leave_it(store):
     names = [(entry.name, entry.folder) for entry in store.browse()]
     assert names == [("in", True), ("again.mp4", False), ("talk.mp4", False)]
     assert [entry.path for entry in store.browse("in")] == ["in/talk.srt"]
@@ -268,18 +268,18 @@ def test_a_file_of_the_root_is_linked_and_stays(session, root):
     assert (root / "talk.mp4").exists() and session.videos() == []
 
 
-def test_a_path_that_was_pasted_whole_is_one_of_the_root(session, root):
+def test_an_absolute_path_under_the_root_is_accepted(session, root):
     assert session.link(f" {root / 'talk.mp4'}\n").source.resolve() == root / "talk.mp4"
     for path in (f"{root}/../secret.mp4", f"{root}x/talk.mp4", f"{root}/link.mp4", str(root)):
         with pytest.raises(InputError):
             session.link(path)
 
 
-def test_a_link_that_came_to_lead_elsewhere_is_not_followed(session, root, tmp_path):
+def test_a_link_that_was_redirected_is_not_followed(session, root, tmp_path):
     video = session.link("talk.mp4")
     (root / "talk.mp4").unlink()
     (root / "talk.mp4").symlink_to(tmp_path / "secret.mp4")
-    with pytest.raises(InputError, match="not there any more"):
+    with pytest.raises(InputError, match="no longer exists"):
         video.source  # noqa: B018
 
 
@@ -294,7 +294,7 @@ def test_without_a_root_there_is_nothing_to_choose(tmp_path):
 # ---------------------------------------------------------------- age
 
 
-def test_what_is_old_goes_unless_it_is_at_work(store, session):
+def test_old_videos_are_deleted_unless_they_are_in_use(store, session):
     old, busy, new = (sent(session, f"{name}.srt", SRT) for name in ("old", "busy", "new"))
     week = time.time() - 8 * 24 * 3600
     for video in (old, busy):
@@ -307,7 +307,7 @@ def test_what_is_old_goes_unless_it_is_at_work(store, session):
     assert not session.folder.exists()
 
 
-def test_what_was_cut_off_goes_after_an_hour(store, session):
+def test_broken_uploads_are_deleted_after_an_hour(store, session):
     session.receive("talk.mp4", None).write(b"x")
     assert store.sweep() == 0 and list(session.folder.iterdir())
     store.sweep(now=time.time() + 3700)

@@ -1,4 +1,4 @@
-"""The lines of a dub for the page: which are told, heard and chosen; and the peaks of the sound."""
+"""The lines of a dub for the page, playing and choosing their takes; and the peaks of the audio."""
 
 import json
 import shutil
@@ -41,11 +41,11 @@ def test_a_line_and_its_clip(video):
     assert takes.lines(video, "es") == takes.lines(video, "../pt") == []
 
 
-def test_a_new_take_leaves_the_old_one_to_be_heard_and_taken_back(video):
+def test_a_new_take_keeps_the_old_one_to_be_played_and_chosen_again(video):
     takes.choose(video, "pt", 2, None)
     assert wanted(video) == {"long and longer": 3}
     clips = video.workspace / "dub.pt"
-    for path in clips.glob("0002-*"):  # as the command does, when it has spoken the new one
+    for path in clips.glob("0002-*"):  # as the command does once it has spoken the new one
         path.unlink()
     (clips / "0002-cccc.1000.ready.wav").write_bytes(b"new")
     (line,) = takes.lines(video, "pt")
@@ -59,22 +59,22 @@ def test_a_new_take_leaves_the_old_one_to_be_heard_and_taken_back(video):
     assert wanted(video) == {"long and longer": 6}
 
 
-def test_what_a_line_said_before_an_edit_can_be_heard(video):
+def test_the_clip_from_before_an_edit_can_be_played(video):
     before = Track("pt", (Cue(1.2, 2.0, "curto"), Cue(3.0, 4.0, "outro")))
-    takes.put_by(video, before, Track("pt", (before.cues[0], Cue(3.0, 4.0, "novo"))))
+    takes.keep_clips(video, before, Track("pt", (before.cues[0], Cue(3.0, 4.0, "novo"))))
     with pytest.raises(InputError, match="no older take"):  # it is another line's time
         takes.clip_before(video, "pt", 2)
-    takes.put_by(video, before, Track("pt", (Cue(1.2, 2.0, "breve"), before.cues[1])))
+    takes.keep_clips(video, before, Track("pt", (Cue(1.2, 2.0, "breve"), before.cues[1])))
     assert takes.clip_before(video, "pt", 2).read_bytes() == b"0002-bbbb.1000.ready.wav"
     (line,) = takes.lines(video, "pt")
-    assert line["before"] is False  # it says the same until it is spoken anew
+    assert line["before"] is False  # its text is the same until it is spoken again
     report = video.folder / "talk.pt.dub.json"
     report.write_text(json.dumps({"lines": [{**LINE, "text": "brief"}]}))
     (line,) = takes.lines(video, "pt")
     assert line["before"] is True
 
 
-def test_what_is_no_take(video):
+def test_takes_that_do_not_exist(video):
     for number, take in ((1, 0), (2, 3), (99, 0)):
         with pytest.raises(InputError):
             takes.clip(video, "pt", number, take)
@@ -87,16 +87,16 @@ def test_what_is_no_take(video):
         takes.clip(video, "pt", 2, 0)
 
 
-def test_peaks_are_where_the_sound_is_and_made_once(video):
+def test_peaks_are_where_the_audio_is_and_computed_once(video):
     path = waveform.peaks(video)
     found = path.read_bytes()
-    assert len(found) == pytest.approx(28.5 * waveform.A_SECOND, abs=50)
+    assert len(found) == pytest.approx(28.5 * waveform.PEAKS_PER_SECOND, abs=50)
     assert max(found) > 100 and min(found) < 10
     stamp = path.stat().st_mtime_ns
     assert waveform.peaks(video).stat().st_mtime_ns == stamp
 
 
-def test_sound_that_cannot_be_read_is_told(video):
+def test_audio_that_cannot_be_read_is_reported(video):
     video.source.write_bytes(b"#EXTM3U\n/etc/passwd\n")
     with pytest.raises(InputError) as refused:
         waveform.peaks(video)
@@ -105,7 +105,7 @@ def test_sound_that_cannot_be_read_is_told(video):
 
 
 def test_a_film_of_hours_takes_little_memory(tmp_path, video):
-    """The child's peak memory for twenty minutes is that for one, and a little."""
+    """The child's peak memory for twenty minutes is little more than for one."""
     ffmpeg = shutil.which("ffmpeg")
     if not ffmpeg:
         import imageio_ffmpeg
@@ -125,6 +125,6 @@ def test_a_film_of_hours_takes_little_memory(tmp_path, video):
         ran = subprocess.run(
             [sys.executable, "-c", script, film, out], check=True, capture_output=True, text=True
         )
-        assert out.stat().st_size == seconds * waveform.A_SECOND
+        assert out.stat().st_size == seconds * waveform.PEAKS_PER_SECOND
         most.append(int(ran.stdout.split()[-1]))
-    assert most[1] < most[0] + 30_000, most  # kB; the whole sound would be 115 MB
+    assert most[1] < most[0] + 30_000, most  # kB; the whole audio would be 115 MB

@@ -29,20 +29,20 @@ SRT = "1\n00:00:01,000 --> 00:00:01,100\nHello\n"
         (["--host", "::"], ["no password is set"]),
         (["--share"], ["no password is set"]),
         (["--root", "/nowhere"], ["/nowhere"]),
-        (["--root", __file__], ["no folder"]),
+        (["--root", __file__], ["not a folder"]),
         (["--port", "99999999"], ["--port"]),
         (["--host", "1.2.3.4", "--insecure"], ["1.2.3.4"]),
-        (["--max-upload", "0"], ["more than 0"]),
+        (["--max-upload", "0"], ["greater than 0"]),
         (["--max-uplod", "1"], ["did you mean --max-upload"]),
     ],
 )
-def test_what_it_refuses(tmp_path, arguments, words):
+def test_arguments_that_are_refused(tmp_path, arguments, words):
     ran = dubkit("ui", "--data", tmp_path / "data", *arguments)
     assert ran.status in (2, 3, 7)
     assert_refused(ran, ran.status, *words)
 
 
-def test_a_password_that_is_none(tmp_path):
+def test_an_invalid_password(tmp_path):
     ran = dubkit("ui", "--data", tmp_path, env={"DUBKIT_AUTH": "me"})
     assert_refused(ran, 2, "DUBKIT_AUTH", "user:password")
 
@@ -50,20 +50,20 @@ def test_a_password_that_is_none(tmp_path):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    elsewhere = tmp_path_factory.mktemp("elsewhere")  # Gradio trusts what is in the usual one
+    elsewhere = tmp_path_factory.mktemp("elsewhere")  # Gradio trusts files in the usual one
     arguments = ("--allow-local-plugins", "--max-upload", 50)
     with serving(folder / "data", *arguments, env={"TMPDIR": str(elsewhere)}) as page:
         yield page
 
 
-def test_it_starts_soon_and_tells_its_address(page):
-    assert page.seconds < 15  # 3 s where nothing else runs
+def test_it_starts_soon_and_prints_its_address(page):
+    assert page.seconds < 15  # 3 s if nothing else runs
 
 
-def test_another_one_of_the_same_data_or_port_is_refused(page, tmp_path):
+def test_a_second_one_with_the_same_data_or_port_is_refused(page, tmp_path):
     assert_refused(dubkit("ui", "--data", page.data), 2, "another dubkit ui", "--data")
     port = page.url.rpartition(":")[2]
-    assert_refused(dubkit("ui", "--data", tmp_path, "--port", port), 2, "nothing can listen")
+    assert_refused(dubkit("ui", "--data", tmp_path, "--port", port), 2, "cannot listen")
 
 
 def test_ctrl_c_stops_it_and_its_jobs_at_once(tmp_path):
@@ -104,7 +104,7 @@ def test_gradios_own_routes_serve_no_file_of_the_server(page, tmp_path):
 
 @pytest.fixture
 def inside():
-    """The address of a subtitle file that this machine alone can reach."""
+    """The address of a subtitle file that only this machine can reach."""
     fetched = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -121,20 +121,20 @@ def inside():
     assert fetched == []
 
 
-def test_the_api_takes_no_file_of_the_server(page, tmp_path, inside):
+def test_the_api_accepts_no_file_of_the_server(page, tmp_path, inside):
     secret = tmp_path / "secret.srt"
     secret.write_text(SRT)
     for path in (str(secret), f"file://{secret}", inside, "/etc/passwd"):
         for file in (path, {"path": path}, {"path": "x.srt", "url": path}):
             meta = {"meta": {"_type": "gradio.FileData"}}
             data = [{**file, **meta} if isinstance(file, dict) else file, "netflix", "en"]
-            said = asked(page, "check", data)
-            assert "event: error" in said and "complete" not in said, (file, said)
-            assert "cues" not in said and str(tmp_path) not in said and "Traceback" not in said
+            answer = ask(page, "check", data)
+            assert "event: error" in answer and "complete" not in answer, (file, answer)
+            assert not any(word in answer for word in ("cues", str(tmp_path), "Traceback"))
 
 
-def asked(page, name: str, data: list) -> str:
-    """What the API answers to a request that no client of Gradio's would make."""
+def ask(page, name: str, data: list) -> str:
+    """The API's answer to a request that no Gradio client would make."""
     request = urllib.request.Request(
         f"{page.url}/gradio_api/call/{name}",
         json.dumps({"data": data}).encode(),
@@ -146,7 +146,7 @@ def asked(page, name: str, data: list) -> str:
         return answer.read().decode()
 
 
-def test_the_api_checks_and_tells_what_is_wrong(page, tmp_path):
+def test_the_api_checks_and_reports_what_is_wrong(page, tmp_path):
     file = tmp_path / "talk.en.srt"
     file.write_text(SRT)
     client = gradio_client.Client(page.url, verbose=False)
@@ -172,7 +172,7 @@ def test_the_api_subtitles(page, tmp_path):
         client.predict(video, "english language", options, api_name="/subtitle")
 
 
-def test_a_password_is_asked_for_everywhere(tmp_path):
+def test_a_password_is_required_everywhere(tmp_path):
     file = tmp_path / "talk.en.srt"
     file.write_text(SRT)
     with serving(tmp_path / "data", env={"DUBKIT_AUTH": "me:pa55word"}) as page:
@@ -191,7 +191,7 @@ def test_a_password_is_asked_for_everywhere(tmp_path):
 
 
 def test_a_killed_page_finds_its_jobs_again(tmp_path):
-    """With the videos of the same browser, what was finished is there and what was not goes on."""
+    """For the same browser, finished videos are still there and unfinished ones resume."""
     with serving(tmp_path / "data") as page, httpx.Client(base_url=page.url) as browser:
         browser.get("/")
         video = browser.put("/dubkit/videos?name=talk.srt", content=SRT.encode()).json()["id"]
@@ -226,13 +226,13 @@ def test_an_upload_that_is_cut_off_leaves_nothing(page):
     assert not children(page.child.pid) or jobs_of(page) == []
 
 
-def test_gradio_is_imported_for_the_page_alone():
+def test_gradio_is_imported_only_for_the_page():
     importing = {
         path.name
         for path in Path(dubkit_package.__file__).parent.rglob("*.py")
         if re.search(r"^\s*(import|from) gradio", path.read_text("utf-8"), re.MULTILINE)
     }
-    assert importing == {"page.py", "form.py", "api.py", "__init__.py"}  # for its tunnel: --share
+    assert importing == {"page.py", "form.py", "api.py", "serve.py"}  # serve: for --share
 
 
 @pytest.mark.slow
