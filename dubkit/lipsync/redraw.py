@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from dubkit import workspace
 from dubkit.engines import guarded
-from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
+from dubkit.errors import DubkitError, InputError, MissingDependency, PluginError, UsageError
 from dubkit.files import cannot_write, sha256_of
 from dubkit.hooks import LipSyncer, Progress
 from dubkit.media.probe import opened
@@ -267,6 +267,11 @@ def _render_spans(
     return [clip for clip in clips.values() if clip], outcomes
 
 
+def _with_type(failure: BaseException) -> PluginError:
+    """A message alone may not say what failed: ``SystemExit(3)`` is only ``3``."""
+    return PluginError(f"{type(failure).__name__}: {failure}")
+
+
 class _RenderFailure(Exception):
     """An engine could not render a span."""
 
@@ -298,7 +303,7 @@ def _render_span(
         samples = face_clips.read_speech(task.sound, times[0], times[0] + float(length))
         face_clips.write_speech(samples, length, voice)
         try:
-            with guarded(""):
+            with guarded("", instead=_with_type):
                 task.engine.lipsync(clip, voice, out, progress=report)
                 color = face_clips.check_rendered(clip, out, span, times)
         except (UsageError, MissingDependency) as failure:
