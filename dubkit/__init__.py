@@ -10,6 +10,7 @@ Everything named here is public; plugins import nothing else.
 from dubkit.speech.voiceprint import embed_each
 
 from .errors import (
+    ConsentNeeded,
     DubkitError,
     InputError,
     MediaError,
@@ -65,6 +66,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AudioStream",
     "BatchSynthesizer",
+    "ConsentNeeded",
     "Converter",
     "Cue",
     "Diarizer",

@@ -47,8 +47,8 @@ class MediaError(DubkitError):
         self, message: str, hint: str = "", argv: Sequence[str] = (), tail: Sequence[str] = ()
     ) -> None:
         super().__init__(message, hint)
-        self.argv = tuple(argv)
-        self.tail = tuple(tail)
+        self.argv: tuple[str, ...] = tuple(argv)
+        self.tail: tuple[str, ...] = tuple(tail)
 
 
 class PluginError(DubkitError):

@@ -31,7 +31,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from .types import Cue, Transcription, Turn, Usage, Voice
 
@@ -406,7 +406,7 @@ class External(Protocol):
         ...
 
 
-KINDS: Mapping[str, type[Engine]] = {
+KINDS: Mapping[str, type[Any]] = {
     "transcribers": Transcriber,
     "translators": Translator,
     "synthesizers": Synthesizer,

@@ -232,9 +232,9 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
     """What the engine is, for the keys of the workspace, without importing it.
 
     That is its package's version, the source of its module and of those that it imports from its
-    own package (a prompt may change in a checkout, too), its settings, and its environment variables
-    without secrets. A setting that names a file or folder stands for the content, by sizes and
-    times.
+    own package (a prompt may change in a checkout, too), its settings, and its environment
+    variables without secrets. A setting that names a file or folder stands for its content, by
+    sizes and times.
     """
     name = own_name(spec)
     if ":" in spec:

@@ -10,11 +10,11 @@ import logging
 import tempfile
 import time
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
-from dubkit.hooks import KINDS, Diarizer, Engine, Progress, Transcriber, Translator
+from dubkit.hooks import KINDS, Diarizer, Progress, Transcriber, Translator
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
 from dubkit.types import Dub, Result, Track
@@ -61,7 +61,7 @@ def transcribe(
         return read_edited(transcript_file(context, work))
 
 
-def needed_engines(source: Path) -> tuple[type[Engine], ...]:
+def needed_engines(source: Path) -> tuple[type[Any], ...]:
     """Protocols of the engines that a run on ``source`` may need: all, or for a subtitle file a
     translator alone."""
     return (Translator,) if format_of(source) else tuple(KINDS.values())
