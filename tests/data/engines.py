@@ -82,6 +82,13 @@ class Slow(Transcriber):
         return Transcription(spoken(text, language), "slow")
 
 
+@dataclass(frozen=True)
+class Slower(Slow):
+    """Takes longer without a setting, which a page looks up among those of all engines first."""
+
+    seconds: float = 0.4
+
+
 NAN = float("nan")
 GARBAGE = {
     "none": None,

@@ -21,8 +21,6 @@ class Serving:
     child: subprocess.Popen
     url: str
     data: Path
-    seconds: float
-    """From its start to the first answer."""
 
     def stop(self) -> tuple[int, float]:
         """Press Ctrl-C; returns the exit status and the seconds it took."""
@@ -34,7 +32,6 @@ class Serving:
 @contextlib.contextmanager
 def serving(data: Path, *arguments: object, env: dict | None = None) -> Iterator[Serving]:
     """``dubkit ui`` on a free port, until the block ends."""
-    at = time.monotonic()
     data.mkdir(exist_ok=True)
     with (data.parent / f"{data.name}.log").open("ab") as log:
         child = subprocess.Popen(
@@ -49,7 +46,7 @@ def serving(data: Path, *arguments: object, env: dict | None = None) -> Iterator
         assert url.startswith("http://"), (data.parent / f"{data.name}.log").read_text()
         with urllib.request.urlopen(f"{url}/healthz", timeout=30) as answer:
             assert answer.status == 200
-        yield Serving(child, url, data, time.monotonic() - at)
+        yield Serving(child, url, data)
     finally:
         if child.poll() is None:
             child.terminate()

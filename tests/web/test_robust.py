@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,20 +66,19 @@ def page(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_waiting_programs_do_not_block_others(page):
+def test_waiting_programs_do_not_block_others(page, small_video):
     """More of them than a server has threads."""
-    file = gradio_client.handle_file(str(AUSTEN))
-    clients = [gradio_client.Client(page.url, verbose=False) for _ in range(9)]
+    file = gradio_client.handle_file(str(small_video))
+    clients = [gradio_client.Client(page.url, verbose=False) for _ in range(3)]
     for client in clients:
-        for _ in range(5):
+        for _ in range(15):
             client.submit(file, "en", slow(600), api_name="/subtitle")
     with Browser(page.url) as browser:
         wait_for(lambda: sum(browser.get("/healthz").json()[k] for k in ("running", "waiting"))
                  > 40, 200)  # fmt: skip
-        at = time.monotonic()
         assert browser.get("/dubkit/videos").json() == []
-        report = clients[0].predict(file_of(page), "netflix", "en", api_name="/check")
-        assert report["cues"] == 1 and time.monotonic() - at < 10
+        checked = clients[0].submit(file_of(page), "netflix", "en", api_name="/check")
+        assert checked.result(timeout=30)["cues"] == 1
 
 
 def file_of(page):
@@ -178,19 +176,18 @@ def test_a_full_disk_is_reported_and_nothing_is_lost(small_disk):
 # ---------------------------------------------------------------- the server
 
 
-def test_a_killed_server_and_its_job(tmp_path):
+def test_a_killed_server_and_its_job(small_video, tmp_path):
     """What was finished is still there; what was running is marked interrupted, and resumes where
     it was; what was waiting is done."""
     log = tmp_path / "log"
     serve = (tmp_path / "data", "--allow-local-plugins")
     env = {"ENGINE_LOG": str(log)}
     with serving(*serve, env=env) as page, Browser(page.url) as browser:
-        done, cut, waits = (
-            browser.upload("talk.mp4", AUSTEN.read_bytes()).json()["id"] for _ in range(3)
-        )
+        content = small_video.read_bytes()
+        done, cut, waits = (browser.upload("talk.mp4", content).json()["id"] for _ in range(3))
         finished = browser.ended(browser.begin(done, FAST))
         text = browser.get(f"/dubkit/jobs/{finished['id']}/files/0").text
-        interrupted = browser.begin(cut, slow(20, 0.2))
+        interrupted = browser.begin(cut, {**FAST, "transcriber": f"{ENGINES}:Slower"})
         waiting = browser.begin(waits, FAST)
         wait_for(lambda: "window 2\n" in log.read_text(), 60)
         (worker,) = (pid for pid in children(page.child.pid) if b"--events" in command(pid))
@@ -204,12 +201,13 @@ def test_a_killed_server_and_its_job(tmp_path):
         Browser(page.url, cookies=cookies) as browser,
     ):
         assert browser.get(f"/dubkit/jobs/{finished['id']}/files/0").text == text
+        assert {video["id"] for video in browser.get("/dubkit/videos").json()} == {done, cut, waits}
         assert browser.status(interrupted)["state"] == "interrupted"
         assert browser.ended(waiting)["state"] == "done"
         again = browser.post(f"/dubkit/jobs/{interrupted}/again").json()["job"]
         assert browser.ended(again)["state"] == "done"
     windows = [line for line in log.read_text().splitlines() if line.startswith("window")]
-    assert windows == [f"window {number}" for number in range(20)]  # each of them once
+    assert windows == [f"window {number}" for number in range(8)]  # each of them once
 
 
 def command(pid: int) -> bytes:
@@ -217,8 +215,8 @@ def command(pid: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_ten_real_jobs_at_once(tmp_path):
-    """The small example, ten times, by people who do not wait for each other."""
+def test_real_jobs_at_once(tmp_path):
+    """The small example, three times, by people who do not wait for each other."""
 
     def work(number: int) -> tuple[str, str]:
         with Browser(page.url) as browser:
@@ -229,6 +227,6 @@ def test_ten_real_jobs_at_once(tmp_path):
             assert names == [f"talk{number}.en.srt", f"talk{number}.subbed.mp4"]
             return names[0], browser.get(f"/dubkit/jobs/{ended['id']}/files/0").text
 
-    with serving(tmp_path / "data", "--jobs", 2) as page, ThreadPoolExecutor(10) as pool:
-        texts = {text for _, text in pool.map(work, range(10))}
+    with serving(tmp_path / "data", "--jobs", 2) as page, ThreadPoolExecutor(3) as pool:
+        texts = {text for _, text in pool.map(work, range(3))}
         assert len(texts) == 1 and "Dashwood" in texts.pop()
