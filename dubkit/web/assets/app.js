@@ -1,11 +1,11 @@
 // The page's own part. Gradio draws the form and leaves empty places, #dubkit-top, #dubkit-work and
-// some in the form; here they are filled. `window.dubkit` is the bridge: the form asks it for the
-// video when its button is pressed, tells it what the server answered and what its values are, and
-// asks it for those that it is to have (see dubkit/web/page.py).
+// some in the form; here they are filled. `window.dubkit` is the bridge: the form gets the video
+// from it when its button is pressed, passes it the server's answer and the form's values, and gets
+// from it the values to be filled in (see dubkit/web/page.py).
 //
 // Each part (picker, job, player, editor, history) is a function that returns {whole, show, ...}:
 // `whole` is its element, `show` gives it something to show. They know nothing of each other; this
-// file tells them. What is shown after a reload comes from the server, by the session's cookie.
+// file connects them. What is shown after a reload comes from the server, by the session's cookie.
 
 import { ask, complaint, h, loadTexts, t } from "./dom.js";
 import { editor } from "./editor.js";
@@ -35,14 +35,14 @@ const work = h("div", {}, error.box, jobs.whole, playing.whole, editing.whole, h
 window.dubkit = {
   video: () => current?.id ?? "",
   started(answer) {
-    const told = JSON.parse(answer);
+    const reply = JSON.parse(answer);
     jobs.calm();
-    if (told.missing) error.show({ message: t("no_video"), hint: t("no_video_hint") });
-    else if (form.refused(told)) error.show(null);
-    else if (told.message) error.show(told);
+    if (reply.missing) error.show({ message: t("no_video"), hint: t("no_video_hint") });
+    else if (form.refused(reply)) error.show(null);
+    else if (reply.message) error.show(reply);
     else {
       error.show(null);
-      jobs.show(told.job);
+      jobs.show(reply.job);
       jobs.whole.scrollIntoView({ behavior: "smooth", block: "nearest" });
     }
   },
@@ -52,7 +52,7 @@ window.dubkit = {
   remember: form.remember,
 };
 
-/** A video that was sent or chosen just now; null for none. */
+/** A video was just uploaded or chosen; null for none. */
 function chosen(card) {
   if (card?.id === current?.id) return;
   current = card;
@@ -64,13 +64,13 @@ function chosen(card) {
   if (card) history.load();
 }
 
-/** A video of the history. */
+/** A video of the history was opened. */
 function open(video) {
   choosing.show(video);
   if (video.jobs?.length) jobs.show(video.jobs[0].id);
 }
 
-/** The form as it was for an earlier job. */
+/** Fill the form with the values of an earlier job. */
 function again(video, job) {
   open(video);
   form.fill(job.wishes ?? {});
@@ -95,14 +95,14 @@ function attach() {
   form.attach(put);
 }
 
-/** What is let go where it was pressed counts for Start, although a group of the form that came or
- * went meanwhile has moved it away from under the pointer. */
+/** A pointer that is released where it pressed Start counts as a click on it, even if a group of
+ * the form that appeared or vanished meanwhile has moved the button away. */
 function holdStart() {
   let at = null;
   const start = (event) => event.target.closest?.("#dubkit-start");
   document.addEventListener("pointerdown", (event) => (at = start(event) ? [event.clientX, event.clientY] : null));
   document.addEventListener("click", (event) => {
-    if (!event.isTrusted) return; // not a person's
+    if (!event.isTrusted) return; // by a script
     const moved = at && Math.hypot(event.clientX - at[0], event.clientY - at[1]);
     const lost = moved !== null && moved < 10 && !start(event);
     at = null;
@@ -110,7 +110,7 @@ function holdStart() {
   });
 }
 
-// Gradio draws its page after this script has begun.
+// Gradio draws its page after this script has started.
 attach();
 holdStart();
 new MutationObserver(attach).observe(document.body, { childList: true, subtree: true });

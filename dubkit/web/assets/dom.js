@@ -1,4 +1,4 @@
-// What all parts of the page stand on: elements, texts, and questions to the server.
+// What all parts of the page use: elements, texts, and requests to the server.
 // Texts from files and from the server become text nodes, never markup.
 
 /** An element: h("button", {class: "x", onclick: f}, "text", other). */
@@ -32,7 +32,7 @@ export function has(key) {
   return key in texts;
 }
 
-/** What the server refused, in its own words. */
+/** A refusal of the server, in its own words. */
 export class Refused extends Error {
   constructor(message, hint) {
     super(message);
@@ -40,7 +40,7 @@ export class Refused extends Error {
   }
 }
 
-/** Ask the server; the JSON that it answers. Throws Refused. */
+/** Send a request to the server; returns the JSON of its answer. Throws Refused. */
 export async function ask(path, { method = "GET", body } = {}) {
   const options = { method };
   if (body !== undefined) {
@@ -53,7 +53,7 @@ export async function ask(path, { method = "GET", body } = {}) {
   return answer;
 }
 
-/** A box that says what went wrong and what to do; empty it with null. */
+/** A box that shows what went wrong and what to do; null clears it. */
 export function complaint() {
   const box = h("div", { class: "dk-error", role: "alert", hidden: true });
   return {
@@ -88,7 +88,7 @@ export function clock(seconds, digits = 0) {
   return digits ? `${whole}.${String(part).padStart(digits, "0")}` : whole;
 }
 
-/** The seconds that 1:02.5 says, or NaN. */
+/** The seconds of a time such as 1:02.5, or NaN. */
 export function seconds(text) {
   const parts = text.trim().replace(",", ".").split(":");
   if (parts.length > 3 || parts.some((part) => !/^\d+(\.\d*)?$/.test(part))) return NaN;

@@ -1,8 +1,8 @@
-// The table of cues: every edit is asked of the server, which answers with all cues and what the
-// check says of them; undo is the server's, too. See dubkit/web/editing.py for the edits.
+// The table of cues: every edit is sent to the server, which answers with all cues and their
+// violations; undo is done by the server, too. See dubkit/web/editing.py for the edits.
 //
-// A row is a cue of one language, with the cues of another beside it and, where there is a dub, the
-// lines of it that begin there. Rows are patched and not drawn anew: see rows.js.
+// A row is a cue of one language, with the cues of another beside it and, if there is a dub, the
+// lines that begin there. Rows are patched and not redrawn: see rows.js.
 
 import { ask, clock, complaint, h, language, seconds, t } from "./dom.js";
 import { dubLines } from "./lines.js";
@@ -41,7 +41,7 @@ export function editor(player, saved) {
   const summary = h("summary", { id: "dk-check" });
   const list = h("ul", { class: "dk-warnings" });
   const problems = h("details", { class: "dk-problems", hidden: true }, summary, list);
-  const said = h("p", { class: "dk-muted", role: "status", id: "dk-said" });
+  const notice = h("p", { class: "dk-muted", role: "status", id: "dk-said" });
   const people = h("datalist", { id: "dk-speakers" });
   const rows = h("ol", { class: "dk-cues", id: "dk-cues" });
   const table = rowList(rows, make, fill);
@@ -56,18 +56,18 @@ export function editor(player, saved) {
       button("dk-add", t("add"), addHere), save),
     h("div", { class: "dk-tools" }, find, count, replacement, replace, loopLabel, followLabel),
     h("details", { class: "dk-keys" }, h("summary", {}, t("keys")), h("p", {}, t("keys_text"))),
-    said, problems, error.box, people, rows);
+    notice, problems, error.box, people, rows);
 
   let video = null;
   let tag = "";
   let beside = ""; // the language at its side; "" for none
-  let all = []; // languages, the one spoken first
-  let states = new Map(); // by language, what the server answered last
+  let all = []; // languages, the spoken one first
+  let states = new Map(); // by language, the last answer of the server
   let pairs = []; // by row, the numbers of the cues beside it
   let faults = new Map(); // by language, by cue, its violations
-  let edits = []; // languages of the edits done, for undo over both
-  let now = -1; // the row of the player's time
-  let turn = Promise.resolve(); // edits go one after the other
+  let edits = []; // languages of the edits, for undo over both
+  let now = -1; // the row at the player's time
+  let turn = Promise.resolve(); // edits are sent one after the other
 
   film.addEventListener("timeupdate", mark);
   film.addEventListener("seeking", mark);
@@ -89,7 +89,7 @@ export function editor(player, saved) {
     }
     if (!same) {
       [edits, beside] = [[], languages.length > 1 ? languages[1] : ""];
-      said.textContent = "";
+      notice.textContent = "";
     }
     const main = languages.includes(tag) && same ? tag : languages[0];
     strip.show(player.whole.hidden ? null : id);
@@ -122,7 +122,7 @@ export function editor(player, saved) {
     }
   }
 
-  /** Bring a cue into view, in a language or in the one spoken. */
+  /** Bring a cue into view, in a language or in the spoken one. */
   async function go(wanted, number) {
     if (whole.hidden) return;
     const one = all.includes(wanted) ? wanted : all[0];
@@ -138,7 +138,7 @@ export function editor(player, saved) {
         states.set(which, await ask(`videos/${video}/cues/${which}`, { method: "POST", body: { version, ...what } }));
         if (!["undo", "redo"].includes(what.edit)) edits = [...edits.filter((one) => !one.undone), { which }];
         error.show(null);
-        said.textContent = "";
+        notice.textContent = "";
         draw();
         player.reload(which);
         if (then) focus(...then);
@@ -150,14 +150,14 @@ export function editor(player, saved) {
     return turn;
   }
 
-  /** Show the cues as they are, which may be another window's doing; what was typed into a time or a
-   * name is taken back, but a text stays to be tried again, where its cue is still that cue. */
+  /** Show the present cues, which another window may have changed; a typed time or name is reverted,
+   * but a typed text stays for another try if its cue is still the same. */
   async function refused(which, { edit: kind, number, text }) {
     const start = states.get(which).cues[number - 1]?.start;
     try {
       states.set(which, await ask(`videos/${video}/cues/${which}`));
     } catch {
-      // what is shown is the last that is known
+      // the last known state stays
     }
     draw(true);
     if (kind !== "text" || states.get(which).cues[number - 1]?.start !== start) return;
@@ -167,7 +167,7 @@ export function editor(player, saved) {
     marks();
   }
 
-  /** Undo or redo the last edit, whichever of the two languages it was of. */
+  /** Undo or redo the last edit, in whichever of the two languages it was made. */
   function again(what) {
     const last = what === "undo" ? edits.findLast((one) => !one.undone) : edits.find((one) => one.undone);
     if (last) last.undone = what === "undo";
@@ -182,7 +182,7 @@ export function editor(player, saved) {
     try {
       const made = await ask(`videos/${video}/cues/${tag}/save?also=${beside}`, { method: "POST" });
       error.show(null);
-      said.textContent = made.job ? t("saved") : t("unchanged");
+      notice.textContent = made.job ? t("saved") : t("unchanged");
       for (const state of states.values()) state.changed = false;
       if (made.job) saved(made.job);
     } catch (failure) {
@@ -205,7 +205,7 @@ export function editor(player, saved) {
     edit(tag, { edit: "add", start, end, text: "…" }, [index + 1, "text"]);
   }
 
-  // ------------------------------------------------------------ what is seen
+  // ------------------------------------------------------------ showing
 
   function draw(afresh = false) {
     const main = cues();
@@ -217,7 +217,7 @@ export function editor(player, saved) {
     if (afresh) for (const cell of rows.querySelectorAll("[name]")) cell.stored = undefined;
     table.show(main.length);
     marks();
-    told();
+    listProblems();
     counted();
     now = -1;
     mark();
@@ -230,7 +230,7 @@ export function editor(player, saved) {
     save.classList.toggle("dk-changed", unsaved());
   }
 
-  function told() {
+  function listProblems() {
     const found = [...states].flatMap(([one, state]) => state.violations.map((fault) => ({ ...fault, of: one })));
     problems.hidden = !found.length;
     summary.textContent = t("problems", { count: found.length });
@@ -308,7 +308,7 @@ export function editor(player, saved) {
 
   const fault = (one) => h("span", { class: `dk-violation dk-is-${one.severity}` }, one.message);
 
-  /** Have a cell say a value, unless somebody is typing in it. */
+  /** Put a value into a cell, unless the user is typing in it. */
   function put(cell, value, label) {
     if (cell.stored !== value) cell.value = cell.stored = value;
     if (cell.localName === "textarea") cell.rows = Math.max(cell.value.split("\n").length, 1);
@@ -333,7 +333,7 @@ export function editor(player, saved) {
   const dirty = (cell) => cell.stored !== undefined && cell.value !== cell.stored;
   const chosen = () => document.activeElement?.closest?.(".dk-cues > li")?.index ?? -1;
 
-  /** Have the server know what was typed in a cell. */
+  /** Send what was typed into a cell to the server. */
   function commit(cell) {
     if (!cell?.name || !rows.contains(cell) || !dirty(cell)) return;
     const number = cell.closest("li").index + 1;
@@ -370,7 +370,7 @@ export function editor(player, saved) {
     if (!event.relatedTarget || event.relatedTarget.closest(".dk-cues > li") !== event.currentTarget) seek(index);
   }
 
-  /** The player follows, unless it plays or is in the cue already. */
+  /** The player follows, unless it is playing or already within the cue. */
   function seek(index) {
     const cue = cues()[index];
     if (cue && film.paused && film.readyState && !(film.currentTime >= cue.start && film.currentTime < cue.end)) {
@@ -407,7 +407,7 @@ export function editor(player, saved) {
 
   // ------------------------------------------------------------ keys
 
-  // In a row; t("keys_text") tells of them.
+  // In a row; t("keys_text") describes them.
   function keys(event, index) {
     const command = event.ctrlKey || event.metaKey;
     const { target, key } = event;
@@ -431,7 +431,7 @@ export function editor(player, saved) {
     event.stopPropagation();
   }
 
-  /** Whether an arrow would leave the cell: its first line upwards, its last one downwards. */
+  /** Whether an arrow key would leave the cell: up from its first line, or down from its last. */
   function atRim(cell, step) {
     if (cell.localName === "input") return !cell.list || !cell.value;
     if (cell.localName !== "textarea") return true;
@@ -461,7 +461,7 @@ export function editor(player, saved) {
     replace.disabled = !times;
   }
 
-  // Enter goes from one cue that has it to the next.
+  // Enter goes to the next cue with a match.
   function findKeys(event) {
     if (event.key !== "Enter" || !find.value) return;
     event.preventDefault();
@@ -504,7 +504,7 @@ function before(list, time) {
   return low - 1;
 }
 
-/** By cue of `main`, the numbers of the others that are shown with it: each is with one. */
+/** By cue of `main`, the numbers of the others that are shown with it; each is with exactly one. */
 function pairUp(main, others) {
   const found = main.map(() => []);
   const common = (one, cue) => (one ? Math.min(one.end, cue.end) - Math.max(one.start, cue.start) : -Infinity);

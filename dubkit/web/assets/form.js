@@ -1,4 +1,4 @@
-// The form's memory, the files that are added to a video, and what is wrong beside its group.
+// The form's memory, the files that are added to a video, and errors shown beside their group.
 // The form itself is Gradio's; this fills the empty places in it (see dubkit/web/form.py).
 
 import { ask, complaint, h, t } from "./dom.js";
@@ -7,7 +7,7 @@ const KEPT = 50; // videos whose form is remembered
 const LIST = "dubkit-forms";
 const FILES = ["subs_from", "glossary", "speakers_from"]; // fields that name an added file
 
-/** `current()` is the card of the video; `fill(values)` has the form filled anew, null for as it is. */
+/** `current()` is the card of the video; `fill(values)` refills the form, null keeps its values. */
 export function formParts(current) {
   const status = h("span", { class: "dk-muted", role: "status" });
   const error = complaint();
@@ -23,7 +23,7 @@ export function formParts(current) {
   const places = [["dubkit-added", added],
     ...Object.entries(wrong).map(([group, one]) => [`dubkit-wrong-${group}`, one.box])];
 
-  let wanted = null; // what the form is to be filled with
+  let wanted = null; // what the form will be filled with
   let settled = null; // the id of the video whose values the form has
   let again = 0; // the timer of the next press
   let last = null; // the values of the form
@@ -74,8 +74,8 @@ export function formParts(current) {
         onclick: () => remove(name) }, "✕"))));
   }
 
-  /** Have the form filled: with values, or, where there are none, with those that are remembered
-   * of the video, or else with `otherwise`. */
+  /** Have the form filled: with values or, if there are none, with those remembered for the video,
+   * or else with `otherwise`. */
   function fill(values, otherwise) {
     settled = null;
     listed();
@@ -85,8 +85,8 @@ export function formParts(current) {
     press();
   }
 
-  /** Gradio may not have drawn the button yet, or not listen to it: until the form is filled, it is
-   * pressed again, of which Gradio takes no notice while it is at work on it. */
+  /** Gradio may not have drawn the button yet, or not be listening to it: until the form is filled
+   * it is pressed again, which Gradio ignores while it is filling the form. */
   function press() {
     clearTimeout(again);
     if (settled !== null) return;
@@ -115,14 +115,14 @@ export function formParts(current) {
     try {
       localStorage.setItem(LIST, JSON.stringify([...forms, [settled, last]].slice(-KEPT)));
     } catch {
-      // a browser that keeps nothing
+      // a browser that stores nothing
     }
   }
 
-  /** What the server refused, in the group that it is about; whether there is such a group. */
-  function refused(told) {
-    for (const [group, one] of Object.entries(wrong)) one.show(group === told?.group ? told : null);
-    const box = wrong[told?.group]?.box;
+  /** Show a refusal of the server in the group that it concerns; returns whether there is one. */
+  function refused(reply) {
+    for (const [group, one] of Object.entries(wrong)) one.show(group === reply?.group ? reply : null);
+    const box = wrong[reply?.group]?.box;
     if (!box?.isConnected) return false;
     unfold(box);
     box.scrollIntoView({ block: "center" });
@@ -136,7 +136,7 @@ export function formParts(current) {
   return { fill, filled, remember, refused, attach, wanted: () => (wanted ? JSON.stringify(wanted) : "") };
 }
 
-/** Open the parts that something is folded away in. */
+/** Open the folded parts that contain an element. */
 function unfold(element) {
   for (let at = element.parentElement; at; at = at.parentElement) {
     if (/^dubkit-.*-group$|^dubkit-more$/.test(at.id ?? "")) at.querySelector(":scope > button.label-wrap:not(.open)")?.click();

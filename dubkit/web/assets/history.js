@@ -1,11 +1,11 @@
-// The videos of this browser, with how their jobs stand.
+// The videos of this browser, with the status of their jobs.
 
 import { ask, complaint, h, language, t } from "./dom.js";
 
 const JOBS = 5; // of each video that are shown
 
 /** The part of the page; `open(card)` is called with a video, `again(card, job)` with a job whose
- * settings are wanted once more, `removed(card)` with a video that is no more. */
+ * settings are to be reused, `removed(card)` with a video that was deleted. */
 export function historyList(open, again, removed) {
   const error = complaint();
   const list = h("ul", { class: "dk-history", id: "dk-history" });
@@ -49,7 +49,7 @@ export function historyList(open, again, removed) {
   return { whole, load };
 }
 
-/** What was asked for, in a few words. */
+/** What was requested, in a few words. */
 function asked(wishes) {
   const to = typeof wishes.to === "string" ? wishes.to.split(",") : (wishes.to ?? []);
   return [wishes.subs && t("subs"), to.length && to.map((tag) => language(tag)).join(", "),

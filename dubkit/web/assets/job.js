@@ -1,13 +1,13 @@
-// One job: its stage, bar, speed, time left, what is heard, what is wrong, its files.
+// One job: its stage, bar, speed, time left, recognized text, errors, its files.
 
 import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
 
-const EVERY = 400; // milliseconds between two questions
+const EVERY = 400; // milliseconds between two requests
 const LOST = 2000; // ... when the server does not answer
 
 /** The part of the page; `over(job)` is called when a job has ended, `again(id)` with another one,
- * `cue(language, number)` when a warning of a cue is pressed, `blame(failure)` with what went wrong
- * just now. */
+ * `cue(language, number)` when a warning about a cue is pressed, `blame(failure)` with an error that
+ * has just occurred. */
 export function jobPanel(over, again, cue, blame) {
   const error = complaint();
   const state = h("span", { class: "dk-state", role: "status", id: "dk-state" });
@@ -35,16 +35,16 @@ export function jobPanel(over, again, cue, blame) {
 
   let shown = null; // the id of the job
   let next = 0;
-  let heard = [];
-  let told = [];
+  let cues = [];
+  let warned = [];
   let begun = { stage: "", at: 0, done: 0 };
-  let watched = false; // whether it was seen at work
+  let watched = false; // whether it was seen running
   let timer = 0;
 
   function show(id) {
     clearTimeout(timer);
     watched = false;
-    [shown, next, heard, told] = [id, 0, [], []];
+    [shown, next, cues, warned] = [id, 0, [], []];
     begun = { stage: "", at: 0, done: 0 };
     whole.hidden = !id;
     for (const box of [liveBox, warningBox, fileBox, reckonedBox]) box.hidden = true;
@@ -90,16 +90,16 @@ export function jobPanel(over, again, cue, blame) {
   function take(event) {
     if (event.event === "progress") progress(event);
     if (event.event === "text") {
-      heard = heard.filter((old) => Math.min(old.end, event.end) - Math.max(old.start, event.start) < (old.end - old.start) / 2);
-      heard.push(event);
-      heard.sort((a, b) => a.start - b.start);
-      live.replaceChildren(...heard.map((cue) =>
+      cues = cues.filter((old) => Math.min(old.end, event.end) - Math.max(old.start, event.start) < (old.end - old.start) / 2);
+      cues.push(event);
+      cues.sort((a, b) => a.start - b.start);
+      live.replaceChildren(...cues.map((cue) =>
         h("p", {}, h("span", { class: "dk-time" }, clock(cue.start)), cue.text)));
       live.scrollTop = live.scrollHeight;
       liveBox.hidden = false;
     }
-    if (event.event === "warning" && !told.includes(event.message)) {
-      told.push(event.message);
+    if (event.event === "warning" && !warned.includes(event.message)) {
+      warned.push(event.message);
       warnings.append(h("li", {}, warning(event.message)));
       warningBox.hidden = false;
     }
@@ -117,7 +117,7 @@ export function jobPanel(over, again, cue, blame) {
     }
   }
 
-  // "pt: cue 3: ..." leads to that cue; without a language it is of the one spoken.
+  // "pt: cue 3: ..." leads to that cue; without a language, to one of the spoken language.
   function warning(message) {
     const [, tag, number] = message.match(/^(?:([A-Za-z-]+): )?cue (\d+):/) ?? [];
     if (!number) return message;

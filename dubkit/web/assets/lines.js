@@ -1,16 +1,16 @@
-// The lines of a dub in the table of cues: how each was fitted, its clip to be heard alone, other
-// takes of it to compare and to choose.
+// The lines of a dub in the table of cues: how each was fitted, its clip to play alone, and other
+// takes of it to compare and choose.
 
 import { ask, h, language, t } from "./dom.js";
 
-/** The part of the editor; `film` is stopped when a clip is heard, `made(id)` is called with the job
+/** The part of the editor; `film` is stopped when a clip plays, `made(id)` is called with the job
  * that makes the dub with another take. */
 export function dubLines(film, made, error) {
   const sound = new Audio();
   let video = null;
   let lines = []; // {..., of: language}
   let places = new Map(); // by row, the lines that begin there
-  let heard = null; // the button
+  let pressed = null; // the button of the clip that plays
 
   sound.addEventListener("ended", stop);
   film.addEventListener("play", stop);
@@ -22,7 +22,7 @@ export function dubLines(film, made, error) {
     lines = answers.flatMap((answer, index) => answer.lines.map((line) => ({ ...line, of: tags[index] })));
   }
 
-  /** Find the row of each line: of the cue that begins when it does. */
+  /** Find the row of each line: that of the cue which begins when it does. */
   function lay(cues) {
     places = new Map();
     for (const line of lines) {
@@ -32,8 +32,8 @@ export function dubLines(film, made, error) {
     }
   }
 
-  /** Have the place of a row show its lines. Where they have not changed they stay as they are, and
-   * what has the focus has it afterwards. */
+  /** Show the lines of a row. If they have not changed, they stay as they are, and the focus stays
+   * where it is. */
   function fill(place, row) {
     const mine = places.get(row) ?? [];
     const wanted = JSON.stringify(mine);
@@ -70,13 +70,13 @@ export function dubLines(film, made, error) {
   }
 
   function hear(button, line, take) {
-    if (heard === button) {
+    if (pressed === button) {
       stop();
       return;
     }
     stop();
     film.pause();
-    heard = button;
+    pressed = button;
     button.setAttribute("aria-pressed", "true");
     sound.src = `/dubkit/videos/${video}/dub/${line.of}/${line.line}/${take}.wav`;
     sound.play().catch(() => stop());
@@ -84,8 +84,8 @@ export function dubLines(film, made, error) {
 
   function stop() {
     sound.pause();
-    heard?.setAttribute("aria-pressed", "false");
-    heard = null;
+    pressed?.setAttribute("aria-pressed", "false");
+    pressed = null;
   }
 
   async function choose(line, take) {

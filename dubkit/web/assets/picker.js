@@ -1,4 +1,4 @@
-// Which video: drop it, choose it, or choose one under the server's --root.
+// Selecting a video: drop it, choose it, or choose one under the server's --root.
 
 import { ask, clock, complaint, h, language, Refused, size, t } from "./dom.js";
 
@@ -45,7 +45,7 @@ export function picker(chosen) {
     event.preventDefault();
     if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
   });
-  // A file that misses the place must not replace the page.
+  // A file that is dropped beside the drop area must not replace the page.
   for (const name of ["dragover", "drop"]) {
     window.addEventListener(name, (event) => event.preventDefault());
   }
@@ -55,7 +55,7 @@ export function picker(chosen) {
     error.show(null);
     status.textContent = t("sending", { name: file.name });
     bar.hidden = false;
-    // fetch() does not tell how much has been sent.
+    // fetch() does not report upload progress.
     const request = (sending = new XMLHttpRequest());
     request.upload.onprogress = (event) => {
       bar.value = event.total ? event.loaded / event.total : 0;
@@ -129,7 +129,7 @@ export function picker(chosen) {
     card.hidden = !video;
     if (video) card.replaceChildren(...described(video, () => show(null)));
     chosen(video);
-    // Whoever used the keyboard goes on from here.
+    // Keyboard users continue from here.
     if (document.activeElement === document.body) whole.querySelector(video ? "#dk-another" : "#dk-choose").focus({ preventScroll: true });
   }
 

@@ -3,8 +3,8 @@
 
 import { ask, complaint, h, language, t } from "./dom.js";
 
-const SOUNDS = ["aac", "mp3", "opus", "vorbis", "flac"]; // pcm_... besides
-const EVERY = 500; // milliseconds between two questions
+const SOUNDS = ["aac", "mp3", "opus", "vorbis", "flac"]; // and pcm_...
+const EVERY = 500; // milliseconds between two requests
 
 /** The part of the page. */
 export function player() {
@@ -29,7 +29,7 @@ export function player() {
 
   video.addEventListener("error", () => video.getAttribute("src") && offerCopy());
   video.addEventListener("loadedmetadata", () => {
-    // A browser that knows a container and not a codec plays on, without picture or sound.
+    // A browser that knows the container but not a codec plays on, without picture or sound.
     const blind = card?.kind === "video" && !video.videoWidth;
     const codec = card?.audio?.[0]?.[0];
     const mute = codec && !SOUNDS.includes(codec) && !codec.startsWith("pcm_");
@@ -37,7 +37,7 @@ export function player() {
     else offer.hidden = true;
   });
   video.addEventListener("pause", () => (loop = null));
-  video.addEventListener("timeupdate", bound); // a page that is not seen gets no frames
+  video.addEventListener("timeupdate", bound); // a hidden page gets no frames
 
   /** At the end of a cue that is played: stop, or begin it again. */
   function bound() {
@@ -104,7 +104,7 @@ export function player() {
     error.show(null);
     paint("none");
     if (meant.copied) {
-      meant.anew = true; // of streams that were copied; encoded, they will play
+      meant.anew = true; // the copied streams do not play; encoded, they will
       return;
     }
     await look(meant);
@@ -127,15 +127,15 @@ export function player() {
 
   async function look(meant) {
     try {
-      const told = await ask(`${meant.copies}?${meant.query}`);
+      const status = await ask(`${meant.copies}?${meant.query}`);
       if (meant !== now) return;
-      paint(told.state, told.share);
-      if (told.state === "failed") error.show(told);
-      if (told.state === "done") {
+      paint(status.state, status.share);
+      if (status.state === "failed") error.show(status);
+      if (status.state === "done") {
         meant.copied = true;
         playFrom(`/dubkit/${meant.copies}/media?${meant.query}&v=${Date.now()}`);
       }
-      if (told.state === "waiting" || told.state === "running") timer = setTimeout(() => look(meant), EVERY);
+      if (status.state === "waiting" || status.state === "running") timer = setTimeout(() => look(meant), EVERY);
     } catch (failure) {
       if (meant === now) error.show(failure);
     }
@@ -172,12 +172,12 @@ export function player() {
     shownTrack = tag;
     for (const track of video.textTracks) track.mode = track.language === tag ? "showing" : "disabled";
   }
-  // A browser shows the track of its own language, too, once it has read it.
+  // A browser also shows the track of its own language, once it has loaded it.
   video.textTracks.addEventListener("change", () => {
     if ([...video.textTracks].filter((track) => track.mode === "showing").length > 1) choose(shownTrack);
   });
 
-  /** The cues of a language have changed: show them anew. */
+  /** The cues of a language have changed: reload them. */
   function reload(tag) {
     const element = [...video.querySelectorAll("track")].find((track) => track.srclang === tag);
     if (element) element.src = `/dubkit/videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}`;

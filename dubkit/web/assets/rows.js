@@ -1,11 +1,11 @@
-// A long list of which only the rows that are seen are there. A row's element stays while it is
-// seen, and the one with the cursor stays always, so that no redraw takes the cursor away.
+// A long list of which only the visible rows exist. A row's element stays while it is visible, and
+// the one with the cursor always stays, so that no redraw takes the cursor away.
 
-const BEYOND = 6; // rows above and below those that are seen
-const GUESS = 96; // pixels of a row that was never seen
+const BEYOND = 6; // rows above and below the visible ones
+const GUESS = 96; // pixels of a row that was never visible
 
-/** Keeps the rows of `list`; `make(index)` makes a row, `fill(row, index)` has it say what it should,
- * again and again. */
+/** Manages the rows of `list`; `make(index)` creates a row, `fill(row, index)` updates its content
+ * whenever needed. */
 export function rowList(list, make, fill) {
   let count = 0;
   let heights = [];
@@ -22,7 +22,7 @@ export function rowList(list, make, fill) {
   list.addEventListener("scroll", later, { passive: true });
   new ResizeObserver(later).observe(list);
 
-  /** Have so many rows, and all that are seen filled anew. */
+  /** Set the number of rows, and refill the visible ones. */
   function show(wanted) {
     count = wanted;
     heights = Array.from({ length: count }, (_, index) => heights[index] ?? GUESS);
@@ -91,14 +91,14 @@ export function rowList(list, make, fill) {
     return low;
   }
 
-  /** The row of an index, brought into view. */
+  /** Bring the row of an index into view, and return it. */
   function reveal(index) {
     if (index < 0 || index >= count) return null;
     if (tops[index] < list.scrollTop || tops[index] + heights[index] > list.scrollTop + list.clientHeight) {
       list.scrollTop = tops[index] - list.clientHeight / 3;
     }
     place();
-    place(); // by the heights that were measured just now
+    place(); // by the heights just measured
     return rows.get(index);
   }
 

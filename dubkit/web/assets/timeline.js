@@ -1,17 +1,17 @@
 // The timeline under the player: the sound's waveform, the cues on it, the playhead. A click seeks,
 // a cue or its edges are dragged with the mouse, the wheel with Ctrl zooms. It draws on a canvas,
-// only what is seen; by keyboard and for screen readers it is a slider over the time.
+// only what is visible; by keyboard and for screen readers it is a slider over the time.
 
 import { clock, h, t } from "./dom.js";
 
 const A_SECOND = 50; // peaks, see dubkit/web/waveform.py
-const EDGE = 7; // pixels around an edge that take hold of it
-const NARROW = 16; // pixels of a cue whose edges cannot be told apart
-const CLOSEST = 2; // seconds that are seen at least
+const EDGE = 7; // pixels around an edge within which it can be grabbed
+const NARROW = 16; // pixels of a cue whose edges cannot be distinguished
+const CLOSEST = 2; // seconds that are visible at least
 const SHORTEST = 0.1; // seconds of a cue, as in dubkit/web/editing.py
 
 /** The part of the editor. `selected(number)` is called when a cue is pressed, `moved(number, edge,
- * seconds)` when it was dragged; edge is "start", "end" or "both". */
+ * seconds)` when it is dragged; edge is "start", "end" or "both". */
 export function timeline(video, { selected, moved }) {
   const canvas = h("canvas", { class: "dk-wave", id: "dk-wave", tabindex: "0", role: "slider",
     "aria-label": t("timeline"), "aria-valuemin": 0, onkeydown: keys, onwheel: wheel,
@@ -31,9 +31,9 @@ export function timeline(video, { selected, moved }) {
   let cues = [];
   let chosen = 0; // the number of a cue
   let from = 0;
-  let span = 0; // seconds that are seen; 0 is all
-  let held = null; // what the mouse has hold of
-  let picture = { key: "" }; // of the waveform, as it was drawn last
+  let span = 0; // seconds that are visible; 0 is all
+  let held = null; // what the mouse has grabbed
+  let picture = { key: "" }; // of the waveform, as last drawn
 
   video.addEventListener("timeupdate", tick);
   video.addEventListener("seeking", tick);
@@ -42,14 +42,14 @@ export function timeline(video, { selected, moved }) {
   new ResizeObserver(draw).observe(canvas);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
-  /** Show the sound of a video; null for one that has none. */
+  /** Show the waveform of a video; null if it has no audio. */
   async function show(wanted) {
     whole.hidden = !wanted;
     if (wanted === id) return;
     [id, peaks, from, span, chosen] = [wanted, null, 0, 0, 0];
     if (!wanted) return;
     const answer = await fetch(`/dubkit/videos/${wanted}/peaks`);
-    if (!answer.ok || id !== wanted) return; // without sound there is a timeline all the same
+    if (!answer.ok || id !== wanted) return; // without audio there is still a timeline
     peaks = new Uint8Array(await answer.arrayBuffer());
     whole.dataset.peaks = peaks.length;
     picture.key = "";
@@ -95,7 +95,7 @@ export function timeline(video, { selected, moved }) {
     draw();
   }
 
-  // ------------------------------------------------------------ the picture
+  // ------------------------------------------------------------ drawing
 
   function draw() {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
@@ -125,10 +125,10 @@ export function timeline(video, { selected, moved }) {
     }
     brush.fillStyle = colour("--body-text-color");
     brush.fillRect(at(video.currentTime) - 1, 0, 2, height);
-    told();
+    showTime();
   }
 
-  function told() {
+  function showTime() {
     const now = video.currentTime;
     scroll.hidden = !span;
     scroll.max = length() - seen();
@@ -152,7 +152,7 @@ export function timeline(video, { selected, moved }) {
 
   function wave(width, height, fine, colour) {
     if (!peaks?.length) return;
-    const key = [from, seen(), width, height, fine, colour].join(); // how long it is may not be known at first
+    const key = [from, seen(), width, height, fine, colour].join(); // the length may not be known at first
     if (picture.key !== key) {
       picture = { key, canvas: h("canvas", { width: Math.round(width * fine), height: Math.round(height * fine) }) };
       const paint = picture.canvas.getContext("2d");
