@@ -151,7 +151,7 @@ def test_a_diarizer_that_fails_only_warns_if_it_was_not_requested(film):
     video, srt, _ = film
     broken = ("-o", "voiceprint.threshold=7")
     ran = called(video, "--subs-from", srt, "--dub", *HUM, *broken)
-    assert ran.status == 0 and "who speaks when could not be told" in ran.err, ran
+    assert ran.status == 0 and "who speaks when could not be determined" in ran.err, ran
     assert_refused(called(video, "--subs-from", srt, "--dub", *HUM, *broken, "--speakers", "2"),
                    2, "threshold")  # fmt: skip
 

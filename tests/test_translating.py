@@ -349,7 +349,7 @@ def test_lines_written_by_hand_outlast_a_new_version_of_the_file(srt, tmp_path, 
     ran = called(*command)
     made = subtitles.read(ran.paths[0])
     assert made.cues[0].text == "El zorro" and made.cues[2].text != before
-    assert "es: cue 1: what was written by hand stays" in ran.err
+    assert "es: cue 1: your edit is kept" in ran.err
     assert not list(cues.parent.glob("*.edited"))
 
 

@@ -1,30 +1,44 @@
-"""From a video to its results, step by step; the file that reads like the README.
+"""From a video to its results, stage by stage.
 
-Every step is a plain function of what went before, its result is kept in the workspace under a key
-of all that it depends on, and nothing here knows how an engine works.
+Each stage is a function of what earlier ones returned. It keeps its result in the workspace under
+a key of everything that this depends on, so it is skipped if nothing has changed. It gets its
+engines from the engine room and closes them when it is done; how they work, nothing here knows.
+
+- :mod:`.context`: what the stages of one run share.
+- :mod:`.source`: the text: recognized, or read from subtitles.
+- :mod:`.diarize`: who speaks when, for ``source``.
+- :mod:`.translate`: the text in other languages.
+- :mod:`.outputs`: subtitle files, and the video with them.
+- :mod:`.dub`: the translations spoken, and their reports.
+- :mod:`.cast`: which voice each speaker gets, for ``dub``.
+- :mod:`.references`: clips of a speaker's own voice, for ``cast``.
+- :mod:`.render`: the video with a dub, for ``dub``.
+- :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
+- :mod:`.redraw`: the picture with lip-sync, for ``render``.
+- :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.
+- :mod:`.report`: ``report.json``, and warnings and totals in sentences.
+- :mod:`.estimate`: ``--dry-run``, instead of all this.
 """
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
-from dubkit.hooks import KINDS, Diarizer, Progress, Transcriber, Translator
+from dubkit.hooks import KINDS, Engine, Progress, Translator
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
-from dubkit.types import Dub, Result, Track
+from dubkit.types import Dub, Result, Track, Translation
 
 from . import dub, outputs, report
 from .context import AUDIO, Context
 from .source import read_source, transcript_file
-from .translate import translate_to
-
-log = logging.getLogger("dubkit")
+from .translate import translate_all
 
 
 def run(
@@ -38,7 +52,7 @@ def run(
     >>> dubkit.run("video.mp4", subs=True, to="es").outputs
     (PosixPath('video.en.srt'), PosixPath('video.es.srt'), PosixPath('video.subbed.mp4'))
     """
-    return process(Path(source), from_keywords(options), progress or _silent)
+    return process(Path(source), from_keywords(options), progress or _ignore)
 
 
 def transcribe(
@@ -57,22 +71,16 @@ def transcribe(
         tempfile.TemporaryDirectory(prefix="dubkit-") as folder,
         workspace.open_workspace(Path(folder)) as work,
     ):
-        context = Context(Path(source), chosen, progress or _silent, room)
+        context = Context(Path(source), chosen, progress or _ignore, room)
         return read_edited(transcript_file(context, work))
-
-
-def needed_engines(source: Path) -> tuple[type[Any], ...]:
-    """Protocols of the engines that a run on ``source`` may need: all, or for a subtitle file a
-    translator alone."""
-    return (Translator,) if format_of(source) else tuple(KINDS.values())
 
 
 def process(
     source: Path, options: Options, progress: Progress, room: EngineRoom | None = None
 ) -> Result:
-    """Make everything that ``options`` ask for of one input.
+    """Make everything that ``options`` request from one input.
 
-    ``room`` holds engines over several inputs; without one they are closed at the end.
+    A ``room`` keeps engines for further inputs; without one, they are closed at the end.
     """
     if room is None:
         with EngineRoom() as own:
@@ -80,53 +88,61 @@ def process(
     started = time.perf_counter()
     room.begin()
     context = Context(source, options, progress, room)
-    video = outputs.video_name(context)
+    video = outputs.video_path(context)
     with workspace.open_workspace(context.workspace) as work:
         outputs.refuse_clash(context, work)
         if video:
             work.claim(video, force=options.force)
         if options.dub:
             dub.claim(context, work)
+
         text = read_source(context, work)
-        room.done(Transcriber, Diarizer)
-        context.warnings += text.warnings
-        translations = [
-            one for tag in options.to if (one := translate_to(context, work, text, tag))
-        ]
-        if not options.dub:  # which may have lines reworded
-            room.done(Translator)
-        shown = outputs.shown(context, text, translations)
-        paths = outputs.sidecars(context, work, text, shown)
+        translations = translate_all(context, work, text)
+        tracks = outputs.subtitle_tracks(context, text, translations)
+        paths = outputs.write_subtitle_files(context, work, text, tracks)
         if video:
-            outputs.subbed(context, work, text, shown, video)
+            outputs.write_video(context, work, text, tracks, video)
             paths.append(video)
         dubs: list[Dub] = []
         if options.dub:
-            dubbed, dubs = dub.dub_translations(context, work, text, translations)
+            dubbed, dubs = dub.write_dubs(context, work, text, translations)
             paths += dubbed
+
         if not options.keep:
             work.drop(AUDIO)
             work.drop_folders()
         context.warnings += work.warnings
         context.timings["total"] = time.perf_counter() - started
-        duration = (
-            context.media.duration
-            if context.media
-            else max((c.end for c in text.track.cues), default=0.0)
-        )
-        result = Result(
-            source,
-            tuple(paths),
-            text.track,
-            context.timings,
-            duration,
-            tuple(dict.fromkeys(context.warnings)),
-            tuple(translations),
-            tuple(dubs),
-        )
+        result = _result(context, text.track, translations, paths, dubs)
         report.write(work.folder, result, options.profile, context.rate)
     return result
 
 
-def _silent(stage: str, done: float, total: float) -> None:
-    """The progress of a caller who wants none."""
+def needed_engines(source: Path) -> tuple[type[Engine], ...]:
+    """Protocols of the engines that a run on ``source`` may need: all, or for a subtitle file a
+    translator alone."""
+    return (Translator,) if format_of(source) else tuple(KINDS.values())
+
+
+def _result(
+    context: Context,
+    track: Track,
+    translations: Sequence[Translation],
+    paths: Sequence[Path],
+    dubs: Sequence[Dub],
+) -> Result:
+    duration = max((cue.end for cue in track.cues), default=0.0)
+    return Result(
+        context.source,
+        tuple(paths),
+        track,
+        context.timings,
+        context.media.duration if context.media else duration,
+        tuple(dict.fromkeys(context.warnings)),
+        tuple(translations),
+        tuple(dubs),
+    )
+
+
+def _ignore(stage: str, done: float, total: float) -> None:
+    """The progress callback of a caller who passes none."""

@@ -1,4 +1,7 @@
-"""One input on its way: what was asked for, what was found, and the notes taken."""
+"""What the stages of one run share: the input, its options, and what they note on the way.
+
+Also what several stages need: the audio for engines, and the translator for a language.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ AUDIO = "audio.wav"
 
 
 class Context:
-    """What all steps of one run share: what was asked for, what was found, and the notes taken.
+    """One run on one input.
 
-    Whatever can be known to be wrong is raised here, before anything is written.
+    Everything that can be known to be wrong is raised here, before anything is written.
     """
 
     def __init__(
@@ -36,24 +39,30 @@ class Context:
         self.options = options
         self.progress = progress
         self.engines = room or EngineRoom()
+        """Every stage gets its engines here, and closes them here when it is done with them."""
         choose.check_names(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
         self.media: Media | None = None
+        """None if the input is a subtitle file."""
         self.stream: AudioStream | None = None
+        """The audio track that is transcribed and dubbed; None if there is none."""
         self.timings: dict[str, float] = {}
+        """Seconds by step, for the steps that were not skipped."""
         self.warnings: list[str] = []
         self.folder = options.output_dir or source.parent
+        """Where the results go."""
         self.stem = source.stem
+        """What the results' names begin with."""
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.translators: dict[str, Choice[Translator]] = {}
-        """By target, those that were asked whether they will work."""
+        """By target language, the translators that have been prepared for it."""
         if source_text.format_of(source):
             self._take_text()
         else:
             self._take_media()
 
     def _take_text(self) -> None:
-        """A subtitle file alone: there is no sound and no picture."""
+        """Take a subtitle file as the input: there is no sound and no picture."""
         options = self.options
         if options.subs_from or options.burn:
             raise UsageError(
@@ -77,54 +86,55 @@ class Context:
 
     @functools.cached_property
     def transcriber(self) -> Choice[Transcriber]:
-        """What recognizes the speech."""
+        """The engine that recognizes the speech."""
         return choose.transcriber(self.options)
 
     @property
     def rate(self) -> float | None:
-        """Frames a second of the picture, where there is one."""
+        """Frames per second of the picture; None if there is no picture."""
         return self.media.video[0].frame_rate if self.media and self.media.video else None
 
     @property
     def retimed(self) -> bool:
-        """Whether cues are timed for reading, rather than kept as a file has them."""
+        """Whether cues are timed for reading, instead of keeping the times of a file."""
         from_file = self.options.subs_from or not self.media
         return self.options.retime or not from_file
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Note the wall time of a step that really runs."""
+        """Add the wall time of the block to the timings of ``step``."""
         started = time.perf_counter()
         yield
         self.timings[step] = self.timings.get(step, 0.0) + time.perf_counter() - started
 
-    def report(self, step: str) -> Callable[[float], None]:
-        """The progress of a step that tells seconds of media done."""
+    def progress_of(self, step: str) -> Callable[[float], None]:
+        """A callback for a step that reports how many seconds of media are done."""
         total = self.media.duration if self.media else 0.0
         return lambda done: self.progress(step, done, total)
 
 
 def sound_key(context: Context, work: Workspace) -> str:
-    """The key of all that is made from the sound that is heard."""
+    """A cache key for everything that is made from the audio track in use."""
     assert context.media and context.stream
     return key_of(source=work.hash_source(context.media.path), stream=context.stream.index)
 
 
-def audio(context: Context, work: Workspace) -> Path:
-    """The sound for the engines, a 16 kHz mono WAV file."""
+def audio_file(context: Context, work: Workspace) -> Path:
+    """The audio track in use as engines take it, a 16 kHz mono WAV file in the workspace."""
 
     def extract(wav: Path) -> list[str]:
         assert context.media and context.stream
         with context.timed("audio"):
-            return extract_audio(context.media, context.stream, wav, context.report("audio"))
+            return extract_audio(context.media, context.stream, wav, context.progress_of("audio"))
 
     return work.step(AUDIO, sound_key(context, work), extract)
 
 
 def translator_for(
-    context: Context, source: str | None, target: str, *, now: bool = False
+    context: Context, source: str | None, target: str, *, prepared: bool = False
 ) -> Choice[Translator]:
-    """The translator for a target; with ``now`` one that has been asked, once, whether it works."""
+    """The translator to ``target``; with ``prepared`` one that has been prepared, once a run, and
+    so is known to work."""
     if choice := context.translators.get(target):
         return choice
 
@@ -137,8 +147,8 @@ def translator_for(
         source,
         target,
         has_sound=context.stream is not None,
-        prepare=prepare if now else None,
+        prepare=prepare if prepared else None,
     )
-    if now and source:
+    if prepared and source:
         context.translators[target] = choice
     return choice

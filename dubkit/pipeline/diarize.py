@@ -1,4 +1,7 @@
-"""Who speaks when: a diarizer's turns, or another tool's file of them, given to words and cues."""
+"""The diarization stage: who speaks when, from a diarizer or from another tool's file.
+
+How turns are read from a file and assigned to words is in :mod:`dubkit.speech.diarization`.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,31 @@ from dubkit.speech.diarization import read
 from dubkit.types import Track, Turn
 from dubkit.workspace import Workspace, key_of
 
-from .context import Context, audio, sound_key
+from .context import Context, audio_file, sound_key
 
 
-def wanted(context: Context, track: Track) -> bool:
-    """Whether to find out who speaks: when asked to, and for a dub that has to choose voices."""
+def is_wanted(context: Context, track: Track) -> bool:
+    """Whether to find out who speaks: on request, and for a dub that has to choose voices."""
     options = context.options
     if not context.stream:
         return False
     if options.speakers or options.speakers_from or options.diarizer != "auto":
         return options.speakers != "1"
-    everyone = any("=" not in choice for choice in options.voice) and not options.imitates
+    one_voice = any("=" not in choice for choice in options.voice) and not options.imitates
     named = any(cue.speaker for cue in track.cues)
-    return options.dub and not everyone and not named and bool(track.cues)
+    return options.dub and not one_voice and not named and bool(track.cues)
 
 
-def turns(context: Context, work: Workspace) -> list[Turn]:
-    """Who speaks when in the sound that is heard, by way of ``turns.json``; none for one alone.
+def find_turns(context: Context, work: Workspace) -> list[Turn]:
+    """Who speaks when in the audio track in use, via ``turns.json``; empty if only one person does.
 
-    Raises InputError for a file of turns that cannot be read, and what a diarizer that was asked
-    for raises; one that was not asked for only warns.
+    Raises InputError for a file of turns that cannot be read. A failure of the diarizer is raised
+    if the user requested speakers or that diarizer; else it is a warning.
     """
     options = context.options
     if options.speakers_from:
         return read(options.speakers_from)
-    asked = bool(options.speakers) or options.diarizer != "auto"
+    requested = bool(options.speakers) or options.diarizer != "auto"
     try:
         choice = choose.diarizer(context.engines, options)
         people = int(options.speakers) if options.speakers.isdigit() else None
@@ -50,35 +53,29 @@ def turns(context: Context, work: Workspace) -> list[Turn]:
 
         def make(path: Path) -> tuple[()]:
             engine = context.engines.engine(choice)
-            wav = audio(context, work)
+            wav = audio_file(context, work)
             with context.timed("tell speakers apart"):
-                found = _diarized(engine, choice.spec, wav, people, context)
+                turns = _diarize(engine, choice.spec, wav, people, context)
             write_json(
-                path, [{"start": t.start, "end": t.end, "speaker": t.speaker} for t in found]
+                path, [{"start": t.start, "end": t.end, "speaker": t.speaker} for t in turns]
             )
             return ()
 
-        found = read(work.step("turns.json", key, make))
+        turns = read(work.step("turns.json", key, make))
     except DubkitError as failure:
-        if asked:
+        if requested:
             raise
-        context.warnings.append(f"who speaks when could not be told: {failure.message}")
+        context.warnings.append(f"who speaks when could not be determined: {failure.message}")
         return []
-    return found if len({turn.speaker for turn in found}) > 1 else []
+    return turns if len({turn.speaker for turn in turns}) > 1 else []
 
 
-def _diarized(
+def _diarize(
     engine: Diarizer, name: str, wav: Path, people: int | None, context: Context
 ) -> list[Turn]:
     hint = "--speakers-from FILE takes another tool's turns"
     with engines.guarded(f"diarizer {name} failed", hint):
-        found = list(engine.diarize(wav, speakers=people, progress=context.progress))
-        if wrong := [t for t in found if not (math.isfinite(t.start) and t.end > t.start)]:
+        turns = list(engine.diarize(wav, speakers=people, progress=context.progress))
+        if wrong := [t for t in turns if not (math.isfinite(t.start) and t.end > t.start)]:
             raise ValueError(f"a turn from {wrong[0].start} to {wrong[0].end} s")
-        return found
-
-
-# ---------------------------------------------------------------- files
-
-
-# ---------------------------------------------------------------- words and cues
+        return turns

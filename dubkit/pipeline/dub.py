@@ -1,4 +1,7 @@
-"""The dubbed video: tracks spoken, mixed with the sound, and put into the file."""
+"""The dubbing stage: tracks spoken, and written with their reports.
+
+How a track is spoken is in :mod:`dubkit.dub`; how the file is written, in :mod:`.render`.
+"""
 
 from __future__ import annotations
 
@@ -22,100 +25,98 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import Dub, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
-from . import cast, dub, render
-from . import outputs as outputs_module
+from . import cast, outputs, render
 from .context import Context, translator_for
-from .outputs import Shown
-from .translate import job_of
+from .translate import translation_job
 
 CONSENT = "consent.json"
 
 
 def claim(context: Context, work: Workspace) -> None:
-    """Refuse, before long work, what cannot be made, what nobody may have made, and to write over
-    what dubkit did not make."""
+    """Refuse, before the long work, a dub that cannot be made, that imitates a voice without
+    consent, or that would overwrite a file that dubkit did not make."""
     options = context.options
     if not context.media:
         raise UsageError(
-            f"{context.source.name} is a text, and a dub needs a film or its sound",
+            f"{context.source.name} is a subtitle file, and a dub needs a film or its sound",
             f"dubkit FILM --subs-from {context.source.name} --dub",
         )
     for tag in options.to:
         choose.synthesizer(context.engines, options, tag)
-        work.claim(render.name(context, (tag,)), force=options.force)
+        work.claim(render.dub_path(context, (tag,)), force=options.force)
     if options.convert:
         choose.named(context.engines, options, Converter, options.convert)
     if options.separate:
         choose.separator(context.engines, options)
     if options.lipsync:
-        if not (context.media and context.media.video):
+        if not context.media.video:
             raise UsageError(f"{context.source.name} has no picture", "leave --lipsync out")
         choose.named(context.engines, options, LipSyncer, options.lipsync)
         redraw.check()
     if options.imitates:
-        _consent(context, work)
+        _require_consent(context, work)
 
 
-def _consent(context: Context, work: Workspace) -> None:
-    """Ask for the user's word, once for a workspace, that the voices imitated may be."""
+def _require_consent(context: Context, work: Workspace) -> None:
+    """Raise ConsentNeeded unless the user has stated, once for a workspace, that they may use the
+    voices."""
     path = work.folder / CONSENT
     if context.options.consent:
         if not path.exists():
-            word = "The user says that the voices imitated here may be."
-            write_json(path, {"consent": word, "given": datetime.now(UTC).isoformat()})
+            statement = "The user states that the voices imitated here may be imitated."
+            write_json(path, {"consent": statement, "given": datetime.now(UTC).isoformat()})
     elif not path.exists():
         raise ConsentNeeded(
-            "somebody's voice would be imitated, which takes their permission",
-            "if you have it, say so: --i-have-consent",
+            "the dub would imitate a person's voice, which takes their permission",
+            "if you have it, confirm it: --i-have-consent",
         )
 
 
-def dubbed(
-    context: Context,
-    work: Workspace,
-    text: SourceText,
-    tracks: Sequence[Track],
-    shown: Sequence[Shown],
-    shorteners: Mapping[str, Shortener],
-    costs: Mapping[str, float | None],
+def write_dubs(
+    context: Context, work: Workspace, text: SourceText, translations: Sequence[Translation]
 ) -> tuple[list[Path], list[Dub]]:
-    """Speak ``tracks`` and write the video with that sound, one for all or one for each, and the
-    reports; returns the paths, and what was spoken.
-
-    ``shorteners`` find other words for what is too long, ``costs`` are the translations' in US
-    dollars; both by language.
-    """
-    spoken = [_spoken(context, work, text, one, shorteners.get(one.language)) for one in tracks]
+    """Speak the translations, or the text itself if there are none, and write the video with that
+    sound, one for all languages or one for each, and a report for each; returns the paths, and the
+    dubs."""
+    spoken = [
+        _speak(context, work, text, one.track, _shortener(context, work, text, one))
+        for one in translations
+    ] or [_speak(context, work, text, text.track, None)]
     context.engines.done(Transcriber, Translator, Synthesizer, Converter)
+    costs = {one.track.language: one.usage.cost for one in translations}
+    tracks = outputs.subtitle_tracks(context, text, translations, with_original=True)
+    tracks.sort(key=lambda one: one.track.language == text.track.language)
     groups = [spoken] if context.options.one_file else [[one] for one in spoken]
-    outputs: list[Path] = []
+    paths: list[Path] = []
     dubs: list[Dub] = []
     for group in groups:
-        video, redrawn = render.write(context, work, text, group, shown)
-        outputs.append(video)
-        about = {"lipsync": [asdict(one) for one in redrawn]} if context.options.lipsync else {}
+        video, spans = render.write_dub(context, work, text, group, tracks)
+        paths.append(video)
+        facts = {"lipsync": [asdict(span) for span in spans]} if context.options.lipsync else {}
         for one in group:
-            dub = _reported(context, work, one, video, about, costs.get(one.track.language, 0.0))
+            cost = costs.get(one.track.language, 0.0)
+            dub = _write_report(context, work, one, video, facts, cost)
             context.warnings[:0] = report.warnings(dub)
-            outputs.append(dub.report)
+            paths.append(dub.report)
             dubs.append(dub)
-    return outputs, dubs
+    return paths, dubs
 
 
 # ---------------------------------------------------------------- speech
 
 
-def _spoken(
+def _speak(
     context: Context,
     work: Workspace,
     text: SourceText,
     track: Track,
     shorten: Shortener | None,
 ) -> SpokenTrack:
+    """Speak a track; ``shorten`` finds other words for lines that are too long."""
     options, language = context.options, track.language
     choice = choose.synthesizer(context.engines, options, language)
     engine = context.engines.engine(choice)
-    voices = cast.cast(context, work, text, track, choice, engine)
+    voices = cast.cast_voices(context, work, text, track, choice, engine)
     script = lines.split_into_lines(track, text.track, voices.__getitem__)
     end = context.media.duration if context.media and context.media.duration else _end(track)
     job = speak.SpeechJob(
@@ -147,6 +148,19 @@ def _spoken(
     return SpokenTrack(track, job, takes, about, spent)
 
 
+def _shortener(
+    context: Context, work: Workspace, text: SourceText, translation: Translation
+) -> Shortener | None:
+    """What finds other words for lines that are too long; None if the translator cannot."""
+    if not translation.lines:  # there was nothing to translate, so no translator was chosen
+        return None
+    source, target = text.track.language, translation.track.language
+    job = translation_job(context, translator_for(context, source, target), target)
+    if not (job.follows("length") and job.follows("fault")):
+        return None
+    return Shortener(job, source, work.folder / f"translations.{target}.jsonl")
+
+
 def _conversion(
     context: Context, work: Workspace, text: SourceText, track: Track
 ) -> speak.Conversion | None:
@@ -155,7 +169,7 @@ def _conversion(
         return None
     choice = choose.named(context.engines, options, Converter, options.convert)
     speakers = [cue.speaker for cue in track.cues] or [None]
-    voices = cast.targets(context, work, text, speakers)
+    voices = cast.conversion_targets(context, work, text, speakers)
     return speak.Conversion(
         context.engines.engine(choice),
         choice.name,
@@ -178,62 +192,64 @@ def _end(track: Track) -> float:
 def _seeds(
     context: Context, work: Workspace, script: Sequence[Line], language: str
 ) -> dict[int, int]:
-    """Which take of each line is wanted: one more for those of ``--redo``, kept for later runs."""
+    """The take to use of each line that was redone, by number: one more for those of ``--redo``,
+    stored for later runs."""
     path = work.folder / f"takes.{language}.json"
-    known: dict[str, int] = {}
+    seeds: dict[str, int] = {}
     if path.exists():
         try:
-            read = json.loads(path.read_text("utf-8"))
-            known = {str(text): int(seed) for text, seed in read.items()}
+            stored = json.loads(path.read_text("utf-8"))
+            seeds = {str(text): int(seed) for text, seed in stored.items()}
         except (OSError, ValueError, AttributeError, TypeError):
-            known = {}
+            seeds = {}
+    names = _take_names(script)
     if context.options.redo:
         wanted = parse_redo(context.options.redo)
-        texts = _said(script)
         for number in wanted:
-            if number in texts:
-                # Takes are tried in a row: the next one begins after those.
-                known[texts[number]] = known.get(texts[number], 0) + speak.TRIES
-        missing = [str(number) for number in wanted if number not in texts]
+            if number in names:
+                # A line is tried with several seeds in a row: the next take begins after those.
+                seeds[names[number]] = seeds.get(names[number], 0) + speak.TRIES
+        missing = [str(number) for number in wanted if number not in names]
         if missing:
             context.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
         try:
-            write_json(path, known)
+            write_json(path, seeds)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
-    return {number: known[text] for number, text in _said(script).items() if text in known}
+    return {number: seeds[name] for number, name in names.items() if name in seeds}
 
 
-def _said(script: Sequence[Line]) -> dict[int, str]:
-    """What takes are known by, by line: its words, and the how manieth of several that say them."""
-    found: dict[int, str] = {}
-    times: dict[str, int] = {}
+def _take_names(script: Sequence[Line]) -> dict[int, str]:
+    """What the takes of each line are stored under, by line number: its text, with a count from
+    the second line of the same text on."""
+    names: dict[int, str] = {}
+    counts: dict[str, int] = {}
     for line in script:
-        count = times[line.text] = times.get(line.text, 0) + 1
-        found[line.number] = line.text if count == 1 else f"{line.text} ({count})"
-    return found
+        count = counts[line.text] = counts.get(line.text, 0) + 1
+        names[line.number] = line.text if count == 1 else f"{line.text} ({count})"
+    return names
 
 
 # ---------------------------------------------------------------- report
 
 
-def _reported(
+def _write_report(
     context: Context,
     work: Workspace,
-    one: SpokenTrack,
+    spoken: SpokenTrack,
     video: Path,
-    about: Mapping[str, object],
+    facts: Mapping[str, object],
     cost: float | None,
 ) -> Dub:
-    """Write the report of a dub."""
-    path = context.folder / f"{context.stem}.{one.track.language}.dub.json"
-    spoken = tuple(map(report.spoken_line, one.takes))
-    dub = Dub(one.track.language, video, path, one.job.name, spoken)
-    told = report.to_json(dub, **one.about, **about)
-    # Times and costs are of the run that did the work; one that does none leaves them.
-    key = key_of(report=told)
-    spent = {**one.spent, "translation_cost": cost}
-    whole = json.dumps({**told, "spent": spent}, ensure_ascii=False, indent=1) + "\n"
+    """Write ``<stem>.<language>.dub.json``; ``cost`` is that of the translation in US dollars."""
+    path = context.folder / f"{context.stem}.{spoken.track.language}.dub.json"
+    takes = tuple(map(report.spoken_line, spoken.takes))
+    dub = Dub(spoken.track.language, video, path, spoken.job.name, takes)
+    content = report.to_json(dub, **spoken.about, **facts)
+    # Times and costs are those of the run that did the work: a run that did none keeps them.
+    key = key_of(report=content)
+    spent = {**spoken.spent, "translation_cost": cost}
+    whole = json.dumps({**content, "spent": spent}, ensure_ascii=False, indent=1) + "\n"
 
     def write(out: Path) -> tuple[()]:
         out.write_text(whole, "utf-8", newline="")
@@ -241,28 +257,3 @@ def _reported(
 
     work.output(path, key, write, force=context.options.force)
     return dub
-
-
-def dub_translations(
-    context: Context, work: Workspace, text: SourceText, translations: Sequence[Translation]
-) -> tuple[list[Path], list[Dub]]:
-    """The translations spoken, or the text itself where there are none."""
-    shown = outputs_module.shown(context, text, translations, both=True)
-    shown.sort(key=lambda one: one.track.language == text.track.language)
-    shorteners = {}
-    for one in translations:
-        target = one.track.language
-        if one.lines:  # else there was nothing to translate, and nobody was chosen for it
-            job = job_of(context, translator_for(context, text.track.language, target), target)
-            if job.follows("length") and job.follows("fault"):
-                journal = work.folder / f"translations.{target}.jsonl"
-                shorteners[target] = Shortener(job, text.track.language, journal)
-    return dub.dubbed(
-        context,
-        work,
-        text,
-        [one.track for one in translations] or [text.track],
-        shown,
-        shorteners,
-        {one.track.language: one.usage.cost for one in translations},
-    )

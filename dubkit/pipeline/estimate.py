@@ -1,4 +1,4 @@
-"""What translating would take, told beforehand: ``--dry-run``."""
+"""What translating would take, estimated beforehand: ``--dry-run``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from . import translate
 from .context import Context
 from .source import TRANSCRIPT
 
-SPOKEN = "Somebody says about as many words as these in the time that one cue takes"
-CUE = 5.0
-"""Seconds; with the sentence above, 15 characters a second, as people talk."""
+TYPICAL_TEXT = "Somebody says about as many words as these in the time that one cue takes"
+TYPICAL_SECONDS = 5.0
+"""What a cue has if nothing is known yet: 15 characters per second, the pace of speech."""
 
 
 def estimate(source: Path, options: Options) -> list[Estimate]:
-    """What translating one input will take, one for each target. Calls nobody, writes nothing."""
+    """What translating one input would take, for each target language. Sends no request and writes
+    nothing."""
     context = Context(source, options, lambda *_: None)
     text, guessed = _text_so_far(context)
-    found = []
+    estimates = []
     for target in options.to:
         if target in (text.language, primary(text.language)) and not guessed:
             continue
@@ -37,32 +38,34 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
         )
         journal = context.workspace / f"translations.{target}.jsonl"
         planned, usage = translation.estimate(
-            translate.job_of(context, choice, target), text, journal
+            translate.translation_job(context, choice, target), text, journal
         )
         lines, cached = len(planned.keys), len(planned.known)
-        found.append(Estimate(target, choice.name, lines, cached, usage, guessed))
-    return found
+        estimates.append(Estimate(target, choice.name, lines, cached, usage, guessed))
+    return estimates
 
 
 def _text_so_far(context: Context) -> tuple[Track, bool]:
-    """The text as far as it is known, and whether it was guessed from the length of the media."""
+    """The text as far as it is known, and whether it is a guess from the length of the media."""
     options = context.options
-    wanted = EMBEDDED.fullmatch(options.subs_from or "")
-    if not context.media or (options.subs_from and not wanted):
+    embedded = EMBEDDED.fullmatch(options.subs_from or "")
+    if not context.media or (options.subs_from and not embedded):
         path = Path(options.subs_from).expanduser() if options.subs_from else context.source
         return source_text.read(path, options.language).track, False
-    if wanted:
-        stream = subtitle_streams.pick(context.media, wanted[1] or "")
+    if embedded:
+        stream = subtitle_streams.pick(context.media, embedded[1] or "")
         with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(context.media, stream, out)
             return source_text.read(out, options.language or stream.language).track, False
     if (transcript := context.workspace / TRANSCRIPT).exists():
         language = source_text.read_edited(transcript).language
-        spoken = context.workspace / f"cues.{language}.json"
-        if spoken.exists() and options.language in (None, language):
-            return source_text.read_edited(spoken), False
-    count = math.ceil(context.media.duration / CUE)
-    texts = (f"{SPOKEN} {number}." for number in range(count))
-    shown = (Cue(k * CUE, (k + 1) * CUE, text) for k, text in enumerate(texts))
-    return Track(options.language or "en", tuple(shown)), True
+        recognized = context.workspace / f"cues.{language}.json"
+        if recognized.exists() and options.language in (None, language):
+            return source_text.read_edited(recognized), False
+    seconds = TYPICAL_SECONDS
+    cues = (
+        Cue(number * seconds, (number + 1) * seconds, f"{TYPICAL_TEXT} {number}.")
+        for number in range(math.ceil(context.media.duration / seconds))
+    )
+    return Track(options.language or "en", tuple(cues)), True

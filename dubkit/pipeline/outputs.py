@@ -1,4 +1,7 @@
-"""The files that a run leaves beside its input: subtitle files, and the video with them."""
+"""The files that a run leaves beside its input: subtitle files, and the video with them.
+
+The dubbed video is written by :mod:`.render`.
+"""
 
 from __future__ import annotations
 
@@ -20,56 +23,59 @@ from .context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One language as it is written: a track, and what players call it."""
+class SubtitleTrack:
+    """A track as it is written to files and videos."""
 
     track: Track
     title: str
+    """What players call it."""
 
 
-def shown(
-    context: Context, text: SourceText, translations: Sequence[Translation], *, both: bool = False
-) -> list[Shown]:
-    """The languages that are written, the one spoken first, which is not left out for ``both``."""
+def subtitle_tracks(
+    context: Context,
+    text: SourceText,
+    translations: Sequence[Translation],
+    *,
+    with_original: bool = False,
+) -> list[SubtitleTrack]:
+    """The tracks to write, the original's first if it was requested or ``with_original``."""
     options = context.options
-    spoken = languages.name(text.track.language)
-    shown = []
-    # Where nothing was left to translate, the text itself is what was asked for.
-    if options.original or both or not translations:
-        shown.append(Shown(text.track, spoken))
+    own_title = languages.name(text.track.language)
+    tracks = []
+    # If nothing had to be translated, the original itself is what was requested.
+    if options.original or with_original or not translations:
+        tracks.append(SubtitleTrack(text.track, own_title))
     for one in translations:
         title = languages.name(one.track.language)
         track = one.track
         if options.bilingual:
             original = lines.with_lines(text.track, options.profile)
             track = bilingual.combine(original, track, options.bilingual)
-            names = [title, spoken] if options.bilingual == "translation-first" else [spoken, title]
-            title = " + ".join(names)
-        shown.append(Shown(track, title))
-    return shown
+            titles = [title, own_title]
+            if options.bilingual != "translation-first":
+                titles.reverse()
+            title = " + ".join(titles)
+        tracks.append(SubtitleTrack(track, title))
+    return tracks
 
 
-def _formats(context: Context, text: SourceText) -> Sequence[str]:
-    return context.options.formats or (text.format or "srt",)
-
-
-def sidecars(
-    context: Context, work: Workspace, text: SourceText, shown: Sequence[Shown]
+def write_subtitle_files(
+    context: Context, work: Workspace, text: SourceText, tracks: Sequence[SubtitleTrack]
 ) -> list[Path]:
-    """``<stem>.<language>.<format>``, the names that players and media servers look for."""
+    """Write ``<stem>.<language>.<format>``, the names that players and media servers look for."""
     written = []
-    for one in shown:
+    for one in tracks:
         for name in _formats(context, text):
             out = context.folder / f"{context.stem}.{one.track.language}.{name}"
-            if _is_input(context, out):  # the text came from there, and is there
+            if _is_input(context, out):  # the file that the text came from
                 if not text.edited:
                     continue
                 out = out.with_name(f"{out.stem}.edited{out.suffix}")
-            content = rendered(context, text, one, name)
+            content = render_track(context, text, one, name)
 
             def make(path: Path, content: str = content) -> tuple[()]:
                 with context.timed("subtitles"):
-                    # newline="": what is written is the same on every system.
+                    # newline="": the same bytes on every system.
                     path.write_text(content, "utf-8", newline="")
                 return ()
 
@@ -78,15 +84,19 @@ def sidecars(
     return written
 
 
+def _formats(context: Context, text: SourceText) -> Sequence[str]:
+    return context.options.formats or (text.format or "srt",)
+
+
 def _is_input(context: Context, out: Path) -> bool:
-    own = context.options.subs_from or ("" if context.media else context.source)
+    given = context.options.subs_from or ("" if context.media else context.source)
     try:
-        return bool(own) and out.exists() and out.samefile(Path(own).expanduser())
+        return bool(given) and out.exists() and out.samefile(Path(given).expanduser())
     except OSError:
         return False
 
 
-def rendered(context: Context, text: SourceText, one: Shown, format: str) -> str:
+def render_track(context: Context, text: SourceText, one: SubtitleTrack, format: str) -> str:
     """A track as the text of a subtitle file."""
     size = (1920, 1080)
     if context.media and context.media.video:
@@ -102,8 +112,11 @@ def rendered(context: Context, text: SourceText, one: Shown, format: str) -> str
     )
 
 
-def video_name(context: Context) -> Path | None:
-    """Where the video with subtitles goes; None when there is none to make."""
+def video_path(context: Context) -> Path | None:
+    """Where the video with subtitles goes; None if none is written.
+
+    Raises InputError if there is no picture to burn subtitles into.
+    """
     if not context.options.video or not context.media or context.options.dub:
         return None
     if not context.media.video:
@@ -118,20 +131,25 @@ def video_name(context: Context) -> Path | None:
     return context.folder / f"{context.stem}.subbed{suffix}"
 
 
-def subbed(
-    context: Context, work: Workspace, text: SourceText, shown: Sequence[Shown], video: Path
+def write_video(
+    context: Context,
+    work: Workspace,
+    text: SourceText,
+    tracks: Sequence[SubtitleTrack],
+    video: Path,
 ) -> None:
-    """The video with the tracks in it, a translation first; or with one burned into its picture."""
+    """Write the video with the tracks in it, translations first; or with the first one burned into
+    the picture."""
     options, source = context.options, context.media
     assert source
-    kind = "srt"
+    format = "srt"
     if options.burn or (video.suffix == ".mkv" and "ass" in _formats(context, text)):
-        kind = "ass"
+        format = "ass"
     # The first becomes the player's default: whoever has a video translated wants to read that.
-    ordered = sorted(shown, key=lambda one: one.track.language == text.track.language)
+    ordered = sorted(tracks, key=lambda one: one.track.language == text.track.language)
     if options.burn:
         ordered = ordered[:1]
-    texts = [rendered(context, text, one, kind) for one in ordered]
+    texts = [render_track(context, text, one, format) for one in ordered]
     key = key_of(
         source=work.hash_source(source.path),
         texts=texts,
@@ -142,7 +160,7 @@ def subbed(
 
     def make(out: Path) -> list[str]:
         files = [
-            work.folder / f"subtitles.{number}{workspace.PART}.{kind}"
+            work.folder / f"subtitles.{number}{workspace.PART}.{format}"
             for number in range(len(texts))
         ]
         step = "burn" if options.burn else "mux"
@@ -150,7 +168,7 @@ def subbed(
             for file, content in zip(files, texts, strict=True):
                 file.write_text(content, "utf-8", newline="")
             with context.timed(step):
-                progress = context.report(step)
+                progress = context.progress_of(step)
                 if options.burn:
                     return mux.burn(source, files[0], out, crf=options.crf, progress=progress)
                 added = [
@@ -166,7 +184,8 @@ def subbed(
 
 
 def refuse_clash(context: Context, work: Workspace) -> None:
-    """Two inputs that differ only in folder or ending must not write over each other."""
+    """Raise OutputError if the results would replace those of another input, one that differs only
+    in its folder or its suffix."""
     other = work.other_source(context.source)
     if other and not context.options.force:
         raise OutputError(

@@ -1,4 +1,7 @@
-"""The lip-sync stage: the picture with its mouths moving to a dub."""
+"""The lip-sync stage: the picture with its mouths moving to a dub.
+
+It chooses the engine and keeps the outcome; :mod:`dubkit.lipsync.redraw` makes the picture.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,21 @@ from .context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Mouths:
-    """A lip-syncer for one dub; what became of its spans stands in ``lipsync.<language>.json``."""
+class LipSync:
+    """The lip-sync of one dub."""
 
     choice: Choice[LipSyncer]
     folder: Path
+    """Rendered clips."""
     record: Path
+    """``lipsync.<language>.json``: the outcome of each span."""
     picture: Path
+    """The new picture, until it is in the video."""
 
     @classmethod
-    def of(cls, context: Context, work: Workspace, one: SpokenTrack) -> Mouths:
-        language = one.track.language
+    def of(cls, context: Context, work: Workspace, dub: SpokenTrack) -> LipSync:
+        """The lip-sync that the options request for a dub."""
+        language = dub.track.language
         return cls(
             choose.named(context.engines, context.options, LipSyncer, context.options.lipsync),
             work.folder / f"lipsync.{language}",
@@ -39,48 +46,44 @@ class Mouths:
         )
 
     @property
-    def identity(self) -> dict[str, object]:
-        return self.choice.identity
-
-    @property
     def key(self) -> list[object]:
-        """What the picture depends on; another one as long as something in it has failed."""
-        told = self.told()
-        failed = any(one.state == "failed" for one in told)
-        return [self.identity, self.record.stat().st_mtime_ns if failed else 0]
+        """What the picture depends on; it differs from run to run while a span has failed, so that
+        this is tried again."""
+        failed = any(span.state == "failed" for span in self.outcomes())
+        return [self.choice.identity, self.record.stat().st_mtime_ns if failed else 0]
 
-    def told(self) -> list[SpanOutcome]:
-        """What became of the spans when the picture was made."""
+    def outcomes(self) -> list[SpanOutcome]:
+        """What happened to each span when the picture was made."""
         try:
-            return [SpanOutcome(**one) for one in json.loads(self.record.read_text("utf-8"))]
+            return [SpanOutcome(**span) for span in json.loads(self.record.read_text("utf-8"))]
         except (OSError, ValueError, TypeError):
             return []
 
-    def redraw(self, context: Context, one: SpokenTrack) -> Path | None:
-        """The picture with its mouths moving to the dub; None where nothing could be redrawn."""
+    def redraw(self, context: Context, dub: SpokenTrack) -> Path | None:
+        """The picture with its mouths moving to the dub; None if nothing could be redrawn."""
         assert context.media
-        alone = self.picture.with_suffix(".wav")
+        speech = self.picture.with_suffix(".wav")
         try:
             with context.timed("lip-sync"):
-                mix.mix(context.media, None, one.clips, alone, speech=[])
-                told = lipsync.redraw(
+                mix.mix(context.media, None, dub.clips, speech, speech=[])
+                outcomes = lipsync.redraw(
                     context.media,
-                    alone,
+                    speech,
                     self.picture,
                     engine=context.engines.engine(self.choice),
                     name=self.choice.name,
-                    identity=self.identity,
-                    speech=[(t.fit.start, t.fit.end) for t in one.takes if t.fit],
+                    identity=self.choice.identity,
+                    speech=[(take.fit.start, take.fit.end) for take in dub.takes if take.fit],
                     folder=self.folder,
                     progress=context.progress,
                 )
         finally:
-            alone.unlink(missing_ok=True)
+            speech.unlink(missing_ok=True)
             context.engines.done(LipSyncer)
-        write_json(self.record, [asdict(span) for span in told])
+        write_json(self.record, [asdict(span) for span in outcomes])
         return self.picture if self.picture.exists() else None
 
     def warnings(self, context: Context) -> list[str]:
-        """What a user must know of it."""
+        """What the user must know about the picture."""
         assert context.media
-        return lipsync.warnings(context.media, self.told(), self.choice.name)
+        return lipsync.warnings(context.media, self.outcomes(), self.choice.name)

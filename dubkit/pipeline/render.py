@@ -1,4 +1,7 @@
-"""The file that a dub becomes: its speech mixed with the sound, mouths redrawn, all of it muxed."""
+"""The rendering stage: a dub mixed with the original's sound, lip-synced, and muxed into a file.
+
+The video with subtitles alone is written by :mod:`.outputs`.
+"""
 
 from __future__ import annotations
 
@@ -18,122 +21,120 @@ from dubkit.workspace import Workspace, key_of
 
 from . import outputs, separate
 from .context import Context
-from .outputs import Shown
-from .redraw import Mouths
+from .outputs import SubtitleTrack
+from .redraw import LipSync
 
 
-def name(context: Context, tags: Sequence[str]) -> Path:
-    """Where the dubbed file goes."""
+def dub_path(context: Context, languages: Sequence[str]) -> Path:
+    """Where the file with the dub in these languages goes."""
     suffix = ".m4a"
     if context.media and context.media.video:
         suffix, note = mux.subtitle_container(context.media)
         if note and note not in context.warnings:
             context.warnings.append(note)
-    language = f".{tags[0]}" if len(tags) == 1 else ""
+    language = f".{languages[0]}" if len(languages) == 1 else ""
     return context.folder / f"{context.stem}{language}.dubbed{suffix}"
 
 
-def write(
+def write_dub(
     context: Context,
     work: Workspace,
     text: SourceText,
-    group: Sequence[SpokenTrack],
-    shown: Sequence[Shown],
+    dubs: Sequence[SpokenTrack],
+    tracks: Sequence[SubtitleTrack],
 ) -> tuple[Path, list[SpanOutcome]]:
-    """Write the file with the speech of a group of tracks; returns it, and what became of mouths.
+    """Write one file with all of ``dubs`` and ``tracks``; returns its path and the outcome of
+    lip-sync.
 
-    The first track is the default sound, the original comes last.
+    The first dub is the default audio track, the original comes last.
     """
     assert context.media
-    film, stream, options = (
-        _heard_first(context.media, context, text),
-        context.stream,
-        context.options,
-    )
-    out = name(context, [one.track.language for one in group])
-    texts = [outputs.rendered(context, text, one, "srt") for one in shown]
-    comment = " ".join(one.comment for one in group)
+    options, stream = context.options, context.stream
+    film = _with_dubbed_stream_first(context.media, context, text)
+    out = dub_path(context, [dub.track.language for dub in dubs])
+    texts = [outputs.render_track(context, text, one, "srt") for one in tracks]
+    comment = " ".join(dub.comment for dub in dubs)
     if options.imitates:
         comment += " It imitates a voice, which the user says is permitted."
-    background = separate.background(context, work) if options.separate else None
-    speech = _speech(text.track)
-    mouths = Mouths.of(context, work, group[0]) if options.lipsync else None
+    background = separate.background_file(context, work) if options.separate else None
+    speech = _speech_spans(text.track)
+    lipsync = LipSync.of(context, work, dubs[0]) if options.lipsync else None
     key = key_of(
         source=work.hash_source(context.source),
         stream=stream.index if stream else None,
-        placed=[
-            [one.path.name, round(one.start, 4), sha256_of(one.path)]
-            for dub in group
-            for one in dub.clips
+        clips=[
+            [clip.path.name, round(clip.start, 4), sha256_of(clip.path)]
+            for dub in dubs
+            for clip in dub.clips
         ],
         speech=speech,
         texts=texts,
-        titles=[*(dub.title for dub in group), comment],
+        titles=[*(dub.title for dub in dubs), comment],
         **({"background": sha256_of(background)} if background else {}),
-        **({"mouths": mouths.key} if mouths else {}),
+        **({"lipsync": lipsync.key} if lipsync else {}),
     )
 
     def make(path: Path) -> list[str]:
-        wavs = [work.folder / f"dub.{one.track.language}{workspace.PART}.wav" for one in group]
+        wavs = [work.folder / f"dub.{dub.track.language}{workspace.PART}.wav" for dub in dubs]
         files = [work.folder / f"dub.{number}{workspace.PART}.srt" for number in range(len(texts))]
         try:
-            for one, wav in zip(group, wavs, strict=True):
+            for dub, wav in zip(dubs, wavs, strict=True):
                 with context.timed("mix"):
                     mix.mix(
                         film,
                         stream,
-                        one.clips,
+                        dub.clips,
                         wav,
-                        speech=speech if one.clips else [],
-                        background=background if one.clips else None,
-                        progress=context.report("mix"),
+                        speech=speech if dub.clips else [],
+                        background=background if dub.clips else None,
+                        progress=context.progress_of("mix"),
                     )
-            picture = mouths.redraw(context, group[0]) if mouths else None
+            picture = lipsync.redraw(context, dubs[0]) if lipsync else None
             for file, content in zip(files, texts, strict=True):
                 file.write_text(content, "utf-8", newline="")
-            sounds = [
-                mux.AudioFile(wav, one.track.language, one.title)
-                for one, wav in zip(group, wavs, strict=True)
+            audio = [
+                mux.AudioFile(wav, dub.track.language, dub.title)
+                for dub, wav in zip(dubs, wavs, strict=True)
             ]
             with context.timed("mux"):
                 if not film.video:
-                    return mux.write_m4a(sounds, path, comment=comment)
-                tracks = [
+                    return mux.write_m4a(audio, path, comment=comment)
+                added = [
                     mux.SubtitleFile(file, one.track.language, one.title)
-                    for file, one in zip(files, shown, strict=True)
+                    for file, one in zip(files, tracks, strict=True)
                 ]
-                told = mux.mux(
+                warnings = mux.mux(
                     film,
-                    tracks,
+                    added,
                     path,
-                    audio=sounds,
+                    audio=audio,
                     picture=picture,
                     comment=comment,
-                    progress=context.report("mux"),
+                    progress=context.progress_of("mux"),
                 )
-            return [*told, *(mouths.warnings(context) if mouths else ())]
+            return [*warnings, *(lipsync.warnings(context) if lipsync else ())]
         finally:
-            for file in (*wavs, *files, *((mouths.picture,) if mouths else ())):
+            for file in (*wavs, *files, *((lipsync.picture,) if lipsync else ())):
                 file.unlink(missing_ok=True)
 
     work.output(out, key, make, force=options.force)
-    return out, mouths.told() if mouths else []
+    return out, lipsync.outcomes() if lipsync else []
 
 
-def _heard_first(film: Media, context: Context, text: SourceText) -> Media:
-    """The film with the sound that is dubbed as its first; its language, too, if that was told by
-    listening."""
+def _with_dubbed_stream_first(film: Media, context: Context, text: SourceText) -> Media:
+    """The film with the audio track that is dubbed as its first one; with its language, too, if
+    that was detected from the speech."""
     if not context.stream:
         return film
-    heard, language = context.stream, text.track.language
-    if not text.format and not heard.language and language != subtitles.UNKNOWN:
-        heard = replace(heard, language=language)
-    others = (one for one in film.audio if one.index != heard.index)
-    return replace(film, audio=(heard, *others))
+    dubbed, language = context.stream, text.track.language
+    if not text.format and not dubbed.language and language != subtitles.UNKNOWN:
+        dubbed = replace(dubbed, language=language)
+    others = (stream for stream in film.audio if stream.index != dubbed.index)
+    return replace(film, audio=(dubbed, *others))
 
 
-def _speech(track: Track) -> list[tuple[float, float]]:
-    """The spans in which the original speaks, from its words where they are known."""
+def _speech_spans(track: Track) -> list[tuple[float, float]]:
+    """The spans in which the original speaks, in seconds, from its words if they are known."""
     spans: list[tuple[float, float]] = []
     for cue in track.cues:
         for start, end in [(w.start, w.end) for w in cue.words] or [(cue.start, cue.end)]:
@@ -142,6 +143,3 @@ def _speech(track: Track) -> list[tuple[float, float]]:
             else:
                 spans.append((start, end))
     return spans
-
-
-# ---------------------------------------------------------------- mouths

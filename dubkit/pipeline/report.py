@@ -1,4 +1,7 @@
-"""What is told of a run: ``report.json``, the object of ``--json``, and warnings in sentences."""
+"""What a run reports: ``report.json``, the object of ``--json``, and warnings in sentences.
+
+The report of a dub is written by :mod:`.dub`.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from dubkit.files import cannot_write, write_json
 from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
 
 NAME = "report.json"
-TOLD_SINGLY = 3
-"""Violations of one rule that are warned of one by one."""
+WARNED_SINGLY = 3
+"""Violations of one rule that get a warning each; more of them share one."""
 
 
 def write(folder: Path, result: Result, profile: str, rate: float | None) -> None:
-    """``report.json``: what was made, what it took, and every cue that is not as it should be.
+    """Write ``report.json``: what was made, what it took, and every cue that breaks a rule.
 
-    A run that found everything done leaves the report of the run that did it.
+    A run that found everything done keeps the report of the run that did it.
     """
     path = folder / NAME
     if set(result.timings) == {"total"} and path.exists():
@@ -42,7 +45,7 @@ def write(folder: Path, result: Result, profile: str, rate: float | None) -> Non
 
 
 def summary(result: Result) -> dict[str, object]:
-    """A result as JSON can hold it."""
+    """A result for JSON."""
     return {
         "source": str(result.source),
         "outputs": [str(path) for path in result.outputs],
@@ -57,7 +60,7 @@ def summary(result: Result) -> dict[str, object]:
 
 
 def translation(one: Translation) -> dict[str, object]:
-    """A translation as JSON can hold it: what it took, and what it could not do."""
+    """A translation for JSON: what it took, and the lines that failed."""
     return {
         "language": one.track.language,
         "translator": one.translator,
@@ -74,31 +77,31 @@ def _violations(track: Track, profile: str, rate: float | None) -> list[Mapping[
     return [asdict(violation) for violation in check.check(track, profile, rate)]
 
 
-def told(found: Sequence[check.Violation], prefix: str = "") -> Iterator[str]:
-    """Violations as warnings: a few one by one, many of a kind in one sentence."""
-    for rule in dict.fromkeys(violation.rule for violation in found):
-        same = [violation for violation in found if violation.rule == rule]
-        if len(same) <= TOLD_SINGLY:
+def violation_warnings(violations: Sequence[check.Violation], prefix: str = "") -> Iterator[str]:
+    """Violations as warnings: a few one by one, many of one rule in one sentence."""
+    for rule in dict.fromkeys(violation.rule for violation in violations):
+        same = [violation for violation in violations if violation.rule == rule]
+        if len(same) <= WARNED_SINGLY:
             yield from (f"{prefix}cue {violation.cue}: {violation.message}" for violation in same)
         else:
-            more = _listed([violation.cue for violation in same])
-            yield f"{prefix}{len(same)} cues break the rule {rule} ({more}); see {NAME}"
+            numbers = _listed([violation.cue for violation in same])
+            yield f"{prefix}{len(same)} cues break the rule {rule} ({numbers}); see {NAME}"
 
 
-def untranslated(
-    failed: Sequence[UntranslatedLine], lines: int, source: str, target: str, *, mendable: bool
+def untranslated_warning(
+    failed: Sequence[UntranslatedLine], lines: int, source: str, target: str, *, retryable: bool
 ) -> str:
-    """The warning of lines that stay in their own language; ``mendable`` when the same engine may
-    do better another time."""
+    """The warning about lines that stay in their own language; ``retryable`` if the same engine
+    may succeed another time."""
     reasons = ", ".join(dict.fromkeys(line.reason for line in failed[:3]))
     listed = _listed(list(dict.fromkeys(cue for line in failed for cue in line.cues)))
-    next_ = "run the same command again to try just these"
-    if not mendable:
-        next_ = "another --translator, or a hand in the workspace's cue file, may mend them"
+    advice = "run the same command again to try just these"
+    if not retryable:
+        advice = "another --translator may translate them, or edit the workspace's cue file"
     stay = "stays" if len(failed) == 1 else "stay"
     return (
         f"{len(failed)} of {_count(lines, 'line')} could not be translated to {target} and {stay} "
-        f"in {source} (cue {listed}: {reasons}); {next_}"
+        f"in {source} (cue {listed}: {reasons}); {advice}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The original's sound without its speech, and its speech alone, by a separator plugin."""
+"""The separation stage: the original's sound without its speech, and its speech alone."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from dubkit.workspace import Workspace, key_of
 from .context import Context, sound_key
 
 BACKGROUND, SPEECH = "background.flac", "speech.flac"
-SLACK = 0.1
+TOLERANCE = 0.1
 """Seconds by which a part may be longer or shorter than the whole."""
 
 
-def background(context: Context, work: Workspace) -> Path | None:
-    """All but the speech, a file of the video's timeline, kept in the workspace; None, and a
-    warning, where it cannot be had."""
-    return _part(context, work, BACKGROUND)
+def background_file(context: Context, work: Workspace) -> Path | None:
+    """Everything but the speech, on the video's timeline, kept in the workspace; None, with a
+    warning, if separating fails."""
+    return _part_file(context, work, BACKGROUND)
 
 
-def speech(context: Context, work: Workspace) -> Path | None:
-    """The speech alone; as :func:`background`, but not kept."""
-    return _part(context, work, SPEECH)
+def speech_file(context: Context, work: Workspace) -> Path | None:
+    """The speech alone; otherwise as :func:`background_file`."""
+    return _part_file(context, work, SPEECH)
 
 
-def _part(context: Context, work: Workspace, name: str) -> Path | None:
+def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
     choice = choose.separator(context.engines, context.options)
@@ -52,9 +52,12 @@ def _part(context: Context, work: Workspace, name: str) -> Path | None:
     try:
         return work.step(name, key, make)
     except (PluginError, MediaError) as failure:
-        told = f"the speech is not taken out of the sound, which is lowered: {failure.message}"
-        if told not in context.warnings:
-            context.warnings.append(told)
+        warning = (
+            "the speech could not be removed from the sound, which is lowered instead: "
+            f"{failure.message}"
+        )
+        if warning not in context.warnings:
+            context.warnings.append(warning)
         return None
     finally:
         context.engines.done(Separator)
@@ -64,14 +67,13 @@ def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None
     assert context.media and context.stream
     whole = folder / "whole.wav"
     with context.timed("separate"):
-        audio.extract_audio(
-            context.media, context.stream, whole, context.report("separate"), format=audio.FULL
-        )
+        progress = context.progress_of("separate")
+        audio.extract_audio(context.media, context.stream, whole, progress, format=audio.FULL)
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         engine = context.engines.engine(choice)
         with guarded(
             f"separator {choice.spec} failed",
-            "dubkit doctor checks it; another --separate may do",
+            "dubkit doctor checks it; another --separate may work",
         ):
             engine.separate(whole, *drafts, progress=context.progress)
             _check_lengths(whole, drafts)
@@ -80,16 +82,18 @@ def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None
         whole.unlink()
 
 
-def _check_lengths(whole: Path, drafts: Sequence[Path]) -> None:
+def _check_lengths(whole: Path, parts: Sequence[Path]) -> None:
     length = probe(whole).duration
-    for draft in drafts:
-        found = probe(draft)
-        if not found.audio or abs(found.duration - length) > SLACK:
-            raise ValueError(f"a part of {found.duration:.1f} s came of a sound of {length:.1f} s")
+    for path in parts:
+        part = probe(path)
+        if not part.audio or abs(part.duration - length) > TOLERANCE:
+            raise ValueError(
+                f"it returned a part of {part.duration:.1f} s for a sound of {length:.1f} s"
+            )
 
 
 def _pack(wav: Path, out: Path) -> None:
-    """The WAV as FLAC: half the size, and no sample lost."""
+    """Write the WAV as FLAC: half the size, without loss."""
     argv: list[Any] = [ffmpeg_path(), "-hide_banner", "-nostdin", "-y"]
     argv += ["-protocol_whitelist", "file", "-i", file_url(wav)]
     argv += ["-c:a", "flac", "-f", "flac", file_url(out)]
@@ -97,5 +101,5 @@ def _pack(wav: Path, out: Path) -> None:
     if finished.status:
         raise PluginError(
             f"a part of the sound cannot be read: {(finished.tail or ('',))[-1]}",
-            "another --separate may do",
+            "another --separate may work",
         )

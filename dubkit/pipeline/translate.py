@@ -1,4 +1,7 @@
-"""The translation stage: the text in one more language."""
+"""The translation stage: the text in other languages.
+
+It chooses the engine and keeps its results; :mod:`dubkit.translate.translation` translates.
+"""
 
 from __future__ import annotations
 
@@ -23,94 +26,68 @@ from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
 from . import edits, report
-from .context import Context, audio, translator_for
+from .context import Context, audio_file, translator_for
+
+
+def translate_all(context: Context, work: Workspace, text: SourceText) -> list[Translation]:
+    """The text in every language of ``--to`` but its own."""
+    translations = [translate_to(context, work, text, target) for target in context.options.to]
+    if not context.options.dub:  # a dub may have lines reworded
+        context.engines.done(Translator)
+    return [one for one in translations if one]
 
 
 def translate_to(
     context: Context, work: Workspace, text: SourceText, target: str
 ) -> Translation | None:
-    """The text in another language, by way of ``cues.<language>.json``; None when it is in it."""
+    """The text in another language, via ``cues.<language>.json``; None, with a warning, if it is
+    in that language already."""
     options, track = context.options, text.track
     if target in (track.language, primary(track.language)):
         name = languages.name(target)
         context.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
-    if not any(char.isalpha() for char in track.text):  # nobody speaks: nobody need translate
+    if not any(char.isalpha() for char in track.text):  # no speech, so no translator is needed
         return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     name = f"cues.{target}.json"
     choice = translator_for(context, track.language, target)
     key = _key(context, choice, track)
-    made: Translation | None = None
+    new: Translation | None = None
     if work.outdated(name, key):
-        # The one that is asked whether it works may be another, and the key is of the one that
+        # Preparing may have to fall back to another engine, and the key must be of the engine that
         # makes the result.
-        choice = translator_for(context, track.language, target, now=True)
+        choice = translator_for(context, track.language, target, prepared=True)
         key = _key(context, choice, track)
         if work.outdated(name, key):
-            made = _translated(context, work, choice, track, target)
+            new = _translate(context, work, choice, track, target)
     path = edits.step(
         work,
         name,
         key,
-        lambda out: _write(out, made),
+        lambda out: _write(out, new),
         source=track,
-        partial=bool(made and made.failed),
+        partial=bool(new and new.failed),
     )
-    shown = source_text.read_edited(path)
+    translated = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
-    found = check.check(shown, options.profile, context.rate)
-    if not context.retimed:  # nobody is warned of times that are kept as they came
-        found = [violation for violation in found if violation.rule in check.RULES_OF_TEXT]
-    context.warnings += report.told(found, prefix)
+    violations = check.check(translated, options.profile, context.rate)
+    if not context.retimed:  # times that a file came with are kept, so there is nothing to warn of
+        violations = [one for one in violations if one.rule in check.RULES_OF_TEXT]
+    context.warnings += report.violation_warnings(violations, prefix)
     if choice.caveat:
         context.warnings.append(choice.caveat)
-    if made and made.failed:
-        # Before all others: it is the one that matters most.
+    if new and new.failed:
         names = languages.name(track.language), languages.name(target)
-        mendable = "fault" in context.engines.engine(choice).follows
-        told = report.untranslated(made.failed, made.lines, *names, mendable=mendable)
-        context.warnings.insert(0, told)
-    return replace(made or _as_made(path, choice), track=shown)
+        retryable = "fault" in context.engines.engine(choice).follows
+        warning = report.untranslated_warning(new.failed, new.lines, *names, retryable=retryable)
+        context.warnings.insert(0, warning)  # first, since it matters most
+    return replace(new or _read_summary(path, choice), track=translated)
 
 
-def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
-    options = context.options
-    return key_of(
-        text=subtitles.render(track, "json"),
-        engine=choice.identity,
-        wishes=[context.glossary, options.tone, options.context, options.dub],
-        look=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
-    )
-
-
-def _translated(
-    context: Context, work: Workspace, choice: Choice[Translator], track: Track, target: str
-) -> Translation:
-    """The track as the engine translates it, with times and lines as they will be shown."""
-    options = context.options
-    with context.timed(f"translate {target}"):
-        job = job_of(context, choice, target)
-        if job.engine.needs_audio:
-            job = replace(job, audio=audio(context, work))
-        journal = work.folder / f"translations.{target}.jsonl"
-        made = translation.translate(job, track, journal, context.progress)
-    if context.retimed and not options.bilingual:
-        shown = segment.fit_cues(_spoken(track, made.track), options.profile, context.rate)
-        shown = clip_to_media(shown, context.media)
-    else:
-        shown = with_lines(made.track, options.profile)
-    return replace(made, track=shown)
-
-
-def _write(path: Path, made: Translation | None) -> Sequence[str]:
-    assert made
-    about = {"translator": made.translator, "model": made.model, "lines": made.lines}
-    write_json(path, {**json.loads(subtitles.render(made.track, "json")), **about})
-    return made.warnings
-
-
-def job_of(context: Context, choice: Choice[Translator], target: str) -> translation.TranslationJob:
-    """The translation to ``target`` by the engine that was chosen."""
+def translation_job(
+    context: Context, choice: Choice[Translator], target: str
+) -> translation.TranslationJob:
+    """The translation to ``target`` by the chosen engine."""
     options = context.options
     return translation.TranslationJob(
         target,
@@ -125,21 +102,55 @@ def job_of(context: Context, choice: Choice[Translator], target: str) -> transla
     )
 
 
-def _as_made(path: Path, choice: Choice[Translator]) -> Translation:
-    """What an earlier run wrote down of a translation that is there already."""
-    about = json.loads(path.read_text("utf-8", "replace"))
-    lines = about.get("lines")
-    count = lines if isinstance(lines, int) else 0
-    model, track = str(about.get("model", "")), Track(subtitles.UNKNOWN, ())
-    return Translation(track, choice.name, model, count, count, (), Usage(cost=0.0))
+def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
+    options = context.options
+    return key_of(
+        text=subtitles.render(track, "json"),
+        engine=choice.identity,
+        requests=[context.glossary, options.tone, options.context, options.dub],
+        layout=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
+    )
 
 
-def _spoken(track: Track, made: Track) -> Track:
-    """The translated cues, each ending when its speech does, where that is known."""
+def _translate(
+    context: Context, work: Workspace, choice: Choice[Translator], track: Track, target: str
+) -> Translation:
+    """The track as the engine translates it, with the times and line breaks to show it with."""
+    options = context.options
+    with context.timed(f"translate {target}"):
+        job = translation_job(context, choice, target)
+        if job.engine.needs_audio:
+            job = replace(job, audio=audio_file(context, work))
+        journal = work.folder / f"translations.{target}.jsonl"
+        new = translation.translate(job, track, journal, context.progress)
+    if context.retimed and not options.bilingual:
+        cues = segment.fit_cues(_end_with_speech(new.track, track), options.profile, context.rate)
+        return replace(new, track=clip_to_media(cues, context.media))
+    return replace(new, track=with_lines(new.track, options.profile))
+
+
+def _end_with_speech(translated: Track, original: Track) -> Track:
+    """The translated cues, each ending when the speech in the original does, if that is known."""
     return replace(
-        made,
+        translated,
         cues=tuple(
-            replace(cue, end=original.words[-1].end) if original.words else cue
-            for original, cue in zip(track.cues, made.cues, strict=True)
+            replace(cue, end=source.words[-1].end) if source.words else cue
+            for source, cue in zip(original.cues, translated.cues, strict=True)
         ),
     )
+
+
+def _write(path: Path, new: Translation | None) -> Sequence[str]:
+    assert new
+    summary = {"translator": new.translator, "model": new.model, "lines": new.lines}
+    write_json(path, {**json.loads(subtitles.render(new.track, "json")), **summary})
+    return new.warnings
+
+
+def _read_summary(path: Path, choice: Choice[Translator]) -> Translation:
+    """What an earlier run wrote about a translation that is not made again, without its track."""
+    summary = json.loads(path.read_text("utf-8", "replace"))
+    lines = summary.get("lines")
+    count = lines if isinstance(lines, int) else 0
+    model, track = str(summary.get("model", "")), Track(subtitles.UNKNOWN, ())
+    return Translation(track, choice.name, model, count, count, (), Usage(cost=0.0))

@@ -388,7 +388,7 @@ def test_both_languages_of_a_cue_are_edited_in_one_go(client):
     english, spanish = (client.get(f"/dubkit/jobs/{job['id']}/files/{n}").text for n in (0, 1))
     assert "Moon" in english and "Luna" in spanish
     (warning,) = [one for one in job["events"][-1]["warnings"] if one.startswith("es: cue 2")]
-    assert "look whether it still fits" in warning
+    assert "check whether it still fits" in warning
 
 
 def test_undo_and_an_edit_of_an_outdated_version(client):

@@ -1,0 +1,229 @@
+"""Reference clips: short files of each speaker's own voice, for engines that imitate it.
+
+Which voice is imitated, and when, is decided in :mod:`.cast`.
+"""
+
+from __future__ import annotations
+
+import json
+import wave
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dubkit import workspace
+from dubkit.errors import DubkitError, UsageError
+from dubkit.files import write_json
+from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
+from dubkit.media.probe import probe
+from dubkit.speech import passages, recognition
+from dubkit.subtitles.source import SourceText
+from dubkit.types import Cue, Reference, Track, Voice
+from dubkit.workspace import Workspace, key_of
+
+from . import separate
+from .context import Context, audio_file, sound_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+SHORTEST, LONGEST = 3.0, 10.0
+"""Seconds of a clip."""
+LONGEST_PAUSE = 0.7
+"""Seconds of a pause across which a clip continues."""
+CLIPS = 3
+"""Clips of one speaker."""
+CLIP = AudioFormat(48_000, "mono", "s16", SPEECH.resampling)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """Consecutive cues of one speaker."""
+
+    start: float
+    end: float
+    text: str
+    quality: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+def find_references(
+    context: Context, work: Workspace, text: SourceText
+) -> dict[str, tuple[Reference, ...]]:
+    """Clips of each speaker's cleanest speech with their words, the best first, via
+    ``references/``; "" is a speaker without a name. Empty if there is no sound."""
+    if not context.stream:
+        return {}
+    folder = work.folder / "references"
+
+    def make(path: Path) -> tuple[()]:
+        with context.timed("find reference clips"):
+            audio = read_samples(audio_file(context, work))
+            chosen = [
+                (name, passage)
+                for name in spans_by_speaker(text.track)
+                for passage in _best_passages(audio, text.track, name)
+            ]
+            folder.mkdir(exist_ok=True)
+            for old in folder.glob("*.wav"):
+                old.unlink()
+            spans = [(passage.start, passage.end) for _, passage in chosen]
+            files = _write_clips(context, work, spans, folder)
+            listed: dict[str, list[dict[str, str]]] = {}
+            for number, ((name, passage), file) in enumerate(zip(chosen, files, strict=True), 1):
+                words, language = passage.text, text.track.language
+                if text.format:  # a file's text may differ from the speech, even in its language
+                    words, language = _transcribe_clip(context, work, file, number)
+                clip = {"file": file.name, "text": words, "language": language}
+                listed.setdefault(name, []).append(clip)
+            write_json(path, listed)
+        return ()
+
+    key = key_of(
+        sound=sound_key(context, work),
+        cues=[(cue.start, _speech_end(cue), cue.speaker, cue.text) for cue in text.track.cues],
+        separated=context.options.separate,
+    )
+    path = work.step("references.json", key, make)
+    try:
+        return {
+            str(name): tuple(
+                Reference(folder / Path(one["file"]).name, str(one["text"]), str(one["language"]))
+                for one in clips
+                if (folder / Path(one["file"]).name).is_file()
+            )
+            for name, clips in json.loads(path.read_text("utf-8")).items()
+        }
+    except (ValueError, AttributeError, KeyError, TypeError):  # edited, and not valid any more
+        return {}
+
+
+def cloned_voice(
+    context: Context, references: Mapping[str, tuple[Reference, ...]], speaker: str | None
+) -> Voice:
+    """The voice of a speaker's own clips; whoever has none gets that of another, with a warning.
+
+    Raises UsageError if nobody has any.
+    """
+    if own := references.get(speaker or ""):
+        return Voice("", own)
+    others = [clips for clips in references.values() if clips]
+    if not others:
+        raise UsageError(
+            "there is no speech of 3 seconds to clone a voice from", "leave --clone out"
+        )
+    context.warnings.append(
+        f"{speaker or 'a speaker'} speaks too little to clone the voice, and gets another's"
+    )
+    return Voice("", others[0])
+
+
+def spans_by_speaker(track: Track) -> dict[str, list[tuple[float, float]]]:
+    """When each speaker speaks, in seconds, by name; "" is a speaker without one."""
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for cue in track.cues:
+        spans.setdefault(cue.speaker or "", []).append((cue.start, _speech_end(cue)))
+    return spans
+
+
+def _speech_end(cue: Cue) -> float:
+    return cue.words[-1].end if cue.words else cue.end
+
+
+def read_samples(path: Path | None) -> Samples:
+    """The samples, -1 to 1, of a 16-bit mono WAV file; none for None."""
+    import numpy as np
+
+    if path is None:
+        return np.zeros(0, np.float32)
+    with wave.open(str(path), "rb") as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return samples.astype(np.float32) / np.float32(32768)
+
+
+def _best_passages(audio: Samples, track: Track, speaker: str) -> list[_Passage]:
+    """A speaker's best recorded passages of whole cues, the best first."""
+    others = [(cue.start, _speech_end(cue)) for cue in track.cues if (cue.speaker or "") != speaker]
+    candidates: list[_Passage] = []
+    for first, cue in enumerate(track.cues):
+        if (cue.speaker or "") != speaker:
+            continue
+        end, texts = _speech_end(cue), [cue.text]
+        for following in track.cues[first + 1 :]:
+            if (following.speaker or "") != speaker or following.start - end > LONGEST_PAUSE:
+                break
+            if _speech_end(following) - cue.start > LONGEST:
+                break
+            end = _speech_end(following)
+            texts.append(following.text)
+        if any(start < end and cue.start < stop for start, stop in others):
+            continue
+        quality = passages.quality(audio, (cue.start, end), SHORTEST)
+        words = " ".join(" ".join(texts).split())
+        candidates.append(_Passage(cue.start, min(end, cue.start + LONGEST), words, quality))
+    candidates.sort(key=lambda passage: -passage.quality)
+    kept: list[_Passage] = []
+    for one in candidates:
+        apart = all(one.end <= other.start or one.start >= other.end for other in kept)
+        long = one.seconds >= SHORTEST or not kept
+        if apart and long and one.seconds >= 1.0 and len(kept) < CLIPS:
+            kept.append(one)
+    return kept
+
+
+def _write_clips(
+    context: Context, work: Workspace, spans: Sequence[tuple[float, float]], folder: Path
+) -> Iterator[Path]:
+    """Write each span of the original's speech to a file."""
+    import numpy as np
+
+    assert context.media and context.stream
+    media, stream = context.media, context.stream
+    if context.options.separate and (speech := separate.speech_file(context, work)):
+        media = probe(speech)
+        stream = media.audio[0]
+    rate = CLIP.rate
+    parts: list[list[Any]] = [[] for _ in spans]
+    at = 0
+    last = max((end for _, end in spans), default=0.0)
+    for block in decode_audio(media, stream, CLIP, length=round(last * rate)):
+        for part, (start, end) in zip(parts, spans, strict=True):
+            first, stop = round(start * rate) - at, round(end * rate) - at
+            if first < len(block) and stop > 0:
+                part.append(block[max(0, first) : stop].copy())
+        at += len(block)
+    for number, part in enumerate(parts, 1):
+        path = folder / f"{number}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(rate)
+            file.writeframes(np.concatenate(part).tobytes() if part else b"")
+        yield path
+
+
+def _transcribe_clip(context: Context, work: Workspace, clip: Path, number: int) -> tuple[str, str]:
+    """The words of a clip and their language; both empty, with a warning, if it fails."""
+    choice = context.transcriber
+    part = work.folder / f"reference{workspace.PART}.wav"
+    try:
+        media = probe(clip)
+        extract_audio(media, media.audio[0], part)
+        engine = context.engines.engine(choice)
+        folder = work.folder_for("reference", str(number))
+        track = recognition.transcribe(
+            engine, choice.spec, part, context.options, folder, context.progress
+        ).track
+        return " ".join(track.text.split()), track.language
+    except DubkitError as failure:
+        context.warnings.append(f"a reference clip could not be transcribed: {failure.message}")
+        return "", ""
+    finally:
+        part.unlink(missing_ok=True)
