@@ -90,7 +90,7 @@ def translator(
         engine = room.engine(choice)
         # The cost is estimated for those, too, who have no key yet.
         if not options.dry_run and (problems := _problems(engine, spec)):
-            raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
+            raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
         if not engine.supports(source, target):
             raise UsageError(
                 f"{spec} does not translate {way}", "dubkit plugins lists what is installed"
@@ -178,7 +178,7 @@ def named(room: EngineRoom, options: Options, protocol: type[E], spec: str) -> C
     """The engine that is asked for by its name; MissingDependency when it is not ready."""
     choice = _choice(protocol, options, spec)
     if problems := _problems(room.engine(choice), spec):
-        raise MissingDependency(f"{spec} is not ready", "; ".join(problems))
+        raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
     return choice
 
 

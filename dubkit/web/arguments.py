@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dubkit.engines import plugins
 from dubkit.errors import UsageError
 from dubkit.options import EMBEDDED, Options, declared, from_keywords, unknown_option
 from dubkit.subtitles.source import format_of
 
 from .store import Video
 
-LOCAL_ENGINES = frozenset({"command", "http"})
-"""Engines that run or ask whatever their settings say."""
 PLACE = re.compile(r"\s*[~./\\]|[A-Za-z]:[\\/]|\w+://|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
 """What a value looks like that is a file's name or an address."""
 NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -66,7 +65,7 @@ def arguments(
     given["settings"] = _settings(given.get("settings", {}), engines, local_plugins)
     checked = from_keywords(given, options)
     if not local_plugins:
-        _refuse_local(checked)
+        _refuse_local(checked, engines)
     # A file may be called "doctor", which is a command's name, too.
     return [os.path.join(".", video.source.name), *_flags(checked)]  # noqa: PTH118 - Path drops it
 
@@ -99,7 +98,7 @@ def _settings(
         for field, value in own.items():
             if value is None or value == "":
                 continue
-            if field not in shown.get(engine, ()) or engine in LOCAL_ENGINES:
+            if field not in shown.get(engine, ()) or _is_open_ended(engine, engines):
                 known = ", ".join(sorted(shown.get(engine, ()))) or "none"
                 raise UsageError(
                     f"{engine} has no setting {field!r} that the page may change",
@@ -110,7 +109,23 @@ def _settings(
     return found
 
 
-def _refuse_local(options: Options) -> None:
+def names_engines(requested: Mapping[str, Any]) -> bool:
+    """Whether :func:`arguments` needs to know the engines for what is requested."""
+    roles = (one.name for one in declared(Options) if one.engine)
+    return bool(requested.get("settings")) or any(
+        requested.get(role) not in (None, "", "auto") for role in roles
+    )
+
+
+def _is_open_ended(name: str, engines: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an engine runs programs or calls servers that its settings name. One that cannot be
+    described is taken for such."""
+    return any(
+        kind[name].get("open_ended", True) for kind in engines.values() if name in kind
+    ) or not any(name in kind for kind in engines.values())
+
+
+def _refuse_local(options: Options, engines: Mapping[str, Mapping[str, Any]]) -> None:
     for kind, name in options.named_engines:
         if ":" in name or "/" in name or "\\" in name:
             raise UsageError(
@@ -118,7 +133,9 @@ def _refuse_local(options: Options) -> None:
                 "installed",
                 "choose one from the list; the server's --allow-local-plugins allows files",
             )
-        if name in LOCAL_ENGINES:
+        installed = any(plugin.name == name for plugin in plugins(kind))
+        # One that could not be described is refused, too.
+        if installed and engines.get(kind, {}).get(name, {}).get("open_ended", True):
             raise UsageError(
                 f"the {kind[:-1]} {name} runs programs, which this server does not allow the page",
                 "the server's --allow-local-plugins allows it",

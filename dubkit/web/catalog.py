@@ -50,6 +50,7 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
             entry["settings"] = settings(type(engine))
             entry["problem"] = "; ".join(engine.check())
             entry["priority"] = engine.priority
+            entry["open_ended"] = engine.open_ended
             if kind == "synthesizers":
                 synthesizer = cast(hooks.Synthesizer, engine)
                 known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}

@@ -21,7 +21,6 @@ from dubkit.options import Option, Options
 
 from . import fields as form_fields
 from . import texts
-from .arguments import LOCAL_ENGINES
 from .fields import DEFAULTS, FIELDS, ROLES, control
 from .server import Server
 from .store import Video
@@ -170,8 +169,15 @@ def _place(name: str) -> None:
 
 
 def _names(server: Server, option: Option) -> list[str]:
+    """The engines that may be chosen; those that run whatever their settings name only if the
+    server allows that."""
+    described = server.engines(0.0).get(option.engine, {})
     names = [one.name for one in engines.plugins(option.engine)]
-    return [name for name in names if server.local_plugins or name not in LOCAL_ENGINES]
+    return [
+        name
+        for name in names
+        if server.local_plugins or not described.get(name, {}).get("open_ended", False)
+    ]
 
 
 def _first(option: Option) -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ class Server:
     def submit(self, session: Session, video: Video, requested: Mapping[str, Any]) -> Job:
         """Queue a job on a video with the requested options. Raises DubkitError kinds as the
         command does."""
-        needed = self.engines() if requested.get("settings") else {}
+        needed = self.engines() if arguments.names_engines(requested) else {}
         argv = arguments.arguments(requested, video, needed, local_plugins=self.local_plugins)
         about = {"name": video.name, "wishes": dict(requested)}
         return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)

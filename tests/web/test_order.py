@@ -8,6 +8,8 @@ from command import AUSTEN
 
 from dubkit import InputError, UsageError
 from dubkit.cli.parser import build_parser, options_of
+from dubkit.engines import plugins
+from dubkit.hooks import KINDS
 from dubkit.options import Options, from_keywords
 from dubkit.web import catalog
 from dubkit.web.arguments import arguments
@@ -15,10 +17,14 @@ from dubkit.web.store import Store, Video, new_token
 
 SETTINGS = {"faster-whisper": ["beam_size", "model"], "kokoro": ["speed"], "command": ["set"]}
 ENGINES = {
-    "synthesizers": {
-        engine: {"settings": [{"name": name} for name in names]}
-        for engine, names in SETTINGS.items()
+    kind: {
+        plugin.name: {
+            "settings": [{"name": name} for name in SETTINGS.get(plugin.name, ())],
+            "open_ended": plugin.name in ("command", "http"),
+        }
+        for plugin in plugins(kind)
     }
+    for kind in KINDS
 }
 
 
@@ -121,6 +127,11 @@ def test_what_would_reach_beyond_the_video_is_refused(video, wishes):
     assert refused.value.message and refused.value.hint
 
 
+def test_an_engine_that_cannot_be_described_is_refused(video):
+    with pytest.raises(UsageError, match="runs programs"):
+        arguments({"subs": True, "transcriber": "faster-whisper"}, video, {})
+
+
 def test_a_server_may_allow_it(video):
     wishes = {"subs": True, "transcriber": "./file.py:Class", "model": "/models"}
     made = arguments(wishes, video, {}, local_plugins=True)
@@ -131,6 +142,7 @@ def test_a_server_may_allow_it(video):
 def test_engines_are_described_without_what_names_files_or_addresses():
     told = json.loads(json.dumps(catalog.describe()))
     kokoro = told["synthesizers"]["kokoro"]
+    assert told["lipsyncers"]["command"]["open_ended"] and not kokoro["open_ended"]
     speed = next(one for one in kokoro["settings"] if one["name"] == "speed")
     assert speed["type"] == "float" and speed["default"] == "1.0" and "1.2" in speed["help"]
     assert "pf_dora" in kokoro["voices"]["pt"]

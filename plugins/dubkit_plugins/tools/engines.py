@@ -37,6 +37,7 @@ class Tool(ABC):
     """An engine driven by a preset."""
 
     contract = 2
+    open_ended = True
     ENGINE: ClassVar[str]
     TABLE: ClassVar[str]
     """The table that its presets must have: ``run`` or ``http``."""
