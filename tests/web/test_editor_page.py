@@ -411,8 +411,8 @@ def test_another_take_is_compared_with_the_first_and_undone(person, dubbed, log,
     line = page.locator(".dk-line[data-line='1']")
     expect(line).to_contain_text("×")
     again(person, lambda: line.locator(".dk-again").click())
-    (line,) = spoken(log)
-    assert line[2] == 3  # the seed of the next take
+    (call,) = spoken(log)
+    assert call[2] == 3  # the seed of the next take
     expect(line.locator(".dk-take")).to_have_text(["▶ Take 1", "▶ Take 2 ✓"])
     expect(line.locator(".dk-again")).to_be_focused()
     clips = page.evaluate(
