@@ -26,11 +26,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
-from dubkit.hooks import KINDS, Engine, Progress, Translator
+from dubkit.hooks import KINDS, Progress, Translator
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
 from dubkit.types import Dub, Result, Track, Translation
@@ -118,7 +118,7 @@ def process(
     return result
 
 
-def needed_engines(source: Path) -> tuple[type[Engine], ...]:
+def needed_engines(source: Path) -> tuple[type[Any], ...]:
     """Protocols of the engines that a run on ``source`` may need: all, or for a subtitle file a
     translator alone."""
     return (Translator,) if format_of(source) else tuple(KINDS.values())

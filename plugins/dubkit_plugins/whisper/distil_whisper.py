@@ -53,9 +53,7 @@ class DistilWhisper(Transcriber):
     cuda_graphs: bool = True
     """Record the decoder's step as a CUDA graph: no waiting for Python between steps."""
 
-    _loaded: dict[str, Engine] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _loaded: dict[str, Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The model, by its folder, from the first file on."""
 
     contract = 2
