@@ -71,7 +71,7 @@ def test_the_first_command_of_the_readme(tmp_path):
 # ---------------------------------------------------------------- results
 
 
-def test_results_stand_beside_the_input(talk):
+def test_results_are_beside_the_input(talk):
     before = talk.read_bytes()
     ran = called(talk, "--subs", *FAST)
     assert ran.status == 0
@@ -109,7 +109,7 @@ def test_every_format(talk):
     assert "lazy dog sleeps." in ran.paths[5].read_text()
 
 
-def test_the_json_is_whispers(talk):
+def test_the_json_is_in_whispers_schema(talk):
     ran = called(talk, "--subs", "--no-video", "--format", "json", *FAST)
     whole = json.loads(ran.paths[0].read_text())
     assert whole["language"] == "en" and "quick brown fox" in whole["text"].replace("\n", " ")
@@ -128,7 +128,7 @@ def test_no_video(talk):
 
 
 @pytest.mark.parametrize("name", ["talk.mp3", "talk.wav", "talk.flac", "talk.opus", "talk.m4a"])
-def test_sound_alone_gives_subtitles_alone(name, tmp_path):
+def test_sound_alone_gives_only_subtitles(name, tmp_path):
     ffmpeg(*beeps(1), tmp_path / name)
     ran = called(tmp_path / name, "--subs", *FAST)
     assert ran.status == 0 and [path.name for path in ran.paths] == ["talk.en.srt"]
@@ -146,7 +146,7 @@ def test_sound_alone_gives_subtitles_alone(name, tmp_path):
         ("x.ts", AVC, "x.subbed.mkv", "subrip"),
     ],
 )
-def test_every_container(name, codecs, result, codec, tmp_path):
+def test_every_container_gets_its_kind_of_subtitles(name, codecs, result, codec, tmp_path):
     sample(tmp_path / name, *codecs)
     ran = called(tmp_path / name, "--subs", "--language", "pt-BR", *FAST)
     assert ran.status == 0, ran
@@ -197,7 +197,7 @@ def test_an_audio_track_by_number_and_language(talk, tmp_path):
     assert kept["1"] != kept["2"] == kept["es"] == kept["spa"]
 
 
-# ---------------------------------------------------------------- what is not ours
+# ---------------------------------------------------------------- files that dubkit did not make
 
 
 @pytest.mark.parametrize("name", ["talk.en.srt", "talk.subbed.mp4"])
@@ -208,7 +208,7 @@ def test_a_file_that_is_not_ours_stays(name, talk):
     assert ran.status == 7
     assert f"{path} exists and was not made by dubkit\n  --force" in ran.err
     assert path.read_text() == "mine"
-    # For the video that is reported before the long work, not after it.
+    # For the video, that is reported before the long work and not after it.
     transcribed = (talk.parent / "talk.dubkit/transcript.json").exists()
     assert transcribed == (name == "talk.en.srt")
     assert called(talk, "--subs", "--force", *FAST).status == 0
@@ -239,7 +239,7 @@ def test_a_touched_or_deleted_result_is_no_edit(talk):
 
 
 def test_the_input_is_never_a_result(talk, tmp_path):
-    """A film may be called as its own result would be."""
+    """A film may have the name that its own result would get."""
     film = talk.rename(talk.with_name("a.subbed.mp4"))
     data = film.read_bytes()
     assert called(film, "--subs", "--force", *FAST).status == 0
@@ -262,7 +262,7 @@ def test_inputs_of_the_same_name(talk, tmp_path):
     assert f"was made from {talk}, another input of the same name" in ran.err
     assert [path.name for path in ran.paths] == ["talk.en.srt", "talk.subbed.mp4"]
     assert called(other, "--subs", *FAST, "-o", tmp_path / "out").status == 0
-    # A film that was moved or deleted is not another input.
+    # A film that was moved or deleted does not count as another input.
     talk.unlink()
     assert called(other, "--subs", *FAST).status == 0
 
@@ -283,7 +283,7 @@ def test_folders_patterns_and_many(talk, tmp_path, monkeypatch):
     assert ran.status == 0, ran
     assert sorted(path.name for path in ran.paths) == sorted(everything)
     assert "(1 of 4)" in ran.err and "(4 of 4)" in ran.err
-    # The results and the workspaces of the first run are no input of the second.
+    # The results and the workspaces of the first run are not inputs of the second.
     again = called(folder, *options)
     assert again.out == ran.out
     monkeypatch.chdir(folder)
@@ -347,7 +347,7 @@ def test_any_file_name_at_all(name, small_video, tmp_path_factory):
 # ---------------------------------------------------------------- what it prints
 
 
-def test_stdout_has_result_paths_alone_and_stderr_a_line_a_step(talk):
+def test_stdout_has_only_result_paths_and_stderr_a_line_per_step(talk):
     ran = dubkit(talk, "--subs", *FAST)
     assert ran.status == 0
     assert ran.out == f"{talk.parent}/talk.en.srt\n{talk.parent}/talk.subbed.mp4\n"
@@ -359,33 +359,33 @@ def test_stdout_has_result_paths_alone_and_stderr_a_line_a_step(talk):
     assert len(lines) == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal of Unix")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a Unix terminal")
 def test_a_terminal_gets_a_bar(talk):
     import pty
 
-    ours, theirs = pty.openpty()
+    terminal, end = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "dubkit", str(talk), "--subs", *SLOW],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=theirs,
+        stderr=end,
         env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
     )
-    os.close(theirs)
-    shown = b""
+    os.close(end)
+    output = b""
     while True:
         try:
-            piece = os.read(ours, 4096)
+            piece = os.read(terminal, 4096)
         except OSError:  # the other end is closed
             break
         if not piece:
             break
-        shown += piece
+        output += piece
     out, _ = child.communicate()
-    os.close(ours)
+    os.close(terminal)
     assert child.returncode == 0
     assert out.decode().splitlines()[0].endswith("talk.en.srt")
-    text = shown.decode()
+    text = output.decode()
     assert "━" in text and "Transcribing" in text
     assert re.search(r"0:0\d / 0:0\d \d+\.\dx", text), text
 
@@ -442,7 +442,7 @@ def test_the_report_lists_what_is_wrong_with_the_cues(talk):
     assert report["timings"]["total"] > 0
 
 
-def test_nobody_reads_the_output(talk):
+def test_a_closed_standard_output(talk):
     child = start(talk, "--subs", *FAST)
     child.stdout.close()
     child.stdout = None

@@ -23,7 +23,7 @@ def test_run_equals_the_command(talk, tmp_path):
     ran = called(talk, "--subs", "--format", "srt,json", "--language", "fr", *FAST, "-o", by_hand,
                  "-o", "Fast.text=Bonjour, tout le monde.", "--hotwords", "Ain,Jura")  # fmt: skip
     assert ran.status == 0
-    told = []
+    reported = []
     result = dubkit.run(
         talk,
         subs=True,
@@ -33,7 +33,7 @@ def test_run_equals_the_command(talk, tmp_path):
         hotwords=["Ain", "Jura"],
         output_dir=by_code,
         settings={"Fast": {"text": "Bonjour, tout le monde."}},
-        progress=lambda *what: told.append(what),
+        progress=lambda *call: reported.append(call),
     )
     assert isinstance(result, Result)
     made, same = contents(by_code), contents(by_hand)
@@ -51,8 +51,8 @@ def test_run_equals_the_command(talk, tmp_path):
     assert result.warnings == ("all is a guess",)
     assert {"load", "audio", "transcribe", "cues", "mux", "total"} <= set(result.timings)
     assert result.rtfx == pytest.approx(result.duration / result.timings["total"])
-    assert {stage for stage, _, _ in told} == {"audio", "mux"}
-    assert all(0 <= done <= total + 0.5 for _, done, total in told)
+    assert {stage for stage, _, _ in reported} == {"audio", "mux"}
+    assert all(0 <= done <= total + 0.5 for _, done, total in reported)
 
 
 def test_transcribe_writes_nothing(talk, tmp_path, monkeypatch):
@@ -110,15 +110,15 @@ def test_errors_are_raised_not_printed(options, kind, talk, capsys):
         (("torch",), "cpu", "faster-whisper"),
     ],
 )
-def test_auto(parts, device, engine, monkeypatch):
+def test_auto_chooses_a_transcriber(parts, device, engine, monkeypatch):
     from dubkit.engines import choose
     from dubkit_plugins.whisper import distil_whisper
 
-    found = {"nvidia-smi": "/bin/nvidia-smi"} if "torch" in parts else {}
-    monkeypatch.setattr(distil_whisper.shutil, "which", found.get)
+    programs = {"nvidia-smi": "/bin/nvidia-smi"} if "torch" in parts else {}
+    monkeypatch.setattr(distil_whisper.shutil, "which", programs.get)
     options = dubkit.Options(subs=True, device=device)
     assert choose.transcriber(options).spec == engine
-    # Settings for the engine that is not chosen are no mistake.
+    # Settings for an engine that is not chosen are not an error.
     both = {plugin.name: {"model": "base"} for plugin in engines.plugins("transcribers")}
     assert choose.transcriber(dubkit.Options(subs=True, settings=both))
 
@@ -135,9 +135,9 @@ def test_a_relative_and_a_moved_input(talk, monkeypatch):
 
 def test_text_edited_in_the_transcript_is_what_is_shown(talk, tmp_path):
     first = called(talk, "--subs", "--no-video", *FAST)
-    transcript = talk.with_suffix(".dubkit") / "transcript.json"
-    found = json.loads(transcript.read_text("utf-8"))
-    found["segments"][0]["text"] = " Edited by hand."
-    transcript.write_text(json.dumps(found), "utf-8")
+    path = talk.with_suffix(".dubkit") / "transcript.json"
+    transcript = json.loads(path.read_text("utf-8"))
+    transcript["segments"][0]["text"] = " Edited by hand."
+    path.write_text(json.dumps(transcript), "utf-8")
     called(talk, "--subs", "--no-video", *FAST)
     assert "Edited by hand." in first.paths[0].read_text("utf-8")

@@ -1,1 +1,12 @@
-"""The ``dubkit`` command: arguments in, progress and paths out."""
+"""The ``dubkit`` command: arguments in, progress and the results' paths out.
+
+- :mod:`.main`: the command itself: runs the pipeline on each input, and returns the exit status.
+- :mod:`.parser`: the command line's grammar, and the options that arguments stand for.
+- :mod:`.inputs`: files, folders and patterns to a list of media files.
+- :mod:`.console`: what a person sees of a run: the bar, warnings, errors.
+- :mod:`.events`: the same for programs, as JSON lines.
+- :mod:`.check`: ``dubkit check``.
+- :mod:`.doctor`: ``dubkit doctor`` and ``dubkit plugins``.
+
+``dubkit ui`` is dispatched in :mod:`dubkit.__main__`, so nothing here knows of the page.
+"""

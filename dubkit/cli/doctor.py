@@ -1,4 +1,7 @@
-"""``dubkit plugins`` and ``dubkit doctor``: what is installed, and what is missing."""
+"""``dubkit plugins`` and ``dubkit doctor``: what is installed, and what is missing.
+
+What an engine needs, it reports itself (:meth:`dubkit.hooks.Engine.check`).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from dubkit.media import process
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.options import Options
 
-LEAST_DISK = 2 * 2**30
-"""Bytes free under which a long video may not fit."""
+LOW_DISK = 2 * 2**30
+"""Bytes of free space below which a long video may not fit."""
 SCRIPTS = {
     "Latin": "A",
     "Chinese": "中",
@@ -30,24 +33,23 @@ SCRIPTS = {
     "Arabic": "ع",
     "Thai": "ก",
 }
-
-
+"""A letter of each script that fonts are checked for."""
 PURPOSES = {
     "translators": "to translate with it",
     "synthesizers": "to speak with it",
-    "separators": "to part speech from music with it",
+    "separators": "to separate speech from music with it",
     "diarizers": "to tell speakers apart with it",
 }
-"""What engines that dubkit can do without are for."""
+"""What the engines are for that dubkit's main job does not need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     state: str
-    """What was found."""
+    """What the check found."""
     problem: str = ""
     """What to do about it; empty when all is well."""
     optional: bool = False
@@ -55,7 +57,7 @@ class Finding:
 
 
 def plugins_command(arguments: Sequence[str]) -> int:
-    """List engines: kind, name, distribution, state."""
+    """``dubkit plugins``: list the engines with kind, name, distribution and state."""
     given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
     rows: list[dict[str, Any]] = []
     for kind in hooks.KINDS:
@@ -80,17 +82,17 @@ def plugins_command(arguments: Sequence[str]) -> int:
 
 
 def _presets(kind: str, name: str) -> dict[str, str]:
-    """The tools that an engine knows how to call."""
+    """The presets of an engine for external tools: name to description."""
     with contextlib.suppress(DubkitError), engines.guarded(f"{name} has no presets"):
         engine = engines.load(hooks.KINDS[kind], name)
         return dict(engine.presets()) if isinstance(engine, hooks.External) else {}
-    return {}  # what is wrong with it, its state says
+    return {}  # what is wrong with the engine is in its state
 
 
 def _state(
     kind: str, name: str, settings: Mapping[str, str] | None = None, *, reach: bool = False
 ) -> str:
-    """``ready``, or what is missing; with ``reach`` its server is asked, too."""
+    """``ready``, or what is missing; with ``reach`` its server is contacted, too."""
     try:
         with engines.guarded("its check fails"):
             engine = engines.load(hooks.KINDS[kind], name, settings)
@@ -104,17 +106,18 @@ def _state(
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
-    """Check everything that dubkit needs; the status is 1 when its main job would fail."""
+    """``dubkit doctor``: check everything that dubkit needs; the exit status is 1 if the main job
+    would fail."""
     given = _parse(
         "dubkit doctor",
-        "Check what dubkit needs here; of the engines that are set, what their tools and servers "
-        "need, and nothing else.",
+        "Check what dubkit needs on this machine; with -o, only what the tools and servers of the "
+        "engines named there need.",
         arguments,
     )
     if given.presets:
-        findings = list(examine_presets())
+        findings = list(check_presets())
     else:
-        findings = list(examine_set(given.settings) if given.settings else examine())
+        findings = list(check_configured(given.settings) if given.settings else check_machine())
     if given.json:
         print(
             json.dumps(
@@ -141,8 +144,8 @@ def doctor_command(arguments: Sequence[str]) -> int:
     return int(any(finding.problem and not finding.optional for finding in findings))
 
 
-def examine() -> Iterator[Finding]:
-    """Look at ffmpeg, engines, GPU, models, fonts and disk."""
+def check_machine() -> Iterator[Finding]:
+    """Check ffmpeg, engines, GPU, models, fonts and disk."""
     yield from _ffmpeg()
     default = choose.transcriber(Options(subs=True)).spec
     for plugin in engines.plugins("transcribers"):
@@ -150,36 +153,39 @@ def examine() -> Iterator[Finding]:
         yield _finding(plugin.name, state, optional=plugin.name != default)
     for kind, purpose in PURPOSES.items():
         for plugin in engines.plugins(kind):
-            if not _presets(kind, plugin.name):  # those are looked at when they are asked for
+            if not _presets(kind, plugin.name):  # external tools are checked only on request
                 yield _finding(plugin.name, _state(kind, plugin.name), purpose, optional=True)
     yield _gpu()
     yield _models()
     yield from _fonts()
     free = shutil.disk_usage(Path.cwd()).free
-    short = "free some: a long video needs as much as its own size" if free < LEAST_DISK else ""
+    short = "free some: a long video needs as much as its own size" if free < LOW_DISK else ""
     yield Finding("disk", f"{free / 2**30:.1f} GiB free here", short, optional=True)
 
 
-def examine_set(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
-    """Look at the engines that have settings, whatever their kinds. UsageError for none such."""
+def check_configured(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """Check the engines that settings are given for, of every kind. Raises UsageError for an
+    unknown engine."""
     for name, values in settings.items():
-        kinds = [kind for kind in hooks.KINDS if _is_there(kind, name)]
+        kinds = [kind for kind in hooks.KINDS if _is_installed(kind, name)]
         if not kinds:
             known = {plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind)}
             raise UsageError(
-                f"there is no engine {name!r} to set", f"engines here: {', '.join(sorted(known))}"
+                f"there is no engine {name!r} to configure",
+                f"installed: {', '.join(sorted(known))}",
             )
-        # A preset is for one kind; what the others say of it, they say of all that is not theirs.
-        meant = [kind for kind in kinds if _takes(kind, name, values)]
-        if not meant:
-            engines.load(hooks.KINDS[kinds[0]], name, values)  # says what is wrong with them
-        for kind in meant or kinds:
+        # A preset is for one kind of the engine; the other kinds report the same problem for every
+        # preset that is not theirs.
+        matching = [kind for kind in kinds if _accepts(kind, name, values)]
+        if not matching:
+            engines.load(hooks.KINDS[kinds[0]], name, values)  # raises what is wrong with them
+        for kind in matching or kinds:
             title = f"{name} ({kind[:-1]})" if len(kinds) > 1 else name
             yield _finding(title, _state(kind, name, values, reach=True))
 
 
-def examine_presets() -> Iterator[Finding]:
-    """Look at each tool that comes with dubkit as a preset, where its preset expects it."""
+def check_presets() -> Iterator[Finding]:
+    """Check each external tool that has a preset, where the preset expects it."""
     for kind in hooks.KINDS:
         for plugin in engines.plugins(kind):
             for preset in _presets(kind, plugin.name):
@@ -188,19 +194,19 @@ def examine_presets() -> Iterator[Finding]:
 
 
 def _finding(name: str, state: str, purpose: str = "", *, optional: bool = False) -> Finding:
-    """For an engine that is ``ready``, or not."""
+    """The finding for the state of an engine."""
     if state == "ready":
         return Finding(name, state, optional=optional)
     return Finding(name, "not ready", f"{purpose}: {state}" if purpose else state, optional)
 
 
-def _is_there(kind: str, name: str) -> bool:
+def _is_installed(kind: str, name: str) -> bool:
     return any(plugin.name == name for plugin in engines.plugins(kind))
 
 
-def _takes(kind: str, name: str, settings: Mapping[str, str]) -> bool:
-    """Whether the settings are for this kind of the engine, as far as that can be told: it takes
-    them, and they change what is missing."""
+def _accepts(kind: str, name: str, settings: Mapping[str, str]) -> bool:
+    """Whether the settings seem to be for this kind of the engine: it accepts them, and they change
+    what is missing."""
     try:
         engines.load(hooks.KINDS[kind], name, settings)
     except UsageError:
@@ -246,21 +252,21 @@ def _gpu() -> Finding:
     except (OSError, subprocess.TimeoutExpired):
         listed = ""
     if not listed:
-        return Finding("gpu", "nvidia-smi does not answer", "look at the driver", optional=True)
-    used = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
-    problem = "" if used else 'pip install "dubkit[gpu]" uses it'
+        return Finding("gpu", "nvidia-smi does not answer", "check the driver", optional=True)
+    usable = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    problem = "" if usable else 'pip install "dubkit[gpu]" uses it'
     return Finding("gpu", listed.replace("\n", "; "), problem, optional=True)
 
 
 def _models() -> Finding:
     """Which speech models can be used without the internet."""
-    found: list[str] = []
+    models: list[str] = []
     for plugin in engines.plugins("transcribers"):
         with contextlib.suppress(DubkitError), engines.guarded(f"{plugin.name} has no models"):
             engine = engines.load(hooks.Transcriber, plugin.name)
-            found += engine.models() if isinstance(engine, hooks.HasModels) else ()
-    if found:
-        return Finding("models", ", ".join(dict.fromkeys(found)))
+            models += engine.models() if isinstance(engine, hooks.HasModels) else ()
+    if models:
+        return Finding("models", ", ".join(dict.fromkeys(models)))
     return Finding(
         "models",
         "none here; the first run downloads one",
@@ -279,7 +285,7 @@ def _fonts() -> Iterator[Finding]:
     lacking = [script for script, letter in SCRIPTS.items() if letter in missing]
     yield Finding(
         "fonts",
-        "missing: " + ", ".join(lacking) if lacking else "all scripts looked for have one",
+        "missing: " + ", ".join(lacking) if lacking else "all scripts that were checked have one",
         "--burn needs Noto fonts for these (fonts-noto-cjk, fonts-noto-core)" if lacking else "",
         optional=True,
     )
@@ -298,14 +304,14 @@ def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Na
     )
     if name == "dubkit doctor":
         parser.add_argument(
-            "--presets", action="store_true", help="check the outside tools that have a preset"
+            "--presets", action="store_true", help="check the external tools that have a preset"
         )
     try:
         given, unknown = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as wrong:
         raise UsageError(f"{name}: {wrong}", f"{name} --help") from None
     if unknown:
-        raise UsageError(f"{name} knows no {unknown[0]!r}", f"{name} --help")
+        raise UsageError(f"{name} has no option {unknown[0]!r}", f"{name} --help")
     given.settings = {}
     for text in given.set:
         setting, equals, value = text.partition("=")

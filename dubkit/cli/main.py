@@ -1,6 +1,6 @@
-"""The command: arguments to Options, the pipeline, and what a person sees of it.
+"""The command: parse the arguments, run the pipeline on each input, return the exit status.
 
-Results' paths alone go to standard output; the bar, the log and errors go to standard error.
+Only the results' paths go to standard output; the bar, the log and errors go to standard error.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import difflib
 import json
-import logging
 import os
 import signal
 import sys
@@ -32,17 +31,15 @@ from .check import check_command
 from .console import Console
 from .parser import USAGE, build_parser, options_of, parse
 
-log = logging.getLogger("dubkit")
-
 STOPPED = 130
+"""Exit status after Ctrl-C."""
 PATIENCE = 0.5
-"""Seconds after Ctrl-C in which Python may notice it by itself."""
+"""Seconds after Ctrl-C within which Python itself must have reacted."""
 SOME_FAILED = 1
 """Exit status of a batch in which an input failed."""
 
-
 Command = Callable[[Sequence[str]], int]
-"""What runs a command with the arguments after its name, and returns its exit status."""
+"""Runs a subcommand with the arguments after its name, and returns its exit status."""
 
 COMMANDS: Mapping[str, Command] = {
     "check": check_command,
@@ -54,14 +51,14 @@ COMMANDS: Mapping[str, Command] = {
 def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None = None) -> int:
     """Run the command and return its exit status.
 
-    ``more`` are commands beside :data:`COMMANDS`, which handle Ctrl-C by themselves.
+    ``more`` are further subcommands, which handle Ctrl-C themselves.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     more = more or {}
     name = arguments[0] if arguments else ""
     json_wanted = "--json" in arguments
     try:
-        with contextlib.suppress(AttributeError):  # names that the terminal cannot show
+        with contextlib.suppress(AttributeError):  # file names that the terminal cannot encode
             sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
             sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         if name in more:
@@ -69,13 +66,13 @@ def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None =
         with _interruptible():
             if name in COMMANDS:
                 return COMMANDS[name](arguments[1:])
-            return _make(arguments, (*COMMANDS, *more))
+            return _run(arguments, (*COMMANDS, *more))
     except DubkitError as failure:
         if "--events" in arguments:
             events.write_error(failure, None)
         if json_wanted:
             print(json.dumps(_summary([], [(None, failure)])))
-        _complain(failure)
+        _print_error(failure)
         return failure.exit_status
     except KeyboardInterrupt:
         _stop()
@@ -87,49 +84,50 @@ def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None =
 def _stop() -> NoReturn:
     sys.stderr.write("\ndubkit: stopped; run the same command to continue\n")
     sys.stderr.flush()
-    # Engines may be deep in native code in other threads: what is finished is on the disk
-    # already, and nobody who pressed Ctrl-C wants to wait for the rest.
+    # Engines may be deep in native code in other threads. What is finished is on disk already, and
+    # a person who pressed Ctrl-C does not want to wait for the rest.
     os._exit(STOPPED)
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C heard while the main thread is in native code, loading a large model, say.
+    """Make Ctrl-C work while the main thread is in native code, such as loading a large model.
 
-    Python raises KeyboardInterrupt when that code returns, which may take many seconds; a thread
-    that the signal itself wakes up ends the command when that has not happened in time.
+    Python raises KeyboardInterrupt only when that code returns, which may take many seconds. The
+    signal also wakes up a thread, which ends the command if Python has not reacted in time.
     """
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if os.name != "posix" or not default or threading.current_thread() != threading.main_thread():
         yield
         return
-    heard = threading.Event()
+    python_reacted = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        heard.set()
+        python_reacted.set()
         raise KeyboardInterrupt
 
     receiver, sender = os.pipe()
     os.set_blocking(sender, False)
 
     def watch() -> None:
-        while numbers := os.read(receiver, 1):
-            if numbers[0] == signal.SIGINT and not heard.wait(PATIENCE):
+        while signals := os.read(receiver, 1):
+            if signals[0] == signal.SIGINT and not python_reacted.wait(PATIENCE):
                 _stop()
         os.close(receiver)
 
     signal.signal(signal.SIGINT, interrupt)
-    before = signal.set_wakeup_fd(sender)
+    previous = signal.set_wakeup_fd(sender)
     threading.Thread(target=watch, name="ctrl-c", daemon=True).start()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
+        signal.set_wakeup_fd(previous)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.close(sender)
 
 
-def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
+    """Run the pipeline on the inputs; ``commands`` are the subcommands, for typing errors."""
     if not arguments:
         build_parser().print_help(sys.stderr)
         return UsageError.exit_status
@@ -144,7 +142,7 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
         options = options_of(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
-        choose.check_names(options)  # or every input would say the same
+        choose.check_names(options)  # once: every input would raise the same
         sources, errors = inputs.expand(given.inputs)
         total = len(sources) + len(errors)
         for name, failure in errors:
@@ -158,14 +156,14 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
                 try:
-                    result = _processed(source, options, console, title, room)
+                    result = _process(source, options, console, title, room)
                 except ConsentNeeded as needed:
                     options = _with_consent(options, needed)
-                    result = _processed(source, options, console, title, room)
+                    result = _process(source, options, console, title, room)
             except DubkitError as failure:
                 errors.append((source, failure))
                 console.fail(failure, source if total > 1 else None)
-                if _no_space(failure):  # nor will there be for the others
+                if _no_space(failure):  # there will be none for the others either
                     break
                 continue
             results.append(result)
@@ -187,21 +185,22 @@ def _make(arguments: Sequence[str], commands: Sequence[str]) -> int:
     return SOME_FAILED
 
 
-def _processed(
+def _process(
     source: Path,
     options: Options,
     console: Console | events.Events,
     title: str,
     room: EngineRoom,
 ) -> Result:
-    # What engines print is for people: results alone go to standard output. The job ends first,
-    # since its bar puts back the output that it found.
+    # What engines print goes to standard error: standard output has only results. The console's
+    # job must end first, since its bar restores the standard output that it found.
     with contextlib.redirect_stdout(sys.stderr), console.job(title):
         return pipeline.process(source, options, console.progress, room)
 
 
 def _with_consent(options: Options, needed: ConsentNeeded) -> Options:
-    """The options with the user's word, where there is somebody to ask for it."""
+    """The options with the user's consent, if there is a terminal to ask for it; else raises
+    ``needed``."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise needed
     sys.stderr.write(f"dubkit: {needed.message}.\nDo you have it? [y/N] ")
@@ -219,24 +218,26 @@ def _estimate(
     console: Console | events.Events,
 ) -> int:
     """``--dry-run``: what translating would take, a line for each input and language."""
-    found = []
+    estimates = []
     for source in sources:
         try:
-            found += [(source, one) for one in estimate.estimate(source, options)]
+            estimates += [(source, one) for one in estimate.estimate(source, options)]
         except DubkitError as failure:
             errors.append((source, failure))
             console.fail(failure, source if len(sources) > 1 else None)
-    told = [
-        {"source": str(source), **asdict(one), "message": report.estimate(one)}
-        for source, one in found
-    ]
-    estimated = {"estimates": told, "errors": _errors(errors)}
+    summary = {
+        "estimates": [
+            {"source": str(source), **asdict(one), "message": report.estimate(one)}
+            for source, one in estimates
+        ],
+        "errors": _errors(errors),
+    }
     if isinstance(console, events.Events):
-        console.result(estimated)
+        console.result(summary)
     elif given.json:
-        print(json.dumps(estimated, ensure_ascii=False))
+        print(json.dumps(summary, ensure_ascii=False))
     else:
-        for source, one in found:
+        for source, one in estimates:
             print(f"{source}: {report.estimate(one)}")
     if not errors:
         return 0
@@ -246,8 +247,7 @@ def _estimate(
 def _summary(
     results: Sequence[Result], errors: Sequence[tuple[Path | None, DubkitError]]
 ) -> Mapping[str, Any]:
-    """The object of ``--json``: the whole run, then each input's own."""
-    parts = [report.summary(result) for result in results]
+    """The object of ``--json``: totals of all inputs, then the results of each."""
     timings: dict[str, float] = {}
     for result in results:
         for step, seconds in result.timings.items():
@@ -259,7 +259,7 @@ def _summary(
         "rtfx": round(media_seconds / timings["total"], 2) if timings.get("total") else 0.0,
         "warnings": [warning for result in results for warning in result.warnings],
         "errors": _errors(errors),
-        "results": parts,
+        "results": [report.summary(result) for result in results],
     }
 
 
@@ -276,7 +276,7 @@ def _errors(errors: Sequence[tuple[Path | None, DubkitError]]) -> list[dict[str,
     ]
 
 
-def _complain(failure: DubkitError) -> None:
+def _print_error(failure: DubkitError) -> None:
     hint = f"\n  {failure.hint}" if failure.hint else ""
     sys.stderr.write(f"dubkit: {failure.message}{hint}\n")
 
