@@ -190,7 +190,7 @@ def test_a_touched_input_is_not_heard_again(talk, tmp_path):
     assert changed == {"talk.mp4", "talk.dubkit/state.json"}
 
 
-def test_another_film_of_the_same_name_is_made_anew(talk):
+def test_another_film_of_the_same_name_is_made_again(talk):
     assert called(talk, "--subs", *FAST).status == 0
     video = contents(talk.parent)["talk.subbed.mp4"]
     ffmpeg("-f", "lavfi", "-i", "color=red:s=160x120:r=25:d=4", *beeps(2, seconds=4), *AVC, talk)
@@ -278,7 +278,7 @@ def test_an_edited_cue_flows_into_the_results(talk, tmp_path, monkeypatch):
     assert log.read_text().count("imported") == 1
 
 
-def test_an_edit_is_kept_when_the_cues_are_cut_anew(talk):
+def test_an_edit_is_kept_when_the_cues_are_cut_again(talk):
     assert called(talk, "--subs", "--no-video", *FAST).status == 0
     work = talk.parent / "talk.dubkit"
     cues = work / "cues.en.json"
@@ -295,7 +295,7 @@ def test_an_edit_is_kept_when_the_cues_are_cut_anew(talk):
     assert (work / "cues.en.json.edited.2").read_text() == second
 
 
-def test_an_edited_transcript_is_cut_anew(talk):
+def test_an_edited_transcript_is_cut_again(talk):
     assert called(talk, "--subs", "--no-video", *FAST).status == 0
     transcript = talk.parent / "talk.dubkit/transcript.json"
     transcript.write_text(transcript.read_text().replace(" quick", " EDITED"))

@@ -5,7 +5,7 @@ A copy is made on demand by ffmpeg, in the video's own folder, so it is deleted 
     GET, POST, DELETE /dubkit/videos/{id}/preview          its status; make it; cancel that
     GET               /dubkit/videos/{id}/preview/media    the copy
 
-``?job=...&number=...`` selects a job's result instead. ``?anew=true`` encodes everything, if the
+``?job=...&number=...`` selects a job's result instead. ``?encode=true`` encodes everything, if the
 first copy, of streams that seemed playable, does not play either.
 """
 
@@ -19,9 +19,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dubkit.files import replacing
@@ -233,7 +233,7 @@ def add_preview_routes(app: FastAPI, server: Server, previews: Previews) -> None
         id: str,
         job: str = "",
         number: int = 0,
-        encode: Annotated[bool, Query(alias="anew")] = False,
+        encode: bool = False,
     ) -> Response:
         video, source = find(request, id, job, number)
         previews.start(video, source, encode=encode)

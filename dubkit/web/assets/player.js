@@ -23,7 +23,7 @@ export function player() {
     video, offer, sources, tracks);
   let loop = null;
   let card = null;
-  let now = null; // the source that is shown: {address, copies, query, copied, anew}
+  let now = null; // the source that is shown: {address, copies, query, copied, encode}
   let shownTrack = "";
   let timer = 0;
 
@@ -104,7 +104,7 @@ export function player() {
     error.show(null);
     paint("none");
     if (meant.copied) {
-      meant.anew = true; // the copied streams do not play; encoded, they will
+      meant.encode = true; // the copied streams do not play; encoded, they will
       return;
     }
     await look(meant);
@@ -115,9 +115,9 @@ export function player() {
     error.show(null);
     paint("waiting", 0);
     try {
-      const anew = meant.anew ? "&anew=true" : "";
-      await ask(`${meant.copies}?${meant.query}${anew}`, { method: "POST" });
-      meant.anew = false;
+      const encode = meant.encode ? "&encode=true" : "";
+      await ask(`${meant.copies}?${meant.query}${encode}`, { method: "POST" });
+      meant.encode = false;
       await look(meant);
     } catch (failure) {
       paint("none");
