@@ -168,10 +168,10 @@ def _place(name: str) -> None:
     gr.HTML(f'<div id="dubkit-{name}"></div>', js_on_load=None, apply_default_css=False)
 
 
-def _names(server: Server, option: Option) -> list[str]:
+def _names(server: Server, option: Option, installed: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The engines that may be chosen; those that run whatever their settings name only if the
     server allows that."""
-    described = server.engines(0.0).get(option.engine, {})
+    described = installed.get(option.engine, {})
     names = [one.name for one in engines.plugins(option.engine)]
     return [
         name
@@ -192,7 +192,7 @@ def _engine(server: Server, parts: Form, option: Option, i18n: gr.I18n) -> None:
     role = option.name
     first: list[Any] = [(i18n(key), value) for key, value in _first(option)]
     parts.fields[role] = chosen = gr.Dropdown(
-        [*first, *((name, name) for name in _names(server, option))],
+        [*first, *((name, name) for name in _names(server, option, server.engines(0.0)))],
         value=option.default, label=_label(option, i18n), elem_id=f"dubkit-{role}",
     )  # fmt: skip
     parts.notes[role] = gr.HTML("", elem_id=f"dubkit-{role}-note", visible="hidden")
@@ -262,7 +262,9 @@ def updates(
     notes: list[Any] = []
     for role, kind in ROLES.items():
         known = installed.get(kind, {})
-        lacking = {n: known.get(n, {}).get("problem", "") for n in _names(server, FIELDS[role])}
+        lacking = {
+            n: known.get(n, {}).get("problem", "") for n in _names(server, FIELDS[role], installed)
+        }
         first = [(say[key], value) for key, value in _first(FIELDS[role])]
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
