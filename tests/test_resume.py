@@ -320,7 +320,7 @@ def test_two_runs_at_once(undisturbed, talk, tmp_path):
     ran = [ended(child) for child in both]
     assert [one.status for one in ran] == [0, 0], ran
     assert ran[0].out == ran[1].out
-    assert sum("another dubkit is at work" in one.err for one in ran) == 1
+    assert sum("another dubkit is working" in one.err for one in ran) == 1
     assert log.read_text().count("window 3") == 1
     assert results(tmp_path / "out") == undisturbed
     assert_tidy(tmp_path / "out")

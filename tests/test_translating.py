@@ -194,7 +194,7 @@ def test_a_dry_run_calls_nobody_and_writes_nothing(talk, srt, log):
     called(srt, "--to", "es", *GOOD)
     log()
     ran = called(srt, "--to", "es", "--dry-run", *GOOD)
-    assert "3 of them known already, 0 requests" in ran.out and log() == []
+    assert "3 of them already known, 0 requests" in ran.out and log() == []
 
 
 # ---------------------------------------------------------------- lines that fail

@@ -269,7 +269,7 @@ def _models() -> Finding:
         return Finding("models", ", ".join(dict.fromkeys(models)))
     return Finding(
         "models",
-        "none here; the first run downloads one",
+        "none installed; the first run downloads one",
         'without internet: pip install "dubkit[offline]"',
         optional=True,
     )

@@ -2,7 +2,7 @@
 
 Beside each ``cues.<language>.json`` lies its baseline: the cues as dubkit made them, and the text
 that they were made from. When that text changes in one place, the edits everywhere else are carried
-over to the new cues; and those in that place, too, as long as a cue is shown there: nobody's words
+over to the new cues; and those in that place, too, if a cue is still shown there: nobody's words
 are overwritten.
 
 A *place*, below, is the index of a cue of that text, the source.

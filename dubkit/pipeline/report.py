@@ -111,7 +111,7 @@ def usage(one: Translation) -> str:
     model = f" ({one.model})" if one.model else ""
     parts = [f"{_count(one.lines, 'line')} by {one.translator}{model}"]
     if one.cached:
-        parts.append(f"{one.cached} of them known already")
+        parts.append(f"{one.cached} of them already known")
     if used.input_tokens or used.output_tokens:
         parts.append(f"{used.input_tokens:,} tokens in and {used.output_tokens:,} out")
     if used.cost:
@@ -125,7 +125,7 @@ def estimate(one: Estimate) -> str:
     about = "about " if one.guessed else ""
     parts = [f"{about}{_count(one.lines, 'line')} by {one.translator}"]
     if one.cached:
-        parts.append(f"{one.cached} of them known already")
+        parts.append(f"{one.cached} of them already known")
     parts.append(f"{about}{_count(used.requests, 'request')}")
     if used.input_tokens or used.output_tokens:
         parts.append(f"about {used.input_tokens:,} tokens in and {used.output_tokens:,} out")
