@@ -215,7 +215,7 @@ def test_it_loads_only_what_it_needs():
 
 @pytest.mark.slow
 def test_it_aims_at_the_requested_length(tmp_path):
-    text = "Ele não era um jovem mal-intencionado, a menos que ser frio seja mal-intencionado."
+    text = "Ele não era um jovem mal-intencionado, nem egoísta."
     natural = speak(text, tmp_path / "a.wav")
     again = speak(text, tmp_path / "b.wav")
     assert again == natural
@@ -228,18 +228,15 @@ def test_it_aims_at_the_requested_length(tmp_path):
 @pytest.mark.slow
 def test_takes_differ_in_sound_and_agree_in_words(tmp_path):
     (text,) = [one for one in SENTENCES["en"] if one.startswith("Had he")]
-    sounds, transcripts = set(), []
-    for seed in (0, 1, 2, 3, 6, 9):
-        out = tmp_path / f"{seed}.wav"
-        speak(text, out, "en", "am_michael", seed=seed)
-        sounds.add(out.read_bytes())
-        again = tmp_path / "again.wav"
-        speak(text, again, "en", "am_michael", seed=seed)
-        assert again.read_bytes() == out.read_bytes()
-        pad(out)
-        transcripts.append(plain(dubkit.transcribe(out, language="en").text, "en"))
-    assert len(sounds) == 6
-    assert jiwer.wer([plain(text, "en")] * 6, transcripts) <= LIMITS["en"], transcripts
+    takes = [tmp_path / f"{seed}.wav" for seed in (0, 1, 3, 6)]
+    for take in takes:
+        speak(text, take, "en", "am_michael", seed=int(take.stem))
+    again = tmp_path / "again.wav"
+    speak(text, again, "en", "am_michael", seed=3)
+    assert again.read_bytes() == takes[2].read_bytes()
+    assert len({take.read_bytes() for take in takes}) == len(takes)
+    transcripts = [text for take in takes for text in transcribe([take], "en", tmp_path)]
+    assert jiwer.wer([plain(text, "en")] * len(takes), transcripts) <= LIMITS["en"], transcripts
 
 
 @pytest.mark.slow
@@ -307,28 +304,41 @@ def plain(text, language):
 def test_whisper_understands_it(language, tmp_path):
     if lacking := missing(language, "auto"):
         pytest.skip(f"{lacking} is not installed")
-    out = tmp_path / "a.wav"
-    for voice in Kokoro().voices(language):
-        references, transcripts = [], []
-        for text in SENTENCES[language][: 2 if "+" in voice else None]:
-            speak(text, out, language, voice)
-            pad(out)
-            references.append(plain(text, language))
-            transcripts.append(plain(dubkit.transcribe(out, language=language).text, language))
-        error_rate = (jiwer.cer if language in ("ja", "zh") else jiwer.wer)(references, transcripts)
+    for number, voice in enumerate(Kokoro().voices(language)):
+        # How the text is read is seen by the first voice; of the others, that they speak at all.
+        texts = SENTENCES[language][
+            (slice(None), slice(2), slice(-1, None), slice(-1, None))[number]
+        ]
+        clips = [tmp_path / f"{voice}-{number}.wav" for number in range(len(texts))]
+        for text, clip in zip(texts, clips, strict=True):
+            speak(text, clip, language, voice)
+        references = [plain(text, language) for text in texts]
+        by_character = language in ("ja", "zh")
+        together = [[clip] for clip in clips] if by_character else [clips]
+        transcripts = [text for some in together for text in transcribe(some, language, tmp_path)]
+        error_rate = (jiwer.cer if by_character else jiwer.wer)(references, transcripts)
         pairs = list(zip(references, transcripts, strict=True))
         assert error_rate <= LIMITS[language], (voice, error_rate, pairs)
 
 
-def pad(path: Path) -> None:
-    """Add half a second of silence at either end, as in a film."""
-    with wave.open(str(path)) as file:
-        frames = file.readframes(file.getnframes())
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(24_000)
-        file.writeframes(bytes(24_000) + frames + bytes(24_000))
+def transcribe(clips: list[Path], language: str, folder: Path) -> list[str]:
+    """What is read in each of the clips, which are transcribed as one sound with pauses between."""
+    pause = bytes(36_000)  # 0.75 s
+    joined, spans = pause, []
+    for clip in clips:
+        begin = len(joined)
+        with wave.open(str(clip)) as file:
+            joined += file.readframes(file.getnframes()) + pause
+        spans.append((begin / 48_000 - 0.375, len(joined) / 48_000 - 0.375))
+    with wave.open(str(folder / "joined.wav"), "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(joined)
+    track = dubkit.transcribe(folder / "joined.wav", language=language)
+    words = [word for cue in track.cues for word in cue.words]
+    return [
+        plain("".join(w.text for w in words if begin <= (w.start + w.end) / 2 < end), language)
+        for begin, end in spans
+    ]
 
 
 def test_the_voices_have_their_license():
