@@ -14,6 +14,8 @@ class DubkitError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:  # shown in a traceback, where the command does not print it
+            self.add_note(hint)
 
 
 class UsageError(DubkitError):

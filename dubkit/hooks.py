@@ -55,7 +55,7 @@ class TranscribeProgress(Protocol):
     ) -> None: ...
 
 
-def listening(progress: Progress) -> TranscribeProgress:
+def accept_cues(progress: Progress) -> TranscribeProgress:
     """``progress`` as a transcriber may call it; a callback of three arguments gets only those."""
     try:
         inspect.signature(progress).bind("", 0.0, 0.0, cues=())

@@ -87,7 +87,7 @@ class Spec:
     """What the options that need this one are for; empty for its flag."""
     example: str = ""
     """How to set it; empty for its flag."""
-    was: tuple[str, ...] = ()
+    former_names: tuple[str, ...] = ()
     """Names that it had before."""
     page: PageGroup = ""
     control: Literal["", "line", "pick"] = ""
@@ -118,13 +118,13 @@ def option(default: T, spec: Spec) -> T:
     return field(default=default, metadata={"spec": spec})
 
 
-def declared(options: type[Options]) -> tuple[Option, ...]:
+def list_options(options: type[Options]) -> tuple[Option, ...]:
     """The options of :class:`Options` or of a subclass, in their order."""
-    return _declared(typing.cast(Any, options))  # mypy takes the class for an unhashable value
+    return _list_options(typing.cast(Any, options))  # mypy takes the class for an unhashable value
 
 
 @functools.cache
-def _declared(options: Any) -> tuple[Option, ...]:
+def _list_options(options: Any) -> tuple[Option, ...]:
     hints = typing.get_type_hints(options)
     found = []
     for one in fields(options):
@@ -320,7 +320,7 @@ class Options:
 
     tts: str = option("auto", Spec(
         "dubbing", "engine that speaks (default: auto)", ENGINES,
-        engine="synthesizers", needs="dub", was=("speaker",), page="dubbing",
+        engine="synthesizers", needs="dub", former_names=("speaker",), page="dubbing",
     ))  # fmt: skip
     voice: tuple[str, ...] = option((), Spec(
         "dubbing", "a voice for all, or WHO=NAME for one (default: chosen)",
@@ -437,7 +437,7 @@ class Options:
 
     def _check_each(self) -> None:
         """The checks that each option's :class:`Spec` asks for."""
-        options = declared(type(self))
+        options = list_options(type(self))
         needed = {one.name: one for one in options}
         for one in options:
             value = getattr(self, one.name)
@@ -476,7 +476,7 @@ class Options:
     @property
     def named_engines(self) -> list[tuple[str, str]]:
         """Kind and name of each engine that is requested by name."""
-        named = ((one.engine, getattr(self, one.name)) for one in declared(type(self)))
+        named = ((one.engine, getattr(self, one.name)) for one in list_options(type(self)))
         return [(kind, name) for kind, name in named if kind and name not in ("", "auto")]
 
     @property
@@ -497,7 +497,7 @@ Options.__doc__ = "\n".join(
         f"{Options.__doc__}\n",
         *(
             f"- ``{one.name}{'=False' if one.default is True else ''}``: {one.help}"
-            for one in declared(Options)
+            for one in list_options(Options)
         ),
     ]
 )
@@ -559,11 +559,11 @@ def from_keywords(keywords: Mapping[str, Any], options: type[Options] = Options)
     Raises UsageError for an unknown name, naming the one that was probably meant, and for values
     that are invalid.
     """
-    known = {one.name: one for one in declared(options)}
+    known = {one.name: one for one in list_options(options)}
     for name, value in keywords.items():
         if name not in known:
             raise unknown_option(name, value, options)
-    return options(**{name: _converted(known[name], value) for name, value in keywords.items()})
+    return options(**{name: _convert_value(known[name], value) for name, value in keywords.items()})
 
 
 def unknown_option(
@@ -573,8 +573,8 @@ def unknown_option(
 
     With ``flag`` the error is worded for the command line, else for Python and the API.
     """
-    known = {one.name: one for one in declared(options)}
-    renamed = [one for one in known.values() if name in one.was]
+    known = {one.name: one for one in list_options(options)}
+    renamed = [one for one in known.values() if name in one.former_names]
     near = [known[one] for one in difflib.get_close_matches(name[:30], known, 1)]
     message = f"there is no option {f'--{name}' if flag else reprlib.repr(name)}"
     if not (renamed or near):
@@ -592,7 +592,7 @@ def unknown_option(
 def _fits(one: Option, value: object) -> bool:
     """Whether a value is clearly one for this option."""
     try:
-        _check_value(one, _converted(one, value))
+        _check_value(one, _convert_value(one, value))
     except UsageError:
         return False
     return bool(one.check or one.choices or one.bounds)
@@ -609,7 +609,7 @@ _EXPECTED: Mapping[type, str] = {
 }
 
 
-def _converted(one: Option, value: Any) -> Any:
+def _convert_value(one: Option, value: Any) -> Any:
     """A value as the option's type. Raises UsageError for one of another type."""
     wrong = UsageError(f"{one.name} cannot be {reprlib.repr(value)}", _EXPECTED[one.type])
     if value is None or (one.bare and value is False):

@@ -90,7 +90,7 @@ class Workspace:
         known = self._state["source"]
         try:
             stat = source.stat()
-            stamp = [str(source.absolute()), stat.st_size, stat.st_mtime_ns]
+            stamp = [str(source.resolve()), stat.st_size, stat.st_mtime_ns]
             if known.get("stamp") != stamp or "sha256" not in known:
                 known = self._state["source"] = {"stamp": stamp, "sha256": sha256_of(source)}
                 self._save()
@@ -103,10 +103,11 @@ class Workspace:
     def other_source(self, source: Path) -> Path | None:
         """The other input that this workspace was made from, if it still exists."""
         stamp = self._state["source"].get("stamp")
-        if not stamp or stamp[0] == str(source.absolute()):
+        if not stamp:
             return None
         other = Path(stamp[0])
-        return other if other.exists() else None
+        # The same file by another path is the same input.
+        return other if other.exists() and other.resolve() != source.resolve() else None
 
     def step(
         self,

@@ -254,6 +254,15 @@ def test_the_input_is_never_a_result(talk, tmp_path):
     assert film.read_bytes() == data
 
 
+def test_an_input_by_another_path_is_the_same(talk, tmp_path):
+    assert called(talk, "--subs", "--no-video", *FAST).status == 0
+    link = tmp_path / "link"
+    link.symlink_to(talk.parent, target_is_directory=True)
+    for path in (talk.parent / ".." / talk.parent.name / talk.name, link / talk.name):
+        ran = called(path, "--subs", "--no-video", *FAST)
+        assert ran.status == 0 and "everything is there already" in ran.err, ran
+
+
 def test_inputs_of_the_same_name(talk, tmp_path):
     other = talk.with_name("talk.mkv")
     ffmpeg("-i", talk, "-c", "copy", "-t", 3, other)

@@ -123,7 +123,7 @@ def test_a_person_at_a_terminal_is_asked(talk, answer, status, tmp_path):
 
 def test_a_speaker_that_imitates_nobody_is_told(talk):
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *HUM, "--clone", *YES)
-    assert_refused(ran, 2, "imitates nobody")
+    assert_refused(ran, 2, "cannot clone a voice")
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC[:2], *YES)
     assert_refused(ran, 2, "--clone")
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, "--clone", *YES)

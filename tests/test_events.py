@@ -6,7 +6,7 @@ import pytest
 from command import AUSTEN, ENGINES, FAST, dubkit, interrupt, start
 
 from dubkit import Cue
-from dubkit.hooks import listening
+from dubkit.hooks import accept_cues
 
 
 def events_of(ran) -> list[dict]:
@@ -99,7 +99,7 @@ def test_the_real_engine_reports_text_as_it_goes(tmp_path):
 
 def test_callbacks_of_three_arguments_still_work():
     seen = []
-    old = listening(lambda stage, done, total: seen.append((stage, done, total)))
+    old = accept_cues(lambda stage, done, total: seen.append((stage, done, total)))
     old("transcribe", 1.0, 2.0, cues=[Cue(0, 1, "x")])
     old("load", 0.0, 0.0)
     assert seen == [("transcribe", 1.0, 2.0), ("load", 0.0, 0.0)]
@@ -111,6 +111,6 @@ def test_callbacks_that_accept_cues_get_them():
     def new(stage, done, total, *, cues=()):
         seen.append([cue.text for cue in cues])
 
-    assert listening(new) is new
-    listening(new)("transcribe", 1.0, 2.0, cues=[Cue(0, 1, "x")])
+    assert accept_cues(new) is new
+    accept_cues(new)("transcribe", 1.0, 2.0, cues=[Cue(0, 1, "x")])
     assert seen == [["x"]]

@@ -2,6 +2,7 @@
 which every front end makes the rest."""
 
 import dataclasses
+import traceback
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from command import AUSTEN, assert_refused, called
 import dubkit
 from dubkit import Options, UsageError
 from dubkit.cli import parser
-from dubkit.options import Keywords, Spec, declared, from_keywords, option
+from dubkit.options import Keywords, Spec, from_keywords, list_options, option
 from dubkit.web import arguments, fields
 from dubkit.web.store import Store, new_token
 
@@ -160,9 +161,9 @@ def kinds(hint: object) -> set[object]:
 def test_the_keywords_are_the_fields():
     """``Keywords`` alone repeats what the fields say, for editors and type checkers."""
     keywords, types = typing.get_type_hints(Keywords), typing.get_type_hints(Options)
-    assert list(keywords) == [one.name for one in declared(Options)]
+    assert list(keywords) == [one.name for one in list_options(Options)]
     samples = {str: "x", int: 2, bool: True, Path: Path("x"), Mapping: {"e": {"f": 1}}}
-    for one in declared(Options):
+    for one in list_options(Options):
         allowed, stored = kinds(keywords[one.name]), kinds(types[one.name])
         assert (type(None) in allowed) == (type(None) in stored), one.name
         if one.type is tuple:
@@ -170,7 +171,7 @@ def test_the_keywords_are_the_fields():
         else:
             assert one.type in allowed, one.name
         for kind in allowed & set(samples):  # what a type checker lets pass is taken
-            taken = dubkit.options._converted(one, samples[kind])
+            taken = dubkit.options._convert_value(one, samples[kind])
             assert isinstance(taken, one.type), one.name
 
 
@@ -180,7 +181,7 @@ def test_the_keywords_are_the_fields():
 NEW = {
     "echo": (int, option(0, Spec(
         "dubbing", "milliseconds of echo", "echo of the dub, in `ms`",
-        needs="dub", bounds=(0, 900), was=("reverb",), page="dubbing",
+        needs="dub", bounds=(0, 900), former_names=("reverb",), page="dubbing",
     ))),
     "mood": (str, option("calm", Spec(
         "translation", "calm or merry", needs="to", choices=("calm", "merry"), page="translation",
@@ -280,7 +281,7 @@ def test_a_new_option_has_a_component_in_its_group():
     gradio = pytest.importorskip("gradio")
     from dubkit.web.form import form
 
-    server = SimpleNamespace(local_plugins=False)
+    server = SimpleNamespace(local_plugins=False, engines=lambda timeout: {})
     with gradio.Blocks() as page:
         parts = form(server, gradio.I18n(), More)
     assert list(parts.fields) == list(fields.defaults(More))
@@ -316,3 +317,9 @@ def test_readme_has_the_table_of_the_options():
         pytest.skip("not beside the installed package")
     section = README.read_text("utf-8").partition("### Options\n\n")[2]
     assert section.startswith(parser.readme_table() + "\n"), "python -m dubkit.cli.parser"
+
+
+def test_a_hint_is_shown_in_a_traceback():
+    with pytest.raises(UsageError) as refusal:
+        from_keywords({"sbus": True})
+    assert "did you mean subs" in "".join(traceback.format_exception(refusal.value))

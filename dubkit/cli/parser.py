@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from dubkit import __version__, engines
 from dubkit.errors import UsageError
-from dubkit.options import Group, Option, Options, declared, from_keywords, unknown_option
+from dubkit.options import Group, Option, Options, from_keywords, list_options, unknown_option
 
 USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
 DESCRIPTION = """\
@@ -85,7 +85,7 @@ def build_parser(options: type[Options] = Options) -> argparse.ArgumentParser:
 
 def _groups(options: type[Options]) -> Iterator[tuple[str, list[Option]]]:
     for title in filter(None, typing.get_args(Group)):
-        yield title, [option for option in declared(options) if option.group == title]
+        yield title, [option for option in list_options(options) if option.group == title]
 
 
 def _arguments(option: Option) -> dict[str, Any]:
@@ -111,7 +111,9 @@ def parse(arguments: Sequence[str], options: type[Options] = Options) -> argpars
 
 def _refuse_renamed(arguments: Sequence[str], options: type[Options]) -> None:
     """Raise for a flag that has another name now, which argparse could only call unknown."""
-    renamed = {f"--{old.replace('_', '-')}" for one in declared(options) for old in one.was}
+    renamed = {
+        f"--{old.replace('_', '-')}" for one in list_options(options) for old in one.former_names
+    }
     for number, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
         if argument == "--":
@@ -128,7 +130,7 @@ def protect(arguments: Sequence[str], options: type[Options] = Options) -> list[
     ``--``, which argparse does not know between options."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     arguments = list(arguments)
-    bare = {option.flag: option for option in declared(options) if option.bare}
+    bare = {option.flag: option for option in list_options(options) if option.bare}
     for number, argument in enumerate(arguments[:end]):
         # The value may be left out, and what follows may be an input.
         following = "".join(arguments[number + 1 : number + 2])
@@ -161,7 +163,7 @@ def _is_engine(kind: str, name: str) -> bool:
 
 def options_of(given: argparse.Namespace, options: type[Options] = Options) -> Options:
     """The options that :func:`parse` found."""
-    names = [option.name for option in declared(options)]
+    names = [option.name for option in list_options(options)]
     keywords = {name: value for name, value in vars(given).items() if name in names}
     return from_keywords({**keywords, **_outputs(given.output)}, options)
 

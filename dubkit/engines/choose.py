@@ -131,7 +131,7 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
         choice = named(room, options, Synthesizer, spec)
         engine = room.engine(choice)
         if options.clone and not engine.clones:
-            raise UsageError(f"{spec} has its own voices and imitates nobody", CLONERS)
+            raise UsageError(f"{spec} has its own voices and cannot clone a voice", CLONERS)
         if not (options.clone or voices(engine, spec, language)):
             how = "; with --clone it speaks as the original does" if engine.clones else ""
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Find, load and configure engines: the only door to a plugin.
+"""Find, load and configure engines: the only module that imports plugins.
 
 Listing names reads metadata and imports nothing; loading imports exactly one module.
 """
@@ -30,7 +30,7 @@ log = logging.getLogger("dubkit")
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$")
 """Endings of the names of environment variables whose values are secret."""
-HOW = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
+NEUTRAL_SETTINGS = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
 """Names of settings that affect how an engine works and not its result: if one of them changes,
 nothing is made again."""
 
@@ -154,6 +154,8 @@ def engine_class(protocol: type[E], spec: str) -> type[E]:
                 engine = plugin.entry_point.load()
             except ModuleNotFoundError as missing:
                 raise _not_installed(kind, spec, missing) from missing
+    if hasattr(engine, "contract"):
+        _refuse_contract(engine, spec)
     if lacking := [name for name in _contract(kind) if not hasattr(engine, name)]:
         raise PluginError(
             f"{spec} is not a {kind[:-1]}: it has no {', '.join(lacking)}",
@@ -177,7 +179,9 @@ def _refuse_contract(engine: Any, spec: str) -> None:
     raise PluginError(
         f"{spec} was written for version {written_for} of dubkit's plugin contract, "
         f"and this is version {hooks.VERSION}",
-        "upgrade dubkit" if newer else "look for a newer release of it",
+        "upgrade dubkit"
+        if newer
+        else "look for a newer release of it, or see what is new in plugins/README.md",
     )
 
 
@@ -250,7 +254,7 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
         if variable.startswith(prefix) and value and not SECRET.search(variable)
     }
     values: dict[str, object] = {
-        key: value for key, value in sorted(settings.items()) if not HOW.fullmatch(key)
+        key: value for key, value in sorted(settings.items()) if not NEUTRAL_SETTINGS.fullmatch(key)
     }
     for key, value in list(values.items()):
         # Not a file name at all: too long, ~nobody, a folder without permission to read.

@@ -18,7 +18,7 @@ from dubkit.errors import MediaError, MissingDependency
 from dubkit.files import cannot_write, replacing
 from dubkit.hooks import Progress
 from dubkit.media import mux
-from dubkit.media.probe import opened
+from dubkit.media.probe import open_media
 from dubkit.types import Media
 
 from .encoding import PictureFormat, in_sent_format, planes
@@ -159,7 +159,7 @@ def _frame_reader(clip: RenderedClip, picture: PictureFormat) -> Callable[[int],
 
 
 def _frames(path: Path) -> Iterator[VideoFrame]:
-    with opened(path) as container:
+    with open_media(path) as container:
         yield from container.decode(container.streams.video[0])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import InputError
 from dubkit.media import mux
-from dubkit.media.probe import opened
+from dubkit.media.probe import open_media
 from dubkit.types import Media
 
 from . import frames
@@ -111,7 +111,7 @@ def picture_format(film: Media) -> PictureFormat:
     if frame is None:
         raise InputError(f"{film.path}: its picture cannot be decoded.", "Leave --lipsync out.")
     shape = frames.shape_of(film, frame)
-    with opened(film.path, film.container) as container:
+    with open_media(film.path, film.container) as container:
         stream: Any = container.streams[film.video[0].index]
         aspect = stream.sample_aspect_ratio
         rate = Fraction(stream.average_rate or stream.guessed_rate or 25)

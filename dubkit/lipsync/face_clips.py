@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import InputError, PluginError
-from dubkit.media.probe import opened
+from dubkit.media.probe import open_media
 
 from . import encoding
 from .compose import distance
@@ -93,7 +93,7 @@ def read_speech(audio: Path, start: float, end: float) -> NDArray[Any]:
 
     length = max(1, round((end - start) * RATE))
     samples = np.zeros(length, np.int16)
-    with opened(audio) as container:
+    with open_media(audio) as container:
         if not container.streams.audio:
             raise InputError(f"{audio} has no audio.")
         stream: Any = container.streams.audio[0]
@@ -159,7 +159,7 @@ def check_rendered(clip: Path, rendered: Path, span: Span, times: list[float]) -
     around: list[list[float]] = []
     differences: list[float] = []
     try:
-        with opened(rendered) as theirs, opened(clip) as ours:
+        with open_media(rendered) as theirs, open_media(clip) as ours:
             if not theirs.streams.video:
                 raise PluginError("what it wrote holds no picture")
             own = ours.decode(ours.streams.video[0])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from dubkit.media.probe import JUMP, clock_restarts, opened, start_of
+from dubkit.media.probe import JUMP, clock_restarts, open_media, start_of
 from dubkit.types import Media
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def shape_of(film: Media, frame: VideoFrame) -> Shape:
     """The shape of all frames, from the film's first."""
     import numpy as np
 
-    with opened(film.path, film.container) as container:
+    with open_media(film.path, film.container) as container:
         tick = container.streams[film.video[0].index].time_base or Fraction(1, 90_000)
         offset = start_of(container) - (container.start_time or 0) / 1_000_000
     size = frame.width, frame.height
@@ -90,7 +90,7 @@ def decode_frames(
 ) -> Iterator[tuple[VideoFrame, float]]:
     """The frames of the film, each with its second on the player's timeline; only those in the
     ``wanted`` spans, which must be in order. What cannot be decoded is skipped."""
-    with opened(film.path, film.container) as container:
+    with open_media(film.path, film.container) as container:
         stream: Any = container.streams[film.video[0].index]
         stream.thread_type = "AUTO"
         zero = start_of(container)

@@ -27,7 +27,7 @@ from dubkit.engines import guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, PluginError, UsageError
 from dubkit.files import cannot_write, sha256_of
 from dubkit.hooks import LipSyncer, Progress
-from dubkit.media.probe import opened
+from dubkit.media.probe import open_media
 from dubkit.types import Media
 
 from . import compose, encoding, face_clips, faces, spans, tracks
@@ -196,7 +196,7 @@ def _load_clip(task: _Task, span: Span, key: str) -> RenderedClip | None:
         times = tuple(float(time) for time in record["times"])
         color = tuple(float(value) for value in record["colour"])
         path = task.folder / f"{key}.mp4"
-        with opened(path) as container:
+        with open_media(path) as container:
             frames = sum(1 for _ in container.decode(container.streams.video[0]))
     except (OSError, ValueError, LookupError, TypeError, InputError, av.error.FFmpegError):
         return None

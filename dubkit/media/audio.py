@@ -19,7 +19,7 @@ from dubkit.errors import InputError
 from dubkit.files import replacing
 from dubkit.types import AudioStream, Media
 
-from .probe import JUMP, clock_restarts, opened, start_of
+from .probe import JUMP, clock_restarts, open_media, start_of
 
 if TYPE_CHECKING:
     import av.container
@@ -194,7 +194,7 @@ def decode_audio(
     due = 0.0  # seconds at which the next frame starts unless there is a gap
     converting = None
     graph = None
-    with opened(media.path, media.container) as container:
+    with open_media(media.path, media.container) as container:
         for frame, time in _frames(container, stream.index, stats):
             # A time that cannot be right (far back, or past the end of the file) is damaged.
             if time is None or (graph and time < due - JUMP) or time > limit:

@@ -33,7 +33,7 @@ from .mux_command import (
     inspect,
     is_cover_video,
 )
-from .probe import codec_name, opened
+from .probe import codec_name, open_media
 
 __all__ = [
     "CRF",
@@ -69,7 +69,7 @@ def subtitle_container(media: Media) -> tuple[str, str]:
     """
     name = media.path.suffix.lower()
     if media.container.startswith("mov"):
-        with opened(media.path, media.container) as container:
+        with open_media(media.path, media.container) as container:
             brand = container.metadata.get("major_brand", "")
         if brand.startswith("qt"):
             suffix = ".mov"
@@ -284,7 +284,7 @@ def _kinds(streams: Iterable[SourceStream]) -> set[str]:
 def _cover_options(media: Media, folder: Path, number: int) -> list[str]:
     """Attach the file's covers again; ``number`` is the index of the first among attachments."""
     argv: list[str] = []
-    with opened(media.path, media.container) as container:
+    with open_media(media.path, media.container) as container:
         covers = {stream.index: stream for stream in container.streams if is_cover_video(stream)}
         for packet in container.demux(list(covers.values())) if covers else ():
             stream = covers.pop(packet.stream_index, None)

@@ -19,7 +19,7 @@ from dubkit.errors import UsageError
 from dubkit.types import Media
 
 from .ffmpeg import DEMUXERS, file_url
-from .probe import clock_restarts, codec_name, has_flag, is_cover, opened, start_of
+from .probe import clock_restarts, codec_name, has_flag, is_cover, open_media, start_of
 
 MOV_MUXERS = ("mov", "mp4", "3gp", "3g2")
 
@@ -87,7 +87,7 @@ class SourceFile:
 
 def inspect(media: Media) -> SourceFile:
     """Read what muxing must know of a file. Raises InputError when it cannot be opened."""
-    with opened(media.path, media.container) as container:
+    with open_media(media.path, media.container) as container:
         streams = []
         hdr, tick = False, ""
         for stream in container.streams:
@@ -215,7 +215,7 @@ def _inputs(
         argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
         argv += ["-f", "wav", "-i", file_url(one.path)]
     if additions.picture:
-        with opened(additions.picture) as container:
+        with open_media(additions.picture) as container:
             first = (container.start_time or 0) / 1_000_000  # which ffmpeg would shift to 0
         argv += ["-itsoffset", f"{late + first:.6f}", "-protocol_whitelist", "file"]
         argv += ["-f", "mov", "-i", file_url(additions.picture)]
@@ -227,7 +227,7 @@ def _picture_options(media: Media, kept: Sequence[SourceStream]) -> list[str]:
     replaced = media.video[0].index
     videos = [stream for stream in kept if stream.kind == "video"]
     number = next((n for n, stream in enumerate(videos) if stream.index == replaced), 0)
-    with opened(media.path, media.container) as container:
+    with open_media(media.path, media.container) as container:
         stream = container.streams[replaced]
         tags, default = dict(stream.metadata), has_flag(stream.disposition, 1)
     of_bytes = re.compile(r"(?i)BPS|DURATION|NUMBER_OF_|_STATISTICS|ENCODER|rotate|vendor_id")

@@ -31,7 +31,7 @@ JUMP = 10.0
 
 
 @contextlib.contextmanager
-def opened(path: Path, container: str | None = None) -> Iterator[av.container.InputContainer]:
+def open_media(path: Path, container: str | None = None) -> Iterator[av.container.InputContainer]:
     """Open ``path`` with PyAV, and no other file; ``container`` is its demuxer if known.
 
     Raises InputError, which says what is wrong with the file.
@@ -127,7 +127,7 @@ def probe(path: Path) -> Media:
     Raises InputError when it is missing, unreadable, truncated, or has neither video nor audio.
     """
     path = Path(path)
-    with opened(path) as container:
+    with open_media(path) as container:
         name = container.format.name
         video, audio, subtitles = [], [], []
         for stream in container.streams:

@@ -16,7 +16,7 @@ from dubkit.types import Media, SubtitleStream
 
 from . import process
 from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
-from .probe import opened, start_of
+from .probe import open_media, start_of
 
 PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 """Codecs that store each subtitle as a picture."""
@@ -84,7 +84,7 @@ def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
     ending, muxer, codec = _EXTRACTED.get(stream.codec, _OTHERS)
     if out.is_dir():
         out = out / f"track{_number(media, stream)}{ending}"
-    with opened(media.path, media.container) as container:
+    with open_media(media.path, media.container) as container:
         zero = start_of(container)
     argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
     # Keep the file's times, less what a player shows as 0: ffmpeg would take the start of the one

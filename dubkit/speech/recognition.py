@@ -12,7 +12,7 @@ from pathlib import Path
 from dubkit.engines import guarded
 from dubkit.errors import DubkitError, PluginError
 from dubkit.files import cannot_write
-from dubkit.hooks import Progress, Transcriber, listening
+from dubkit.hooks import Progress, Transcriber, accept_cues
 from dubkit.languages import is_tag
 from dubkit.options import Options
 from dubkit.types import Cue, Track, Transcription, Word
@@ -51,7 +51,7 @@ def transcribe(
             prompt=options.prompt,
             hotwords=options.hotwords,
             work=folder,
-            progress=listening(progress),
+            progress=accept_cues(progress),
         )
         if not isinstance(result, Transcription):
             raise TypeError(f"it returned {type(result).__name__}, not a Transcription")

@@ -84,12 +84,12 @@ def endpoints(server: Server) -> None:
 
         def check(file: str | None, profile: str = "", language: str = "") -> dict[str, Any]:
             with _Refusal():
-                path = _sent(server, file)
+                path = _uploaded_path(server, file)
                 if path.stat().st_size > MAX_TEXT:
                     raise UsageError(
                         f"a subtitle file has at most {MAX_TEXT / 1e6:.0f} MB", "send another"
                     )
-                return _checked(path, profile or profiles.DEFAULT, language or None)
+                return _check_file(path, profile or profiles.DEFAULT, language or None)
 
         endpoint("subtitle", [file, language, options], subtitle,
                  "Subtitles of a video in the language spoken. options are fields of "
@@ -119,7 +119,7 @@ async def _job(
     """A job from its file to its results, for a caller who waits: in no thread, since waiting
     callers could take all that the server has."""
     in_thread: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync
-    path = _sent(server, file)
+    path = _uploaded_path(server, file)
     video = await in_thread(session.take, path, path.name)
     id = (await in_thread(server.submit, session, video, requested)).id
     while not (found := await in_thread(session.job, id))[2].over:
@@ -152,13 +152,13 @@ def _results(
     return paths, {key: result[key] for key in ("warnings", "timings") if key in result}
 
 
-def _sent(server: Server, file: str | None) -> Path:
+def _uploaded_path(server: Server, file: str | None) -> Path:
     if not file or server.temporary is None:
         raise UsageError("no file is given", "send a video, sound or subtitle file")
     return uploaded_file(server.temporary, file)
 
 
-def _checked(path: Path, profile: str, language: str | None) -> dict[str, Any]:
+def _check_file(path: Path, profile: str, language: str | None) -> dict[str, Any]:
     profiles.find(profile)
     track = subtitles.read(path, language)
     found = cue_check.check(track, profile)

@@ -16,7 +16,7 @@ from typing import Any
 
 from dubkit.engines import plugins
 from dubkit.errors import UsageError
-from dubkit.options import EMBEDDED, Options, declared, from_keywords, unknown_option
+from dubkit.options import EMBEDDED, Options, from_keywords, list_options, unknown_option
 from dubkit.subtitles.source import format_of
 
 from .store import Video
@@ -43,7 +43,7 @@ def arguments(
     ``--allow-local-plugins`` is for. Raises UsageError as the command does, InputError when a file
     does not exist.
     """
-    known = {one.name: one for one in declared(options)}
+    known = {one.name: one for one in list_options(options)}
     empty: tuple[object, ...] = (None, "", [], {}, ())
     given = {name: value for name, value in requested.items() if value not in empty}
     for name, value in given.items():
@@ -111,7 +111,7 @@ def _settings(
 
 def names_engines(requested: Mapping[str, Any]) -> bool:
     """Whether :func:`arguments` needs to know the engines for what is requested."""
-    roles = (one.name for one in declared(Options) if one.engine)
+    roles = (one.name for one in list_options(Options) if one.engine)
     return bool(requested.get("settings")) or any(
         requested.get(role) not in (None, "", "auto") for role in roles
     )
@@ -153,7 +153,7 @@ def _refuse_place(what: str, value: str) -> None:
 def _flags(options: Options) -> list[str]:
     """Options as the command's arguments."""
     found: list[str] = []
-    for one in declared(type(options)):
+    for one in list_options(type(options)):
         value = getattr(options, one.name)
         if value in (one.default, None, ""):
             continue

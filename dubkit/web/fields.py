@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from dubkit.errors import ConsentNeeded, MissingDependency
 from dubkit.languages import primary
-from dubkit.options import Option, Options, PageGroup, declared
+from dubkit.options import Option, Options, PageGroup, list_options
 from dubkit.subtitles.source import format_of
 
 from .store import Video
@@ -27,7 +27,7 @@ Control = Literal["settings", "engine", "tick", "number", "pick", "line"]
 
 def page_options(options: type[Options] = Options) -> dict[str, Option]:
     """The options that the page has, by name."""
-    return {one.name: one for one in declared(options) if one.page}
+    return {one.name: one for one in list_options(options) if one.page}
 
 
 def control(option: Option) -> Control:
@@ -140,7 +140,7 @@ def form_values(requested: Mapping[str, Any], options: type[Options] = Options) 
     remembers; a value of a wrong type is ignored."""
     found = {**defaults(options), "subs": False}
     known = page_options(options)
-    renamed = {old: name for name, one in known.items() for old in one.was}
+    renamed = {old: name for name, one in known.items() for old in one.former_names}
     for given, value in requested.items():
         name = renamed.get(given, given)
         if name in known and value is not None:
@@ -201,8 +201,8 @@ def group_about(message: str, hint: str, requested: Mapping[str, Any]) -> str:
 
 def group_of(message: str, hint: str = "", options: type[Options] = Options) -> str:
     """The group of the field that a refusal is about; empty if it names none."""
-    flags = {one.flag: one.page for one in declared(options)}
-    names = {one.name: one.page for one in declared(options)}
+    flags = {one.flag: one.page for one in list_options(options)}
+    names = {one.name: one.page for one in list_options(options)}
     for text in (message, hint):
         for flag in re.findall(r"--[a-z-]+", text):
             if group := flags.get(flag):

@@ -101,7 +101,7 @@ class Guard:
         if self.auth and not _is_authorized(headers.get("authorization", ""), self.auth):
             return (
                 401,
-                "user and password, please",
+                "a user name and password are required",
                 ((b"www-authenticate", b'Basic realm="dubkit", charset="UTF-8"'),),
             )
         if method not in SAFE:

@@ -61,7 +61,7 @@ FILLED = f"(...values) => {{ window.dubkit?.filled({NAMES}, values); }}"
 REMEMBER = f"(...values) => {{ window.dubkit?.remember({NAMES}, values); }}"
 
 
-def mounted(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
+def mount_page(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
     """``app`` with the page at its root."""
     previews = Previews()
     add_preview_routes(app, server, previews)
@@ -169,7 +169,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 group = group_about(failure.message, failure.hint, requested)
                 return json.dumps({**error_json(failure), "group": group})
 
-        def filled(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
+        def fill_form(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
             """The form for a video: with the values that are remembered, else as it is."""
             wanted: Any = None
             with contextlib.suppress(ValueError):
@@ -182,7 +182,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             )  # fmt: skip
             return [*changed, secrets.token_hex(4)]
 
-        def adapted(request: gr.Request, id: str, *given: Any) -> list[Any]:
+        def update_form(request: gr.Request, id: str, *given: Any) -> list[Any]:
             """The form after one of its values has changed."""
             now, language = values(given), _language(request)
             return updates(server, parts, server.engines(), now, language, video_of(request, id))
@@ -199,10 +199,14 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         press.success(None, answer, None, js=ANSWER, api_visibility="private")
         press.failure(None, None, None, js=FAILED, api_visibility="private")
         fill.click(wait_for_engines, None, None, **asked).then(
-            filled, [video, remembered, *fields], [*parts.outputs, parts.filled], js=FILL, **asked
+            fill_form,
+            [video, remembered, *fields],
+            [*parts.outputs, parts.filled],
+            js=FILL,
+            **asked,
         ).then(None, fields, None, js=FILLED, api_visibility="private")
         gr.on(
-            [parts.fields[name].change for name in CONTROLLING], adapted, [video, *fields],
+            [parts.fields[name].change for name in CONTROLLING], update_form, [video, *fields],
             parts.outputs, js=ASK, trigger_mode="always_last", **asked,
         )  # fmt: skip
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)

@@ -87,7 +87,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
     async def upload(request: Request, name: str) -> Response:
         """A whole video, audio or subtitle file as the body."""
         session = session_of(request)
-        made = await _received(request, lambda size: session.receive(name, size))
+        made = await _receive_body(request, lambda size: session.receive(name, size))
         assert isinstance(made, Video)
         return JSONResponse(card(made))
 
@@ -96,7 +96,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
         """A subtitle file, a glossary or a diarization file that belongs to a video."""
         session = session_of(request)
         video = session.video(id)
-        made = await _received(request, lambda size: session.receive(name, size, beside=video))
+        made = await _receive_body(request, lambda size: session.receive(name, size, beside=video))
         assert isinstance(made, Path)
         return JSONResponse({"name": made.name, "added": added(video)})
 
@@ -199,7 +199,9 @@ def add_routes(app: FastAPI, server: Server) -> None:
             raise InputError("there are no results", "start the job again")
         name = f"{Path(video.name).stem}.zip"
         return StreamingResponse(
-            _zipped(paths), media_type="application/zip", headers={**_saved_as(name), **NO_STORE}
+            _stream_zip(paths),
+            media_type="application/zip",
+            headers={**_saved_as(name), **NO_STORE},
         )
 
     # -------------------------------------------------------- cues
@@ -342,7 +344,7 @@ async def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-async def _received(request: Request, begin: Callable[[int | None], Upload]) -> Video | Path:
+async def _receive_body(request: Request, begin: Callable[[int | None], Upload]) -> Video | Path:
     """The body of a request, stored and probed; nothing is left of one that was cut off."""
     length = request.headers.get("content-length", "")
     upload = await anyio.to_thread.run_sync(begin, int(length) if length.isdecimal() else None)
@@ -405,7 +407,7 @@ class _Pipe:
         return data
 
 
-def _zipped(paths: list[Path]) -> Iterator[bytes]:
+def _stream_zip(paths: list[Path]) -> Iterator[bytes]:
     """A zip file, built while it is sent: neither memory nor disk has to hold it."""
     pipe = _Pipe()
     with zipfile.ZipFile(cast(Any, pipe), "w", zipfile.ZIP_STORED) as archive:

@@ -158,7 +158,7 @@ def _serve(
 
     from .guard import Guard
     from .jobs import Queue
-    from .page import mounted
+    from .page import mount_page
     from .routes import add_routes
     from .server import Server
     from .store import Limits, Store
@@ -172,7 +172,7 @@ def _serve(
     )
     app = FastAPI(openapi_url=None)
     add_routes(app, server)
-    mounted(app, server, limits.upload)
+    mount_page(app, server, limits.upload)
     web = uvicorn.Server(
         uvicorn.Config(
             Guard(app, auth, limits.upload, local),

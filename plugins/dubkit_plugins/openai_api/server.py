@@ -365,7 +365,7 @@ class Server:
 
     def _failure(self, answer: Answer) -> PluginError:
         """The error for a fault that did not pass."""
-        again = "the same command goes on from here later"
+        again = "run the same command later to resume"
         if not answer.reachable:
             return PluginError(*self._absence(answer))
         if answer.status == 0:
