@@ -57,15 +57,23 @@ def spleeter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return cache / "dubkit/spleeter-2stems", ran.stdout + ran.stderr
 
 
-@pytest.fixture
-def film(tmp_path):
-    """A video of 24 s with a tone underneath, and its English subtitles."""
-    folder = tmp_path / "in"
-    folder.mkdir()
+@pytest.fixture(scope="session")
+def original_film(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A video of 24 s with a tone underneath, and its English subtitles; not to be written to."""
+    folder = tmp_path_factory.mktemp("film")
     video = folder / "film.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=24", "-f", "lavfi", "-i",
            "sine=f=1000:d=24:r=48000,volume=0.3", *AVC, video)  # fmt: skip
     cues = (Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text) for k, text in enumerate(LINES))
     srt = folder / "film.en.srt"
     srt.write_text(subtitles.render(Track("en", tuple(cues)), "srt"))
+    return video, srt
+
+
+@pytest.fixture
+def film(original_film: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of both in the test's own folder ``in``."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    video, srt = (Path(shutil.copy(path, folder)) for path in original_film)
     return video, srt

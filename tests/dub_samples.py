@@ -5,9 +5,9 @@ import json
 from command import TESTS, called
 
 GOOD = ("--translator", f"{TESTS}/data/translators.py:Good")
-
 HUM = ("--tts", f"{TESTS}/data/synthesizers.py:Hum")
-
+LOW = (*HUM, "--voice", "low")
+"""In a voice that is given, so that none is matched, which takes as long as all the rest."""
 LINES = [
     "Good morning, everybody.",
     "I have come to tell you something.",
