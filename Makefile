@@ -1,11 +1,16 @@
 # make check runs everything that must pass; make quick leaves the real models out.
 .PHONY: check quick lint extras
 
+# Over the cores, at most four, since each process may load models of its own.
+SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
+
 check: extras lint
-	python -m pytest
+	python -m pytest $(SIDE_BY_SIDE) -m "not alone"
+	python -m pytest -m alone
 
 quick: lint
-	python -m pytest -m "not slow"
+	python -m pytest $(SIDE_BY_SIDE) -m "not slow and not alone"
+	python -m pytest -m "not slow and alone"
 
 # Packages of which the tests need neither the dependencies nor the code: a language model's weights,
 # and Argos' package format, which would bring spaCy and Stanza.

@@ -1,12 +1,13 @@
-"""What stands where, what may import what, and what is promised of size and speed."""
+"""What stands where, what may import what, in which words, and what an installation promises."""
 
 import ast
+import graphlib
 import importlib
 import importlib.metadata
 import re
-import resource
 import subprocess
 import sys
+import tokenize
 import tomllib
 import zipfile
 from pathlib import Path
@@ -27,7 +28,6 @@ HEAVY = (
     "httpx langcodes py3langid"
 ).split()
 """What neither ``import dubkit`` nor ``dubkit --help`` may load."""
-CPU_SECONDS = 0.4
 
 
 def imports(path: Path) -> set[str]:
@@ -66,20 +66,100 @@ def test_starting_loads_nothing_heavy(code):
     assert loaded(code) & set(HEAVY) == set()
 
 
-def cpu_seconds(*argv: str) -> float:
-    """User and system time of a process, the best of three."""
-    spent = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *argv], stdout=subprocess.DEVNULL, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return min(spent)
+FLOORS = """
+__main__
+web
+cli
+pipeline testing
+dub lipsync
+translate speech
+engines
+options
+subtitles
+cues media workspace
+files hooks
+errors types languages
+"""
+"""The rooms of ``dubkit``, from the top floor down: a room imports from lower floors only."""
 
 
-@pytest.mark.parametrize("argv", [("-c", "import dubkit"), ("-m", "dubkit", "--help")])
-def test_starting_is_quick(argv):
-    assert cpu_seconds(*argv) < CPU_SECONDS
+def rooms_imported(path: Path) -> set[tuple[str, str]]:
+    """Every room that a file of the core imports from, with the module."""
+    inside = path.relative_to(CORE).with_suffix("").parts
+    package = ("dubkit", *inside[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        base = (node.module or "").split(".") if node.module else []
+        if node.level:
+            base = [*package[: len(package) - node.level + 1], *base]
+        if base[:1] == ["dubkit"]:
+            modules = [[*base, alias.name] for alias in node.names] if len(base) == 1 else [base]
+            # What is left is dubkit.__version__, say: a public name and no room.
+            found |= {(one[1], ".".join(one)) for one in modules if one[1] in FLOORS.split()}
+    return found
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.stem for path in CORE.iterdir() if path.suffix == ".py"} - {"__init__"}
+    rooms |= {path.parent.name for path in CORE.glob("*/__init__.py")}
+    assert rooms == set(FLOORS.split())
+
+
+def test_few_modules_lie_flat():
+    flat = {path.stem for path in CORE.glob("*.py")}
+    assert flat == set(
+        "__init__ __main__ workspace files options hooks languages types errors".split()
+    )
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: path.name)
+def test_imports_point_downward(path):
+    """So there is no circle between rooms either."""
+    floors = {room: k for k, line in enumerate(FLOORS.split("\n")) for room in line.split()}
+    room = path.relative_to(CORE).with_suffix("").parts[0]
+    if room == "__init__":  # the public names are gathered from everywhere
+        return
+    wrong = [
+        module
+        for other, module in rooms_imported(path)
+        if other != room and floors[other] <= floors[room]
+    ]
+    assert not wrong
+
+
+def test_no_circle_between_modules():
+    """Modules of one room import each other in one direction, too."""
+    names = {
+        ".".join(path.relative_to(CORE.parent).with_suffix("").parts): path
+        for path in CORE.rglob("*.py")
+    }
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        package = name.rpartition(".")[0]
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                base = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = [*base, *((node.module or "").split("."))] if node.level else [node.module]
+                whole = ".".join(filter(None, base))
+                for alias in node.names:
+                    graph[name] |= {f"{whole}.{alias.name}", whole} & set(names)
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+WORN_OUT = re.compile(r"(?<![a-z])(told|anew|heard|manieth)(?![a-z])", re.IGNORECASE)
+"""Words that stood for too many things: reported, again, transcribed, n-th."""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_names_and_messages_are_plain_words(path):
+    with path.open("rb") as file:
+        kinds = (tokenize.NAME, tokenize.STRING, tokenize.COMMENT)
+        texts = [(one.start[0], one.string) for one in tokenize.tokenize(file.readline)
+                 if one.type in kinds]  # fmt: skip
+    assert not [(line, text) for line, text in texts if WORN_OUT.search(text)]
 
 
 @pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: path.name)
