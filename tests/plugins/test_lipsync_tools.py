@@ -90,25 +90,27 @@ def test_a_tool_that_is_not_installed_is_tried_once(film, known, tmp_path):
 def test_a_person_who_talks(tmp_path):
     """As many frames at the same times, the sound in place, and only the mouth changed."""
     engine, _ = engine_of("wav2lip", tmp_path)
-    report, picture = redrawn(TALK, tmp_path, engine, [(1.0, 8.5), (11.0, 18.0)], "Wav2Lip")
+    talk = tmp_path / "talk.mp4"
+    ffmpeg("-i", TALK, "-t", 5, "-vf", "scale=iw/2:-2", "-c:a", "copy", talk)
+    report, picture = redrawn(talk, tmp_path, engine, [(1.0, 2.2), (3.2, 4.3)], "Wav2Lip")
     assert [one.state for one in report] == ["redrawn", "redrawn"]
-    film, out = probe(TALK), tmp_path / "dubbed.mp4"
+    film, out = probe(talk), tmp_path / "dubbed.mp4"
     dub = AudioFile(tmp_path / "sound.wav", "pt", "Portuguese")
     assert mux(film, [], out, audio=[dub], picture=picture) == []
     result = probe(out)
     assert result.duration == pytest.approx(film.duration, abs=1 / 30)
-    old, new = frames(TALK), frames(out)
+    old, new = frames(talk), frames(out)
     assert [t for t, _ in new] == pytest.approx([t for t, _ in old], abs=1e-4)
-    assert len(new) == 600
+    assert len(new) > 145
     # The head stays within this part of the picture.
     for (t, was), (_, now) in zip(old, new, strict=True):
         apart = np.abs(was.astype(float) - now)
-        assert apart[:480].mean() < 2 and apart[860:].mean() < 2, t
-        assert apart[480:860, :380].mean() < 2 and apart[480:860, 780:].mean() < 2, t
-        mouth = apart[640:800, 480:680].mean()
-        if 1.0 < t < 8.5 or 11.0 < t < 18.0:
+        assert apart[:240].mean() < 2 and apart[430:].mean() < 2, t
+        assert apart[240:430, :190].mean() < 2 and apart[240:430, 390:].mean() < 2, t
+        mouth = apart[320:400, 240:340].mean()
+        if 1.0 < t < 2.2 or 3.2 < t < 4.3:
             assert mouth > 4, t  # as much of the red patch as lies within the mouth
-        elif t < 0.75 or 8.75 < t < 10.75 or t > 18.25:
+        elif t < 0.75 or 2.45 < t < 2.95 or t > 4.55:
             assert mouth < 3, t
     # The original's sound is in place, to the sample.
     before, after = tmp_path / "before.wav", tmp_path / "after.wav"
