@@ -52,7 +52,7 @@ def undisturbed(small_video, tmp_path_factory):
     return results(folder)
 
 
-@pytest.mark.parametrize("moment", [0.35, 0.6, 0.9, 1.3])
+@pytest.mark.parametrize("moment", [0.35, 0.9])
 def test_killed_at_any_moment_it_goes_on(moment, undisturbed, talk, tmp_path):
     log = tmp_path / "log"
     command = (talk, "--subs", *FORMATS, *SLOW, "-o", tmp_path / "out")
@@ -67,7 +67,7 @@ def test_killed_at_any_moment_it_goes_on(moment, undisturbed, talk, tmp_path):
             continue
         break
     assert ended(child).status == 0
-    assert kills or moment > 1
+    assert kills
     assert results(tmp_path / "out") == undisturbed
     assert_tidy(tmp_path / "out")
     # No window was heard again, but for the one that the kill fell into.
@@ -136,7 +136,7 @@ def test_killed_while_ffmpeg_writes(long, tmp_path):
 def test_the_real_engine_goes_on_after_kills(tmp_path):
     """Minutes of speech, killed each time that something new was written down."""
     long = tmp_path / "long.mp4"
-    ffmpeg("-stream_loop", 5, "-i", AUSTEN, "-c", "copy", long)
+    ffmpeg("-stream_loop", 3, "-i", AUSTEN, "-c", "copy", long)
     engine = ("--transcriber", "faster-whisper", "-o", "faster-whisper.batch_size=1")
     assert dubkit(long, "--subs", *FORMATS, *engine, "-o", tmp_path / "whole").status == 0
     command = (long, "--subs", *FORMATS, *engine, "-o", tmp_path / "out")
@@ -337,6 +337,7 @@ def assert_stopped(ran, seconds):
     assert seconds < 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("moment", ["window 1", "window 4"])
 def test_ctrl_c_while_the_engine_works(moment, talk, tmp_path):
     log = tmp_path / "log"
@@ -350,6 +351,7 @@ def test_ctrl_c_while_the_engine_works(moment, talk, tmp_path):
     assert_tidy(talk.parent)
 
 
+@pytest.mark.alone
 def test_ctrl_c_while_ffmpeg_burns(long, tmp_path):
     child = start(long, "--burn", *FAST, "-o", tmp_path / "out")
     wait_for(lambda: list((tmp_path / "out").rglob(".*.part")))
@@ -362,6 +364,7 @@ def test_ctrl_c_while_ffmpeg_burns(long, tmp_path):
     assert not [name for name in left if "part" in name or "subbed" in name], left
 
 
+@pytest.mark.alone
 def test_ctrl_c_while_native_code_does_not_return(talk, tmp_path):
     """Loading a large model keeps Python from noticing the signal for many seconds."""
     engine = tmp_path / "native.py"
@@ -384,6 +387,7 @@ def test_ctrl_c_while_native_code_does_not_return(talk, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("moment", ["loading", "decoding"])
 def test_ctrl_c_while_the_real_engine_works(moment, tmp_path):
     long = tmp_path / "long.mp4"

@@ -106,6 +106,7 @@ def test_a_job_that_dies_is_reported_with_advice(desk, queue):
     assert "signal 9" in last_event(folder, "error")["message"]
 
 
+@pytest.mark.alone
 def test_cancel_is_quick_and_keeps_finished_work(desk, queue):
     folder = desk.job(queue, *FOREVER)
     pid = running(folder)
@@ -121,6 +122,7 @@ def test_cancel_is_quick_and_keeps_finished_work(desk, queue):
     assert not queue.cancel(folder)
 
 
+@pytest.mark.alone
 def test_cancel_kills_one_that_does_not_react(desk):
     deaf = "import signal, subprocess, sys, time\n" \
            "signal.signal(signal.SIGINT, signal.SIG_IGN)\n" \

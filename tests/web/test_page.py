@@ -112,7 +112,7 @@ def test_a_reload_finds_the_running_job_and_cancel_stops_it(people):
     assert int(page.locator("#dk-bar").get_attribute("aria-valuenow")) >= int(before)
     person.picture("running")
     page.click("#dk-cancel")
-    expect(panel).to_have_attribute("data-state", "cancelled", timeout=1700)
+    expect(panel).to_have_attribute("data-state", "cancelled", timeout=5000)
     expect(page.locator("#dk-continue")).to_be_visible()
     person.picture("cancelled")
 
