@@ -271,17 +271,12 @@ def test_the_wheel_has_both_packages(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     wanted = {
-        *(
-            f"dubkit/{path.relative_to(ROOT / 'dubkit')}"
-            for path in (ROOT / "dubkit").rglob("*.py")
-        ),
-        *(
-            f"dubkit_plugins/{path.relative_to(ROOT / 'plugins/dubkit_plugins')}"
-            for path in (ROOT / "plugins/dubkit_plugins").rglob("*.py")
-        ),
-        *("dubkit/py.typed", "dubkit_plugins/py.typed"),
+        f"{package.name}/{path.relative_to(package).as_posix()}"
+        for package in (ROOT / "dubkit", ROOT / "plugins/dubkit_plugins")
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
     }
-    assert wanted <= names
+    assert {"dubkit/py.typed", "dubkit_plugins/py.typed"} <= wanted <= names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"dubkit", "dubkit_plugins", f"dubkit-{dubkit.__version__}.dist-info"}
     licenses = {Path(name).name for name in names if "licenses" in name}

@@ -57,6 +57,14 @@ def page(tmp_path_factory):
         yield page
 
 
+def test_the_page_and_its_parts_are_served(page):
+    with httpx.Client(base_url=page.url) as browser:
+        assert "dubkit" in browser.get("/").text
+        for part in ("app.js", "timeline.js", "style.css"):
+            assert browser.get(f"/dubkit/assets/{part}").status_code == 200, part
+        assert browser.get("/dubkit/assets/none.js").status_code == 404
+
+
 def test_a_second_one_with_the_same_data_or_port_is_refused(page, tmp_path):
     assert_refused(called("ui", "--data", page.data), 2, "another dubkit ui", "--data")
     port = page.url.rpartition(":")[2]
