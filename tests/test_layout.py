@@ -149,8 +149,10 @@ def test_no_circle_between_modules():
     list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
 
 
-WORN_OUT = re.compile(r"(?<![a-z])(told|anew|heard|manieth)(?![a-z])", re.IGNORECASE)
-"""Words that stood for too many things: reported, again, transcribed, n-th."""
+WORN_OUT = re.compile(r"(?<![a-z])(told|anew|heard|said|manieth)(?![a-z])", re.IGNORECASE)
+"""Words that stood for too many things: reported, again, transcribed, stated, n-th."""
+RIGHT_THERE = {"openai_api/prompt.py": {"said"}}
+"""Where people speak, whose words they are."""
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -159,7 +161,9 @@ def test_names_and_messages_are_plain_words(path):
         kinds = (tokenize.NAME, tokenize.STRING, tokenize.COMMENT)
         texts = [(one.start[0], one.string) for one in tokenize.tokenize(file.readline)
                  if one.type in kinds]  # fmt: skip
-    assert not [(line, text) for line, text in texts if WORN_OUT.search(text)]
+    right = RIGHT_THERE.get("/".join(path.parts[-2:]), set())
+    found = [(line, word.lower()) for line, text in texts for word in WORN_OUT.findall(text)]
+    assert not [(line, word) for line, word in found if word not in right]
 
 
 @pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda path: path.name)
