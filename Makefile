@@ -1,8 +1,10 @@
 # make check runs everything that must pass; make quick leaves the real models out.
 .PHONY: check quick lint extras
 
-# Over the cores, at most four, since each process may load models of its own.
-SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist worksteal
+# One process more than there are cores, since tests often wait; at most four, since each may load
+# models of its own.
+PROCESSES = $(shell python -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
+SIDE_BY_SIDE = -n $(PROCESSES) --dist worksteal
 
 check: extras lint
 	python -m pytest $(SIDE_BY_SIDE) -m "not alone"

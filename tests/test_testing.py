@@ -699,7 +699,8 @@ def test_no_dataclass_and_no_protocol(tmp_path):
 
     with pytest.raises(AssertionError) as caught:
         testing.check_converter(Plain())
-    assert "it has no check" in str(caught.value) and "put @dataclass" in str(caught.value)
+    assert "it has no caveat, check, close" in str(caught.value)
+    assert "put @dataclass" in str(caught.value)
 
 
 def test_unusable_arguments_of_the_kit(tmp_path):

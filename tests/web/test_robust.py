@@ -97,7 +97,7 @@ def test_a_stalled_upload_is_aborted(tmp_path, monkeypatch):
 
     async def upload():
         request = Request({"type": "http", "headers": []}, receive)
-        await routes._received(request, lambda size: session.receive("talk.srt", size))
+        await routes._receive_body(request, lambda size: session.receive("talk.srt", size))
 
     with pytest.raises(InputError, match="did not arrive whole"):
         asyncio.run(upload())
