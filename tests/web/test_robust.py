@@ -65,6 +65,27 @@ def page(tmp_path_factory):
         yield page
 
 
+def test_clients_that_vanish_leave_no_connection(page):
+    port = int(page.url.rpartition(":")[2])
+    open_files = Path(f"/proc/{page.child.pid}/fd")
+    with Browser(page.url):
+        pass
+    before = len(list(open_files.iterdir()))
+    head = f"Host: localhost\r\nCookie: dubkit_session={'a' * 43}\r\n"
+    for number in range(60):
+        connection = socket.create_connection(("127.0.0.1", port), 10)
+        for request in (
+            f"GET /gradio_api/heartbeat/x{number} HTTP/1.1\r\n{head}\r\n",
+            f"GET /gradio_api/queue/data?session_hash=x{number} HTTP/1.1\r\n{head}\r\n",
+            f"PUT /dubkit/videos?name=a.mp4 HTTP/1.1\r\n{head}Content-Length: 9999\r\n\r\nx",
+            "GET / HT",
+        )[number % 4 : number % 4 + 1]:
+            connection.sendall(request.encode())
+        connection.close()
+    wait_for(lambda: len(list(open_files.iterdir())) <= before + 5, 30)
+    assert not [name for name in contents(page.data / "sessions") if "a.mp4" in name]
+
+
 @pytest.mark.slow
 def test_waiting_programs_do_not_block_others(page, small_video):
     """More of them than a server has threads."""
@@ -102,28 +123,6 @@ def test_a_stalled_upload_is_aborted(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="did not arrive whole"):
         asyncio.run(upload())
     assert not list(session.folder.iterdir())
-
-
-def test_clients_that_vanish_leave_no_connection(tmp_path):
-    with serving(tmp_path / "data") as page:
-        port = int(page.url.rpartition(":")[2])
-        open_files = Path(f"/proc/{page.child.pid}/fd")
-        with Browser(page.url):
-            pass
-        before = len(list(open_files.iterdir()))
-        head = f"Host: localhost\r\nCookie: dubkit_session={'a' * 43}\r\n"
-        for number in range(60):
-            connection = socket.create_connection(("127.0.0.1", port), 10)
-            for request in (
-                f"GET /gradio_api/heartbeat/x{number} HTTP/1.1\r\n{head}\r\n",
-                f"GET /gradio_api/queue/data?session_hash=x{number} HTTP/1.1\r\n{head}\r\n",
-                f"PUT /dubkit/videos?name=a.mp4 HTTP/1.1\r\n{head}Content-Length: 9999\r\n\r\nx",
-                "GET / HT",
-            )[number % 4 : number % 4 + 1]:
-                connection.sendall(request.encode())
-            connection.close()
-        wait_for(lambda: len(list(open_files.iterdir())) <= before + 5, 30)
-        assert not [name for name in contents(page.data / "sessions") if "a.mp4" in name]
 
 
 # ---------------------------------------------------------------- the disk
