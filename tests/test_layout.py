@@ -60,6 +60,8 @@ def loaded(code: str) -> set[str]:
         "from dubkit.cli.main import main\nimport contextlib\n"
         "with contextlib.suppress(SystemExit): main(['--help'])",
         "from dubkit import engines; engines.plugins('transcribers')",
+        "import dubkit; from dubkit.engines import choose; "
+        "choose.transcriber(dubkit.Options(subs=True))",
     ],
 )
 def test_starting_loads_nothing_heavy(code):

@@ -1,4 +1,8 @@
-"""``distil-whisper``: Whisper and Distil-Whisper on torch, the default on a GPU."""
+"""``distil-whisper``: Whisper and Distil-Whisper on torch, the default on a GPU.
+
+The libraries are imported with the first engine: a run that has nothing to transcribe needs none,
+and torch takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,15 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dubkit import TranscribeProgress, Transcriber, Transcription, UsageError
 
 from . import models
-from .ct2_engine import CT2Engine
-from .engine import Engine
 from .faster_whisper import detector_weights
-from .transcribe import Family, transcribe
+
+if TYPE_CHECKING:
+    from .torch_engine import TorchEngine
 
 CATALOGUE = {
     **{
@@ -53,7 +58,7 @@ class DistilWhisper(Transcriber):
     cuda_graphs: bool = True
     """Record the decoder's step as a CUDA graph: no waiting for Python between steps."""
 
-    _loaded: dict[str, Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The model, by its folder, from the first file on."""
 
     contract = 2
@@ -98,6 +103,8 @@ class DistilWhisper(Transcriber):
         import torch
 
         from . import torch_engine
+        from .ct2_engine import CT2Engine
+        from .transcribe import Family, hold, transcribe
 
         if self.draft and self.model == "auto":
             raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
@@ -109,23 +116,25 @@ class DistilWhisper(Transcriber):
         if problems := self.check():
             raise UsageError(*problems)
 
-        def load(weights: models.Weights) -> Engine:
-            if weights.folder is None:
+        def load(weights: models.Weights) -> TorchEngine:
+            folder = weights.folder
+            if folder is None:
                 raise UsageError(f"{weights.name} is not in transformers' layout")
             draft = None
             if self.draft:
                 draft = models.find(self.draft, CATALOGUE, progress, packages=False).folder
-            name = str(weights.folder)
-            if name not in self._loaded:
-                self._loaded.clear()
-                self._loaded[name] = torch_engine.load(
-                    weights.folder,
+
+            def build() -> TorchEngine:
+                return torch_engine.load(
+                    folder,
                     device=self.device,
                     draft=draft,
                     batch_size=self.batch_size,
                     cuda_graphs=self.cuda_graphs,
                 )
-            return self._loaded[name]
+
+            engine: TorchEngine = hold(self._loaded, str(folder), build)
+            return engine
 
         on_gpu = self.device.startswith("cuda") or (
             self.device == "auto" and torch.cuda.is_available()

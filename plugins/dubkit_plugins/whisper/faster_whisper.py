@@ -1,17 +1,22 @@
-"""``faster-whisper``: Whisper on CTranslate2, the default on a CPU."""
+"""``faster-whisper``: Whisper on CTranslate2, the default on a CPU.
+
+The libraries are imported with the first engine: a run that has nothing to transcribe needs none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
 
 from . import models
-from .ct2_device import device_of, device_problems
-from .ct2_engine import CT2Engine
-from .transcribe import DETECTORS, Family, transcribe
+
+if TYPE_CHECKING:
+    from .ct2_engine import CT2Engine
 
 CATALOGUE = {
     "tiny": "Systran/faster-whisper-tiny",
@@ -51,13 +56,14 @@ class FasterWhisper(Transcriber):
     """Hypotheses kept while decoding; 1 is greedy. Speech that is hard to understand is decoded
     again with 5, whatever this is."""
 
-    _loaded: dict[str, CT2Engine] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The model, by its name, from the first file on."""
 
     contract = 2
     priority = 10
+
+    def __post_init__(self) -> None:
+        import_module(f"{__package__}.ct2_engine")  # a missing library is reported from here
 
     def close(self) -> None:
         """Unload the model."""
@@ -70,6 +76,8 @@ class FasterWhisper(Transcriber):
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
+        from .ct2_device import device_problems
+
         return device_problems("faster-whisper", self.device)
 
     def transcribe(
@@ -83,11 +91,14 @@ class FasterWhisper(Transcriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
+        from .ct2_device import device_of
+        from .ct2_engine import CT2Engine
+        from .transcribe import Family, hold, transcribe
+
         if problems := self.check():
             raise UsageError(*problems)
         device = device_of("faster-whisper", self.device)
         on_gpu = device == "cuda"
-        loaded = self._loaded
 
         def load(weights: models.Weights) -> CT2Engine:
             if weights.folder and not (weights.folder / "model.bin").is_file():
@@ -95,17 +106,19 @@ class FasterWhisper(Transcriber):
                     f"{weights.name} is not in CTranslate2's layout: it has no model.bin",
                     "--transcriber distil-whisper reads models in transformers' layout",
                 )
-            # If the language was detected by the same model that is chosen, it is loaded once.
-            if weights.name not in loaded:
-                loaded.clear()
-                loaded[weights.name] = CT2Engine(
+
+            def build() -> CT2Engine:
+                return CT2Engine(
                     weights,
                     device=device,
                     compute_type=self.compute_type,
                     threads=self.threads,
                     batch_size=self.batch_size,
                 )
-            return loaded[weights.name]
+
+            # If the language was detected by the same model that is chosen, it is loaded once.
+            engine: CT2Engine = hold(self._loaded, weights.name, build)
+            return engine
 
         family = Family(
             CATALOGUE,
@@ -130,4 +143,6 @@ class FasterWhisper(Transcriber):
 
 def detector_weights(progress: Progress) -> models.Weights:
     """A small multilingual model that can detect which language is spoken."""
+    from .transcribe import DETECTORS
+
     return models.choose(DETECTORS, CATALOGUE, progress, packages=True)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
@@ -21,12 +22,22 @@ from .recognize import DecodedWindow, Sound, detect_language, prompt_tokens, rec
 
 log = logging.getLogger("dubkit")
 
+E = TypeVar("E", bound=Engine)
+
 OTHER_CODES = {"nb": "no", "iw": "he", "fil": "tl", "cmn": "zh", "jv": "jw", "in": "id", "ji": "yi"}
 """Whisper's codes for languages whose BCP-47 tags differ."""
 SURE = 0.5
 """Probability below which a detected language is worth a warning."""
 DETECTORS = ("tiny", "base", "small")
 """Models that can detect a language, the smallest first."""
+
+
+def hold(held: dict[str, E], name: str, load: Callable[[], E]) -> E:
+    """The model ``name``, loaded unless it is held already; another one first makes room for it."""
+    if name not in held:
+        held.clear()
+        held[name] = load()
+    return held[name]
 
 
 @dataclass(frozen=True, slots=True)
