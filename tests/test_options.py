@@ -134,7 +134,7 @@ def test_an_old_or_near_keyword_names_the_right_one(name, value, right, also, tm
     for refused in (
         lambda: dubkit.run("x.mp4", subs=True, **{name: value}),
         lambda: dubkit.transcribe("x.mp4", **{name: value}),
-        lambda: arguments.arguments({"subs": True, name: value}, video, {}),
+        lambda: arguments.arguments({"subs": True, name: value}, video, dict),
     ):
         with pytest.raises(UsageError) as raised:
             refused()
@@ -303,10 +303,10 @@ def _inside(block):
 def test_a_new_option_is_a_field_of_the_api(tmp_path):
     video = Store(tmp_path).session(new_token()).take(AUSTEN, "talk.mp4")
     wishes = {"to": "pt", "dub": True, "echo": 300, "titles": False, "places": ["Rome", "Bath"]}
-    argv = arguments.arguments(wishes, video, {}, options=More)
+    argv = arguments.arguments(wishes, video, dict, options=More)
     assert parsed(*argv) == from_keywords(wishes, More)
     with pytest.raises(UsageError, match="the page has no option 'secret'"):
-        arguments.arguments({"subs": True, "secret": "s"}, video, {}, options=More)
+        arguments.arguments({"subs": True, "secret": "s"}, video, dict, options=More)
 
 
 # ---------------------------------------------------------------- README

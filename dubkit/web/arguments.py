@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dubkit.engines import plugins
+from dubkit.engines import find
 from dubkit.errors import UsageError
 from dubkit.options import EMBEDDED, Options, from_keywords, list_options, unknown_option
 from dubkit.subtitles.source import format_of
 
+from .catalog import Catalog
 from .store import Video
 
 PLACE = re.compile(r"\s*[~./\\]|[A-Za-z]:[\\/]|\w+://|(.*[/\\])?\.\.([/\\]|$)", re.DOTALL)
@@ -32,16 +33,16 @@ LONGEST = 20_000
 def arguments(
     requested: Mapping[str, Any],
     video: Video,
-    engines: Mapping[str, Mapping[str, Any]],
+    engines: Callable[[], Catalog],
     *,
     local_plugins: bool = False,
     options: type[Options] = Options,
 ) -> list[str]:
     """The command's arguments for a video, to be run in its folder.
 
-    ``engines`` are those that :mod:`dubkit.web.catalog` describes; ``local_plugins`` is what
-    ``--allow-local-plugins`` is for. Raises UsageError as the command does, InputError when a file
-    does not exist.
+    ``engines`` returns what :mod:`dubkit.web.catalog` describes, and is called only if that
+    matters, since it may take seconds; ``local_plugins`` is what ``--allow-local-plugins`` is for.
+    Raises UsageError as the command does, InputError when a file does not exist.
     """
     known = {one.name: one for one in list_options(options)}
     empty: tuple[object, ...] = (None, "", [], {}, ())
@@ -80,7 +81,7 @@ def _has_no_text(value: Any) -> bool:
 
 
 def _settings(
-    given: Any, engines: Mapping[str, Mapping[str, Any]], local_plugins: bool
+    given: Any, engines: Callable[[], Catalog], local_plugins: bool
 ) -> dict[str, dict[str, str]]:
     """Settings by engine, as text; only those that its form shows."""
     if not isinstance(given, Mapping) or not all(
@@ -89,8 +90,11 @@ def _settings(
         raise UsageError("settings are fields by engine", '{"ENGINE": {"FIELD": "VALUE"}}')
     if local_plugins:
         return {str(e): {str(k): str(v) for k, v in own.items()} for e, own in given.items()}
+    if not given:
+        return {}
+    catalog = engines()
     shown: dict[str, set[str]] = {}
-    for kind in engines.values():
+    for kind in catalog.values():
         for name, engine in kind.items():
             shown.setdefault(name, set()).update(one["name"] for one in engine["settings"])
     found: dict[str, dict[str, str]] = {}
@@ -98,7 +102,7 @@ def _settings(
         for field, value in own.items():
             if value is None or value == "":
                 continue
-            if field not in shown.get(engine, ()) or _is_open_ended(engine, engines):
+            if field not in shown.get(engine, ()) or _is_open_ended(engine, catalog):
                 known = ", ".join(sorted(shown.get(engine, ()))) or "none"
                 raise UsageError(
                     f"{engine} has no setting {field!r} that the page may change",
@@ -109,23 +113,14 @@ def _settings(
     return found
 
 
-def names_engines(requested: Mapping[str, Any]) -> bool:
-    """Whether :func:`arguments` needs to know the engines for what is requested."""
-    roles = (one.name for one in list_options(Options) if one.engine)
-    return bool(requested.get("settings")) or any(
-        requested.get(role) not in (None, "", "auto") for role in roles
-    )
+def _is_open_ended(name: str, catalog: Catalog) -> bool:
+    """Whether an engine of that name, of any kind, runs programs or calls servers that its settings
+    name. One that could not be described is taken for such."""
+    entries = [kind[name] for kind in catalog.values() if name in kind]
+    return not entries or any(entry.get("open_ended", True) for entry in entries)
 
 
-def _is_open_ended(name: str, engines: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether an engine runs programs or calls servers that its settings name. One that cannot be
-    described is taken for such."""
-    return any(
-        kind[name].get("open_ended", True) for kind in engines.values() if name in kind
-    ) or not any(name in kind for kind in engines.values())
-
-
-def _refuse_local(options: Options, engines: Mapping[str, Mapping[str, Any]]) -> None:
+def _refuse_local(options: Options, engines: Callable[[], Catalog]) -> None:
     for kind, name in options.named_engines:
         if ":" in name or "/" in name or "\\" in name:
             raise UsageError(
@@ -133,9 +128,14 @@ def _refuse_local(options: Options, engines: Mapping[str, Mapping[str, Any]]) ->
                 "installed",
                 "choose one from the list; the server's --allow-local-plugins allows files",
             )
-        installed = any(plugin.name == name for plugin in plugins(kind))
-        # One that could not be described is refused, too.
-        if installed and engines.get(kind, {}).get(name, {}).get("open_ended", True):
+        try:
+            entry = engines().get(kind, {}).get(find(kind, name).name, {})
+        except UsageError:  # there is no such engine, as the command will say
+            continue
+        if entry.get("problem") and "open_ended" not in entry:  # it cannot even be imported
+            raise UsageError(f"{kind[:-1]} {name} cannot be used", str(entry["problem"]))
+        # One that is not described is refused, too.
+        if entry.get("open_ended", True):
             raise UsageError(
                 f"the {kind[:-1]} {name} runs programs, which this server does not allow the page",
                 "the server's --allow-local-plugins allows it",

@@ -22,7 +22,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError
@@ -31,6 +31,10 @@ from .texts import LANGUAGES
 
 TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"}
 """Types of settings that can be shown; those that name files are not among them."""
+
+
+Catalog: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""What :func:`describe` returns: facts by kind and by name of an engine."""
 
 
 def describe() -> dict[str, dict[str, Any]]:
@@ -45,12 +49,14 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
     entry: dict[str, Any] = {"distribution": plugin.distribution, "settings": [], "problem": ""}
     try:
         with engines.guarded(""):
-            engine = engines.load(hooks.KINDS[kind], plugin.name)
+            protocol = hooks.KINDS[kind]
+            # Of the class, since the page must know it also if the engine does not start.
+            entry["open_ended"] = engines.engine_class(protocol, plugin.name).open_ended
+            engine = engines.load(protocol, plugin.name)
             entry["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
             entry["settings"] = settings(type(engine))
             entry["problem"] = "; ".join(engine.check())
             entry["priority"] = engine.priority
-            entry["open_ended"] = engine.open_ended
             if kind == "synthesizers":
                 synthesizer = cast(hooks.Synthesizer, engine)
                 known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}

@@ -19,6 +19,7 @@ from dubkit.languages import primary
 from dubkit.options import Option, Options, PageGroup, list_options
 from dubkit.subtitles.source import format_of
 
+from .catalog import Catalog
 from .store import Video
 
 Control = Literal["settings", "engine", "tick", "number", "pick", "line"]
@@ -176,9 +177,7 @@ def settings_of(given: Any) -> dict[str, dict[str, Any]]:
     return {str(engine): dict(own) for engine, own in pairs if isinstance(own, Mapping)}
 
 
-def refuse_early(
-    requested: Mapping[str, Any], engines: Mapping[str, Mapping[str, Mapping[str, Any]]]
-) -> None:
+def refuse_early(requested: Mapping[str, Any], engines: Catalog) -> None:
     """Raise before anything runs for what would only fail later: an engine that lacks something,
     a voice imitated without permission."""
     settings = requested.get("settings", {})
@@ -219,9 +218,7 @@ def group_of_engine(name: str, requested: Mapping[str, Any]) -> str:
     return next((FIELDS[role].page for role in roles), "")
 
 
-def voices(
-    engines: Mapping[str, Mapping[str, Any]], tts: str, languages: Sequence[str]
-) -> list[str]:
+def voices(engines: Catalog, tts: str, languages: Sequence[str]) -> list[str]:
     """The voices that a synthesizer has for all of the languages; ``auto`` is the first that is
     ready and has any, as the command chooses."""
     installed = engines.get("synthesizers", {})

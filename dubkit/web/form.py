@@ -21,6 +21,7 @@ from dubkit.options import Option, Options
 
 from . import fields as form_fields
 from . import texts
+from .catalog import Catalog
 from .fields import DEFAULTS, FIELDS, ROLES, control
 from .server import Server
 from .store import Video
@@ -168,7 +169,7 @@ def _place(name: str) -> None:
     gr.HTML(f'<div id="dubkit-{name}"></div>', js_on_load=None, apply_default_css=False)
 
 
-def _names(server: Server, option: Option, installed: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _names(server: Server, option: Option, installed: Catalog) -> list[str]:
     """The engines that may be chosen; those that run whatever their settings name only if the
     server allows that."""
     described = installed.get(option.engine, {})
@@ -244,7 +245,7 @@ def _setter(engine: str, name: str) -> Callable[[Any, str], str]:
 def updates(
     server: Server,
     parts: Form,
-    installed: Mapping[str, Mapping[str, Any]],
+    installed: Catalog,
     values: Mapping[str, Any],
     language: str,
     video: Video | None = None,

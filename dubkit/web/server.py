@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import UsageError
 from . import arguments, fields, store
+from .catalog import Catalog
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, last_event, read_events
 from .store import Session, Store, Video
@@ -61,7 +62,7 @@ class Server:
             self._catalog.kill()
         self.queue.close()
 
-    def engines(self, timeout: float = 60.0) -> Mapping[str, Mapping[str, Any]]:
+    def engines(self, timeout: float = 60.0) -> Catalog:
         """The output of :mod:`dubkit.web.catalog`; waits ``timeout`` seconds for it at most."""
         self._cataloged.wait(timeout)
         return self._engines
@@ -69,8 +70,7 @@ class Server:
     def submit(self, session: Session, video: Video, requested: Mapping[str, Any]) -> Job:
         """Queue a job on a video with the requested options. Raises DubkitError kinds as the
         command does."""
-        needed = self.engines() if arguments.names_engines(requested) else {}
-        argv = arguments.arguments(requested, video, needed, local_plugins=self.local_plugins)
+        argv = arguments.arguments(requested, video, self.engines, local_plugins=self.local_plugins)
         about = {"name": video.name, "wishes": dict(requested)}
         return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)
 

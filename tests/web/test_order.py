@@ -39,7 +39,7 @@ def video(tmp_path_factory) -> Video:
 
 
 def argv(of, /, **wishes):
-    return arguments(wishes, of, ENGINES)
+    return arguments(wishes, of, lambda: ENGINES)
 
 
 def understood(argv: list[str]) -> Options:
@@ -129,22 +129,42 @@ def test_what_would_reach_beyond_the_video_is_refused(video, wishes):
 
 def test_an_engine_that_cannot_be_described_is_refused(video):
     with pytest.raises(UsageError, match="runs programs"):
-        arguments({"subs": True, "transcriber": "faster-whisper"}, video, {})
+        arguments({"subs": True, "transcriber": "faster-whisper"}, video, dict)
+
+
+def test_a_part_of_a_name_is_refused_as_the_whole(video, tmp_path, monkeypatch):
+    """``tool`` stands for ``tool-box`` in the command, too."""
+    info = tmp_path / "tool_box-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tool-box\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dubkit.converters]\ntool-box = tool_box:Engine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    described = {"converters": {"tool-box": {"settings": [], "open_ended": True}}}
+    for name in ("tool", "tool-box"):
+        with pytest.raises(UsageError, match="runs programs"):
+            arguments({"to": "pt", "dub": True, "convert": name}, video, lambda: described)
+
+
+def test_an_engine_that_cannot_be_imported_says_why(video):
+    described = {"transcribers": {"faster-whisper": {"settings": [], "problem": "pip install it"}}}
+    with pytest.raises(UsageError, match="cannot be used") as refused:
+        arguments({"subs": True, "transcriber": "faster-whisper"}, video, lambda: described)
+    assert refused.value.hint == "pip install it"
 
 
 def test_a_server_may_allow_it(video):
     wishes = {"subs": True, "transcriber": "./file.py:Class", "model": "/models"}
-    made = arguments(wishes, video, {}, local_plugins=True)
+    made = arguments(wishes, video, dict, local_plugins=True)
     assert understood(made).transcriber == "./file.py:Class"
 
 
 @pytest.mark.slow
 def test_engines_are_described_without_what_names_files_or_addresses():
-    told = json.loads(json.dumps(catalog.describe()))
-    kokoro = told["synthesizers"]["kokoro"]
-    assert told["lipsyncers"]["command"]["open_ended"] and not kokoro["open_ended"]
+    described = json.loads(json.dumps(catalog.describe()))
+    kokoro = described["synthesizers"]["kokoro"]
+    assert described["lipsyncers"]["command"]["open_ended"] and not kokoro["open_ended"]
     speed = next(one for one in kokoro["settings"] if one["name"] == "speed")
     assert speed["type"] == "float" and speed["default"] == "1.0" and "1.2" in speed["help"]
     assert "pf_dora" in kokoro["voices"]["pt"]
-    openai = {one["name"] for one in told["translators"]["openai"]["settings"]}
+    openai = {one["name"] for one in described["translators"]["openai"]["settings"]}
     assert "temperature" in openai and not openai & {"base_url", "prompt", "_server"}
