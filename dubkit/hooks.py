@@ -72,8 +72,8 @@ class Engine(Protocol):
     """What every kind of engine has."""
 
     contract: int
-    """The version of this contract that the engine was written for: ``contract = 2``. Every engine
-    states it itself, so it is never inherited; another version than :data:`VERSION` is refused."""
+    """The version of this contract that the engine was written for: ``contract = 2``. The protocols
+    leave it out, so that every engine states it; another than :data:`VERSION` is refused."""
     priority: int = 0
     """Where ``auto`` tries it: the highest first, engines of equal priority by name."""
     caveat: str = ""

@@ -100,7 +100,7 @@ class Spec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option(Spec):
-    """An option as :func:`declared` finds it, with its flag and metavar filled in."""
+    """An option as :func:`list_options` finds it, with its flag and metavar filled in."""
 
     name: str
     """Of the field, the Python keyword and the API's field."""

@@ -15,9 +15,7 @@ from .registry import (
     group_of,
     guarded,
     identity,
-    kind_of,
     load,
-    own_name,
     plugins,
     printable,
 )
@@ -32,9 +30,7 @@ __all__ = [
     "group_of",
     "guarded",
     "identity",
-    "kind_of",
     "load",
-    "own_name",
     "plugins",
     "printable",
 ]

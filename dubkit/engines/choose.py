@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
@@ -18,12 +18,10 @@ from dubkit.languages import primary
 from dubkit.options import Options
 
 from . import registry
-from .registry import Choice, guarded
+from .registry import Choice, E, guarded
 from .room import EngineRoom
 
 log = logging.getLogger("dubkit")
-
-E = TypeVar("E", bound=Engine)
 
 CLONERS = "leave --clone out, or name a --tts that clones (examples/presets has some)"
 
@@ -34,6 +32,8 @@ def check_names(options: Options) -> None:
     for kind, name in options.named_engines:
         if ":" not in name:
             registry.find(kind, name)
+    if not options.settings:
+        return
     installed = (plugin.name for kind in hooks.KINDS for plugin in registry.plugins(kind))
     named = (registry.own_name(name) for _, name in options.named_engines)
     known = list(dict.fromkeys((*named, *installed)))
@@ -51,15 +51,12 @@ def transcriber(options: Options) -> Choice[Transcriber]:
     """
     spec = options.transcriber
     if spec == "auto":
-        problems: list[str] = []
-        suited = [
-            one for one in _candidates(Transcriber, options, problems) if _suits(one, options)
-        ]
-        if not suited:
+        candidates, hints = _candidates(Transcriber, options)
+        spec = next((one.spec for one in candidates if _suits(one, options)), "")
+        if not spec:
             raise MissingDependency(
-                "no transcriber can be used here", "; ".join(problems) or "dubkit doctor says why"
+                "no transcriber can be used here", "; ".join(hints) or "dubkit doctor says why"
             )
-        spec = suited[0].spec
     choice = _choice(Transcriber, options, spec)
     return replace(choice, settings=options.engine_settings(choice.name))
 
@@ -211,8 +208,8 @@ def _first(
     """The first engine that is ready and suits; and if there is none, what to do about it: what
     engines offer, then what they lack."""
     offers: list[str] = []
-    problems: list[str] = []
-    for choice in _candidates(protocol, options, problems):
+    candidates, problems = _candidates(protocol, options)
+    for choice in candidates:
         try:
             with guarded(f"{choice.name} cannot be asked"):
                 engine = room.engine(choice)
@@ -228,12 +225,11 @@ def _first(
     return None, list(dict.fromkeys(filter(None, [*offers, *problems])))
 
 
-def _candidates(
-    protocol: type[E], options: Options, problems: list[str] | None = None
-) -> list[Choice[E]]:
-    """The installed engines of a kind that can be imported, the best first; ``problems`` gets what
-    the others lack."""
+def _candidates(protocol: type[E], options: Options) -> tuple[list[Choice[E]], list[str]]:
+    """The installed engines of a kind that can be imported, the best first; and what to type for
+    those that lack a package."""
     found: list[tuple[int, Choice[E]]] = []
+    hints: list[str] = []
     kind = registry.kind_of(protocol)
     for name in dict.fromkeys(plugin.name for plugin in registry.plugins(kind)):
         try:
@@ -244,10 +240,10 @@ def _candidates(
             raise
         except DubkitError as failure:
             log.debug("%s", failure.message)
-            if problems is not None and isinstance(failure, MissingDependency):
-                problems.append(failure.hint)
+            if isinstance(failure, MissingDependency):
+                hints.append(failure.hint)
     found.sort(key=lambda one: -one[0])
-    return [choice for _, choice in found]
+    return [choice for _, choice in found], hints
 
 
 def _suits(choice: Choice[Any], options: Options) -> bool:
@@ -265,7 +261,9 @@ def _ready_translators(
 ) -> Iterator[tuple[Choice[Translator], Translator]]:
     """The translators that could work here, the best first; ``offers`` gets what to type for the
     direction."""
-    for choice in _candidates(Translator, options, offers):
+    candidates, hints = _candidates(Translator, options)
+    offers += hints
+    for choice in candidates:
         try:
             engine = room.engine(choice)
             with guarded(f"{choice.name} cannot be asked"):

@@ -154,35 +154,33 @@ def engine_class(protocol: type[E], spec: str) -> type[E]:
                 engine = plugin.entry_point.load()
             except ModuleNotFoundError as missing:
                 raise _not_installed(kind, spec, missing) from missing
-    if hasattr(engine, "contract"):
-        _refuse_contract(engine, spec)
-    if lacking := [name for name in _contract(kind) if not hasattr(engine, name)]:
+    _check_contract(engine, protocol, spec)
+    return cast("type[E]", engine)
+
+
+def _check_contract(engine: Any, protocol: type, spec: str) -> None:
+    """Raise PluginError for a class that is of another kind, or written for another version."""
+    kind, written_for = kind_of(protocol), getattr(engine, "contract", None)
+    if written_for not in (None, hooks.VERSION):
+        newer = isinstance(written_for, int) and written_for > hooks.VERSION
+        raise PluginError(
+            f"{spec} was written for version {written_for} of dubkit's plugin contract, "
+            f"and this is version {hooks.VERSION}",
+            "upgrade dubkit"
+            if newer
+            else "look for a newer release of it, or see what is new in plugins/README.md",
+        )
+    if lacking := [name for name in _members(kind) if not hasattr(engine, name)]:
         raise PluginError(
             f"{spec} is not a {kind[:-1]}: it has no {', '.join(lacking)}",
             f"dubkit.{protocol.__name__} says what it needs; a subclass inherits what is optional",
         )
-    _refuse_contract(engine, spec)
-    return cast("type[E]", engine)
-
-
-def _refuse_contract(engine: Any, spec: str) -> None:
-    written_for = getattr(engine, "contract", None)
-    if written_for == hooks.VERSION:
-        return
     if written_for is None:
         raise PluginError(
             f"{spec} does not say which version of dubkit's plugin contract it was written for",
             f"this is version {hooks.VERSION}: plugins/README.md says what is new; "
             f"then write contract = {hooks.VERSION} in its class",
         )
-    newer = isinstance(written_for, int) and written_for > hooks.VERSION
-    raise PluginError(
-        f"{spec} was written for version {written_for} of dubkit's plugin contract, "
-        f"and this is version {hooks.VERSION}",
-        "upgrade dubkit"
-        if newer
-        else "look for a newer release of it, or see what is new in plugins/README.md",
-    )
 
 
 def _package(plugin: Plugin) -> str:
@@ -316,8 +314,8 @@ def _sources(module: Path) -> list[Path]:
 
 
 @functools.cache
-def _contract(kind: str) -> tuple[str, ...]:
-    """The names that an engine of the kind must have."""
+def _members(kind: str) -> tuple[str, ...]:
+    """The names that an engine of the kind must have, besides ``contract``."""
     protocols = [c for c in hooks.KINDS[kind].__mro__ if c.__module__ == hooks.__name__]
     names = {name for c in protocols for name in (*vars(c), *inspect.get_annotations(c))}
     return tuple(sorted(name for name in names - {"contract"} if not name.startswith("_")))

@@ -8,17 +8,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-from collections.abc import Collection
-from typing import Any, TypeVar, cast
+from collections.abc import Collection, Iterable
+from typing import Any, cast
 
 from dubkit.errors import DubkitError
 from dubkit.hooks import Engine
 
-from .registry import Choice, Key, guarded, load
+from .registry import Choice, E, Key, guarded, load
 
 log = logging.getLogger("dubkit")
-
-E = TypeVar("E", bound=Engine)
 
 
 class EngineRoom:
@@ -44,21 +42,22 @@ class EngineRoom:
 
     def done(self, *protocols: type[Any]) -> None:
         """Close the engines of these kinds that the next run does not need."""
-        finished = [
+        self._close(
             key
-            for key in self._open
+            for key in list(self._open)
             if key[0] in protocols and not (key[0] in self.keep and key in self._used)
-        ]
-        for key in finished:
-            _close(self._open.pop(key))
-        if finished:
-            _return_memory()
+        )
 
     def close(self) -> None:
         """Close all engines."""
-        for engine in self._open.values():
-            _close(engine)
-        self._open.clear()
+        self._close(list(self._open))
+
+    def _close(self, keys: Iterable[Key]) -> None:
+        before = len(self._open)
+        for key in keys:
+            _close(self._open.pop(key))
+        if len(self._open) < before:
+            _return_memory()
 
     def __enter__(self) -> EngineRoom:
         return self
@@ -84,7 +83,7 @@ def _return_memory() -> None:
 def _close(engine: Engine) -> None:
     """Close an engine; one that cannot be closed is no reason to lose what it made."""
     try:
-        with guarded(f"{type(engine).__name__} cannot be closed", ""):
+        with guarded(f"{type(engine).__name__} cannot be closed"):
             engine.close()
     except DubkitError as failure:
         log.debug("%s", failure.message)

@@ -14,7 +14,15 @@ from pathlib import Path
 from dubkit import workspace
 from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import UsageError
-from dubkit.hooks import Progress, Transcriber, Translator
+from dubkit.hooks import (
+    Converter,
+    LipSyncer,
+    Progress,
+    Separator,
+    Synthesizer,
+    Transcriber,
+    Translator,
+)
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import Options
@@ -33,12 +41,12 @@ class Context:
     """
 
     def __init__(
-        self, source: Path, options: Options, progress: Progress, room: EngineRoom | None = None
+        self, source: Path, options: Options, progress: Progress, room: EngineRoom
     ) -> None:
         self.source = source
         self.options = options
         self.progress = progress
-        self.engines = room or EngineRoom()
+        self.engines = room
         """Every stage gets its engines here, and closes them here when it is done with them."""
         choose.check_names(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
@@ -56,6 +64,7 @@ class Context:
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.translators: dict[str, Choice[Translator]] = {}
         """By target language, the translators that have been prepared for it."""
+        self._synthesizers: dict[str, Choice[Synthesizer]] = {}
         if source_text.format_of(source):
             self._take_text()
         else:
@@ -88,6 +97,27 @@ class Context:
     def transcriber(self) -> Choice[Transcriber]:
         """The engine that recognizes the speech."""
         return choose.transcriber(self.options)
+
+    @functools.cached_property
+    def separator(self) -> Choice[Separator]:
+        """The engine of ``--separate``."""
+        return choose.separator(self.engines, self.options)
+
+    @functools.cached_property
+    def converter(self) -> Choice[Converter]:
+        """The engine of ``--convert``."""
+        return choose.named(self.engines, self.options, Converter, self.options.convert)
+
+    @functools.cached_property
+    def lip_syncer(self) -> Choice[LipSyncer]:
+        """The engine of ``--lipsync``."""
+        return choose.named(self.engines, self.options, LipSyncer, self.options.lipsync)
+
+    def synthesizer(self, language: str) -> Choice[Synthesizer]:
+        """The engine that speaks a language; chosen once, since its check reads a whole model."""
+        if language not in self._synthesizers:
+            self._synthesizers[language] = choose.synthesizer(self.engines, self.options, language)
+        return self._synthesizers[language]
 
     @property
     def rate(self) -> float | None:

@@ -15,10 +15,9 @@ from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.dub.shorten import Shortener
-from dubkit.engines import choose
 from dubkit.errors import ConsentNeeded, UsageError
 from dubkit.files import cannot_write, write_json
-from dubkit.hooks import Converter, LipSyncer, Synthesizer, Transcriber, Translator
+from dubkit.hooks import Converter, Synthesizer, Transcriber, Translator
 from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
@@ -42,16 +41,17 @@ def claim(context: Context, work: Workspace) -> None:
             f"dubkit FILM --subs-from {context.source.name} --dub",
         )
     for tag in options.to:
-        choose.synthesizer(context.engines, options, tag)
+        context.synthesizer(tag)
         work.claim(render.dub_path(context, (tag,)), force=options.force)
+    # Choosing an engine raises if it is not ready.
     if options.convert:
-        choose.named(context.engines, options, Converter, options.convert)
+        _ = context.converter
     if options.separate:
-        choose.separator(context.engines, options)
+        _ = context.separator
     if options.lipsync:
         if not context.media.video:
             raise UsageError(f"{context.source.name} has no picture", "leave --lipsync out")
-        choose.named(context.engines, options, LipSyncer, options.lipsync)
+        _ = context.lip_syncer
         redraw.check()
     if options.imitates:
         _require_consent(context, work)
@@ -114,13 +114,12 @@ def _speak(
 ) -> SpokenTrack:
     """Speak a track; ``shorten`` finds other words for lines that are too long."""
     options, language = context.options, track.language
-    choice = choose.synthesizer(context.engines, options, language)
-    engine = context.engines.engine(choice)
-    voices = cast.cast_voices(context, work, text, track, choice, engine)
+    choice = context.synthesizer(language)
+    voices = cast.cast_voices(context, work, text, track, choice)
     script = lines.split_into_lines(track, text.track, voices.__getitem__)
     end = context.media.duration if context.media and context.media.duration else _end(track)
     job = speak.SpeechJob(
-        engine,
+        context.engines.engine(choice),
         choice.name,
         choice.identity,
         language,
@@ -164,10 +163,9 @@ def _shortener(
 def _conversion(
     context: Context, work: Workspace, text: SourceText, track: Track
 ) -> speak.Conversion | None:
-    options = context.options
-    if not options.convert:
+    if not context.options.convert:
         return None
-    choice = choose.named(context.engines, options, Converter, options.convert)
+    choice = context.converter
     speakers = [cue.speaker for cue in track.cues] or [None]
     voices = cast.conversion_targets(context, work, text, speakers)
     return speak.Conversion(

@@ -6,7 +6,7 @@ import math
 import tempfile
 from pathlib import Path
 
-from dubkit.engines import choose
+from dubkit.engines import EngineRoom, choose
 from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
@@ -26,23 +26,24 @@ TYPICAL_SECONDS = 5.0
 def estimate(source: Path, options: Options) -> list[Estimate]:
     """What translating one input would take, for each target language. Sends no request and writes
     nothing."""
-    context = Context(source, options, lambda *_: None)
-    text, guessed = _text_so_far(context)
-    estimates = []
-    for target in options.to:
-        if target in (text.language, primary(text.language)) and not guessed:
-            continue
-        known = None if guessed and not options.language else text.language
-        choice = choose.translator(
-            context.engines, options, known, target, has_sound=context.stream is not None
-        )
-        journal = context.workspace / f"translations.{target}.jsonl"
-        planned, usage = translation.estimate(
-            translate.translation_job(context, choice, target), text, journal
-        )
-        lines, cached = len(planned.keys), len(planned.known)
-        estimates.append(Estimate(target, choice.name, lines, cached, usage, guessed))
-    return estimates
+    with EngineRoom() as room:
+        context = Context(source, options, lambda *_: None, room)
+        text, guessed = _text_so_far(context)
+        estimates = []
+        for target in options.to:
+            if target in (text.language, primary(text.language)) and not guessed:
+                continue
+            known = None if guessed and not options.language else text.language
+            choice = choose.translator(
+                context.engines, options, known, target, has_sound=context.stream is not None
+            )
+            journal = context.workspace / f"translations.{target}.jsonl"
+            planned, usage = translation.estimate(
+                translate.translation_job(context, choice, target), text, journal
+            )
+            lines, cached = len(planned.keys), len(planned.known)
+            estimates.append(Estimate(target, choice.name, lines, cached, usage, guessed))
+        return estimates
 
 
 def _text_so_far(context: Context) -> tuple[Track, bool]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dubkit import workspace
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
-from dubkit.engines import Choice, choose
+from dubkit.engines import Choice
 from dubkit.files import write_json
 from dubkit.hooks import LipSyncer
 from dubkit.lipsync import redraw as lipsync
@@ -39,7 +39,7 @@ class LipSync:
         """The lip-sync that the options request for a dub."""
         language = dub.track.language
         return cls(
-            choose.named(context.engines, context.options, LipSyncer, context.options.lipsync),
+            context.lip_syncer,
             work.folder / f"lipsync.{language}",
             work.folder / f"lipsync.{language}.json",
             work.folder / f"picture{workspace.PART}.mp4",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubkit.engines import Choice, choose, guarded
+from dubkit.engines import Choice, guarded
 from dubkit.errors import MediaError, PluginError
 from dubkit.hooks import Separator
 from dubkit.media import audio, process
@@ -35,11 +35,8 @@ def speech_file(context: Context, work: Workspace) -> Path | None:
 def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
-    choice = choose.separator(context.engines, context.options)
-    key = key_of(
-        sound=sound_key(context, work),
-        engine=choice.identity,
-    )
+    choice = context.separator
+    key = key_of(sound=sound_key(context, work), engine=choice.identity)
 
     def make(out: Path) -> tuple[()]:
         folder = work.folder_for("separate", key)

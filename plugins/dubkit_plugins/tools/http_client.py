@@ -78,7 +78,7 @@ def ask(question: Question, *, timeout: float, largest: int, retries: int) -> An
     hint = "is it running? The preset's settings say where it is looked for"
     raise PluginError(
         f"the server at {where(question.url)} does not do it ({answer.words})",
-        hint if answer.status == 0 else "the same command goes on from here later",
+        hint if answer.status == 0 else "run the same command later to resume",
     )
 
 
@@ -89,7 +89,7 @@ def ask_once(question: Question, timeout: float, largest: int) -> Answer:
     # httpx would look for a host with a space in its name.
     if server.split() != [server] or urlsplit(question.url).scheme not in ("http", "https"):
         raise UsageError(
-            f"{question.url!r} is no address of a server", "it begins with http:// or https://"
+            f"{question.url!r} is not the address of a server", "it begins with http:// or https://"
         )
     files = {
         name: (f"{name}{path.suffix}", path.read_bytes(), "application/octet-stream")
