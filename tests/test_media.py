@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import wav_samples
 from media_samples import (
     AVC,
     H264,
@@ -27,6 +28,7 @@ from media_samples import (
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
+from dubkit.media import audio
 from dubkit.media.audio import extract_audio
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.media.probe import pick_audio, probe
@@ -398,6 +400,28 @@ def test_stream_without_a_sample(tmp_path):
     with pytest.raises(InputError, match="sound"):
         extract(path, tmp_path / "out.wav")
     assert [p.name for p in tmp_path.iterdir()] == ["none.mp4"]
+
+
+@pytest.mark.parametrize("rate", [1, 100])
+def test_a_rate_too_low_for_speech_makes_no_hours_of_it(tmp_path, rate):
+    path = wav_samples.write(tmp_path / "low.wav", np.zeros(100_000), rate)
+    assert probe(path).duration == pytest.approx(100_000 / rate)
+    with pytest.raises(InputError, match=f"sample rate of {rate} Hz, which is too low") as refused:
+        extract(path, tmp_path / "out.wav")
+    assert "another audio track" in refused.value.hint
+    assert [path] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("times", ["asetpts=PTS", "asetpts='if(gt(N,1),PTS+4*SR,PTS)'"])
+def test_sound_that_goes_on_for_too_long_is_refused(tmp_path, monkeypatch, times):
+    """Whether it is there or a gap of forged times, whose silence would fill the disk."""
+    path = tmp_path / "long.mka"
+    ffmpeg("-f", "lavfi", "-i", "sine=d=3", "-af", times, "-c:a", "flac", path)
+    extract(path, tmp_path / "out.wav")
+    monkeypatch.setattr(audio, "LONGEST", 2.5)
+    with pytest.raises(InputError, match="more than 0 hours of sound"):
+        extract(path, tmp_path / "long.wav")
+    assert not (tmp_path / "long.wav").exists()
 
 
 def test_progress_goes_up_to_the_end(tmp_path, base):

@@ -31,6 +31,12 @@ TOLERANCE = 0.02
 """Seconds by which a frame may be off before silence is inserted or samples are cut. Containers
 round times to a millisecond or so; a real gap is at least one lost packet."""
 
+LEAST_RATE = 1000
+"""Hz. Below it nothing of speech is left (telephones have 8,000), and a small file of a forged rate
+would become days of sound."""
+LONGEST = 0xFFFF_FF00 // 2 / 16_000
+"""Seconds: 37 hours. As speech that is 4 GB, and its readers do not know RF64."""
+
 _TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
 """Demuxers that take the duration from a header, which a truncated file does not live up to."""
 
@@ -85,7 +91,8 @@ def extract_audio(
 
     Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
     silence, samples from before the start are cut. ``progress`` is called with the seconds done.
-    Raises InputError when nothing can be decoded, OutputError when ``out`` cannot be written.
+    Raises InputError when nothing can be decoded, or it goes on for longer than LONGEST;
+    OutputError when ``out`` cannot be written.
     """
     import numpy as np
 
@@ -99,11 +106,15 @@ def extract_audio(
                 block = np.rint(np.clip(block, -1, 1) * 32767)
             file.write(block.astype("<i2").tobytes())
             written += len(block)
-            if format is SPEECH and 2 * written > 0xFFFF_FF00:  # its readers do not know RF64
-                raise InputError(f"{media.path} has more than 37 hours of sound.", "Split it.")
             if written / format.rate - reported >= 1:
                 reported = written / format.rate
                 progress(reported)
+        if not written and 0 < stream.sample_rate < LEAST_RATE:
+            raise InputError(
+                f"{media.path}: audio track {media.audio.index(stream) + 1} has a sample rate of "
+                f"{stream.sample_rate} Hz, which is too low to hold speech.",
+                "Choose another audio track; if its header is wrong, correct the rate there.",
+            )
         if not written:
             raise InputError(
                 f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
@@ -145,6 +156,8 @@ class _Timeline:
 
     format: AudioFormat
     length: int | None
+    path: Path
+    """Of the media, for the error."""
     written: int = 0
     surplus: int = 0
     """Samples still to cut, because the timeline is already filled there."""
@@ -153,6 +166,8 @@ class _Timeline:
         """Silence up to ``position`` (a sample); if that has passed, what follows will be cut."""
         import numpy as np
 
+        if self.length is None:
+            self._refuse_beyond_longest(position)  # before any of it is written
         kind = np.int16 if self.format.sample_format == "s16" else np.float32
         self.surplus = max(0, self.written - position)
         gap = (position if self.length is None else min(position, self.length)) - self.written
@@ -170,8 +185,14 @@ class _Timeline:
         if self.length is not None:
             block = block[: self.length - self.written]
         self.written += len(block)
+        self._refuse_beyond_longest(self.written)
         if len(block):
             yield block
+
+    def _refuse_beyond_longest(self, position: int) -> None:
+        if position > LONGEST * self.format.rate:
+            hours = f"{LONGEST / 3600:.0f} hours"
+            raise InputError(f"{self.path} has more than {hours} of sound.", "Split it.")
 
 
 def decode_audio(
@@ -183,14 +204,15 @@ def decode_audio(
     length: int | None = None,
 ) -> Iterator[NDArray[Any]]:
     """The stream's samples from the video's second 0, in blocks of (samples, channels): 16-bit
-    integers for ``s16``, finite floats for ``flt``; ``length`` samples at most.
+    integers for ``s16``, finite floats for ``flt``; ``length`` samples at most. Raises InputError
+    if they would go on for longer than LONGEST.
 
     Contiguous frames go through one converter. At a gap, or when the frame format changes, that
     converter is flushed and a new one starts at the new position.
     """
     stats = DecodeStats() if stats is None else stats
     limit = media.duration + 60 if media.duration else float("inf")
-    timeline = _Timeline(format, length)
+    timeline = _Timeline(format, length, media.path)
     due = 0.0  # seconds at which the next frame starts unless there is a gap
     converting = None
     graph = None
@@ -245,7 +267,9 @@ def _frames(
             stats.damaged += not packet.is_corrupt
             continue
         for frame in frames:
-            if frame.samples and frame.sample_rate:
+            if frame.sample_rate < LEAST_RATE:
+                stats.damaged += 1
+            elif frame.samples:
                 time = None if frame.pts is None else float(frame.pts * frame.time_base) - base
                 yield frame, time
 
