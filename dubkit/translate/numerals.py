@@ -1,71 +1,154 @@
-"""Whether a translation kept the numbers of its source, however its language writes them."""
+"""Whether a translation kept the numbers of its source, however its language writes them.
+
+Times of day and dates are compared as such, since languages write them with other numbers and
+often in words: ``13h00`` is 1 p.m. or one o'clock, ``25.12.`` the 25th of December.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-_NUMBER = re.compile(r"\d(?:[\d.,'’٫٬]*\d)?")
-_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
-_AFTERNOON = re.compile(r"(\d{1,2})([:.]\d\d)?\s*p\.?\s?m\b", re.IGNORECASE)
-_SEPARATOR = r"[.,'’٫٬ \u00a0\u202f]?"
+LONGEST = 20
+"""Digits up to which a number may be written in another form than by its digits."""
+PHONE = 7
+"""Digits from which several groups of them may be one number, grouped differently elsewhere."""
+SHOWN = 40
+"""Characters of a number in a message."""
+
+_NUMBER = re.compile(r"\d+(?:[.,'’٫٬]\d+)*")
+_ORDINAL = re.compile(r"(?<!\d)\d{1,9}(?:st|nd|rd|th)\b", re.IGNORECASE)
+_SEPARATORS = ".,'’٫٬ \u00a0\u202f"
 """What may separate the digits of a number, depending on the language."""
+_GROUPS = re.compile(r"(?<!\d)\d++(?:[ \u00a0\u202f()./-]{1,3}\d+)+")
 _HAN = "〇一二三四五六七八九"
 _ROMAN = ((100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"),
           (1, "I"))  # fmt: skip
 
+_HOUR = r"(?<![\d:.,/])([01]?\d|2[0-4])"
+_MINUTE = r"([0-5]\d)"
+_HALF = r"([ap])\.?\s?m\b"
+"""The half of the day."""
+_AT = (
+    r"\b(?:à|às|as|das|até|a\slas?|la|las|at|by|um|gegen|ab|bis|vor|nach|alle|dalle|ore|om|tot"
+    r"|kl\.?|klo|saat|о|в|к|до|o|od|do|în)\s"
+)
+"""What stands before a time of day, and shows that an ambiguous number is one."""
+_CLOCKS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # 13:00, 1:00 p.m., 13h00, 13時00分
+        rf"{_HOUR}(?:\s?[:：h]\s?|[時点點]|시\s?){_MINUTE}(?![\d:])(?:\s?{_HALF})?",
+        # 7.30 Uhr, 7.30 p.m.
+        rf"{_HOUR}\.{_MINUTE}\s?(?:{_HALF}|(?:Uhr|uur|h)\b)",
+        # um 7.30
+        rf"{_AT}([01]?\d|2[0-4])\.{_MINUTE}(?![\d:]|[.,]\d|\s?[%€$£])()",
+        # 1 p.m., 13 Uhr, 1 o'clock, 13時
+        rf"{_HOUR}()\s?(?:{_HALF}|Uhr\b|o['’]clock\b|[時点點时](?![間间\d])|시(?![간\d]|\s\d))",
+        # às 13h, à 13 heures
+        rf"{_AT}([01]?\d|2[0-4])()\s?(?:hs?|hrs?|heures?|horas?|ore|uur|час(?:а|ов)?)\b(?!\s?\d)()",
+    )
+)
+"""Times of day: the hour, the minute if there is one, and the half of the day if it is stated."""
+_DATE = re.compile(
+    r"(?<![\d.,/-])(?:"
+    r"(?P<a>\d{1,2})(?P<by>[./-])(?P<b>\d{1,2})(?P=by)(?P<year>\d{4}|\d\d)"
+    r"|(?P<first>\d{4})(?P<to>[./-])(?P<c>\d{1,2})(?P=to)(?P<d>\d{1,2})"
+    r"|(?P<e>\d{1,2})[./](?P<f>\d{1,2}))(?!\d|[.,/-]\d)"
+)
+"""Days, by two numbers in either order, with or without a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """A time of day."""
+
+    shown: str
+    digits: str
+    hours: frozenset[int]
+    """On a 24-hour clock; two where it is not stated which half of the day it is."""
+    minute: int
+
 
 def find_numbers(text: str) -> Counter[str]:
     """The numbers of two or more digits, without separators. A single digit may well become a word
-    in a translation, and so may an ordinal."""
+    in a translation, and so may an ordinal or a zero."""
     plain = _ORDINAL.sub(" ", ascii_digits(text))
-    digits = (re.sub(r"\D", "", number) for number in _NUMBER.findall(plain))
-    return Counter(number for number in digits if len(number) > 1)
+    return Counter(number for _, number in _numbers(plain))
+
+
+def _numbers(text: str) -> Iterator[tuple[str, str]]:
+    """Each number of two or more digits, as it stands and without separators."""
+    for raw in _NUMBER.findall(text):
+        number = re.sub(r"\D", "", raw)
+        if len(number) > 2 or len(number.lstrip("0")) > 1:
+            yield raw, number
 
 
 def ascii_digits(text: str) -> str:
-    """The text with Arabic, Thai and all other digits as 0 to 9."""
+    """The text with Arabic, Thai and all other decimal digits as 0 to 9; ``²`` and ``①`` are signs
+    rather than digits, and stay."""
     if text.isascii():
         return text
-    return "".join(
-        str(unicodedata.digit(char)) if char.isdigit() and not char.isascii() else char
-        for char in text
-    )
+    return "".join(str(int(char)) if char.isdecimal() else char for char in text)
 
 
 def find_lost(source: str, text: str) -> list[str]:
     """The numbers of ``source`` that are not in ``text`` in any form."""
     given = ascii_digits(text)
-    afternoon = dict(_afternoon_hours(source))
-    return [
-        number
-        for number in find_numbers(source)
-        if not any(_contains(form, given) for form in (*_forms(number), *afternoon.get(number, ())))
-    ]
+    clocks, rest = _cut_clocks(_ORDINAL.sub(" ", ascii_digits(source)))
+    others, words = _cut_clocks(given)
+    strange = any(not any(_is_same(clock, other) for clock in clocks) for other in others)
+    lost = [one.shown for one in clocks if not _has_clock(one, words, others, strange=strange)]
+    rest = _DATE.sub(lambda date: " " if _has_date(date, given) else date[0], rest)
+    missing = {
+        raw: number
+        for raw, number in _numbers(rest)
+        if not any(_contains(form, given) for form in _forms(raw, number))
+    }
+    if missing:
+        groups = (re.sub(r"\D", "", group) for group in _GROUPS.findall(rest))
+        joined = re.sub(r"(?<=\d)\W{1,3}(?=\d)", "", given)
+        kept = {group for group in groups if len(group) >= PHONE and group in joined}
+        lost += [
+            raw for raw, number in missing.items() if not any(number in group for group in kept)
+        ]
+    return [number if len(number) <= SHOWN else f"{number[:SHOWN]}..." for number in lost]
 
 
 def _contains(form: str, text: str) -> bool:
-    if not form[0].isdigit():
-        return form in text
-    return re.search(rf"(?<!\d){_SEPARATOR.join(form)}(?!\d)", text) is not None
+    """Whether a number is in a text with its digits separated in any way."""
+    if len(form) > LONGEST:
+        return form in re.sub(rf"(?<=\d)[{_SEPARATORS}](?=\d)", "", text)
+    if form[0].isdigit():
+        return bool(re.search(rf"(?<!\d){f'[{_SEPARATORS}]?'.join(form)}(?!\d)", text))
+    if form.isascii():
+        return bool(re.search(rf"(?<![A-Za-z]){form}(?![A-Za-z])", text))
+    return form in text
 
 
-def _forms(number: str) -> Iterator[str]:
+def _forms(raw: str, number: str) -> Iterator[str]:
     """Ways to write a number: ``20000`` is 2万 in Japanese, ``1990`` the 90s, ``12`` XII."""
     yield number
+    if len(number) > LONGEST:
+        return
+    if number[0] == "0":
+        yield number.lstrip("0") or "0"
+    if fraction := re.fullmatch(r"(\d+)[.,](\d*?)0+", raw):  # 2.50
+        yield fraction[1] + fraction[2]
     for zeros in (3, 4, 6, 8, 9):  # 20 mil, 2万, 3 millones, 1億, 2 billion
         if number.endswith("0" * zeros) and len(number) > zeros:
             yield number[:-zeros]
     if len(number) > 6:  # 1,500,000: 1.5 million, 150万
-        yield number.rstrip("0")
+        yield number.rstrip("0") or "0"
     if re.fullmatch("(1[5-9]|20)[0-9]0", number):
         yield number[2:]
-    if int(number) < 10_000:
+    if len(number) <= 4:
         yield _han(int(number))
-    if int(number) < 400:
-        yield _roman(int(number))
+        if 0 < int(number) < 400:
+            yield _roman(int(number))
 
 
 def _han(number: int) -> str:
@@ -86,10 +169,62 @@ def _roman(number: int) -> str:
     return written
 
 
-def _afternoon_hours(source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Hours p.m., each with the forms that languages with a 24-hour clock use."""
-    for match in _AFTERNOON.finditer(source):
-        hour = int(match[1]) % 12 + 12
-        minutes = (match[2] or "")[1:]
-        yield match[1] + minutes, (f"{hour}{minutes}", f"{hour}:{minutes}", str(hour))
-        yield match[1], (str(hour),)
+# ---------------------------------------------------------------- times of day and dates
+
+
+def _cut_clocks(text: str) -> tuple[list[_Clock], str]:
+    """The times of day in a text, and the text without them."""
+    clocks: list[_Clock] = []
+
+    def cut(found: re.Match[str]) -> str:
+        hour, minute, half = int(found[1]), found[2], (found[3] or "").lower()
+        if half and hour <= 12:
+            hours = frozenset({hour % 12 + 12 * (half == "p")})
+        else:
+            hours = frozenset({hour, hour + 12} if 0 < hour <= 12 else {hour})
+        hours = frozenset(one % 24 for one in hours)
+        clocks.append(_Clock(found[0].strip(), found[1] + minute, hours, int(minute or 0)))
+        return " "
+
+    for pattern in _CLOCKS:
+        text = pattern.sub(cut, text)
+    return clocks, text
+
+
+def _is_same(clock: _Clock, other: _Clock) -> bool:
+    """Whether two times may be one; ``other`` may be of whole hours, as in ``halb 8 Uhr``."""
+    if clock.minute == other.minute:
+        return bool(clock.hours & other.hours)
+    next_hours = {(hour + 1) % 24 for hour in clock.hours}
+    return not other.minute and bool((clock.hours | next_hours) & other.hours)
+
+
+def _has_clock(clock: _Clock, text: str, others: list[_Clock], *, strange: bool) -> bool:
+    """Whether a text has a time of day, perhaps in words, as for whole hours and five minutes.
+
+    ``others`` are those in the text, which is without them; ``strange`` is whether one of them is
+    none of the source's.
+    """
+    if any(_is_same(clock, other) for other in others) or _contains(clock.digits, text):
+        return True
+    if not clock.minute and any(
+        _contains(str(hour), text) for one in clock.hours for hour in (one, one % 12 or 12)
+    ):
+        return True
+    if strange:
+        return False
+    return clock.minute % 5 == 0 or _contains(f"{clock.minute:02}", text)
+
+
+def _has_date(date: re.Match[str], text: str) -> bool:
+    """Whether a text has a day, whose month may be a word and whose year may have two digits."""
+    days = sorted(int(date[name]) for name in "abcdef" if date[name])
+    if not (1 <= days[0] <= 12 and days[1] <= 31):
+        return False
+    year = (date["year"] or date["first"] or "")[-2:]
+    if year and not re.search(rf"(?<!\d)(?:\d\d)?{year}(?!\d)", text):
+        return False
+    # The greater one is the day, unless both can be: then either may be a word, as numbers below
+    # 10 always may.
+    given = [number for number in days if number > 12] or days
+    return given[0] < 10 or any(_contains(str(number), text) for number in given)
