@@ -12,6 +12,7 @@ from dubkit.speech.voiceprint import embed_each
 from .errors import (
     ConsentNeeded,
     DubkitError,
+    ForeignWorkspace,
     InputError,
     MediaError,
     MissingDependency,
@@ -73,6 +74,7 @@ __all__ = [
     "Dub",
     "DubkitError",
     "External",
+    "ForeignWorkspace",
     "InputError",
     "Line",
     "LipSyncer",

@@ -28,6 +28,11 @@ class ConsentNeeded(UsageError):
     """A voice would be imitated without a statement that its owner has consented."""
 
 
+class ForeignWorkspace(UsageError):
+    """A workspace was made by another user or on another machine, and nobody has allowed its
+    use."""
+
+
 class InputError(DubkitError):
     """The input is missing, is not media, has no audio stream, or cannot be read."""
 

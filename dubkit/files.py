@@ -1,16 +1,41 @@
-"""Files written whole or not at all, and identified by their content."""
+"""Files: written whole or not at all, read with care, identified by their content, and deleted only
+if dubkit made them.
+
+What lies in a workspace may have come with a video from a stranger. So files there are opened
+without following links, never wait for a writer, and have a size up to which they are read.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fnmatch
 import hashlib
+import hmac
 import json
+import os
 import secrets
+import shutil
+import stat
+import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
-from .errors import OutputError
+from .errors import InputError, OutputError
+
+LARGEST_TEXT = 64 * 2**20
+"""Bytes; a larger text or JSON file is refused. The words of 60 hours of speech are half of it."""
+DEEPEST = 16
+"""Folders within folders, far more than a workspace has."""
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_HAS_DESCRIPTORS = {os.stat, os.unlink, os.open} <= os.supports_dir_fd
+
+
+# ---------------------------------------------------------------- writing
 
 
 @contextlib.contextmanager
@@ -47,13 +72,290 @@ def cannot_write(out: Path, error: OSError) -> OutputError:
     )
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in hexadecimal; the file is read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_json(path: Path, value: object) -> None:
     """Write JSON that people can read; a file name that is not valid text is escaped."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
     path.write_text(text, "utf-8", errors="backslashreplace", newline="")
+
+
+def append_lines(path: Path, lines: bytes) -> None:
+    """Add whole lines to a plain file; one that a kill has cut off becomes a line by itself.
+
+    A hard link is not written through. Raises OSError, or OutputError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_nlink > 1:
+            content = read_bytes(path)
+            with replacing(path) as part:
+                part.write_bytes(content)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _AT_ONCE | _NOFOLLOW
+    with _plain(path, flags, "ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            lines = lines if file.read(1) == b"\n" else b"\n" + lines
+        file.write(lines)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """A plain file, opened for reading. Raises OSError for anything else, which could lead
+    elsewhere, block, or never end: a link, a folder, a named pipe, a device."""
+    if is_link(path):
+        raise OSError(errno.ELOOP, "it is a link")
+    return _plain(path, os.O_RDONLY | _AT_ONCE | _NOFOLLOW, "rb")
+
+
+def _plain(path: Path, flags: int, mode: str) -> BufferedReader:
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            what = "it is a folder" if stat.S_ISDIR(kind) else "it is not a plain file"
+            raise OSError(errno.EINVAL, what)
+        return os.fdopen(descriptor, mode)  # type: ignore[return-value]
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def is_link(path: Path) -> bool:
+    """Whether a name is a symbolic link or, on Windows, a junction."""
+    with contextlib.suppress(OSError):
+        return _is_link(path.lstat())
+    return False
+
+
+def _is_link(facts: os.stat_result) -> bool:
+    # Not every reparse point is a link: files that a cloud drive has not fetched are some, too.
+    links = [getattr(stat, f"IO_REPARSE_TAG_{name}", None) for name in ("SYMLINK", "MOUNT_POINT")]
+    return stat.S_ISLNK(facts.st_mode) or getattr(facts, "st_reparse_tag", 0) in filter(None, links)
+
+
+def read_bytes(path: Path, most: int = LARGEST_TEXT) -> bytes:
+    """The content of a plain file of at most ``most`` bytes. Raises OSError."""
+    with open_plain(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most / 2**20:.0f} MB")
+    return content
+
+
+def read_json(path: Path, most: int = LARGEST_TEXT) -> Any:
+    """The value in a JSON file of at most ``most`` bytes. Raises OSError, or ValueError if it is
+    not valid, which includes being nested too deeply."""
+    try:
+        return json.loads(read_bytes(path, most).decode("utf-8"))
+    except RecursionError as failure:
+        raise ValueError("it is nested too deeply") from failure
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal; the file is read in pieces."""
+    with _plain(path, os.O_RDONLY | _AT_ONCE, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamp_of(path: Path) -> list[int]:
+    """Facts that are others when a file has been changed or replaced: size, time of change in
+    nanoseconds, number, and time at which these facts changed. Raises OSError."""
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns]
+
+
+def check_tree(folder: Path) -> None:
+    """Raise InputError unless everything in a folder is a plain file or a folder.
+
+    Links are not followed. OSError if it cannot be read.
+    """
+    waiting = [(folder, 0)]
+    while waiting:
+        inside, depth = waiting.pop()
+        with os.scandir(inside) as entries:
+            for entry in entries:
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # of a run that is at work
+                    continue
+                path, kind = inside / entry.name, facts.st_mode
+                if _is_link(facts) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+                    what = "a link" if _is_link(facts) else "not a plain file"
+                    raise InputError(
+                        f"{path} is {what}, which has no place in a workspace", "delete it"
+                    )
+                if stat.S_ISDIR(kind):
+                    if depth == DEEPEST:
+                        raise InputError(f"{path} is nested too deeply", f"delete {inside}")
+                    waiting.append((path, depth + 1))
+
+
+# ---------------------------------------------------------------- deleting
+
+
+class Made:
+    """The names of what dubkit made in a folder, a line each in its file ``.made``.
+
+    A name is recorded before it is used, and only what is recorded is ever deleted: not what a name
+    looks like, and nothing that a link leads to.
+    """
+
+    NAME = ".made"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, None] = {}
+        with contextlib.suppress(OSError):
+            lines = read_bytes(folder / self.NAME).decode("utf-8", "replace").split("\n")
+            self._names = dict.fromkeys(filter(_is_name, lines))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, *names: str) -> None:
+        """Record names of files and folders that are about to be made. Raises OSError."""
+        new = dict.fromkeys(name for name in names if name not in self._names)
+        if new:
+            lines = "".join(f"{name}\n" for name in new)
+            append_lines(self._folder / self.NAME, lines.encode())
+            self._names |= new
+
+    def matching(self, pattern: str) -> list[str]:
+        """The recorded names that match a pattern of the shell's kind."""
+        return fnmatch.filter(self._names, pattern)
+
+    def remove(self, *names: str) -> None:
+        """Delete files, and folders with what is in them, if they are recorded. What cannot be
+        deleted stays recorded. Raises OSError."""
+        known = len(self._names)
+        for name in names:
+            if name in self._names:
+                with contextlib.suppress(OSError):
+                    _delete(self._folder, name)
+                    del self._names[name]
+        if len(self._names) < known:
+            self._rewrite()
+
+    def forget(self) -> None:
+        """Delete nothing of what is recorded now, ever. Raises OSError."""
+        if self._names:
+            self._names = {}
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        with replacing(self._folder / self.NAME) as part:
+            part.write_bytes("".join(f"{name}\n" for name in self._names).encode())
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
+
+
+def _delete(folder: Path, name: str) -> None:
+    """Delete a plain file or a folder, not what has taken its place. Raises OSError, but not if it
+    is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        if not _HAS_DESCRIPTORS:  # Windows
+            facts = (folder / name).lstat()
+            if not (is_link(folder) or _is_link(facts)):
+                path = folder / name
+                shutil.rmtree(path) if stat.S_ISDIR(facts.st_mode) else path.unlink()
+            return
+        inside = os.open(folder, os.O_RDONLY | _DIRECTORY)
+        try:
+            kind = os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(kind):
+                shutil.rmtree(name, dir_fd=inside)
+            elif stat.S_ISREG(kind):
+                os.unlink(name, dir_fd=inside)
+        finally:
+            os.close(inside)
+
+
+# ---------------------------------------------------------------- whose a folder is
+
+OWNER = ".owner"
+"""The file that marks a folder as one that dubkit made for this user on this machine."""
+_MOST_OWNERS = 64
+
+
+def is_own(folder: Path) -> bool:
+    """Whether :func:`mark_own` has marked a folder for this user on this machine, under whatever
+    name it lies now; True if that cannot be known, for want of a place to keep a secret."""
+    secret = _secret()
+    if secret is None:
+        return True
+    identity, signatures = _read_mark(folder)
+    given = signatures.get(_name_of(secret), "")
+    return hmac.compare_digest(given.encode(), _signature(secret, identity).encode())
+
+
+def mark_own(folder: Path) -> None:
+    """Mark a folder; marks for other users and machines that share it stay. Raises OSError."""
+    secret = _secret()
+    if secret is None:
+        return
+    identity, signatures = _read_mark(folder)
+    identity = identity or secrets.token_hex(16)
+    others = list(signatures.items())[-_MOST_OWNERS + 1 :]
+    signatures = {**dict(others), _name_of(secret): _signature(secret, identity)}
+    with replacing(folder / OWNER) as part:
+        write_json(part, {"id": identity, "owners": signatures})
+
+
+def _read_mark(folder: Path) -> tuple[str, dict[str, str]]:
+    """What identifies a folder, and the signatures of its owners by the names of their secrets."""
+    try:
+        mark = read_json(folder / OWNER, 2**16)
+        identity, owners = mark["id"], mark["owners"]
+        if isinstance(identity, str) and identity:
+            texts = {name: one for name, one in owners.items() if isinstance(one, str)}
+            return identity, {name: one for name, one in texts.items() if one.isascii()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        pass
+    return "", {}
+
+
+def _signature(secret: bytes, identity: str) -> str:
+    text = f"dubkit workspace {identity}".encode("utf-8", "surrogatepass")
+    return hmac.new(secret, text, "sha256").hexdigest()
+
+
+def _name_of(secret: bytes) -> str:
+    return hashlib.sha256(secret).hexdigest()[:16]
+
+
+def _secret() -> bytes | None:
+    """This user's secret on this machine, made when first needed; None if it cannot be kept."""
+    try:
+        path = _state_folder() / "secret"
+        for _ in range(2):
+            with contextlib.suppress(FileNotFoundError):
+                known = read_bytes(path, 1024)
+                if len(known) >= 32:
+                    return known
+                path.unlink()  # cut off by a full disk
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            part = path.with_name(f".secret-{secrets.token_hex(6)}")
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                with os.fdopen(os.open(part, flags, 0o600), "w") as file:
+                    file.write(secrets.token_hex(32))
+                with contextlib.suppress(FileExistsError):  # another dubkit was quicker
+                    os.link(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
+        pass
+    return None
+
+
+def _state_folder() -> Path:
+    """Where programs keep what is no setting and no cache."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "dubkit"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/dubkit"
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    # The XDG specification says to ignore a relative one.
+    return (given if given.is_absolute() else Path.home() / ".local/state") / "dubkit"

@@ -260,6 +260,11 @@ class Options:
         False, Spec("results", "overwrite files that dubkit did not make", page="more")
     )
     keep: bool = option(False, Spec("results", "also keep the extracted audio"))
+    adopt: bool = option(False, Spec(
+        "results", "use a workspace that was made elsewhere, if you trust it",
+        "use a workspace (`*.dubkit/`) that somebody else made or another machine, if you trust "
+        "what it holds; asked for once otherwise",
+    ))  # fmt: skip
 
     language: str | None = option(None, Spec(
         "speech", "en, es, pt-BR, ... (default: detect)",
@@ -521,6 +526,7 @@ class Keywords(TypedDict, total=False):
     settings: Mapping[str, Mapping[str, object]]
     force: bool
     keep: bool
+    adopt: bool
     language: str | None
     audio_track: str | int | None
     transcriber: str

@@ -6,6 +6,10 @@ appear only by ``os.replace``, so a kill at any moment leaves what was finished 
 half-written.
 An artifact that a person edited is kept and used; later steps see its new content.
 
+A workspace may have come with a video from a stranger: nothing in it is followed elsewhere, and
+nothing is deleted but what dubkit has recorded as made by itself (:mod:`dubkit.files`). One that
+was not made by this user on this machine is used when the user allows it.
+
 What the steps are, and what their keys consist of, is decided in :mod:`dubkit.pipeline`.
 """
 
@@ -15,14 +19,29 @@ import hashlib
 import itertools
 import json
 import logging
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, OutputError
-from .files import cannot_write, sha256_of, write_json
+from .errors import ForeignWorkspace, InputError, OutputError
+from .files import (
+    Made,
+    cannot_write,
+    check_tree,
+    is_link,
+    is_own,
+    mark_own,
+    read_json,
+    sha256_of,
+    stamp_of,
+    write_json,
+)
 
 log = logging.getLogger("dubkit")
 
@@ -30,10 +49,17 @@ VERSION = 1
 """Part of every key: raise it when a step's result changes for the same inputs."""
 SUFFIX = ".dubkit"
 STATE = "state.json"
+LOCK = ".lock"
 PART = ".part"
-"""Ending of files being written; removed when the next run begins."""
+"""Ending of the names of what is being written, and of folders with it; a run removes what an
+earlier one has left."""
 HASHED_BELOW = 64 * 2**20
 """Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
+COARSE = 3_000_000_000
+"""Nanoseconds after a change in which another may leave a file with the same time of change."""
+_FOLDERS = re.compile(rf"references|(dub|lipsync)\.[^.]+|.*{re.escape(PART)}s")
+_FILES = re.compile(r"\.lock|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|mp4)")
+"""Names that dubkit gives to folders and to files."""
 
 Make = Callable[[Path], Sequence[str]]
 """Writes a file and returns warnings, a sentence each."""
@@ -49,16 +75,22 @@ def key_of(**parts: object) -> str:
 
 
 @contextmanager
-def open_workspace(folder: Path) -> Iterator[Workspace]:
+def open_workspace(folder: Path, *, adopt: bool = False) -> Iterator[Workspace]:
     """The workspace in ``folder``, created if necessary and locked until the block ends.
 
-    A second run waits for the first. Raises OutputError when the folder cannot be written to.
+    A second run waits for the first. Raises OutputError when the folder cannot be written to,
+    InputError when it holds what no workspace does, such as links, and ForeignWorkspace when it was
+    made elsewhere, unless ``adopt`` allows to use what it holds.
     """
     from filelock import FileLock, Timeout
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        if not folder.exists() and not folder.is_symlink():
+            folder.mkdir(parents=True, exist_ok=True)
+        check_kind(folder, is_folder=True)
+        if (folder / LOCK).exists() or (folder / LOCK).is_symlink():
+            check_kind(folder / LOCK, is_folder=False)
+        lock = FileLock(folder / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -67,9 +99,73 @@ def open_workspace(folder: Path) -> Iterator[Workspace]:
     except OSError as failure:
         raise cannot_write(folder, failure) from failure
     try:
-        yield Workspace(folder)
+        foreign = _take(folder, adopt)
+        work = Workspace(folder)
+        if foreign:
+            work.forget_source()
+        try:
+            yield work
+        finally:
+            work.close()
     finally:
         lock.release()
+
+
+def check(folder: Path) -> None:
+    """Raise InputError if a workspace holds what none does; it may be missing."""
+    try:
+        if folder.exists() or folder.is_symlink():
+            check_kind(folder, is_folder=True)
+            check_tree(folder)
+            for path in folder.iterdir():
+                if _FOLDERS.fullmatch(path.name):
+                    check_kind(path, is_folder=True)
+                    _check_files([] if path.suffix == f"{PART}s" else path.iterdir())
+            _check_files(folder.iterdir())
+    except OSError as failure:
+        raise InputError(
+            f"{folder} cannot be read: {failure.strerror or failure}", "-o DIR works elsewhere"
+        ) from failure
+
+
+def _check_files(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if _FILES.fullmatch(path.name):
+            check_kind(path, is_folder=False)
+
+
+def check_kind(path: Path, *, is_folder: bool) -> None:
+    """Raise InputError unless what lies at a path is a folder, or is a plain file."""
+    wanted = "a folder" if is_folder else "a plain file"
+    if is_link(path) or not (path.is_dir() if is_folder else path.is_file()):
+        raise InputError(
+            f"{path} is {'a link' if is_link(path) else f'not {wanted}'}, where dubkit keeps "
+            f"{wanted}",
+            "move or delete it; -o DIR works elsewhere",
+        )
+
+
+def _take(folder: Path, adopt: bool) -> bool:
+    """Make a locked workspace this user's; returns whether it was somebody else's until now."""
+    check(folder)
+    try:
+        if is_own(folder):
+            return False
+        # A kill may have come right after the lock.
+        foreign = any(path.name != LOCK for path in folder.iterdir())
+        if foreign and not adopt:
+            raise ForeignWorkspace(
+                f"{folder} was made by somebody else or on another machine",
+                "--adopt uses the text, the translations and the sound in it, if you trust them; "
+                "-o DIR starts from scratch elsewhere",
+            )
+        if foreign:
+            for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+                Made(place).forget()
+        mark_own(folder)
+        return foreign
+    except OSError as failure:
+        raise cannot_write(folder, failure) from failure
 
 
 class Workspace:
@@ -79,35 +175,112 @@ class Workspace:
         self.folder = folder
         self.warnings: list[str] = []
         """Of the steps requested so far, whether they ran now or earlier."""
-        # Hidden ones, too, and ``x.part.mp4``, since ffmpeg goes by the suffix; not ``x.parts``.
-        for left in [*folder.glob(f"*{PART}"), *folder.glob(f"*{PART}.*")]:
-            with suppress(OSError):
-                left.unlink()
+        self._made = Made(folder)
+        self._scratch: Path | None = None
+        self._expected: tuple[Path | None, Sequence[int]] = (None, ())
+        self._source: _Source | None = None
         self._state = self._read_state()
+        self._made.remove(*self._made.matching(f"*{PART}"))
+
+    def close(self) -> None:
+        """Remove what this run was writing."""
+        if self._scratch:
+            with suppress(OSError, OutputError):
+                self._made.remove(self._scratch.name)
+
+    def part(self, name: str) -> Path:
+        """Where this run may write a file until it is complete, in the workspace's file system.
+
+        The folder is this run's alone; the next one removes it if this one is killed.
+        """
+        if self._scratch is None:
+            scratch = self.folder / f"{secrets.token_hex(6)}{PART}"
+            self._made.add(scratch.name)
+            scratch.mkdir()
+            self._scratch = scratch
+        return self._scratch / name
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a JSON file of the workspace. Raises OutputError."""
+        path = self.folder / name
+        try:
+            self._made.add(name)
+            part = self.part(name + PART)
+            write_json(part, value)
+            part.replace(path)
+        except OSError as failure:
+            raise cannot_write(path, failure) from failure
+
+    # ------------------------------------------------------------ the input
+
+    def expect_source(self, source: Path, stamp: Sequence[int]) -> None:
+        """The input and its stamp when the run began: it must stay so until the run ends."""
+        self._expected = source, stamp
+
+    def forget_source(self) -> None:
+        """Trust no path to an input, which somebody else has recorded."""
+        self._state["source"] = {}
 
     def hash_source(self, source: Path) -> str:
-        """SHA-256 of the input, computed again only when its size or time has changed."""
+        """SHA-256 of the input, computed again only when the file may have changed.
+
+        Raises InputError if it has changed since the run began.
+        """
+        sha256 = self._hash(source).sha256
+        record = {"path": str(source.resolve()), "sha256": sha256}
         known = self._state["source"]
+        if (known.get("path"), known.get("sha256")) != (record["path"], sha256):
+            self._state["source"] = record
+            self._save()
+        return sha256
+
+    def _hash(self, source: Path, *, surely: bool = False) -> _Source:
+        """The input as it is now; with ``surely`` also if a change might have left no trace."""
+        before, known = self._source, self._state["source"]
         try:
-            stat = source.stat()
-            stamp = [str(source.resolve()), stat.st_size, stat.st_mtime_ns]
-            if known.get("stamp") != stamp or "sha256" not in known:
-                known = self._state["source"] = {"stamp": stamp, "sha256": sha256_of(source)}
-                self._save()
+            stamp = stamp_of(source)
+            if before and before.path == source:
+                if before.stamp == stamp and (before.settled or not surely):
+                    return before
+                now = _Source.of(source)
+                changed = now.sha256 != before.sha256
+            else:
+                recorded = (known.get("path"), known.get("stamp")) == (str(source.resolve()), stamp)
+                now = _Source.of(source, known["sha256"] if recorded else "")
+                # Not its number: some network drives number their files again and again.
+                changed = now.stamp[:2] != list(self._expected[1][:2])
         except OSError as failure:
             raise InputError(
                 f"{source} cannot be read: {failure.strerror or failure}", "is it still there?"
             ) from failure
-        return str(known["sha256"])
+        if changed and source == self._expected[0]:
+            raise _changed(source)
+        self._source = now
+        return now
+
+    def _check_source(self) -> None:
+        """Raise InputError if the input has changed since it was hashed: what was made of it
+        meanwhile cannot be kept under its key."""
+        if before := self._source:
+            now = self._hash(before.path, surely=True)
+            if now.sha256 != before.sha256:
+                raise _changed(before.path)
+            if now.settled and "sha256" in self._state["source"]:
+                self._state["source"]["stamp"] = now.stamp
 
     def other_source(self, source: Path) -> Path | None:
-        """The other input that this workspace was made from, if it still exists."""
-        stamp = self._state["source"].get("stamp")
-        if not stamp:
+        """The other input that this workspace was made from, if it still exists; one with the same
+        content is the same input."""
+        known = self._state["source"]
+        other = Path(known.get("path", ""))
+        try:
+            if not other.name or not other.exists() or other.resolve() == source.resolve():
+                return None
+        except OSError:  # a drive that is not connected
             return None
-        other = Path(stamp[0])
-        # The same file by another path is the same input.
-        return other if other.exists() and other.resolve() != source.resolve() else None
+        return None if self._hash(source).sha256 == known.get("sha256") else other
+
+    # ------------------------------------------------------------ steps
 
     def step(
         self,
@@ -116,29 +289,38 @@ class Workspace:
         make: Make,
         partial: bool = False,
         merge: Merge = lambda edited, part: (False, ()),
+        *,
+        editable: bool = True,
     ) -> Path:
         """The artifact ``name``, made by ``make(path)`` unless it exists for the same key.
 
         ``partial`` says that something is missing in what ``make`` writes: the next run makes the
         artifact again, unless somebody has edited it. ``merge`` applies edits of the old
-        artifact to the new one, which then counts as edited, too.
+        artifact to the new one, which then counts as edited, too. What is not ``editable`` is made
+        again if it is not what was made.
         """
         path = self.folder / name
         record = self._state["steps"].get(name, {})
-        part = path.with_name(path.name + PART)
+        part: Path | None = None
         try:
-            edited = path.exists() and record.get("sha256") != sha256_of(path)
-            if self.outdated(name, key):
+            edited = self._is_edited(name)
+            if self.outdated(name, key) or (edited and not editable):
+                part = self.part(name + PART)
                 warnings = list(make(part))
-                record = {"key": key, "sha256": sha256_of(part), "warnings": warnings}
+                self._check_source()
+                size, sha256 = part.stat().st_size, sha256_of(part)
+                record = {"key": key, "sha256": sha256, "size": size, "warnings": warnings}
                 if partial:
                     record["partial"] = True
-                self._replace(name, part, record, merge if edited else None)
+                if not editable:
+                    self._made.add(name)
+                self._replace(name, part, record, merge if edited and editable else None)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
         finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+            if part:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
         self.warnings += record.get("warnings", ())
         return path
 
@@ -147,7 +329,16 @@ class Workspace:
         path, record = self.folder / name, self._state["steps"].get(name, {})
         if record.get("key") != key or not path.exists():
             return True
-        return bool(record.get("partial")) and record.get("sha256") == sha256_of(path)
+        return bool(record.get("partial")) and not self._is_edited(name)
+
+    def _is_edited(self, name: str) -> bool:
+        """Whether there is an artifact, and it is not what was made."""
+        path, record = self.folder / name, self._state["steps"].get(name, {})
+        if not path.exists():
+            return False
+        # Reading a file takes long only if it is as large as it was.
+        same_size = record.get("size") == path.stat().st_size
+        return not same_size or record.get("sha256") != sha256_of(path)
 
     def _replace(self, name: str, part: Path, record: object, merge: Merge | None) -> None:
         """Put ``part`` in the place of the artifact; ``merge`` is None if that was not edited."""
@@ -178,10 +369,7 @@ class Workspace:
 
     def is_edited(self, name: str, key: str) -> bool:
         """Whether the artifact that was made under ``key`` has been edited since."""
-        path, record = self.folder / name, self._state["steps"].get(name, {})
-        return (
-            record.get("key") == key and path.exists() and record.get("sha256") != sha256_of(path)
-        )
+        return self.key_for(name) == key and self._is_edited(name)
 
     def warnings_of(self, name: str) -> Sequence[str]:
         """The warnings from when the artifact ``name`` was made."""
@@ -189,28 +377,37 @@ class Workspace:
 
     def folder_for(self, step: str, key: str) -> Path:
         """A step's own folder for half-done work under ``key``; those of older keys are removed."""
-        for old in self.folder.glob(f"{step}-*{PART}s"):
-            if old.name != f"{step}-{key}{PART}s":
-                shutil.rmtree(old, ignore_errors=True)
-        path = self.folder / f"{step}-{key}{PART}s"
+        # One that came with the workspace is not used: engines trust what is in their folder.
+        names = (f"{step}-{key}{more}{PART}s" for more in ("", *map("-{}".format, range(2, 1000))))
+        name = next(one for one in names if one in self._made or not (self.folder / one).exists())
+        self._made.remove(*(one for one in self._made.matching(f"{step}-*{PART}s") if one != name))
+        self._made.add(name)
+        path = self.folder / name
         path.mkdir(exist_ok=True)
         return path
 
     def drop(self, *names: str) -> None:
         """Remove artifacts that are large and can be made again."""
-        for name in names:
-            (self.folder / name).unlink(missing_ok=True)
+        self._made.remove(*names)
+
+    def is_made_here(self, name: str) -> bool:
+        """Whether this user's dubkit has written a file that is not for editing."""
+        return name in self._made and (self.folder / name).is_file()
 
     def drop_folders(self) -> None:
         """Remove the folders of half-done work."""
-        for old in self.folder.glob(f"*{PART}s"):
-            shutil.rmtree(old, ignore_errors=True)
+        self._made.remove(*self._made.matching(f"*{PART}s"))
+
+    # ------------------------------------------------------------ results
 
     def claim(self, out: Path, *, force: bool) -> None:
         """Raise OutputError if ``out`` exists and is not what dubkit last wrote there."""
         try:
-            if force or not out.exists() or self._is_ours(out):
+            if force or self._is_ours(out):
                 return
+            out.lstat()
+        except FileNotFoundError:
+            return
         except OSError as failure:  # a name that is too long, say
             raise cannot_write(out, failure) from failure
         how = "was edited since" if out.name in self._state["outputs"] else "was not made by dubkit"
@@ -220,16 +417,21 @@ class Workspace:
         )
 
     def output(self, out: Path, key: str, make: Make, *, force: bool) -> None:
-        """Write the result ``out`` by ``make(path)``, unless it exists for the same key."""
+        """Write the result ``out`` by ``make(path)``, unless it exists for the same key.
+
+        A link of that name is replaced, not written through.
+        """
         self.claim(out, force=force)
         record = self._state["outputs"].get(out.name, {})
-        if record.get("key") == key and out.exists() and self._is_ours(out):
-            self.warnings += record.get("warnings", ())
-            return
-        part = self.folder / f"result{PART}{out.suffix}"
+        part: Path | None = None
         try:
+            if record.get("key") == key and self._is_ours(out):
+                self.warnings += record.get("warnings", ())
+                return
             # In the same file system as the result, so that it appears in one piece.
+            part = self.part(f"result{PART}{out.suffix}")
             warnings = list(make(part))
+            self._check_source()
             self.warnings += warnings
             record = {"key": key, "warnings": warnings, **_fingerprint(part)}
             # Recorded before it is done: after a kill between the two it must still count as ours.
@@ -239,33 +441,38 @@ class Workspace:
         except OSError as failure:
             raise cannot_write(out, failure) from failure
         finally:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+            if part:
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
 
     def _is_ours(self, out: Path) -> bool:
         record = self._state["outputs"].get(out.name)
-        if record is None:
+        if record is None or is_link(out) or not out.is_file():
             return False
-        stat = out.stat()
-        if (record.get("size"), record.get("mtime_ns")) == (stat.st_size, stat.st_mtime_ns):
-            return True
-        return bool(record.get("sha256")) and record["sha256"] == sha256_of(out)
+        facts = out.stat()
+        if record.get("size") != facts.st_size:
+            return False
+        if record.get("sha256"):
+            return bool(record["sha256"] == sha256_of(out))
+        return _is_same_time(record.get("mtime_ns"), facts.st_mtime_ns)
+
+    # ------------------------------------------------------------ the record
 
     def _read_state(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {"source": {}, "steps": {}, "outputs": {}}
         path = self.folder / STATE
-        if not path.exists():
-            return empty
         try:
-            state = json.loads(path.read_text("utf-8"))
-            stamp = state["source"].get("stamp", [""])
-            records = [*state["steps"].values(), *state["outputs"].values()]
-            if (
-                isinstance(stamp, list)
-                and isinstance(stamp[0], str)
-                and all(isinstance(record.get("warnings", []), list) for record in records)
+            state = read_json(path)
+            source, steps, outputs = state["source"], state["steps"], state["outputs"]
+            records = [*steps.values(), *outputs.values()]
+            texts = [source.get("path", ""), source.get("sha256", "")]
+            for one in records:
+                texts += [one["key"], one.get("sha256", ""), *one["warnings"]]
+            if all(isinstance(text, str) for text in texts) and not any(
+                isinstance(one["warnings"], str) for one in records
             ):
-                return dict(state)
+                return {"source": source, "steps": steps, "outputs": outputs}
+        except FileNotFoundError:
+            return {"source": {}, "steps": {}, "outputs": {}}
         except (OSError, LookupError, TypeError, ValueError, AttributeError):
             pass
         raise InputError(
@@ -275,12 +482,47 @@ class Workspace:
 
     def _save(self) -> None:
         path = self.folder / STATE
-        part = path.with_name(STATE + PART)
         try:
+            part = self.part(STATE + PART)
             write_json(part, self._state)
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The input as it was when it was hashed."""
+
+    path: Path
+    stamp: list[int]
+    sha256: str
+    settled: bool
+    """Whether no later change could have left the same stamp."""
+
+    @classmethod
+    def of(cls, path: Path, known: str = "") -> _Source:
+        """Hash a file, unless its hash is known. Raises OSError, or InputError if it changes."""
+        now, stamp = time.time_ns(), stamp_of(path)
+        sha256 = known or sha256_of(path)
+        if stamp_of(path) != stamp:
+            raise _changed(path)
+        changed = stamp[3] if os.name == "posix" else stamp[1]
+        return cls(path, stamp, sha256, settled=changed < now - COARSE)
+
+
+def _changed(source: Path) -> InputError:
+    return InputError(
+        f"{source} was changed while dubkit worked on it",
+        "run the same command again when it is complete",
+    )
+
+
+def _is_same_time(one: object, other: int) -> bool:
+    """Whether two times of change are the same; some drives round them to two seconds later on."""
+    if not isinstance(one, int):
+        return False
+    return one == other or (other % 1_000_000_000 == 0 and abs(one - other) < 2_000_000_000)
 
 
 def _free_name(path: Path) -> Path:

@@ -109,12 +109,16 @@ def test_what_a_kill_left_is_removed_and_half_done_work_is_not(tmp_path):
     with open_workspace(folder) as work:
         journal = work.folder_for("transcribe", "k") / "windows.jsonl"
         journal.write_text("{}")
-    for name in ("x.json.part", ".0a1b.part", "result.part.mp4", "subtitles.part.srt"):
-        (folder / name).write_text("half")
     with open_workspace(folder) as work:
-        assert [path.name for path in folder.iterdir() if ".part" in path.name] == [
-            "transcribe-k.parts"
-        ]
+        part = work.part("result.mp4")
+        part.write_text("half")
+        work.close = lambda: None  # a kill
+    (folder / "mine.part").write_text("not dubkit's")
+    assert part.exists()
+    with open_workspace(folder) as work:
+        assert sorted(path.name for path in folder.iterdir() if ".part" in path.name) == [
+            "mine.part", "transcribe-k.parts",
+        ]  # fmt: skip
         assert work.folder_for("transcribe", "k") == journal.parent and journal.exists()
         work.folder_for("transcribe", "k2")
         assert not journal.exists()

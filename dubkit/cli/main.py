@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from dubkit import pipeline
 from dubkit.engines import EngineRoom, choose
-from dubkit.errors import ConsentNeeded, DubkitError, OutputError, UsageError
+from dubkit.errors import ConsentNeeded, DubkitError, ForeignWorkspace, OutputError, UsageError
 from dubkit.options import Options
 from dubkit.pipeline import estimate, report
 from dubkit.types import Result
@@ -155,11 +155,12 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
             room.keep = pipeline.needed_engines(sources[number]) if number < len(sources) else ()
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
-                try:
-                    result = _process(source, options, console, title, room)
-                except ConsentNeeded as needed:
-                    options = _with_consent(options, needed)
-                    result = _process(source, options, console, title, room)
+                while True:
+                    try:
+                        result = _process(source, options, console, title, room)
+                        break
+                    except (ConsentNeeded, ForeignWorkspace) as needed:
+                        options = _with_answer(options, needed)
             except DubkitError as failure:
                 errors.append((source, failure))
                 console.fail(failure, source if total > 1 else None)
@@ -198,16 +199,18 @@ def _process(
         return pipeline.process(source, options, console.progress, room)
 
 
-def _with_consent(options: Options, needed: ConsentNeeded) -> Options:
-    """The options with the user's consent, if there is a terminal to ask for it; else raises
+def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> Options:
+    """The options with what the user agrees to, if there is a terminal to ask at; else raises
     ``needed``."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise needed
-    sys.stderr.write(f"dubkit: {needed.message}.\nDo you have it? [y/N] ")
+    consent = isinstance(needed, ConsentNeeded)
+    question = "Do you have it?" if consent else "Do you trust it, and use what it holds?"
+    sys.stderr.write(f"dubkit: {needed.message}.\n{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise needed
-    return replace(options, consent=True)
+    return replace(options, consent=True) if consent else replace(options, adopt=True)
 
 
 def _estimate(

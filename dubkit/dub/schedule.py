@@ -79,7 +79,7 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
     progress(f"speak {job.language}", job.end, job.end)
     speak.drop_old(job, [one.line for one in recordings])
     places = _places(job, recordings)
-    return [_take(one, places.get(one.line.number)) for one in recordings]
+    return [_take(job, one, places.get(one.line.number)) for one in recordings]
 
 
 def _record(
@@ -106,7 +106,7 @@ def _record(
         if clip and width(line.text) >= speak.PACE_COLUMNS:
             paces.append(width(line.text) / speak.speech_seconds(clip))
         if clip and job.conversion:
-            clip, new, fault = speak.convert_clip(job.conversion, line, clip)
+            clip, new, fault = speak.convert_clip(job, job.conversion, line, clip)
             cached, notes = cached and not new, [*notes, *fault]
         work = 0.0 if cached else time.perf_counter() - started
         recordings.append(_Recording(line, clip, cached, tuple(notes), work))
@@ -146,7 +146,7 @@ def _rooms(script: Sequence[Line], end: float) -> list[float]:
     return [max(0.5, after - line.start) for line, after in zip(script, starts, strict=False)]
 
 
-def _take(one: _Recording, place: Fit | None) -> Take:
+def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
     """Prepare the clip for the mix at its place."""
     line, clip, notes = one.line, one.clip, list(one.notes)
     if clip is None or place is None:
@@ -155,12 +155,12 @@ def _take(one: _Recording, place: Fit | None) -> Take:
     try:
         prepared = clips.measure(ready)
     except ValueError:
-        for old in clip.path.parent.glob(f"{clip.path.stem}.*.ready.wav"):
-            old.unlink(missing_ok=True)
+        job.made.remove(*job.made.matching(f"{clip.path.stem}.*.ready.wav"))
+        job.made.add(ready.name)
         try:
             prepared = clips.prepare(clip.path, ready, stretch=place.stretch)
         except (ValueError, MediaError) as failure:
-            clip.path.unlink(missing_ok=True)  # the next run asks for another
+            job.made.remove(clip.path.name)  # the next run asks for another
             notes.append(f"it could not be prepared for the mix ({failure})")
             return Take(line, None, 0.0, None, one.cached, tuple(notes), one.work)
     steps = ("reworded", *place.steps) if line.before else place.steps

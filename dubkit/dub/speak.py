@@ -6,6 +6,7 @@ is requested again, then reported. All lines of a track are spoken in :mod:`.sch
 
 from __future__ import annotations
 
+import functools
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from statistics import median
 from dubkit.cues.text import width
 from dubkit.engines import guarded, printable
 from dubkit.errors import DubkitError, UsageError
-from dubkit.files import sha256_of
+from dubkit.files import Made, sha256_of
 from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
 from dubkit.types import Voice
 from dubkit.workspace import key_of
@@ -51,7 +52,7 @@ class Conversion:
     """By speaker."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SpeechJob:
     """A dub to speak: by which engine, in what language, where the clips are kept."""
 
@@ -67,6 +68,11 @@ class SpeechJob:
     conversion: Conversion | None = None
     shorten: Callable[[Sequence[OverlongLine]], Mapping[int, str]] | None = None
     """Finds shorter texts for lines that are too long; by line number."""
+
+    @functools.cached_property
+    def made(self) -> Made:
+        """What dubkit made in the folder."""
+        return Made(self.folder)
 
 
 def speech_seconds(clip: clips.Clip) -> float:
@@ -101,10 +107,12 @@ def find_clip(job: SpeechJob, line: Line) -> clips.Clip | None:
         try:
             clip = clips.measure(candidate)
         except ValueError:
-            candidate.unlink(missing_ok=True)
             continue
         if candidate != path:  # a line was inserted before it, or has the same text
-            shutil.copyfile(candidate, path)
+            part = _draft_path(path)
+            job.made.add(path.name, part.name)
+            shutil.copyfile(candidate, part)
+            part.replace(path)
         return replace(clip, path=path)
     return None
 
@@ -123,6 +131,7 @@ def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> 
         )
         for line in lines
     ]
+    job.made.add(*(one.out.name for one in texts))
     for one in texts:
         clips.remove(one.out)
     assert isinstance(job.engine, BatchSynthesizer)
@@ -149,6 +158,7 @@ def speak_line(
     path = _path(job, line)
     faults: list[str] = []
     part = _draft_path(path)
+    job.made.add(path.name, part.name)
     for attempt in range(TRIES):
         try:
             with guarded(""):
@@ -185,7 +195,7 @@ def _draft_path(path: Path) -> Path:
 
 
 def convert_clip(
-    conversion: Conversion, line: Line, clip: clips.Clip
+    job: SpeechJob, conversion: Conversion, line: Line, clip: clips.Clip
 ) -> tuple[clips.Clip, bool, list[str]]:
     """The clip in the converted voice, whether that is new, and what went wrong: then the clip is
     returned unchanged, and the next run tries again."""
@@ -195,8 +205,9 @@ def convert_clip(
     try:
         return clips.measure(path), False, []
     except ValueError:
-        path.unlink(missing_ok=True)
+        pass
     part = path.with_suffix(".part.wav")
+    job.made.add(path.name, part.name)
     try:
         with guarded(""):
             conversion.engine.convert(clip.path, part, voice=voice)
@@ -235,6 +246,5 @@ def drop_old(job: SpeechJob, lines: Iterable[Line]) -> None:
         for line in lines
         for text in (line.text, *line.before)  # the next run needs these, too
     }
-    for path in job.folder.glob("[0-9]*.wav"):
-        if path.name.split(".")[0] not in wanted:
-            path.unlink(missing_ok=True)
+    names = job.made.matching("[0-9]*.wav")
+    job.made.remove(*(name for name in names if name.split(".")[0] not in wanted))

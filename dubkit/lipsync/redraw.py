@@ -8,15 +8,14 @@ render stay as they were.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import logging
-import re
-import shutil
-import tempfile
+import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any, Literal
 from dubkit import workspace
 from dubkit.engines import guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, PluginError, UsageError
-from dubkit.files import cannot_write, sha256_of
+from dubkit.files import Made, cannot_write, read_json, replacing, sha256_of
 from dubkit.hooks import LipSyncer, Progress
 from dubkit.media.probe import open_media
 from dubkit.types import Media
@@ -88,8 +87,8 @@ def redraw(
     picture = encoding.picture_format(film)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("asked-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        made = Made(folder)
+        made.remove(*made.matching("asked-*"))
         source = sha256_of(film.path)
         stretches = spans.join_speech(speech)
         shots = _load_shots(film, source, stretches, folder, progress)
@@ -97,11 +96,10 @@ def redraw(
         own = picture.rate if 10 <= picture.rate <= 60 else 25
         rate = Fraction(engine.frame_rate or own).limit_denominator(1001)
         keys = [_key(source, sound, span, rate, identity) for span in planned]
-        task = _Task(film, picture, sound, engine, name, rate, folder, progress)
+        task = _Task(film, picture, sound, engine, name, rate, folder, progress, made)
         clips, outcomes = _render_spans(task, planned, keys)
-        for file in folder.iterdir():
-            if re.fullmatch(r"[0-9a-f]{32}\.(mp4|json)", file.name) and file.stem not in keys:
-                file.unlink(missing_ok=True)
+        wanted = {f"{key}{suffix}" for key in keys for suffix in (".mp4", ".json")}
+        made.remove(*(name for name in made.matching("*.*") if name not in wanted))
     except OSError as failure:
         raise cannot_write(folder, failure) from failure
     if clips:
@@ -155,24 +153,37 @@ def _load_shots(
         settings=[tracks.RATE, CUT],
     )
     try:
-        read = json.loads(path.read_text("utf-8"))
+        read = read_json(path)
         if read["key"] == key:
             return [
                 Shot(
-                    one["start"],
-                    one["end"],
-                    tuple(tuple(Detection(**it) for it in face) for face in one["faces"]),
+                    float(one["start"]),
+                    float(one["end"]),
+                    tuple(tuple(_detection(**it) for it in face) for face in one["faces"]),
                 )
                 for one in read["shots"]
             ]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         pass  # missing, or edited by hand
     shots = list(tracks.find_shots(film, stretches, progress))
     whole = {"key": key, "shots": [dataclasses.asdict(shot) for shot in shots]}
-    part = path.with_name(path.name + workspace.PART)
-    part.write_text(json.dumps(whole), "utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_text(json.dumps(whole), "utf-8")
     return shots
+
+
+def _detection(
+    time: float,
+    box: Sequence[float],
+    eyes: Sequence[float],
+    mouth: Sequence[float],
+    moved: float,
+) -> Detection:
+    """A detection from a file, which may hold anything. Raises ValueError or TypeError."""
+    left, top, right, bottom = map(float, box)
+    (eyes_x, eyes_y), (mouth_x, mouth_y) = map(float, eyes), map(float, mouth)
+    corners = (left, top, right, bottom)
+    return Detection(float(time), corners, (eyes_x, eyes_y), (mouth_x, mouth_y), float(moved))
 
 
 def _key(
@@ -192,13 +203,16 @@ def _load_clip(task: _Task, span: Span, key: str) -> RenderedClip | None:
     import av.error
 
     try:
-        record = json.loads((task.folder / f"{key}.json").read_text("utf-8"))
+        record = read_json(task.folder / f"{key}.json")
         times = tuple(float(time) for time in record["times"])
         color = tuple(float(value) for value in record["colour"])
         path = task.folder / f"{key}.mp4"
         with open_media(path) as container:
-            frames = sum(1 for _ in container.decode(container.streams.video[0]))
-    except (OSError, ValueError, LookupError, TypeError, InputError, av.error.FFmpegError):
+            decoded = container.decode(container.streams.video[0])
+            frames = sum(1 for _ in itertools.islice(decoded, len(times)))
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
+        return None
+    except (InputError, av.error.FFmpegError):
         return None
     if not times or len(color) != 3 or frames < len(times) - face_clips.FRAME_TOLERANCE:
         return None
@@ -220,6 +234,7 @@ class _Task:
     rate: Fraction
     folder: Path
     progress: Progress
+    made: Made
 
 
 def _render_spans(
@@ -281,6 +296,18 @@ class _RenderFailure(Exception):
         """Whether it would fail for any other span, too."""
 
 
+@contextlib.contextmanager
+def _scratch(task: _Task) -> Iterator[Path]:
+    """A folder for the files of one call; the next run removes it if this one is killed."""
+    path = task.folder / f"asked-{secrets.token_hex(6)}"
+    task.made.add(path.name)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        task.made.remove(path.name)
+
+
 def _render_span(
     task: _Task,
     span: Span,
@@ -291,8 +318,8 @@ def _render_span(
     """Have one span rendered, and keep the clip."""
     import av.error
 
-    with tempfile.TemporaryDirectory(prefix="asked-", dir=task.folder) as temporary:
-        clip, voice, out = (Path(temporary, name) for name in ("shot.mp4", "voice.wav", "out.mp4"))
+    with _scratch(task) as temporary:
+        clip, voice, out = (temporary / name for name in ("shot.mp4", "voice.wav", "out.mp4"))
         try:
             times = face_clips.write_clip(frames, span, task.picture, task.rate, clip)
         except av.error.FFmpegError as failure:
@@ -310,7 +337,8 @@ def _render_span(
             raise _RenderFailure(failure.message, hopeless=True) from failure
         except DubkitError as failure:
             raise _RenderFailure(failure.message) from failure
-        part = Path(temporary, "kept.json")
+        part = temporary / "kept.json"
+        task.made.add(f"{key}.json", f"{key}.mp4")
         part.write_text(json.dumps({"times": times, "colour": color}), "utf-8")
         # The picture last: without it the span counts as unfinished.
         part.replace(task.folder / f"{key}.json")

@@ -72,6 +72,7 @@ def transcribe(
         workspace.open_workspace(Path(folder)) as work,
     ):
         context = Context(Path(source), chosen, progress or _ignore, room)
+        work.expect_source(context.source, context.stamp)
         return read_edited(transcript_file(context, work))
 
 
@@ -89,7 +90,8 @@ def process(
     room.begin()
     context = Context(source, options, progress, room)
     video = outputs.video_path(context)
-    with workspace.open_workspace(context.workspace) as work:
+    with workspace.open_workspace(context.workspace, adopt=options.adopt) as work:
+        work.expect_source(context.source, context.stamp)
         outputs.refuse_clash(context, work)
         if video:
             work.claim(video, force=options.force)
@@ -114,7 +116,7 @@ def process(
         context.warnings += work.warnings
         context.timings["total"] = time.perf_counter() - started
         result = _result(context, text.track, translations, paths, dubs)
-        report.write(work.folder, result, options.profile, context.rate)
+        report.write(work, result, options.profile, context.rate)
     return result
 
 

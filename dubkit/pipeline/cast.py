@@ -6,18 +6,16 @@ It is the one that the user names; else the engine's voice most similar to the s
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubkit import workspace
 from dubkit.dub import clip as clips
 from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
 from dubkit.engines import Choice, guarded
 from dubkit.errors import DubkitError
-from dubkit.files import write_json
+from dubkit.files import read_json, write_json
 from dubkit.hooks import Synthesizer
 from dubkit.speech import passages, voiceprint
 from dubkit.subtitles.source import SourceText
@@ -128,7 +126,7 @@ def _match_voices(
         return ()
 
     def speak(name: str) -> Samples:
-        part = work.folder / f"voice{workspace.PART}.wav"
+        part = work.part("voice.wav")
         try:
             with guarded(f"voice {name} cannot be compared"):
                 engine.speak(
@@ -149,9 +147,9 @@ def _match_voices(
     )
     try:
         path = work.step(f"voices.{track.language}.json", key, make)
-        matched = json.loads(path.read_text("utf-8"))
-        return {str(name): str(voice) for name, voice in matched.items()}
-    except (ValueError, AttributeError):  # edited, and not valid any more
+        matched = read_json(path)
+        return {name: voice for name, voice in matched.items() if isinstance(voice, str)}
+    except (OSError, ValueError, AttributeError):  # edited, and not valid any more
         return {}
 
 

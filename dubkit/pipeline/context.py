@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dubkit import workspace
 from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import UsageError
+from dubkit.files import stamp_of
 from dubkit.hooks import (
     Converter,
     LipSyncer,
@@ -62,6 +63,8 @@ class Context:
         self.stem = source.stem
         """What the results' names begin with."""
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
+        self.stamp = _stamp(source)
+        """What shows whether the input is changed during the run."""
         self.translators: dict[str, Choice[Translator]] = {}
         """By target language, the translators that have been prepared for it."""
         self._synthesizers: dict[str, Choice[Synthesizer]] = {}
@@ -157,7 +160,14 @@ def audio_file(context: Context, work: Workspace) -> Path:
         with context.timed("audio"):
             return extract_audio(context.media, context.stream, wav, context.progress_of("audio"))
 
-    return work.step(AUDIO, sound_key(context, work), extract)
+    return work.step(AUDIO, sound_key(context, work), extract, editable=False)
+
+
+def _stamp(source: Path) -> Sequence[int]:
+    try:
+        return stamp_of(source)
+    except OSError:  # what reads it says why, and what to do
+        return ()
 
 
 def translator_for(

@@ -16,7 +16,7 @@ from dubkit.dub.lines import Line
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.dub.shorten import Shortener
 from dubkit.errors import ConsentNeeded, UsageError
-from dubkit.files import cannot_write, write_json
+from dubkit.files import read_json
 from dubkit.hooks import Converter, Synthesizer, Transcriber, Translator
 from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
@@ -29,6 +29,7 @@ from .context import Context, translator_for
 from .translate import translation_job
 
 CONSENT = "consent.json"
+LARGEST_SEED = 2**31
 
 
 def claim(context: Context, work: Workspace) -> None:
@@ -60,12 +61,12 @@ def claim(context: Context, work: Workspace) -> None:
 def _require_consent(context: Context, work: Workspace) -> None:
     """Raise ConsentNeeded unless the user has stated, once for a workspace, that they may use the
     voices."""
-    path = work.folder / CONSENT
     if context.options.consent:
-        if not path.exists():
+        if not work.is_made_here(CONSENT):
             statement = "The user states that the voices imitated here may be imitated."
-            write_json(path, {"consent": statement, "given": datetime.now(UTC).isoformat()})
-    elif not path.exists():
+            given = datetime.now(UTC).isoformat()
+            work.write_json(CONSENT, {"consent": statement, "given": given})
+    elif not work.is_made_here(CONSENT):
         raise ConsentNeeded(
             "the dub would imitate a person's voice, which takes their permission",
             "if you have it, confirm it: --i-have-consent",
@@ -178,8 +179,8 @@ def _conversion(
 
 def _read_consent(work: Workspace) -> object:
     try:
-        return json.loads((work.folder / CONSENT).read_text("utf-8")).get("given")
-    except (OSError, ValueError, AttributeError):
+        return str(read_json(work.folder / CONSENT)["given"])
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
@@ -194,12 +195,12 @@ def _seeds(
     stored for later runs."""
     path = work.folder / f"takes.{language}.json"
     seeds: dict[str, int] = {}
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text("utf-8"))
-            seeds = {str(text): int(seed) for text, seed in stored.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
-            seeds = {}
+    try:
+        for text, seed in read_json(path).items():
+            if isinstance(seed, int) and 0 <= seed < LARGEST_SEED:
+                seeds[text] = seed
+    except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
+        pass
     names = _take_names(script)
     if context.options.redo:
         wanted = parse_redo(context.options.redo)
@@ -210,10 +211,7 @@ def _seeds(
         missing = [str(number) for number in wanted if number not in names]
         if missing:
             context.warnings.append(f"--redo: the dub has no line {', '.join(missing)}")
-        try:
-            write_json(path, seeds)
-        except OSError as failure:
-            raise cannot_write(path, failure) from failure
+        work.write_json(path.name, seeds)
     return {number: seeds[name] for number, name in names.items() if name in seeds}
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from dubkit import subtitles
 from dubkit.cues.sentences import sentences
 from dubkit.errors import InputError
-from dubkit.files import write_json
+from dubkit.files import read_json, write_json
 from dubkit.subtitles.source import read_edited
 from dubkit.types import Cue, Track
 from dubkit.workspace import Make, Workspace
@@ -79,7 +79,8 @@ def step(
     def make_with_baseline(part: Path) -> Sequence[str]:
         warnings = make(part)
         baseline = {"key": key, "track": _to_json(read_edited(part))}
-        write_json(beside, {**baseline, "source": _to_json(source)} if source else baseline)
+        whole = {**baseline, "source": _to_json(source)} if source else baseline
+        work.write_json(beside.name, whole)
         return warnings
 
     def merge(edited: Path, part: Path) -> tuple[bool, Sequence[str]]:
@@ -115,7 +116,7 @@ def _to_json(track: Track) -> dict[str, Any]:
 def _read_baseline(path: Path, key: str | None) -> Baseline | None:
     """The baseline in a file, if it was made under that key."""
     try:
-        whole = json.loads(path.read_text("utf-8"))
+        whole = read_json(path)
         if whole["key"] != key:
             return None
         track = subtitles.parse(json.dumps(whole["track"]), "json")

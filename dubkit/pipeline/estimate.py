@@ -6,6 +6,7 @@ import math
 import tempfile
 from pathlib import Path
 
+from dubkit import workspace
 from dubkit.engines import EngineRoom, choose
 from dubkit.languages import primary
 from dubkit.media import subtitle_streams
@@ -28,6 +29,7 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
     nothing."""
     with EngineRoom() as room:
         context = Context(source, options, lambda *_: None, room)
+        workspace.check(context.workspace)
         text, guessed = _text_so_far(context)
         estimates = []
         for target in options.to:

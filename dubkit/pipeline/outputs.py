@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit import languages, subtitles, workspace
+from dubkit import languages, subtitles
 from dubkit.cues import lines
 from dubkit.errors import InputError, OutputError
 from dubkit.media import mux
@@ -159,10 +159,7 @@ def write_video(
     )
 
     def make(out: Path) -> list[str]:
-        files = [
-            work.folder / f"subtitles.{number}{workspace.PART}.{format}"
-            for number in range(len(texts))
-        ]
+        files = [work.part(f"subtitles.{number}.{format}") for number in range(len(texts))]
         step = "burn" if options.burn else "mux"
         try:
             for file, content in zip(files, texts, strict=True):

@@ -5,15 +5,13 @@ It chooses the engine and keeps the outcome; :mod:`dubkit.lipsync.redraw` makes 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from dubkit import workspace
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.engines import Choice
-from dubkit.files import write_json
+from dubkit.files import read_json
 from dubkit.hooks import LipSyncer
 from dubkit.lipsync import redraw as lipsync
 from dubkit.lipsync.redraw import SpanOutcome
@@ -27,23 +25,20 @@ class LipSync:
     """The lip-sync of one dub."""
 
     choice: Choice[LipSyncer]
-    folder: Path
-    """Rendered clips."""
-    record: Path
-    """``lipsync.<language>.json``: the outcome of each span."""
+    work: Workspace
+    language: str
     picture: Path
     """The new picture, until it is in the video."""
 
     @classmethod
     def of(cls, context: Context, work: Workspace, dub: SpokenTrack) -> LipSync:
         """The lip-sync that the options request for a dub."""
-        language = dub.track.language
-        return cls(
-            context.lip_syncer,
-            work.folder / f"lipsync.{language}",
-            work.folder / f"lipsync.{language}.json",
-            work.folder / f"picture{workspace.PART}.mp4",
-        )
+        return cls(context.lip_syncer, work, dub.track.language, work.part("picture.mp4"))
+
+    @property
+    def record(self) -> Path:
+        """``lipsync.<language>.json``: the outcome of each span."""
+        return self.work.folder / f"lipsync.{self.language}.json"
 
     @property
     def key(self) -> list[object]:
@@ -55,9 +50,20 @@ class LipSync:
     def outcomes(self) -> list[SpanOutcome]:
         """What happened to each span when the picture was made."""
         try:
-            return [SpanOutcome(**span) for span in json.loads(self.record.read_text("utf-8"))]
+            spans = [SpanOutcome(**span) for span in read_json(self.record)]
         except (OSError, ValueError, TypeError):
             return []
+        valid = all(
+            isinstance(value, kind)
+            for span in spans
+            for value, kind in (
+                (span.start, int | float),
+                (span.end, int | float),
+                (span.state, str),
+                (span.reason, str),
+            )
+        )
+        return spans if valid else []
 
     def redraw(self, context: Context, dub: SpokenTrack) -> Path | None:
         """The picture with its mouths moving to the dub; None if nothing could be redrawn."""
@@ -74,13 +80,13 @@ class LipSync:
                     name=self.choice.name,
                     identity=self.choice.identity,
                     speech=[(take.fit.start, take.fit.end) for take in dub.takes if take.fit],
-                    folder=self.folder,
+                    folder=self.work.folder / f"lipsync.{self.language}",
                     progress=context.progress,
                 )
         finally:
             speech.unlink(missing_ok=True)
             context.engines.done(LipSyncer)
-        write_json(self.record, [asdict(span) for span in outcomes])
+        self.work.write_json(self.record.name, [asdict(span) for span in outcomes])
         return self.picture if self.picture.exists() else None
 
     def warnings(self, context: Context) -> list[str]:

@@ -5,16 +5,15 @@ Which voice is imitated, and when, is decided in :mod:`.cast`.
 
 from __future__ import annotations
 
-import json
+import itertools
 import wave
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubkit import workspace
 from dubkit.errors import DubkitError, UsageError
-from dubkit.files import write_json
+from dubkit.files import Made, read_json, write_json
 from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
 from dubkit.media.probe import probe
 from dubkit.speech import passages, recognition
@@ -37,6 +36,8 @@ LONGEST_PAUSE = 0.7
 """Seconds of a pause across which a clip continues."""
 CLIPS = 3
 """Clips of one speaker."""
+LARGEST_CLIP = 64 * 2**20
+"""Bytes; a person may put a clip of their own there, but engines read all of it."""
 CLIP = AudioFormat(48_000, "mono", "s16", SPEECH.resampling)
 
 
@@ -72,10 +73,10 @@ def find_references(
                 for passage in _best_passages(audio, text.track, name)
             ]
             folder.mkdir(exist_ok=True)
-            for old in folder.glob("*.wav"):
-                old.unlink()
+            made = Made(folder)
+            made.remove(*made.matching("*.wav"))
             spans = [(passage.start, passage.end) for _, passage in chosen]
-            files = _write_clips(context, work, spans, folder)
+            files = _write_clips(context, work, spans, folder, made)
             listed: dict[str, list[dict[str, str]]] = {}
             for number, ((name, passage), file) in enumerate(zip(chosen, files, strict=True), 1):
                 words, language = passage.text, text.track.language
@@ -94,15 +95,19 @@ def find_references(
     path = work.step("references.json", key, make)
     try:
         return {
-            str(name): tuple(
+            name: tuple(
                 Reference(folder / Path(one["file"]).name, str(one["text"]), str(one["language"]))
                 for one in clips
-                if (folder / Path(one["file"]).name).is_file()
+                if _is_clip(folder / Path(one["file"]).name)
             )
-            for name, clips in json.loads(path.read_text("utf-8")).items()
+            for name, clips in read_json(path).items()
         }
-    except (ValueError, AttributeError, KeyError, TypeError):  # edited, and not valid any more
-        return {}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return {}  # edited, and not valid any more
+
+
+def _is_clip(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= LARGEST_CLIP
 
 
 def cloned_voice(
@@ -179,9 +184,13 @@ def _best_passages(audio: Samples, track: Track, speaker: str) -> list[_Passage]
 
 
 def _write_clips(
-    context: Context, work: Workspace, spans: Sequence[tuple[float, float]], folder: Path
+    context: Context,
+    work: Workspace,
+    spans: Sequence[tuple[float, float]],
+    folder: Path,
+    made: Made,
 ) -> Iterator[Path]:
-    """Write each span of the original's speech to a file."""
+    """Write each span of the original's speech to a file of its own."""
     import numpy as np
 
     assert context.media and context.stream
@@ -199,20 +208,24 @@ def _write_clips(
             if first < len(block) and stop > 0:
                 part.append(block[max(0, first) : stop].copy())
         at += len(block)
-    for number, part in enumerate(parts, 1):
-        path = folder / f"{number}.wav"
-        with wave.open(str(path), "wb") as file:
+    names = (
+        name for number in itertools.count(1) if not (folder / (name := f"{number}.wav")).exists()
+    )
+    for part, name in zip(parts, names, strict=False):
+        new = work.part(name)
+        with wave.open(str(new), "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(rate)
             file.writeframes(np.concatenate(part).tobytes() if part else b"")
-        yield path
+        made.add(name)
+        yield new.replace(folder / name)
 
 
 def _transcribe_clip(context: Context, work: Workspace, clip: Path, number: int) -> tuple[str, str]:
     """The words of a clip and their language; both empty, with a warning, if it fails."""
     choice = context.transcriber
-    part = work.folder / f"reference{workspace.PART}.wav"
+    part = work.part("reference.wav")
     try:
         media = probe(clip)
         extract_audio(media, media.audio[0], part)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dubkit import subtitles, workspace
+from dubkit import subtitles
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.files import sha256_of
@@ -75,8 +75,8 @@ def write_dub(
     )
 
     def make(path: Path) -> list[str]:
-        wavs = [work.folder / f"dub.{dub.track.language}{workspace.PART}.wav" for dub in dubs]
-        files = [work.folder / f"dub.{number}{workspace.PART}.srt" for number in range(len(texts))]
+        wavs = [work.part(f"dub.{dub.track.language}.wav") for dub in dubs]
+        files = [work.part(f"dub.{number}.srt") for number in range(len(texts))]
         try:
             for dub, wav in zip(dubs, wavs, strict=True):
                 with context.timed("mix"):

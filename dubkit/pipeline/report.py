@@ -7,25 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from dubkit import workspace
 from dubkit.cues import check
-from dubkit.files import cannot_write, write_json
 from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
+from dubkit.workspace import Workspace
 
 NAME = "report.json"
 WARNED_SINGLY = 3
 """Violations of one rule that get a warning each; more of them share one."""
 
 
-def write(folder: Path, result: Result, profile: str, rate: float | None) -> None:
+def write(work: Workspace, result: Result, profile: str, rate: float | None) -> None:
     """Write ``report.json``: what was made, what it took, and every cue that breaks a rule.
 
     A run that found everything done keeps the report of the run that did it.
     """
-    path = folder / NAME
-    if set(result.timings) == {"total"} and path.exists():
+    if set(result.timings) == {"total"} and (work.folder / NAME).exists():
         return
     report = {
         **summary(result),
@@ -36,12 +33,7 @@ def write(folder: Path, result: Result, profile: str, rate: float | None) -> Non
         {**translation(one), "violations": _violations(one.track, profile, rate)}
         for one in result.translations
     ]
-    part = path.with_name(NAME + workspace.PART)
-    try:
-        write_json(part, report)
-        part.replace(path)
-    except OSError as failure:
-        raise cannot_write(path, failure) from failure
+    work.write_json(NAME, report)
 
 
 def summary(result: Result) -> dict[str, object]:

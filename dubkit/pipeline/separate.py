@@ -47,7 +47,7 @@ def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
         return ()
 
     try:
-        return work.step(name, key, make)
+        return work.step(name, key, make, editable=False)
     except (PluginError, MediaError) as failure:
         warning = (
             "the speech could not be removed from the sound, which is lowered instead: "

@@ -9,7 +9,8 @@ from pathlib import Path
 from dubkit import subtitles
 from dubkit.cues import check, segment
 from dubkit.cues.segment import clip_to_media
-from dubkit.files import sha256_of, write_json
+from dubkit.errors import InputError
+from dubkit.files import LARGEST_TEXT, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED
@@ -134,6 +135,8 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         key = key_of(source=work.hash_source(context.source), stream=stream.index)
         name = f"embedded{subtitle_streams.suffix(stream)}"
         path = work.step(name, key, lambda out: _extract(context, stream, out))
+        if path.stat().st_size > LARGEST_TEXT:
+            raise InputError(f"{path} is too large to be subtitles", "delete it")
         text = source_text.read(path, options.language or stream.language)
     elif context.media:
         text = source_text.read(Path(options.subs_from or "").expanduser(), options.language)

@@ -16,7 +16,7 @@ from dubkit.cues.lines import with_lines
 from dubkit.cues.profiles import limits
 from dubkit.cues.segment import clip_to_media
 from dubkit.engines import Choice
-from dubkit.files import write_json
+from dubkit.files import read_bytes, write_json
 from dubkit.hooks import Translator
 from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
@@ -149,7 +149,7 @@ def _write(path: Path, new: Translation | None) -> Sequence[str]:
 
 def _read_summary(path: Path, choice: Choice[Translator]) -> Translation:
     """What an earlier run wrote about a translation that is not made again, without its track."""
-    summary = json.loads(path.read_text("utf-8", "replace"))
+    summary = json.loads(read_bytes(path).decode("utf-8", "replace"))
     lines = summary.get("lines")
     count = lines if isinstance(lines, int) else 0
     model, track = str(summary.get("model", "")), Track(subtitles.UNKNOWN, ())

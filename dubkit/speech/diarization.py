@@ -63,7 +63,7 @@ def _from_json(path: Path, text: str) -> list[Turn]:
         try:
             if one.get("speaker") is not None:  # whisperX leaves it out if it found nobody
                 turns.append(_turn(float(one["start"]), float(one["end"]), str(one["speaker"])))
-        except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as failure:
             raise InputError(
                 f"{path}: turn {number} has no start, end and speaker", "fix it in a text editor"
             ) from failure

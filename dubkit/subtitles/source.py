@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dubkit import languages, subtitles
 from dubkit.errors import InputError
+from dubkit.files import read_bytes
 from dubkit.languages import is_tag
 from dubkit.types import Cue, Track, Word
 
@@ -89,7 +90,7 @@ def read_edited(path: Path) -> Track:
     Raises InputError if it is damaged.
     """
     try:
-        track = subtitles.parse(path.read_text("utf-8", "replace"), "json")
+        track = subtitles.parse(read_bytes(path).decode("utf-8", "replace"), "json")
         if not is_tag(track.language) or track.language == subtitles.UNKNOWN:
             raise ValueError(f"{track.language!r} is not a language tag")
         check_times(track)

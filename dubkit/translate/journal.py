@@ -6,25 +6,28 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from dubkit.errors import OutputError
+from dubkit import files
+from dubkit.errors import InputError, OutputError
 
 
 def read(journal: Path) -> dict[str, str]:
     """Translations by key; a line that was cut off by a kill, or damaged, is skipped."""
     entries: dict[str, str] = {}
     try:
-        content = journal.read_bytes()
-    except OSError:
+        content = files.read_bytes(journal)
+    except FileNotFoundError:
         return entries
-    if content and not content.endswith(b"\n"):
-        # Otherwise the next record would be appended to the line that was cut off.
-        journal.write_bytes(content[: content.rfind(b"\n") + 1])
+    except OSError as failure:
+        reason = failure.strerror or failure
+        raise InputError(f"{journal} cannot be read: {reason}", "move or delete it") from failure
     for line in content.decode("utf-8", "replace").splitlines():
         try:
             record = json.loads(line)
-            if isinstance(record["translation"], str) and record["translation"].strip():
-                entries[str(record["key"])] = record["translation"]
-        except (ValueError, KeyError, TypeError):
+            translation = record["translation"]
+            if isinstance(translation, str) and translation.strip():
+                translation.encode()  # fails for what no file can hold
+                entries[str(record["key"])] = translation
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
     return entries
 
@@ -32,10 +35,11 @@ def read(journal: Path) -> dict[str, str]:
 def append(journal: Path, records: Iterable[tuple[str, str, str]]) -> None:
     """Append key, text and translation of each line. Raises OutputError."""
     try:
-        with journal.open("a", encoding="utf-8") as file:
-            for key, text, translated in records:
-                record = {"key": key, "text": text, "translation": translated}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        written = b""
+        for key, text, translated in records:
+            record = {"key": key, "text": text, "translation": translated}
+            written += (json.dumps(record) + "\n").encode()
+        files.append_lines(journal, written)
     except OSError as failure:
         raise OutputError(
             f"{journal} cannot be written: {failure.strerror}",

@@ -36,7 +36,7 @@ def values(**given):
 def test_the_form_has_every_option_that_the_page_may_set():
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(DEFAULTS)
-    assert set(Options.__dataclass_fields__) - set(DEFAULTS) == {"output_dir", "keep"}
+    assert set(Options.__dataclass_fields__) - set(DEFAULTS) == {"output_dir", "keep", "adopt"}
     listed = {name for name, value in DEFAULTS.items() if isinstance(value, list)}
     assert listed == {"to", "formats", "voice"}
 
