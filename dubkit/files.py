@@ -14,11 +14,14 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ LARGEST_TEXT = 64 * 2**20
 """Bytes; a larger text or JSON file is refused. The words of 60 hours of speech are half of it."""
 DEEPEST = 16
 """Folders within folders, far more than a workspace has."""
+COARSE = 3_000_000_000
+"""Nanoseconds after a change in which another may leave a file with the same time of change."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -164,30 +169,80 @@ def stamp_of(path: Path) -> list[int]:
     return [facts.st_size, facts.st_mtime_ns, facts.st_ino, facts.st_ctime_ns]
 
 
-def check_tree(folder: Path) -> None:
-    """Raise InputError unless everything in a folder is a plain file or a folder.
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A file as it was when it was hashed."""
 
-    Links are not followed. OSError if it cannot be read.
-    """
+    path: Path
+    stamp: list[int]
+    sha256: str
+    settled: bool
+    """Whether no later change could have left the same stamp."""
+
+    @classmethod
+    def of(cls, path: Path, known: str = "") -> Snapshot:
+        """Hash a file, unless its hash is known. Raises OSError, or InputError if it changes."""
+        now, stamp = time.time_ns(), stamp_of(path)
+        sha256 = known or sha256_of(path)
+        if stamp_of(path) != stamp:
+            raise has_changed(path)
+        changed = stamp[3] if os.name == "posix" else stamp[1]
+        return cls(path, stamp, sha256, settled=changed < now - COARSE)
+
+
+def has_changed(source: Path) -> InputError:
+    """The error to raise for an input that does not stay as it was."""
+    return InputError(
+        f"{source} was changed while dubkit worked on it",
+        "run the same command again when it is complete",
+    )
+
+
+def is_same_time(one: object, other: int) -> bool:
+    """Whether two times of change are the same; some drives round them to two seconds later on."""
+    if not isinstance(one, int):
+        return False
+    return one == other or (other % 1_000_000_000 == 0 and abs(one - other) < 2_000_000_000)
+
+
+def check_kind(path: Path, *, is_folder: bool) -> None:
+    """Raise InputError unless what lies at a path is a folder, or is a plain file."""
+    wanted = "a folder" if is_folder else "a plain file"
+    if is_link(path) or not (path.is_dir() if is_folder else path.is_file()):
+        raise InputError(
+            f"{path} is {'a link' if is_link(path) else f'not {wanted}'}, where dubkit keeps "
+            f"{wanted}",
+            "move or delete it; -o DIR works elsewhere",
+        )
+
+
+def check_tree(folder: Path, folders: re.Pattern[str], files: re.Pattern[str]) -> None:
+    """Raise InputError unless everything in a folder is a plain file or a folder, and is what its
+    name says. Links are not followed."""
     waiting = [(folder, 0)]
-    while waiting:
-        inside, depth = waiting.pop()
-        with os.scandir(inside) as entries:
-            for entry in entries:
-                try:
-                    facts = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:  # of a run that is at work
-                    continue
-                path, kind = inside / entry.name, facts.st_mode
-                if _is_link(facts) or not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-                    what = "a link" if _is_link(facts) else "not a plain file"
-                    raise InputError(
-                        f"{path} is {what}, which has no place in a workspace", "delete it"
-                    )
-                if stat.S_ISDIR(kind):
-                    if depth == DEEPEST:
-                        raise InputError(f"{path} is nested too deeply", f"delete {inside}")
-                    waiting.append((path, depth + 1))
+    try:
+        while waiting:
+            inside, depth = waiting.pop()
+            if depth > DEEPEST:
+                raise InputError(f"{inside} is nested too deeply for a workspace", "delete it")
+            with os.scandir(inside) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # of a run that is at work
+                        path = inside / entry.name
+                        kind = entry.stat(follow_symlinks=False).st_mode
+                        is_folder = stat.S_ISDIR(kind)
+                        if is_link(path) or not (is_folder or stat.S_ISREG(kind)):
+                            check_kind(path, is_folder=False)
+                        if not depth and folders.fullmatch(path.name):
+                            check_kind(path, is_folder=True)
+                        elif files.fullmatch(path.name):
+                            check_kind(path, is_folder=False)
+                        if is_folder:
+                            waiting.append((path, depth + 1))
+    except OSError as failure:
+        raise InputError(
+            f"{folder} cannot be read: {failure.strerror or failure}", "-o DIR works elsewhere"
+        ) from failure
 
 
 # ---------------------------------------------------------------- deleting
@@ -213,7 +268,12 @@ class Made:
         return name in self._names
 
     def add(self, *names: str) -> None:
-        """Record names of files and folders that are about to be made. Raises OSError."""
+        """Record names of files and folders that are about to be made.
+
+        Raises OSError, or ValueError for what is a path and no name.
+        """
+        if wrong := [name for name in names if not _is_name(name)]:
+            raise ValueError(f"{wrong[0]!r} is not the name of a file")
         new = dict.fromkeys(name for name in names if name not in self._names)
         if new:
             lines = "".join(f"{name}\n" for name in new)
@@ -248,7 +308,7 @@ class Made:
 
 
 def _is_name(name: str) -> bool:
-    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
+    return name not in ("", ".", "..") and not set(name) & set("/\\:\0\n")
 
 
 def _delete(folder: Path, name: str) -> None:

@@ -19,23 +19,24 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import ForeignWorkspace, InputError, OutputError
 from .files import (
     Made,
+    Snapshot,
     cannot_write,
+    check_kind,
     check_tree,
+    has_changed,
     is_link,
     is_own,
+    is_same_time,
     mark_own,
     read_json,
     sha256_of,
@@ -55,8 +56,6 @@ PART = ".part"
 earlier one has left."""
 HASHED_BELOW = 64 * 2**20
 """Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
-COARSE = 3_000_000_000
-"""Nanoseconds after a change in which another may leave a file with the same time of change."""
 _FOLDERS = re.compile(rf"references|(dub|lipsync)\.[^.]+|.*{re.escape(PART)}s")
 _FILES = re.compile(r"\.lock|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|mp4)")
 """Names that dubkit gives to folders and to files."""
@@ -113,36 +112,9 @@ def open_workspace(folder: Path, *, adopt: bool = False) -> Iterator[Workspace]:
 
 def check(folder: Path) -> None:
     """Raise InputError if a workspace holds what none does; it may be missing."""
-    try:
-        if folder.exists() or folder.is_symlink():
-            check_kind(folder, is_folder=True)
-            check_tree(folder)
-            for path in folder.iterdir():
-                if _FOLDERS.fullmatch(path.name):
-                    check_kind(path, is_folder=True)
-                    _check_files([] if path.suffix == f"{PART}s" else path.iterdir())
-            _check_files(folder.iterdir())
-    except OSError as failure:
-        raise InputError(
-            f"{folder} cannot be read: {failure.strerror or failure}", "-o DIR works elsewhere"
-        ) from failure
-
-
-def _check_files(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if _FILES.fullmatch(path.name):
-            check_kind(path, is_folder=False)
-
-
-def check_kind(path: Path, *, is_folder: bool) -> None:
-    """Raise InputError unless what lies at a path is a folder, or is a plain file."""
-    wanted = "a folder" if is_folder else "a plain file"
-    if is_link(path) or not (path.is_dir() if is_folder else path.is_file()):
-        raise InputError(
-            f"{path} is {'a link' if is_link(path) else f'not {wanted}'}, where dubkit keeps "
-            f"{wanted}",
-            "move or delete it; -o DIR works elsewhere",
-        )
+    if folder.exists() or folder.is_symlink():
+        check_kind(folder, is_folder=True)
+        check_tree(folder, _FOLDERS, _FILES)
 
 
 def _take(folder: Path, adopt: bool) -> bool:
@@ -178,7 +150,7 @@ class Workspace:
         self._made = Made(folder)
         self._scratch: Path | None = None
         self._expected: tuple[Path | None, Sequence[int]] = (None, ())
-        self._source: _Source | None = None
+        self._source: Snapshot | None = None
         self._state = self._read_state()
         self._made.remove(*self._made.matching(f"*{PART}"))
 
@@ -234,7 +206,7 @@ class Workspace:
             self._save()
         return sha256
 
-    def _hash(self, source: Path, *, surely: bool = False) -> _Source:
+    def _hash(self, source: Path, *, surely: bool = False) -> Snapshot:
         """The input as it is now; with ``surely`` also if a change might have left no trace."""
         before, known = self._source, self._state["source"]
         try:
@@ -242,11 +214,11 @@ class Workspace:
             if before and before.path == source:
                 if before.stamp == stamp and (before.settled or not surely):
                     return before
-                now = _Source.of(source)
+                now = Snapshot.of(source)
                 changed = now.sha256 != before.sha256
             else:
                 recorded = (known.get("path"), known.get("stamp")) == (str(source.resolve()), stamp)
-                now = _Source.of(source, known["sha256"] if recorded else "")
+                now = Snapshot.of(source, known["sha256"] if recorded else "")
                 # Not its number: some network drives number their files again and again.
                 changed = now.stamp[:2] != list(self._expected[1][:2])
         except OSError as failure:
@@ -254,7 +226,7 @@ class Workspace:
                 f"{source} cannot be read: {failure.strerror or failure}", "is it still there?"
             ) from failure
         if changed and source == self._expected[0]:
-            raise _changed(source)
+            raise has_changed(source)
         self._source = now
         return now
 
@@ -264,7 +236,7 @@ class Workspace:
         if before := self._source:
             now = self._hash(before.path, surely=True)
             if now.sha256 != before.sha256:
-                raise _changed(before.path)
+                raise has_changed(before.path)
             if now.settled and "sha256" in self._state["source"]:
                 self._state["source"]["stamp"] = now.stamp
 
@@ -454,7 +426,7 @@ class Workspace:
             return False
         if record.get("sha256"):
             return bool(record["sha256"] == sha256_of(out))
-        return _is_same_time(record.get("mtime_ns"), facts.st_mtime_ns)
+        return is_same_time(record.get("mtime_ns"), facts.st_mtime_ns)
 
     # ------------------------------------------------------------ the record
 
@@ -488,41 +460,6 @@ class Workspace:
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The input as it was when it was hashed."""
-
-    path: Path
-    stamp: list[int]
-    sha256: str
-    settled: bool
-    """Whether no later change could have left the same stamp."""
-
-    @classmethod
-    def of(cls, path: Path, known: str = "") -> _Source:
-        """Hash a file, unless its hash is known. Raises OSError, or InputError if it changes."""
-        now, stamp = time.time_ns(), stamp_of(path)
-        sha256 = known or sha256_of(path)
-        if stamp_of(path) != stamp:
-            raise _changed(path)
-        changed = stamp[3] if os.name == "posix" else stamp[1]
-        return cls(path, stamp, sha256, settled=changed < now - COARSE)
-
-
-def _changed(source: Path) -> InputError:
-    return InputError(
-        f"{source} was changed while dubkit worked on it",
-        "run the same command again when it is complete",
-    )
-
-
-def _is_same_time(one: object, other: int) -> bool:
-    """Whether two times of change are the same; some drives round them to two seconds later on."""
-    if not isinstance(one, int):
-        return False
-    return one == other or (other % 1_000_000_000 == 0 and abs(one - other) < 2_000_000_000)
 
 
 def _free_name(path: Path) -> Path:

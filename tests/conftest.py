@@ -12,6 +12,8 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-hub-")
 os.environ.pop("HF_HUB_CACHE", None)
+# Where dubkit keeps the secret by which it knows its workspaces again.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-state-")
 
 # Threads that wait for each other on cores that other tests use are many times slower than one.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -29,7 +31,8 @@ from dubkit import Cue, Track, subtitles
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
+    for name in ("HF_HOME", "XDG_STATE_HOME"):
+        shutil.rmtree(os.environ[name], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

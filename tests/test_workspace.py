@@ -131,7 +131,7 @@ def test_the_source_is_hashed_when_it_changes(tmp_path, monkeypatch):
     source.write_text("one")
     with open_workspace(tmp_path / "w") as work:
         first = work.hash_source(source)
-        monkeypatch.setattr("dubkit.workspace.sha256_of", never)
+        monkeypatch.setattr("dubkit.files.sha256_of", never)
         assert work.hash_source(source) == first
         monkeypatch.undo()
         source.write_text("two!")

@@ -27,13 +27,16 @@ class LipSync:
     choice: Choice[LipSyncer]
     work: Workspace
     language: str
-    picture: Path
-    """The new picture, until it is in the video."""
 
     @classmethod
     def of(cls, context: Context, work: Workspace, dub: SpokenTrack) -> LipSync:
         """The lip-sync that the options request for a dub."""
-        return cls(context.lip_syncer, work, dub.track.language, work.part("picture.mp4"))
+        return cls(context.lip_syncer, work, dub.track.language)
+
+    @property
+    def picture(self) -> Path:
+        """The new picture, until it is in the video."""
+        return self.work.part("picture.mp4")
 
     @property
     def record(self) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.dub.speak import TRIES
-from dubkit.files import cannot_write, write_json
+from dubkit.files import Made, cannot_write, write_json
 from dubkit.languages import is_tag
 from dubkit.workspace import key_of
 
@@ -107,7 +107,9 @@ def choose(video: Video, language: str, number: int, take: int | None) -> None:
         if take is not None:
             for path in kept[take].glob("*.wav"):
                 # The line's number may have changed since; the command looks only for the key.
-                shutil.copyfile(path, clips / f"{number:04}-{path.name.partition('-')[2]}")
+                name = f"{number:04}-{path.name.partition('-')[2]}"
+                Made(clips).add(name)
+                shutil.copyfile(path, clips / name)
         write_json(video.workspace / f"takes.{language}.json", {**seeds, script: chosen})
     except OSError as failure:
         raise cannot_write(Path(f"takes.{language}.json"), failure) from failure
