@@ -151,19 +151,24 @@ POISONS = {
     ),
     "paths": put(b"../victim/1.wav\n/etc/passwd\n..\n.\n\n\x00\nvictim\n"),
 }
-NAMES = ("state.json", ".lock", ".owner", ".made", "text.en.json", ".text.en.json.made",
-         "cues.es.json", ".cues.es.json.made", "translations.es.jsonl", "report.json",
-         "dub.es", "references", "translate-0.parts", "new.bin")  # fmt: skip
+TEXTS = ("state.json", ".owner", ".made", "text.en.json", ".text.en.json.made", "cues.es.json",
+         ".cues.es.json.made", "translations.es.jsonl", "report.json")  # fmt: skip
+OTHERS = (".lock", "dub.es", "references", "new.bin")
+ANY = [
+    (name, poison)
+    for poison, put in POISONS.items()
+    for name in (TEXTS if put.__name__ in ("put_content", "put_folder") else TEXTS[::4]) + OTHERS
+    if name not in OTHERS or put.__name__ != "put_content"
+]
 
 
 @posix
-@pytest.mark.parametrize("poison", POISONS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "poison"), ANY)
 def test_any_file_of_a_workspace_may_be_anything(name, poison, pack, victim):
     place = pack / "film.en.srt.dubkit" / name
     place.unlink(missing_ok=True)
     POISONS[poison](place, victim)
-    for options in ((), ("--bilingual", "--format", "vtt"), ("--dry-run",)):
+    for options in (("--dry-run",), ("--bilingual",)):
         ran = run(pack, *options)
         assert ran.status in (0, 2, 3, 7), ran
         assert "Traceback" not in ran.err
@@ -175,8 +180,7 @@ def test_any_file_of_a_workspace_may_be_anything(name, poison, pack, victim):
         place.unlink(missing_ok=True)
     ran = run(pack, "--adopt", "--force")
     assert ran.status == 0, ran
-    for number, text in enumerate(LINES, 1):
-        assert f"\n{number}\n" in "\n" + (pack / "film.es.srt").read_text(), text
+    assert (pack / "film.es.srt").read_text().count("-->") == len(LINES)
 
 
 @posix

@@ -40,7 +40,8 @@ def results(folder: Path) -> dict[str, str]:
 def assert_tidy(folder: Path) -> None:
     """The workspace holds what people may read, and nothing half-done."""
     (work,) = folder.glob("*.dubkit")
-    names = {path.name for path in work.iterdir()} - {".lock", ".owner", ".made", ".cues.en.json.made"}
+    ours = {".lock", ".owner", ".made", ".cues.en.json.made"}
+    names = {path.name for path in work.iterdir()} - ours
     assert names == {"state.json", "transcript.json", "cues.en.json", "report.json"}
 
 
