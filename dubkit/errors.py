@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+log = logging.getLogger("dubkit")
 
 
 class DubkitError(Exception):
@@ -68,3 +72,20 @@ class OutputError(DubkitError):
     """A result cannot be written: a full disk, a read-only folder, a file not made by dubkit."""
 
     exit_status = 7
+
+
+@contextmanager
+def contained(warn: Callable[[str], object], what: str) -> Iterator[None]:
+    """Make any fault in the block a warning, for dubkit's own checks and reports: none of them may
+    end a run or cost the work that it is about. ``what`` says what was not done.
+
+    That a result cannot be written is no such fault, and is raised.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as fault:
+        log.debug("%s", what, exc_info=True)
+        why = fault.message if isinstance(fault, DubkitError) else repr(fault)
+        warn(f"{what} ({why[:200]})")

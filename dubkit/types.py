@@ -208,6 +208,11 @@ class Translation:
     """Of this run."""
     warnings: tuple[str, ...] = ()
 
+    @property
+    def is_untranslated(self) -> bool:
+        """Whether every line failed, so that it is still the text in its own language."""
+        return 0 < self.lines == len(self.failed)
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:

@@ -1,9 +1,14 @@
 """What is found wrong with a translation, and what is accepted."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dubkit import Line, TranslationRequest
 from dubkit.translate.checks import find_faults, tidy
+from dubkit.translate.glossary import entries_in
 
 ALL = ("glossary", "markup", "length", "fault", "context")
 GOOD = {
@@ -126,6 +131,33 @@ def test_the_glossary():
     assert found([("The Dwarves' house", "La casa de los ENANOS")], glossary=glossary) == {}
     assert found([("the house", "das Hause")], "de", glossary=(("house", "Haus"),)) == {}
     assert found(pairs, follows=(), glossary=glossary) == {}
+
+
+WORDS = st.lists(
+    st.sampled_from("a A ab as abs b bs s é É éa ß _ ' ’s - 東 京".split()), min_size=1
+)
+
+
+@given(
+    st.lists(WORDS.map(" ".join), max_size=6),
+    st.tuples(WORDS, st.sampled_from(["", " "])).map(lambda one: one[1].join(one[0])),
+)
+def test_terms_are_found_as_whole_words(terms, text):
+    """All at once as each by itself."""
+
+    def edge(char):
+        return r"\b" if char.isascii() and char.isalnum() else ""
+
+    glossary = tuple((term, "x") for term in terms if re.search(r"\w", term))
+    found = tuple(
+        (term, use)
+        for term, use in glossary
+        if re.search(
+            rf"{edge(term[0])}{re.escape(term.casefold())}(?:['’]?s)?{edge(term[-1])}",
+            text.casefold(),
+        )
+    )
+    assert entries_in(text, glossary) == found
 
 
 def test_lines_with_one_translation():

@@ -226,6 +226,67 @@ def test_failed_lines_keep_their_text_and_are_tried_again(srt, tmp_path, log):
     assert "nothing was done" in called(*command).err and log() == []
 
 
+def test_a_translation_without_a_line_is_no_success(srt, tmp_path):
+    broken = by("Broken", "how=empty", "word=")
+    ran = called(srt, "--to", "es,fr", *broken)
+    assert ran.status == 6, ran
+    assert "nothing was translated to Spanish: it was empty" in ran.err
+    assert "nothing was translated to French" in ran.err
+    assert [path.name for path in ran.paths] == ["film.es.srt", "film.fr.srt"]
+    assert all(subtitles.read(path).text for path in ran.paths)
+    (tmp_path / "two.en.srt").write_text(SRT.replace("quick", "slow"))
+    ran = called(*tmp_path.glob("*.en.srt"), "--to", "es", *by("Good"), "--force", "--json")
+    assert ran.status == 0 and ran.json["errors"] == []
+
+
+def test_a_dub_without_a_translated_line_is_not_spoken(talk, srt):
+    broken = by("Broken", "how=empty", "word=")
+    ran = called(talk, "--subs-from", srt, "--to", "es", "--dub", *broken,
+                 "--tts", f"{TESTS}/data/synthesizers.py:Hum", "--voice", "low")  # fmt: skip
+    assert ran.status == 6 and "nothing was translated to Spanish" in ran.err, ran
+    assert [path.name for path in ran.paths if path.suffix != ".mp4"] == ["talk.es.srt"]
+    assert not list(talk.parent.glob("*.dubbed.*"))
+
+
+def fail(*arguments, **more):
+    raise IndexError("it fell over")
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ("dubkit.cues.check.check", "es: not checked against netflix"),
+        ("dubkit.pipeline.report.summary", "report.json was not written"),
+    ],
+)
+def test_a_check_or_report_that_fails_costs_nothing(where, what, srt, monkeypatch):
+    monkeypatch.setattr(where, fail)
+    ran = called(srt, "--to", "es", *GOOD)
+    assert ran.status == 0 and "Traceback" not in ran.err, ran
+    assert what in ran.err and "IndexError" in ran.err
+    assert [path.name for path in ran.paths] == ["film.es.srt"]
+    assert subtitles.read(ran.paths[0]).text != subtitles.read(srt).text
+
+
+def test_a_dub_outlasts_its_report(talk, srt, monkeypatch):
+    monkeypatch.setattr("dubkit.dub.report.to_json", fail)
+    ran = called(talk, "--subs-from", srt, "--to", "es", "--dub", *GOOD,
+                 "--tts", f"{TESTS}/data/synthesizers.py:Hum", "--voice", "low")  # fmt: skip
+    assert ran.status == 0 and "es: the report of the dub was not made" in ran.err, ran
+    assert "talk.es.dubbed.mp4" in [path.name for path in ran.paths]
+
+
+def test_a_line_that_is_too_long_stays_as_it_is(srt, log):
+    long = "word " * 2000
+    srt.write_text(SRT.replace("Nobody did.", long))
+    ran = called(srt, "--to", "es", *GOOD)
+    assert ran.status == 0, ran
+    assert "it has 9,999 characters, and at most 4,000 are a line" in ran.err
+    assert "divide it into several cues" in ran.err
+    assert "word word" in subtitles.read(ran.paths[0]).cues[2].text
+    assert sorted(id for ids in log() for id in ids) == ["1", "2"]
+
+
 def test_a_line_mended_by_hand_is_kept(srt, tmp_path, log):
     command = (srt, "--to", "es", *by("Broken", "how=copy", "word=quick"))
     called(*command)

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from dubkit import Cue, Track, TranslationReply, Translator, Usage, UsageError, engines
 from dubkit.cues.profiles import limits
-from dubkit.translate.translation import GIVE_UP, TranslationJob, estimate, translate
+from dubkit.translate import checks
+from dubkit.translate.translation import (
+    GIVE_UP,
+    LONGEST_BATCH,
+    LONGEST_LINE,
+    TranslationJob,
+    estimate,
+    translate,
+)
 
 FILE = TESTS / "data/translators.py"
 TEXTS = [
@@ -270,8 +278,46 @@ def test_an_estimate_sends_no_request(tmp_path, log):
     run(job(), folder=tmp_path)
     log()
     planned, usage = estimate(job(), track(), tmp_path / "translations.jsonl")
-    assert (len(planned.known), planned.todo, usage.requests) == (27, [], 0)
+    assert (len(planned.known), planned.todo, usage.requests) == (27, (), 0)
     assert log() == []
+
+
+def fail(*arguments, **more):
+    raise IndexError("it fell over")
+
+
+@pytest.mark.parametrize("table", ["LINE_CHECKS", "REPLY_CHECKS"])
+def test_a_check_that_fails_is_a_warning_and_the_translation_stays(table, tmp_path, monkeypatch):
+    good = run(job(), folder=tmp_path)
+    for name in getattr(checks, table):
+        monkeypatch.setitem(getattr(checks, table), name, fail)
+    monkeypatch.setitem(getattr(checks, table), "the newest", fail)
+    monkeypatch.setattr(checks, "tidy", fail)
+    made = run(replace(job(), identity={"other": "version"}), folder=tmp_path)
+    assert made.track == good.track and made.failed == ()
+    (warning,) = [one for one in made.warnings if "not checked: the newest" in one]
+    assert warning.startswith("es: cue 1, 2, 3, ") and "IndexError('it fell over')" in warning
+    assert any("the text was not tidied" in one for one in made.warnings)
+    assert run(replace(job(), identity={"other": "version"}), folder=tmp_path).cached == 27
+
+
+def test_a_fault_in_one_line_is_told_of_that_line(tmp_path, monkeypatch):
+    def picky(line, text, request, follows):
+        return fail() if line.id == "7" else None
+
+    monkeypatch.setitem(checks.LINE_CHECKS, "picky", picky)
+    made = run(job(), folder=tmp_path)
+    (warning,) = made.warnings
+    assert made.failed == () and warning.startswith("es: cue 7: not checked: picky (IndexError")
+
+
+def test_requests_are_bounded(tmp_path, log):
+    texts = [f"{'Long ' * 700}{k}." for k in range(30)]
+    run(job(batch=30, parallel=1), track(texts), folder=tmp_path)
+    for request in log():
+        assert sum(map(len, request["lines"])) < LONGEST_BATCH + LONGEST_LINE
+        assert all(len(part) <= 500 for pair in request["before"] for part in pair)
+        assert all(len(text) <= 500 for text in request["after"])
 
 
 # ---------------------------------------------------------------- the id protocol

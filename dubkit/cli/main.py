@@ -169,6 +169,10 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
                 continue
             results.append(result)
             console.finish(result)
+            for one in result.translations:
+                if one.is_untranslated:
+                    errors.append((source, report.untranslated_error(one)))
+                    console.fail(errors[-1][1], source if total > 1 else None)
             if not given.json and not given.events:
                 for path in result.outputs:
                     print(path, flush=True)
@@ -181,7 +185,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     if total == 1:
         return errors[0][1].exit_status
     if not given.quiet:
-        failed = total - len(results)
+        failed = len({name for name, _ in errors})
         sys.stderr.write(f"dubkit: {failed} of {total} inputs failed\n")
     return SOME_FAILED
 

@@ -67,10 +67,13 @@ def fit(slots: Sequence[Slot], end: float) -> list[Fit]:
     A line may overlap another speaker's, as in real speech, but never the same speaker's next one.
     """
     fits: list[Fit] = []
+    limits: list[float] = []
+    later: dict[str | None, float] = {}
+    for slot in reversed(slots):
+        limits.append(min(later.get(slot.speaker, end + GAP), end + GAP) - GAP)
+        later[slot.speaker] = slot.start
     free: dict[str | None, float] = {}
-    for k, slot in enumerate(slots):
-        later = (other.start for other in slots[k + 1 :] if other.speaker == slot.speaker)
-        limit = min(next(later, end + GAP), end + GAP) - GAP
+    for slot, limit in zip(slots, reversed(limits), strict=True):
         fitted = _place(slot, free.get(slot.speaker, 0.0), limit)
         free[slot.speaker] = fitted.end + GAP
         fits.append(fitted)

@@ -5,6 +5,7 @@ Sentences are found in :mod:`dubkit.cues.sentences`; lines are spoken in :mod:`.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -52,12 +53,14 @@ def split_into_lines(
             merged.append(cue)
             members.append([number])
     lines: list[Line] = []
+    originals = sorted(source.cues, key=_start)
     for sentence in sentences(Track(track.language, tuple(merged))):
         if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
             continue
         numbers = [n for piece in sentence.pieces for n in members[piece.cue]]
         start, end = sentence.start, sentence.end
-        original = [cue for cue in source.cues if start - 0.01 <= cue.start < end]
+        first = bisect.bisect_left(originals, start - 0.01, key=_start)
+        original = originals[first : bisect.bisect_left(originals, end, key=_start)]
         word_ends = [cue.words[-1].end for cue in original if cue.words]
         lines.append(
             Line(
@@ -72,3 +75,7 @@ def split_into_lines(
             )
         )
     return lines
+
+
+def _start(cue: Cue) -> float:
+    return cue.start

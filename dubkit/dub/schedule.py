@@ -98,7 +98,8 @@ def _record(
             continue
         started = time.perf_counter()
         if many > 1 and line.number not in drafts and not speak.find_clip(job, line):
-            left = (one for one in script[at:] if not speak.find_clip(job, one))
+            rest = (script[k] for k in range(at, len(script)))
+            left = (one for one in rest if not speak.find_clip(job, one))
             drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
         draft = drafts.get(line.number)
         clip, cached, notes = speak.speak_line(job, line, rooms[line.number], paces, draft)

@@ -92,11 +92,7 @@ class Shortener:
         )  # fmt: skip
         reply = translation.ask_engine(self.job, request)
         self.usage += reply.usage
-        asked = {line.id: line for line in request.lines}
-        texts = {
-            id: checks.tidy(asked[id], text) for id, text in reply.texts.items() if id in asked
-        }
-        wrong = checks.find_faults(request, texts, self.job.engine.follows)
+        texts, wrong = checks.review(request, reply.texts, self.job.engine.follows, _warn)
         return {
             line.number: text
             for line in lines
@@ -104,6 +100,10 @@ class Shortener:
             and str(line.number) not in wrong
             and width(text) < width(line.text)
         }
+
+
+def _warn(ids: Sequence[str], text: str) -> None:
+    log.warning("shorter texts of lines %s: %s", ", ".join(ids), text)
 
 
 def _max_characters(line: OverlongLine) -> int:

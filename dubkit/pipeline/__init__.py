@@ -25,11 +25,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom
+from dubkit.errors import contained
 from dubkit.hooks import KINDS, Progress, Translator
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
@@ -106,8 +108,9 @@ def process(
             outputs.write_video(context, work, text, tracks, video)
             paths.append(video)
         dubs: list[Dub] = []
-        if options.dub:
-            dubbed, dubs = dub.write_dubs(context, work, text, translations)
+        spoken = [one for one in translations if not one.is_untranslated]
+        if options.dub and (spoken or not translations):
+            dubbed, dubs = dub.write_dubs(context, work, text, spoken)
             paths += dubbed
 
         if not options.keep:
@@ -116,8 +119,9 @@ def process(
         context.warnings += work.warnings
         context.timings["total"] = time.perf_counter() - started
         result = _result(context, text.track, translations, paths, dubs)
-        report.write(work, result, options.profile, context.rate)
-    return result
+        with contained(context.warnings.append, f"{report.NAME} was not written"):
+            report.write(work, result, options.profile, context.rate)
+    return replace(result, warnings=tuple(dict.fromkeys(context.warnings)))
 
 
 def needed_engines(source: Path) -> tuple[type[Any], ...]:

@@ -15,7 +15,7 @@ from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.dub.shorten import Shortener
-from dubkit.errors import ConsentNeeded, UsageError
+from dubkit.errors import ConsentNeeded, UsageError, contained
 from dubkit.files import read_json
 from dubkit.hooks import Converter, Synthesizer, Transcriber, Translator
 from dubkit.lipsync import redraw
@@ -44,6 +44,7 @@ def claim(context: Context, work: Workspace) -> None:
     for tag in options.to:
         context.synthesizer(tag)
         work.claim(render.dub_path(context, (tag,)), force=options.force)
+        work.claim(_report_path(context, tag), force=options.force)
     # Choosing an engine raises if it is not ready.
     if options.convert:
         _ = context.converter
@@ -96,10 +97,13 @@ def write_dubs(
         facts = {"lipsync": [asdict(span) for span in spans]} if context.options.lipsync else {}
         for one in group:
             cost = costs.get(one.track.language, 0.0)
-            dub = _write_report(context, work, one, video, facts, cost)
-            context.warnings[:0] = report.warnings(dub)
-            paths.append(dub.report)
-            dubs.append(dub)
+            with contained(
+                context.warnings.append, f"{one.track.language}: the report of the dub was not made"
+            ):
+                dub = _write_report(context, work, one, video, facts, cost)
+                paths.append(dub.report)
+                dubs.append(dub)
+                context.warnings[:0] = report.warnings(dub)
     return paths, dubs
 
 
@@ -229,6 +233,10 @@ def _take_names(script: Sequence[Line]) -> dict[int, str]:
 # ---------------------------------------------------------------- report
 
 
+def _report_path(context: Context, language: str) -> Path:
+    return context.folder / f"{context.stem}.{language}.dub.json"
+
+
 def _write_report(
     context: Context,
     work: Workspace,
@@ -238,7 +246,7 @@ def _write_report(
     cost: float | None,
 ) -> Dub:
     """Write ``<stem>.<language>.dub.json``; ``cost`` is that of the translation in US dollars."""
-    path = context.folder / f"{context.stem}.{spoken.track.language}.dub.json"
+    path = _report_path(context, spoken.track.language)
     takes = tuple(map(report.spoken_line, spoken.takes))
     dub = Dub(spoken.track.language, video, path, spoken.job.name, takes)
     content = report.to_json(dub, **spoken.about, **facts)

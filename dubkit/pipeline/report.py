@@ -5,10 +5,12 @@ The report of a dub is written by :mod:`.dub`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from dubkit import languages
 from dubkit.cues import check
+from dubkit.errors import PluginError, contained
 from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
 from dubkit.workspace import Workspace
 
@@ -24,14 +26,18 @@ def write(work: Workspace, result: Result, profile: str, rate: float | None) -> 
     """
     if set(result.timings) == {"total"} and (work.folder / NAME).exists():
         return
+    checked, warnings = [], list(result.warnings)
+    for track in (result.track, *(one.track for one in result.translations)):
+        checked.append([asdict(one) for one in find_violations(track, profile, rate, warnings)])
     report = {
         **summary(result),
+        "warnings": warnings,
         "profile": profile,
-        "violations": _violations(result.track, profile, rate),
+        "violations": checked[0],
     }
     report["translations"] = [
-        {**translation(one), "violations": _violations(one.track, profile, rate)}
-        for one in result.translations
+        {**translation(one), "violations": violations}
+        for one, violations in zip(result.translations, checked[1:], strict=True)
     ]
     work.write_json(NAME, report)
 
@@ -65,8 +71,13 @@ def translation(one: Translation) -> dict[str, object]:
     }
 
 
-def _violations(track: Track, profile: str, rate: float | None) -> list[Mapping[str, object]]:
-    return [asdict(violation) for violation in check.check(track, profile, rate)]
+def find_violations(
+    track: Track, profile: str, rate: float | None, warnings: list[str]
+) -> list[check.Violation]:
+    """What a profile does not allow in a track; none, and a warning, if it cannot be checked."""
+    with contained(warnings.append, f"{track.language}: not checked against {profile}"):
+        return check.check(track, profile, rate)
+    return []
 
 
 def violation_warnings(violations: Sequence[check.Violation], prefix: str = "") -> Iterator[str]:
@@ -94,6 +105,14 @@ def untranslated_warning(
     return (
         f"{len(failed)} of {_count(lines, 'line')} could not be translated to {target} and {stay} "
         f"in {source} (cue {listed}: {reasons}); {advice}"
+    )
+
+
+def untranslated_error(one: Translation) -> PluginError:
+    """The error of a translation of which every line failed; what there is has been written."""
+    return PluginError(
+        f"nothing was translated to {languages.name(one.track.language)}: {one.failed[0].reason}",
+        "run the same command again when that is mended; the text is as it was",
     )
 
 

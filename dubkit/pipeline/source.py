@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dubkit import subtitles
-from dubkit.cues import check, segment
+from dubkit.cues import segment
 from dubkit.cues.segment import clip_to_media
 from dubkit.errors import InputError
 from dubkit.files import LARGEST_TEXT, sha256_of, write_json
@@ -101,7 +101,8 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Tra
     if not track.cues:
         context.warnings.append("no speech was found, so there is nothing to show")
     if context.options.original:
-        context.warnings += report.violation_warnings(check.check(track, profile, rate))
+        found = report.find_violations(track, profile, rate, context.warnings)
+        context.warnings += report.violation_warnings(found)
     return track
 
 

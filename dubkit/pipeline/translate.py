@@ -70,7 +70,7 @@ def translate_to(
     )
     translated = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
-    violations = check.check(translated, options.profile, context.rate)
+    violations = report.find_violations(translated, options.profile, context.rate, context.warnings)
     if not context.retimed:  # times that a file came with are kept, so there is nothing to warn of
         violations = [one for one in violations if one.rule in check.RULES_OF_TEXT]
     context.warnings += report.violation_warnings(violations, prefix)

@@ -8,13 +8,16 @@ untranslated.
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeAlias
 
 from dubkit import languages
 from dubkit.cues.text import MARK, width, without_marks
+from dubkit.errors import contained
 from dubkit.hooks import Line, TranslationRequest
 from dubkit.languages import primary
 
@@ -26,10 +29,13 @@ LONG, LONG_MORE = 2.5, 30
 """A translation is too long beyond this multiple of its source's columns, plus this many ..."""
 SHORT, SHORT_FROM = 0.15, 60
 """... and too short below this fraction, if the source has at least this many columns."""
+LONGEST_TEXT = 20_000
+"""Characters beyond which no text is a line's translation."""
 
 _KEPT = re.compile(
     r"\{\{?\w[\w.]*\}?\}|%\(\w+\)[sd]|%\d*\$?[sd](?![A-Za-z])"
-    r"|https?://[!-;=?-~]*[A-Za-z0-9/]|[A-Za-z0-9.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
+    r"|https?://[!-;=?-~]*[A-Za-z0-9/]"
+    r"|(?<![A-Za-z0-9.+-])[A-Za-z0-9.+-]++@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 )
 """Placeholders and addresses."""
 _LOOP = re.compile(r"(\w.{10,80}?)(?:[\s,.;!]+\1){2,}", re.IGNORECASE)
@@ -58,66 +64,153 @@ def tidy(line: Line, text: str) -> str:
     return text
 
 
+Warn: TypeAlias = Callable[[Sequence[str], str], object]
+"""Gets the ids of lines, and what could not be checked in them."""
+
+
+def review(
+    request: TranslationRequest, texts: Mapping[str, str], follows: Collection[str], warn: Warn
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The reply ``texts`` to ``request``, tidied, and what is wrong with it: both by line id.
+
+    Never raises: a check that cannot be made is reported, and the lines count as good.
+    """
+    tidied = {}
+    for line in request.lines:
+        if line.id in texts:
+            tidied[line.id] = texts[line.id]
+            with contained(functools.partial(warn, [line.id]), "the text was not tidied"):
+                tidied[line.id] = tidy(line, texts[line.id])
+    return tidied, find_faults(request, tidied, follows, warn)
+
+
 def find_faults(
-    request: TranslationRequest, texts: Mapping[str, str], follows: Collection[str]
+    request: TranslationRequest,
+    texts: Mapping[str, str],
+    follows: Collection[str],
+    warn: Warn = lambda ids, text: None,
 ) -> dict[str, str]:
     """What is wrong with the reply ``texts`` to ``request``: a sentence by line id.
 
-    Lines that are not in the result are fine. Ids that were not requested are ignored.
+    Lines that are not in the result are fine. Ids that were not requested are ignored. This is
+    where all checks are made, each of them so that a fault in it is only reported by ``warn``.
     """
-    asked = {line.id: line for line in request.lines}
-    given = {id: texts[id].strip() for id in asked if id in texts}
-    related = primary(request.source) == primary(request.target)  # en and en-GB hardly differ
-    faults: dict[str, str] = {}
-    for id, line in asked.items():
-        if id not in given:
-            faults[id] = "it was left out"
-        elif fault := _fault(line, given[id], request, follows, related=related):
-            faults[id] = fault
-    ids = list(asked)
-    sources = [line.text for line in request.lines]
-    if "fault" in follows and len(ids) > 2 and _ends_early(ids, given):
-        return {
-            id: faults.get(id, "a line was left out, so this one may be another's") for id in ids
-        }
-    for k in find_misplaced(sources, [given.get(id, "") for id in ids]):
-        faults.setdefault(ids[k], "it seems to be the translation of the line before or after")
-    for id in _find_duplicates(asked, given):
-        faults.setdefault(id, "the same translation was given for another line")
-    if not related:
-        rest = {id: text for id, text in given.items() if id not in faults}
-        for id in find_wrong_language(rest, {id: asked[id].text for id in rest}, request.target):
-            faults[id] = f"it is not in {languages.name(request.target)}"
-    return faults
+    given = {line.id: texts[line.id].strip() for line in request.lines if line.id in texts}
+    faults = {line.id: "it was left out" for line in request.lines if line.id not in given}
+    for line in request.lines:
+        for name, check in LINE_CHECKS.items():
+            if line.id in faults:
+                break
+            with contained(functools.partial(warn, [line.id]), f"not checked: {name}"):
+                if fault := check(line, given[line.id], request, follows):
+                    faults[line.id] = fault
+    ids = [line.id for line in request.lines]
+    for name, check_reply in REPLY_CHECKS.items():
+        with contained(functools.partial(warn, ids), f"not checked: {name}"):
+            faults = {**check_reply(request, given, faults, follows), **faults}
+    return {id: faults[id] for id in ids if id in faults}
 
 
-def _fault(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str], *, related: bool
+# ---------------------------------------------------------------- checks of a line
+
+
+def _check_size(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
+    if len(text) > LONGEST_TEXT or width(text) > LONG * width(line.text) + LONG_MORE:
+        return "it is far too long"
+    return None
+
+
+def _check_words(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
 ) -> str | None:
     if not any(char.isalnum() for char in without_marks(text)):
         return "it was empty"
+    return None
+
+
+def _check_marks(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if Counter(MARK.findall(line.text)) != Counter(MARK.findall(text)):
         return "the marks <i>, <b>, <u> are not those of the line"
+    return None
+
+
+def _check_placeholders(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if changed := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
         return f"{', '.join(changed)} must stay as it is"
+    return None
+
+
+def _check_numbers(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if lost := numerals.find_lost(_KEPT.sub(" ", line.text), _KEPT.sub(" ", text)):
         return f"the number {', '.join(lost)} is missing"
-    if not related and _is_copy(line.text, text, request.source):
+    return None
+
+
+def _check_copy(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
+    if not _are_related(request) and _is_copy(line.text, text, request.source):
         return "it was copied, not translated"
-    columns, given = width(line.text), width(text)
-    if given > LONG * columns + LONG_MORE:
-        return "it is far too long"
-    if columns >= SHORT_FROM and given < SHORT * columns:
+    return None
+
+
+def _check_whole(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
+    columns = width(line.text)
+    if columns >= SHORT_FROM and width(text) < SHORT * columns:
         return "much of it is missing"
+    return None
+
+
+def _check_repetition(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if _LOOP.search(text) and not _LOOP.search(line.text):
         return "it repeats the same words again and again"
+    return None
+
+
+def _check_remarks(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if _REMARK.search(text) and not re.search(r"[(（\[【]", line.text):
         return "it has a remark in brackets"
+    return None
+
+
+def _check_glossary(
+    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
+) -> str | None:
     if "glossary" in follows:
         for term, wanted in glossary.entries_in(line.text, request.glossary):
             if not glossary.has_term(text, wanted):
                 return f"the glossary says {wanted!r} for {term!r}"
     return None
+
+
+LINE_CHECKS: dict[str, Callable[[Line, str, TranslationRequest, Collection[str]], str | None]] = {
+    "size": _check_size,
+    "words": _check_words,
+    "marks": _check_marks,
+    "placeholders": _check_placeholders,
+    "numbers": _check_numbers,
+    "copied text": _check_copy,
+    "completeness": _check_whole,
+    "repetition": _check_repetition,
+    "remarks": _check_remarks,
+    "glossary": _check_glossary,
+}
+"""By what they are about: each gets a line and its translation and returns what is wrong, if
+anything is. The first that finds a fault is the last for its line."""
 
 
 def _is_copy(source: str, text: str, language: str) -> bool:
@@ -128,6 +221,80 @@ def _is_copy(source: str, text: str, language: str) -> bool:
     if own != [word.casefold() for word in words(text)] or len(set(own)) < 3 or small < 2:
         return False
     return not (count_letters(source) >= 12 and is_wrong_language(source, primary(language)))
+
+
+def _are_related(request: TranslationRequest) -> bool:
+    """Whether the languages hardly differ, as en and en-GB."""
+    return primary(request.source) == primary(request.target)
+
+
+# ---------------------------------------------------------------- checks of a reply
+
+
+def _check_ending(
+    request: TranslationRequest,
+    given: Mapping[str, str],
+    faults: Mapping[str, str],
+    follows: Collection[str],
+) -> Mapping[str, str]:
+    ids = [line.id for line in request.lines]
+    if "fault" in follows and len(ids) > 2 and _ends_early(ids, given):
+        return dict.fromkeys(ids, "a line was left out, so this one may be another's")
+    return {}
+
+
+def _check_places(
+    request: TranslationRequest,
+    given: Mapping[str, str],
+    faults: Mapping[str, str],
+    follows: Collection[str],
+) -> Mapping[str, str]:
+    ids = [line.id for line in request.lines]
+    misplaced = find_misplaced(
+        [line.text for line in request.lines],
+        [given.get(id, "") for id in ids],
+    )
+    return {ids[k]: "it seems to be the translation of the line before or after" for k in misplaced}
+
+
+def _check_duplicates(
+    request: TranslationRequest,
+    given: Mapping[str, str],
+    faults: Mapping[str, str],
+    follows: Collection[str],
+) -> Mapping[str, str]:
+    found = _find_duplicates({line.id: line for line in request.lines}, given)
+    return dict.fromkeys(found, "the same translation was given for another line")
+
+
+def _check_language(
+    request: TranslationRequest,
+    given: Mapping[str, str],
+    faults: Mapping[str, str],
+    follows: Collection[str],
+) -> Mapping[str, str]:
+    if _are_related(request):
+        return {}
+    rest = {id: text for id, text in given.items() if id not in faults}
+    sources = {line.id: line.text for line in request.lines if line.id in rest}
+    found = find_wrong_language(rest, sources, request.target)
+    return dict.fromkeys(found, f"it is not in {languages.name(request.target)}")
+
+
+REPLY_CHECKS: dict[
+    str,
+    Callable[
+        [TranslationRequest, Mapping[str, str], Mapping[str, str], Collection[str]],
+        Mapping[str, str],
+    ],
+] = {
+    "lines left out": _check_ending,
+    "order of lines": _check_places,
+    "equal lines": _check_duplicates,
+    "language": _check_language,
+}
+"""By what they are about: each gets a request, the translations by id and the faults that were
+found before, and returns further ones."""
 
 
 def _ends_early(ids: list[str], given: Mapping[str, str]) -> bool:

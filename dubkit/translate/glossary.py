@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -66,21 +68,67 @@ def _is_heading(cells: Sequence[str]) -> bool:
     return all(cell.lower() in names for cell, names in zip(cells, _HEADINGS, strict=False))
 
 
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The terms of a glossary by how they begin, so that a text is searched for all at once."""
+
+    entries: Glossary
+    numbers: Mapping[str, Sequence[int]]
+    """Those of its entries, by term in lower case."""
+    lengths: Mapping[str, Sequence[int]]
+    """Those of the terms, by first character."""
+
+
+@functools.lru_cache(maxsize=4)
+def index(glossary: Glossary) -> Index:
+    """The index of a glossary."""
+    numbers: dict[str, list[int]] = {}
+    lengths: dict[str, set[int]] = {}
+    for number, (term, _) in enumerate(glossary):
+        plain = term.casefold()
+        numbers.setdefault(plain, []).append(number)
+        lengths.setdefault(plain[0], set()).add(len(plain))
+    return Index(glossary, numbers, {char: sorted(some) for char, some in lengths.items()})
+
+
+def find_terms(text: str, index: Index) -> set[int]:
+    """The numbers of the entries whose terms occur in the text, as whole words, in any case."""
+    plain = without_marks(text).casefold()
+    found: set[int] = set()
+    for start, char in enumerate(plain):
+        lengths = index.lengths.get(char, ())
+        if lengths and (not _has_edge(char) or not _is_word(plain[start - 1 : start])):
+            for length in lengths:
+                end = start + length
+                numbers = index.numbers.get(plain[start:end]) if end <= len(plain) else None
+                if numbers and _ends_term(plain, end):
+                    found.update(numbers)
+    return found
+
+
 def entries_in(text: str, glossary: Sequence[tuple[str, str]]) -> Glossary:
-    """The entries whose terms occur in the text, as whole words, in any case."""
-    plain = without_marks(text)
-    return tuple(
-        (term, wanted)
-        for term, wanted in glossary
-        if re.search(
-            rf"{_edge(term[0])}{re.escape(term)}(?:['’]?s)?{_edge(term[-1])}", plain, re.IGNORECASE
-        )
+    """The entries whose terms occur in the text."""
+    terms = index(tuple(glossary))
+    return tuple(terms.entries[number] for number in sorted(find_terms(text, terms)))
+
+
+def _ends_term(text: str, end: int) -> bool:
+    """Whether a word ends at ``end``, perhaps after a plural's or a genitive's s."""
+    if not _has_edge(text[end - 1]):
+        return True
+    more = re.compile("['’]?s").match(text, end)
+    return not _is_word(text[end : end + 1]) or bool(
+        more and not _is_word(text[more.end() : more.end() + 1])
     )
 
 
-def _edge(char: str) -> str:
-    """A word boundary, if ``char`` belongs to a script that has them."""
-    return r"\b" if char.isascii() and char.isalnum() else ""
+def _has_edge(char: str) -> bool:
+    """Whether a character belongs to a script that separates words."""
+    return char.isascii() and char.isalnum()
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def has_term(text: str, wanted: str) -> bool:

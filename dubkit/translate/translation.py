@@ -6,15 +6,18 @@ wrong is requested again with the fault named, then in halves down to single lin
 still fails keeps its source text and is reported. Each good line is written to a journal at once,
 under a key of all that matters to it, so that nothing is requested twice and an edit causes
 requests only for its neighborhood.
+
+What is sent and what is read is bounded, so that the work grows with the text and no faster.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +27,7 @@ from dubkit import engines
 from dubkit.cues.profiles import Limits
 from dubkit.cues.sentences import Sentence, divide, restore_marks, sentences
 from dubkit.cues.text import without_marks
-from dubkit.errors import PluginError
+from dubkit.errors import PluginError, contained
 from dubkit.hooks import (
     Line,
     Metered,
@@ -47,6 +50,14 @@ BEFORE, AFTER = 6, 3
 NEAR = 2
 """Lines on either side that a line's key depends on. Those further away hardly affect it, and if a
 key included earlier translations, one edit would invalidate the text to its end."""
+LONGEST_LINE = 4_000
+"""Characters of a line beyond which it is no line of subtitles and stays as it is."""
+LONGEST_BATCH = 20_000
+"""Characters of the lines in a request, from which there is no further one."""
+LONGEST_NEIGHBOR = 500
+"""Characters of a line of context, of an earlier translation, or of what is wrong with one."""
+LONGEST_SUMMARY = 2_000
+"""Characters of the summary of the text so far."""
 LANE = 3
 """Minimum requests in a lane: a short text is better translated in order than in parallel."""
 GIVE_UP = 10
@@ -55,6 +66,8 @@ GIVE_UP = 10
 UNREACHABLE = 2
 """... and consecutive requests that failed entirely, each after the engine's own retries."""
 
+SHOWN = 10
+"""Cues that a warning lists."""
 SPEECH_PACE = 15.0
 """Columns per second of unhurried speech."""
 
@@ -92,35 +105,65 @@ class Plan:
     """By index of the sentence, for those that have words."""
     known: Mapping[int, str]
     """Translations from the journal, by index."""
-
-    @property
-    def todo(self) -> list[int]:
-        """Indexes of the sentences to request, in order."""
-        return [k for k in self.keys if k not in self.known]
+    terms: Mapping[int, set[int]]
+    """The numbers of the glossary's entries in each sentence, by index."""
+    todo: tuple[int, ...]
+    """Indexes of the sentences to request, in order."""
+    overlong: tuple[int, ...]
+    """Indexes of those that are too long to be requested."""
 
 
 def plan(job: TranslationJob, track: Track, journal_path: Path) -> Plan:
     """Look up what part of ``track`` has already been translated in the same way."""
     lines = tuple(sentences(track))
-    keys = {k: _key(job, track, lines, k) for k, one in enumerate(lines) if one.has_words}
-    known = journal.read(journal_path)
-    return Plan(track, lines, keys, {k: known[key] for k, key in keys.items() if key in known})
+    terms = _find_terms(job, lines)
+    keys = {k: _key(job, track, lines, terms, k) for k, one in enumerate(lines) if one.has_words}
+    journaled = journal.read(journal_path)
+    known = {k: journaled[key] for k, key in keys.items() if key in journaled}
+    left = [k for k in keys if k not in known]
+    overlong = tuple(k for k in left if len(lines[k].text) > LONGEST_LINE)
+    todo = tuple(k for k in left if len(lines[k].text) <= LONGEST_LINE)
+    return Plan(track, lines, keys, known, terms, todo, overlong)
 
 
-def _key(job: TranslationJob, track: Track, lines: Sequence[Sentence], k: int) -> str:
+def _find_terms(job: TranslationJob, lines: Sequence[Sentence]) -> dict[int, set[int]]:
+    if not (job.glossary and job.follows("glossary")):
+        return {}
+    terms = glossaries.index(job.glossary)
+    found = {k: glossaries.find_terms(line.text, terms) for k, line in enumerate(lines)
+             if len(line.text) <= LONGEST_LINE}  # fmt: skip
+    return {k: numbers for k, numbers in found.items() if numbers}
+
+
+def _entries_of(
+    job: TranslationJob, terms: Mapping[int, set[int]], lines: Iterable[int]
+) -> glossaries.Glossary:
+    """The glossary entries in some sentences, by what was found in each."""
+    numbers = set[int]().union(*(terms.get(k, ()) for k in lines))
+    return tuple(job.glossary[number] for number in sorted(numbers))
+
+
+def _key(
+    job: TranslationJob,
+    track: Track,
+    lines: Sequence[Sentence],
+    terms: Mapping[int, set[int]],
+    k: int,
+) -> str:
     near = range(max(0, k - NEAR), min(len(lines), k + NEAR + 1))
-    texts = [lines[i].text for i in near] if job.follows("context") else [lines[k].text]
+    place = k - near[0]
+    near = near if job.follows("context") else range(k, k + 1)
     return key_of(
         engine=job.identity,
         languages=[track.language, job.target],
-        texts=texts,
-        place=k - near[0],
+        texts=[lines[i].text for i in near],
+        place=place,
         speaker=lines[k].speaker,
         span=[lines[k].start, lines[k].end] if job.engine.needs_audio else None,
         purpose=job.purpose,
         tone=job.tone if job.follows("tone") else "",
         context=job.context if job.follows("context") else "",
-        glossary=entries(job, texts),
+        glossary=_entries_of(job, terms, near),
     )
 
 
@@ -138,7 +181,8 @@ def estimate(job: TranslationJob, track: Track, journal_path: Path) -> tuple[Pla
         for batch in _batches(state, lane):
             request = state.request(batch, {}, "")
             if isinstance(job.engine, Metered):
-                usage += job.engine.estimate(request)
+                with engines.guarded(f"translator {job.name} failed to estimate", "-v shows where"):
+                    usage += job.engine.estimate(request)
             else:
                 usage += Usage(1, cost=0.0)
     return planned, usage
@@ -155,10 +199,16 @@ def translate(
     """
     planned = plan(job, track, journal_path)
     state = _State(job, planned, journal_path, progress)
+    for k in planned.overlong:
+        state.failed[k] = (
+            f"it has {len(planned.sentences[k].text):,} characters, and at most {LONGEST_LINE:,} "
+            "are a line: divide it into several cues"
+        )
     if planned.todo:
         _run_lanes(state, _lanes(planned.todo, job))
+    track = _assemble(state)
     return Translation(
-        track=_assemble(state),
+        track=track,
         translator=job.name,
         model=state.model,
         lines=len(planned.keys),
@@ -172,7 +222,7 @@ def translate(
             for k, reason in sorted(state.failed.items())
         ),
         usage=state.usage,
-        warnings=tuple(_unsupported(job)),
+        warnings=(*_unsupported(job), *state.unchecked_warnings()),
     )
 
 
@@ -205,6 +255,10 @@ class _State:
     """Consecutive requests that have failed."""
     hopeless: str = ""
     """Why nothing more is requested; empty while requests go on."""
+    unchecked: dict[str, list[int]] = field(default_factory=dict)
+    """Numbers of the cues in which a check could not be made, by what went wrong."""
+    settled: int = 0
+    """Milliseconds of text that is translated or has failed."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def request(
@@ -221,9 +275,11 @@ class _State:
             target=job.target,
             lines=tuple(self._line(k, *wrong.get(k, ("", ""))) for k in batch),
             before=tuple(map(self._neighbor, before)),
-            after=tuple(Neighbor(self._text(k), "", lines[k].speaker) for k in after),
-            summary=summary if context else "",
-            glossary=entries(job, [lines[k].text for k in batch]),
+            after=tuple(
+                Neighbor(self._text(k)[:LONGEST_NEIGHBOR], "", lines[k].speaker) for k in after
+            ),
+            summary=summary[:LONGEST_SUMMARY] if context else "",
+            glossary=_entries_of(job, self.plan.terms, batch),
             tone=job.tone if job.follows("tone") else "",
             context=job.context if context else "",
             purpose=job.purpose,
@@ -236,7 +292,8 @@ class _State:
 
     def _neighbor(self, k: int) -> Neighbor:
         known = self.done.get(k) or self.plan.known.get(k, "")
-        return Neighbor(self._text(k), known, self.plan.sentences[k].speaker)
+        text, speaker = self._text(k), self.plan.sentences[k].speaker
+        return Neighbor(text[:LONGEST_NEIGHBOR], known[:LONGEST_NEIGHBOR], speaker)
 
     def _line(self, k: int, fault: str, rejected: str) -> Line:
         sentence = self.plan.sentences[k]
@@ -255,8 +312,8 @@ class _State:
             sentence.end,
             sentence.speaker,
             room,
-            fault if self.job.follows("fault") else "",
-            rejected if self.job.follows("fault") else "",
+            fault[:LONGEST_NEIGHBOR] if self.job.follows("fault") else "",
+            rejected[:LONGEST_NEIGHBOR] if self.job.follows("fault") else "",
         )
 
     def accept(self, texts: Mapping[int, str]) -> None:
@@ -268,6 +325,7 @@ class _State:
             journal.append(self.journal_path, records)
             if texts:
                 self.failures_in_a_row = 0
+            self.settled += sum(map(self._span, texts))
             self.report()
 
     def fail(self, k: int, reason: str) -> None:
@@ -275,6 +333,7 @@ class _State:
         with self.lock:
             self.failed[k] = reason
             self.failures_in_a_row += 1
+            self.settled += self._span(k)
             worked = self.done or self.plan.known
             if self.failures_in_a_row >= (GIVE_UP * 5 if worked else GIVE_UP):
                 self.hopeless = self.hopeless or reason
@@ -282,11 +341,30 @@ class _State:
 
     def report(self) -> None:
         """Report progress: the seconds of text that are translated or have failed."""
-        spans = {
-            k: self.plan.sentences[k].end - self.plan.sentences[k].start for k in self.plan.todo
-        }
-        settled = sum(span for k, span in spans.items() if k in self.done or k in self.failed)
-        self.progress(f"translate {self.job.target}", settled, sum(spans.values()))
+        self.progress(f"translate {self.job.target}", self.settled / 1000, self.total / 1000)
+
+    @functools.cached_property
+    def total(self) -> int:
+        """Milliseconds of text to translate."""
+        return sum(map(self._span, self.plan.todo))
+
+    def _span(self, k: int) -> int:
+        sentence = self.plan.sentences[k]
+        return round((sentence.end - sentence.start) * 1000)
+
+    def warn(self, lines: Iterable[int], text: str) -> None:
+        """Note that a check of some lines could not be made."""
+        pieces = (piece for k in lines for piece in self.plan.sentences[k].pieces)
+        with self.lock:
+            self.unchecked.setdefault(text, []).extend(piece.cue + 1 for piece in pieces)
+
+    def unchecked_warnings(self) -> Iterator[str]:
+        """What the user should know about lines that could not be checked."""
+        for text, cues in self.unchecked.items():
+            numbers = list(dict.fromkeys(sorted(cues)))
+            more = ", ..." if len(numbers) > SHOWN else ""
+            listed = ", ".join(map(str, numbers[:SHOWN]))
+            yield f"{self.job.target}: cue {listed}{more}: {text}; the translation is kept"
 
 
 def _lanes(todo: Sequence[int], job: TranslationJob) -> list[Sequence[int]]:
@@ -300,11 +378,14 @@ def _lanes(todo: Sequence[int], job: TranslationJob) -> list[Sequence[int]]:
 def _batches(state: _State, lane: Sequence[int]) -> Iterator[list[int]]:
     """The lines of a lane by request; lines far apart in the text do not share one."""
     batch: list[int] = []
+    size = 0
     for k in lane:
-        if batch and (len(batch) >= max(1, state.job.engine.batch) or k - batch[-1] > BEFORE):
+        full = len(batch) >= max(1, state.job.engine.batch) or size >= LONGEST_BATCH
+        if batch and (full or k - batch[-1] > BEFORE):
             yield batch
-            batch = []
+            batch, size = [], 0
         batch.append(k)
+        size += len(state.plan.sentences[k].text)
     if batch:
         yield batch
 
@@ -372,10 +453,12 @@ def _request(
         state.unreachable = 0
         state.usage += reply.usage
         state.model = reply.model or state.model
-    asked = {line.id: line for line in request.lines}
-    texts = {id: checks.tidy(asked[id], text) for id, text in reply.texts.items() if id in asked}
-    faults = checks.find_faults(request, texts, state.job.engine.follows)
     indexes = {line.id: k for k, line in zip(batch, request.lines, strict=True)}
+
+    def warn(ids: Iterable[str], text: str) -> None:
+        state.warn([indexes[id] for id in ids], text)
+
+    texts, faults = checks.review(request, reply.texts, state.job.engine.follows, warn)
     state.accept({k: texts[id] for id, k in indexes.items() if id not in faults})
     rejected = {}
     for id, fault in faults.items():
@@ -394,20 +477,24 @@ def ask_engine(job: TranslationJob, request: TranslationRequest) -> TranslationR
         reply = job.engine.translate(request)
         if not isinstance(reply, TranslationReply):
             raise TypeError(f"it returned {type(reply).__name__}, not a TranslationReply")
+        asked = {line.id for line in request.lines}
         texts = {str(id): text for id, text in reply.texts.items() if isinstance(text, str)}
         return replace(
             reply,
-            texts={id: _printable(text) for id, text in texts.items()},
+            texts={id: _printable(text) for id, text in texts.items() if id in asked},
             summary=_printable(str(reply.summary)),
-            fault=str(reply.fault),
+            fault=str(reply.fault)[:LONGEST_NEIGHBOR],
             model=str(reply.model),
             usage=reply.usage + Usage(),
         )
 
 
 def _printable(text: str) -> str:
-    """The text on one line, without what no file can hold: lone surrogates, control characters."""
-    flat = " ".join(text.split())
+    """The text on one line, without what no file can hold: lone surrogates, control characters.
+
+    One that is too long to be a line's is cut, as it will be rejected.
+    """
+    flat = " ".join(text[: 2 * checks.LONGEST_TEXT].split())
     return "".join(char for char in flat if unicodedata.category(char) not in ("Cc", "Cs", "Cn"))
 
 
@@ -425,7 +512,9 @@ def _assemble(state: _State) -> Track:
         else:
             if not job.follows("markup"):
                 text = restore_marks(sentence.text, text)
-            shown = divide(sentence, text, track, job.target, job.limits)
+            shown = [f"{piece.lead}{text}{piece.tail}" for piece in sentence.pieces]
+            with contained(functools.partial(state.warn, [k]), "not divided among its cues"):
+                shown = divide(sentence, text, track, job.target, job.limits)
         for piece, part in zip(sentence.pieces, shown, strict=True):
             parts.setdefault(piece.cue, []).append(part)
     cues = (
