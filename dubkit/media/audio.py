@@ -109,13 +109,8 @@ def extract_audio(
             if written / format.rate - reported >= 1:
                 reported = written / format.rate
                 progress(reported)
-        if not written and 0 < stream.sample_rate < LEAST_RATE:
-            raise InputError(
-                f"{media.path}: audio track {media.audio.index(stream) + 1} has a sample rate of "
-                f"{stream.sample_rate} Hz, which is too low to hold speech.",
-                "Choose another audio track; if its header is wrong, correct the rate there.",
-            )
         if not written:
+            refuse_low_rate(media, stream)
             raise InputError(
                 f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
                 "has no audio that can be decoded.",
@@ -125,6 +120,16 @@ def extract_audio(
         file.write(wav_header(written, format))
     progress(written / format.rate)
     return _warnings(media, stats)
+
+
+def refuse_low_rate(media: Media, stream: AudioStream) -> None:
+    """Raise InputError if the rate that a stream claims is too low for speech."""
+    if 0 < stream.sample_rate < LEAST_RATE:
+        raise InputError(
+            f"{media.path}: audio track {media.audio.index(stream) + 1} has a sample rate of "
+            f"{stream.sample_rate} Hz, which is too low to hold speech.",
+            "Choose another audio track; if its header is wrong, correct the rate there.",
+        )
 
 
 def _warnings(media: Media, stats: DecodeStats) -> list[str]:

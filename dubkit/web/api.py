@@ -27,6 +27,7 @@ from dubkit.errors import DubkitError, UsageError
 from dubkit.files import cannot_write
 
 from .jobs import Job
+from .probing import check_text
 from .routes import error_json
 from .server import Server
 from .store import MAX_TEXT, Session, Video, uploaded_file
@@ -89,7 +90,7 @@ def endpoints(server: Server) -> None:
                     raise UsageError(
                         f"a subtitle file has at most {MAX_TEXT / 1e6:.0f} MB", "send another"
                     )
-                return _check_file(path, profile or profiles.DEFAULT, language or None)
+                return _check_file(server, path, profile or profiles.DEFAULT, language or None)
 
         endpoint("subtitle", [file, language, options], subtitle,
                  "Subtitles of a video in the language spoken. options are fields of "
@@ -158,9 +159,10 @@ def _uploaded_path(server: Server, file: str | None) -> Path:
     return uploaded_file(server.temporary, file)
 
 
-def _check_file(path: Path, profile: str, language: str | None) -> dict[str, Any]:
+def _check_file(server: Server, path: Path, profile: str, language: str | None) -> dict[str, Any]:
     profiles.find(profile)
     track = subtitles.read(path, language)
+    check_text(track, path.name, server.store.limits)
     found = cue_check.check(track, profile)
     return {
         "cues": len(track.cues),

@@ -36,12 +36,14 @@ def arguments(
     engines: Callable[[], Catalog],
     *,
     local_plugins: bool = False,
+    languages: int = 0,
     options: type[Options] = Options,
 ) -> list[str]:
     """The command's arguments for a video, to be run in its folder.
 
     ``engines`` returns what :mod:`dubkit.web.catalog` describes, and is called only if that
-    matters, since it may take seconds; ``local_plugins`` is what ``--allow-local-plugins`` is for.
+    matters, since it may take seconds; ``local_plugins`` is what ``--allow-local-plugins`` is for;
+    ``languages`` is how many a job may translate to, 0 for any number.
     Raises UsageError as the command does, InputError when a file does not exist.
     """
     known = {one.name: one for one in list_options(options)}
@@ -65,6 +67,12 @@ def arguments(
         given.setdefault("formats", own)
     given["settings"] = _settings(given.get("settings", {}), engines, local_plugins)
     checked = from_keywords(given, options)
+    if 0 < languages < len(checked.to):
+        raise UsageError(
+            f"{len(checked.to)} languages are requested, and a job may have {languages}",
+            "start a job for some of them, then another; the server's --max-languages sets the "
+            "limit",
+        )
     if not local_plugins:
         _refuse_local(checked, engines)
     # A file may be called "doctor", which is a command's name, too.

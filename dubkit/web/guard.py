@@ -16,6 +16,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from ..errors import OutputError
+from .room import Room
 from .store import TOKEN, new_token
 
 COOKIE = "dubkit_session"
@@ -32,6 +34,7 @@ keep records of runs, none of which this page needs."""
 ADDRESS = re.compile(r"file=\s*[a-z+]*:?//", re.IGNORECASE)
 BODY = 8 * 2**20
 """Bytes of a request that is not an upload."""
+GRADIO_UPLOAD = re.compile(r"/gradio_api/upload/?")
 UPLOADS = re.compile(r"/gradio_api/upload/?|/dubkit/videos(/[0-9a-f]{16}/other)?")
 GUESS = 0.5
 """Seconds that each wrong password takes, one after the other, whoever tries."""
@@ -58,6 +61,8 @@ class Guard:
     local: bool = True
     """Whether it answers only to names of this machine, so that no foreign page can have a browser
     talk to it under a name of that page's own."""
+    room: Room | None = None
+    """Where Gradio's uploads are kept, which it does not limit; None for anywhere."""
     _guesses: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -88,7 +93,20 @@ class Guard:
         if fresh and path.startswith(OURS) and not path.startswith(f"{OURS}assets/"):
             await _answer(send, 403, "load the page first")
             return
-        await self.app(scope, receive, send_with_headers)
+        size = int(headers.get("content-length") or 0)
+        if self.room is None or scope["method"] != "POST" or not GRADIO_UPLOAD.fullmatch(path):
+            await self.app(scope, receive, send_with_headers)
+            return
+        key = object()
+        try:
+            await asyncio.to_thread(self.room.reserve, key, size)
+        except OutputError as failure:
+            await _answer(send, 507, failure.message)
+            return
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            self.room.release(key)
 
     def _refusal(
         self, method: str, path: str, headers: dict[str, str]

@@ -2,7 +2,8 @@
 
 So the command can do everything that the page can; a job that is stopped leaves a workspace with
 which the next one continues; the memory that a job takes, and anything that it breaks, is gone with
-its process. Everything that is known about a job is in its folder:
+its process. Its limits (:mod:`.bounded`) hold without the server, too. Everything that is known
+about a job is in its folder:
 
 - ``job.json``: the request and its status (:class:`Job`),
 - ``events.jsonl``: the command's ``--events``, written by the child itself, so that no line is lost
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -35,22 +36,24 @@ except ImportError:  # Windows: jobs of a server that was killed count as interr
 
 from dubkit.files import cannot_write
 
-from ..errors import UsageError
+from ..errors import DubkitError, UsageError
+from . import bounded
+from .bounded import Bounds
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 
 JOB, EVENTS, ERRORS = "job.json", "events.jsonl", "errors.log"
 TICK = 0.1
 """Seconds between two polls of the children."""
-GRACE = 0.7
-"""Seconds between asking a child to stop (which it passes on to its own children) and killing all
-of them: the command itself stops within half a second."""
+GRACE = bounded.GRACE + 0.3
+"""Seconds between asking a child to stop (which it passes on to its own children, and kills them
+after a while) and killing all of them: the command itself stops within half a second."""
 STOPPED = 130
 """The command's exit status after Ctrl-C."""
 SECRETS = ("DUBKIT_AUTH",)
 """Environment variables that jobs do not get: they are the server's."""
-MAX_WAITING = 100
-"""Jobs of one owner."""
+MAX_WAITING, MAX_WAITING_IN_ALL = 100, 1000
+"""Jobs of one owner, and of all."""
 MAX_READ = 2**20
 """Bytes of events that are returned at once."""
 
@@ -164,8 +167,15 @@ class _RunningJob:
 class Queue:
     """Runs jobs, ``at_once`` at a time, taking turns between their owners."""
 
-    def __init__(self, at_once: int, command: Sequence[str] = (sys.executable, "-m", "dubkit")):
+    def __init__(
+        self,
+        at_once: int,
+        command: Sequence[str] = (sys.executable, "-m", "dubkit"),
+        bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
+    ) -> None:
+        """``bounds`` returns what a job may take, given its folder, when it starts."""
         self.at_once = at_once
+        self._bounds = bounds
         self._command = tuple(command)
         self._waiting: list[tuple[Job, Path]] = []
         self._running: dict[Path, _RunningJob] = {}
@@ -188,6 +198,10 @@ class Queue:
         with self._changed:
             if sum(one.owner == owner for one, _ in self._waiting) >= MAX_WAITING:
                 raise UsageError(f"{MAX_WAITING} jobs are waiting already", "cancel some first")
+            if len(self._waiting) >= MAX_WAITING_IN_ALL:
+                raise UsageError(
+                    f"{MAX_WAITING_IN_ALL} jobs are waiting already", "start it again later"
+                )
         try:
             _write(folder, job)
         except OSError as failure:
@@ -244,6 +258,11 @@ class Queue:
             served[owner] = time.time() + ahead
         return 0
 
+    def ids(self) -> set[str]:
+        """The ids of the jobs that run."""
+        with self._changed:
+            return {running.job.id for running in self._running.values()}
+
     def folders(self) -> set[str]:
         """The folders in which jobs run or wait to run."""
         with self._changed:
@@ -293,10 +312,12 @@ class Queue:
         self._served[job.owner] = now
         environment = {k: v for k, v in os.environ.items() if k not in SECRETS}
         try:
+            bounds = self._bounds(job, folder)
             with (folder / EVENTS).open("ab") as out, (folder / ERRORS).open("ab") as errors:
                 _lock(out)
+                argv = [*self._command, *job.argv, "--events"]
                 child = subprocess.Popen(
-                    [*self._command, *job.argv, "--events"],
+                    bounded.bounded(argv, bounds),
                     cwd=job.cwd,
                     env={**environment, "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
@@ -304,9 +325,13 @@ class Queue:
                     stderr=errors,
                     start_new_session=os.name == "posix",
                 )
-        except (OSError, ValueError) as failure:  # ValueError: an argument no program can take
-            reason = getattr(failure, "strerror", None) or str(failure)
-            _append(folder, _error_event(f"the job cannot be started: {reason}", "try again later"))
+        except (OSError, ValueError, DubkitError) as failure:
+            if isinstance(failure, DubkitError):  # there is no room for its results
+                event = _error_event(failure.message, failure.hint)
+            else:  # ValueError: an argument that no program can take
+                reason = getattr(failure, "strerror", None) or str(failure)
+                event = _error_event(f"the job cannot be started: {reason}", "try again later")
+            _append(folder, event)
             with contextlib.suppress(OSError):
                 _write(folder, replace(job, state="failed", started=now, ended=now))
             return
@@ -356,7 +381,7 @@ class Queue:
         pid = running.job.pid
         if pid is None:
             return
-        running.family = _family(pid)
+        running.family = bounded.descendants(pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGINT if os.name == "posix" else signal.SIGTERM)
 
@@ -398,21 +423,6 @@ def _error_event(message: str, hint: str) -> dict[str, object]:
     return {"event": "error", "message": message, "hint": hint, "exit_status": 1}
 
 
-def _family(pid: int) -> list[int]:
-    """All descendants of a process (on Linux; elsewhere the process group has to do)."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int(entry.read_text().rpartition(")")[2].split()[1])
-            parents.setdefault(parent, []).append(int(entry.parent.name))
-    found, left = [], [pid]
-    while left:
-        below = parents.get(left.pop(), [])
-        found += below
-        left += below
-    return found
-
-
 def _kill(running: _RunningJob) -> None:
     pid = running.job.pid
     if os.name != "posix" or pid is None:
@@ -421,7 +431,7 @@ def _kill(running: _RunningJob) -> None:
         return
     alive = running.child is None or running.child.returncode is None
     if alive:
-        running.family = [*running.family, *_family(pid)]
+        running.family = [*running.family, *bounded.descendants(pid)]
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
     for other in running.family:

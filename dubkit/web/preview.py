@@ -11,10 +11,7 @@ first copy, of streams that seemed playable, does not play either.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,12 +22,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dubkit.files import replacing
-from dubkit.media import process
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
 
 from ..errors import DubkitError, InputError, UsageError
+from . import children
 from .server import Server, redact
-from .store import PROBE_SECONDS, Session, Video
+from .store import Session, Video
 
 PICTURES, SOUNDS = frozenset({"h264", "vp9", "av1"}), frozenset({"aac", "mp3", "opus", "flac"})
 """Codecs that browsers play and MP4 can hold: these are copied."""
@@ -147,11 +144,8 @@ def _copy(
     video: Video, source: Path, out: Path, encode: bool, report: Callable[[float], None]
 ) -> None:
     """Make the copy. Raises InputError if ffmpeg cannot, UsageError if it would be too large."""
-    about = _probe(source)
-    used = sum(one.lstat().st_size for one in video.folder.parent.glob("*/*") if one.is_file())
-    most = min(MAX_BYTES, video.store.limits.session - used)
-    if most <= 0:
-        raise UsageError("there is no room left for a copy", "delete videos you no longer need")
+    about = video.store.probe(source)
+    most = min(MAX_BYTES, video.store.room.for_job(video.folder.parent))
     duration = float(about.get("duration") or 0.0)
 
     def line(text: str) -> None:
@@ -161,7 +155,8 @@ def _copy(
 
     with replacing(out) as part:
         argv = [ffmpeg_path(), *arguments(about, source, part, most, encode)]
-        finished = process.run(argv, on_line=line)
+        bounds = video.store.child_bounds(f"making a copy of {source.name}")
+        finished = children.run(argv, bounds, line)
         if finished.status:
             last = finished.tail[-1] if finished.tail else f"exit status {finished.status}"
             raise InputError(
@@ -197,18 +192,6 @@ def arguments(about: Any, source: Path, out: Path, most: int, encode: bool = Fal
     elif sound:
         argv += ["-c:a", "aac", "-b:a", "128k", "-ac", "2"]
     return [*argv, "-movflags", "+faststart", "-fs", str(most), "-f", "mp4", str(out)]
-
-
-def _probe(source: Path) -> dict[str, Any]:
-    """The streams of a file, read by a separate process."""
-    lines: list[str] = []
-    argv = [sys.executable, "-m", "dubkit.web.probing", source.name]
-    with contextlib.suppress(TimeoutError, ValueError, IndexError):
-        process.run(argv, on_line=lines.append, cwd=source.parent, timeout=PROBE_SECONDS)
-        found = json.loads(lines[-1])
-        if "error" not in found:
-            return dict(found)
-    raise InputError(f"{source.name} cannot be read", "try another file, or convert it first")
 
 
 def add_preview_routes(app: FastAPI, server: Server, previews: Previews) -> None:

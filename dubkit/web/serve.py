@@ -20,11 +20,15 @@ from typing import Any
 from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cannot_write
 
+from .limits import Limits, add_arguments, limits_of
+
 AUTH = "DUBKIT_AUTH"
 PORT = 7860
 PORTS = 100
 """Ports that are tried, from the first on, if none is named."""
 LOOPBACK = ("127.", "localhost", "::1")
+CONNECTIONS = 1000
+"""At once; more are refused with the status 503."""
 PATIENCE = 0
 """Seconds that connections have to end after Ctrl-C."""
 
@@ -42,13 +46,14 @@ def ui_command(arguments: Sequence[str]) -> int:
             f"{what} lets others in, and no password is set",
             f"set {AUTH}=user:password; or add --insecure to let everybody in",
         )
-    if given.max_upload <= 0 or given.keep_hours <= 0 or given.jobs <= 0:
+    if given.keep_hours <= 0 or given.jobs <= 0:
         raise UsageError("a limit must be greater than 0", "see dubkit ui --help")
+    limits = limits_of(given, others=bool(auth or given.share or not local))
     os.umask(0o077)  # uploads are private from other users of this machine
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_lock_folder(given.data))
         listening = stack.enter_context(_listen(given.host, given.port))
-        _serve(given, auth, local and not given.share, folder, listening)
+        _serve(given, limits, auth, local and not given.share, folder, listening)
     return 0
 
 
@@ -75,19 +80,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--insecure", action="store_true", help="let others in without a password")
     add("--allow-local-plugins", action="store_true",
         help="let the page use ./file.py:Class, and engines that run programs")  # fmt: skip
-    add(
-        "--max-upload",
-        metavar="MB",
-        type=int,
-        default=4096,
-        help="size limit of a file (default: 4096)",
-    )
     add("--jobs", metavar="N", type=int, default=2 if (os.cpu_count() or 1) >= 8 else 1,
         help="jobs that run at once (default: 1, or 2 with eight cores)")  # fmt: skip
     add("--keep-hours", metavar="N", type=float, default=168.0,
         help="how long unused files are kept (default: 168)")  # fmt: skip
     add("--data", metavar="DIR", type=Path, help="where files are kept (default: a cache folder)")
     add("-h", "--help", action="help", help="show this")
+    add_arguments(
+        parser.add_argument_group(
+            "limits", "Two defaults: on this machine alone without a password; and for others."
+        )
+    )
     return parser
 
 
@@ -147,7 +150,12 @@ def _listen(host: str, port: int | None) -> Iterator[socket.socket]:
 
 
 def _serve(
-    given: argparse.Namespace, auth: str, local: bool, folder: Path, listening: socket.socket
+    given: argparse.Namespace,
+    limits: Limits,
+    auth: str,
+    local: bool,
+    folder: Path,
+    listening: socket.socket,
 ) -> None:
     # Gradio reads this when it is imported: the files of the API are kept in our folder.
     temporary = folder / "gradio"
@@ -161,12 +169,12 @@ def _serve(
     from .page import mount_page
     from .routes import add_routes
     from .server import Server
-    from .store import Limits, Store
+    from .store import Store
 
-    limits = Limits(upload=given.max_upload * 10**6, keep=given.keep_hours * 3600)
+    store = Store(folder, given.root, limits)
     server = Server(
-        Store(folder, given.root, limits),
-        Queue(given.jobs),
+        store,
+        Queue(given.jobs, bounds=store.bounds),
         local_plugins=given.allow_local_plugins,
         temporary=temporary,
     )
@@ -175,10 +183,11 @@ def _serve(
     mount_page(app, server, limits.upload)
     web = uvicorn.Server(
         uvicorn.Config(
-            Guard(app, auth, limits.upload, local),
+            Guard(app, auth, limits.upload, local, store.room),
             log_level="warning",
             access_log=False,
             server_header=False,
+            limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=PATIENCE,
             lifespan="on",
         )
@@ -196,7 +205,8 @@ def _serve(
 
 @contextlib.contextmanager
 def _until_stopped(web: Any) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM stop the server at once, without waiting for open connections."""
+    """Have Ctrl-C, SIGTERM and a closed terminal stop the server at once, with its jobs and without
+    waiting for open connections."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         web.should_exit = True
@@ -206,7 +216,10 @@ def _until_stopped(web: Any) -> Iterator[None]:
     logging.getLogger("uvicorn.error").addFilter(lambda _: not web.should_exit)
     before: list[tuple[int, Any]] = []
     if threading.current_thread() is threading.main_thread():
-        before = [(one, signal.signal(one, stop)) for one in (signal.SIGINT, signal.SIGTERM)]
+        names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP; nohup ignores it
+        signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        heeded = [one for one in signals if signal.getsignal(one) is not signal.SIG_IGN]
+        before = [(one, signal.signal(one, stop)) for one in heeded]
     try:
         yield
     finally:

@@ -52,6 +52,7 @@ class Server:
     def start(self) -> None:
         """Take over the jobs of an earlier server, and start the background threads."""
         self.queue.adopt(self.store.job_folders())
+        self.store.drop_scratch(self.queue.ids())
         threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
@@ -70,7 +71,14 @@ class Server:
     def submit(self, session: Session, video: Video, requested: Mapping[str, Any]) -> Job:
         """Queue a job on a video with the requested options. Raises DubkitError kinds as the
         command does."""
-        argv = arguments.arguments(requested, video, self.engines, local_plugins=self.local_plugins)
+        argv = arguments.arguments(
+            requested,
+            video,
+            self.engines,
+            local_plugins=self.local_plugins,
+            languages=self.store.limits.languages,
+        )
+        self.store.room.for_job(session.folder)  # rather now than when its turn has come
         about = {"name": video.name, "wishes": dict(requested)}
         return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)
 

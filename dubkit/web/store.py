@@ -1,6 +1,7 @@
 """The page's files. Every path that the server opens for a client is built in this module.
 
     <folder>/                      of the server; one server at a time
+      tmp/                         what jobs keep for a while
       sessions/<hash>/             of one browser; the hash is of the secret in its cookie
         <video id>/                as on a desktop: dubkit runs in it and puts its results there
           talk.mp4                 what was uploaded, or a link to a file under --root
@@ -23,23 +24,26 @@ import re
 import secrets
 import shutil
 import stat
-import sys
 import time
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dubkit.cli.inputs import MEDIA_SUFFIXES
 from dubkit.files import cannot_write
-from dubkit.media import process
 from dubkit.subtitles.source import format_of
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from .jobs import JOB, Job, read_job
+from . import children
+from .bounded import Bounds
+from .jobs import EVENTS, JOB, Job, read_job
+from .limits import Limits
+from .room import Room, too_large
 
 SESSIONS, OTHER, ABOUT, JOBS, PART = "sessions", ".other", ".about.json", ".jobs", ".part"
+SCRATCH = "tmp"
 ID = re.compile(r"[0-9a-f]{16}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 """The form of what :func:`new_token` returns."""
@@ -49,27 +53,12 @@ NAME_BYTES = 120
 MAX_TEXT = 20 * 10**6
 """Bytes of a subtitle file."""
 PROBE_SECONDS = 60.0
+PROBE_MEMORY = 4 * 10**9
+"""Bytes: more than any file needs to be described."""
 MAX_LISTED = 2000
 """Entries of a folder that are shown."""
 OTHER_SUFFIXES = (".csv", ".rttm", ".json")
 """Of files beside a video other than subtitles: glossaries, and diarization."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one browser may store on the server."""
-
-    upload: int = 4 * 2**30
-    """Bytes of one file."""
-    videos: int = 50
-    """At a time; of other files, as many for each video."""
-    session: int = 20 * 2**30
-    """Bytes in total."""
-    spare: int = 2**30
-    """Bytes of the disk that all uploads together leave free (on a small disk, a twentieth of it):
-    jobs write, too."""
-    keep: float = 7 * 24 * 3600.0
-    """Seconds after which an unused video is deleted, with everything that was made of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +98,7 @@ class Store:
     def __init__(self, folder: Path, root: Path | None = None, limits: Limits | None = None):
         self.folder = folder
         self.limits = limits or Limits()
+        self.room = Room(folder, self.limits)
         try:
             self.root = root.resolve(strict=True) if root else None
             for path in (folder, folder / SESSIONS):
@@ -146,6 +136,54 @@ class Store:
             with contextlib.suppress(OSError):  # not empty
                 session.rmdir()
         return deleted
+
+    # ------------------------------------------------------------ limits
+
+    def bounds(self, job: Job, folder: Path) -> Bounds:
+        """What a job that starts now may take; ``folder`` is the job's. Raises
+        OutputError or UsageError if there is no room for its results."""
+        limits = self.limits
+        return Bounds(
+            memory=limits.memory,
+            files=self.room.for_job(Path(job.cwd).parent),
+            folders=(job.cwd,),
+            spare=self.room.spare // 2,
+            run_time=limits.run_time,
+            cpu_time=limits.cpu_time,
+            processes=limits.processes,
+            media=limits.media,
+            events=str(folder / EVENTS),
+            scratch=str(self.folder / SCRATCH / job.id),
+        )
+
+    def probe(self, file: Path) -> dict[str, Any]:
+        """What a file is, by a separate process: a file made to crash its reader crashes only that.
+        Raises InputError if it is not a file that dubkit can read, or more than it may be."""
+        argv = ["dubkit.web.probing", file.name, json.dumps(asdict(self.limits))]
+        bounds = replace(self.child_bounds(f"reading {file.name}"), memory=PROBE_MEMORY)
+        try:
+            return children.ask(argv, bounds, file.parent, PROBE_SECONDS)
+        except (TimeoutError, ValueError):
+            hint = "try another file, or convert it first"
+            raise InputError(f"{file.name} cannot be read", hint) from None
+
+    def child_bounds(self, what: str) -> Bounds:
+        """What a program may take that the server waits for; ``what`` it does is for its report."""
+        limits = self.limits
+        return Bounds(
+            memory=limits.memory,
+            run_time=limits.run_time,
+            cpu_time=limits.cpu_time,
+            processes=limits.processes,
+            parent=os.getpid(),
+            what=what,
+        )
+
+    def drop_scratch(self, running: Collection[str]) -> None:
+        """Delete what jobs that were killed left behind, but for those with these ids."""
+        for path in (self.folder / SCRATCH).glob("*"):
+            if path.name not in running:
+                shutil.rmtree(path, ignore_errors=True)
 
     # ------------------------------------------------------------ --root
 
@@ -235,26 +273,16 @@ class Session:
             known = list(self.folder.glob("*"))
         if len(known) >= limits.videos:
             raise UsageError(f"there are {len(known)} files already", "delete some first")
-        used = sum(_bytes(path) for path in self.folder.glob("*/*") if path.is_file())
-        most = min(limits.upload, max(limits.session - used, 0))
-        if beside or format_of(Path(safe_name(name))):
-            most = min(most, MAX_TEXT)
-        if size is not None and size > most:
-            raise _too_large(name, most)
-        disk = shutil.disk_usage(self.store.folder)
-        free = disk.free - min(limits.spare, disk.total // 20)
-        if free < (size or 0):
-            raise OutputError(
-                f"there is no room for {safe_name(name)}: the disk is full",
-                "send a smaller file, or try later",
-            )
-        most = min(most, free)
+        folder = self.folder / f"{secrets.token_hex(8)}{PART}"
+        text = bool(beside) or format_of(Path(safe_name(name))) is not None
+        most = min(limits.upload, MAX_TEXT) if text else limits.upload
+        most = self.store.room.for_upload(self.folder, folder, safe_name(name), size, most)
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            folder = self.folder / f"{secrets.token_hex(8)}{PART}"
             folder.mkdir(mode=0o700)
             return Upload(self, folder, safe_name(name), most, size, beside)
         except OSError as failure:
+            self.store.room.release(folder)
             raise _no_room(name, failure) from failure
 
     def take(self, file: Path, name: str) -> Video:
@@ -306,16 +334,18 @@ class Upload:
         """Append to it. Raises UsageError beyond the limit, OutputError on a full disk."""
         self._written += len(block)
         if self._written > self._most:
-            raise _too_large(self.name, self._most)
+            raise too_large(self.name, self._most)
         try:
             with self.path.open("ab") as file:
                 file.write(block)
         except OSError as failure:
             raise _no_room(self.name, failure) from failure
+        self.session.store.room.arrived(self.folder, len(block))
 
     def drop(self) -> None:
         """Discard it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.session.store.room.release(self.folder)
 
     def finish(self) -> Video | Path:
         """Probe the file, and make a video of it or add it to the one it is beside.
@@ -328,7 +358,7 @@ class Upload:
                 raise InputError(f"{self.name} did not arrive whole", "send it again")
             suffix = Path(self.name).suffix.lower()
             plain = self._beside is not None and suffix in OTHER_SUFFIXES
-            about = {} if plain else _probe(self.folder, self.name)
+            about = {} if plain else self.session.store.probe(self.folder / self.name)
             if self._beside:
                 if about.get("duration"):
                     raise InputError(
@@ -515,34 +545,6 @@ def _delete(path: Path) -> None:
         path.replace(trash)
         path = trash
     shutil.rmtree(path, ignore_errors=True)
-
-
-def _bytes(path: Path) -> int:
-    with contextlib.suppress(OSError):
-        return path.lstat().st_size
-    return 0
-
-
-def _probe(folder: Path, name: str) -> dict[str, Any]:
-    """What a file is, by a separate process: a file made to crash its reader crashes only that."""
-    lines: list[str] = []
-    argv = [sys.executable, "-m", "dubkit.web.probing", name]
-    try:
-        process.run(argv, on_line=lines.append, cwd=folder, timeout=PROBE_SECONDS)
-        found = json.loads(lines[-1])
-    except (TimeoutError, ValueError, IndexError):
-        hint = "try another file, or convert it first"
-        raise InputError(f"{name} cannot be read", hint) from None
-    if "error" in found:
-        raise InputError(str(found["error"]), str(found.get("hint", "")))
-    return dict(found)
-
-
-def _too_large(name: str, most: int) -> UsageError:
-    return UsageError(
-        f"{safe_name(name)} is larger than the {most / 1e6:,.0f} MB that may be sent",
-        "send a smaller file, or delete videos that you no longer need",
-    )
 
 
 def _no_room(name: str, failure: OSError) -> OutputError:

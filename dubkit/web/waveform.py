@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dubkit.files import cannot_write
-from dubkit.media import audio, process
+from dubkit.media import audio
 from dubkit.media.probe import pick_audio, probe
 
 from ..errors import DubkitError, InputError
+from . import children
 from .store import PART, Video
 
 PEAKS = ".peaks"
@@ -37,15 +38,12 @@ def peaks(video: Video) -> Path:
         if path.is_file():
             return path
         part = path.with_name(f"{PEAKS}{PART}")
-        lines: list[str] = []
-        argv = [sys.executable, "-m", "dubkit.web.waveform", source.name, part.name]
+        argv = ["dubkit.web.waveform", source.name, part.name]
+        bounds = video.store.child_bounds(f"reading the sound of {source.name}")
         try:
-            process.run(argv, on_line=lines.append, cwd=video.folder, timeout=TIMEOUT)
-            answer = json.loads(lines[-1])
-            if "error" in answer:
-                raise InputError(str(answer["error"]), str(answer.get("hint", "")))
+            children.ask(argv, bounds, video.folder, TIMEOUT)
             part.replace(path)
-        except (TimeoutError, ValueError, IndexError):
+        except (TimeoutError, ValueError):
             hint = "the cues can be edited nevertheless"
             raise InputError("the audio cannot be read", hint) from None
         except OSError as failure:

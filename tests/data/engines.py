@@ -83,6 +83,29 @@ class Slow(Transcriber):
 
 
 @dataclass(frozen=True)
+class Greedy(Transcriber):
+    """Finishes a part of its work, and then takes more and more."""
+
+    contract = 2
+
+    takes: str = "memory"
+
+    def check(self):
+        return []
+
+    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
+        (work / "finished.txt").write_text("a part")
+        taken = []
+        for number in range(10_000):
+            if self.takes == "memory":
+                taken.append(b"1" * 10**7)
+            else:
+                (work / f"{number}.bin").write_bytes(bytes(10**7))
+            time.sleep(0.01)
+        return Transcription(spoken("nothing", language), "greedy")
+
+
+@dataclass(frozen=True)
 class Slower(Slow):
     """Takes longer without a setting, which a page looks up among those of all engines first."""
 

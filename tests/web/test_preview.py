@@ -10,8 +10,9 @@ from dubkit import InputError, UsageError
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.media.probe import probe
 from dubkit.web import preview
+from dubkit.web.limits import Limits
 from dubkit.web.preview import Previews, copy_path
-from dubkit.web.store import Limits, Store, new_token
+from dubkit.web.store import Store, new_token
 
 
 def ffmpeg(*argv: object) -> None:
@@ -122,7 +123,7 @@ def test_its_size_is_limited(tmp_path, previews, monkeypatch):
     assert status["state"] == "failed" and "larger than" in status["message"] and status["hint"]
     assert not left(one)
     full = video(tmp_path, "full.mkv", "-c", "copy", "-t", "2", session=200_000)
-    full.store.limits = Limits(session=1)
+    full.store.room.limits = Limits(session=1)
     with pytest.raises(UsageError, match="no room"):
         preview._copy(full, full.source, copy_path(full, full.source), False, lambda share: None)
 

@@ -15,9 +15,10 @@ from starlette.testclient import TestClient
 
 from dubkit.web.guard import COOKIE, GUESS, Guard
 from dubkit.web.jobs import Queue
+from dubkit.web.limits import Limits
 from dubkit.web.routes import add_routes
 from dubkit.web.server import Server
-from dubkit.web.store import Limits, Store, new_token
+from dubkit.web.store import Store, new_token
 
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n"
 FAST = {"subs": True, "video": True, "transcriber": f"{ENGINES}:Fast"}

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import InputError, OutputError, UsageError
-from dubkit.web.store import Limits, Store, new_token, safe_name
+from dubkit.web.limits import Limits
+from dubkit.web.store import Store, new_token, safe_name
 
 SRT = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"
 OUTSIDE = [

@@ -1,0 +1,48 @@
+"""Programs that the server waits for, each within bounds: what opens a stranger's file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dubkit.media import process
+
+from ..errors import InputError
+from .bounded import Bounds, bounded, met_in
+
+
+def run(
+    argv: Sequence[str],
+    bounds: Bounds,
+    on_line: Callable[[str], None],
+    cwd: Path | None = None,
+    timeout: float | None = None,
+) -> process.Finished:
+    """As :func:`dubkit.media.process.run`; raises InputError if a limit was met."""
+
+    def take(line: str) -> None:
+        if met := met_in(line):
+            raise InputError(met.message, met.hint)
+        if line:
+            on_line(line)
+
+    return process.run(bounded(argv, bounds), on_line=take, cwd=cwd, timeout=timeout)
+
+
+def ask(argv: Sequence[str], bounds: Bounds, cwd: Path, timeout: float) -> dict[str, Any]:
+    """Run a module of ours, whose last line is a JSON object, and return that.
+
+    Raises InputError for an object with an ``error``, or if a limit was met; TimeoutError, and
+    ValueError if there is no such line.
+    """
+    lines: list[str] = []
+    run([sys.executable, "-m", *argv], bounds, lines.append, cwd, timeout)
+    if not lines:
+        raise ValueError(f"{argv[0]} ended without an answer")
+    found = json.loads(lines[-1])
+    if "error" in found:
+        raise InputError(str(found["error"]), str(found.get("hint", "")))
+    return dict(found)
