@@ -232,7 +232,11 @@ def check_tree(folder: Path, folders: re.Pattern[str], files: re.Pattern[str]) -
                         kind = entry.stat(follow_symlinks=False).st_mode
                         is_folder = stat.S_ISDIR(kind)
                         if is_link(path) or not (is_folder or stat.S_ISREG(kind)):
-                            check_kind(path, is_folder=False)
+                            what = "a link" if is_link(path) else "no plain file"
+                            raise InputError(
+                                f"{path} is {what}, and a workspace holds files and folders only",
+                                "move or delete it; -o DIR works elsewhere",
+                            )
                         if not depth and folders.fullmatch(path.name):
                             check_kind(path, is_folder=True)
                         elif files.fullmatch(path.name):
@@ -270,14 +274,17 @@ class Made:
     def add(self, *names: str) -> None:
         """Record names of files and folders that are about to be made.
 
-        Raises OSError, or ValueError for what is a path and no name.
+        Raises OutputError, or ValueError for what is a path and no name.
         """
         if wrong := [name for name in names if not _is_name(name)]:
             raise ValueError(f"{wrong[0]!r} is not the name of a file")
         new = dict.fromkeys(name for name in names if name not in self._names)
         if new:
             lines = "".join(f"{name}\n" for name in new)
-            append_lines(self._folder / self.NAME, lines.encode())
+            try:
+                append_lines(self._folder / self.NAME, lines.encode())
+            except OSError as failure:
+                raise cannot_write(self._folder / self.NAME, failure) from failure
             self._names |= new
 
     def matching(self, pattern: str) -> list[str]:
@@ -286,7 +293,7 @@ class Made:
 
     def remove(self, *names: str) -> None:
         """Delete files, and folders with what is in them, if they are recorded. What cannot be
-        deleted stays recorded. Raises OSError."""
+        deleted stays recorded. Raises OutputError."""
         known = len(self._names)
         for name in names:
             if name in self._names:
@@ -297,7 +304,7 @@ class Made:
             self._rewrite()
 
     def forget(self) -> None:
-        """Delete nothing of what is recorded now, ever. Raises OSError."""
+        """Delete nothing of what is recorded now, ever. Raises OutputError."""
         if self._names:
             self._names = {}
             self._rewrite()

@@ -89,6 +89,9 @@ def open_workspace(folder: Path, *, adopt: bool = False) -> Iterator[Workspace]:
         check_kind(folder, is_folder=True)
         if (folder / LOCK).exists() or (folder / LOCK).is_symlink():
             check_kind(folder / LOCK, is_folder=False)
+            facts = (folder / LOCK).stat()
+            if facts.st_nlink > 1 and facts.st_size:  # older versions of filelock empty it
+                raise InputError(f"{folder / LOCK} is a hard link", "delete it")
         lock = FileLock(folder / LOCK)
         try:
             lock.acquire(timeout=0)
@@ -355,7 +358,10 @@ class Workspace:
         self._made.remove(*(one for one in self._made.matching(f"{step}-*{PART}s") if one != name))
         self._made.add(name)
         path = self.folder / name
-        path.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError as failure:
+            raise cannot_write(path, failure) from failure
         return path
 
     def drop(self, *names: str) -> None:

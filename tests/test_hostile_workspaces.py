@@ -404,6 +404,23 @@ def test_an_input_replaced_during_a_run_is_reported_and_nothing_kept(tmp_path):
         assert work.hash_source(source) != first
 
 
+def test_an_input_replaced_while_the_command_works_is_reported(pack, tmp_path):
+    source = pack / "film.en.srt"
+    engine = tmp_path / "swapping.py"
+    engine.write_text(
+        f"import pathlib, sys\nsys.path.append({str(TESTS / 'data')!r})\n"
+        "from translators import Good\n"
+        "class Swap(Good):\n"
+        "    def translate(self, *arguments, **more):\n"
+        f"        pathlib.Path({str(source)!r}).write_text({source.read_text() + chr(10)!r})\n"
+        "        return super().translate(*arguments, **more)\n"
+    )
+    command = (source, "--to", "fr", "--translator", f"{engine}:Swap", "--no-video")
+    assert_refused(called(*command), 3, "film.en.srt was changed while")
+    assert not (pack / "film.fr.srt").exists()
+    assert called(*command).status == 0
+
+
 def test_an_input_replaced_before_it_was_hashed_is_reported(tmp_path):
     source = tmp_path / "talk.mp4"
     source.write_text("one")

@@ -16,6 +16,7 @@ from pathlib import Path
 from dubkit import languages
 from dubkit.cues.text import width
 from dubkit.errors import MediaError
+from dubkit.files import cannot_write
 from dubkit.hooks import BatchSynthesizer, Progress
 from dubkit.types import Track
 
@@ -64,7 +65,10 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
 
     Never raises for a line: one that cannot be spoken is returned without a clip, with the reason.
     """
-    job.folder.mkdir(exist_ok=True)
+    try:
+        job.folder.mkdir(exist_ok=True)
+    except OSError as failure:
+        raise cannot_write(job.folder, failure) from failure
     rooms = dict(zip((line.number for line in script), _rooms(script, job.end), strict=True))
     recordings = _record(job, script, rooms, progress)
     for _ in range(SHORTEN_ROUNDS):

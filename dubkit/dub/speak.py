@@ -17,7 +17,7 @@ from statistics import median
 from dubkit.cues.text import width
 from dubkit.engines import guarded, printable
 from dubkit.errors import DubkitError, UsageError
-from dubkit.files import Made, sha256_of
+from dubkit.files import Made, cannot_write, sha256_of
 from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
 from dubkit.types import Voice
 from dubkit.workspace import key_of
@@ -111,8 +111,11 @@ def find_clip(job: SpeechJob, line: Line) -> clips.Clip | None:
         if candidate != path:  # a line was inserted before it, or has the same text
             part = _draft_path(path)
             job.made.add(path.name, part.name)
-            shutil.copyfile(candidate, part)
-            part.replace(path)
+            try:
+                shutil.copyfile(candidate, part)
+                part.replace(path)
+            except OSError as failure:
+                raise cannot_write(path, failure) from failure
         return replace(clip, path=path)
     return None
 
