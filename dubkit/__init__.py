@@ -9,6 +9,7 @@ Everything named here is public; plugins import nothing else.
 
 from dubkit.speech.voiceprint import embed_each
 
+from . import privacy
 from .errors import (
     ConsentNeeded,
     DubkitError,
@@ -61,6 +62,8 @@ from .types import (
     Voice,
     Word,
 )
+
+privacy.opt_out()  # nothing above imports a library that reports; what comes after may
 
 __version__ = "0.1.0"
 

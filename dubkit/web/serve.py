@@ -160,7 +160,6 @@ def _serve(
     # Gradio reads this when it is imported: the files of the API are kept in our folder.
     temporary = folder / "gradio"
     os.environ["GRADIO_TEMP_DIR"] = str(temporary)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import uvicorn
     from fastapi import FastAPI
 
