@@ -40,6 +40,7 @@ from .hooks import (
     Translator,
     Utterance,
 )
+from .installed import cache_folder, verify_installed
 from .languages import name as language_name
 from .options import Options
 from .pipeline import run, transcribe
@@ -112,8 +113,10 @@ __all__ = [
     "VideoStream",
     "Voice",
     "Word",
+    "cache_folder",
     "embed_each",
     "language_name",
     "run",
     "transcribe",
+    "verify_installed",
 ]

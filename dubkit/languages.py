@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
+from pathlib import Path
 from typing import Any
+
+from .installed import verify_installed
 
 LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """What a BCP-47 tag looks like."""
@@ -157,6 +160,7 @@ def detect(text: str) -> list[tuple[str, float]]:
 
 @functools.cache
 def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # a second or so
+    from py3langid import langid  # a second or so
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    verify_installed("py3langid", Path(langid.__file__).parent / langid.MODEL_FILE)
+    return langid.LanguageIdentifier.from_model_file(langid.MODEL_FILE, norm_probs=True)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from dubkit.errors import MissingDependency
+from dubkit.installed import verify_installed
 
 DEMUXERS = (
     "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,rm,ivr,wtv,dv,nsv,"
@@ -39,7 +40,9 @@ def ffmpeg_path() -> str:
     with contextlib.suppress(ImportError, RuntimeError):
         import imageio_ffmpeg
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        program = str(imageio_ffmpeg.get_ffmpeg_exe())
+        verify_installed("imageio-ffmpeg", Path(program))
+        return program
     raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")
 
 

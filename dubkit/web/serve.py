@@ -19,6 +19,7 @@ from typing import Any
 
 from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cannot_write
+from dubkit.installed import cache_folder
 
 from .limits import Limits, add_arguments, limits_of
 
@@ -100,10 +101,7 @@ def _lock_folder(named: Path | None) -> Iterator[Path]:
     server uses."""
     from filelock import FileLock, Timeout
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    usual = [
-        cache / "dubkit" / ("ui" if number == 1 else f"ui-{number}") for number in range(1, 20)
-    ]
+    usual = [cache_folder() / ("ui" if number == 1 else f"ui-{number}") for number in range(1, 20)]
     for folder in [named.absolute()] if named else usual:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubkit import DubkitError, InputError, MissingDependency, OutputError
+from dubkit import DubkitError, InputError, MissingDependency, OutputError, cache_folder
 
 from .spleeter_checkpoint import read
 
@@ -38,9 +37,7 @@ FILES = {
 
 def folder() -> Path:
     """Where the weights are kept: ``dubkit/spleeter-2stems`` in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification says to ignore a relative one.
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "dubkit/spleeter-2stems"
+    return cache_folder() / "spleeter-2stems"
 
 
 def load(place: Path) -> dict[str, NDArray[np.float32]]:

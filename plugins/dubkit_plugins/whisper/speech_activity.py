@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import get_vad_model
 
-from dubkit import InputError
+from dubkit import InputError, verify_installed
 
 from .engine import SAMPLE_RATE, Clock
 
@@ -112,6 +113,8 @@ class VoiceActivity:
 
 def speech_probabilities(sound: npt.NDArray[np.int16]) -> Iterator[npt.NDArray[np.float32]]:
     """The probability of speech at each step, a block at a time."""
+    for path in sorted(Path(get_assets_path()).glob("*.onnx")):
+        verify_installed("faster-whisper", path)
     model = get_vad_model()
     steps = -(-len(sound) // STEP)
     for first in range(0, steps, BLOCK_STEPS):
