@@ -6,7 +6,7 @@ import contextlib
 import http.server
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -14,11 +14,15 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextlib.contextmanager
 def hub_with(
-    model: str, files: Mapping[str, bytes], home: Path
+    model: str, files: Mapping[str, bytes], home: Path, *, breaks: Collection[str] = ()
 ) -> Iterator[tuple[dict[str, str], list[str]]]:
     """The environment of a process that uses the hub, with its cache in ``home``; and the paths
-    that the hub was asked for."""
+    that the hub was asked for.
+
+    The first answers with the files of ``breaks`` break off in the middle.
+    """
     asked: list[str] = []
+    breaking = set(breaks)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -36,19 +40,32 @@ def hub_with(
                 return self.reply(200, json.dumps(body).encode())
             if self.path.startswith(f"/{model}/resolve/"):
                 name = self.path.rpartition("/")[2]
-                return self.reply(200, files[name], {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT})
+                if name not in files:
+                    return self.reply(404, b"{}", {"X-Error-Code": "EntryNotFound"})
+                head = {"ETag": f'"{name}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+                start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") :].rstrip("-"))
+                if not start:
+                    return self.reply(200, files[name], head, broken=name in breaking)
+                size = len(files[name])
+                if start >= size:
+                    return self.reply(416, b"", {"Content-Range": f"bytes */{size}"})
+                head["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
+                return self.reply(206, files[name][start:], head)
             return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
         do_HEAD = do_GET
 
-        def reply(self, status, data, headers=()):
+        def reply(self, status, data, headers=(), broken=False):
             self.send_response(status)
             for key, value in dict(headers).items():
                 self.send_header(key, value)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(data)
+                self.wfile.write(data[: len(data) // 2] if broken else data)
+            if broken:
+                breaking.discard(self.path.rpartition("/")[2])
+                self.close_connection = True
 
         def log_message(self, *_):
             pass

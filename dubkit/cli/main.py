@@ -29,6 +29,7 @@ from dubkit.types import Result
 from . import doctor, events, inputs
 from .check import check_command
 from .console import Console
+from .models import models_command
 from .parser import USAGE, build_parser, options_of, parse
 
 STOPPED = 130
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, Command] = {
     "check": check_command,
     "plugins": doctor.plugins_command,
     "doctor": doctor.doctor_command,
+    "models": models_command,
 }
 
 

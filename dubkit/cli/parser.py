@@ -34,6 +34,7 @@ Other commands (each has --help):
   dubkit ui              the same in a browser
   dubkit check FILE      check a subtitle file against a profile
   dubkit plugins         list the engines that are installed
+  dubkit models          get models before they are needed, also without the packages
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
 GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (

