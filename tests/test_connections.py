@@ -40,7 +40,7 @@ TRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sen
 NATIVE = re.compile(r"sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )\"([^\"]+)\"")
 RESOLVER = re.compile(r"sun_path=\"[^\"]*(?:resolve|mdns|avahi)[^\"]*\"")
 HERE = ("127.", "::1", "localhost", "0.0.0.0", "::")
-OWN = {".cache/dubkit", ".cache/dubkit/ui"}
+OWN = (".cache/dubkit", ".local/state/dubkit", "Library/Application Support/dubkit")
 """Where dubkit's own files may be."""
 
 
