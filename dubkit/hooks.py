@@ -389,22 +389,6 @@ class HasModels(Protocol):
         ...
 
 
-@runtime_checkable
-class GetsModel(Protocol):
-    """An engine whose model can be got before it is needed; for ``dubkit models``."""
-
-    def model_place(self) -> str:
-        """Where the model is, as people name it; "" if it is not on this machine."""
-        ...
-
-    def get_model(self, source: Path | None, progress: Progress) -> Path:
-        """Get the model from ``source``, a folder with its files, or from where it was published.
-
-        Returns where it is now. Raises DubkitError kinds with what to do instead.
-        """
-        ...
-
-
 # ---------------------------------------------------------------- external tools
 
 

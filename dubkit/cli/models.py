@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError, UsageError
@@ -14,6 +15,22 @@ from .parser import Parser
 
 HUB = "hub"
 EVERY = "all"
+
+
+@runtime_checkable
+class GetsModel(Protocol):
+    """An engine whose model can be got before it is needed; no engine must be one."""
+
+    def model_place(self) -> str:
+        """Where the model is, as people name it; "" if it is not on this machine."""
+        ...
+
+    def get_model(self, source: Path | None, progress: hooks.Progress) -> Path:
+        """Get the model from ``source``, a folder with its files, or from where it was published.
+
+        Returns where it is now. Raises DubkitError kinds with what to do instead.
+        """
+        ...
 
 
 def models_command(arguments: Sequence[str]) -> int:
@@ -56,7 +73,7 @@ def models_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _engines(name: str) -> dict[str, hooks.GetsModel]:
+def _engines(name: str) -> dict[str, GetsModel]:
     """The installed engines of a name, or of all, whose model can be got."""
     found = {}
     for kind in hooks.KINDS:
@@ -65,6 +82,6 @@ def _engines(name: str) -> dict[str, hooks.GetsModel]:
                 continue
             with contextlib.suppress(DubkitError), engines.guarded(f"{plugin.name} has no model"):
                 engine = engines.load(hooks.KINDS[kind], plugin.name)
-                if isinstance(engine, hooks.GetsModel):
+                if isinstance(engine, GetsModel):
                     found[plugin.name] = engine
     return found
