@@ -315,19 +315,19 @@ TT = '<?xml version="1.0"?>\n<tt xmlns="http://www.w3.org/ns/ttml">\n<body>\n'
 @pytest.mark.parametrize(
     ("format", "text", "line"),
     [
-        ("srt", TWO + "00:00:03 --> 00:00:04\nbad\n", 6),
+        ("srt", TWO + "00:00:03 --> 00:00:x\nbad\n", 6),
         ("srt", TWO + "00:00:03,1234 --> 00:00:04,000\nbad\n", 6),
         ("srt", TWO + "-00:00:03,000 --> 00:00:04,000\nbad\n", 6),
         ("srt", TWO + "9" * 5000 + ":00:03,000 --> 00:00:04,000\nbad\n", 6),
-        ("srt", TWO.replace("\n", "\r\n") + "00:00:03 --> 00:00:04\r\n", 6),
-        ("srt", TWO.replace("\n", "\r\r\n") + "00:00:03 --> 00:00:04\n", 6),
+        ("srt", TWO.replace("\n", "\r\n") + "00:00:03 --> 00:00:x\r\n", 6),
+        ("srt", TWO.replace("\n", "\r\r\n") + "00:00:03 --> 00:00:x\n", 6),
         ("srt", "<html>\n", 1),
         ("srt", "1\nHello\n", 2),
         ("srt", "{100}{200}MicroDVD", 1),
         ("vtt", "1\n00:00:01.000 --> 00:00:02.000\nok\n", 1),
         ("vtt", "", 1),
-        ("vtt", "WEBVTT\n\n00:01 --> 00:02\nbad\n", 3),
-        ("vtt", VTT + "name\n00:03 --> 00:04.000\n", 7),
+        ("vtt", "WEBVTT\n\n00:01 --> 00:0x\nbad\n", 3),
+        ("vtt", VTT + "name\n00:03 --> 00:4.x\n", 7),
         ("vtt", VTT + "NOTE\nx\n\n3 --> 4\n", 9),
         ("ass", ASS + "Dialogue: 0,0:00:01.00,oops,Default\n", 3),
         ("ass", ASS + LINE + "Dialogue: 0,0:00:01.00,oops,Default,,0,0,0,,x\n", 4),
@@ -602,3 +602,83 @@ def test_no_warnings() -> None:
         warnings.simplefilter("error")
         for format in TIMED:
             parse(render(replace(of("x", "y"), language="fr"), format), format)
+
+
+def test_times_without_milliseconds_are_read() -> None:
+    srt = "1\n00:00:01 --> 00:00:03\nOne.\n\n2\n00:00:04,5 --> 00:00:06\nTwo.\n"
+    assert [(cue.start, cue.end) for cue in parse(srt, "srt").cues] == [(1.0, 3.0), (4.5, 6.0)]
+    vtt = "WEBVTT\n\n00:01.000 --> 00:03.000\nA.\n\n00:04 --> 00:06\nB.\n"
+    assert [cue.text for cue in parse(vtt, "vtt").cues] == ["A.", "B."]
+
+
+def test_ass_has_times_of_ten_hours_and_more() -> None:
+    track = Track("en", (Cue(37_800.0, 37_803.5, "Late."), Cue(400_000.0, 400_001.0, "Later.")))
+    written = render(track, "ass")
+    assert "0,10:30:00.00,10:30:03.50," in written
+    assert parse(written, "ass").cues == track.cues
+
+
+def test_an_override_that_resets_ends_italics() -> None:
+    events = "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
+    for text, meaning in {
+        r"{\i1\b1}a{\r}b": "<i><b>a</b></i>b",
+        r"{\i1}a{\i1}b{\i0}c": "<i>ab</i>c",
+        r"{\i1}a{\rOther}b{\i1}c": "<i>a</i>b<i>c</i>",
+    }.items():
+        assert parse(events + text, "ass").cues[0].text == meaning
+
+
+def test_a_mark_inside_the_same_mark_says_nothing() -> None:
+    assert clean("<i>a<i>b</i>c</i>d</i>") == "<i>abc</i>d"
+
+
+def test_an_entity_of_thousands_of_digits_is_no_traceback() -> None:
+    vtt = f"WEBVTT\n\n00:01.000 --> 00:03.000\nA &#{'9' * 5000}; &#x{'f' * 5000} &#38; B\n"
+    assert parse(vtt, "vtt").cues[0].text == "A \ufffd \ufffd & B"
+
+
+N = 30_000
+VAST = {
+    "ass": [
+        "{" * 2 * N,
+        "{\\i1" * N,
+        "{\\i1}{\\b0}" * N + "x",
+        "a{\\fs2} " * N,
+        "{\\p0}" * N + "{" * N,
+        "\\{" * N,
+    ],
+    "srt": [
+        "<i>" * N + "</b>" * N,
+        "<i></i>" * N,
+        "{\\" * N,
+        "<font " * N,
+        "\u202b" * N + "x" + "\u202c" * N,
+        "#" * N + "x",
+        " \u200b" * N,
+        "a" + "\u0301" * N,
+        "word " * N,
+        "x" * 2 * N,
+    ],
+    "vtt": ["<v" + " " * N, "<v." + "a." * N, "<" * N, "&amp;" * N, "&#" * N, "</" * N],
+}
+
+
+@pytest.mark.parametrize(
+    ("format", "text"), [(format, text) for format, texts in VAST.items() for text in texts],
+    ids=lambda value: value[:9],
+)  # fmt: skip
+def test_vast_lines_are_read_and_written(format: str, text: str) -> None:
+    """Each takes a second or less, and would not end soon if the time grew by the square."""
+    heads = {
+        "ass": "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,",
+        "srt": "1\n00:00:01,000 --> 00:00:02,000\n",
+        "vtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n",
+    }
+    whole = heads[format] + text
+    track = parse(whole, format, "en")
+    for name in subtitles.FORMATS:
+        render(track, name)
+    if format == "ass":
+        cues = tuple(replace(cue, text="new words here") for cue in track.cues)
+        written = render(replace(track, cues=cues), "ass", like=whole)
+        assert without_marks(parse(written, "ass").cues[0].text) == "new words here"

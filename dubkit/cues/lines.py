@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import unicodedata
@@ -49,7 +50,7 @@ def _break(text: str, language: str, limits: Limits) -> str:
 def split_tokens(text: str, language: str) -> list[str]:
     """Words, each with the space before it, or phrases in languages without spaces."""
     if phrases.uses_spaces(language):
-        return re.findall(r"\s*\S+", text)
+        return re.findall(r"\s*\S+", text.rstrip())  # linear only without spaces at the end
     return phrases.phrases(text, language)
 
 
@@ -75,14 +76,15 @@ def split_wide(token: str, language: str, limits: Limits) -> list[str]:
 
 def _clusters(text: str) -> list[str]:
     """The text in characters, each with its combining marks."""
-    clusters: list[str] = []
-    for char in text:
+    starts: list[int] = []
+    blank = False
+    for k, char in enumerate(text):
         mark = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
-        if clusters and (mark or clusters[-1].isspace() or clusters[-1][-1] == "\u200d"):
-            clusters[-1] += char
-        else:
-            clusters.append(char)
-    return clusters
+        if not starts or not (mark or blank or text[k - 1] == "\u200d"):
+            starts.append(k)
+            blank = True
+        blank = blank and char.isspace()
+    return [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
 
 
 class Units:

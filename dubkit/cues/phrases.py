@@ -367,20 +367,24 @@ def phrases(text: str, language: str) -> list[str]:
         hanging = _NO_LINE_START + _ZH_PARTICLES
     else:
         hanging = _NO_LINE_START
-    joined: list[str] = []
+    joined: list[list[str]] = []
+    blank = False
     for chunk in chunks:
+        last = joined[-1][-1][-1] if joined else ""
         if joined and (
-            joined[-1].isspace()
+            blank
             or chunk[0] in hanging
-            or joined[-1][-1] in _NO_LINE_END
+            or last in _NO_LINE_END
             or unicodedata.category(chunk[0]).startswith("M")
-            or joined[-1][-1] in "\u17d2\u1039\u200d"
-            or _in_one_token(joined[-1][-1], chunk[0])
+            or last in "\u17d2\u1039\u200d"
+            or _in_one_token(last, chunk[0])
         ):
-            joined[-1] += chunk
+            joined[-1].append(chunk)
+            blank = blank and chunk.isspace()
         else:
-            joined.append(chunk)
-    return joined
+            joined.append([chunk])
+            blank = chunk.isspace()
+    return ["".join(parts) for parts in joined]
 
 
 def _in_one_token(left: str, right: str) -> bool:

@@ -27,16 +27,18 @@ APART = 2.0
 """Seconds of silence across which no sentence is taken to continue."""
 OVERLAP = 0.1
 """Seconds; cues shown together for longer are not parts of one sentence."""
+WEIGHED = 500
+"""Words of a translation up to which every way to divide it is weighed; it is no text to read."""
 PUNCTUATED = 0.2
 """Share of cues ending a sentence below which a text is taken to have no full stops at all."""
 
 _DASH = re.compile(r"\s*[-–—‐]\s*")
 _NOTE = re.compile(r"[♪♫🎵#]+\s*")
-_NOTE_AFTER = re.compile(r"\s*[♪♫🎵#]+$")
+_NOTES = "♪♫🎵#"
 _LABEL = re.compile(r"[\[(（【<>]|[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,2}:(?:\s|$)")
 """What begins a separate text: a sound in brackets, the name of a speaker."""
 _OPENING = re.compile(r"(?:<[ibu]>\s*)+")
-_CLOSING = re.compile(r"(?:\s*</[ibu]>)+$")
+_CLOSING = re.compile(r"(?:\s?</[ibu]>){1,3}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,9 @@ def _split_cue(index: int, cue: Cue, language: str) -> Iterator[Piece]:
             before = prefix.match(text)
             if before and before.end() < len(text):
                 lead, text = lead + before[0], text[before.end() :]
-        if (after := _NOTE_AFTER.search(text)) and after.start():
-            text, tail = text[: after.start()], after[0] + tail
+        words = text.rstrip(_NOTES).rstrip()
+        if words and text[-1] in _NOTES:
+            text, tail = words, text[len(words) :] + tail
         yield Piece(index, text.strip(), lead, tail)
 
 
@@ -165,12 +168,27 @@ def divide(
         if len(tokens) < count:
             parts = [flat] * count
         else:
-            bounds = _bounds(sentence, tokens, track, language, limits)
+            weigh = _bounds if len(tokens) <= WEIGHED else _even_bounds
+            bounds = weigh(sentence, tokens, track, language, limits)
             parts = ["".join(tokens[i:j]).strip() for i, j in itertools.pairwise(bounds)]
     return [
         f"{piece.lead}{part}{piece.tail}"
         for piece, part in zip(sentence.pieces, _carry_marks(parts), strict=True)
     ]
+
+
+def _even_bounds(
+    sentence: Sentence, tokens: Sequence[str], track: Track, language: str, limits: Limits
+) -> list[int]:
+    """As :func:`_bounds`, by the shares of the text alone: for texts that no cue can show."""
+    shares = [max(1, len(without_marks(piece.text))) for piece in sentence.pieces]
+    count, rest = len(tokens), len(shares)
+    bounds = [0]
+    for done in itertools.accumulate(shares):
+        rest -= 1
+        wanted = round(count * done / sum(shares))
+        bounds.append(min(max(wanted, bounds[-1] + 1), count - rest))
+    return bounds
 
 
 def _bounds(
@@ -236,7 +254,8 @@ def restore_marks(original: str, text: str) -> str:
     words = re.findall(r"\S+", text)
     if len(parts) == 1 or not words:
         return text
-    before, after = [""] * len(words), [""] * len(words)
+    before: list[list[str]] = [[] for _ in words]
+    after: list[list[str]] = [[] for _ in words]
     seen = at = 0
     for k, part in enumerate(parts):
         if k % 2 == 0:
@@ -246,7 +265,10 @@ def restore_marks(original: str, text: str) -> str:
         # Never before the preceding mark, so that pairs stay pairs.
         at = max(at, min(round(seen / length * len(words)) - closes, len(words) - 1))
         if closes:
-            after[at] += part
+            after[at].append(part)
         else:
-            before[at] += part
-    return " ".join(map("".join, zip(before, words, after, strict=True)))
+            before[at].append(part)
+    return " ".join(
+        "".join([*opened, word, *closed])
+        for opened, word, closed in zip(before, words, after, strict=True)
+    )

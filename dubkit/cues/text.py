@@ -31,11 +31,12 @@ def width(text: str) -> int:
 def unwrap(text: str, language: str) -> str:
     """The text on one line: line breaks become spaces in languages that write them."""
     lines = [" ".join(line.split()) for line in text.splitlines()]
-    flat = ""
+    spaced, parts = phrases.uses_spaces(language), [""]
     for line in filter(None, lines):
-        latin = flat[-1:].isascii() and line[0].isascii()
-        flat += (" " if flat and (phrases.uses_spaces(language) or latin) else "") + line
-    return flat
+        last = parts[-1][-1:]
+        space = last and (spaced or (last.isascii() and line[0].isascii()))
+        parts += [" ", line] if space else [line]
+    return "".join(parts)
 
 
 def without_marks(text: str) -> str:

@@ -7,6 +7,7 @@ fields of an event only in its own order, and does not record where events are, 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dubkit.cues.text import width as width_of
@@ -23,6 +24,7 @@ from .ass_events import (
     escape,
     from_event,
     language_line,
+    stamp,
     style_of,
     text_events,
     to_override,
@@ -82,12 +84,18 @@ def write(track: Track, options: WriteOptions) -> str:
     if right_to_left(track.language):
         style.encoding = WHOLE_LINES
     subs.styles = {"Default": style}
+    times = []
     for start, end, cue in timed_cues(track, step=10):
+        times.append(f"{stamp(start)},{stamp(end)}")
         text = map_parts(embed_rtl(cue.text, track.language), escape, to_override)
-        event = pysubs2.SSAEvent(start=start, end=end, text=text)
+        event = pysubs2.SSAEvent(text=text)
         event.name = " ".join((cue.speaker or "").replace(",", " ").split())
         subs.append(event)
-    return subs.to_string("ass", header_notice="written by dubkit")
+    written: str = subs.to_string("ass", header_notice="written by dubkit")
+    # pysubs2 writes no time of ten hours or more, which libass reads.
+    following = iter(times)
+    fields = r"^(Dialogue: [^,]*),[^,]*,[^,]*"
+    return re.sub(fields, lambda match: f"{match[1]},{next(following)}", written, flags=re.M)
 
 
 def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:

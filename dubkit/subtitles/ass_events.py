@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from dubkit.errors import InputError
 
+from .timing import clock
+
 COLUMNS: tuple[str, ...] = (
     "layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text",
 )  # fmt: skip
 """The fields of an event, if a file does not name its own."""
-TOKEN = re.compile(r"(\\[{}]|\\\u2060|\\[Nnh]|\{[^}]*\})")
-"""What is not literal in a text: escapes, and overrides in braces."""
+_ESCAPE = re.compile(r"(\\[{}]|\\\u2060|\\[Nnh])")
+_TOKEN = re.compile(rf"{_ESCAPE.pattern[:-1]}|\{{[^}}]*\}})")
 
 WHOLE_LINES = -1
 """The font encoding with which libass lays out a line as a whole. Otherwise it lays out each part
@@ -64,6 +66,16 @@ def text_events(lines: list[str]) -> list[Event]:
     return events
 
 
+def tokens(text: str) -> list[str]:
+    """Literal text and tokens in turn, text first and last; tokens are escapes, and overrides in
+    braces."""
+    # After the last closing brace none is searched for: each opening one would search to the end.
+    closed = text.rfind("}") + 1
+    *found, last = _TOKEN.split(text[:closed])
+    rest, *others = _ESCAPE.split(text[closed:])
+    return [*found, last + rest, *others]
+
+
 def style_of(event: Event) -> str | None:
     """Which text of the file it belongs to: its style's, unless it has a position of its own."""
     if re.match(r"(?:\{[^}]*\})*\{[^}]*\\(?:pos|move|k[fo]?[0-9])", event.text, re.IGNORECASE):
@@ -95,7 +107,7 @@ def _event(line: int, columns: tuple[str, ...], rest: str) -> Event:
 
 
 def _is_drawing(text: str) -> bool:
-    blocks = (token for token in TOKEN.split(text) if token.startswith("{"))
+    blocks = (token for token in tokens(text)[1::2] if token.startswith("{"))
     return any(int(scale) for block in blocks for scale in re.findall(r"\\p([0-9])", block))
 
 
@@ -112,15 +124,37 @@ def language_line(lines: list[str]) -> int | None:
 
 def from_event(text: str) -> str:
     """The text of an event as that of a cue: italics and the like as marks, no other overrides."""
+    escapes = {"N": "\n", "n": " ", "h": " ", "\u2060": "\\"}
+    on: list[str] = []
+    written = []
+    for k, part in enumerate(tokens(text)):
+        if k % 2 == 0:
+            written.append(part)
+        elif part[0] == "{":
+            written.append(_marks(part, on))
+        else:
+            written.append(escapes.get(part[1], part[1]))
+    return "".join(written)
 
-    def meaning(match: re.Match[str]) -> str:
-        token = match[0]
-        if token[0] == "{":
-            switches = re.findall(r"\\([ibu])([01])(?![0-9])", token)
-            return "".join(f"<{'' if on == '1' else '/'}{tag}>" for tag, on in switches)
-        return {"N": "\n", "n": " ", "h": " ", "\u2060": "\\"}.get(token[1], token[1])
 
-    return TOKEN.sub(meaning, text)
+def _marks(override: str, on: list[str]) -> str:
+    """The marks for what an override switches, and resets; ``on`` has the open ones, in order."""
+    marks = ""
+    for tag, value in re.findall(r"\\(?:([ibu])([01])(?![0-9])|r)", override):
+        if value == "1" and tag not in on:
+            on.append(tag)
+            marks += f"<{tag}>"
+        elif value != "1":
+            ended = [tag] if tag in on else [] if tag else on[::-1]
+            marks += "".join(f"</{one}>" for one in ended)
+            on[:] = [one for one in on if one not in ended]
+    return marks
+
+
+def stamp(milliseconds: int) -> str:
+    """A time in an event."""
+    hours, minutes, seconds, milliseconds = clock(milliseconds)
+    return f"{hours}:{minutes:02d}:{seconds:02d}.{milliseconds // 10:02d}"
 
 
 def escape(text: str) -> str:

@@ -6,16 +6,19 @@ fields that it does not know, and the order of those that it does.
 
 from __future__ import annotations
 
+import itertools
 import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 from dubkit.cues.text import without_marks
 from dubkit.types import Cue, Track
 
-from .ass_events import COLUMNS, Event, by_start, language_line, text_events
+from .ass_events import COLUMNS, Event, by_start, language_line, stamp, text_events
 from .ass_words import reword
 from .interface import NEWLINE, UNKNOWN
 from .markup import clean
-from .timing import clock, spans
+from .timing import spans
 
 
 def replace_dialogue(track: Track, like: str) -> str:
@@ -36,7 +39,7 @@ def replace_dialogue(track: Track, like: str) -> str:
     if len(events) == len(track.cues):
         hosts = [(event, False) for event in events]
     else:
-        hosts = [(_overlapping_event(cue, events), True) for cue in track.cues]
+        hosts = [(event, True) for event in _overlapping_events(track.cues, events)]
     for cue, span, (event, cut) in zip(track.cues, spans(track, 10), hosts, strict=True):
         text = reword(event.text, cue, track.language, cut)
         if cut and not without_marks(clean(cue.text)).strip():
@@ -76,14 +79,31 @@ def _insert_event(lines: list[str], ends: list[str], newline: str) -> Event:
     return Event(at + len(added), columns, (" " + fields[0], *fields[1:]), 0.0, 0.0)
 
 
-def _overlapping_event(cue: Cue, events: list[Event]) -> Event:
-    """The event that overlaps the cue most; of several, one of the same speaker."""
+_CONSIDERED = 500
+"""Events before the end of a cue that are looked at for one that overlaps it."""
 
-    def fit(event: Event) -> tuple[float, bool]:
-        overlap = min(event.end, cue.end) - max(event.start, cue.start)
-        return overlap, (cue.speaker or "") == event["name"]
 
-    return max(events, key=fit)
+def _overlapping_events(cues: Sequence[Cue], events: list[Event]) -> Iterator[Event]:
+    """The event that overlaps each cue most; of several, one of the same speaker. ``events`` are
+    in the order of their starts."""
+    starts = [event.start for event in events]
+    last = list(itertools.accumulate(events, _later))
+    """Of the events up to each, the one that ends last."""
+    for cue in cues:
+        following = bisect_left(starts, cue.end)
+        near = events[max(0, following - _CONSIDERED) : following + 1]
+        if following:
+            near.append(last[following - 1])
+
+        def fit(event: Event, cue: Cue = cue) -> tuple[float, bool]:
+            overlap = min(event.end, cue.end) - max(event.start, cue.start)
+            return overlap, (cue.speaker or "") == event["name"]
+
+        yield max(near, key=fit)
+
+
+def _later(first: Event, second: Event) -> Event:
+    return second if second.end > first.end else first
 
 
 def _line(event: Event, cue: Cue, span: tuple[int, int], text: str) -> str:
@@ -91,7 +111,5 @@ def _line(event: Event, cue: Cue, span: tuple[int, int], text: str) -> str:
     fields["text"] = text
     if (cue.start, cue.end) != (event.start, event.end):
         for name, time in zip(("start", "end"), span, strict=True):
-            hours, minutes, seconds, milliseconds = clock(time)
-            stamp = f"{hours}:{minutes:02d}:{seconds:02d}.{milliseconds // 10:02d}"
-            fields[name] = re.sub(r"\S.*", stamp, fields[name])
+            fields[name] = re.sub(r"\S.*", stamp(time), fields[name])
     return "Dialogue:" + ",".join(fields.values())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +13,7 @@ from dubkit.cues.text import MARK, without_marks
 from dubkit.languages import right_to_left
 from dubkit.types import Cue
 
-from .ass_events import TOKEN, WHOLE_LINES, escape, from_event, to_override
+from .ass_events import WHOLE_LINES, escape, from_event, to_override, tokens
 from .markup import clean, embed_rtl
 
 
@@ -39,14 +41,14 @@ def reword(raw: str, cue: Cue, language: str, cut: bool) -> str:
     """
     if clean(from_event(raw)) == clean(cue.text):
         return raw
-    tokens = TOKEN.split(raw)  # text and tokens in turn
-    first, last = 0, len(tokens)
-    while last - first > 2 and not tokens[first] and tokens[first + 1].startswith("{"):
+    parts = tokens(raw)
+    first, last = 0, len(parts)
+    while last - first > 2 and not parts[first] and parts[first + 1].startswith("{"):
         first += 2
-    while last - first > 2 and not tokens[last - 1] and tokens[last - 2].startswith("{"):
+    while last - first > 2 and not parts[last - 1] and parts[last - 2].startswith("{"):
         last -= 2
-    leading, trailing = "".join(tokens[:first]), "".join(tokens[last:])
-    blocks = [] if cut else list(_blocks(tokens[first:last]))
+    leading, trailing = "".join(parts[:first]), "".join(parts[last:])
+    blocks = [] if cut else list(_blocks(parts[first:last]))
     if cut:
         trailing = ""
     text = embed_rtl(clean(cue.text), language)
@@ -70,63 +72,74 @@ _SWITCH = re.compile(r"\\[ibu][01](?![0-9])")
 _KARAOKE = re.compile(r"\\[kK][fot]?[0-9.]*")
 
 
-def _blocks(tokens: list[str]) -> Iterator[_Block]:
+def _blocks(parts: list[str]) -> Iterator[_Block]:
     """The overrides other than italics and the like, which the cue has as marks, and karaoke, which
-    makes no sense with other words."""
-    text = ""
+    makes no sense with other words. ``parts`` are as in :func:`.ass_events.tokens`."""
+    written: list[str] = []
     found: list[tuple[int, str]] = []
-    for k, token in enumerate(tokens):
-        if k % 2 and token.startswith("{"):
-            rest = _KARAOKE.sub("", _SWITCH.sub("", token))
+    at = 0
+    for k, part in enumerate(parts):
+        if k % 2 and part.startswith("{"):
+            rest = _KARAOKE.sub("", _SWITCH.sub("", part))
             if rest.strip("{} "):
-                found.append((len(text), rest))
+                found.append((at, rest))
         else:
-            text += from_event(token) if k % 2 else token
-    lines = text.split("\n")
+            written.append(from_event(part) if k % 2 else part)
+            at += len(written[-1])
+    text = "".join(written)
+    starts = _line_starts(text)
     for at, overrides in found:
-        line = text.count("\n", 0, at)
-        start = text.rfind("\n", 0, at) + 1
+        line = bisect_right(starts, at) - 1
+        end = starts[line + 1] - 1 if line + 1 < len(starts) else len(text)
         yield _Block(
             overrides,
             line=line,
-            lines=len(lines),
-            share=(at - start) / max(1, len(lines[line])),
+            lines=len(starts),
+            share=(at - starts[line]) / max(1, end - starts[line]),
             whole=at / max(1, len(text)),
             opens=not (at == len(text) or text[at].isspace()),
         )
 
 
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
 def _place(blocks: list[_Block], plain: str, language: str) -> Iterator[tuple[int, _Block]]:
     """Each block with its place in the new text: where a word begins or ends, in order."""
-    lines = plain.split("\n")
+    starts = _line_starts(plain)
+    words = functools.cache(lambda start, line: _words(line, language))
     floor = 0
     for block in blocks:
         start, line = 0, plain
         target = block.whole * len(plain)
-        if block.lines == len(lines):
-            line = lines[block.line]
-            start = sum(len(above) + 1 for above in lines[: block.line])
+        if block.lines == len(starts):
+            start, *following = starts[block.line : block.line + 2]
+            line = plain[start : following[0] - 1] if following else plain[start:]
             target = start + block.share * len(line)
-        edges = [
-            start + edge[0 if block.opens else 1]
-            for edge in _words(line, language)
-            if start + edge[0 if block.opens else 1] >= floor
-        ]
-        at = min(edges, key=lambda edge: abs(edge - target), default=max(floor, start))
+        edges = words(start, line)[0 if block.opens else 1]
+        # The nearest that is not before the floor: of those around the target, or the first.
+        k = bisect_left(edges, target - start)
+        least = bisect_left(edges, floor - start)
+        near = edges[max(least, k - 1) : max(least, k) + 1]
+        at = min(
+            (start + edge for edge in near),
+            key=lambda edge: abs(edge - target),
+            default=max(floor, start),
+        )
         yield at, block
         floor = at + block.opens if at < len(plain) else at
 
 
-def _words(line: str, language: str) -> list[tuple[int, int]]:
-    """Start and end of each word, or of each phrase in languages without spaces."""
-    if phrases.uses_spaces(language):
-        return [match.span() for match in re.finditer(r"\S+", line)]
-    found, at = [], 0
-    for row in line.splitlines(keepends=True):
-        for phrase in phrases.phrases(row, language):
-            found.append((at, at + len(phrase.rstrip())))
+def _words(line: str, language: str) -> tuple[list[int], list[int]]:
+    """Starts and ends of the words, or of the phrases in languages without spaces."""
+    spans = [match.span() for match in re.finditer(r"\S+", line)]
+    if not phrases.uses_spaces(language):
+        spans, at = [], 0
+        for phrase in phrases.phrases(line, language):
+            spans.append((at, at + len(phrase.rstrip())))
             at += len(phrase)
-    return found
+    return [start for start, _ in spans], [end for _, end in spans]
 
 
 def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int, str]]:
@@ -135,6 +148,9 @@ def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int
     parts = MARK.split(text)
     head = "".join(parts[: next((k for k in range(0, len(parts), 2) if parts[k]), 0)])
     at, current = 0, set(on)
+    after = {mark: _last_switch(trailing, mark) for mark in "ibu"}
+    end = max((k for k in range(0, len(parts), 2) if parts[k]), default=0)
+    """The last part that is text."""
     for mark in sorted(on):
         # A text without the mark is assumed to have lost it, unless only a part of it is marked.
         if f"<{mark}>" in text and f"<{mark}>" not in head:
@@ -149,11 +165,9 @@ def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int
             if mark not in current:
                 current.add(mark)
                 yield at, 2, to_override(part)
-        elif mark in current:
-            ended = not any(parts[k + 1 :: 2])
-            if not (ended and (mark in on or _last_switch(trailing, mark) == "0")):
-                current.discard(mark)
-                yield at, 0, to_override(part)
+        elif mark in current and not (k > end and (mark in on or after[mark] == "0")):
+            current.discard(mark)
+            yield at, 0, to_override(part)
 
 
 def _last_switch(blocks: str, mark: str) -> str:

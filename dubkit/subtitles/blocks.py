@@ -11,8 +11,10 @@ from dubkit.types import Cue, Track
 from .timing import timed_cues
 
 # Spaces around the colons are left by machine translation of a whole file.
-_STAMP = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})\ ?[.,]\ ?(\d{1,3})"
-_TIMING = re.compile(rf"{_STAMP}\s*--?>\s*{_STAMP}(?:\s.*)?$", re.ASCII)
+_SECONDS = r"(?:(\d{1,6})\ ?:\ ?)?(\d{1,2})\ ?:\ ?(\d{1,2})"
+_STAMP = rf"{_SECONDS}\ ?[.,]\ ?(\d{{1,3}})"
+_SHORT = rf"{_SECONDS}(?:\ ?[.,]\ ?(\d{{1,3}}))?"  # some files have whole seconds alone
+_TIMING = re.compile(rf"{_SHORT}\s*--?>\s*{_SHORT}(?:\s.*)?$", re.ASCII)
 _NO_ARROW = re.compile(rf"{_STAMP}\s+{_STAMP}\s*$")
 
 # pysubs2 interprets "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() removes

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dubkit.cues.text import MARK
 from dubkit.languages import right_to_left
 
-UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff]")
+
+_FROM_LATIN_1 = {byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xA0)}
+"""What control characters were meant as where cp1252 was taken for Latin-1: ``…`` for U+0085, which
+would otherwise end a line."""
 
 _RLE, _PDF = "\u202b", "\u202c"
 """The start and the end of a right-to-left embedding."""
@@ -21,7 +25,7 @@ def clean(text: str) -> str:
     Its marks are in pairs, closed in the reverse order of their opening. An embedding of whole
     lines, as by :func:`embed_rtl`, is removed.
     """
-    text = UNPRINTABLE.sub("", text)
+    text = UNPRINTABLE.sub("", text.translate(_FROM_LATIN_1))
     lines = (_strip_embedding(line) for line in text.splitlines())
     return "".join(_pair_marks(MARK.split("\n".join(filter(None, lines)))))
 
@@ -52,14 +56,21 @@ def _strip_embedding(line: str) -> str:
 
 
 def _pair_marks(parts: Sequence[str]) -> Iterator[str]:
-    """Text and marks in turn, without unopened closing marks, and with missing ones added."""
+    """Text and marks in turn, without marks inside the same and unopened closing ones, and with
+    missing ones added."""
     opened: list[str] = []
+    inside = dict.fromkeys(("<i>", "<b>", "<u>"), 0)
+    """How often each is opened again."""
     for k, part in enumerate(parts):
         if k % 2 == 0:
             yield part
+        elif part in opened:
+            inside[part] += 1
         elif not part.startswith("</"):
             opened.append(part)
             yield part
+        elif inside[part.replace("/", "")]:
+            inside[part.replace("/", "")] -= 1
         elif part.replace("/", "") in opened:
             while True:
                 mark = opened.pop()

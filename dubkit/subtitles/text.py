@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dubkit.cues.text import unwrap, without_marks
-from dubkit.types import Track
+from dubkit.types import Cue, Track
 
 from .interface import WriteOptions
 from .markup import clean
@@ -14,19 +14,16 @@ PARAGRAPH_PAUSE = 2.0
 
 def write(track: Track, options: WriteOptions) -> str:
     """Paragraphs, a new one at each change of speaker and after a long pause."""
-    paragraphs: list[str] = []
-    for k, cue in enumerate(track.cues):
+    paragraphs: list[list[str]] = []
+    before: Cue | None = None
+    for cue in track.cues:
         text = unwrap(without_marks(clean(cue.text)), track.language)
-        before = track.cues[k - 1] if k else None
-        if not text:
-            continue
-        if (
-            before
-            and paragraphs
-            and before.speaker == cue.speaker
-            and cue.start - before.end < PARAGRAPH_PAUSE
-        ):
-            paragraphs[-1] = unwrap(paragraphs[-1] + "\n" + text, track.language)
-        else:
-            paragraphs.append(f"{cue.speaker}: {text}" if cue.speaker else text)
-    return "\n\n".join([*paragraphs, ""]).rstrip("\n") + "\n" if paragraphs else ""
+        if text:
+            pause = cue.start - before.end if before else PARAGRAPH_PAUSE
+            if before and before.speaker == cue.speaker and paragraphs and pause < PARAGRAPH_PAUSE:
+                paragraphs[-1].append(text)
+            else:
+                paragraphs.append([f"{cue.speaker}: {text}" if cue.speaker else text])
+        before = cue
+    flat = [unwrap("\n".join(lines), track.language) for lines in paragraphs]
+    return "\n\n".join(flat) + "\n" if flat else ""

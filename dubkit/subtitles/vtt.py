@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import re
-from html import unescape
 from xml.sax.saxutils import escape
 
 from dubkit.errors import InputError
@@ -43,7 +43,7 @@ def parse(text: str) -> Contents:
             times = parse_timing(body[offset], block + offset + 1)
             if times:
                 content = "\n".join(body[offset + 1 :])
-                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s+([^>]+)>", content)
+                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
                 content = re.sub(
                     r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
                 )
@@ -52,3 +52,9 @@ def parse(text: str) -> Contents:
                 cues.append(Cue(*times, clean(content), speaker=name))
                 break
     return None, cues
+
+
+def unescape(text: str) -> str:
+    """The text with the characters that entities stand for."""
+    # More digits than any character has, at which Python's own way fails.
+    return html.unescape(re.sub(r"&#(?:[0-9]{9,}|[xX][0-9A-Fa-f]{9,});?", "\ufffd", text))
