@@ -21,6 +21,7 @@ from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
+from dubkit.subtitles.encodings import check_encoding
 from dubkit.subtitles.style import parse_style
 
 from . import subtitles
@@ -232,6 +233,13 @@ class Options:
         "`embedded:2`, `embedded:es`) instead of the speech",
         file=True, page="files", unset="from_speech",
     ))  # fmt: skip
+    encoding: str | None = option(None, Spec(
+        MAKE, "of that text: cp1250, big5, ... (default: detect)",
+        "encoding of the subtitle file or track: `cp1250`, `iso8859-2`, `big5`, ...; detected if "
+        "not given",
+        metavar="NAME", check=check_encoding, page="files", unset="",
+    ))  # fmt: skip
+    """As Python names it; of text from a file only."""
     formats: tuple[str, ...] | None = option(None, Spec(
         MAKE, f"subtitle files to write: {','.join(subtitles.FORMATS)}",
         "`srt`, `vtt`, `ass`, `ttml`, `json` (Whisper's own schema, with words), `txt`; "
@@ -519,6 +527,7 @@ class Keywords(TypedDict, total=False):
     to: Texts
     dub: bool
     subs_from: AnyPath | None
+    encoding: str | None
     formats: Texts | None
     video: bool
     burn: bool

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from dubkit import subtitles
-from dubkit.errors import InputError
-from dubkit.subtitles import decode, render
+from dubkit.errors import InputError, UsageError
+from dubkit.subtitles import decode, render, source
+from dubkit.subtitles.encodings import check_encoding
 from dubkit.types import Cue, Track
 
 LINES = {
@@ -232,8 +233,8 @@ def test_the_encoding_is_found(language: str, name: str) -> None:
             data = render(track(lines[first:last]), format).encode(name, "replace")
             if format == "ttml":
                 data = data.replace(b' encoding="UTF-8"', b"")
-            assert decode(data, None) == data.decode(name), (format, lines[first:last])
-            assert decode(data, language) == data.decode(name), (format, lines[first:last])
+            assert decode(data, None).text == data.decode(name), (format, lines[first:last])
+            assert decode(data, language).text == data.decode(name), (format, lines[first:last])
 
 
 @pytest.mark.parametrize("language", LINES)
@@ -242,21 +243,21 @@ def test_the_encoding_is_found(language: str, name: str) -> None:
 )
 def test_unicode_is_found(language: str, name: str) -> None:
     text = render(track(LINES[language].splitlines()[:3]), "srt")
-    assert decode(text.encode(name), None) == text
+    assert decode(text.encode(name), None).text == text
 
 
 def test_a_wrong_language_does_no_harm() -> None:
     text = render(track(LINES["ru"].splitlines()), "srt")
-    assert decode(text.encode("cp1251"), "ja") == text
-    assert decode(text.encode("cp1251"), "sw") == text
+    assert decode(text.encode("cp1251"), "ja").text == text
+    assert decode(text.encode("cp1251"), "sw").text == text
 
 
 def test_xml_declares_its_encoding() -> None:
     text = render(track(["Ё"]), "ttml").replace("UTF-8", "KOI8-R")
-    assert subtitles.parse(decode(text.encode("koi8-r"), None), "ttml").cues[0].text == "Ё"
+    assert subtitles.parse(decode(text.encode("koi8-r"), None).text, "ttml").cues[0].text == "Ё"
     for lie in ("utf-7", "rot13", "idna", "no-such", "utf-16"):
         text = render(track(["Ёлка стоит"]), "ttml").replace("UTF-8", lie)
-        assert "Ёлка" in decode(text.encode(), None)
+        assert "Ёлка" in decode(text.encode(), None).text
 
 
 @pytest.mark.parametrize(
@@ -264,13 +265,90 @@ def test_xml_declares_its_encoding() -> None:
     [
         (b"1\n00:00:01,000 --> 00:00:02,000\n\x00\x01", "line 3: not text"),
         (b"ab\n\xff\xfe\x00\xd8", "line 2"),
-        (("Où est-il allé ?\n" * 6).encode() + b"\xe9t\xe9\n", "line 7: not in UTF-8"),
-        (b"\xef\xbb\xbfab\ncd\xe9\n", "line 2: not in UTF-8"),
     ],
 )
 def test_bytes_that_are_no_text_are_reported_with_their_line(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=message):
         decode(data, None)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (("Où est-il allé ?\n" * 6).encode() + b"\xe9t\xe9\n", "Où est-il allé ?\n" * 6 + "été\n"),
+        (b"\xef\xbb\xbfab\ncd\xe9\n", "ab\ncdé\n"),
+    ],
+)
+def test_stray_bytes_in_utf8_are_read_and_reported_with_their_line(data: bytes, text: str) -> None:
+    decoded = decode(data, None)
+    assert decoded.text == text
+    assert f"line {text.count(chr(10))} is not" in decoded.doubt
+
+
+ENGLISH = (
+    "Well… I never thought of that.", "“I don’t know—maybe he’s gone…”", "It’s mine.",
+    "“That’s £5 for the lot,” she said.", "In 2½ hours.", "Wait\u00a0here.", "It is 40° outside.",
+    "– Who?\n– Me.", "At the café.", "© 1998 Disney™", "It cost €20.", "‘Stop,’ he said.",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ENGLISH)
+def test_a_single_sign_in_english_is_read_as_windows_wrote_it(line: str) -> None:
+    text = render(track(["Neither did I.", line]), "srt")
+    for name in ("cp1252", "iso8859-15"):
+        try:
+            data = text.encode(name)
+        except UnicodeEncodeError:
+            continue
+        assert decode(data, None).text == text, name
+        assert decode(data, "en").text == text, name
+
+
+def test_english_from_a_mac_is_read_by_its_quotes() -> None:
+    data = render(track(["“I don’t know—maybe he’s gone…”"]), "srt").encode("mac-roman")
+    assert "“I don’t know—maybe he’s gone…”" in decode(data, None).text
+
+
+@pytest.mark.parametrize("name", ["cp1250", "iso8859-2", "cp852"])
+def test_croatian_letters_tell_its_code_pages_apart(name: str) -> None:
+    text = render(track(["Žao mi je što ste čekali.", "Već sam rekao: možda."]), "srt")
+    for language in ("hr", "bs", None):
+        assert decode(text.encode(name), language).text == text, language
+
+
+def test_a_byte_that_no_page_has_costs_one_character() -> None:
+    data = render(track(LINES["fr"].splitlines()), "srt").encode("cp1252") + b"fin\x81\n"
+    decoded = decode(data, None)
+    assert "Désolé" in decoded.text and decoded.text.endswith("fin\ufffd\n")
+    assert "cp1252" in decoded.doubt
+
+
+def test_doubt_is_reported_and_an_encoding_that_is_given_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    path.write_bytes(b"1\n00:00:01,000 --> 00:00:02,000\nHoppar \x9aver det.\n")
+    read = source.read(path, None)
+    assert len(read.warnings) >= 1 and "--encoding says which" in read.warnings[0]
+    assert source.read(path, None, "cp852").track.text == "Hoppar Üver det."
+    assert subtitles.read(path, encoding="mac-roman").text == "Hoppar över det."
+    with pytest.raises(InputError, match="line 3: not in ascii"):
+        source.read(path, None, "ascii")
+
+
+@pytest.mark.parametrize("name", ["cp1250", "ISO-8859-2", "windows-1252", "big5", "utf-16"])
+def test_encodings_that_files_have_are_known(name: str) -> None:
+    check_encoding(name)
+
+
+@pytest.mark.parametrize("name", ["", "klingon", "rot13", "hex", "idna", "unicode_escape", "a\0b"])
+def test_what_is_no_encoding_of_files_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="there is no encoding"):
+        check_encoding(name)
+
+
+def test_next_line_is_no_line() -> None:
+    """U+0085, which cp1252's "…" becomes where it was taken for Latin-1."""
+    text = "1\n00:00:01,000 --> 00:00:02,000\nWell\x85 I never,\x92 she said.\n"
+    assert subtitles.parse(text, "srt").cues[0].text == "Well… I never,’ she said."
 
 
 def test_read_decodes(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from dubkit import subtitles
 from dubkit.cues import check, profiles
 from dubkit.subtitles import source as source_text
+from dubkit.subtitles.encodings import check_encoding
 
 from .parser import Parser, protect
 
@@ -26,13 +28,19 @@ def check_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
                         help=", ".join(profiles.PROFILES))  # fmt: skip
     parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
+    parser.add_argument("--encoding", metavar="NAME", help="of the file (default: detect)")
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("-h", "--help", action="help", help="show this")
     given = parser.parse_args(protect(arguments))
     language = given.language or source_text.language_in_name(given.file)
     profiles.find(given.profile)
-    track = subtitles.read(given.file, language)
+    if given.encoding:
+        check_encoding(given.encoding)
+    track, decoded = subtitles.load(given.file, language, given.encoding)
+    if decoded.doubt:
+        warning = f"{given.file.name} {decoded.doubt}; --encoding says which it is"
+        print(f"warning: {warning}", file=sys.stderr)
     found = check.check(track, given.profile, given.fps)
     errors = sum(violation.severity == "error" for violation in found)
     if given.json:

@@ -91,6 +91,11 @@ class Context:
 
     def _take_media(self) -> None:
         options = self.options
+        if options.encoding and not options.subs_from:
+            raise UsageError(
+                f"--encoding is for the text of a file, and {self.source.name} is not one",
+                "add --subs-from, or leave --encoding out",
+            )
         self.media = probe(self.source)
         self.warnings += self.media.warnings
         if not options.subs_from or self.media.audio:

@@ -54,13 +54,14 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if not context.media or (options.subs_from and not embedded):
         path = Path(options.subs_from).expanduser() if options.subs_from else context.source
-        return source_text.read(path, options.language).track, False
+        return source_text.read(path, options.language, options.encoding).track, False
     if embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")
         with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(context.media, stream, out)
-            return source_text.read(out, options.language or stream.language).track, False
+            language = options.language or stream.language
+            return source_text.read(out, language, options.encoding).track, False
     if (transcript := context.workspace / TRANSCRIPT).exists():
         language = source_text.read_edited(transcript).language
         recognized = context.workspace / f"cues.{language}.json"

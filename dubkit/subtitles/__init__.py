@@ -8,7 +8,7 @@ format expresses these in its own way and escapes what it would take for markup.
 - ``blocks``: what SRT and WebVTT share.
 - ``ass_events``, ``ass_like``, ``ass_words``: new words in an existing ASS file.
 - ``markup``, ``timing``: the text and the times of cues, for all formats.
-- ``encodings``: the text of a file of unknown encoding.
+- ``encodings``: the text of a file of unknown encoding; ``code_pages``: which old one it is in.
 - ``style``: the font, size and color of burned-in text and ASS files.
 - ``bilingual``: two languages in one cue.
 - ``source``: a subtitle file as the text of a run.
@@ -31,7 +31,7 @@ from dubkit.errors import InputError, UsageError
 from dubkit.types import Track
 
 from . import ass, srt, text, ttml, vtt, whisper_json
-from .encodings import decode
+from .encodings import Decoded, decode
 from .interface import NEWLINE, UNKNOWN, Contents, WriteOptions
 from .markup import clean
 from .pysrt_bridge import from_pysrt, to_pysrt
@@ -42,10 +42,12 @@ __all__ = [
     "FORMATS",
     "PARAGRAPH_PAUSE",
     "UNKNOWN",
+    "Decoded",
     "Format",
     "clean",
     "decode",
     "from_pysrt",
+    "load",
     "parse",
     "read",
     "render",
@@ -115,12 +117,19 @@ def parse(text: str, format: str, language: str | None = None) -> Track:
     return Track(language or own or UNKNOWN, tuple(cues))
 
 
-def read(path: str | Path, language: str | None = None) -> Track:
+def read(path: str | Path, language: str | None = None, encoding: str | None = None) -> Track:
     """The track in a subtitle file, whose suffix determines the format.
 
-    :func:`decode` detects its encoding. Raises InputError naming the file and, if it is the fault
-    of one, the line.
+    Its encoding is detected if it is not given. Raises InputError naming the file and, if it is
+    the fault of one, the line.
     """
+    return load(path, language, encoding)[0]
+
+
+def load(
+    path: str | Path, language: str | None = None, encoding: str | None = None
+) -> tuple[Track, Decoded]:
+    """As :func:`read`, with the text of the file and how it was decoded."""
     path = Path(path)
     suffix = path.suffix.lower()
     named = [name for name, format in FORMATS.items() if suffix in format.suffixes]
@@ -135,7 +144,8 @@ def read(path: str | Path, language: str | None = None) -> Track:
             "check its name and permissions",
         ) from error
     try:
-        return parse(decode(data, language), named[0], language)
+        decoded = decode(data, language, encoding)
+        return parse(decoded.text, named[0], language), decoded
     except InputError as error:
         hint = error.hint or f"fix it in a text editor, or export {named[0]} again"
         raise InputError(f"{path}: {error.message}", hint) from error

@@ -55,32 +55,33 @@ def stem_of(path: Path) -> str:
     return path.stem.rpartition(".")[0] if language_in_name(path) else path.stem
 
 
-def read(path: Path, language: str | None) -> SourceText:
+def read(path: Path, language: str | None, encoding: str | None = None) -> SourceText:
     """The text of a subtitle file, in the order of its times.
 
     Its language is ``language``, else the one in its name, then the one stated in the file, then
-    the one that its words are in. Raises InputError, naming the line that cannot be read.
+    the one that its words are in. Its encoding is detected if it is not given. Raises InputError,
+    naming the line that cannot be read.
     """
     format = format_of(path) or "json"
     known = language or language_in_name(path)
-    track = subtitles.read(path, known)
+    track, decoded = subtitles.load(path, known, encoding)
     check_times(track)
     track = replace(track, cues=tuple(sorted(track.cues, key=lambda cue: cue.start)))
     warnings: tuple[str, ...] = ()
+    if decoded.doubt:
+        warnings = (f"{path.name} {decoded.doubt}; --encoding says which it is",)
     if not is_tag(track.language) or track.language == subtitles.UNKNOWN:
         ranked = languages.detect(track.text)
         tag, probability = ranked[0] if ranked else (subtitles.UNKNOWN, 0.0)
         track = replace(track, language=tag)
         if probability < DETECTED:
-            warnings = (
+            warnings += (
                 f"the language of {path.name} may not be {languages.name(tag)}; "
                 "--language says which it is",
             )
     if not track.cues:
         warnings += (f"{path.name} has no cues",)
-    like = None
-    if format == "ass":
-        like = subtitles.decode(path.read_bytes(), known)
+    like = decoded.text if format == "ass" else None
     return SourceText(track, format, like, warnings)
 
 

@@ -29,7 +29,7 @@ def read(path: Path) -> Glossary:
     from dubkit.subtitles import decode
 
     try:
-        text = decode(path.read_bytes(), None).removeprefix("\ufeff")
+        text = decode(path.read_bytes(), None).text
     except OSError as failure:
         raise InputError(
             f"the glossary {path} cannot be read: {failure.strerror or failure}",
