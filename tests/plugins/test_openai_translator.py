@@ -897,3 +897,10 @@ def in_threads(count, act):
         thread.join()
     assert len(results) == count, "one of them failed"
     return results
+
+
+@pytest.mark.parametrize("odd", ["|1|" + " " * 4_000_000 + "|x", "-" * 4_000_000 + "x"])
+def test_a_reply_of_megabytes_is_read_in_one_pass(odd):
+    """Each was tried at every place of it, for days."""
+    request = TranslationRequest("en", "es", (Line("1", "One."), Line("2", "Two.")))
+    assert prompts.read(odd, request).texts == {}

@@ -419,8 +419,9 @@ def _bracketed(content: str) -> Iterator[_Item]:
 
 
 BRACKETS = re.compile(r"[\s*>-]*\[(?:id:? ?)?([^\[\]\s]+)\][*:.]*\s*(.+)")
-CELLS = re.compile(r"\s*\|[\s*]*\[?([\w-]+)\]?[\s*]*\|((?:[^|\\]|\\.)*)\|?\s*")
-DOTTED = re.compile(r"[\s*>-]*([\w-]+)(?:[.:)]\**\s|\t)(.+)")
+CELLS = re.compile(r"\s*\|[\s*]*\[?([\w-]+)\]?[\s*]*\|((?:[^|\\]|\\.)*+)\|?\s*")
+DOTTED = re.compile(r"[\s*>-]*+([\w-]+)(?:[.:)]\**\s|\t)(.+)")
+# Possessive where a line of megabytes would otherwise be tried at each of its places.
 RULE = re.compile(r"\s*\|[\s:|-]+")
 """What separates the heading of a table from its rows."""
 
