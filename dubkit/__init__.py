@@ -44,6 +44,8 @@ from .installed import cache_folder, verify_installed
 from .languages import name as language_name
 from .options import Options
 from .pipeline import run, transcribe
+from .system.programs import start_program, stop_program
+from .system.scratch import scratch_folder
 from .types import (
     AudioStream,
     Cue,
@@ -117,6 +119,9 @@ __all__ = [
     "embed_each",
     "language_name",
     "run",
+    "scratch_folder",
+    "start_program",
+    "stop_program",
     "transcribe",
     "verify_installed",
 ]

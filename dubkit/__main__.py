@@ -8,11 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from dubkit.cli.main import main as cli_main
+from dubkit.errors import DubkitError
+from dubkit.system import faults, terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    try:
+        with faults.reported():  # also where there is no memory for what it imports
+            from dubkit.cli.main import main as cli_main
+    except DubkitError as failure:
+        terminal.print_error(f"dubkit: {failure.message}")
+        terminal.print_error(f"  {failure.hint}")
+        return failure.exit_status
     return cli_main(argv, {"ui": _ui})
 
 

@@ -74,6 +74,12 @@ class OutputError(DubkitError):
     exit_status = 7
 
 
+class InternalError(DubkitError):
+    """The command met what nobody expected. The Python functions raise that itself instead."""
+
+    exit_status = 70
+
+
 @contextmanager
 def contained(warn: Callable[[str], object], what: str) -> Iterator[None]:
     """Make any fault in the block a warning, for dubkit's own checks and reports: none of them may

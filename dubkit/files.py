@@ -395,7 +395,7 @@ def _name_of(secret: bytes) -> str:
 def _secret() -> bytes | None:
     """This user's secret on this machine, made when first needed; None if it cannot be kept."""
     try:
-        path = _state_folder() / "secret"
+        path = state_folder() / "secret"
         for _ in range(2):
             with contextlib.suppress(FileNotFoundError):
                 known = read_bytes(path, 1024)
@@ -417,7 +417,7 @@ def _secret() -> bytes | None:
     return None
 
 
-def _state_folder() -> Path:
+def state_folder() -> Path:
     """Where programs keep what is no setting and no cache."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "dubkit"

@@ -79,6 +79,7 @@ engines
 options
 subtitles
 cues media workspace
+system
 files hooks
 languages
 installed

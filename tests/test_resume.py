@@ -387,6 +387,52 @@ def test_ctrl_c_while_native_code_does_not_return(talk, tmp_path):
     assert_stopped(*interrupt(child))
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_other_signals_stop_it_as_ctrl_c_does(number, status, long, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    child = start(long, "--burn", *FAST, "-o", tmp_path / "out", env={"TMPDIR": temporary})
+    wait_for(lambda: list((tmp_path / "out").rglob(".*.part")) and list(temporary.iterdir()))
+    started = children(child.pid)
+    child.send_signal(number)
+    ran = ended(child, 30)
+    assert ran.status == status and "run the same command to continue" in ran.err, ran
+    wait_for(lambda: not any(alive(pid) for pid in started))
+    assert not list(temporary.iterdir())
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_nohup_is_respected_and_a_second_signal_ends_it_at_once(talk, tmp_path):
+    engine = tmp_path / "deaf.py"
+    engine.write_text(
+        "import time\n"
+        "from dubkit import Transcriber\n"
+        "class Deaf(Transcriber):\n"
+        "    contract = 2\n"
+        "    def transcribe(self, audio, *, work, **_):\n"
+        "        (work / 'here').touch()\n"
+        "        while True:\n"
+        "            try:\n"
+        "                time.sleep(60)\n"
+        "            except BaseException:\n"
+        "                (work / 'asked').touch()\n"
+    )
+    child = start(
+        talk, "--subs", "--transcriber", f"{engine}:Deaf",
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )  # fmt: skip
+    wait_for(lambda: list(talk.parent.rglob("here")))
+    child.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert child.poll() is None and not list(talk.parent.rglob("asked"))
+    child.send_signal(signal.SIGTERM)
+    wait_for(lambda: list(talk.parent.rglob("asked")))
+    time.sleep(0.3)  # the same at once would be the same signal, sent twice
+    child.send_signal(signal.SIGINT)
+    assert ended(child, 4).status == 130
+
+
 @pytest.mark.slow
 @pytest.mark.alone
 @pytest.mark.parametrize("moment", ["loading", "decoding"])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from dubkit import subtitles
 from dubkit.cues import check, profiles
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.encodings import check_encoding
+from dubkit.system.terminal import as_json, printable
 
 from .parser import Parser, protect
 
@@ -49,7 +49,7 @@ def check_command(arguments: Sequence[str]) -> int:
             for v in found
         ]
         print(
-            json.dumps(
+            as_json(
                 {
                     "file": str(given.file),
                     "profile": given.profile,
@@ -58,15 +58,16 @@ def check_command(arguments: Sequence[str]) -> int:
                     "errors": errors,
                     "warnings": len(found) - errors,
                     "violations": violations,
-                },
-                ensure_ascii=False,
+                }
             )
         )
     else:
         for violation in found:
-            print(f"cue {violation.cue}: {violation.severity}: {violation.message}")
+            print(printable(f"cue {violation.cue}: {violation.severity}: {violation.message}"))
         print(
-            f"{given.file}: {len(track.cues)} cues, {errors} errors, "
-            f"{len(found) - errors} warnings ({given.profile}, {track.language})"
+            printable(
+                f"{given.file}: {len(track.cues)} cues, {errors} errors, "
+                f"{len(found) - errors} warnings ({given.profile}, {track.language})"
+            )
         )
     return 1 if errors else 0

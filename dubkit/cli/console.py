@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dubkit.dub.report import table
 from dubkit.errors import DubkitError, MediaError
 from dubkit.pipeline import report
+from dubkit.system.terminal import print_error, printable
 from dubkit.types import Result
 
 if TYPE_CHECKING:
@@ -43,9 +44,10 @@ VERBS = {
 class Console:
     """The terminal side of one run of the command; a context manager."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+    def __init__(self, *, quiet: bool, verbose: bool, debug: bool = False) -> None:
         self.quiet = quiet
         self.verbose = verbose
+        self.debug = debug
         self._terminal = sys.stderr.isatty() and not quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -89,7 +91,7 @@ class Console:
             self._close_stage(finished=True)
             self._stage, self._began = stage, time.monotonic()
             if self._terminal:
-                self._open_bar(title_of(stage), done, total)
+                self._open_bar(printable(title_of(stage)), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
         if self._bar is not None and self._task is not None:
@@ -164,7 +166,8 @@ class Console:
 
         terminal = Terminal(stderr=True)
         wide = terminal.width >= ROOMY
-        columns = [TextColumn("{task.description}"), BarColumn(bar_width=None)] if wide else []
+        named = TextColumn("{task.description}", markup=False)
+        columns = [named, BarColumn(bar_width=None)] if wide else []
         last = [TimeRemainingColumn()] if wide else []
         self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
         self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
@@ -188,20 +191,23 @@ class Console:
 
     def _write(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            line = printable(text)
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            print_error(text)
 
 
 class _Handler(logging.Handler):
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self.setFormatter(logging.Formatter("dubkit: %(message)s"))
+        self._tracebacks = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console._write(self.format(record))
+        self._console._write(f"dubkit: {record.getMessage()}")
+        if self._console.debug and record.exc_info:
+            for line in self._tracebacks.formatException(record.exc_info).splitlines():
+                self._console._write(line)
 
 
 def title_of(stage: str) -> str:

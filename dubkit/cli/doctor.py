@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from dubkit.errors import DubkitError, UsageError
 from dubkit.media import process
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.options import Options
+from dubkit.system.terminal import as_json, printable
 
 LOW_DISK = 2 * 2**30
 """Bytes of free space below which a long video may not fit."""
@@ -72,12 +71,13 @@ def plugins_command(arguments: Sequence[str]) -> int:
                 row["presets"] = presets
             rows.append(row)
     if given.json:
-        print(json.dumps({"plugins": rows}, ensure_ascii=False))
+        print(as_json({"plugins": rows}))
     else:
         for row in rows:
-            print(f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}")
+            line = f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}"
+            print(printable(line))
             for preset, what in dict(row.get("presets", {})).items():
-                print(f"{'':<14} -o {row['name']}.preset={preset:<20} {what}")
+                print(printable(f"{'':<14} -o {row['name']}.preset={preset:<20} {what}"))
     return 0
 
 
@@ -120,7 +120,7 @@ def doctor_command(arguments: Sequence[str]) -> int:
         findings = list(check_configured(given.settings) if given.settings else check_machine())
     if given.json:
         print(
-            json.dumps(
+            as_json(
                 {
                     "checks": [
                         {
@@ -131,16 +131,15 @@ def doctor_command(arguments: Sequence[str]) -> int:
                         }
                         for f in findings
                     ]
-                },
-                ensure_ascii=False,
+                }
             )
         )
     else:
         for finding in findings:
             mark = "ok  " if not finding.problem else "note" if finding.optional else "FAIL"
-            print(f"{mark}  {finding.name:<16} {finding.state}")
+            print(printable(f"{mark}  {finding.name:<16} {finding.state}"))
             if finding.problem:
-                print(f"      {'':<16} {finding.problem}")
+                print(printable(f"      {'':<16} {finding.problem}"))
     return int(any(finding.problem and not finding.optional for finding in findings))
 
 
@@ -241,21 +240,18 @@ def _gpu() -> Finding:
     program = shutil.which("nvidia-smi")
     if not program:
         return Finding("gpu", "none found; the CPU is used")
+    cards: list[str] = []
     try:
-        listed = subprocess.run(
-            [program, "--query-gpu=name,memory.total", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        ).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        listed = ""
+        argv = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        process.run(argv, on_line=cards.append, timeout=20)
+    except (OSError, TimeoutError):
+        pass
+    listed = "; ".join(filter(None, cards))
     if not listed:
         return Finding("gpu", "nvidia-smi does not answer", "check the driver", optional=True)
     usable = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     problem = "" if usable else 'pip install "dubkit[gpu]" uses it'
-    return Finding("gpu", listed.replace("\n", "; "), problem, optional=True)
+    return Finding("gpu", listed, problem, optional=True)
 
 
 def _models() -> Finding:

@@ -16,7 +16,6 @@ A run that was stopped by a signal ends without a ``result``.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
@@ -27,6 +26,7 @@ from types import TracebackType
 from typing import TextIO
 
 from dubkit.errors import DubkitError
+from dubkit.system.terminal import as_json
 from dubkit.types import Cue, Result
 
 BEGAN = time.monotonic()
@@ -42,7 +42,7 @@ def write(event: str, **values: object) -> None:
     """Write one event, a line of standard output."""
     at = round(time.monotonic() - BEGAN, 2)
     out = _out or sys.stdout
-    out.write(json.dumps({"event": event, "at": at, **values}, ensure_ascii=False) + "\n")
+    out.write(as_json({"event": event, "at": at, **values}) + "\n")
     out.flush()
 
 

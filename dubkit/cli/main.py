@@ -8,34 +8,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
-import json
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from dubkit import pipeline
 from dubkit.engines import EngineRoom, choose
 from dubkit.errors import ConsentNeeded, DubkitError, ForeignWorkspace, OutputError, UsageError
 from dubkit.options import Options
 from dubkit.pipeline import estimate, report
+from dubkit.system import faults, terminal
+from dubkit.system.programs import start_keeper
+from dubkit.system.terminal import as_json, printable
 from dubkit.types import Result
 
-from . import doctor, events, inputs
+from . import doctor, events, inputs, signals
 from .check import check_command
 from .console import Console
 from .models import models_command
-from .parser import USAGE, build_parser, options_of, parse
+from .parser import USAGE, build_parser, options_of, outline, parse
 
-STOPPED = 130
-"""Exit status after Ctrl-C."""
-PATIENCE = 0.5
-"""Seconds after Ctrl-C within which Python itself must have reacted."""
+DEBUG = "--debug"
 SOME_FAILED = 1
 """Exit status of a batch in which an input failed."""
 
@@ -53,79 +50,44 @@ COMMANDS: Mapping[str, Command] = {
 def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None = None) -> int:
     """Run the command and return its exit status.
 
-    ``more`` are further subcommands, which handle Ctrl-C themselves.
+    ``more`` are further subcommands, which handle signals themselves. Whatever happens, it is
+    reported in a line or two; a run that was stopped ends the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    more = more or {}
+    with terminal.standard_streams() as lost, faults.quiet_threads():
+        try:
+            status = _main(arguments, more or {})
+        except KeyboardInterrupt as stopped:
+            signals.stop(getattr(stopped, "number", signal.SIGINT))
+        if reason := lost():
+            terminal.print_error(f"dubkit: standard output could not be written: {reason}")
+            return status or OutputError.exit_status
+        return status
+
+
+def _main(arguments: Sequence[str], more: Mapping[str, Command]) -> int:
     name = arguments[0] if arguments else ""
-    json_wanted = "--json" in arguments
+    rest = [argument for argument in arguments[1:] if argument != DEBUG]
     try:
-        with contextlib.suppress(AttributeError):  # file names that the terminal cannot encode
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-            sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        if name in more:
-            return more[name](arguments[1:])
-        with _interruptible():
-            if name in COMMANDS:
-                return COMMANDS[name](arguments[1:])
-            return _run(arguments, (*COMMANDS, *more))
+        with _net(arguments):
+            if name in more:
+                return more[name](rest)
+            with signals.stoppable():
+                if name in COMMANDS:
+                    return COMMANDS[name](rest)
+                return _run(arguments, (*COMMANDS, *more))
     except DubkitError as failure:
         if "--events" in arguments:
             events.write_error(failure, None)
-        if json_wanted:
-            print(json.dumps(_summary([], [(None, failure)])))
+        if "--json" in arguments:
+            print(as_json(_summary([], [(None, failure)])))
         _print_error(failure)
         return failure.exit_status
-    except KeyboardInterrupt:
-        _stop()
-    except BrokenPipeError:  # dubkit ... | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
-def _stop() -> NoReturn:
-    sys.stderr.write("\ndubkit: stopped; run the same command to continue\n")
-    sys.stderr.flush()
-    # Engines may be deep in native code in other threads. What is finished is on disk already, and
-    # a person who pressed Ctrl-C does not want to wait for the rest.
-    os._exit(STOPPED)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Make Ctrl-C work while the main thread is in native code, such as loading a large model.
-
-    Python raises KeyboardInterrupt only when that code returns, which may take many seconds. The
-    signal also wakes up a thread, which ends the command if Python has not reacted in time.
-    """
-    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if os.name != "posix" or not default or threading.current_thread() != threading.main_thread():
-        yield
-        return
-    python_reacted = threading.Event()
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        python_reacted.set()
-        raise KeyboardInterrupt
-
-    receiver, sender = os.pipe()
-    os.set_blocking(sender, False)
-
-    def watch() -> None:
-        while signals := os.read(receiver, 1):
-            if signals[0] == signal.SIGINT and not python_reacted.wait(PATIENCE):
-                _stop()
-        os.close(receiver)
-
-    signal.signal(signal.SIGINT, interrupt)
-    previous = signal.set_wakeup_fd(sender)
-    threading.Thread(target=watch, name="ctrl-c", daemon=True).start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(previous)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.close(sender)
+def _net(arguments: Sequence[str]) -> AbstractContextManager[None]:
+    """Around everything: what is none of our errors becomes one, with a report."""
+    return faults.reported(outline(arguments), arguments if DEBUG in arguments else ())
 
 
 def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
@@ -137,9 +99,12 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     if near and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parse(arguments)
-    console: Console | events.Events = Console(quiet=given.quiet, verbose=given.verbose)
+    console: Console | events.Events = Console(
+        quiet=given.quiet, verbose=given.verbose or given.debug, debug=given.debug
+    )
     if given.events:
         console = events.Events()
+    start_keeper()
     with console, EngineRoom() as room:
         options = options_of(given)
         if not given.inputs:
@@ -157,12 +122,13 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
             room.keep = pipeline.needed_engines(sources[number]) if number < len(sources) else ()
             title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
-                while True:
-                    try:
-                        result = _process(source, options, console, title, room)
-                        break
-                    except (ConsentNeeded, ForeignWorkspace) as needed:
-                        options = _with_answer(options, needed)
+                with _net(arguments):
+                    while True:
+                        try:
+                            result = _process(source, options, console, title, room)
+                            break
+                        except (ConsentNeeded, ForeignWorkspace) as needed:
+                            options = _with_answer(options, needed)
             except DubkitError as failure:
                 errors.append((source, failure))
                 console.fail(failure, source if total > 1 else None)
@@ -177,18 +143,18 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
                     console.fail(errors[-1][1], source if total > 1 else None)
             if not given.json and not given.events:
                 for path in result.outputs:
-                    print(path, flush=True)
+                    terminal.print_path(path)
     if isinstance(console, events.Events):
         console.result(_summary(results, errors))
     elif given.json:
-        print(json.dumps(_summary(results, errors), ensure_ascii=False), flush=True)
+        print(as_json(_summary(results, errors)), flush=True)
     if not errors:
         return 0
     if total == 1:
         return errors[0][1].exit_status
     if not given.quiet:
         failed = len({name for name, _ in errors})
-        sys.stderr.write(f"dubkit: {failed} of {total} inputs failed\n")
+        terminal.print_error(f"dubkit: {failed} of {total} inputs failed")
     return SOME_FAILED
 
 
@@ -212,7 +178,8 @@ def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> 
         raise needed
     consent = isinstance(needed, ConsentNeeded)
     question = "Do you have it?" if consent else "Do you trust it, and use what it holds?"
-    sys.stderr.write(f"dubkit: {needed.message}.\n{question} [y/N] ")
+    terminal.print_error(f"dubkit: {needed.message}.")
+    sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise needed
@@ -244,10 +211,10 @@ def _estimate(
     if isinstance(console, events.Events):
         console.result(summary)
     elif given.json:
-        print(json.dumps(summary, ensure_ascii=False))
+        print(as_json(summary))
     else:
         for source, one in estimates:
-            print(f"{source}: {report.estimate(one)}")
+            print(printable(f"{source}: {report.estimate(one)}"))
     if not errors:
         return 0
     return errors[0][1].exit_status if len(sources) <= 1 else SOME_FAILED
@@ -286,8 +253,9 @@ def _errors(errors: Sequence[tuple[Path | None, DubkitError]]) -> list[dict[str,
 
 
 def _print_error(failure: DubkitError) -> None:
-    hint = f"\n  {failure.hint}" if failure.hint else ""
-    sys.stderr.write(f"dubkit: {failure.message}{hint}\n")
+    terminal.print_error(f"dubkit: {failure.message}")
+    if failure.hint:
+        terminal.print_error(f"  {failure.hint}")
 
 
 def _no_space(failure: DubkitError) -> bool:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError, UsageError
+from dubkit.system.terminal import printable
 
 from .console import Console
 from .parser import Parser
@@ -55,7 +56,8 @@ def models_command(arguments: Sequence[str]) -> int:
     known = _engines(given.name if given.action == "get" else EVERY) or _engines(EVERY)
     if given.action == "list":
         for name, engine in known.items():
-            print(f"{name:<16} {engine.model_place() or f'not here: dubkit models get {name}'}")
+            here = engine.model_place() or f"not here: dubkit models get {name}"
+            print(printable(f"{name:<16} {here}"))
         return 0
     if given.name not in (*known, EVERY):
         raise UsageError(
@@ -69,7 +71,7 @@ def models_command(arguments: Sequence[str]) -> int:
         for name in known if given.name == EVERY else [given.name]:
             with console.job(""):
                 place = known[name].get_model(source, console.progress)
-            print(f"{name:<16} {place}")
+            print(printable(f"{name:<16} {place}"))
     return 0
 
 

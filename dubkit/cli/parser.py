@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from dubkit import __version__, engines
 from dubkit.errors import UsageError
+from dubkit.languages import is_tag
 from dubkit.options import Group, Option, Options, from_keywords, list_options, unknown_option
 
 USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
@@ -40,6 +41,8 @@ Other commands (each has --help):
 GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("-q", "--quiet"), "errors only", "", {"action": "store_true"}),
     (("-v", "--verbose"), "timings and details", "", {"action": "store_true"}),
+    (("--debug",), "details and tracebacks, and a report with all that was typed but keys",
+     "", {"action": "store_true"}),
     (("--json",), "one JSON object on standard output",
      "one object on standard output: outputs, timings, warnings, errors",
      {"action": "store_true"}),
@@ -185,6 +188,37 @@ def _outputs(values: Sequence[str]) -> dict[str, Any]:
         else:
             raise UsageError(f"two output folders, {folder} and {value}", "name one")
     return {"output_dir": folder, "settings": settings}
+
+
+def outline(arguments: Sequence[str], options: type[Options] = Options) -> list[str]:
+    """The flags among some arguments, for a report that others may read: with their values where
+    these are numbers, languages or names that are dubkit's own, and without any name or text."""
+    known = {flag: option for option in list_options(options) for flag in _flags(option)}
+    known_flags = {*known, *(flag for flags, *_ in GENERAL for flag in flags)}
+    found: list[str] = []
+    option: Option | None = None
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        if flag in known_flags:
+            found.append(flag)
+            option = known.get(flag)
+            if not equals:
+                continue
+        else:
+            value = argument
+        shown = value if option and _may_be_shown(option, value) else "..."
+        found.append(shown)
+        option = None
+    return found
+
+
+def _may_be_shown(option: Option, value: str) -> bool:
+    if option.type in (int, float):
+        return value.replace(".", "", 1).isdecimal()
+    if option.tag:
+        return all(map(is_tag, value.split(",")))
+    known = {*option.choices, *(one.name for one in engines.plugins(option.engine))}
+    return value in known
 
 
 def readme_table(options: type[Options] = Options) -> str:

@@ -13,7 +13,6 @@ import functools
 import math
 import shutil
 import struct
-import tempfile
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from dubkit.files import replacing
 from dubkit.media import process
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
 from dubkit.media.probe import check_readable
+from dubkit.system.scratch import scratch_folder
 
 if TYPE_CHECKING:
     import av.container
@@ -353,7 +353,7 @@ def _stretch(samples: Samples, stretch: float, name: str) -> Samples:
     pad = RATE // 4
     raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "1"]
     program = ffmpeg_path()
-    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+    with scratch_folder() as folder:
         source, target = Path(folder, "in"), Path(folder, "out")
         np.pad(samples, pad).astype("<f4").tofile(source)
         argv = [program, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"]

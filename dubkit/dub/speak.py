@@ -15,10 +15,11 @@ from pathlib import Path
 from statistics import median
 
 from dubkit.cues.text import width
-from dubkit.engines import guarded, printable
+from dubkit.engines import guarded
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import Made, cannot_write, sha256_of
 from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
+from dubkit.system.terminal import one_line
 from dubkit.types import Voice
 from dubkit.workspace import key_of
 
@@ -145,7 +146,7 @@ def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> 
     except UsageError:
         raise
     except DubkitError as failure:
-        faults = [printable(failure.message)] * len(texts)
+        faults = [one_line(failure.message)] * len(texts)
     return {line.number: fault for line, fault in zip(lines, faults, strict=False)}
 
 
@@ -185,7 +186,7 @@ def speak_line(
         except UsageError:
             raise
         except DubkitError as failure:
-            faults.append(printable(failure.message))
+            faults.append(one_line(failure.message))
         finally:
             clips.remove(part)
     reason = ", ".join(dict.fromkeys(faults))
@@ -222,7 +223,7 @@ def convert_clip(
     except UsageError:
         raise
     except DubkitError as failure:
-        return clip, True, [f"its voice could not be converted ({printable(failure.message)})"]
+        return clip, True, [f"its voice could not be converted ({one_line(failure.message)})"]
     finally:
         clips.remove(part)
 

@@ -17,7 +17,6 @@ from .registry import (
     identity,
     load,
     plugins,
-    printable,
 )
 from .room import EngineRoom
 
@@ -32,5 +31,4 @@ __all__ = [
     "identity",
     "load",
     "plugins",
-    "printable",
 ]

@@ -25,11 +25,10 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from dubkit import hooks
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
+from dubkit.system.faults import MORE_MEMORY, SECRET, is_out_of_memory, words_of
 
 log = logging.getLogger("dubkit")
 
-SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$")
-"""Endings of the names of environment variables whose values are secret."""
 NEUTRAL_SETTINGS = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
 """Names of settings that affect how an engine works and not its result: if one of them changes,
 nothing is made again."""
@@ -210,19 +209,18 @@ def guarded(
     """
     try:
         yield
-    except DubkitError:
+    except (DubkitError, KeyboardInterrupt, GeneratorExit):
         raise
-    except (Exception, SystemExit) as failure:
+    except BaseException as failure:  # SystemExit, and whatever a plugin has made up
         log.debug("%s", what or "a plugin failed", exc_info=True)
         if better := instead(failure):
             raise better from failure
-        text = printable(str(failure)) or type(failure).__name__
+        if is_out_of_memory(failure):
+            text = "there is not enough memory"
+            hint = MORE_MEMORY
+        else:
+            text = words_of(failure) or type(failure).__name__
         raise PluginError(f"{what}: {text}" if what else text, hint) from failure
-
-
-def printable(text: str) -> str:
-    """A failure's text on one line, as a terminal and a file can hold it."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
 
 
 def own_name(spec: str) -> str:

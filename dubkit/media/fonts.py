@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+
+from dubkit.system.scratch import scratch_folder
 
 from . import process
 from .ffmpeg import ffmpeg_path
@@ -34,7 +35,7 @@ def missing_glyphs(text: str) -> set[str]:
         "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
         f"Dialogue: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,{line}\n"
     )
-    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+    with scratch_folder() as folder:
         Path(folder, "glyphs.ass").write_text(ass, "utf-8")
         picture = ffmpeg.input("color=s=64x64", format="lavfi").filter("ass", "glyphs.ass")
         argv = picture.output("-", format="null", vframes=1).compile(ffmpeg_path())

@@ -10,13 +10,13 @@ import errno
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dubkit import languages
 from dubkit.errors import InputError, MediaError, MissingDependency, OutputError, UsageError
 from dubkit.files import cannot_write, replacing
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Media
 
 from . import process
@@ -239,8 +239,7 @@ def _write(
     if encoding:  # which calls it v:0
         kept.sort(key=lambda stream: stream.index != first)
     refused: list[SourceStream] = []
-    with tempfile.TemporaryDirectory(prefix="dubkit-") as name, replacing(out) as temporary:
-        folder = Path(name)
+    with scratch_folder() as folder, replacing(out) as temporary:
         options = [*encoding, *options]
         if ass_path:
             shutil.copyfile(ass_path, folder / "burn.ass")

@@ -1,11 +1,8 @@
-"""Run an external program: an argument list (never a shell), without standard input, stoppable."""
+"""Run an external program to its end: an argument list (never a shell), without standard input."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
-import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from dubkit.system.programs import release, start_program, stop_program
+
 KEEP_LINES = 40
 """Lines of standard error kept for the error message."""
-GRACE = 0.4
-"""Seconds between asking a program to stop and killing it."""
+LONGEST_LINE = 1_000_000
+"""Bytes; a longer line is read in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +45,19 @@ def run(
     exception propagates (``TimeoutError`` for the timeout).
     """
     command = tuple(str(part) for part in argv)
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=cwd,
-        env=None if env is None else dict(env),
-        # Its own group: Ctrl-C reaches dubkit alone, which then stops the whole group in order.
-        start_new_session=os.name == "posix",
-    )
+    child = start_program(command, cwd=cwd, env=env)
     tail: collections.deque[str] = collections.deque(maxlen=KEEP_LINES)
     failures: list[BaseException] = []
 
     def read(stream: IO[bytes], take: Callable[[str], None]) -> None:
         with stream:
-            for raw in stream:
+            while raw := stream.readline(LONGEST_LINE):
                 line = raw.decode("utf-8", "replace").rstrip()
                 try:
                     take(line)
                 except BaseException as failure:  # handed to the caller's thread below
                     failures.append(failure)
-                    stop(child)  # or it would run to its end before the failure is reported
+                    stop_program(child)  # or it would run to its end before the failure is reported
                     return
 
     assert child.stdout and child.stderr
@@ -77,36 +67,19 @@ def run(
         ),
         threading.Thread(target=read, args=(child.stderr, tail.append), daemon=True),
     ]
-    for reader in readers:
-        reader.start()
     try:
+        for reader in readers:
+            reader.start()
         status = child.wait(timeout)
         for reader in readers:
             reader.join()
+        release(child)
     except subprocess.TimeoutExpired:
-        stop(child)
+        stop_program(child)
         raise TimeoutError(f"{command[0]} did not finish in {timeout:g} s") from None
     except BaseException:
-        stop(child)
+        stop_program(child)
         raise
     if failures:
         raise failures[0]
     return Finished(command, status, tuple(tail))
-
-
-def stop(child: subprocess.Popen[bytes]) -> None:
-    """Stop a program that :func:`run` started, and all of its children."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(child.pid, signal.SIGTERM)
-        else:
-            child.terminate()
-    try:
-        child.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.name == "posix":
-                os.killpg(child.pid, signal.SIGKILL)
-            else:
-                child.kill()
-        child.wait()

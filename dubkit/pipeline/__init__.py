@@ -22,7 +22,6 @@ engines from the engine room and closes them when it is done; how they work, not
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,6 +34,7 @@ from dubkit.errors import contained
 from dubkit.hooks import KINDS, Progress, Translator
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Dub, Result, Track, Translation
 
 from . import dub, outputs, report
@@ -70,8 +70,8 @@ def transcribe(
     chosen = from_keywords({**options, "subs": True})
     with (
         EngineRoom() as room,
-        tempfile.TemporaryDirectory(prefix="dubkit-") as folder,
-        workspace.open_workspace(Path(folder)) as work,
+        scratch_folder() as folder,
+        workspace.open_workspace(folder) as work,
     ):
         context = Context(Path(source), chosen, progress or _ignore, room)
         work.expect_source(context.source, context.stamp)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 
 from dubkit import workspace
@@ -12,6 +11,7 @@ from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
 from dubkit.subtitles import source as source_text
+from dubkit.system.scratch import scratch_folder
 from dubkit.translate import translation
 from dubkit.types import Cue, Estimate, Track
 
@@ -57,7 +57,7 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
         return source_text.read(path, options.language, options.encoding).track, False
     if embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")
-        with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+        with scratch_folder() as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(context.media, stream, out)
             language = options.language or stream.language

@@ -43,7 +43,7 @@ def transcribe(
             return cannot_write(folder, failure)
         return None
 
-    hint = "-v shows where; dubkit doctor checks it"
+    hint = "--debug shows where; dubkit doctor checks it"
     with guarded(f"transcriber {name} failed", hint, instead=better):
         result = transcriber.transcribe(
             audio,

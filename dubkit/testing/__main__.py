@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from dubkit import hooks
-from dubkit.errors import DubkitError
+from dubkit.errors import DubkitError, InternalError
+from dubkit.system import faults, terminal
 
 from . import conforms
 
@@ -23,15 +25,35 @@ def main() -> int:
     )
     parser.add_argument("-o", action="append", default=[], metavar="NAME.FIELD=VALUE")
     given = parser.parse_intermixed_args()
+    for item in [*given.o, *given.samples]:
+        if "=" not in item:
+            parser.error(f"{item} has no value: NAME=VALUE")
     settings = dict(item.partition(".")[2].split("=", 1) for item in given.o)
     samples = dict(item.split("=", 1) for item in given.samples)
+    with terminal.standard_streams() as lost, faults.quiet_threads():
+        try:
+            with faults.reported([given.kind]):
+                wrong = _violations(given.kind, given.spec, settings, samples)
+        except InternalError as failure:
+            wrong = f"{failure.message}\n{failure.hint}"
+        except KeyboardInterrupt:
+            return 130
+        for line in wrong.splitlines():
+            terminal.print_error(line)
+        if not wrong:
+            print(terminal.printable(f"{given.spec} conforms"))
+        return 1 if wrong or lost() else 0
+
+
+def _violations(
+    kind: str, spec: str, settings: Mapping[str, str], samples: Mapping[str, str]
+) -> str:
+    """What is wrong with the plugin, or with the samples; "" if nothing is."""
     try:
-        conforms(given.kind, given.spec, settings, **samples)
+        conforms(kind, spec, settings, **samples)
     except (AssertionError, DubkitError, TypeError, ValueError) as failure:
-        print(failure, file=sys.stderr)
-        return 1
-    print(f"{given.spec} conforms")
-    return 0
+        return str(failure) or type(failure).__name__
+    return ""
 
 
 if __name__ == "__main__":

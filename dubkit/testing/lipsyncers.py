@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from dubkit.system.scratch import scratch_folder
 
 from . import samples
 from .findings import attempt_watched, is_number, is_ready, progress, verdict
@@ -18,14 +19,13 @@ def check_lipsyncer(
 ) -> None:
     """Have it move the mouth in ``video`` (one shot of one face, constant frame rate; a test
     pattern if none is given) to ``audio`` (any file with sound), and count frames."""
-    with verdict("lipsyncers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("lipsyncers", engine) as wrong, scratch_folder() as folder:
         rate = getattr(engine, "frame_rate", None)
         if rate is not None and not (is_number(rate) and rate > 0):
             wrong.append(f"frame_rate is {rate!r}; it must be frames a second, or None")
             return
         if not is_ready("lipsyncers", engine):
             return
-        folder = Path(temporary)
         picture = folder / "in/shot.mp4"
         if video:
             picture = folder / "in" / Path(video).name

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Turn
 
 from . import samples
@@ -21,10 +21,9 @@ SLACK = 0.05
 def check_separator(engine: Any, *, sound: str | Path | None = None) -> None:
     """Have it separate ``sound`` (any file with sound; a voice-like buzz over a chord if none is
     given), and add up the parts."""
-    with verdict("separators", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("separators", engine) as wrong, scratch_folder() as folder:
         if not is_ready("separators", engine):
             return
-        folder = Path(temporary)
         whole = folder / "in/whole.wav"
         if sound:
             samples.write_converted(sound, whole, 48_000, 2)
@@ -73,10 +72,10 @@ def _compare(wrong: Findings, whole: Path, *parts: Path) -> None:
 def check_diarizer(engine: Any, *, speech: str | Path | None = None) -> None:
     """Have it find who speaks when in ``speech`` (any file with sound; a voice-like buzz if none is
     given), for two people, for one, and for an unknown number."""
-    with verdict("diarizers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("diarizers", engine) as wrong, scratch_folder() as folder:
         if not is_ready("diarizers", engine):
             return
-        audio = Path(temporary) / "audio.wav"
+        audio = folder / "audio.wav"
         if speech:
             samples.write_converted(speech, audio, 16_000)
         else:

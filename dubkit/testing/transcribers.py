@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from dubkit.languages import is_tag, primary
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Cue, Track, Transcription, Word
 
 from . import samples
@@ -21,10 +21,9 @@ SLACK = 0.05
 def check_transcriber(engine: Any, *, speech: str | Path, language: str | None = None) -> None:
     """Have it transcribe ``speech`` (any file with sound, a few seconds are enough), silence, and a
     tenth of a second. ``language`` is what is spoken; None has the engine detect it."""
-    with verdict("transcribers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("transcribers", engine) as wrong, scratch_folder() as folder:
         if not is_ready("transcribers", engine):
             return
-        folder = Path(temporary)
         sound = samples.write_converted(speech, folder / "speech/audio.wav", 16_000)
         result = _transcribe(wrong, "transcribe()", engine, sound, language, folder / "work")
         if result and not result.track.words:

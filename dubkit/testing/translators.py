@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from dubkit.hooks import Line, Metered, Neighbor, TranslationReply, TranslationRequest
 from dubkit.languages import primary
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Usage
 
 from . import samples
@@ -69,14 +69,14 @@ def check_translator(
     lines = lines or SENTENCES.get(primary(source), ())
     if not lines:
         raise ValueError(f"there are no sentences in {source!r} here: give some, lines=[...]")
-    with verdict("translators", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("translators", engine) as wrong, scratch_folder() as folder:
         if not (
             is_ready("translators", engine)
             and _fields_are_good(wrong, engine)
             and _supports(wrong, engine, source, target)
         ):
             return
-        folder, sound = Path(temporary), None
+        sound = None
         if engine.needs_audio:
             if audio is None:
                 wrong.append("it has needs_audio: pass speech to translate, audio=FILE")

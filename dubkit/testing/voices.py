@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dubkit.hooks import BatchSynthesizer, Utterance
 from dubkit.languages import primary
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Reference, Voice
 
 from . import samples
@@ -36,10 +36,9 @@ def check_synthesizer(
     text = text or " ".join(SENTENCES.get(primary(language), ())[:2])
     if not text:
         raise ValueError(f"there are no sentences in {language!r} here: pass one, text=...")
-    with verdict("synthesizers", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("synthesizers", engine) as wrong, scratch_folder() as folder:
         if not is_ready("synthesizers", engine):
             return
-        folder = Path(temporary)
         if not isinstance(engine.clones, bool):
             wrong.append(f"clones is {engine.clones!r}; it must be True or False")
         names = _voices(wrong, engine, language)
@@ -183,10 +182,9 @@ def check_converter(
 ) -> None:
     """Have it convert ``speech`` (any file with sound) to the voice of ``references``; a voice-like
     buzz stands in for either if it is not given."""
-    with verdict("converters", engine) as wrong, tempfile.TemporaryDirectory() as temporary:
+    with verdict("converters", engine) as wrong, scratch_folder() as folder:
         if not is_ready("converters", engine):
             return
-        folder = Path(temporary)
         long, short = folder / "in/long.wav", folder / "in/short.wav"
         if speech:
             samples.write_converted(speech, long, 24_000)

@@ -473,7 +473,7 @@ def ask_engine(job: TranslationJob, request: TranslationRequest) -> TranslationR
 
     Raises PluginError when the engine fails.
     """
-    with engines.guarded(f"translator {job.name} failed", "-v shows where"):
+    with engines.guarded(f"translator {job.name} failed", "--debug shows where"):
         reply = job.engine.translate(request)
         if not isinstance(reply, TranslationReply):
             raise TypeError(f"it returned {type(reply).__name__}, not a TranslationReply")

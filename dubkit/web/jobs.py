@@ -34,6 +34,7 @@ try:
 except ImportError:  # Windows: jobs of a server that was killed count as interrupted
     fcntl = None  # type: ignore[assignment]
 
+from dubkit.cli.signals import STOPPED
 from dubkit.files import cannot_write
 
 from ..errors import DubkitError, UsageError
@@ -48,8 +49,6 @@ TICK = 0.1
 GRACE = bounded.GRACE + 0.3
 """Seconds between asking a child to stop (which it passes on to its own children, and kills them
 after a while) and killing all of them: the command itself stops within half a second."""
-STOPPED = 130
-"""The command's exit status after Ctrl-C."""
 SECRETS = ("DUBKIT_AUTH",)
 """Environment variables that jobs do not get: they are the server's."""
 MAX_WAITING, MAX_WAITING_IN_ALL = 100, 1000
@@ -394,7 +393,7 @@ def _state(folder: Path, status: int | None) -> State:
         return "failed" if last_event(folder, "error") else "done"
     if status == 0:
         return "done"
-    return "interrupted" if status == STOPPED else "failed"
+    return "interrupted" if status in STOPPED else "failed"
 
 
 def _fairest(

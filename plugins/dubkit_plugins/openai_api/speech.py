@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import struct
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from dubkit import DubkitError, PluginError, Synthesizer, UsageError, Utterance, Voice
+from dubkit import (
+    DubkitError,
+    PluginError,
+    Synthesizer,
+    UsageError,
+    Utterance,
+    Voice,
+    scratch_folder,
+)
 from dubkit_plugins.tools.media import Samples, read_sound, write_wav
 from dubkit_plugins.tools.speaking import speak_each
 
@@ -288,8 +295,8 @@ def decode(body: bytes, requested: str) -> tuple[Samples, int]:
         return raw_samples(body), PCM_RATE
     if is_truncated(body):
         raise PluginError("it is incomplete", "")
-    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
-        file = Path(folder, "reply")
+    with scratch_folder() as folder:
+        file = folder / "reply"
         file.write_bytes(body)
         return read_sound(file)
 

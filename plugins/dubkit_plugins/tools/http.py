@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import numpy as np
 
-from dubkit import DubkitError, PluginError, UsageError
+from dubkit import DubkitError, PluginError, UsageError, scratch_folder
 
 from . import presets
 from .engines import (
@@ -71,9 +70,9 @@ class _Http(Tool):
             self.timeout or tool.http.timeout,
             tool.http.retries if self.retries is None else self.retries,
         )
-        with self._state.slots, tempfile.TemporaryDirectory(prefix="dubkit-") as temporary:
+        with self._state.slots, scratch_folder() as temporary:
             try:
-                work = Path(temporary).resolve()
+                work = temporary.resolve()
                 request_item(tool, tool.http, inputs, out, self._state, limits, work)
             except DubkitError as failure:
                 raise type(failure)(f"{tool.name}: {failure.message}", failure.hint) from None

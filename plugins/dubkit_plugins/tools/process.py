@@ -1,7 +1,8 @@
 """Run an external tool once, or as a worker that stays; never via a shell, always with a limit.
 
-A tool has its own process group, which is ended as a whole. Its output is read as it comes and only
-the last lines are kept, so that it can neither fill memory nor block because nobody reads.
+A tool has its own process group, which is ended as a whole, at the latest when dubkit ends. Its
+output is read as it comes and only the last lines are kept, so that it can neither fill memory nor
+block because nobody reads.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import threading
 import time
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from dubkit import MissingDependency, PluginError
+from dubkit import MissingDependency, PluginError, start_program, stop_program
 
 KEEP_LINES = 20
 """Last lines of output, kept for error messages."""
@@ -79,12 +79,12 @@ def run(
                     f"{Path(argv[0]).name} wrote more than {largest // 1_000_000} MB", ""
                 )
     except BaseException:  # Ctrl-C included
-        stop(child)
+        stop_program(child, GRACE)
         raise
     finally:
         _running.discard(child)
     reader.join(GRACE)
-    stop(child)  # whatever it started and left behind
+    stop_program(child, GRACE)  # whatever it started and left behind
     return ProcessResult(status, "\n".join(tail))
 
 
@@ -95,7 +95,7 @@ def stop_running() -> None:
     """Stop the tools that other threads are waiting for."""
     for child in list(_running):
         with contextlib.suppress(OSError):
-            stop(child)
+            stop_program(child, GRACE)
 
 
 def last_lines(tail: Sequence[str]) -> str:
@@ -118,16 +118,7 @@ def _start(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int, stderr: int
 ) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            list(argv),
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            cwd=cwd,
-            env=dict(env),
-            # Its own group: Ctrl-C reaches only dubkit, which then ends the group as a whole.
-            start_new_session=os.name == "posix",
-        )
+        return start_program(argv, stdin=stdin, stderr=stderr, cwd=cwd, env=env)
     except FileNotFoundError as missing:
         raise MissingDependency(
             f"there is no {missing.filename}", "check the preset's settings"
@@ -148,26 +139,6 @@ def _start_reader(stream: IO[bytes], take: Callable[[str], None]) -> threading.T
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
-
-
-def stop(child: subprocess.Popen[bytes]) -> None:
-    """End a tool and everything that it started, if any of it is still running."""
-    if os.name != "posix":
-        child.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
-        child.kill()
-        return
-    _signal(child, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(GRACE)
-    _signal(child, signal.SIGKILL)
-    child.wait()
-
-
-def _signal(child: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, number)
 
 
 # ---------------------------------------------------------------- a worker
@@ -279,7 +250,7 @@ class Worker:
             with contextlib.suppress(OSError):
                 if child.stdin:
                     child.stdin.close()
-            stop(child)
+            stop_program(child, GRACE)
 
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
