@@ -4,6 +4,12 @@ A reading is judged as a text of each language that was written in its page: by 
 language has such letters, by where its marks and signs stand (an apostrophe in a word, a pound
 sign before a number), and by the language that its words are in. The sums are logarithms of
 probabilities, so what is wrong in one place counts the same whatever else is right.
+
+This is by hand since files are short and libraries cannot use the language: of Django's
+translations, in files of one to three cues and of a hundred, with the language unknown, this reads
+98.6 % right, chardet 7.7 reads 89 % (given the language's pages 92 %), and charset-normalizer 3.5
+reads 50 % (79 %). The rest is mostly one sign in a page of DOS or the Mac
+(``benchmarks/code_pages.py``).
 """
 
 from __future__ import annotations
