@@ -445,8 +445,12 @@ class Workspace:
             texts = [source.get("path", ""), source.get("sha256", "")]
             for one in records:
                 texts += [one["key"], one.get("sha256", ""), *one["warnings"]]
-            if all(isinstance(text, str) for text in texts) and not any(
-                isinstance(one["warnings"], str) for one in records
+            stamp = source.get("stamp", [0, 0, 0, 0])
+            if (
+                all(isinstance(text, str) for text in texts)
+                and not any(isinstance(one["warnings"], str) for one in records)
+                and isinstance(stamp, list)
+                and [type(fact) for fact in stamp] == [int] * 4
             ):
                 return {"source": source, "steps": steps, "outputs": outputs}
         except FileNotFoundError:

@@ -243,7 +243,13 @@ def test_another_profile_runs_only_from_the_cues_on(talk, tmp_path, monkeypatch)
         *("talk.en.srt", "talk.subbed.mp4"),
         *(
             f"talk.dubkit/{name}"
-            for name in (".cues.en.json.made", "cues.en.json", "report.json", "state.json")
+            for name in (
+                ".cues.en.json.made",
+                ".made",
+                "cues.en.json",
+                "report.json",
+                "state.json",
+            )
         ),
     }
     assert (talk.parent / "talk.en.srt").read_text() != srt
