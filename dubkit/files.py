@@ -417,6 +417,15 @@ def _secret() -> bytes | None:
     return None
 
 
+def at_home(name: str) -> Path:
+    """The path that a person named: ``~`` is the home folder, unless a file really begins so."""
+    path = Path(name)
+    # ValueError and OSError: a name that no file can have; RuntimeError: ~nobody, or no home.
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        return path if path.exists() else path.expanduser()
+    return path
+
+
 def state_folder() -> Path:
     """Where programs keep what is no setting and no cache."""
     if sys.platform == "win32":

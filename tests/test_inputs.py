@@ -62,6 +62,9 @@ def test_home(tmp_path, monkeypatch):
     assert expand(["~/a.mp4"])[0] == [tmp_path / "a.mp4"]
     monkeypatch.chdir(tmp_path)
     assert expand(["~b.mp4"]) == ([Path("~b.mp4")], [])
+    # Files that are really called so, even like another user's folder.
+    make(tmp_path, "~root", "~/c.mp4")
+    assert expand(["~root", "~/c.mp4"])[0] == [Path("~root"), Path("~/c.mp4")]
 
 
 def test_names_that_match_nothing_do_not_stop_the_others(tmp_path):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from dubkit import subtitles
 from dubkit.cues import check, profiles
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.encodings import check_encoding
-from dubkit.system.terminal import as_json, printable
+from dubkit.system.terminal import as_json, print_error, printable
 
 from .parser import Parser, protect
 
@@ -40,7 +39,7 @@ def check_command(arguments: Sequence[str]) -> int:
     track, decoded = subtitles.load(given.file, language, given.encoding)
     if decoded.doubt:
         warning = f"{given.file.name} {decoded.doubt}; --encoding says which it is"
-        print(f"warning: {warning}", file=sys.stderr)
+        print_error(f"warning: {warning}")
     found = check.check(track, given.profile, given.fps)
     errors = sum(violation.severity == "error" for violation in found)
     if given.json:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dubkit.errors import DubkitError, InputError
+from dubkit.files import at_home
 from dubkit.subtitles.source import format_of
 from dubkit.workspace import SUFFIX
 
@@ -32,9 +32,7 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
     several = len(names) > 1  # perhaps from a pattern that the shell expanded
     wrong: list[tuple[Path, DubkitError]] = []
     for name in names:
-        path = Path(name)
-        with contextlib.suppress(RuntimeError):  # ~unknown: a file may have that name
-            path = path.expanduser()
+        path = at_home(name)
         if several and _is_ours(path):
             continue
         if "://" in name:

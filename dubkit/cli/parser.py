@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from dubkit import __version__, engines
 from dubkit.errors import UsageError
+from dubkit.files import at_home
 from dubkit.languages import is_tag
 from dubkit.options import Group, Option, Options, from_keywords, list_options, unknown_option
 
@@ -182,7 +183,7 @@ def _outputs(values: Sequence[str]) -> dict[str, Any]:
         if equals and dot and engine and field and "/" not in name:
             settings.setdefault(engine, {})[field] = text
         elif folder is None:
-            folder = Path(value).expanduser()
+            folder = at_home(value)
             if os.path.isfile(folder):  # noqa: PTH113 - Path's raises for names that are too long
                 raise UsageError(f"-o {value} is a file", "-o takes a folder")
         else:

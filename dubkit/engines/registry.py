@@ -25,6 +25,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from dubkit import hooks
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
+from dubkit.files import at_home
 from dubkit.system.faults import MORE_MEMORY, SECRET, is_out_of_memory, words_of
 
 log = logging.getLogger("dubkit")
@@ -242,7 +243,12 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
     else:
         plugin = find(kind, spec)
         origin, source = plugin.distribution, _source_of(plugin.entry_point.module)
-    code = hashlib.sha256(b"".join(file.read_bytes() for file in _sources(source))).hexdigest()
+    try:
+        code = hashlib.sha256(b"".join(file.read_bytes() for file in _sources(source))).hexdigest()
+    except OSError as failure:
+        raise PluginError(
+            f"{spec} cannot be read: {failure.strerror or failure}", "check its permissions"
+        ) from failure
     prefix = re.split(r"\W", name)[0].upper() + "_"  # openai's for openai-speech, too
     environment = {
         variable: value
@@ -321,7 +327,7 @@ def _members(kind: str) -> tuple[str, ...]:
 
 def _split(spec: str) -> tuple[Path, str]:
     file, _, name = spec.rpartition(":")
-    return Path(file).expanduser(), name
+    return at_home(file), name
 
 
 def _class_in_file(spec: str) -> Any:
