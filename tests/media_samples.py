@@ -11,9 +11,9 @@ import wave
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import numpy as np
 
-from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.media.probe import start_of
 
 BEEP = 0.1
@@ -21,8 +21,11 @@ BEEP = 0.1
 
 
 def ffmpeg(*argv: object) -> None:
-    """Run ffmpeg; if it fails, the test fails with its error output."""
-    command = [ffmpeg_path(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    """Run ffmpeg; if it fails, the test fails with its error output.
+
+    It is the bundled one, so that the samples are the same whatever ffmpeg dubkit itself runs.
+    """
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
     done = subprocess.run([*command, *map(str, argv)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
