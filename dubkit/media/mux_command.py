@@ -22,6 +22,9 @@ from .ffmpeg import DEMUXERS, file_url
 from .probe import clock_restarts, codec_name, has_flag, is_cover, open_media, start_of
 
 MOV_MUXERS = ("mov", "mp4", "3gp", "3g2")
+AS_TIMED = ("-seek_timestamp", "1")
+"""Input options that leave a file's times as they are. Otherwise ffmpeg makes the file's start 0,
+and its versions disagree on where that is: up to 8.0 it is the pre-roll of an audio encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,8 @@ def command(
     argv += ["-fflags", "+bitexact"]
     # For the boxes of Dolby Vision and spherical video.
     argv += ["-strict", "unofficial"]
+    # An audio encoder's pre-roll stays before 0; made positive, it would shift all else.
+    argv += [] if source.restarts else ["-avoid_negative_ts", "disabled"]
     # Room for streams that start late. -max_interleave_delta stays at its 10 s, which bounds what
     # is kept in memory while the muxer waits for the next of the sparse subtitles.
     argv += ["-max_muxing_queue_size", "9999"]
@@ -199,26 +204,26 @@ def _inputs(
     """The input files: the source, then new subtitles, new audio, the new picture."""
     demuxer = media.container.split(",")[0]
     argv: list[str] = []
+    if source.restarts:
+        # ffmpeg makes the clock continuous and shifts it so that the start of the streams that it
+        # copies becomes 0, so the new tracks must follow that.
+        copied = [stream for stream in kept if stream.index != replaced]
+        starts = [stream.start for stream in copied if stream.start is not None]
+        late = source.zero - min(starts) if starts else 0.0
+    else:
+        late = 0.0
+        argv += [*AS_TIMED, "-itsoffset", f"{-source.zero:.6f}"]
     if demuxer in ("avi", "mpeg", "h264", "hevc", "m4v"):
         argv += ["-fflags", "+genpts"]  # these lack the time at which a frame is shown
     argv += ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-f", demuxer]
     argv += ["-i", file_url(media.path)]
-    # ffmpeg shifts the source so that its start becomes 0. For MPEG streams it goes by the start
-    # of the streams that it copies instead, so the new tracks must follow that.
-    copied = [stream for stream in kept if stream.index != replaced]
-    starts = [stream.start for stream in copied if stream.start is not None]
-    late = source.zero - min(starts) if source.restarts and starts else 0.0
+    added = [*AS_TIMED, "-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
     for subtitle in additions.subtitles:
-        argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
-        argv += ["-f", _subtitle_format(subtitle.path), "-i", file_url(subtitle.path)]
+        argv += [*added, "-f", _subtitle_format(subtitle.path), "-i", file_url(subtitle.path)]
     for one in additions.audio:
-        argv += ["-itsoffset", f"{late:.6f}", "-protocol_whitelist", "file"]
-        argv += ["-f", "wav", "-i", file_url(one.path)]
+        argv += [*added, "-f", "wav", "-i", file_url(one.path)]
     if additions.picture:
-        with open_media(additions.picture) as container:
-            first = (container.start_time or 0) / 1_000_000  # which ffmpeg would shift to 0
-        argv += ["-itsoffset", f"{late + first:.6f}", "-protocol_whitelist", "file"]
-        argv += ["-f", "mov", "-i", file_url(additions.picture)]
+        argv += [*added, "-f", "mov", "-i", file_url(additions.picture)]
     return argv
 
 
