@@ -62,6 +62,7 @@ _FILES = re.compile(r"\.lock|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|
 
 Make = Callable[[Path], Sequence[str]]
 """Writes a file and returns warnings, a sentence each."""
+Check = Callable[[Path], bool]
 Merge = Callable[[Path, Path], tuple[bool, Sequence[str]]]
 """Applies the edits in the first file to the second, which has just been made; returns whether all
 of them could be applied, and warnings."""
@@ -394,8 +395,10 @@ class Workspace:
             "--force overwrites it; -o DIR writes elsewhere",
         )
 
-    def output(self, out: Path, key: str, make: Make, *, force: bool) -> None:
-        """Write the result ``out`` by ``make(path)``, unless it exists for the same key.
+    def output(
+        self, out: Path, key: str, make: Make, *, force: bool, whole: Check = Path.is_file
+    ) -> None:
+        """Write the result ``out`` by ``make(path)``, unless it exists for the same key, ``whole``.
 
         A link of that name is replaced, not written through.
         """
@@ -403,7 +406,7 @@ class Workspace:
         record = self._state["outputs"].get(out.name, {})
         part: Path | None = None
         try:
-            if record.get("key") == key and self._is_ours(out):
+            if record.get("key") == key and self._is_ours(out) and whole(out):
                 self.warnings += record.get("warnings", ())
                 return
             # In the same file system as the result, so that it appears in one piece.

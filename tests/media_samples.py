@@ -25,7 +25,14 @@ def ffmpeg(*argv: object) -> None:
 
     It is the bundled one, so that the samples are the same whatever ffmpeg dubkit itself runs.
     """
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-nostdin",
+        "-y",
+    ]
     done = subprocess.run([*command, *map(str, argv)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ffmpeg_samples import unreliable
 from media_samples import ffmpeg
 from wav_samples import burst, write
 
@@ -294,12 +295,10 @@ def test_nowhere_to_write(tmp_path):
 
 def test_ffmpeg_fails_or_is_missing(tmp_path, monkeypatch):
     source = write(tmp_path / "x.wav", burst())
-    program = tmp_path / "ffmpeg"
-    program.write_text("#!/bin/sh\necho It broke >&2\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
-    with pytest.raises(MediaError, match="It broke"):
-        prepare(source, tmp_path / "y.wav", stretch=1.2)
+    for kind, message in (("fails", "It broke"), ("half", "no error was reported")):
+        monkeypatch.setenv("DUBKIT_FFMPEG", str(unreliable(tmp_path, kind)))
+        with pytest.raises(MediaError, match=message):
+            prepare(source, tmp_path / "y.wav", stretch=1.2)
     monkeypatch.setenv("DUBKIT_FFMPEG", str(tmp_path / "none"))
     with pytest.raises(MissingDependency):
         prepare(source, tmp_path / "y.wav", stretch=1.2)

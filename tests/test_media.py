@@ -29,8 +29,9 @@ from media_samples import (
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
 from dubkit.media import audio
+from dubkit.media import ffmpeg as ffmpeg_module
 from dubkit.media.audio import extract_audio
-from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.ffmpeg import PARTS, ffmpeg_path
 from dubkit.media.probe import pick_audio, probe
 from dubkit.types import AudioStream, Media
 
@@ -128,6 +129,24 @@ def test_what_is_wrong_with_a_file(kind, message, tmp_path, base):
     assert caught.value.hint and "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["x.mkv", "x.mp4"])
+def test_a_picture_of_an_unknown_codec_is_left_out(name, base, tmp_path):
+    path = tmp_path / name
+    ffmpeg("-i", base, "-c", "copy", path)
+    known, unknown = (b"avc1", b"xyz1") if name == "x.mp4" else (b"V_MPEG4/ISO", b"V_XYZZY/ABC")
+    data = path.read_bytes()
+    assert known in data
+    path.write_bytes(data.replace(known, unknown))
+    media = probe(path)
+    assert media.video == () and "unknown codec" in media.warnings[0]
+    assert extract(path, tmp_path / "out.wav") == []
+    assert wav_onsets(tmp_path / "out.wav") == [pytest.approx(3, abs=0.02)]
+    ffmpeg("-i", base, "-c", "copy", "-an", path)
+    path.write_bytes(path.read_bytes().replace(known, unknown))
+    with pytest.raises(InputError, match="unknown codec, and no sound"):
+        probe(path)
+
+
 def test_file_that_may_not_be_read(tmp_path, base):
     locked = tmp_path / "locked.mp4"
     shutil.copy(base, locked)
@@ -164,13 +183,65 @@ def test_import_is_cheap():
     assert done.stdout.strip() == "set()"
 
 
-def test_ffmpeg_is_found(monkeypatch, tmp_path):
-    found = ffmpeg_path()
-    monkeypatch.setenv("DUBKIT_FFMPEG", found)
-    assert ffmpeg_path() == found
+# ---------------------------------------------------------------- which ffmpeg
+
+
+ALL_PARTS = " ".join(f"--enable-{part}" for part in PARTS)
+
+
+def ffmpeg_like(folder, library=63, configuration=ALL_PARTS):
+    """A program ``ffmpeg`` that only says what it is."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "ffmpeg"
+    program.write_text(
+        "#!/bin/sh\necho ffmpeg version 1.2.3-x Copyright\n"
+        f"echo '  configuration: {configuration}'\necho 'libavformat {library}. 1.100 / 1'\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def test_the_ffmpeg_that_the_user_names_is_taken(monkeypatch, tmp_path, caplog):
+    program = ffmpeg_like(tmp_path, library=59)
+    monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
+    assert ffmpeg_path() == ffmpeg_path() == str(program)
+    (warning,) = caplog.messages
+    assert str(program) in warning and "older than FFmpeg 6" in warning
     monkeypatch.setenv("DUBKIT_FFMPEG", str(tmp_path / "none"))
     with pytest.raises(MissingDependency, match="DUBKIT_FFMPEG"):
         ffmpeg_path()
+
+
+@pytest.mark.parametrize("name", ["true", "cat"])
+def test_what_is_no_ffmpeg_is_refused(name, monkeypatch):
+    monkeypatch.setenv("DUBKIT_FFMPEG", name)
+    with pytest.raises(MissingDependency, match=f"DUBKIT_FFMPEG names {name}, which is not ffmpeg"):
+        ffmpeg_path()
+
+
+def test_the_bundled_ffmpeg_is_preferred_unless_it_has_a_problem(monkeypatch, tmp_path, caplog):
+    monkeypatch.delenv("DUBKIT_FFMPEG", raising=False)
+    ours, theirs = (ffmpeg_like(tmp_path / name) for name in ("bundled", "path"))
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(ours))
+    monkeypatch.setenv("PATH", str(theirs.parent), prepend=os.pathsep)
+
+    def found():
+        # Each of the test's own changes to the programs is a new process's view of them.
+        ffmpeg_module._find.cache_clear()
+        return ffmpeg_path()
+
+    assert found() == str(ours)
+    for old in ({"library": 60, "configuration": ""}, {"library": 58}):
+        ffmpeg_like(ours.parent, **old)
+        assert found() == str(theirs)
+    assert not caplog.messages
+    ffmpeg_like(theirs.parent, configuration="--enable-libass")
+    assert found() == str(ours)
+    assert "older than FFmpeg 6" in caplog.messages[0]
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    assert found() == str(theirs)
+    assert "without libx264, libx265, libvpx, libopus" in caplog.messages[1]
+    ffmpeg_module._find.cache_clear()
 
 
 # ---------------------------------------------------------------- files that lead elsewhere

@@ -26,6 +26,7 @@ from media_samples import (
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
 from dubkit.lipsync import compose, encoding
 from dubkit.media.audio import extract_audio
+from dubkit.media.ffmpeg import find_ffmpeg
 from dubkit.media.fonts import missing_glyphs
 from dubkit.media.mux import SubtitleFile, burn, mux, subtitle_container
 from dubkit.media.probe import pick_audio, probe
@@ -70,13 +71,15 @@ def ass(folder, text="Hello", width=160, height=120, size=20):
 
 def same_packets(before, after, index=lambda i: i):
     """Whether each stream of ``before`` is in ``after``, bit for bit and at the same times."""
+    # Matroska counts milliseconds; and an ffmpeg that dubkit warns of moves Opus by its pre-roll.
+    exact = 0.008 if find_ffmpeg().problem else 0.0011
     old, new = packets(before), packets(after)
     for number, expected in old.items():
         got = new[index(number)]
         assert [digest for _, digest in got] == [digest for _, digest in expected]
         for (was, _), (now, _) in zip(expected, got, strict=True):
             if was is not None:
-                assert now == pytest.approx(was, abs=0.0011)  # Matroska counts milliseconds
+                assert now == pytest.approx(was, abs=exact)
     return True
 
 

@@ -18,7 +18,7 @@ from dubkit import engines, hooks
 from dubkit.engines import choose
 from dubkit.errors import DubkitError, UsageError
 from dubkit.media import process
-from dubkit.media.ffmpeg import ffmpeg_path
+from dubkit.media.ffmpeg import find_ffmpeg, inspect_ffmpeg
 from dubkit.options import Options
 from dubkit.system.terminal import as_json, printable
 
@@ -216,17 +216,17 @@ def _accepts(kind: str, name: str, settings: Mapping[str, str]) -> bool:
     return state == "ready" or state != _state(kind, name)
 
 
+_REPLACE_FFMPEG = "pip install imageio-ffmpeg, and unset DUBKIT_FFMPEG"
+
+
 def _ffmpeg() -> Iterator[Finding]:
     try:
-        path = ffmpeg_path()
-        lines: list[str] = []
-        process.run([path, "-version"], on_line=lines.append, timeout=20)
-        version = lines[0].split(" Copyright")[0] if lines else "does not start"
-        yield Finding(
-            "ffmpeg", f"{version} ({path})", "" if lines else "pip install imageio-ffmpeg"
-        )
+        program = find_ffmpeg()
+        state = f"{program.version} ({program.path})"
+        problem = f"it {program.problem}; {_REPLACE_FFMPEG}" if program.problem else ""
+        yield Finding("ffmpeg", state + _passed_over(program.path), problem, optional=True)
         filters: list[str] = []
-        process.run([path, "-hide_banner", "-filters"], on_line=filters.append, timeout=20)
+        process.run([program.path, "-hide_banner", "-filters"], on_line=filters.append, timeout=20)
         has_ass = any(line.split()[1:2] == ["ass"] for line in filters)
         problem = (
             "" if has_ass else "--burn needs an ffmpeg with libass: pip install imageio-ffmpeg"
@@ -234,6 +234,15 @@ def _ffmpeg() -> Iterator[Finding]:
         yield Finding("libass", "built in" if has_ass else "missing", problem, optional=True)
     except (DubkitError, OSError, TimeoutError) as failure:
         yield Finding("ffmpeg", str(failure), "pip install imageio-ffmpeg")
+
+
+def _passed_over(used: str) -> str:
+    """What is wrong with the ffmpeg on PATH, if that is why another is used."""
+    path = shutil.which("ffmpeg")
+    other = inspect_ffmpeg(path) if path and not Path(path).samefile(used) else None
+    if not other or not other.problem:
+        return ""
+    return f"; not {other.path}, which {other.problem}"
 
 
 def _gpu() -> Finding:

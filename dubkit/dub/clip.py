@@ -24,6 +24,7 @@ from dubkit.files import replacing
 from dubkit.media import process
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
 from dubkit.media.probe import check_readable
+from dubkit.media.run_ffmpeg import run_ffmpeg
 from dubkit.system.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -352,24 +353,18 @@ def _stretch(samples: Samples, stretch: float, name: str) -> Samples:
 
     pad = RATE // 4
     raw = ["-protocol_whitelist", "file", "-f", "f32le", "-ar", str(RATE), "-ac", "1"]
-    program = ffmpeg_path()
     with scratch_folder() as folder:
         source, target = Path(folder, "in"), Path(folder, "out")
         np.pad(samples, pad).astype("<f4").tofile(source)
-        argv = [program, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"]
-        argv += [*raw, "-i", file_url(source)]
+        argv = ["-loglevel", "error", *raw, "-i", file_url(source)]
         # The tempo is the first option of both filters.
-        argv += ["-af", f"{stretcher(program)}={stretch:.6f}"]
+        argv += ["-af", f"{stretcher(ffmpeg_path())}={stretch:.6f}"]
         argv += ["-f", "f32le", "-ar", str(RATE), "-ac", "1", file_url(target)]
-        finished = process.run(argv)
-        if finished.status:
-            raise MediaError(
-                f"ffmpeg could not stretch {name}: {(finished.tail or ('no reason given',))[-1]}",
-                "Its last lines are in the log.",
-                finished.argv,
-                finished.tail,
-            )
+        doing = f"stretch {name}"
+        run_ffmpeg(argv, doing=doing, writes=target)
         stretched = np.fromfile(target, "<f4")
+        if len(stretched) < (len(samples) + pad) / stretch:
+            raise MediaError(f"Could not {doing}, though no error was reported.")
     # Filters and their versions differ in their delay, which the padding reveals.
     size = round(len(samples) / stretch)
     late = _lag(samples, stretched, stretch, pad)

@@ -18,7 +18,9 @@ from dubkit.errors import MediaError, MissingDependency
 from dubkit.files import cannot_write, replacing
 from dubkit.hooks import Progress
 from dubkit.media import mux
+from dubkit.media.integrity import Contents
 from dubkit.media.probe import open_media
+from dubkit.media.run_ffmpeg import check_written
 from dubkit.types import Media
 
 from .encoding import PictureFormat, in_sent_format, planes
@@ -190,13 +192,15 @@ def encode(
             scale = picture.shape.tick.denominator
             options = {"movie_timescale": str(scale if scale >= 1000 else scale * 1000)}
             with av.open(str(temporary), "w", format="mp4", options=options) as target:
-                _encode(film, picture, clips, target, progress)
+                frames = _encode(film, picture, clips, target, progress)
         except av.error.FFmpegError as failure:
             if failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
                 raise cannot_write(out, OSError(failure.errno, failure.strerror)) from None
             raise MediaError(
                 f"The picture of {film.path.name} cannot be encoded: {failure.strerror}"
             ) from failure
+        doing = f"encode the picture of {film.path.name}"
+        check_written(temporary, Contents(video=1, packets=frames), doing=doing, out=out)
 
 
 def _encode(
@@ -205,7 +209,8 @@ def _encode(
     clips: Sequence[RenderedClip],
     target: Any,
     progress: Progress,
-) -> None:
+) -> int:
+    """Encode the whole film into ``target``, and return how many frames that were."""
     stream = target.add_stream(picture.encoder, rate=picture.rate)
     context = stream.codec_context
     stream.width, stream.height = picture.shape.size
@@ -226,6 +231,7 @@ def _encode(
     read: Callable[[int], VideoFrame | None] | None = None
     last: int | None = None
     reported = 0.0
+    count = 0
     for frame, time in decode_frames(film):
         while waiting and time >= waiting[0].span.end:
             waiting.pop(0)
@@ -243,8 +249,10 @@ def _encode(
         frame.pts, frame.time_base = last, picture.shape.tick
         frame.pict_type = 0  # or the encoder would copy the film's choice of key frames
         target.mux(stream.encode(frame))
+        count += 1
         if time - reported >= 1:
             reported = time
             progress("picture", min(time, film.duration or time), film.duration)
     target.mux(stream.encode(None))
     progress("picture", film.duration, film.duration)
+    return count

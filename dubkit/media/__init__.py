@@ -1,7 +1,9 @@
 """Media files: probing, decoding, muxing and loudness, through ffmpeg and PyAV.
 
-- :mod:`.ffmpeg`: where the ffmpeg program is, and which formats it may open.
+- :mod:`.ffmpeg`: which ffmpeg is run, and which formats it may open.
 - :mod:`.process`: run an external program, with progress and a clean stop.
+- :mod:`.run_ffmpeg`: run ffmpeg, and check what it wrote.
+- :mod:`.integrity`: whether a written media file is whole.
 - :mod:`.probe`: open a file safely, list its streams, pick its audio.
 - :mod:`.audio`: decode an audio stream onto the video's timeline.
 - :mod:`.loudness`: measure loudness by EBU R 128.

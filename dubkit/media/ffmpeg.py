@@ -1,14 +1,22 @@
-"""Find the ffmpeg program, and say what it may open. :mod:`.process` runs it."""
+"""Find the ffmpeg program, and say what it may open. :mod:`.run_ffmpeg` runs it."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import os
+import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from dubkit.errors import MissingDependency
 from dubkit.installed import verify_installed
+
+from . import process
+
+log = logging.getLogger("dubkit")
 
 DEMUXERS = (
     "mov,matroska,avi,flv,live_flv,kux,mpegts,mpeg,asf,asf_o,ogg,mxf,gxf,nut,rm,ivr,wtv,dv,nsv,"
@@ -22,28 +30,109 @@ vobsub, webm_dash_manifest, avisynth, vapoursynth, lavfi, bluray and dvdvideo. (
 with ``enable_drefs``, which stays off.)"""
 
 
-def ffmpeg_path() -> str:
-    """The ffmpeg to run: ``$DUBKIT_FFMPEG``, else the one on PATH, else imageio-ffmpeg's.
+OLDEST = 60
+"""Major version of libavformat, that of FFmpeg 6.0, from which on results are as promised. Older
+ones do not write into Matroska and WebM how much of the sound is an encoder's pre-roll, and in WebM
+put the sound too early by that."""
+PARTS = ("libass", "libx264", "libx265", "libvpx", "libopus")
+"""The libraries that burning, and muxing into WebM, need ffmpeg to be built with."""
 
-    Raises MissingDependency when none is found.
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An ffmpeg on this machine."""
+
+    path: str
+    version: str
+    """As it calls itself: ``5.1.9-0+deb12u1``."""
+    problem: str
+    """Why its results may be wrong or it may fail, for people; empty if it is as it should be."""
+
+
+def ffmpeg_path() -> str:
+    """The path of :func:`find_ffmpeg`'s program. Raises as that does."""
+    return find_ffmpeg().path
+
+
+def find_ffmpeg() -> Program:
+    """The ffmpeg to run: ``$DUBKIT_FFMPEG``; else the bundled one, of imageio-ffmpeg, or the one on
+    PATH, whichever has no problem.
+
+    The bundled one comes first because with it the same input gives the same result on every
+    machine. Raises MissingDependency when there is none, or ``$DUBKIT_FFMPEG`` is none.
     """
-    chosen = os.environ.get("DUBKIT_FFMPEG")
-    if chosen:
-        if found := shutil.which(chosen):
-            return os.path.abspath(found)  # noqa: PTH100 - it runs in another folder
+    return _find(os.environ.get("DUBKIT_FFMPEG", ""), os.environ.get("PATH", ""))
+
+
+@functools.cache
+def _find(chosen: str, _path: str) -> Program:
+    program = _chosen(chosen) if chosen else _best()
+    log.debug("ffmpeg %s: %s", program.version, program.path)
+    if program.problem:
+        log.warning("%s %s", program.path, program.problem)
+    return program
+
+
+def _chosen(name: str) -> Program:
+    hint = "Set it to the full path of ffmpeg, or unset it to use the one that dubkit finds."
+    path = shutil.which(name)
+    if not path:
         raise MissingDependency(
-            f"DUBKIT_FFMPEG names {chosen}, which is not an executable program.",
-            "Set it to the full path of ffmpeg, or unset it to use the one that dubkit finds.",
+            f"DUBKIT_FFMPEG names {name}, which is not an executable program.", hint
         )
-    if found := shutil.which("ffmpeg"):
-        return found
+    program = inspect_ffmpeg(path)
+    if not program:
+        raise MissingDependency(
+            f"DUBKIT_FFMPEG names {name}, which is not ffmpeg: {name} -version does not say so.",
+            hint,
+        )
+    return program
+
+
+def _best() -> Program:
+    """The first ffmpeg without a problem, else the first."""
+    first: Program | None = None
+    for name in filter(None, (_bundled(), "ffmpeg")):
+        path = shutil.which(name)
+        program = inspect_ffmpeg(path) if path else None
+        if program and not program.problem:
+            return program
+        first = first or program
+    if not first:
+        raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")
+    return first
+
+
+def _bundled() -> str:
     with contextlib.suppress(ImportError, RuntimeError):
         import imageio_ffmpeg
 
         program = str(imageio_ffmpeg.get_ffmpeg_exe())
         verify_installed("imageio-ffmpeg", Path(program))
         return program
-    raise MissingDependency("ffmpeg was not found.", "pip install imageio-ffmpeg")
+    return ""
+
+
+def inspect_ffmpeg(path: str) -> Program | None:
+    """What the program at ``path`` is, by its ``-version``; None if that is no ffmpeg."""
+    path = os.path.abspath(path)  # noqa: PTH100 - it runs in another folder
+    lines: list[str] = []
+    try:
+        process.run([path, "-version"], on_line=lines.append, timeout=60)
+    except (OSError, TimeoutError):
+        return None
+    text = "\n".join(lines)
+    version = re.search(r"^ffmpeg version (\S+)", text)
+    library = re.search(r"^libavformat +(\d+)\.", text, re.MULTILINE)
+    if not version or not library:
+        return None
+    lacking = [part for part in PARTS if f"--enable-{part} " not in f"{text} ".replace("\n", " ")]
+    problems = []
+    if int(library[1]) < OLDEST:
+        problems.append("is older than FFmpeg 6: sound in .webm may be some ms off")
+    if lacking:
+        problems.append(f"was built without {', '.join(lacking)}: --burn or .webm may fail")
+    return Program(path, version[1], "; it ".join(problems))
 
 
 def file_url(path: Path) -> str:

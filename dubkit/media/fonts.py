@@ -10,8 +10,7 @@ from pathlib import Path
 
 from dubkit.system.scratch import scratch_folder
 
-from . import process
-from .ffmpeg import ffmpeg_path
+from .run_ffmpeg import run_ffmpeg
 
 
 def missing_glyphs(text: str) -> set[str]:
@@ -38,11 +37,18 @@ def missing_glyphs(text: str) -> set[str]:
     with scratch_folder() as folder:
         Path(folder, "glyphs.ass").write_text(ass, "utf-8")
         picture = ffmpeg.input("color=s=64x64", format="lavfi").filter("ass", "glyphs.ass")
-        argv = picture.output("-", format="null", vframes=1).compile(ffmpeg_path())
+        argv = picture.output("-", format="null", vframes=1).get_args()
         # A report file, because there can be thousands of lines.
-        report = os.environ | {"FFREPORT": "file=report.txt:level=24"}
-        process.run(argv, cwd=Path(folder), env=report, timeout=120)
-        log = Path(folder, "report.txt").read_text("utf-8", "replace")
+        report = Path(folder, "report.txt")
+        run_ffmpeg(
+            argv,
+            doing="draw text",
+            writes=report,
+            cwd=Path(folder),
+            env=os.environ | {"FFREPORT": "file=report.txt:level=24"},
+            timeout=120,
+        )
+        log = report.read_text("utf-8", "replace")
     found = re.findall(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]+)", log)
     missing = {chr(int(code, 16)) for code in found}
     return wanted if "\0" in missing else wanted & missing  # glyph 0: no font at all

@@ -10,8 +10,8 @@ from pathlib import Path
 from dubkit.errors import MediaError
 from dubkit.types import AudioStream
 
-from . import process
-from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
+from .ffmpeg import DEMUXERS, file_url
+from .run_ffmpeg import run_ffmpeg
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,14 @@ def ebur128(source: Sequence[str], name: str, peak: bool) -> Loudness:
     """Loudness of ffmpeg's input arguments ``source``, called ``name`` in errors."""
     # Without framelog a line is printed every 0.1 s, which takes longer than the measuring.
     audio_filter = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
-    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", *source]
-    argv += ["-af", audio_filter, "-f", "null", "-"]
-    finished = process.run(argv)
+    doing = f"measure how loud {name} is"
+    finished = run_ffmpeg([*source, "-af", audio_filter, "-f", "null", "-"], doing=doing)
     _, _, summary = "\n".join(finished.tail).rpartition("Summary:")
     integrated = re.search(r"\bI:\s+(-?[\d.]+|-?inf|nan) LUFS", summary)
     true_peak = re.search(r"\bPeak:\s+(-?[\d.]+|-?inf|nan) dBFS", summary)
-    if finished.status or not integrated or (peak and not true_peak):
+    if not integrated or (peak and not true_peak):
         raise MediaError(
-            f"ffmpeg could not measure how loud {name} is: "
-            f"{(finished.tail or ('it gave no reason',))[-1]}",
+            f"Could not {doing}, though no error was reported.",
             "Its last lines are in the log.",
             finished.argv,
             finished.tail,

@@ -6,22 +6,20 @@ The command line is built in :mod:`.mux_command`. Rendering subtitle files is in
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dubkit import languages
-from dubkit.errors import InputError, MediaError, MissingDependency, OutputError, UsageError
-from dubkit.files import cannot_write, replacing
+from dubkit.errors import InputError, MediaError, OutputError, UsageError
+from dubkit.files import replacing
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Media
 
-from . import process
-from .ffmpeg import ffmpeg_path, file_url
+from .ffmpeg import file_url
 from .fonts import missing_glyphs, no_font
+from .integrity import Contents, flaw, packet_counts
 from .mux_command import (
     MOV_MUXERS,
     Additions,
@@ -33,7 +31,8 @@ from .mux_command import (
     inspect,
     is_cover_video,
 )
-from .probe import codec_name, open_media
+from .probe import codec_name, open_media, probe
+from .run_ffmpeg import check_written, run_ffmpeg
 
 __all__ = [
     "CRF",
@@ -197,10 +196,15 @@ def write_m4a(audio: Sequence[AudioFile], out: Path, *, comment: str = "") -> li
     argv += ["-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", "-fflags", "+bitexact"]
     title = ", ".join(one.title for one in audio)
     argv += ["-metadata", f"title={title}", "-metadata", f"comment={comment}"]
+    seconds = max(probe(one.path).duration for one in audio)
     with replacing(out) as temporary:
-        finished = _run([*argv, "-f", "ipod", file_url(temporary)])
-        if finished.status:
-            raise _failure(finished, out)
+        run_ffmpeg(
+            ["-loglevel", "warning", *argv, "-f", "ipod", file_url(temporary)],
+            doing=f"write {out.name}",
+            out=out,
+            writes=temporary,
+            contents=Contents(seconds, audio=len(audio)),
+        )
     return []
 
 
@@ -247,21 +251,31 @@ def _write(
             attached = sum(stream.kind == "attachment" for stream in kept)
             options += _cover_options(media, folder, attached)
             kept = [stream for stream in kept if not stream.cover]
+        needed = _kinds(kept)
         rest = additions, muxer, options, temporary
-        finished = _run(command(media, source, kept, *rest), progress, folder)
-        if finished.status and not _disk_full(finished):
-            # A stream that is re-encoded is not in doubt; and a video never loses its only audio.
-            encoded = bool(encoding or additions.picture)
+        doing = f"write {out.name}"
+        # A stream that is re-encoded is not in doubt; and a video never loses its only audio.
+        encoded = bool(encoding or additions.picture)
+        try:
+            _run(command(media, source, kept, *rest), doing, out, progress, folder)
+        except MediaError:
             suspects = [stream for stream in kept if not (encoded and stream.index == first)]
             for stream in suspects:
                 alone = [stream], Additions(), muxer, ["-t", "0"], folder / "alone"
-                if _run(command(media, source, *alone)).status:
+                try:
+                    _run(command(media, source, *alone), doing, folder / "alone")
+                except MediaError:
                     refused.append(stream)
-            accepted = [stream for stream in kept if stream not in refused]
-            if refused and _kinds(accepted) == _kinds(kept):
-                finished = _run(command(media, source, accepted, *rest), progress, folder)
-        if finished.status:
-            raise _failure(finished, out)
+            kept = [stream for stream in kept if stream not in refused]
+            if not refused or _kinds(kept) != needed:
+                raise
+            _run(command(media, source, kept, *rest), doing, out, progress, folder)
+        contents = _expected(media, kept, additions)
+        if flaw(temporary, contents):
+            # A file's header may promise more than the file has: what does it really have?
+            contents = _readable(media, kept, additions, first if encoded else None)
+            check_written(temporary, contents, doing=doing, out=out)
+    progress(media.duration)
     return [
         f"{stream.kind.capitalize()} stream {stream.index} ({stream.codec}) cannot be held by "
         f"{out.suffix} and was left out."
@@ -302,40 +316,50 @@ def _cover_options(media: Media, folder: Path, number: int) -> list[str]:
 
 def _run(
     argv: Sequence[str],
+    doing: str,
+    out: Path,
     progress: Callable[[float], None] = lambda _: None,
     cwd: Path | None = None,
-) -> process.Finished:
+) -> None:
     def on_line(line: str) -> None:
         key, _, value = line.partition("=")
         if key == "out_time_us" and value.isdigit():
             progress(int(value) / 1_000_000)
 
-    program = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-y"]
-    program += ["-loglevel", "warning", "-progress", "pipe:1"]
-    return process.run([*program, *argv], on_line=on_line, cwd=cwd)
+    options = ["-loglevel", "warning", "-progress", "pipe:1"]
+    run_ffmpeg([*options, *argv], doing=doing, out=out, on_line=on_line, cwd=cwd)
 
 
-def _disk_full(finished: process.Finished) -> bool:
-    return any(os.strerror(errno.ENOSPC) in line for line in finished.tail)
+# ---------------------------------------------------------------- what must be in the result
 
 
-def _failure(finished: process.Finished, out: Path) -> Exception:
-    if _disk_full(finished):
-        return cannot_write(out, OSError(errno.ENOSPC, ""))
-    incapable = re.compile("Unrecognized option|No such filter|Unknown encoder")
-    if line := next((line for line in finished.tail if incapable.search(line)), ""):
-        return MissingDependency(
-            f"{finished.argv[0]} is too old or was built without a part: {line}",
-            "Install a full ffmpeg of version 5.1 or later, or pip install imageio-ffmpeg and set "
-            "DUBKIT_FFMPEG to the path that imageio_ffmpeg.get_ffmpeg_exe() gives.",
-        )
-    reason = next((line for line in reversed(finished.tail) if "rror" in line), "")
-    reason = reason or (finished.tail[-1] if finished.tail else "it gave no reason")
-    reason = re.sub(r"^\[[^]]*] ", "", reason)  # without the name of the component
-    how = f"status {finished.status}" if finished.status > 0 else f"signal {-finished.status}"
-    return MediaError(
-        f"ffmpeg could not write {out.name} ({how}): {reason}",
-        "Its last lines are in the log.",
-        finished.argv,
-        finished.tail,
+def _expected(media: Media, kept: Sequence[SourceStream], additions: Additions) -> Contents:
+    """What the result holds if the source is as its header says."""
+    kinds = [stream.kind for stream in kept if not stream.cover]
+    return Contents(
+        media.duration,
+        kinds.count("video"),
+        kinds.count("audio") + len(additions.audio),
+        kinds.count("subtitle") + len(additions.subtitles),
+    )
+
+
+def _readable(
+    media: Media, kept: Sequence[SourceStream], additions: Additions, encoded: int | None
+) -> Contents:
+    """What the result holds, going by the packets in the source, all of which are read; ``encoded``
+    is the stream that is re-encoded, in which two packets may be one picture."""
+    counts = packet_counts(media.path, media.container)
+    full = [stream for stream in kept if counts[stream.index][1] and not stream.cover]
+    kinds = [stream.kind for stream in full]
+    main = "video" if "video" in kinds else "audio"
+    most = max((stream for stream in full if stream.kind == main),
+               key=lambda stream: counts[stream.index][1], default=None)  # fmt: skip
+    share = 0.45 if most and most.index == encoded else 0.95
+    return Contents(
+        0.0,
+        kinds.count("video"),
+        kinds.count("audio") + len(additions.audio),
+        kinds.count("subtitle"),
+        int(share * counts[most.index][1]) if most else 0,
     )

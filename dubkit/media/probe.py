@@ -121,6 +121,22 @@ def _boxes(path: Path) -> tuple[set[str], int]:
     return names, max(0, at - size)
 
 
+def missing_bytes(path: Path, container: str) -> int:
+    """How many bytes an mp4, mov or Matroska file lacks at its end, by its own account; for a
+    Matroska file that was not finished, at least 1."""
+    if container.startswith("mov"):
+        return _boxes(path)[1]
+    if not container.startswith("matroska"):
+        return 0
+    with path.open("rb") as file:
+        head = file.read(4096)
+    at = head.find(b"\x18\x53\x80\x67")  # the segment, and its size in 8 bytes as ffmpeg writes it
+    if at < 0 or len(head) < at + 12 or head[at + 4] != 1:
+        return 0
+    size = int.from_bytes(head[at + 5 : at + 12], "big")
+    return 1 if size == 2**56 - 1 else max(0, at + 12 + size - path.stat().st_size)
+
+
 def probe(path: Path) -> Media:
     """List what ``path`` holds, without ffprobe and without decoding more than one frame.
 
@@ -130,6 +146,7 @@ def probe(path: Path) -> Media:
     with open_media(path) as container:
         name = container.format.name
         video, audio, subtitles = [], [], []
+        warnings = []
         for stream in container.streams:
             codec = codec_name(stream)
             facts = (stream.index, codec, languages.bcp47(stream.metadata.get("language")))
@@ -140,17 +157,26 @@ def probe(path: Path) -> Media:
                 channels = context.layout.nb_channels if context else 0
                 rate = context.sample_rate if context else 0
                 audio.append(AudioStream(*facts, title, default, channels, rate or 0))
+            elif stream.type == "video" and not stream.codec_context:
+                warnings.append(
+                    f"{path.name} has a picture of an unknown codec, which cannot be kept: "
+                    "only its sound is used."
+                )
             elif stream.type == "video" and not is_cover(stream):
                 video.append(_video(container, stream, codec))
             elif stream.type == "subtitle":
                 subtitles.append(SubtitleStream(*facts, title, default))
         duration = (container.duration or 0) / 1_000_000
+    if warnings and not audio:
+        raise InputError(
+            f"{path} has a picture of an unknown codec, and no sound.",
+            "Convert it with the program that made it.",
+        )
     if not video and not audio:
         raise InputError(
             f"{path} holds neither picture nor sound.", "Name a video or an audio file."
         )
-    warnings = []
-    if name.startswith("mov") and (missing := _boxes(path)[1]):
+    if name.startswith("mov") and (missing := missing_bytes(path, name)):
         warnings.append(
             f"{path.name} is cut off: {missing / 1e6:.1f} MB are missing at its end. "
             "The rest is used."

@@ -5,18 +5,17 @@ Reading that file is in :mod:`dubkit.subtitles`; putting tracks into a video is 
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from dubkit import languages
 from dubkit.errors import InputError, MediaError, UsageError
-from dubkit.files import cannot_write, replacing
+from dubkit.files import replacing
 from dubkit.types import Media, SubtitleStream
 
-from . import process
-from .ffmpeg import DEMUXERS, ffmpeg_path, file_url
+from .ffmpeg import DEMUXERS, file_url
+from .integrity import flaw, packet_counts
 from .probe import open_media, start_of
+from .run_ffmpeg import check_written, run_ffmpeg
 
 PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 """Codecs that store each subtitle as a picture."""
@@ -86,7 +85,7 @@ def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
         out = out / f"track{_number(media, stream)}{ending}"
     with open_media(media.path, media.container) as container:
         zero = start_of(container)
-    argv = [ffmpeg_path(), "-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "warning"]
+    argv = ["-loglevel", "warning"]
     # Keep the file's times, less what a player shows as 0: ffmpeg would take the start of the one
     # stream that it reads.
     argv += ["-copyts", "-itsoffset", f"{-zero:.6f}"]
@@ -94,10 +93,18 @@ def extract(media: Media, stream: SubtitleStream, out: Path) -> Path:
     argv += ["-f", media.container.split(",")[0], "-i", file_url(media.path)]
     argv += ["-map", f"0:{stream.index}", "-c:s", codec, "-map_metadata", "-1"]
     argv += ["-avoid_negative_ts", "disabled", "-fflags", "+bitexact", "-f", muxer]
+    doing = f"read subtitle track {_number(media, stream)} of {media.path.name}"
     with replacing(out) as temporary:
-        finished = process.run([*argv, file_url(temporary)])
-        if finished.status:
-            raise _failure(media, stream, out, finished)
+        try:
+            run_ffmpeg([*argv, file_url(temporary)], doing=doing, out=out)
+        except MediaError as failure:
+            raise InputError(
+                f"{failure.message} ({stream.codec})",
+                "Choose another track, or give a subtitle file.",
+            ) from failure
+        # A track without a cue is an empty file.
+        if flaw(temporary) and packet_counts(media.path, media.container)[stream.index][1]:
+            check_written(temporary, None, doing=doing, out=out)
     return out
 
 
@@ -119,21 +126,4 @@ def _list(media: Media) -> str:
     return "; ".join(
         f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
         for number, s in enumerate(media.subtitles, 1)
-    )
-
-
-def _failure(
-    media: Media, stream: SubtitleStream, out: Path, finished: process.Finished
-) -> Exception:
-    if any(os.strerror(errno.ENOSPC) in line for line in finished.tail):
-        return cannot_write(out, OSError(errno.ENOSPC, ""))
-    if finished.status < 0:
-        return MediaError(
-            f"ffmpeg was killed by signal {-finished.status}.", "", finished.argv, finished.tail
-        )
-    reason = finished.tail[-1] if finished.tail else "ffmpeg gave no reason"
-    return InputError(
-        f"{media.path.name}: subtitle track {_number(media, stream)} ({stream.codec}) cannot be "
-        f"read: {reason}",
-        "Choose another track, or give a subtitle file.",
     )

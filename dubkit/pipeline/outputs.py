@@ -13,6 +13,7 @@ from dubkit import languages, subtitles
 from dubkit.cues import lines
 from dubkit.errors import InputError, OutputError
 from dubkit.media import mux
+from dubkit.media.integrity import Contents, flaw
 from dubkit.subtitles import bilingual
 from dubkit.subtitles.source import SourceText
 from dubkit.subtitles.style import parse_style
@@ -177,7 +178,12 @@ def write_video(
             for file in files:
                 file.unlink(missing_ok=True)
 
-    work.output(video, key, make, force=options.force)
+    work.output(video, key, make, force=options.force, whole=is_whole)
+
+
+def is_whole(video: Path) -> bool:
+    """Whether a video or audio file that an earlier run wrote can be played to its end."""
+    return not flaw(video, Contents())
 
 
 def refuse_clash(context: Context, work: Workspace) -> None:

@@ -117,7 +117,7 @@ def write_dub(
             for file in (*wavs, *files, *((lipsync.picture,) if lipsync else ())):
                 file.unlink(missing_ok=True)
 
-    work.output(out, key, make, force=options.force)
+    work.output(out, key, make, force=options.force, whole=outputs.is_whole)
     return out, lipsync.outcomes() if lipsync else []
 
 

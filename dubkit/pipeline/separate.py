@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dubkit.engines import Choice, guarded
 from dubkit.errors import MediaError, PluginError
 from dubkit.hooks import Separator
-from dubkit.media import audio, process
-from dubkit.media.ffmpeg import ffmpeg_path, file_url
+from dubkit.media import audio
+from dubkit.media.ffmpeg import file_url
+from dubkit.media.integrity import Contents, flaw
 from dubkit.media.probe import probe
+from dubkit.media.run_ffmpeg import run_ffmpeg
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context, sound_key
@@ -46,6 +47,8 @@ def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
         _pack(parts[name == SPEECH], out)
         return ()
 
+    if flaw(work.folder / name, Contents(audio=1)):
+        work.drop(name)
     try:
         return work.step(name, key, make, editable=False)
     except (PluginError, MediaError) as failure:
@@ -91,12 +94,7 @@ def _check_lengths(whole: Path, parts: Sequence[Path]) -> None:
 
 def _pack(wav: Path, out: Path) -> None:
     """Write the WAV as FLAC: half the size, without loss."""
-    argv: list[Any] = [ffmpeg_path(), "-hide_banner", "-nostdin", "-y"]
-    argv += ["-protocol_whitelist", "file", "-i", file_url(wav)]
+    argv = ["-loglevel", "warning", "-protocol_whitelist", "file", "-i", file_url(wav)]
     argv += ["-c:a", "flac", "-f", "flac", file_url(out)]
-    finished = process.run(argv)
-    if finished.status:
-        raise PluginError(
-            f"a part of the sound cannot be read: {(finished.tail or ('',))[-1]}",
-            "another --separate may work",
-        )
+    contents = Contents(probe(wav).duration, audio=1)
+    run_ffmpeg(argv, doing=f"pack {wav.name}", out=out, writes=out, contents=contents)

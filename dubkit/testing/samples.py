@@ -6,8 +6,9 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from dubkit.media import process
-from dubkit.media.ffmpeg import ffmpeg_path, file_url
+from dubkit.errors import MediaError
+from dubkit.media.ffmpeg import file_url
+from dubkit.media.run_ffmpeg import run_ffmpeg
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def write_converted(given: str | Path, path: Path, rate: int, channels: int = 1)
     """The audio of the user's file, whatever its format, as the core passes it to engines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = file_url(Path(given).expanduser())
-    _ffmpeg(["-i", source, "-vn", "-ar", str(rate), "-ac", str(channels), str(path)])
+    _ffmpeg(["-i", source, "-vn", "-ar", str(rate), "-ac", str(channels)], path)
     return path
 
 
@@ -62,15 +63,15 @@ def write_video(path: Path, seconds: float, rate: float) -> Path:
     """A moving test pattern."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture = f"testsrc2=size=320x240:rate={rate}:duration={seconds}"
-    _ffmpeg(["-f", "lavfi", "-i", picture, "-pix_fmt", "yuv420p", str(path)])
+    _ffmpeg(["-f", "lavfi", "-i", picture, "-pix_fmt", "yuv420p"], path)
     return path
 
 
-def _ffmpeg(arguments: list[str]) -> None:
-    command = [ffmpeg_path(), "-nostdin", "-v", "error", *arguments]
-    done = process.run(command)
-    if done.status:
-        raise ValueError(f"the sample cannot be read: {' '.join(done.tail)}")
+def _ffmpeg(arguments: list[str], path: Path) -> None:
+    try:
+        run_ffmpeg(["-v", "error", *arguments, str(path)], doing=f"write {path.name}", writes=path)
+    except MediaError as failure:
+        raise ValueError(f"the sample cannot be read: {failure.message}") from failure
 
 
 def seconds_of(path: Path) -> float:

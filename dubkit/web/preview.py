@@ -23,8 +23,10 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 
 from dubkit.files import replacing
 from dubkit.media.ffmpeg import DEMUXERS, ffmpeg_path, file_url
+from dubkit.media.integrity import Contents
+from dubkit.media.run_ffmpeg import check_finished, check_written
 
-from ..errors import DubkitError, InputError, UsageError
+from ..errors import DubkitError, InputError, MediaError, UsageError
 from . import children
 from .server import Server, redact
 from .store import Session, Video
@@ -157,12 +159,18 @@ def _copy(
         argv = [ffmpeg_path(), *arguments(about, source, part, most, encode)]
         bounds = video.store.child_bounds(f"making a copy of {source.name}")
         finished = children.run(argv, bounds, line)
-        if finished.status:
-            last = finished.tail[-1] if finished.tail else f"exit status {finished.status}"
+        doing = f"copy {source.name}"
+        try:
+            check_finished(finished, doing=doing, out=out)
+            size = part.stat().st_size
+            if size < most * 0.98:
+                check_written(part, Contents(), doing=doing, out=out)
+        except MediaError as failure:
             raise InputError(
-                f"no copy of {source.name} can be made: {last}", "it can still be worked on"
-            )
-        if part.stat().st_size >= most * 0.98:
+                f"no copy of {source.name} can be made: {failure.message}",
+                "it can still be worked on",
+            ) from failure
+        if size >= most * 0.98:
             raise UsageError(
                 f"a copy of {source.name} would be larger than {most / 1e6:,.0f} MB",
                 "download it and play it there",
