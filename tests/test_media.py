@@ -195,7 +195,7 @@ def ffmpeg_like(folder, library=63, configuration=ALL_PARTS):
     program = folder / "ffmpeg"
     program.write_text(
         "#!/bin/sh\necho ffmpeg version 1.2.3-x Copyright\n"
-        f"echo '  configuration: {configuration}'\necho 'libavformat {library}. 1.100 / 1'\n"
+        f"echo '  configuration: {configuration}'\necho 'libavformat     {library}. 16.100 / 1'\n"
     )
     program.chmod(0o755)
     return program
@@ -206,7 +206,7 @@ def test_the_ffmpeg_that_the_user_names_is_taken(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
     assert ffmpeg_path() == ffmpeg_path() == str(program)
     (warning,) = caplog.messages
-    assert str(program) in warning and "older than FFmpeg 6" in warning
+    assert str(program) in warning and "older than FFmpeg 6.1" in warning
     monkeypatch.setenv("DUBKIT_FFMPEG", str(tmp_path / "none"))
     with pytest.raises(MissingDependency, match="DUBKIT_FFMPEG"):
         ffmpeg_path()
@@ -231,13 +231,13 @@ def test_the_bundled_ffmpeg_is_preferred_unless_it_has_a_problem(monkeypatch, tm
         return ffmpeg_path()
 
     assert found() == str(ours)
-    for old in ({"library": 60, "configuration": ""}, {"library": 58}):
+    for old in ({"library": 60, "configuration": ""}, {"library": 59}):
         ffmpeg_like(ours.parent, **old)
         assert found() == str(theirs)
     assert not caplog.messages
     ffmpeg_like(theirs.parent, configuration="--enable-libass")
     assert found() == str(ours)
-    assert "older than FFmpeg 6" in caplog.messages[0]
+    assert "older than FFmpeg 6.1" in caplog.messages[0]
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
     assert found() == str(theirs)
     assert "without libx264, libx265, libvpx, libopus" in caplog.messages[1]

@@ -47,7 +47,7 @@ def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
         _pack(parts[name == SPEECH], out)
         return ()
 
-    if flaw(work.folder / name, Contents(audio=1)):
+    if work.is_made_here(name) and flaw(work.folder / name, Contents(audio=1)):
         work.drop(name)
     try:
         return work.step(name, key, make, editable=False)
