@@ -206,7 +206,7 @@ def test_the_ffmpeg_that_the_user_names_is_taken(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
     assert ffmpeg_path() == ffmpeg_path() == str(program)
     (warning,) = caplog.messages
-    assert str(program) in warning and "older than FFmpeg 6.1" in warning
+    assert str(program) in warning and "older than FFmpeg 7.1" in warning
     monkeypatch.setenv("DUBKIT_FFMPEG", str(tmp_path / "none"))
     with pytest.raises(MissingDependency, match="DUBKIT_FFMPEG"):
         ffmpeg_path()
@@ -237,7 +237,7 @@ def test_the_bundled_ffmpeg_is_preferred_unless_it_has_a_problem(monkeypatch, tm
     assert not caplog.messages
     ffmpeg_like(theirs.parent, configuration="--enable-libass")
     assert found() == str(ours)
-    assert "older than FFmpeg 6.1" in caplog.messages[0]
+    assert "older than FFmpeg 7.1" in caplog.messages[0]
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
     assert found() == str(theirs)
     assert "without libx264, libx265, libvpx, libopus" in caplog.messages[1]

@@ -30,10 +30,10 @@ vobsub, webm_dash_manifest, avisynth, vapoursynth, lavfi, bluray and dvdvideo. (
 with ``enable_drefs``, which stays off.)"""
 
 
-OLDEST = (60, 16)
-"""Version of libavformat, that of FFmpeg 6.1, from which on results are as promised. 6.0 crashes on
-MPEG-TS; older ones do not write into Matroska and WebM how much of the sound is an encoder's
-pre-roll, and in WebM put the sound too early by that."""
+OLDEST = (61, 7)
+"""Version of libavformat, that of FFmpeg 7.1, from which on results are as promised. 6.0 and 7.0
+crash on MPEG-TS; older ones do not write into Matroska and WebM how much of the sound is an
+encoder's pre-roll, and in WebM put the sound too early by that."""
 PARTS = ("libass", "libx264", "libx265", "libvpx", "libopus")
 """The libraries that burning, and muxing into WebM, need ffmpeg to be built with."""
 
@@ -129,7 +129,7 @@ def inspect_ffmpeg(path: str) -> Program | None:
     lacking = [part for part in PARTS if f"--enable-{part} " not in f"{text} ".replace("\n", " ")]
     problems = []
     if (int(library[1]), int(library[2])) < OLDEST:
-        problems.append("is older than FFmpeg 6.1: sound in .webm may be some ms off")
+        problems.append("is older than FFmpeg 7.1: .ts may fail, and sound in .webm be off")
     if lacking:
         problems.append(f"was built without {', '.join(lacking)}: --burn or .webm may fail")
     return Program(path, version[1], "; it ".join(problems))
