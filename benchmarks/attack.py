@@ -237,7 +237,7 @@ class Attack:
                     print(f"{self.kind} {number}: {harm}: {detail}", flush=True)
                 if self.count.failed <= KEPT or self.given.case:
                     self._keep(folder, number, faults)
-            elif self.count.tried % 500 == 0:
+            if self.count.tried % (500 if self.module.COUNT > 500 else 20) == 0:
                 print(f"{self.kind}: {self.count.tried} tried", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
 

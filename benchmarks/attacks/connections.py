@@ -19,12 +19,12 @@ ADDRESS = re.compile(
 )
 LOOK_UP = "53"
 RUNS = {
+    "check": ("check", "text.en.srt"),
     "subtitle": ("film.mp4", "--subs"),
     "translate": ("film.mp4", "--subs", "--no-video", "--to", "pt"),
-    "translate a file": ("film.en.srt", "--to", "pt"),
+    "translate a file": ("text.en.srt", "--to", "pt"),
     "dub": ("film.mp4", "--subs", "--to", "pt", "--dub"),
-    "dry run": ("film.en.srt", "--to", "pt", "--dry-run"),
-    "check": ("check", "film.en.srt"),
+    "dry run": ("text.en.srt", "--to", "pt", "--dry-run"),
     "plugins": ("plugins",),
     "doctor": ("doctor",),
     "API": (),
@@ -49,7 +49,7 @@ def attack(lab: Lab, case: Case) -> Iterator[Fault]:
     home.mkdir()
     os.environ["HOME"] = str(home)
     film = Path(shutil.copy(lab.folder / "film.mp4", case.folder))
-    (case.folder / "film.en.srt").write_text(
+    (case.folder / "text.en.srt").write_text(
         "1\n00:00:01,000 --> 00:00:03,000\nGood morning, everybody.\n"
     )
     trace = case.folder / "trace.txt"
@@ -62,7 +62,7 @@ def attack(lab: Lab, case: Case) -> Iterator[Fault]:
             yield Fault("refused", f"page: {made}")
     else:
         argv = [sys.executable, "-c", API] if name == "API" else dubkit(*RUNS[name])
-        ran = run(lab, case, [*wrapper, *argv])
+        ran = run(lab, case, [*wrapper, *argv], patience=5 * lab.patience)
         yield from faults_of(ran, also=(1,))
         if ran.status and name not in ("doctor", "check"):
             yield Fault("refused", f"{name}: status {ran.status}: {ran.text.strip()[-150:]}")

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from . import jobs
 from .lab import (
@@ -23,7 +27,6 @@ from .lab import (
     difference,
     dubkit,
     faults_of,
-    read_json,
     results,
     run,
 )
@@ -44,42 +47,42 @@ def _ffmpegs() -> dict[str, str]:
 
 
 def prepare(lab: Lab) -> str | None:
-    """Each job undisturbed with each ffmpeg: what it makes, and how much space it takes."""
-    import random
-
     disk = lab.folder / "disk"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={PLENTY}", "none", disk], capture_output=True
-    )
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk]
+    mounted = subprocess.run(mount, capture_output=True)
     if mounted.returncode:
         return f"no mounts: {mounted.stderr.decode().strip()[:80]}"
-    inputs = jobs.make_inputs(lab.folder / "inputs")
-    for program, path in _ffmpegs().items():
-        for name in KINDS:
-            case = Case(0, disk / f"{program} {name}", random.Random(0), "prepare")
-            case.folder.mkdir()
-            argv, env = _argv(name, inputs, case.folder), {"DUBKIT_FFMPEG": path}
-            ran = run(lab, case, argv, env, patience=jobs.UNDISTURBED)
-            assert ran.status == 0, ran
-            made = results(case.folder / "out")
-            size = sum(f.stat().st_size for f in case.folder.rglob("*") if f.is_file())
-            facts = {"size": size, "made": made}
-            (lab.folder / f"{program} {name}.json").write_text(json.dumps(facts))
-            shutil.rmtree(case.folder)
     subprocess.run(["umount", disk], check=True)
+    jobs.make_inputs(lab.folder / "inputs")
     return None
 
 
-def _argv(name: str, inputs: Path, disk: Path) -> list[str]:
-    return dubkit(*jobs.JOBS[name].arguments(inputs, disk / "out"))
+def _undisturbed(lab: Lab, job: str, program: str, path: str) -> dict[str, Any]:
+    """What a job makes with an ffmpeg on a disk with space, and how many bytes that takes."""
+    facts = lab.folder / f"{program} {job}.json"
+    with FileLock(f"{facts}.lock"):
+        if not facts.exists():
+            folder = lab.folder / f"whole {program} {job}"
+            case = Case(0, folder, random.Random(0), "prepare")
+            folder.mkdir()
+            argv, env = _argv(job, lab.folder / "inputs", folder), {"DUBKIT_FFMPEG": path}
+            ran = run(lab, case, argv, env, patience=jobs.UNDISTURBED)
+            assert ran.status == 0, ran
+            size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+            facts.write_text(json.dumps({"size": size, "made": results(folder / "out")}))
+    found: dict[str, Any] = json.loads(facts.read_text())
+    return found
+
+
+def _argv(job: str, inputs: Path, disk: Path) -> list[str]:
+    return dubkit(*jobs.JOBS[job].arguments(inputs, disk / "out"))
 
 
 def attack(lab: Lab, case: Case) -> Iterator[Fault]:
     job = KINDS[case.number % len(KINDS)]
     program, path = case.random.choice(sorted(_ffmpegs().items()))
-    facts = read_json(lab.folder / f"{program} {job}.json")
-    assert isinstance(facts, dict)
+    facts = _undisturbed(lab, job, program, path)
     size = max(16 * 1024, int(case.random.uniform(0.02, 1.3) * facts["size"]))
     full_temporary = case.random.random() < 0.3
     about = f"{job}, ffmpeg {program}, {size // 1024} KiB{', TMPDIR too' * full_temporary}"

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from . import jobs, page
 from .lab import (
@@ -30,9 +34,10 @@ from .lab import (
     end,
     faults_of,
     hashes,
+    last_line,
     marked,
     name_of,
-    read_json,
+    remove,
     results,
     run,
     wait,
@@ -50,68 +55,76 @@ KINDS = (*jobs.JOBS, "page")
 
 
 def prepare(lab: Lab) -> None:
-    """Each job undisturbed: what it makes, and how long it takes."""
-    import random
-
-    inputs = jobs.make_inputs(lab.folder / "inputs")
-    for name in KINDS:
-        case = Case(0, lab.folder / f"whole-{name}", random.Random(0), "prepare")
-        case.folder.mkdir()
-        began = time.monotonic()
-        if name == "page":
-            with page.serving(lab, case) as server:
-                made = server.run(inputs / "film.mp4")
-        else:
-            ran = run(lab, case, dubkit(*_arguments(name, inputs, case)), patience=jobs.UNDISTURBED)
-            assert ran.status == 0, ran
-            made = results(case.folder / "out")
-        facts = {"seconds": time.monotonic() - began, "made": made}
-        (lab.folder / f"{name}.json").write_text(json.dumps(facts))
+    jobs.make_inputs(lab.folder / "inputs")
 
 
-def _arguments(name: str, inputs: Path, case: Case) -> list[object]:
-    return jobs.JOBS[name].arguments(inputs, case.folder / "out")
+def _undisturbed(lab: Lab, job: str) -> dict[str, Any]:
+    """What a job makes if nobody disturbs it, and how many seconds it takes."""
+    facts = lab.folder / f"{job}.json"
+    with FileLock(f"{facts}.lock"):
+        if not facts.exists():
+            case = Case(0, lab.folder / f"whole-{job}", random.Random(0), "prepare")
+            case.folder.mkdir()
+            inputs = lab.folder / "inputs"
+            began = time.monotonic()
+            if job == "page":
+                with page.serving(lab, case) as server:
+                    made = server.run(inputs / "film.mp4")
+            else:
+                argv = _argv(job, inputs, case)
+                ran = run(lab, case, argv, patience=jobs.UNDISTURBED)
+                assert ran.status == 0, ran
+                made = results(case.folder / "out")
+            seconds = time.monotonic() - began
+            facts.write_text(json.dumps({"seconds": seconds, "made": made}))
+    found: dict[str, Any] = json.loads(facts.read_text())
+    return found
+
+
+def _argv(job: str, inputs: Path, case: Case) -> list[str]:
+    return dubkit(*jobs.JOBS[job].arguments(inputs, case.folder / "out"))
 
 
 def attack(lab: Lab, case: Case) -> Iterator[Fault]:
     job, way = KINDS[case.number % len(KINDS)], case.random.choice(WAYS)
-    facts = read_json(lab.folder / f"{job}.json")
-    assert isinstance(facts, dict)
-    moment = case.random.uniform(0.1, 1.0) * facts["seconds"]
-    about = f"{job}, {way} after {moment:.1f} s"
+    whole = _undisturbed(lab, job)
+    moment = case.random.uniform(0.1, 1.0) * whole["seconds"]
     inputs = case.folder / "inputs"
     shutil.copytree(lab.folder / "inputs", inputs)
     before = hashes(inputs)
+    about = f"{job}, {way} after {moment:.1f} s"
     lab.step(about)
     if job == "page":
         yield from _kill_page(lab, case, way, moment, about)
         with page.serving(lab, case) as server:
             made = server.again()
     else:
-        yield from _kill(lab, case, dubkit(*_arguments(job, inputs, case)), way, moment, about)
-        lab.step(f"{about}, again")
-        ran = run(lab, case, dubkit(*_arguments(job, inputs, case)))
+        yield from _kill(case, _argv(job, inputs, case), way, moment, about)
+        ran = run(lab, case, _argv(job, inputs, case), patience=jobs.UNDISTURBED)
         yield from faults_of(ran)
         if ran.status:
-            yield Fault("differs", f"{about}: then status {ran.status}: {ran.text[-150:]}")
+            yield Fault("differs", f"{about}: then status {ran.status}: {last_line(ran)}")
         made = results(case.folder / "out")
-    if made != facts["made"]:
-        yield Fault("differs", f"{about}: {difference(made, facts['made'])}")
+    if made != whole["made"]:
+        yield Fault("differs", f"{about}: {difference(made, whole['made'])}")
     if left := sorted(path.name for path in case.temporary.iterdir()):
         yield Fault("scratch", f"{about}: {', '.join(left)[:100]}")
     if hashes(inputs) != before:
         yield Fault("touched", f"{about}: {difference(hashes(inputs), before)}")
 
 
-def _kill(
-    lab: Lab, case: Case, argv: list[str], way: str, moment: float, about: str
-) -> Iterator[Fault]:
-    """Start a run, and end it at that moment."""
-    with _started(case, argv, way) as (child, terminal):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(moment)
-        _strike(child, way, terminal)
-        yield from _ended(case, child, about)
+def _kill(case: Case, argv: list[str], way: str, moment: float, about: str) -> Iterator[Fault]:
+    """Start a run, and end it at that moment; sooner if it had ended by then."""
+    struck = False
+    while not struck:
+        remove(case.folder / "out")
+        with _started(case, argv, way) as (child, terminal):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(moment)
+            struck = child.poll() is None
+            _strike(child, way, terminal)
+            yield from _ended(case, child, about)
+        moment /= 2
     err = (case.folder / ERR).read_bytes()
     yield from (fault for fault in faults_of(Ran(130, b"", err)) if way != "SIGKILL")
 

@@ -282,12 +282,13 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def results(folder: Path) -> dict[str, str]:
-    """The hashes of what a run made, without its workspace, and how long an engine took."""
+    """The hashes of what a run made, without its workspace, and what an engine took and cost."""
     found = {name: sha for name, sha in hashes(folder).items() if ".dubkit" not in name}
     for path in folder.glob("*.dub.json"):
         with contextlib.suppress(ValueError, AttributeError):
             report = json.loads(path.read_bytes())
-            report.pop("engine_seconds", None)
+            for fact in ("engine_seconds", "translation_cost"):  # of that run alone
+                report.pop(fact, None)
             found[path.name] = hashlib.sha256(json.dumps(report).encode()).hexdigest()[:16]
     return found
 
@@ -331,10 +332,6 @@ The quick brown fox jumps at 13h00.
 00:00:02,700 --> 00:00:03,800
 And nobody knows why.
 """
-
-
-def read_json(path: Path) -> object:
-    return json.loads(path.read_text("utf-8"))
 
 
 def remove(folder: Path) -> None:
