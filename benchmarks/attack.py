@@ -15,12 +15,14 @@ namespaces (for full disks); what is missing is told and left out.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import queue
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,9 +153,11 @@ class Attack:
     def __init__(self, kind: str, target: Target, given: argparse.Namespace, folder: Path) -> None:
         self.kind, self.target, self.given, self.folder = kind, target, given, folder
         self.module = import_module(f"attacks.{kind}")
-        self.mark = f"{os.getpid()}-{folder.name}"
+        self.mark = f"{os.getpid()}-{folder.name}."
         self.count = Count()
         self._lock = threading.Lock()
+        self.stopped = False
+        self._threads: list[threading.Thread] = []
         (folder / "home/tmp").mkdir(parents=True)
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -176,37 +180,42 @@ class Attack:
         return lines[-1][:200] if lines else ""
 
     def run(self) -> Count:
+        """Try the cases; Ctrl-C ends that, with what was counted until then."""
         began = time.monotonic()
+        try:
+            self._try_all()
+        except KeyboardInterrupt:
+            self.stopped = True
+        finally:
+            end(marked(self.mark))
+            for thread in self._threads:
+                thread.join()
+            end(marked(self.mark))
+        self.count.seconds = round(time.monotonic() - began, 1)
+        return self.count
+
+    def _try_all(self) -> None:
         first = Worker(self)
         ready = first.ask("prepare", STARTING)
         most = ready.get("ready")
         if "ready" not in ready or isinstance(most, str):
             self.count.skipped = most or f"not prepared: {ready}"[:300]
             first.stop()
-            return self.count
+            return
         wanted = self.given.count or self.module.COUNT
-        numbers: queue.Queue[int] = queue.Queue()
         chosen = self.given.case or range(wanted if most is None else min(wanted, most))
+        numbers: queue.Queue[int] = queue.Queue()
         for number in chosen:
             numbers.put(number)
         workers = [first, *(Worker(self) for _ in range(1, min(self.given.jobs, len(chosen))))]
-        threads = [threading.Thread(target=self._work, args=(one, numbers)) for one in workers]
-        for thread in threads:
+        self._threads = [
+            threading.Thread(target=self._work, args=(one, numbers)) for one in workers
+        ]
+        for thread in self._threads:
             thread.start()
-        try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(0.5)
-        except KeyboardInterrupt:
-            with numbers.mutex:
-                numbers.queue.clear()
-            for thread in threads:
-                thread.join()
-            raise
-        finally:
-            end(marked(self.mark))
-            self.count.seconds = round(time.monotonic() - began, 1)
-        return self.count
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(0.5)
 
     def _work(self, worker: Worker, numbers: queue.Queue[int]) -> None:
         # A command that a case starts has its own patience, so the worker's is longer.
@@ -215,6 +224,8 @@ class Attack:
             while True:
                 number = numbers.get_nowait()
                 answer = worker.ask(str(number), patience)
+                if self.stopped:
+                    return  # the worker was ended, not the case
                 faults = answer.get("faults")
                 if faults is None:
                     ((harm, detail),) = answer.items()
@@ -226,7 +237,7 @@ class Attack:
             worker.stop()
 
     def _note(self, number: int, faults: list[tuple[str, str]]) -> None:
-        end(marked(f"{self.mark}-{number}"))
+        end(marked(f"{self.mark}{number}."))
         folder = self.folder / f"case-{number}"
         with self._lock:
             self.count.tried += 1
@@ -317,20 +328,25 @@ def main() -> int:
     if given.json and given.json.exists():
         counts = json.loads(given.json.read_text())
     failed = False
-    for name in given.of or [str(ROOT)]:
-        for kind in kinds:
-            with tempfile.TemporaryDirectory(
-                prefix="dubkit-attack-", ignore_cleanup_errors=True
-            ) as folder:
-                count = Attack(kind, Target(name), given, Path(folder)).run()
-            print(f"{name}, {kind}: {count.tried} tried, {count.failed} failed, "
-                  f"{count.seconds:.0f} s{count.skipped and ', skipped: ' + count.skipped}",
-                  flush=True)  # fmt: skip
-            counts.setdefault(name, {})[kind] = vars(count)
-            failed = failed or bool(count.failed)
-            if given.json:
-                given.json.write_text(json.dumps(counts, indent=1))
-    print("\n".join(groups({name: counts[name] for name in given.of or [str(ROOT)]})))
+    # Whoever ends it gets the table of what was counted until then.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    targets = given.of or [str(ROOT)]
+    for name, kind in itertools.product(targets, kinds):
+        with tempfile.TemporaryDirectory(
+            prefix="dubkit-attack-", ignore_cleanup_errors=True
+        ) as folder:
+            attack = Attack(kind, Target(name), given, Path(folder))
+            count = attack.run()
+        print(f"{name}, {kind}: {count.tried} tried, {count.failed} failed, "
+              f"{count.seconds:.0f} s{count.skipped and ', skipped: ' + count.skipped}",
+              flush=True)  # fmt: skip
+        counts.setdefault(name, {})[kind] = vars(count)
+        failed = failed or bool(count.failed)
+        if given.json:
+            given.json.write_text(json.dumps(counts, indent=1))
+        if attack.stopped:
+            break
+    print("\n".join(groups({name: counts[name] for name in targets if name in counts})))
     print(table(counts))
     return int(failed)
 

@@ -36,9 +36,11 @@ def samples(folder: Path) -> Path:
 @pytest.mark.slow
 def test_each_kind_is_tried(tmp_path):
     status, kinds = attack(tmp_path, "--count", 1, "--samples", samples(tmp_path / "samples"))
-    assert {kind for kind, one in kinds.items() if one["tried"] != 1} <= {
-        kind for kind, one in kinds.items() if one["skipped"]
-    } <= {"disks", "connections"}
+    assert (
+        {kind for kind, one in kinds.items() if one["tried"] != 1}
+        <= {kind for kind, one in kinds.items() if one["skipped"]}
+        <= {"disks", "connections"}
+    )
     assert status == 0, kinds
     assert len(kinds) == 10
 

@@ -64,7 +64,7 @@ def _undisturbed(lab: Lab, job: str, program: str, path: str) -> dict[str, Any]:
     with FileLock(f"{facts}.lock"):
         if not facts.exists():
             folder = lab.folder / f"whole {program} {job}"
-            case = Case(0, folder, random.Random(0), "prepare")
+            case = Case(0, folder, random.Random(0), "prepare.")
             folder.mkdir()
             argv, env = _argv(job, lab.folder / "inputs", folder), {"DUBKIT_FFMPEG": path}
             ran = run(lab, case, argv, env, patience=jobs.UNDISTURBED)

@@ -63,7 +63,7 @@ def _undisturbed(lab: Lab, job: str) -> dict[str, Any]:
     facts = lab.folder / f"{job}.json"
     with FileLock(f"{facts}.lock"):
         if not facts.exists():
-            case = Case(0, lab.folder / f"whole-{job}", random.Random(0), "prepare")
+            case = Case(0, lab.folder / f"whole-{job}", random.Random(0), "prepare.")
             case.folder.mkdir()
             inputs = lab.folder / "inputs"
             began = time.monotonic()

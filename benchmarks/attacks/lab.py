@@ -186,15 +186,18 @@ def last_line(ran: Ran) -> str:
 
 
 def marked(mark: str) -> list[int]:
-    """The living processes whose environment has the mark, but for this one."""
+    """The living processes whose environment has a mark that begins so, but for this one.
+
+    Marks end in a dot, so that no case is the beginning of another.
+    """
     found = []
-    wanted = f"{MARK}={mark}".encode()
+    wanted = f"\0{MARK}={mark}".encode()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         with contextlib.suppress(OSError):
             # A zombie has no environment.
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+            if wanted in b"\0" + (entry / "environ").read_bytes():
                 found.append(int(entry.name))
     return found
 

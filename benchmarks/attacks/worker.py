@@ -28,6 +28,7 @@ def main() -> None:
 
     laboratory.remember_packages()
     module = importlib.import_module(f"attacks.{kind}")
+    mark = os.environ[laboratory.MARK]
     lab = laboratory.Lab(
         Path(folder, "shared"),
         int(seed),
@@ -45,7 +46,7 @@ def main() -> None:
             number,
             Path(folder, f"case-{number}"),
             random.Random(f"{seed} {kind} {number}"),
-            f"{os.environ[laboratory.MARK]}-{number}",
+            f"{mark}{number}.",
         )
         case.folder.mkdir()
         faults = [(fault.harm, fault.detail) for fault in module.attack(lab, case)]

@@ -14,6 +14,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from .lab import (
@@ -41,9 +42,11 @@ PT = (*FAST, "--to", "pt", "--translator", ENGINES / "translators.py:Good")
 HUM = ("--dub", "--tts", ENGINES / "synthesizers.py:Hum", "--voice", "low")
 MIMIC = ("--dub", "--clone", "--i-have-consent", "--tts", ENGINES / "voices.py:Mimic")
 RUNS = ((*PT, "--subs"), (*PT, *HUM), (*PT, *MIMIC), (*FAST, "--subs", "--burn"))
-MORE = ("dub.pt", "references", "audio.wav", "film.part", "result.part.mp4", "transcribe-x.parts",
-        "lips.pt", "separated", "faces.json", "dub.pt/0001-x.wav")  # fmt: skip
-"""Names that the prepared workspace may not have."""
+FOLDERS = ("", "dub.pt", "dub.pt", "references", "references", "x.parts", "lips.pt", "separated")
+FILES = ("state.json", "state.json", "transcript.json", "cues.en.json", "audio.wav", "film.part",
+         "result.part.mp4", "faces.json", "dub.pt/0001-x.wav", "../film.en.srt",
+         "../film.pt.dubbed.mp4", "../film.pt.dub.json")  # fmt: skip
+"""Names in a workspace that the prepared one may not have, and those that matter most again."""
 
 
 def prepare(lab: Lab) -> None:
@@ -54,7 +57,7 @@ def prepare(lab: Lab) -> None:
     ffmpeg("-i", AUSTEN, "-t", 8, "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac",
            lab.folder / "film.mp4")  # fmt: skip
     shutil.copyfile(lab.folder / "film.mp4", folder / "film.mp4")
-    case = Case(0, lab.folder, random.Random(0), "prepare")
+    case = Case(0, lab.folder, random.Random(0), "prepare.")
     for options in RUNS[:3]:
         ran = call(lab, case, folder / "film.mp4", *options, "-o", folder)
         assert ran.status == 0, ran
@@ -78,17 +81,13 @@ def attack(lab: Lab, case: Case) -> Iterator[Fault]:
         home.mkdir()
         os.environ["HOME"] = str(home)
     work = folder / "film.dubkit"
-    parts = ["", *(str(path.relative_to(work)) for path in sorted(work.rglob("*"))), *MORE]
-    part = case.random.choice(parts)
-    poison = case.random.choice(POISONS)
-    if part == "" and poison not in FOR_FOLDERS:
-        poison = case.random.choice(FOR_FOLDERS)
+    part, poison = _choice(work, case.random)
     about = f"{part or 'the workspace'}: {(poison.__doc__ or '').rstrip('.')}"
     with contextlib.suppress(NotADirectoryError, FileExistsError):
         (work / part).parent.mkdir(parents=True, exist_ok=True)
         poison(work / part, victim, case.random)
-    before = hashes(victim)
-    times = _times(victim)
+    before, times = hashes(victim), _times(victim)
+    lab = replace(lab, step=lambda text, step=lab.step: step(f"{about}: {text}"))
     for options in case.random.sample(RUNS, 2):
         ran = call(lab, case, folder / "film.mp4", *options, "-o", folder)
         for fault in faults_of(ran):
@@ -236,11 +235,19 @@ def locked(path: Path, victim: Path, rng: random.Random) -> None:
 
 Poison = Callable[[Path, Path, random.Random], None]
 FOR_FOLDERS: tuple[Poison, ...] = (
-    link_to_folder, link_to_folder, link_to_nothing, link_to_itself, pipe, names_of_others,
+    link_to_folder, link_to_folder, link_to_folder, link_to_nothing, link_to_itself, pipe,
     file_for_folder, locked,
 )  # fmt: skip
-POISONS: tuple[Poison, ...] = (
-    link_to_folder, link_to_file, link_to_file, link_to_nothing, link_to_itself, hard_link, pipe,
-    device, link_to_device, unix_socket, folder_for_file, file_for_folder, deep_json, huge,
-    names_of_others, locked,
+FOR_FILES: tuple[Poison, ...] = (
+    link_to_file, link_to_file, link_to_nothing, link_to_itself, hard_link, pipe, pipe, device,
+    link_to_device, unix_socket, folder_for_file, file_for_folder, deep_json, huge,
+    names_of_others, names_of_others, locked,
 )  # fmt: skip
+
+
+def _choice(work: Path, rng: random.Random) -> tuple[str, Poison]:
+    """A part of the workspace, and what is put in its place."""
+    if rng.random() < 0.4:
+        return rng.choice(FOLDERS), rng.choice(FOR_FOLDERS)
+    files = [str(path.relative_to(work)) for path in sorted(work.rglob("*")) if path.is_file()]
+    return rng.choice([*files, *FILES]), rng.choice(FOR_FILES)
