@@ -66,7 +66,7 @@ class Target:
         kept = {name: value for name, value in os.environ.items() if name not in removed}
         return kept | {
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPYCACHEPREFIX": str(home / "pycache"),
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "HF_HUB_OFFLINE": "1",

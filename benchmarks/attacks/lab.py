@@ -285,13 +285,12 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def results(folder: Path) -> dict[str, str]:
-    """The hashes of what a run made, without its workspace, and what an engine took and cost."""
+    """The hashes of what a run made, without its workspace, and what it spent."""
     found = {name: sha for name, sha in hashes(folder).items() if ".dubkit" not in name}
     for path in folder.glob("*.dub.json"):
         with contextlib.suppress(ValueError, AttributeError):
             report = json.loads(path.read_bytes())
-            for fact in ("engine_seconds", "translation_cost"):  # of that run alone
-                report.pop(fact, None)
+            report.pop("spent", None)  # by that run alone
             found[path.name] = hashlib.sha256(json.dumps(report).encode()).hexdigest()[:16]
     return found
 
