@@ -9,7 +9,7 @@ Each kind of attack (``attacks/``) has numbered cases, which follow from ``--see
 tried in worker processes under a watchdog; what went wrong is kept in ``--keep`` with the command
 that repeats it. Everything else is done in a temporary folder, with a home folder, memory and
 processes of its own. It needs Linux, the test extra, and for some kinds strace, or root or user
-namespaces (for full disks); what is missing is told and left out.
+namespaces (for full disks); a kind that cannot be tried is left out, with the reason.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def test_what_breaks_is_counted_and_can_be_tried_again(tmp_path):
     assert harms == {"hang"}, harms
     kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert len(kept) == 2
-    said = (tmp_path / "kept" / kept[0] / "FAULT.txt").read_text()
-    case = said[said.index("--case") :].split()[1]
+    note = (tmp_path / "kept" / kept[0] / "FAULT.txt").read_text()
+    case = note[note.index("--case") :].split()[1]
     shutil.rmtree(tmp_path / "kept")
     status, kinds = attack(tmp_path, *options, "--case", case)
     assert status == 1 and [fault["case"] for fault in kinds["samples"]["faults"]] == [int(case)]

@@ -13,7 +13,7 @@ from .lab import BENCHMARKS, ROOT, Case, Fault, Lab
 COUNT = 2_000
 OTHER_LINES = {
     "en": "I don’t know… where he went.|“Are you sure?” – “Yes — quite.”|It’s £5, or ½ of it.|"
-    "He said 10\u00a0km, not more.|That’s what they told us…|Well… no.|Wait – who’s there?|"
+    "He said 10\u00a0km, not more.|That’s what they want…|Well… no.|Wait – who’s there?|"
     "Naïve, at best.|The café is closed.|25° in the shade, and no water.",
     "cs": "Prosím tě, zavři dveře.|Už je příliš pozdě.|Kde jsi byl celý týden?|"
     "Řekni mi pravdu, ať je jakákoli.|Šťastnou cestu!|Můžeš přijít zítra ráno?",

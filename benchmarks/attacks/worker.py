@@ -5,6 +5,7 @@ It is started with the dubkit under attack on ``PYTHONPATH``.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -51,6 +52,8 @@ def main() -> None:
         case.folder.mkdir()
         faults = [(fault.harm, fault.detail) for fault in module.attack(lab, case)]
         tell(done=number, faults=faults)
+        if not gc.get_freeze_count():  # dubkit collects after each run: not all that was imported
+            gc.freeze()
 
 
 if __name__ == "__main__":
