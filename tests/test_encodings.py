@@ -323,6 +323,11 @@ def test_a_byte_that_no_page_has_costs_one_character() -> None:
     assert "cp1252" in decoded.doubt
 
 
+def test_a_line_too_long_to_judge_is_read() -> None:
+    data = b"1." * 25_000 + b"\xe9"
+    assert decode(data, None).text.startswith("1.1.")
+
+
 def test_doubt_is_reported_and_an_encoding_that_is_given_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "film.srt"
     path.write_bytes(b"1\n00:00:01,000 --> 00:00:02,000\nHoppar \x9aver det.\n")

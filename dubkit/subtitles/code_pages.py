@@ -180,7 +180,8 @@ def _analyze(sample: str) -> tuple[Counter[str], float, int]:
     of ASCII letters."""
     letters: Counter[str] = Counter()
     places, plain = 0.0, 0
-    triples = Counter(zip("\n" + sample[:-1], sample, sample[1:] + "\n", strict=True))
+    padded = f"\n{sample}\n"
+    triples = Counter(zip(padded, padded[1:], padded[2:], strict=False))
     for (before, char, after), count in triples.items():
         if not char.isascii():
             places += count * _place_score(before, char, after)
