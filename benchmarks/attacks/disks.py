@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -64,8 +63,7 @@ def _undisturbed(lab: Lab, job: str, program: str, path: str) -> dict[str, Any]:
     with FileLock(f"{facts}.lock"):
         if not facts.exists():
             folder = lab.folder / f"whole {program} {job}"
-            case = Case(0, folder, random.Random(0), "prepare.")
-            folder.mkdir()
+            case = lab.undisturbed(folder)
             argv, env = _argv(job, lab.folder / "inputs", folder), {"DUBKIT_FFMPEG": path}
             ran = run(lab, case, argv, env, patience=jobs.UNDISTURBED)
             assert ran.status == 0, ran

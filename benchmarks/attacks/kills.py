@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -63,8 +62,7 @@ def _undisturbed(lab: Lab, job: str) -> dict[str, Any]:
     facts = lab.folder / f"{job}.json"
     with FileLock(f"{facts}.lock"):
         if not facts.exists():
-            case = Case(0, lab.folder / f"whole-{job}", random.Random(0), "prepare.")
-            case.folder.mkdir()
+            case = lab.undisturbed(lab.folder / f"whole-{job}")
             inputs = lab.folder / "inputs"
             began = time.monotonic()
             if job == "page":

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -70,6 +71,13 @@ class Lab:
     samples: Path | None
     step: Callable[[str], None]
     """Says that a command begins; the watchdog counts from there."""
+    mark: str
+    """With which the mark of each of its processes begins."""
+
+    def undisturbed(self, folder: Path) -> Case:
+        """A case that shows what is right, in a folder of its own."""
+        folder.mkdir(exist_ok=True)
+        return Case(0, folder, random.Random(self.seed), f"{self.mark}undisturbed.")
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,12 @@ def faults_of(ran: Ran, also: Sequence[int] = ()) -> Iterator[Fault]:
 
 def where(text: str) -> str:
     """The kind of exception, and the line of dubkit that it came from."""
+    if report := re.search(r"/\S+/report-\S+\.txt", text):
+        with contextlib.suppress(OSError):
+            lines = Path(report[0]).read_text("utf-8", "replace").splitlines()
+            frames = [line.strip() for line in lines if line.startswith("  dubkit.")]
+            raised = lines[lines.index("failed:") + 1] if "failed:" in lines else ""
+            return f"{raised.strip()} {(frames or [''])[-1]}"
     lines = text.splitlines()
     ours = [line.strip() for line in lines if line.startswith("  File ") and "dubkit" in line]
     raised = [line for line in lines if line[:1].isalpha() and "Error" in line.split(":")[0]]

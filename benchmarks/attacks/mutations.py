@@ -82,7 +82,7 @@ def prepare(lab: Lab) -> None:
     folder = lab.folder / "film"
     folder.mkdir()
     film(folder / "film.wav", 4, "-vn", "-ac", 1, "-ar", 16000)
-    case = Case(0, lab.folder, random.Random(0), "prepare.")
+    case = lab.undisturbed(lab.folder)
     ran = call(lab, case, folder / "film.wav", *_run(folder))
     assert ran.status == 0, ran
 

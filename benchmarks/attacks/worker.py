@@ -36,6 +36,7 @@ def main() -> None:
         float(patience),
         Path(samples) if samples else None,
         lambda text: tell(step=text),
+        mark,
     )
     for line in sys.stdin:
         if line.strip() == "prepare":

@@ -57,7 +57,7 @@ def prepare(lab: Lab) -> None:
     ffmpeg("-i", AUSTEN, "-t", 8, "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac",
            lab.folder / "film.mp4")  # fmt: skip
     shutil.copyfile(lab.folder / "film.mp4", folder / "film.mp4")
-    case = Case(0, lab.folder, random.Random(0), "prepare.")
+    case = lab.undisturbed(lab.folder)
     for options in RUNS[:3]:
         ran = call(lab, case, folder / "film.mp4", *options, "-o", folder)
         assert ran.status == 0, ran
