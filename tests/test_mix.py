@@ -342,7 +342,10 @@ def test_nowhere_to_write_and_no_ffmpeg(chirp, tmp_path, monkeypatch):
     with pytest.raises(OutputError):
         mixed(AUSTEN, [], tmp_path / "no" / "x.wav")
     program = tmp_path / "ffmpeg"
-    program.write_text("#!/bin/sh\necho It broke >&2\nexit 1\n")
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = -version ] && exec "{ffmpeg_path()}" -version\n'
+        "echo It broke >&2\nexit 1\n"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("DUBKIT_FFMPEG", str(program))
     with pytest.raises(MediaError, match="It broke"):
