@@ -1,6 +1,7 @@
 """What ffmpeg wrote is looked at, whatever status it ended with."""
 
 import json
+import shutil
 
 import pytest
 from command import FAST, called
@@ -119,3 +120,12 @@ def test_a_broken_result_of_an_earlier_version_is_made_again(suffix, tmp_path):
     state.write_text(json.dumps(content))
     assert called(film, "--subs", *FAST).status == 0
     assert result.read_bytes() == whole
+
+
+def test_what_is_no_ffmpeg_is_refused_before_the_work(tmp_path, monkeypatch):
+    film = sample(tmp_path / "talk.mp4", *AVC)
+    monkeypatch.setenv("DUBKIT_FFMPEG", shutil.which("true"))
+    ran = called(film, "--subs", *FAST)
+    assert ran.status == 4 and "is not ffmpeg" in ran.err, ran
+    assert not (tmp_path / "talk.dubkit/transcript.json").exists()
+    assert called(film, "--subs", "--no-video", *FAST).status == 0

@@ -32,6 +32,7 @@ from dubkit import workspace
 from dubkit.engines import EngineRoom
 from dubkit.errors import contained
 from dubkit.hooks import KINDS, Progress, Translator
+from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles.source import format_of, read_edited
 from dubkit.system.scratch import scratch_folder
@@ -99,6 +100,8 @@ def process(
             work.claim(video, force=options.force)
         if options.dub:
             dub.claim(context, work)
+        if options.dub or (video and not video.exists()):
+            ffmpeg_path()  # raises now rather than after an hour of recognition
 
         text = read_source(context, work)
         translations = translate_all(context, work, text)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dubkit.system.programs import release, start_program, stop_program
+
 from ..errors import UsageError
 from . import arguments, fields, store
 from .catalog import Catalog
@@ -60,7 +62,7 @@ class Server:
         """Stop, together with every running job."""
         self._closed.set()
         if self._catalog:
-            self._catalog.kill()
+            stop_program(self._catalog)
         self.queue.close()
 
     def engines(self, timeout: float = 60.0) -> Catalog:
@@ -141,16 +143,12 @@ class Server:
 
     def _load_catalog(self) -> None:
         argv = [sys.executable, "-m", "dubkit.web.catalog"]
-        with (
-            contextlib.suppress(OSError, ValueError),
-            subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            ) as self._catalog,
-        ):
-            self._engines = json.loads(self._catalog.communicate()[0])
+        with contextlib.suppress(OSError, ValueError):
+            child = self._catalog = start_program(argv, stderr=subprocess.DEVNULL)
+            answer = child.communicate()[0]
+            self._catalog = None
+            release(child)
+            self._engines = json.loads(answer)
         self._cataloged.set()
 
     def _sweep(self) -> None:
