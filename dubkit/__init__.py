@@ -21,6 +21,7 @@ from .errors import (
     PluginError,
     UsageError,
 )
+from .files import at_home
 from .hooks import (
     BatchSynthesizer,
     Converter,
@@ -115,6 +116,7 @@ __all__ = [
     "VideoStream",
     "Voice",
     "Word",
+    "at_home",
     "cache_folder",
     "embed_each",
     "language_name",

@@ -417,7 +417,7 @@ def _secret() -> bytes | None:
     return None
 
 
-def at_home(name: str) -> Path:
+def at_home(name: str | Path) -> Path:
     """The path that a person named: ``~`` is the home folder, unless a file really begins so."""
     path = Path(name)
     # ValueError and OSError: a name that no file can have; RuntimeError: ~nobody, or no home.

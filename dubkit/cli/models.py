@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError, UsageError
+from dubkit.files import at_home
 from dubkit.system.terminal import printable
 
 from .console import Console
@@ -64,7 +65,7 @@ def models_command(arguments: Sequence[str]) -> int:
             f"there is no model to get for {given.name!r}" if given.name else "which model?",
             f"dubkit models get {'|'.join((*known, EVERY))}",
         )
-    source = None if given.source == HUB else Path(given.source).expanduser()
+    source = None if given.source == HUB else at_home(given.source)
     if source and not source.is_dir():
         raise UsageError(f"there is no folder {source}", f"--from DIR, or --from {HUB}")
     with Console(quiet=False, verbose=False) as console:

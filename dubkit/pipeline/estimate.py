@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dubkit import workspace
 from dubkit.engines import EngineRoom, choose
+from dubkit.files import at_home
 from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
@@ -53,7 +54,7 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
     options = context.options
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if not context.media or (options.subs_from and not embedded):
-        path = Path(options.subs_from).expanduser() if options.subs_from else context.source
+        path = at_home(options.subs_from) if options.subs_from else context.source
         return source_text.read(path, options.language, options.encoding).track, False
     if embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")

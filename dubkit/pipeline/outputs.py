@@ -12,6 +12,7 @@ from pathlib import Path
 from dubkit import languages, subtitles
 from dubkit.cues import lines
 from dubkit.errors import InputError, OutputError
+from dubkit.files import at_home
 from dubkit.media import mux
 from dubkit.media.integrity import Contents, flaw
 from dubkit.subtitles import bilingual
@@ -92,7 +93,7 @@ def _formats(context: Context, text: SourceText) -> Sequence[str]:
 def _is_input(context: Context, out: Path) -> bool:
     given = context.options.subs_from or ("" if context.media else context.source)
     try:
-        return bool(given) and out.exists() and out.samefile(Path(given).expanduser())
+        return bool(given) and out.exists() and out.samefile(at_home(given))
     except OSError:
         return False
 

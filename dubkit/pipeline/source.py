@@ -10,7 +10,7 @@ from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.segment import clip_to_media
 from dubkit.errors import InputError
-from dubkit.files import LARGEST_TEXT, sha256_of, write_json
+from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED
@@ -140,7 +140,7 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
             raise InputError(f"{path} is too large to be subtitles", "delete it")
         text = source_text.read(path, options.language or stream.language, options.encoding)
     elif context.media:
-        path = Path(options.subs_from or "").expanduser()
+        path = at_home(options.subs_from or "")
         text = source_text.read(path, options.language, options.encoding)
     else:
         work.hash_source(context.source)

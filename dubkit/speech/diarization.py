@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dubkit.cues import phrases
 from dubkit.errors import InputError
+from dubkit.files import at_home
 from dubkit.types import Cue, Track, Turn, Word
 
 PAUSE = 0.3
@@ -33,7 +34,7 @@ def read(path: Path) -> list[Turn]:
 
     Returns them in order of their starts. Raises InputError naming the line or turn.
     """
-    path = path.expanduser()
+    path = at_home(path)
     try:
         if path.stat().st_size > LARGEST:
             raise InputError(f"{path} is too large to be a file of turns", "is it the right one?")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from dubkit.files import at_home
 from dubkit.system.scratch import scratch_folder
 
 from . import samples
@@ -30,7 +31,7 @@ def check_lipsyncer(
         if video:
             picture = folder / "in" / Path(video).name
             picture.parent.mkdir()
-            shutil.copyfile(Path(video).expanduser(), picture)
+            shutil.copyfile(at_home(video), picture)
         else:
             samples.write_video(picture, SECONDS, rate or 25)
         sound = folder / "in/voice.wav"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dubkit.errors import MediaError
+from dubkit.files import at_home
 from dubkit.media.ffmpeg import file_url
 from dubkit.media.run_ffmpeg import run_ffmpeg
 
@@ -54,7 +55,7 @@ def _write(path: Path, sound: Sound, rate: int) -> Path:
 def write_converted(given: str | Path, path: Path, rate: int, channels: int = 1) -> Path:
     """The audio of the user's file, whatever its format, as the core passes it to engines."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    source = file_url(Path(given).expanduser())
+    source = file_url(at_home(given))
     _ffmpeg(["-i", source, "-vn", "-ar", str(rate), "-ac", str(channels)], path)
     return path
 

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dubkit import Progress, TranslationReply, TranslationRequest, Translator, Usage, UsageError
+from dubkit import (
+    Progress,
+    TranslationReply,
+    TranslationRequest,
+    Translator,
+    Usage,
+    UsageError,
+    at_home,
+)
 
 from . import prompt as prompts
 from .server import Answer, Server, address, key
@@ -109,7 +117,7 @@ class OpenAITranslator(Translator):
         problems = self._server.check()
         if self.format not in FORMATS:
             problems.append(f"openai.format is one of {', '.join(FORMATS)}, not {self.format!r}")
-        if self.prompt and not self.prompt.expanduser().is_file():
+        if self.prompt and not at_home(self.prompt).is_file():
             problems.append(f"there is no file {self.prompt} for openai.prompt: check its name")
         return problems
 
@@ -215,7 +223,7 @@ class OpenAITranslator(Translator):
         extra = ""
         if self.prompt:
             try:
-                extra = self.prompt.expanduser().read_text("utf-8")
+                extra = at_home(self.prompt).read_text("utf-8")
             except (OSError, ValueError) as wrong:
                 raise UsageError(
                     f"{self.prompt} cannot be read: {wrong}", "openai.prompt is a UTF-8 text file"

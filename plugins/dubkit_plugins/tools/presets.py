@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dubkit import UsageError
+from dubkit import UsageError, at_home
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.\w+)?)\}")
 INPUTS: Mapping[str, tuple[str, ...]] = {
@@ -225,7 +225,7 @@ def load(given: Path, kind: str, table: str, overrides: str = "") -> Preset:
     ``table`` is the one that the preset must have: ``run`` or ``http``. Raises UsageError for
     anything wrong with the file or the settings.
     """
-    path = given.expanduser()
+    path = at_home(given)
     if path.name == str(path) and not path.suffix and not path.is_file():
         named = [file for file in _shipped_files() if file.stem == path.name.replace("-", "_")]
         if not named:
@@ -512,5 +512,5 @@ def missing_voice(preset: Preset, values: Mapping[str, Any]) -> str:
 def expand_home(value: Any) -> Any:
     """Replace ``~`` at the beginning of a string by the user's home folder."""
     if isinstance(value, str) and (value == "~" or value.startswith(("~/", "~\\"))):
-        return str(Path(value).expanduser())
+        return str(at_home(value))
     return value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dubkit import InputError, MissingDependency, Progress, UsageError
+from dubkit import InputError, MissingDependency, Progress, UsageError, at_home
 from dubkit_plugins.packaged_models import PackagedModel, is_here
 
 log = logging.getLogger("dubkit")
@@ -67,7 +67,7 @@ def find_folder(name: str) -> Weights | None:
 
     Raises InputError for a path that does not exist.
     """
-    folder = Path(name).expanduser()
+    folder = at_home(name)
     if folder.is_dir():
         return Weights(folder.resolve().name, folder)
     if name.startswith((".", "/", "~")) or "\\" in name:
