@@ -18,9 +18,11 @@ from serving import serving
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from dubkit.errors import InputError
 from dubkit.web import probing
 from dubkit.web.guard import COOKIE, Guard
 from dubkit.web.jobs import MAX_WAITING, Queue
+from dubkit.web.limits import Limits
 from dubkit.web.routes import add_routes
 from dubkit.web.server import Server
 from dubkit.web.store import MAX_TEXT, Store, new_token
@@ -169,17 +171,15 @@ def test_entities_that_grow(client):
     assert answer.status_code == 400 and "entity" in answer.json()["message"]
 
 
-def test_a_picture_that_does_not_fit_into_memory(client, tmp_path, monkeypatch):
+def test_a_picture_that_does_not_fit_into_memory(tmp_path):
     path = tmp_path / "large.mp4"
     with av.open(path, "w") as out:
         stream = out.add_stream("mpeg4", 1)
         stream.width, stream.height = 64, 64
         out.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
         out.mux(stream.encode())
-    monkeypatch.setattr(probing, "PIXELS", 64 * 64 - 1)
-    with pytest.raises(Exception, match="a picture of 64 × 64"):
-        probing.probe_file(path)
-    monkeypatch.undo()
+    with pytest.raises(InputError, match="64 × 64"):
+        probing.probe_file(path, Limits(pixels=64 * 64 - 1))
     assert probing.probe_file(path)["video"][0][1:3] == [64, 64]
 
 
