@@ -223,7 +223,7 @@ def test_leaving_warns_of_unsaved_edits(person, tmp_path):
     wait_for(lambda: page.wait_for_timeout(50) or dialogs == ["beforeunload"])
     expect(cell(person, 1, "text")).to_have_value("Another text")
     page.click("#dk-save")
-    assert person.state() == "done"
+    wait_for(lambda: person.state() == "done", 60)
     expect(page.locator("#dk-said")).to_have_text("Saved")
     expect(page.locator("#dk-save")).not_to_have_class("dk-button dk-primary dk-changed")
     page.click("#dk-undo")  # undo outlives a save
