@@ -497,12 +497,12 @@ def test_a_track_that_one_file_lacks_does_not_stop_the_others(talk):
 
 
 def test_a_source_that_vanishes(talk, monkeypatch):
-    from dubkit import workspace
+    from dubkit import files
 
     def gone(path):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
-    monkeypatch.setattr(workspace, "sha256_of", gone)
+    monkeypatch.setattr(files, "sha256_of", gone)
     assert_refused(called(talk, "--subs", *FAST), 3, "cannot be read")
 
 
