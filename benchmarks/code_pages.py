@@ -23,7 +23,6 @@ import random
 import re
 import sys
 import time
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from encoded import encoded
 from test_encodings import ENCODINGS, LINES
 
 from dubkit.errors import InputError
@@ -149,19 +149,6 @@ def srt(lines: list[str]) -> str:
         f"{k}\n00:00:{k:02},000 --> 00:00:{k:02},900\n{line}\n" for k, line in enumerate(lines, 1)
     )
     return "\n".join(cues)
-
-
-def encoded(text: str, page: str) -> bytes:
-    """In a code page; Vietnamese's has the marks of tones apart."""
-    if page == "cp1258":
-        text = "".join(map(without_tone, text))
-    return text.encode(page, "replace")
-
-
-def without_tone(char: str) -> str:
-    parts = unicodedata.normalize("NFD", char)
-    tone = "".join(mark for mark in parts if mark in "\u0300\u0301\u0303\u0309\u0323")
-    return unicodedata.normalize("NFC", "".join(part for part in parts if part not in tone)) + tone
 
 
 # ---------------------------------------------------------------- catalogs

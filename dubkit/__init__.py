@@ -21,7 +21,7 @@ from .errors import (
     PluginError,
     UsageError,
 )
-from .files import at_home
+from .files import at_home, cache_folder
 from .hooks import (
     BatchSynthesizer,
     Converter,
@@ -41,7 +41,7 @@ from .hooks import (
     Translator,
     Utterance,
 )
-from .installed import cache_folder, verify_installed
+from .installed import verify_installed
 from .languages import name as language_name
 from .options import Options
 from .pipeline import run, transcribe

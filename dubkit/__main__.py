@@ -18,8 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with faults.reported():  # also where there is no memory for what it imports
             from dubkit.cli.main import main as cli_main
     except DubkitError as failure:
-        terminal.print_error(f"dubkit: {failure.message}")
-        terminal.print_error(f"  {failure.hint}")
+        terminal.print_failure(failure)
         return failure.exit_status
     return cli_main(argv, {"ui": _ui})
 

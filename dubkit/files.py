@@ -435,3 +435,11 @@ def state_folder() -> Path:
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     # The XDG specification says to ignore a relative one.
     return (given if given.is_absolute() else Path.home() / ".local/state") / "dubkit"
+
+
+def cache_folder() -> Path:
+    """dubkit's folder in the user's cache; it may not exist yet."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not named.is_absolute():  # the XDG specification says to ignore a relative one
+        named = Path(os.path.expanduser("~/.cache"))  # noqa: PTH111 - it raises for nobody
+    return named.absolute() / "dubkit"

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
-import hashlib
-import json
 import logging
-import os
-import secrets
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, OutputError
+from .files import cache_folder, read_json, replacing, sha256_of, write_json
 
 log = logging.getLogger("dubkit")
 
@@ -83,34 +80,24 @@ def _sha256(path: Path) -> str:
     """SHA-256 of a file, remembered if it is large."""
     status = path.stat()
     if status.st_size < LARGE:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
     memory = cache_folder() / REMEMBERED
     remembered = _read(memory)
     entry = remembered.get(str(path))
     if isinstance(entry, list) and entry[1:] == stamp:
         return str(entry[0])
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    with contextlib.suppress(OSError):  # it is only a matter of time
+    sha256 = sha256_of(path)
+    with contextlib.suppress(OSError, OutputError):  # it is only a matter of time
         memory.parent.mkdir(parents=True, exist_ok=True)
-        part = memory.with_name(f".{secrets.token_hex(6)}.part")
-        part.write_text(json.dumps({**remembered, str(path): [sha256, *stamp]}), "utf-8")
-        part.replace(memory)
+        with replacing(memory) as part:
+            write_json(part, {**remembered, str(path): [sha256, *stamp]})
     return sha256
 
 
 def _read(memory: Path) -> dict[str, object]:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        read = json.loads(memory.read_bytes())
+    with contextlib.suppress(OSError, ValueError):
+        read = read_json(memory)
         if isinstance(read, dict):
             return read
     return {}
-
-
-def cache_folder() -> Path:
-    """dubkit's folder in the user's cache; it may not exist yet."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not named.is_absolute():  # the XDG specification says to ignore a relative one
-        named = Path(os.path.expanduser("~/.cache"))  # noqa: PTH111 - it raises for nobody
-    return named.absolute() / "dubkit"

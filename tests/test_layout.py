@@ -80,9 +80,10 @@ options
 subtitles
 cues media workspace
 system
-files hooks
+hooks
 languages
 installed
+files
 errors types privacy
 """
 """The rooms of ``dubkit``, from the top floor down: a room imports from lower floors only."""

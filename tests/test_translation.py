@@ -302,8 +302,8 @@ def test_a_check_that_fails_is_a_warning_and_the_translation_stays(table, tmp_pa
 
 
 def test_a_fault_in_one_line_is_told_of_that_line(tmp_path, monkeypatch):
-    def picky(line, text, request, follows):
-        return fail() if line.id == "7" else None
+    def picky(one):
+        return fail() if one.line.id == "7" else None
 
     monkeypatch.setitem(checks.LINE_CHECKS, "picky", picky)
     made = run(job(), folder=tmp_path)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from encoded import encoded
+
 from .lab import BENCHMARKS, ROOT, Case, Fault, Lab
 
 COUNT = 2_000
@@ -152,16 +154,3 @@ def attack(lab: Lab, case: Case) -> Iterator[Fault]:
 
 def _cue(number: int, line: str) -> str:
     return f"{number}\n00:00:{number:02},000 --> 00:00:{number:02},900\n{line}\n"
-
-
-def encoded(text: str, page: str) -> bytes:
-    """In a code page; Vietnamese's has the marks of tones apart."""
-    if page == "cp1258":
-        text = "".join(map(_without_tone, text))
-    return text.encode(page, "replace")
-
-
-def _without_tone(char: str) -> str:
-    parts = unicodedata.normalize("NFD", char)
-    tone = "".join(mark for mark in parts if mark in "\u0300\u0301\u0303\u0309\u0323")
-    return unicodedata.normalize("NFC", "".join(part for part in parts if part not in tone)) + tone

@@ -81,7 +81,7 @@ def _main(arguments: Sequence[str], more: Mapping[str, Command]) -> int:
             events.write_error(failure, None)
         if "--json" in arguments:
             print(as_json(_summary([], [(None, failure)])))
-        _print_error(failure)
+        terminal.print_failure(failure)
         return failure.exit_status
 
 
@@ -250,12 +250,6 @@ def _errors(errors: Sequence[tuple[Path | None, DubkitError]]) -> list[dict[str,
         }
         for source, failure in errors
     ]
-
-
-def _print_error(failure: DubkitError) -> None:
-    terminal.print_error(f"dubkit: {failure.message}")
-    if failure.hint:
-        terminal.print_error(f"  {failure.hint}")
 
 
 def _no_space(failure: DubkitError) -> bool:

@@ -261,7 +261,7 @@ def identity(kind: str, spec: str, settings: Mapping[str, str]) -> dict[str, obj
     for key, value in list(values.items()):
         # Not a file name at all: too long, ~nobody, a folder without permission to read.
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            path = Path(str(value)).expanduser()
+            path = at_home(str(value))
             if value and path.exists():
                 files = [path] if path.is_file() else sorted(path.iterdir())
                 values[key] = [

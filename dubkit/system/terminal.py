@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from dubkit.errors import DubkitError
+
 UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # controls: what moves a terminal's cursor, or renames its window
     "\u2028\u2029"  # other ends of lines
@@ -59,6 +61,13 @@ def print_error(text: str) -> None:
     """Write a line to standard error."""
     sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
+
+
+def print_failure(failure: DubkitError) -> None:
+    """Write an error to standard error, and what to do about it."""
+    print_error(f"dubkit: {failure.message}")
+    if failure.hint:
+        print_error(f"  {failure.hint}")
 
 
 def print_path(path: Path) -> None:

@@ -13,6 +13,7 @@ import html
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from dubkit import languages
@@ -98,106 +99,100 @@ def find_faults(
     given = {line.id: texts[line.id].strip() for line in request.lines if line.id in texts}
     faults = {line.id: "it was left out" for line in request.lines if line.id not in given}
     for line in request.lines:
+        if line.id not in given:
+            continue
+        one = Translated(line, given[line.id], request, follows)
         for name, check in LINE_CHECKS.items():
-            if line.id in faults:
-                break
             with contained(functools.partial(warn, [line.id]), f"not checked: {name}"):
-                if fault := check(line, given[line.id], request, follows):
+                if fault := check(one):
                     faults[line.id] = fault
+                    break
     ids = [line.id for line in request.lines]
     for name, check_reply in REPLY_CHECKS.items():
         with contained(functools.partial(warn, ids), f"not checked: {name}"):
-            faults = {**check_reply(request, given, faults, follows), **faults}
+            faults = {**check_reply(Answered(request, given, faults, follows)), **faults}
     return {id: faults[id] for id in ids if id in faults}
 
 
 # ---------------------------------------------------------------- checks of a line
 
 
-def _check_size(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if len(text) > LONGEST_TEXT or width(text) > LONG * width(line.text) + LONG_MORE:
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A line to check."""
+
+    line: Line
+    text: str
+    """Its translation."""
+    request: TranslationRequest
+    follows: Collection[str]
+    """What the translator can be asked to do."""
+
+
+def _check_size(one: Translated) -> str | None:
+    if len(one.text) > LONGEST_TEXT or width(one.text) > LONG * width(one.line.text) + LONG_MORE:
         return "it is far too long"
     return None
 
 
-def _check_words(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if not any(char.isalnum() for char in without_marks(text)):
+def _check_words(one: Translated) -> str | None:
+    if not any(char.isalnum() for char in without_marks(one.text)):
         return "it was empty"
     return None
 
 
-def _check_marks(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if Counter(MARK.findall(line.text)) != Counter(MARK.findall(text)):
+def _check_marks(one: Translated) -> str | None:
+    if Counter(MARK.findall(one.line.text)) != Counter(MARK.findall(one.text)):
         return "the marks <i>, <b>, <u> are not those of the line"
     return None
 
 
-def _check_placeholders(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if changed := Counter(_KEPT.findall(line.text)) - Counter(_KEPT.findall(text)):
+def _check_placeholders(one: Translated) -> str | None:
+    if changed := Counter(_KEPT.findall(one.line.text)) - Counter(_KEPT.findall(one.text)):
         return f"{', '.join(changed)} must stay as it is"
     return None
 
 
-def _check_numbers(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if lost := numerals.find_lost(_KEPT.sub(" ", line.text), _KEPT.sub(" ", text)):
+def _check_numbers(one: Translated) -> str | None:
+    if lost := numerals.find_lost(_KEPT.sub(" ", one.line.text), _KEPT.sub(" ", one.text)):
         return f"the number {', '.join(lost)} is missing"
     return None
 
 
-def _check_copy(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if not _are_related(request) and _is_copy(line.text, text, request.source):
+def _check_copy(one: Translated) -> str | None:
+    if not _are_related(one.request) and _is_copy(one.line.text, one.text, one.request.source):
         return "it was copied, not translated"
     return None
 
 
-def _check_whole(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    columns = width(line.text)
-    if columns >= SHORT_FROM and width(text) < SHORT * columns:
+def _check_whole(one: Translated) -> str | None:
+    columns = width(one.line.text)
+    if columns >= SHORT_FROM and width(one.text) < SHORT * columns:
         return "much of it is missing"
     return None
 
 
-def _check_repetition(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if _LOOP.search(text) and not _LOOP.search(line.text):
+def _check_repetition(one: Translated) -> str | None:
+    if _LOOP.search(one.text) and not _LOOP.search(one.line.text):
         return "it repeats the same words again and again"
     return None
 
 
-def _check_remarks(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if _REMARK.search(text) and not re.search(r"[(（\[【]", line.text):
+def _check_remarks(one: Translated) -> str | None:
+    if _REMARK.search(one.text) and not re.search(r"[(（\[【]", one.line.text):
         return "it has a remark in brackets"
     return None
 
 
-def _check_glossary(
-    line: Line, text: str, request: TranslationRequest, follows: Collection[str]
-) -> str | None:
-    if "glossary" in follows:
-        for term, wanted in glossary.entries_in(line.text, request.glossary):
-            if not glossary.has_term(text, wanted):
+def _check_glossary(one: Translated) -> str | None:
+    if "glossary" in one.follows:
+        for term, wanted in glossary.entries_in(one.line.text, one.request.glossary):
+            if not glossary.has_term(one.text, wanted):
                 return f"the glossary says {wanted!r} for {term!r}"
     return None
 
 
-LINE_CHECKS: dict[str, Callable[[Line, str, TranslationRequest, Collection[str]], str | None]] = {
+LINE_CHECKS: dict[str, Callable[[Translated], str | None]] = {
     "size": _check_size,
     "words": _check_words,
     "marks": _check_marks,
@@ -209,8 +204,8 @@ LINE_CHECKS: dict[str, Callable[[Line, str, TranslationRequest, Collection[str]]
     "remarks": _check_remarks,
     "glossary": _check_glossary,
 }
-"""By what they are about: each gets a line and its translation and returns what is wrong, if
-anything is. The first that finds a fault is the last for its line."""
+"""By what they are about: each returns what is wrong with a line, if anything is. The first that
+finds a fault is the last for its line."""
 
 
 def _is_copy(source: str, text: str, language: str) -> bool:
@@ -231,70 +226,56 @@ def _are_related(request: TranslationRequest) -> bool:
 # ---------------------------------------------------------------- checks of a reply
 
 
-def _check_ending(
-    request: TranslationRequest,
-    given: Mapping[str, str],
-    faults: Mapping[str, str],
-    follows: Collection[str],
-) -> Mapping[str, str]:
-    ids = [line.id for line in request.lines]
-    if "fault" in follows and len(ids) > 2 and _ends_early(ids, given):
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply to check."""
+
+    request: TranslationRequest
+    given: Mapping[str, str]
+    """The translations by id."""
+    faults: Mapping[str, str]
+    """What was found before, by id."""
+    follows: Collection[str]
+    """What the translator can be asked to do."""
+
+
+def _check_ending(reply: Answered) -> Mapping[str, str]:
+    ids = [line.id for line in reply.request.lines]
+    if "fault" in reply.follows and len(ids) > 2 and _ends_early(ids, reply.given):
         return dict.fromkeys(ids, "a line was left out, so this one may be another's")
     return {}
 
 
-def _check_places(
-    request: TranslationRequest,
-    given: Mapping[str, str],
-    faults: Mapping[str, str],
-    follows: Collection[str],
-) -> Mapping[str, str]:
-    ids = [line.id for line in request.lines]
+def _check_places(reply: Answered) -> Mapping[str, str]:
+    ids = [line.id for line in reply.request.lines]
     misplaced = find_misplaced(
-        [line.text for line in request.lines],
-        [given.get(id, "") for id in ids],
+        [line.text for line in reply.request.lines],
+        [reply.given.get(id, "") for id in ids],
     )
     return {ids[k]: "it seems to be the translation of the line before or after" for k in misplaced}
 
 
-def _check_duplicates(
-    request: TranslationRequest,
-    given: Mapping[str, str],
-    faults: Mapping[str, str],
-    follows: Collection[str],
-) -> Mapping[str, str]:
-    found = _find_duplicates({line.id: line for line in request.lines}, given)
+def _check_duplicates(reply: Answered) -> Mapping[str, str]:
+    found = _find_duplicates({line.id: line for line in reply.request.lines}, reply.given)
     return dict.fromkeys(found, "the same translation was given for another line")
 
 
-def _check_language(
-    request: TranslationRequest,
-    given: Mapping[str, str],
-    faults: Mapping[str, str],
-    follows: Collection[str],
-) -> Mapping[str, str]:
-    if _are_related(request):
+def _check_language(reply: Answered) -> Mapping[str, str]:
+    if _are_related(reply.request):
         return {}
-    rest = {id: text for id, text in given.items() if id not in faults}
-    sources = {line.id: line.text for line in request.lines if line.id in rest}
-    found = find_wrong_language(rest, sources, request.target)
-    return dict.fromkeys(found, f"it is not in {languages.name(request.target)}")
+    rest = {id: text for id, text in reply.given.items() if id not in reply.faults}
+    sources = {line.id: line.text for line in reply.request.lines if line.id in rest}
+    found = find_wrong_language(rest, sources, reply.request.target)
+    return dict.fromkeys(found, f"it is not in {languages.name(reply.request.target)}")
 
 
-REPLY_CHECKS: dict[
-    str,
-    Callable[
-        [TranslationRequest, Mapping[str, str], Mapping[str, str], Collection[str]],
-        Mapping[str, str],
-    ],
-] = {
+REPLY_CHECKS: dict[str, Callable[[Answered], Mapping[str, str]]] = {
     "lines left out": _check_ending,
     "order of lines": _check_places,
     "equal lines": _check_duplicates,
     "language": _check_language,
 }
-"""By what they are about: each gets a request, the translations by id and the faults that were
-found before, and returns further ones."""
+"""By what they are about: each returns further faults, by id."""
 
 
 def _ends_early(ids: list[str], given: Mapping[str, str]) -> bool:

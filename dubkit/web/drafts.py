@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import subtitles
-from dubkit.files import cannot_write, sha256_of
+from dubkit.files import cannot_write, read_json, sha256_of
 from dubkit.languages import is_tag
 from dubkit.pipeline import report
 from dubkit.subtitles import source as source_text
@@ -51,7 +51,7 @@ def _files(video: Video) -> dict[str, Path]:
     folder = video.workspace
     steps: Mapping[str, Any] = {}
     with suppress(OSError, ValueError, KeyError, TypeError):
-        steps = json.loads((folder / "state.json").read_text("utf-8"))["steps"]
+        steps = read_json(folder / "state.json")["steps"]
     order = {name: number for number, name in enumerate(steps)}
     names = sorted(
         (path.name for path in folder.glob("*.json") if CUES.fullmatch(path.name)),
@@ -62,7 +62,7 @@ def _files(video: Video) -> dict[str, Path]:
     if _from_file(video):
         language = ""
         with suppress(OSError, ValueError, KeyError, TypeError):
-            language = str(json.loads((folder / report.NAME).read_text("utf-8"))["language"])
+            language = str(read_json(folder / report.NAME)["language"])
         texts = {tag: folder / name for kind, tag, name in named if kind == "text" and is_tag(tag)}
         text = language if language in texts else next(reversed(texts), "")
         if text:
@@ -122,7 +122,7 @@ class Drafts:
             history = self._load(video, language)
             path = _file(video, language)
             try:
-                whole = json.loads(path.read_text("utf-8"))
+                whole = read_json(path)
                 saved = source_text.read_edited(path)
                 if saved == history.present:
                     return False
@@ -154,7 +154,7 @@ class Drafts:
         saved = source_text.read_edited(path)
         history = History(saved)
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
-            draft = json.loads((video.folder / DRAFT.format(language)).read_text("utf-8"))
+            draft = read_json(video.folder / DRAFT.format(language))
             # Cues that were made again since are not those that were edited.
             if draft["of"] == base:
                 history = history.record(

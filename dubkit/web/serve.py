@@ -18,8 +18,7 @@ from types import FrameType
 from typing import Any
 
 from dubkit.errors import MissingDependency, UsageError
-from dubkit.files import cannot_write
-from dubkit.installed import cache_folder
+from dubkit.files import cache_folder, cannot_write
 
 from .limits import Limits, add_arguments, limits_of
 

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.cli.inputs import MEDIA_SUFFIXES
-from dubkit.files import cannot_write
+from dubkit.files import cannot_write, read_json
 from dubkit.subtitles.source import format_of
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
@@ -457,7 +457,7 @@ class Video:
 
     def _recorded(self) -> set[str]:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            state = json.loads((self.workspace / "state.json").read_text("utf-8"))
+            state = read_json(self.workspace / "state.json")
             return {str(name) for name in state["outputs"]}
         return set()
 

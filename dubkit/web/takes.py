@@ -8,7 +8,6 @@ spoken again. So is the clip that a line had before its text was edited, for lis
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.dub.speak import TRIES
-from dubkit.files import Made, cannot_write, write_json
+from dubkit.files import Made, cannot_write, read_json, write_json
 from dubkit.languages import is_tag
 from dubkit.workspace import key_of
 
@@ -105,10 +104,11 @@ def choose(video: Video, language: str, number: int, take: int | None) -> None:
         for path in clips.glob(f"{number:04}-*.wav"):
             shutil.copyfile(path, folder / path.name)
         if take is not None:
+            made = Made(clips)
             for path in kept[take].glob("*.wav"):
                 # The line's number may have changed since; the command looks only for the key.
                 name = f"{number:04}-{path.name.partition('-')[2]}"
-                Made(clips).add(name)
+                made.add(name)
                 shutil.copyfile(path, clips / name)
         write_json(video.workspace / f"takes.{language}.json", {**seeds, script: chosen})
     except OSError as failure:
@@ -127,7 +127,7 @@ def _report_lines(video: Video, language: str) -> list[Mapping[str, Any]]:
     if is_tag(language):
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
             path = video.result(f"{Path(video.name).stem}.{language}.dub.json")
-            found = json.loads(path.read_text("utf-8"))["lines"]
+            found = read_json(path)["lines"]
             return [one for one in found if isinstance(one["line"], int) and one["text"]]
     return []
 
@@ -141,7 +141,7 @@ def _script(one: Mapping[str, Any]) -> str:
 def _chosen_takes(video: Video, language: str) -> dict[str, int]:
     with suppress(OSError, ValueError, AttributeError, TypeError):
         path = video.workspace / f"takes.{language}.json"
-        return {str(text): int(seed) for text, seed in json.loads(path.read_text("utf-8")).items()}
+        return {str(text): int(seed) for text, seed in read_json(path).items()}
     return {}
 
 
