@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -202,8 +203,10 @@ def reports(tmp_path, monkeypatch):
     return lambda: [path.read_text() for path in (tmp_path / "state").rglob("*.txt")]
 
 
-def fail(failure: BaseException, *more: list[str]) -> InternalError:
-    with pytest.raises(InternalError) as raised, faults.reported(*more):
+def fail(
+    failure: BaseException, options: Sequence[str] = (), arguments: Sequence[str] = ()
+) -> InternalError:
+    with pytest.raises(InternalError) as raised, faults.reported(lambda: options, arguments):
         try:
             Path("/home/me/film.mp4/x").read_text()
         except OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import functools
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +88,8 @@ def _main(arguments: Sequence[str], more: Mapping[str, Command]) -> int:
 
 def _net(arguments: Sequence[str]) -> AbstractContextManager[None]:
     """Around everything: what is none of our errors becomes one, with a report."""
-    return faults.reported(outline(arguments), arguments if DEBUG in arguments else ())
+    shown = arguments if DEBUG in arguments else ()
+    return faults.reported(functools.partial(outline, arguments), shown)
 
 
 def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dubkit.errors import DubkitError, InternalError
@@ -56,11 +56,13 @@ NO_MEMORY = re.compile(
 
 
 @contextlib.contextmanager
-def reported(options: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iterator[None]:
+def reported(
+    options: Callable[[], Sequence[str]] = tuple, arguments: Sequence[str] = ()
+) -> Iterator[None]:
     """Raise :class:`InternalError`, and write a report, for whatever is not one of our errors.
 
-    ``options`` are for the report. ``arguments`` are those that the user gave, if everything may be
-    shown: then the traceback is printed, too, and the report has both.
+    ``options`` returns those for the report. ``arguments`` are those that the user gave, if
+    everything may be shown: then the traceback is printed, too, and the report has both.
     """
     try:
         yield
@@ -71,7 +73,9 @@ def reported(options: Sequence[str] = (), arguments: Sequence[str] = ()) -> Iter
 
 
 def as_error(
-    failure: BaseException, options: Sequence[str] = (), arguments: Sequence[str] = ()
+    failure: BaseException,
+    options: Callable[[], Sequence[str]] = tuple,
+    arguments: Sequence[str] = (),
 ) -> InternalError:
     """The error for an unexpected failure, with the path of its report in its hint."""
     memory = is_out_of_memory(failure)
@@ -85,7 +89,7 @@ def as_error(
         if arguments:
             for line in "".join(traceback.format_exception(failure)).splitlines():
                 print_error(line)
-        path = _write(_report(failure, options, arguments))
+        path = _write(_report(failure, options(), arguments))
         hint = f"the report for its developers is {path}"
         hint += "" if arguments else "; --debug shows more"
     except OSError as wrong:

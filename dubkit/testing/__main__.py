@@ -32,7 +32,7 @@ def main() -> int:
     samples = dict(item.split("=", 1) for item in given.samples)
     with terminal.standard_streams() as lost, faults.quiet_threads():
         try:
-            with faults.reported([given.kind]):
+            with faults.reported(lambda: [given.kind]):
                 wrong = _violations(given.kind, given.spec, settings, samples)
         except InternalError as failure:
             wrong = f"{failure.message}\n{failure.hint}"
