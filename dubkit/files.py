@@ -28,6 +28,9 @@ from typing import Any
 
 from .errors import InputError, OutputError
 
+PART = ".part"
+"""Ending of the names of what is being written, and of folders with it; a run removes what an
+earlier one has left."""
 LARGEST_TEXT = 64 * 2**20
 """Bytes; a larger text or JSON file is refused. The words of 60 hours of speech are half of it."""
 DEEPEST = 16
@@ -44,13 +47,14 @@ _HAS_DESCRIPTORS = {os.stat, os.unlink, os.open} <= os.supports_dir_fd
 
 
 @contextlib.contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """A new file beside ``out`` to write to; it becomes ``out`` when the block ends without error.
+def replacing(out: Path, part: Path | None = None) -> Iterator[Path]:
+    """A new file to write to, ``part`` or one with a name of its own beside ``out``; it becomes
+    ``out`` when the block ends without error.
 
     Otherwise it is removed. Raises OutputError when the disk is full, or when the folder is missing
     or not writable.
     """
-    temporary = out.with_name(f".{secrets.token_hex(6)}.part")
+    temporary = part or out.with_name(f".{secrets.token_hex(6)}{PART}")
     try:
         with temporary.open("xb"):
             pass
@@ -309,9 +313,19 @@ class Made:
             self._names = {}
             self._rewrite()
 
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file whole or not at all; what a kill leaves of it is recorded.
+
+        Raises OutputError.
+        """
+        part = f".{secrets.token_hex(6)}{PART}"
+        self.add(part)
+        with replacing(self._folder / name, self._folder / part) as path:
+            path.write_bytes(content)
+        del self._names[part]
+
     def _rewrite(self) -> None:
-        with replacing(self._folder / self.NAME) as part:
-            part.write_bytes("".join(f"{name}\n" for name in self._names).encode())
+        self.write(self.NAME, "".join(f"{name}\n" for name in self._names).encode())
 
 
 def _is_name(name: str) -> bool:
@@ -358,7 +372,10 @@ def is_own(folder: Path) -> bool:
 
 
 def mark_own(folder: Path) -> None:
-    """Mark a folder; marks for other users and machines that share it stay. Raises OSError."""
+    """Mark a folder; marks for other users and machines that share it stay.
+
+    Raises OSError or OutputError.
+    """
     secret = _secret()
     if secret is None:
         return
@@ -366,8 +383,8 @@ def mark_own(folder: Path) -> None:
     identity = identity or secrets.token_hex(16)
     others = list(signatures.items())[-_MOST_OWNERS + 1 :]
     signatures = {**dict(others), _name_of(secret): _signature(secret, identity)}
-    with replacing(folder / OWNER) as part:
-        write_json(part, {"id": identity, "owners": signatures})
+    mark = json.dumps({"id": identity, "owners": signatures}, indent=1)
+    Made(folder).write(OWNER, mark.encode())
 
 
 def _read_mark(folder: Path) -> tuple[str, dict[str, str]]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from .errors import ForeignWorkspace, InputError, OutputError
 from .files import (
+    PART,
     Made,
     Snapshot,
     cannot_write,
@@ -51,9 +52,6 @@ VERSION = 1
 SUFFIX = ".dubkit"
 STATE = "state.json"
 LOCK = ".lock"
-PART = ".part"
-"""Ending of the names of what is being written, and of folders with it; a run removes what an
-earlier one has left."""
 HASHED_BELOW = 64 * 2**20
 """Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
 _FOLDERS = re.compile(rf"references|(dub|lipsync)\.[^.]+|.*{re.escape(PART)}s")
@@ -127,8 +125,8 @@ def _take(folder: Path, adopt: bool) -> bool:
     try:
         if is_own(folder):
             return False
-        # A kill may have come right after the lock.
-        foreign = any(path.name != LOCK for path in folder.iterdir())
+        # A kill may have come before the mark was written: what begins with a dot is no work.
+        foreign = any(not path.name.startswith(".") for path in folder.iterdir())
         if foreign and not adopt:
             raise ForeignWorkspace(
                 f"{folder} was made by somebody else or on another machine",

@@ -63,7 +63,7 @@ def test_what_breaks_is_counted_and_can_be_tried_again(tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(BROKEN)
-    options = ("--only", "samples", "--samples", samples(tmp_path / "samples"), "--patience", 0.5,
+    options = ("--only", "samples", "--samples", samples(tmp_path / "samples"), "--patience", 5,
                "--of", package.parent)  # fmt: skip
     status, kinds = attack(tmp_path, *options)
     assert status == 1 and (kinds["samples"]["tried"], kinds["samples"]["failed"]) == (3, 2)

@@ -77,7 +77,7 @@ def test_killed_at_any_moment_it_goes_on(moment, undisturbed, talk, tmp_path):
     assert len(heard) <= 8 + kills
 
 
-STEPS = ["state.json", "transcript.json", "cues.en.json", "talk.en.srt", "talk.subbed.mp4"]
+STEPS = ".owner state.json transcript.json cues.en.json talk.en.srt talk.subbed.mp4".split()
 
 
 @pytest.mark.parametrize("name", STEPS)

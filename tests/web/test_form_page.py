@@ -31,7 +31,7 @@ class Former(Person):
 
     def load(self) -> None:
         super().load()
-        self.page.wait_for_selector("html[data-dubkit-form]", state="attached")
+        self.page.wait_for_selector("html[data-dubkit-form]", state="attached", timeout=60_000)
 
     def sent(self, path: Path) -> str:
         """A video with its form; its id."""
