@@ -11,7 +11,7 @@ import tokenizers
 from command import AUSTEN
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from dubkit import UsageError
+from dubkit import UsageError, Word
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
@@ -130,6 +130,33 @@ def test_a_loop_that_persists_is_cut_and_reported(tokenizer, sound, tmp_path):
     engine = Scripted(tokenizer, lambda s, d: (" Well, and so on" + " and so on" * 40, SURE))
     windows = run(engine, sound, tmp_path)
     assert {w.text for w in windows} == {" Well, and so on"} and all(w.fault for w in windows)
+
+
+class Wordy(Scripted):
+    """An engine without a tokenizer, which returns words."""
+
+    def __init__(self, script):
+        super().__init__(None, script)
+
+    def _decode(self, seconds, decoding):
+        texts, avg_logprob = self.script(seconds, decoding)
+        edges = np.linspace(0.0, seconds, len(texts) + 1).tolist()
+        times = zip(pairwise(edges), texts, strict=True)
+        words = tuple(Word(start, end, text, 0.9) for (start, end), text in times)
+        return Decoded((), (), (0.0,), avg_logprob, 0.0, words)
+
+
+def test_an_engine_without_a_tokenizer(sound, tmp_path):
+    """Its words are placed as Whisper's, and no window is decoded again for nothing."""
+    engine = Wordy(lambda s, d: ([" Window", " of", f" {round(s)}."], -0.5))
+    windows = run(engine, sound, tmp_path, Decoding("en", recognize.prompt_tokens(engine, "a")))
+    assert [w.text for w in windows] == [f" Window of {n}." for n in range(4, 10)]
+    assert [w.words[0].start for w in windows] == [10.0 * n for n in range(6)]
+    assert sum(size for size, _ in engine.calls) == 6
+    looping = Wordy(lambda s, d: ([" and", " so", " on"] * 9, -0.5))
+    (tmp_path / "new").mkdir()
+    assert all(w.fault for w in run(looping, sound, tmp_path / "new"))
+    assert sum(size for size, _ in looping.calls) == 6
 
 
 def test_silence_gives_nothing(tokenizer, sound, tmp_path):

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tokenizers
 
+from dubkit import Word
+
 SAMPLE_RATE = 16_000
 """Hz; what Whisper was trained on."""
 FRAMES_PER_SECOND = 100
@@ -65,6 +67,9 @@ class Decoded:
     avg_logprob: float
     """Mean natural log-probability of the tokens and the end token."""
     no_speech_prob: float
+    words: tuple[Word, ...] = ()
+    """From an engine without a tokenizer, instead of tokens: its words, in seconds from the
+    window's start, in order."""
 
 
 class Clock:
@@ -91,9 +96,14 @@ class Clock:
 
 
 class Engine(Protocol):
-    """A loaded Whisper network. ``recognize`` is called from ``workers`` threads at once."""
+    """A loaded network, Whisper's or another. ``recognize`` is called from ``workers`` threads at
+    once."""
 
-    tokenizer: tokenizers.Tokenizer
+    @property
+    def tokenizer(self) -> tokenizers.Tokenizer | None:
+        """Whisper's. None for a network that decodes the sound alone, without a prompt, context or
+        beam, so that decoding a window again gives the same."""
+
     multilingual: bool
     """Whether the vocabulary has language tokens (the ``.en`` models have none)."""
     batch_size: int

@@ -1,4 +1,4 @@
-"""The front end of every Whisper engine: audio in, words on the timeline out.
+"""The front end of every engine here: audio in, words on the timeline out.
 
 Windows of similar length are decoded together by several workers, and each finished group of
 batches is written to a journal, so that a run that was stopped resumes where it was. What goes
@@ -85,7 +85,8 @@ class _DecodingTask:
     engine: Engine
     sound: npt.NDArray[np.int16]
     decoding: Decoding
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
+    """None for an engine without one, for which decoding a window again would give the same."""
     clock: Clock
 
 
@@ -138,7 +139,9 @@ def recognize(
     """
     duration = sound.duration
     language = decoding.language if engine.multilingual else None
-    tokenizer = Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", language)
+    tokenizer = engine.tokenizer and Tokenizer(
+        engine.tokenizer, engine.multilingual, "transcribe", language
+    )
     task = _DecodingTask(engine, sound.samples, decoding, tokenizer, clock)
     journal = work / "windows.jsonl"
     known = _read_journal(journal)
@@ -198,7 +201,7 @@ def recognize(
 def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple[int, ...]:
     """Tokens of ``text`` (names, spelling, the preceding speech) for :class:`Decoding`; the last
     ``most`` if there are more."""
-    if not text.strip() or most <= 0:
+    if not text.strip() or most <= 0 or not engine.tokenizer:
         return ()
     encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
     return tuple(encoded.ids[-most:])
@@ -253,7 +256,7 @@ def _collect(
     best = firsts = [found[i] for i in range(len(pending.windows))]
     logprobs = [window.avg_logprob for window in before if window.words]
     logprobs += [first.avg_logprob for first in firsts if first.words]
-    if logprobs and median(logprobs) < HARD_LOGPROB:
+    if task.tokenizer and logprobs and median(logprobs) < HARD_LOGPROB:
         texts = [window.text for window in before[-HISTORY:]]
         texts += [first.text for first in firsts]
         chains = _split_into_chains(len(firsts), task.engine)
@@ -330,13 +333,14 @@ def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[
     """Decode a batch, and those of its windows that went wrong again, more and more carefully."""
     best = _decode(task, batch, task.decoding)
     wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
-    if wrong:
-        safer = replace(task.decoding, beam_size=SAFE_BEAM, full_length=True)
+    safer = replace(task.decoding, beam_size=SAFE_BEAM, full_length=True)
+    if wrong and task.tokenizer:
         for i, second in zip(wrong, _decode(task, [batch[i] for i in wrong], safer), strict=True):
             best[i] = min(best[i], second, key=_rank)
-            if best[i].fault and len(batch[i].speech) > 1:
-                halves = _decode(task, _halve(batch[i]), safer)
-                best[i] = min(best[i], _join(halves), key=_rank)
+    for i in wrong:
+        if best[i].fault and len(batch[i].speech) > 1:
+            halves = _decode(task, _halve(batch[i]), safer)
+            best[i] = min(best[i], _join(halves), key=_rank)
     return best
 
 
@@ -402,8 +406,23 @@ def _salvage(hypothesis: _Hypothesis) -> tuple[tuple[Word, ...], str | None]:
     return hypothesis.words[:loop], hypothesis.fault
 
 
-def _to_words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[Word, ...]:
-    """Tokens as words on the timeline, kept out of the pauses around them."""
+def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
+    """What was decoded as words on the timeline, kept out of the pauses around them."""
+    words: list[Word] = []
+    for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
+        if not word.text.strip():
+            continue
+        start, end = _fit_to_speech(window.start + word.start, window.start + word.end, window)
+        start = max(start, words[-1].end if words else 0.0)
+        end = max(end, start + SHORTEST_WORD)
+        probability = round(word.probability or 0.0, 3)
+        words.append(Word(round(start, 3), round(end, 3), word.text, probability))
+    return tuple(words)
+
+
+def _split(tokenizer: Tokenizer, decoded: Decoded) -> list[Word]:
+    """Whisper's tokens as words, with times from the window's start; a word whose text has moved
+    to a neighbor is empty."""
     texts, pieces = tokenizer.split_to_word_tokens([*decoded.tokens, tokenizer.eot])
     found = []
     first = 0
@@ -420,19 +439,7 @@ def _to_words(tokenizer: Tokenizer, decoded: Decoded, window: Window) -> tuple[W
         )
         first = after
     merge_punctuations(found, PREPENDED, APPENDED)
-    words: list[Word] = []
-    for item in found:
-        if not item["word"].strip():
-            continue
-        start, end = _fit_to_speech(
-            window.start + item["start"], window.start + item["end"], window
-        )
-        start = max(start, words[-1].end if words else 0.0)
-        end = max(end, start + SHORTEST_WORD)
-        words.append(
-            Word(round(start, 3), round(end, 3), item["word"], round(item["probability"], 3))
-        )
-    return tuple(words)
+    return [Word(one["start"], one["end"], one["word"], one["probability"]) for one in found]
 
 
 def _fit_to_speech(start: float, end: float, window: Window) -> tuple[float, float]:
