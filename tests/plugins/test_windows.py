@@ -1,5 +1,6 @@
 """Windows: every span is in exactly one, none is too long, no audio is in two."""
 
+import threading
 import wave
 from itertools import pairwise
 
@@ -102,3 +103,22 @@ def test_samples_are_mapped_from_the_file(tmp_path):
 def test_a_failure_of_the_detecting_thread_is_raised():
     with pytest.raises(TypeError):
         list(speech_activity.VoiceActivity(None, Clock()))
+
+
+def test_probabilities_are_the_same_on_any_number_of_cores(monkeypatch):
+    sound = np.random.default_rng(0).normal(0, 3000, 20 * SAMPLE_RATE).astype(np.int16)
+    monkeypatch.setattr(speech_activity, "BLOCK_STEPS", 100)
+    found = []
+    for cores in (1, 5):
+        monkeypatch.setattr(speech_activity, "usable_cores", lambda cores=cores: cores)
+        found.append(list(speech_activity.speech_probabilities(sound)))
+    one, five = found
+    assert [len(block) for block in one] == [100] * 6 + [25]
+    assert all(map(np.array_equal, one, five))
+
+
+def test_no_thread_outlives_voice_activity_that_is_stopped():
+    activity = speech_activity.VoiceActivity(np.zeros(600 * SAMPLE_RATE, np.int16), Clock())
+    next(iter(activity))
+    activity.stop()
+    assert not [one for one in threading.enumerate() if one.name.startswith("voice activity")]

@@ -8,7 +8,6 @@ them; and several single-threaded workers are faster than one worker with severa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 import ctranslate2
@@ -29,6 +28,7 @@ from .engine import (
     Decoding,
     Samples,
     token_times,
+    usable_cores,
 )
 from .models import Weights
 
@@ -65,7 +65,7 @@ class CT2Engine:
         int8 on a CPU and float16 on CUDA; ``threads`` 0 uses every core this process may use.
         """
         files = contents(weights.package) if weights.package else {}
-        cores = threads or _usable_cores()
+        cores = threads or usable_cores()
         on_cpu = device == "cpu"
         if compute_type == "auto":
             compute_type = "int8" if on_cpu else "float16"
@@ -158,10 +158,3 @@ def _tokenizer(weights: Weights, files: Mapping[str, bytes]) -> tokenizers.Token
     if weights.folder:
         return tokenizers.Tokenizer.from_file(str(weights.folder / "tokenizer.json"))
     return tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
-
-
-def _usable_cores() -> int:
-    """Cores that this process may use: in a container, fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
