@@ -21,6 +21,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ import torch
 from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 from transformers.generation.utils import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import logging
 
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Samples
-from dubkit_plugins.whisper.torch_engine import TorchEngine, quiet
+from dubkit_plugins.whisper.torch_engine import TorchEngine
+from dubkit_plugins.whisper.torch_model import Config, Whisper
 from dubkit_plugins.whisper.torch_network import log_mel, mel_filters
 
 SECONDS = 25
@@ -70,8 +73,8 @@ def tokenizer() -> tokenizers.Tokenizer:
 
 
 def network(layers: int, device: torch.device, damping: float = 1.0) -> Any:
-    """Random weights in the shape of large-v3, with so many layers in its decoder; what those
-    between the first and the last add is multiplied by ``damping``."""
+    """Random weights in the shape of large-v3 as transformers' network, with so many layers in its
+    decoder; what those between the first and the last add is multiplied by ``damping``."""
     config = WhisperConfig(
         vocab_size=VOCABULARY,
         num_mel_bins=128,
@@ -91,7 +94,6 @@ def network(layers: int, device: torch.device, damping: float = 1.0) -> Any:
     torch.manual_seed(1)
     with device:
         model: Any = WhisperForConditionalGeneration(config).half().eval()
-    model.generation_config.alignment_heads = HEADS
     with torch.no_grad():
         for layer in model.model.decoder.layers[1:-1]:
             for part in (layer.self_attn.out_proj, layer.encoder_attn.out_proj, layer.fc2):
@@ -111,8 +113,20 @@ def talkative(model: Any) -> Any:
     return model
 
 
+def converted(model: Any) -> Whisper:
+    """dubkit's network with the weights of transformers'."""
+    theirs = model.config.to_dict()
+    names = {field.name for field in fields(Config)} & theirs.keys()
+    config = Config(**{name: theirs[name] for name in names})
+    with torch.device("meta"):
+        whisper = Whisper(replace(config, alignment_heads=HEADS))
+    weights = {name.removeprefix("model."): one for name, one in model.state_dict().items()}
+    whisper.load_state_dict(weights, assign=True)
+    return whisper
+
+
 def made(model: Any, **options: Any) -> TorchEngine:
-    return TorchEngine(model, tokenizer(), **options)
+    return TorchEngine(converted(model), tokenizer(), **options)
 
 
 def windows(count: int) -> list[Samples]:
@@ -183,8 +197,7 @@ def batches(device: torch.device, count: int, runs: int) -> None:
     for name, layers in LAYERS.items():
         with fresh():
             model = network(layers, device)
-            with quiet():
-                base = media / seconds(theirs(model, sound, 24), runs)
+            base = media / seconds(theirs(model, sound, 24), runs)
         with fresh():
             plain = media / seconds(ours(made(model, cuda_graphs=False), sound), runs)
         with fresh():
@@ -208,20 +221,23 @@ def drafts(device: torch.device, count: int, runs: int) -> None:
     for damping in (0.0, 0.02, 0.05, 0.1):
         with fresh():
             model = network(32, device, damping)
-            draft = model.model.decoder
-            small = network(2, device).model.decoder
+            whisper = converted(model)
+            small = converted(network(2, device)).decoder
             small.load_state_dict(
                 {
                     name.replace("layers.31.", "layers.1."): weight
-                    for name, weight in draft.state_dict().items()
+                    for name, weight in whisper.decoder.state_dict().items()
                     if not name.startswith("layers.") or name.split(".")[1] in ("0", "31")
                 }
             )
-            alone, pair = made(model, batch_size=1, cuda_graphs=False), made(model, draft=small)
-            graphs = made(model, batch_size=1)
+            alone = TorchEngine(whisper, tokenizer(), batch_size=1, cuda_graphs=False)
+            pair = TorchEngine(whisper, tokenizer(), draft=small)
+            graphs = TorchEngine(whisper, tokenizer(), batch_size=1)
             said = [alone.recognize([one], Decoding("en"), Clock())[0].tokens for one in sound]
             passes: list[None] = []
-            hook = draft.layer_norm.register_forward_hook(lambda *_, seen=passes: seen.append(None))
+            hook = whisper.decoder.layer_norm.register_forward_hook(
+                lambda *_, seen=passes: seen.append(None)
+            )
             again = [pair.recognize([one], Decoding("en"), Clock())[0].tokens for one in sound]
             hook.remove()
             # One pass reads the prompt, and one more the finished text.
@@ -232,7 +248,7 @@ def drafts(device: torch.device, count: int, runs: int) -> None:
             same = sum(map(tuple.__eq__, said, again))
             row = f"{each:14.1f}{slow:8.0f}{recorded:10.0f}{fast:9.0f}{fast / slow:7.2f}"
             print(f"{row}{same:4}/{count}", flush=True)
-            del model, draft, small, alone, pair, graphs
+            del model, whisper, small, alone, pair, graphs
 
 
 def main() -> None:
@@ -242,6 +258,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     given = parser.parse_args()
     device = torch.device("cuda")
+    logging.set_verbosity_error()
     print(torch.cuda.get_device_name(device), "torch", torch.__version__)
     batches(device, given.windows, given.runs)
     drafts(device, given.single, given.runs)

@@ -258,7 +258,7 @@ def _gpu() -> Finding:
     listed = "; ".join(filter(None, cards))
     if not listed:
         return Finding("gpu", "nvidia-smi does not answer", "check the driver", optional=True)
-    usable = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    usable = all(importlib.util.find_spec(name) for name in ("torch", "safetensors"))
     problem = "" if usable else 'pip install "dubkit[gpu]" uses it'
     return Finding("gpu", listed, problem, optional=True)
 

@@ -6,9 +6,13 @@ import gc
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jiwer
 import numpy as np
@@ -26,7 +30,7 @@ from transformers.modeling_outputs import BaseModelOutput  # noqa: E402
 from transformers.models.whisper import generation_whisper  # noqa: E402
 
 from dubkit import PluginError, UsageError  # noqa: E402
-from dubkit_plugins.whisper import torch_engine  # noqa: E402
+from dubkit_plugins.whisper import torch_engine, torch_model  # noqa: E402
 from dubkit_plugins.whisper.alignment import warp  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoded, Decoding, Samples  # noqa: E402
@@ -102,6 +106,12 @@ def tiny(tiny_folder: Path) -> TorchEngine:
 
 
 @pytest.fixture(scope="module")
+def tiny_transformers(tiny_folder: Path) -> Any:
+    """The same checkpoint as transformers reads and runs it."""
+    return transformers.WhisperForConditionalGeneration.from_pretrained(str(tiny_folder)).float()
+
+
+@pytest.fixture(scope="module")
 def windows() -> list[Samples]:
     sound = decode_audio(str(AUSTEN))
     return np.split(sound, [round(pause * 16_000) for pause in PAUSES])
@@ -154,16 +164,18 @@ def test_spectrogram_is_that_of_transformers(mels: int, windows: list[Samples]) 
     np.testing.assert_allclose(log_mel(windows, 1_500, filters), theirs[..., :1_500], atol=1e-4)
 
 
-def test_network_is_that_of_transformers(tiny: TorchEngine, windows: list[Samples]) -> None:
+def test_network_is_that_of_transformers(
+    tiny: TorchEngine, tiny_transformers: Any, windows: list[Samples]
+) -> None:
     model = tiny._model
     tokens = torch.tensor([[50257, 50362, 843, 1770, 13, 1757]])
     mel = tiny._mel(windows[:1], full_length=True)
     with torch.inference_mode():
-        theirs = model(input_features=mel, decoder_input_ids=tokens)
+        theirs = tiny_transformers(input_features=mel, decoder_input_ids=tokens)
         encoded = tiny._encode(mel)
         torch.testing.assert_close(encoded, theirs.encoder_last_hidden_state, atol=1e-3, rtol=1e-3)
-        cross = cache_cross_attention(model.model.decoder, encoded)
-        decoder = Decoder(model.model.decoder, cross, capacity=10)
+        cross = cache_cross_attention(model.decoder, encoded)
+        decoder = Decoder(model.decoder, cross, capacity=10)
         states = [decoder(piece)[0] for piece in tokens.split([2, 1, 3], dim=1)]
         logits = model.proj_out(torch.cat(states, dim=1))
     torch.testing.assert_close(logits, theirs.logits, atol=5e-3, rtol=1e-3)
@@ -229,7 +241,11 @@ def test_beam_of_one_is_greedy(
 @pytest.mark.parametrize("beams", [2, 5])
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_beam_search_finds_what_transformers_finds(
-    beams: int, noise: float, tiny: TorchEngine, windows: list[Samples]
+    beams: int,
+    noise: float,
+    tiny: TorchEngine,
+    tiny_transformers: Any,
+    windows: list[Samples],
 ) -> None:
     hiss = np.random.default_rng(1).standard_normal(30 * 16_000).astype(np.float32)
     noisy = [window + noise * hiss[: len(window)] for window in windows]
@@ -248,13 +264,12 @@ def test_beam_search_finds_what_transformers_finds(
         begin_suppress_tokens=tiny._allowed_first.isinf().nonzero().flatten().tolist(),
     )
     start = torch.tensor([[tiny._sot, tiny._no_timestamps]])
-    with torch_engine.quiet():
-        found = GenerationMixin.generate(
-            tiny._model,
-            encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
-            decoder_input_ids=start.expand(len(encoded), -1),
-            generation_config=config,
-        )
+    found = GenerationMixin.generate(
+        tiny_transformers,
+        encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
+        decoder_input_ids=start.expand(len(encoded), -1),
+        generation_config=config,
+    )
     theirs = [tuple(t for t in row if t != tiny._eot) for row in found[:, 2:].tolist()]
     with torch.inference_mode():
         assert searched(tiny, encoded, beams) == theirs
@@ -303,12 +318,13 @@ def test_warping_is_that_of_transformers() -> None:
 def test_stale_alignment_heads_are_not_used(tiny: TorchEngine) -> None:
     config = tiny._model.config
     upper_half = {layer: list(range(6)) for layer in (2, 3)}
-    assert torch_engine._select_alignment_heads(config, [[1, 0], [1, 2], [3, 1]]) == {
-        1: [0, 2],
-        3: [1],
-    }
-    assert torch_engine._select_alignment_heads(config, None) == upper_half
-    assert torch_engine._select_alignment_heads(config, [[1, 0], [7, 0]]) == upper_half
+
+    def selected(pairs: list[list[int]] | None) -> dict[int, list[int]]:
+        return torch_engine._select_alignment_heads(replace(config, alignment_heads=pairs))
+
+    assert selected([[1, 0], [1, 2], [3, 1]]) == {1: [0, 2], 3: [1]}
+    assert selected(None) == upper_half
+    assert selected([[1, 0], [7, 0]]) == upper_half
 
 
 def test_a_recorded_step_reads_the_same(
@@ -424,15 +440,76 @@ def test_folders_that_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
         load(pickled)
 
 
+def test_checkpoints_of_any_shape(tiny_folder: Path, tmp_path: Path) -> None:
+    """Parts with an index, in fp16, with weights of other precisions and unknown ones beside them,
+    and what newer checkpoints keep in generation_config.json in config.json."""
+    folder = tmp_path / "parts"
+    shutil.copytree(tiny_folder, folder)
+    whole = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    save_file({"other": torch.zeros(1)}, folder / "model.fp32-00001-of-00002.safetensors")
+    weights = {name: weight.half() for name, weight in whole.items()}
+    weights["proj_out.weight"] = torch.zeros(1)  # tied, so this one does not count
+    parts = {name: f"part{number % 2}.safetensors" for number, name in enumerate(weights)}
+    for part in set(parts.values()):
+        save_file({name: weights[name] for name in parts if parts[name] == part}, folder / part)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": parts}), "utf-8")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    generation = json.loads((folder / "generation_config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(generation | config), "utf-8")
+    (folder / "generation_config.json").unlink()
+
+    read = torch_model.read_config(folder)
+    assert read == torch_model.read_config(tiny_folder)
+    model = torch_model.read_model(folder, read, torch.device("cpu"), torch.float32)
+    found = model.state_dict()
+    tied = model.decoder.embed_tokens.weight
+    assert model.proj_out.weight.data_ptr() == tied.data_ptr()
+    assert len(found) == len(whole) + 1
+    for name, weight in whole.items():
+        assert torch.equal(found[name.removeprefix("model.")], weight.half().float())
+
+
+def test_weights_that_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    bias = weights.pop("model.encoder.conv2.bias")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(UsageError, match=r"no model\.encoder\.conv2\.bias"):
+        load(folder, device="cpu")
+    save_file(weights | {"model.encoder.conv2.bias": bias[:5]}, folder / "model.safetensors")
+    with pytest.raises(UsageError, match=r"do not fit its config\.json"):
+        load(folder, device="cpu")
+    (folder / "model.safetensors").write_bytes(b"cut off")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(folder, device="cpu")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"activation_function": "relu"}))
+    with pytest.raises(UsageError, match="as OpenAI trained them"):
+        load(folder, device="cpu")
+
+
+def test_only_what_is_used_is_imported(tiny_folder: Path) -> None:
+    code = f"""
+import sys
+from dubkit_plugins.whisper import torch_engine, transcribe
+torch_engine.load({str(tiny_folder)!r}, device="cpu")
+print(*{{name.partition(".")[0] for name in sys.modules}}, "torch._dynamo" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.split())
+    assert "torch" in loaded and "False" in loaded
+    assert not loaded & {"transformers", "torchvision", "scipy", "sklearn", "pandas"}
+
+
 def test_loading_is_quiet_and_nothing_stays(
     tiny_folder: Path, capfd: pytest.CaptureFixture[str], windows: list[Samples]
 ) -> None:
-    level = transformers.utils.logging.get_verbosity()
     engine = load(tiny_folder, device="cpu")
     engine.recognize(windows[-1:], Decoding("en", beam_size=2), Clock())
     assert capfd.readouterr() == ("", "")
-    assert transformers.utils.logging.get_verbosity() == level
-    assert transformers.utils.logging.is_progress_bar_enabled()
     model = weakref.ref(engine._model)
     del engine
     gc.collect()

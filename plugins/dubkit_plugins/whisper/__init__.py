@@ -9,6 +9,7 @@ windows, speech_activity          where somebody speaks (Silero), and cutting th
 models                            finds the weights: folder, cache, package or hub
 engine                            the interface between the shared front end and a network
 ct2_engine, ct2_device            that interface on CTranslate2
-torch_engine, torch_network,      that interface on torch: the engine, the network, beam search,
-torch_beam, alignment             and word times from cross-attention
+torch_engine, torch_model,        that interface on torch: the engine, reading a checkpoint, the
+torch_network, torch_beam,        network, beam search, and word times from cross-attention
+alignment
 """

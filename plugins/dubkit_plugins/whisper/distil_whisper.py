@@ -69,7 +69,7 @@ class DistilWhisper(Transcriber):
         """Where there is a GPU that torch can use, as far as is known without importing torch,
         which takes seconds."""
         gpu = Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
-        return device != "cpu" and gpu and all(map(find_spec, ("torch", "transformers")))
+        return device != "cpu" and gpu and all(map(find_spec, ("torch", "safetensors")))
 
     def __post_init__(self) -> None:
         import_module(f"{__package__}.torch_engine")  # a missing library is reported from here

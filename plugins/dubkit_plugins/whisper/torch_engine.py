@@ -8,7 +8,6 @@ cross-attention of the alignment heads, its time.
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,17 +15,13 @@ from functools import partial
 from itertools import groupby
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import safetensors
 import tokenizers
 import torch
-import transformers
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import WhisperForCausalLM, WhisperForConditionalGeneration
-from transformers.models.whisper.modeling_whisper import WhisperDecoder
 
 from dubkit import PluginError, UsageError
 
@@ -42,6 +37,15 @@ from .engine import (
     token_times,
 )
 from .torch_beam import BeamSearch
+from .torch_model import (
+    Config,
+    TextDecoder,
+    Whisper,
+    read_config,
+    read_decoder,
+    read_model,
+    read_tensors,
+)
 from .torch_network import HOP, Decoder, cache_cross_attention, encode, log_mel, mel_filters
 
 S = TypeVar("S")
@@ -87,10 +91,10 @@ class TorchEngine:
 
     def __init__(
         self,
-        model: WhisperForConditionalGeneration,
+        model: Whisper,
         tokenizer: tokenizers.Tokenizer,
         *,
-        draft: WhisperDecoder | None = None,
+        draft: TextDecoder | None = None,
         batch_size: int = 0,
         cuda_graphs: bool = True,
     ) -> None:
@@ -99,7 +103,7 @@ class TorchEngine:
         self.multilingual = config.vocab_size >= 51_865
         distilled = config.decoder_layers < config.encoder_layers
         self.max_seconds = SHORT_WINDOW if distilled and config.num_mel_bins == 80 else LONG_WINDOW
-        self.device: torch.device = model.device
+        self.device = model.proj_out.weight.device
         self._model = model
         self._draft = draft
         self._graphs = cuda_graphs and self.device.type == "cuda"
@@ -110,13 +114,11 @@ class TorchEngine:
         # The rows of the text and end tokens, rounded up to 8, with which tensor cores are faster.
         words = ceil((self._eot + 1) / 8) * 8
         self._words = model.proj_out.weight[:words]
-        generation = model.generation_config
-        banned, first_banned = generation.suppress_tokens, generation.begin_suppress_tokens
-        rest = range(self._eot + 1, words)
-        self._allowed = _bias(words, [*(banned or ()), *rest], self.device)
-        self._allowed_first = self._allowed + _bias(words, first_banned or (), self.device)
-        pairs = getattr(generation, "alignment_heads", None)
-        self._alignment_heads = _select_alignment_heads(config, pairs)
+        banned = [*(config.suppress_tokens or ()), *range(self._eot + 1, words)]
+        self._allowed = _bias(words, banned, self.device)
+        first_banned = config.begin_suppress_tokens or ()
+        self._allowed_first = self._allowed + _bias(words, first_banned, self.device)
+        self._alignment_heads = _select_alignment_heads(config)
         self.batch_size = 1 if draft else batch_size or self._fit_batch_size()
 
     @torch.inference_mode()
@@ -222,10 +224,10 @@ class TorchEngine:
         return log_mel(windows, frames, self._filters)
 
     def _encode(self, mel: Tensor) -> Tensor:
-        return encode(self._model.model.encoder, mel.to(self._model.dtype))
+        return encode(self._model.encoder, mel.to(self._words.dtype))
 
     def _decoder(self, encoded: Tensor, capacity: int) -> Decoder:
-        network = self._model.model.decoder
+        network = self._model.decoder
         return Decoder(network, cache_cross_attention(network, encoded), capacity)
 
     def _choose(self, states: Tensor, bias: Tensor) -> Tensor:
@@ -438,26 +440,18 @@ def load(
     Raises UsageError for a folder without such a model, or a draft that was not distilled from it.
     """
     folder = Path(folder)
-    config = _read_config(folder)
+    config = read_config(folder)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
     if dtype is None:
-        dtype = torch.float16 if torch.device(device).type == "cuda" else torch.float32
+        dtype = torch.float16 if place.type == "cuda" else torch.float32
+    drafter = None
     if draft is not None:
-        _check_draft(folder, config, Path(draft))
-    options: dict[str, Any] = {
-        "dtype": dtype,
-        "attn_implementation": "sdpa",
-        "use_safetensors": True,
-    }
-    drafter: Any = None
-    with quiet():
-        model: Any = WhisperForConditionalGeneration.from_pretrained(str(folder), **options)
-        if draft is not None:
-            drafter = WhisperForCausalLM.from_pretrained(str(draft), **options)
-            drafter = drafter.model.decoder.to(device).eval()
+        drafting = _check_draft(folder, config, Path(draft))
+        drafter = read_decoder(Path(draft), drafting, place, dtype)
     return TorchEngine(
-        model.to(device).eval(),
+        read_model(folder, config, place, dtype),
         tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")),
         draft=drafter,
         batch_size=batch_size,
@@ -465,46 +459,19 @@ def load(
     )
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from writing to stderr, and restore its settings afterwards."""
-    logging: Any = transformers.utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+def _check_draft(folder: Path, config: Config, draft: Path) -> Config:
+    """The draft's configuration. A draft reads the output of the teacher's encoder, so it must have
+    that same encoder; UsageError if it has not."""
+    theirs = read_config(draft)
 
+    def shape(one: Config) -> tuple[int, ...]:
+        return one.vocab_size, one.num_mel_bins, one.d_model, one.encoder_layers
 
-def _read_config(folder: Path) -> Mapping[str, Any]:
-    """The checkpoint's ``config.json``. Pickled weights (``.bin``) are refused: they run code."""
-    for name in ("config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise UsageError(f"{folder} is not a Whisper model: it has no {name}")
-    config: Mapping[str, Any] = json.loads((folder / "config.json").read_text("utf-8"))
-    if config.get("model_type") != "whisper":
-        raise UsageError(f"{folder} is not a Whisper model but {config.get('model_type')}")
-    if not any(folder.glob("*.safetensors")):
-        raise UsageError(
-            f"{folder} has no weights in safetensors",
-            "pickled weights are not loaded: use a checkpoint with model.safetensors",
-        )
-    return config
-
-
-def _check_draft(folder: Path, config: Mapping[str, Any], draft: Path) -> None:
-    """A draft reads the output of the teacher's encoder, so it must have that same encoder."""
-    theirs = _read_config(draft)
-    shared = ("vocab_size", "num_mel_bins", "d_model", "encoder_layers")
-    if all(config[key] == theirs[key] for key in shared):
+    if shape(config) == shape(theirs):
         ours, other = _encoder_norm(folder), _encoder_norm(draft)
         if torch.allclose(ours, other, rtol=1e-3, atol=1e-3):
-            return
-    right = DRAFTS.get((config["vocab_size"], config["d_model"]))
+            return theirs
+    right = DRAFTS.get((config.vocab_size, config.d_model))
     raise UsageError(
         f"{draft.name} cannot draft for {folder.name}: it was not distilled from it",
         f"use {right}" if right else "there is no draft for this model: leave it out",
@@ -513,13 +480,8 @@ def _check_draft(folder: Path, config: Mapping[str, Any], draft: Path) -> None:
 
 def _encoder_norm(folder: Path) -> Tensor:
     """The scale of the encoder's last norm, which distinguishes one encoder from another."""
-    name = "model.encoder.layer_norm.weight"
-    for path in sorted(folder.glob("*.safetensors")):
-        with safetensors.safe_open(path, "pt") as weights:
-            if name in weights.keys():  # noqa: SIM118 (not a mapping)
-                tensor: Tensor = weights.get_tensor(name)
-                return tensor.float()
-    raise UsageError(f"{folder} has no {name} in its weights")
+    (norm,) = read_tensors(folder, ["model.encoder.layer_norm.weight"]).values()
+    return norm.float()
 
 
 def _bias(size: int, banned: Iterable[int], device: torch.device) -> Tensor:
@@ -529,12 +491,11 @@ def _bias(size: int, banned: Iterable[int], device: torch.device) -> Tensor:
     return bias
 
 
-def _select_alignment_heads(
-    config: transformers.WhisperConfig, pairs: Sequence[Sequence[int]] | None
-) -> dict[int, list[int]]:
+def _select_alignment_heads(config: Config) -> dict[int, list[int]]:
     """Alignment heads by layer: the checkpoint's or, as in openai/whisper, all of the upper half
     of the layers. Some distilled checkpoints name layers that only their teacher has."""
     layers, heads = config.decoder_layers, config.decoder_attention_heads
+    pairs = config.alignment_heads
     if not pairs or any(layer >= layers for layer, _ in pairs):
         return {layer: list(range(heads)) for layer in range(layers // 2, layers)}
     by_layer = groupby(sorted(map(tuple, pairs)), key=lambda pair: pair[0])

@@ -1,9 +1,8 @@
-"""Whisper's network in torch, run on the weights of a transformers model.
+"""Whisper's network in torch: spectrograms, the encoder, and a decoder in the middle of a batch.
 
-transformers loads the weights and defines the modules. They are run here rather than by its
-``forward`` and ``generate``: its encoder accepts only 30 s, and its decoder returns the
-cross-attention that word times are computed from only if all attention is computed the slow way,
-and spends time in Python on every token.
+Three things are not as in the usual ``forward``: the encoder takes less than 30 s; the decoder
+returns the cross-attention that word times are computed from, while all other attention is computed
+the fast way; and a step of the decoder costs hardly any time in Python.
 """
 
 from __future__ import annotations
@@ -14,18 +13,12 @@ from typing import cast
 
 import numpy as np
 import torch
+from faster_whisper.feature_extractor import FeatureExtractor
 from torch import Tensor
 from torch.nn import functional as F
-from transformers.audio_utils import mel_filter_bank
-from transformers.models.whisper.modeling_whisper import (
-    WhisperAttention,
-    WhisperDecoder,
-    WhisperDecoderLayer,
-    WhisperEncoder,
-    WhisperEncoderLayer,
-)
 
 from .engine import SAMPLE_RATE, Samples
+from .torch_model import Attention, AudioEncoder, DecoderLayer, EncoderLayer, TextDecoder
 
 HOP = 160
 """Samples per spectrogram frame: 10 ms."""
@@ -38,17 +31,9 @@ LARGEST_STATE = torch.finfo(torch.float16).max - 1000
 
 
 def mel_filters(mels: int, device: torch.device) -> Tensor:
-    """Whisper's mel filters of shape (mels, frequencies), as in WhisperFeatureExtractor."""
-    filters = mel_filter_bank(
-        num_frequency_bins=1 + FFT // 2,
-        num_mel_filters=mels,
-        min_frequency=0.0,
-        max_frequency=8000.0,
-        sampling_rate=SAMPLE_RATE,
-        norm="slaney",
-        mel_scale="slaney",
-    )
-    return torch.from_numpy(filters.T.astype(np.float32)).to(device)
+    """Whisper's mel filters of shape (mels, frequencies)."""
+    filters = FeatureExtractor.get_mel_filters(SAMPLE_RATE, FFT, mels)
+    return torch.from_numpy(filters.astype(np.float32)).to(device)
 
 
 def log_mel(windows: Sequence[Samples], frames: int, filters: Tensor) -> Tensor:
@@ -68,12 +53,12 @@ def log_mel(windows: Sequence[Samples], frames: int, filters: Tensor) -> Tensor:
     return (torch.maximum(mel, loudest - DYNAMIC_RANGE) + 4.0) / 4.0
 
 
-def encode(encoder: WhisperEncoder, mel: Tensor) -> Tensor:
+def encode(encoder: AudioEncoder, mel: Tensor) -> Tensor:
     """States of shape (windows, frames / 2, width) for any even number of frames up to 3,000."""
     states = F.gelu(encoder.conv1(mel))
     states = F.gelu(encoder.conv2(states)).mT.contiguous()
     states = states + encoder.embed_positions.weight[: states.shape[1]]
-    for layer in cast(list[WhisperEncoderLayer], encoder.layers):
+    for layer in cast(list[EncoderLayer], encoder.layers):
         own, normed = layer.self_attn, layer.self_attn_layer_norm(states)
         keys, values = _heads(own.k_proj(normed), own), _heads(own.v_proj(normed), own)
         states = states + _attend(own, _query(normed, own), keys, values)
@@ -104,7 +89,7 @@ class Decoder:
     ``length`` tokens have been read; lower it to forget the last ones.
     """
 
-    def __init__(self, network: WhisperDecoder, cross: CrossAttentionCache, capacity: int) -> None:
+    def __init__(self, network: TextDecoder, cross: CrossAttentionCache, capacity: int) -> None:
         """``capacity`` is the most tokens that it will hold, at most 448."""
         self.network = network
         self.cross = cross
@@ -183,7 +168,7 @@ class Decoder:
         return network.layer_norm(states), attention
 
 
-def cache_cross_attention(network: WhisperDecoder, encoded: Tensor) -> CrossAttentionCache:
+def cache_cross_attention(network: TextDecoder, encoded: Tensor) -> CrossAttentionCache:
     """The keys and values of an encoder's output, for every layer of a decoder."""
     attentions = [layer.encoder_attn for layer in _layers(network)]
     return CrossAttentionCache(
@@ -192,27 +177,27 @@ def cache_cross_attention(network: WhisperDecoder, encoded: Tensor) -> CrossAtte
     )
 
 
-def _layers(network: WhisperDecoder) -> list[WhisperDecoderLayer]:
-    return cast(list[WhisperDecoderLayer], network.layers)
+def _layers(network: TextDecoder) -> list[DecoderLayer]:
+    return cast(list[DecoderLayer], network.layers)
 
 
-def _feed_forward(layer: WhisperEncoderLayer | WhisperDecoderLayer, states: Tensor) -> Tensor:
-    inner = layer.activation_fn(layer.fc1(layer.final_layer_norm(states)))
+def _feed_forward(layer: EncoderLayer | DecoderLayer, states: Tensor) -> Tensor:
+    inner = F.gelu(layer.fc1(layer.final_layer_norm(states)))
     return cast(Tensor, states + layer.fc2(inner))
 
 
-def _heads(states: Tensor, attention: WhisperAttention) -> Tensor:
+def _heads(states: Tensor, attention: Attention) -> Tensor:
     """(rows, count, width) -> (rows, heads, count, head size)."""
     return states.view(*states.shape[:-1], attention.num_heads, -1).transpose(1, 2)
 
 
-def _query(states: Tensor, attention: WhisperAttention) -> Tensor:
+def _query(states: Tensor, attention: Attention) -> Tensor:
     """Scaled before the product, as in Whisper's training: in fp16 the order matters."""
     return _heads(attention.q_proj(states) * attention.scaling, attention)
 
 
 def _attend(
-    attention: WhisperAttention,
+    attention: Attention,
     query: Tensor,
     keys: Tensor,
     values: Tensor,
