@@ -145,7 +145,11 @@ def _is_link(facts: os.stat_result) -> bool:
 def read_bytes(path: Path, most: int = LARGEST_TEXT) -> bytes:
     """The content of a plain file of at most ``most`` bytes. Raises OSError."""
     with open_plain(path) as file:
-        content = file.read(most + 1)
+        # Not in one go: as much memory as is asked for is taken, however short the file is.
+        size = min(os.fstat(file.fileno()).st_size, most)
+        content = file.read(size + 1)
+        if len(content) > size:  # it has grown meanwhile
+            content += file.read(most - size)
     if len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most / 2**20:.0f} MB")
     return content
