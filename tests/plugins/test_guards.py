@@ -61,11 +61,33 @@ def test_speech_before_the_first_word_was_skipped():
         ("ha " * 8, 1),
         ("a b c a b c a b c a b c", 3),
         (SENTENCE, None),
+        (f"{SENTENCE} {SENTENCE} and", 16),
+        ("one two three four five six seven " * 3 + "eight", 7),
         ("", None),
     ],
 )
 def test_where_a_loop_starts(text, start):
     assert guards.loop_start(text.split()) == start
+
+
+def test_a_sentence_may_be_spoken_twice():
+    once, _ = spoken(SENTENCE, 6.0)
+    again = [Word(w.start + 6.0, w.end + 6.0, w.text) for w in once]
+    assert guards.invented_from([*once, *again]) is None
+    squeezed = [Word(6.0 + i / 50, 6.02 + i / 50, w.text) for i, w in enumerate(once)]
+    assert guards.invented_from([*once, *squeezed]) == len(once)
+    echoes, _ = spoken("on and " * 6, 6.0)
+    assert guards.invented_from(echoes) == 2
+
+
+def test_a_burst_of_words_inside_a_window():
+    words, window = spoken(SENTENCE, 12.0)
+    assert guards.fault(decoded(), words, window) is None
+    crowd = [Word(5.0 + i / 50, 5.02 + i / 50, " invented") for i in range(5)]
+    before, after = ([w for w in words if (w.start < 5) is early] for early in (True, False))
+    assert guards.fault(decoded(), [*before, *crowd, *after], window) == "too fast"
+    # A short word or two that the alignment has squeezed are no fault.
+    assert guards.fault(decoded(), [*before, *crowd[:1], *after], window) is None
 
 
 @pytest.mark.parametrize(

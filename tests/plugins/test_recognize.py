@@ -59,13 +59,17 @@ class Scripted:
         return {"en": 0.2, "fr": 0.8}
 
 
+def write_silence(path, seconds):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * seconds * SAMPLE_RATE))
+
+
 @pytest.fixture
 def sound(tmp_path, monkeypatch):
     """A minute of audio with six spans of speech, as if voice activity had found them."""
     path = tmp_path / "sound.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
-        file.writeframes(bytes(2 * 60 * SAMPLE_RATE))
+    write_silence(path, 60)
     found = [
         Window(10.0 * i, 10.0 * i + 4 + i, (Span(10.0 * i, 10.0 * i + 4 + i),)) for i in range(6)
     ]
@@ -85,6 +89,7 @@ def run(engine, path, work, decoding=None):
 
 
 SURE = -0.05
+TALK = " Somebody talks for {:.0f} seconds and then stops."
 
 
 def test_windows_come_back_in_order_and_on_the_timeline(tokenizer, sound, tmp_path):
@@ -164,50 +169,37 @@ def test_silence_gives_nothing(tokenizer, sound, tmp_path):
     assert all(not w.words and not w.fault for w in run(engine, sound, tmp_path))
 
 
-@pytest.mark.parametrize(("batch_size", "at_once"), [(2, 1), (10, 2), (30, 3)])
-def test_hard_speech_gets_the_text_before_it(
-    tokenizer, sound, tmp_path, monkeypatch, batch_size, at_once
-):
-    monkeypatch.setattr(recognize, "PROMPT_TOKENS", 6)  # less than any text has
+def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeypatch):
+    """A window with a pause, at which it is split; the others are not touched."""
+    path = tmp_path / "sound.wav"
+    write_silence(path, 60)
+    spans = (Span(0.5, 7.5), Span(8.5, 15.0))
+    found = [Window(0.0, 15.5, spans), Window(30.0, 36.0, (Span(30.5, 35.5),))]
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
 
     def script(seconds, decoding):
-        name = " Dashwood" if any(decoding.contexts) else " Dash would"
-        return name + " it is and so it will be for ever.", -0.3
+        return (" and so on" * 40, SURE) if seconds > 8 else (TALK.format(seconds), SURE)
 
     engine = Scripted(tokenizer, script)
-    engine.batch_size = batch_size
-    windows = run(engine, sound, tmp_path)
-    assert all(w.text.startswith(" Dashwood it is") for w in windows[1:])
-    assert windows[0].text.startswith(" Dash would it is")
-    careful = [(size, d.contexts) for size, d in engine.calls if d.contexts]
-    for size, contexts in careful:
-        assert size == len(contexts) and len(set(map(len, contexts))) == 1
-        assert all("for ever." in tokenizer.decode(context) for context in contexts if context)
-    assert sum(size for size, _ in careful) == len(windows)
-    assert max(size for size, _ in careful) == at_once
+    first, second = run(engine, path, tmp_path)
+    assert (first.text, first.fault) == (TALK.format(8.0) + TALK.format(7.5), None)
+    assert second.text == TALK.format(6.0)
+    assert sum(size for size, _ in engine.calls) == 4
 
 
-def test_chains_in_parallel_each_get_the_better_text_before_them(
-    tokenizer, sound, tmp_path, monkeypatch
-):
-    """Two chains of three windows: each window is conditioned on the second decoding of those
-    before it in its own chain, and on the first decoding of those in the other chain."""
-    monkeypatch.setattr(recognize, "PROMPT_TOKENS", 6)  # those of one text
-
-    def script(seconds, decoding):
-        time = "second" if decoding.contexts else "first"
-        return f" Number {round(seconds)} at {time} sight.", -0.3
-
-    engine = Scripted(tokenizer, script)
-    engine.workers, engine.batch_size = 1, 10
-    run(engine, sound, tmp_path)
-    read = [list(map(tokenizer.decode, d.contexts)) for _, d in engine.calls if d.contexts]
-    first, second = (f" Number {{}} at {time} sight." for time in ("first", "second"))
-    assert read == [
-        [""], [first.format(6)],
-        [second.format(4), second.format(7)],
-        [second.format(5), second.format(8)],
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([20.0] * 4, [[0, 1], [2, 3]]),
+        ([4.0, 20.0, 4.0, 4.0, 4.0, 4.0], [[1], [0, 2, 3, 4, 5]]),
+        ([9.0], [[0]]),
+        ([5.0] * 7, [[0, 1], [2, 3], [4, 5], [6]]),
+    ],
+)
+def test_workers_get_as_much_each(tokenizer, seconds, expected):
+    engine = Scripted(tokenizer, None)
+    engine.batch_size = 2 if len(seconds) == 7 else 6
+    assert recognize._split_evenly(seconds, engine) == expected
 
 
 def test_an_engine_that_fails_ends_the_run(tokenizer, sound, tmp_path):
@@ -220,7 +212,7 @@ def test_an_engine_that_fails_ends_the_run(tokenizer, sound, tmp_path):
 
 def test_languages(tokenizer, sound):
     engine = Scripted(tokenizer, lambda s, d: ("", SURE))
-    assert recognize.detect_language(engine, Sound(sound, Clock())) == ("fr", 0.8)
+    assert recognize.detect_language(engine, Sound(sound, Clock())) == ("fr", pytest.approx(0.8))
     codes = [whisper_code(tag) for tag in ("en", "pt-BR", "zh-Hant", "nb", "fil", "EN")]
     assert codes == ["en", "pt", "zh", "no", "tl", "en"]
     with pytest.raises(UsageError, match="does not know the language 'xx'"):

@@ -213,18 +213,6 @@ def test_other_ways_to_decode(
     assert word_errors(text_of(tiny, decoded)) < 0.08
 
 
-@pytest.mark.parametrize("beam_size", [1, 2])
-def test_each_window_reads_its_own_context(
-    beam_size: int, tiny: TorchEngine, windows: list[Samples]
-) -> None:
-    contexts = ((3700, 11, 290), (407, 262, 13))
-    both = Decoding("en", beam_size=beam_size, contexts=contexts)
-    pair = tiny.recognize(windows[:2], both, Clock())
-    for window, context, found in zip(windows[:2], contexts, pair, strict=True):
-        (alone,) = tiny.recognize([window], Decoding("en", context, beam_size), Clock())
-        assert alone.tokens == found.tokens
-
-
 def searched(engine: TorchEngine, encoded: torch.Tensor, beams: int) -> list[tuple[int, ...]]:
     start = torch.tensor([[engine._sot, engine._no_timestamps]])
     found = engine._beam_search(engine._decoder(encoded, 100), start, beams)
@@ -358,10 +346,9 @@ def test_a_batch_that_does_not_fit_is_halved(
     again = tiny.recognize(windows, ENGLISH, Clock())
     assert [decoded.tokens for decoded in again] == [decoded.tokens for decoded in greedy]
     assert tiny.batch_size == 1
-    careful = Decoding("en", beam_size=2, contexts=((3700, 11), (407, 262), (290, 13)))
-    for place, decoded in enumerate(tiny.recognize(windows, careful, Clock())):
-        own = Decoding("en", careful.contexts[place], beam_size=2)
-        assert tiny.recognize([windows[place]], own, Clock())[0].tokens == decoded.tokens
+    careful = Decoding("en", (3700, 11), beam_size=2)
+    for window, decoded in zip(windows, tiny.recognize(windows, careful, Clock()), strict=True):
+        assert tiny.recognize([window], careful, Clock())[0].tokens == decoded.tokens
     fits = 0
     with pytest.raises(PluginError, match="memory"):
         tiny.recognize(windows, ENGLISH, Clock())

@@ -6,10 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from command import AUSTEN
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import InputError
+from dubkit.media.audio import SPEECH, DecodeStats, decode_audio
+from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins.whisper import speech_activity
 from dubkit_plugins.whisper import windows as w
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock
@@ -122,3 +125,44 @@ def test_no_thread_outlives_voice_activity_that_is_stopped():
     next(iter(activity))
     activity.stop()
     assert not [one for one in threading.enumerate() if one.name.startswith("voice activity")]
+
+
+def test_a_distant_speaker_after_a_near_one_is_heard():
+    """The same speech 40 dB lower, with a noise floor of -75 dB: hardly less of it is found."""
+    found = probe(AUSTEN)
+    blocks = decode_audio(found, pick_audio(found), SPEECH, DecodeStats())
+    near = np.concatenate([block.ravel() for block in blocks]).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 10 ** (-75 / 20), 2 * len(near))
+    both = np.concatenate([near, near / 100]) / np.abs(near).max() / 2 + noise
+    spans = list(
+        speech_activity.speech_spans(
+            speech_activity.speech_probabilities((both * 32_767).astype(np.int16))
+        )
+    )
+    middle = len(near) / SAMPLE_RATE
+    loud, quiet = (
+        sum(s.end - s.start for s in spans if (s.start < middle) is first)
+        for first in (True, False)
+    )
+    assert quiet > 0.9 * loud
+
+
+def test_levels():
+    """Quiet sound is raised, but not beyond 30 dB; what is loud or short stays."""
+
+    def tone(seconds, rms):
+        time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        return (np.sin(6.2832 * 200 * time) * rms * 2**0.5).astype(np.float32)
+
+    step = speech_activity.STEP
+    sound = np.concatenate([tone(8, 0.2), tone(0.512, 0.002), tone(8, 0.2), tone(8, 0.005),
+                            tone(8, 0.0001)])  # fmt: skip
+    sound = sound[: len(sound) // step * step]
+    even = speech_activity.even_level(sound)
+
+    def level(sound, start, end):
+        return np.sqrt(np.mean(sound[int(start * SAMPLE_RATE) : int(end * SAMPLE_RATE)] ** 2))
+
+    assert np.array_equal(even[: 15 * SAMPLE_RATE], sound[: 15 * SAMPLE_RATE])
+    assert level(even, 19, 23) == pytest.approx(speech_activity.LEVEL, rel=0.02)
+    assert level(even, 27, 31) == pytest.approx(0.0001 * speech_activity.MOST_GAIN, rel=0.02)

@@ -44,14 +44,10 @@ class Decoding:
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, used for windows that went wrong."""
-    contexts: tuple[tuple[int, ...], ...] = ()
-    """Text tokens of the speech before each window, after ``prompt``: one per window, all of the
-    same length, at most 223 together with it; empty for none."""
 
-    def before(self, start_of_previous: int) -> list[list[int]]:
-        """Tokens that precede the task's: one list for all windows, or one per window."""
-        texts = [[*self.prompt, *context] for context in self.contexts or [()]]
-        return [[start_of_previous, *text] if text else [] for text in texts]
+    def before(self, start_of_previous: int) -> list[int]:
+        """Tokens that precede the task's."""
+        return [start_of_previous, *self.prompt] if self.prompt else []
 
 
 @dataclass(frozen=True, slots=True)

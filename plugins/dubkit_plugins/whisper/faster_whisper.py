@@ -53,9 +53,9 @@ class FasterWhisper(Transcriber):
     """Windows decoded together; 0 to choose."""
     threads: int = 0
     """Cores to use; 0 for all."""
-    beam_size: int = 1
-    """Hypotheses kept while decoding; 1 is greedy. Speech that is hard to understand is decoded
-    again with 5, whatever this is."""
+    beam_size: int = 5
+    """Hypotheses kept while decoding; 1 is greedy. What went wrong is decoded again with 5 at
+    least."""
 
     _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The model, by its name, from the first file on."""

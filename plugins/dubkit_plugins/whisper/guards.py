@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from statistics import median
 
 from dubkit import Word
 
@@ -24,10 +25,15 @@ NO_SPEECH = 0.6
 """A no-speech probability above this, if the text is uncertain too, is silence (the same)."""
 MAX_CHARACTERS_PER_SECOND = 36.0
 """Of speech, in any script; auctioneers reach 30."""
+SLACK = 0.5
+"""Seconds by which the times of a few words may be wrong."""
 MAX_SKIPPED = 2.0
 """Seconds of speech under a single word, or under none: the decoder has skipped some there."""
-LOOPS = ((1, 8), (2, 5), (3, 4), (4, 4), (5, 3), (6, 3), (8, 3), (12, 2), (16, 2), (24, 2))
-"""(words, times): a run of this many words, repeated this many times in a row, is a loop."""
+LOOPS = ((1, 8), (2, 5), (3, 4), (5, 3), (12, 2))
+"""(words, times): a run of this many words or more, repeated this many times in a row, is a
+loop."""
+SQUEEZED = 0.5
+"""Words that take less than this much of the time of those before them were not spoken."""
 
 _ANNOTATION = re.compile(r"[\[(（【*♪♫][^\])）】*♪♫]*[\])）】*♪♫]?")
 _HALLUCINATIONS = frozenset(
@@ -61,13 +67,36 @@ def loop_start(words: Sequence[str]) -> int | None:
     >>> loop_start("so it goes on and on and on and on and on and on".split())
     5
     """
+    found = _find_loop(words)
+    return found and found[0]
+
+
+def invented_from(words: Sequence[Word]) -> int | None:
+    """Index of the first word that repeats a loop and was not spoken, or None.
+
+    People do say a sentence twice; then the second one takes its time, too.
+    """
+    found = _find_loop([word.text for word in words])
+    if not found:
+        return None
+    start, size = found
+    once, again = (
+        median(word.end - word.start for word in part)
+        for part in (words[start - size : start], words[start : start + size])
+    )
+    return start if size < LOOPS[-1][0] or again < SQUEEZED * once else None
+
+
+def _find_loop(words: Sequence[str]) -> tuple[int, int] | None:
+    """The first word that only repeats, and how many words make the loop."""
     units = [_normalize(word) for word in words]
-    for size, times in LOOPS:
+    for size in range(1, len(units) // 2 + 1):
+        times = next(times for least, times in reversed(LOOPS) if size >= least)
         run = 0
         for i in range(size, len(units)):
             run = run + 1 if units[i] == units[i - size] else 0
             if run >= size * (times - 1):
-                return i - run + 1
+                return i - run + 1, size
     return None
 
 
@@ -82,13 +111,27 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
         return "repetitive"
     if loop_start([word.text for word in words]) is not None:
         return "loop"
-    if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + 0.5):
+    if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"
     if not text:
         return "empty" if speech >= 1.0 else None
     if _longest_skipped(words, window) > MAX_SKIPPED:
         return "skipped"
     return None
+
+
+def _has_burst(words: Sequence[Word]) -> bool:
+    """Whether any stretch of words has more characters than anybody speaks in its time."""
+    excess = 0.0
+    """Characters too many in the stretch that ends here and has the most of them."""
+    last = 0.0
+    for word in words:
+        excess = max(0.0, excess - MAX_CHARACTERS_PER_SECOND * (word.start - last))
+        excess += len(word.text.strip()) - MAX_CHARACTERS_PER_SECOND * (word.end - word.start)
+        if excess > MAX_CHARACTERS_PER_SECOND * SLACK:
+            return True
+        last = word.end
+    return False
 
 
 def _longest_skipped(words: Sequence[Word], window: Window) -> float:

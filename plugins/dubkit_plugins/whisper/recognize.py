@@ -14,7 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -35,15 +34,10 @@ PROBES = 3
 """Windows from which the language is detected ..."""
 PROBE_SECONDS = 8.0
 """... and how much of each is used; Whisper itself uses 30 seconds."""
+SURE = 0.9
+"""Probability of a language above which no more windows are looked at."""
 SAFE_BEAM = 5
 """Hypotheses kept when a window is decoded again."""
-HARD_LOGPROB = -0.115
-"""Median log-probability of the windows so far below which the speech is hard to understand ..."""
-EASY_LOGPROB = -0.08
-"""... and that of a window above which decoding it again does not pay. With Whisper base, English
-read aloud has -0.09, Russian over a telephone line -0.14, and 8 dB of noise -0.18."""
-HISTORY = 8
-"""Windows whose text is the context of the next one."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
@@ -65,7 +59,7 @@ class DecodedWindow:
     fault: str | None
     """What was wrong and could not be repaired; see :func:`.guards.fault`."""
     avg_logprob: float
-    """Of the first decoding; see :class:`~.engine.Decoded`."""
+    """See :class:`~.engine.Decoded`."""
 
     @property
     def text(self) -> str:
@@ -114,13 +108,16 @@ class Sound:
 def detect_language(engine: Engine, sound: Sound) -> tuple[str, float]:
     """Whisper's code for the most likely language of the first speech, and its probability;
     ``("en", 0.0)`` if nobody speaks."""
-    probes = list(islice(sound.windows(engine.max_seconds), PROBES))
-    if not probes:
-        return "en", 0.0
     longest = int(PROBE_SECONDS * SAMPLE_RATE)
-    samples = [samples_of(sound.samples, probe)[:longest] for probe in probes]
-    probabilities = engine.detect_language(samples)
-    return max(probabilities.items(), key=lambda item: item[1])
+    sums: dict[str, float] = {}
+    for count, probe in enumerate(islice(sound.windows(engine.max_seconds), PROBES), 1):
+        samples = samples_of(sound.samples, probe)[:longest]
+        for code, probability in engine.detect_language([samples]).items():
+            sums[code] = sums.get(code, 0.0) + probability
+        best = max(sums, key=lambda code: sums[code])
+        if sums[best] / count >= SURE:
+            break
+    return (best, sums[best] / count) if sums else ("en", 0.0)
 
 
 def recognize(
@@ -168,7 +165,7 @@ def recognize(
             pending: deque[_PendingGroup] = deque()
 
             def finish() -> None:
-                group = _collect(task, pending.popleft(), finished, pool, advance)
+                group = _collect(pending.popleft(), advance)
                 log.write("".join(_to_json(window) for window in group))
                 log.flush()
                 finished.extend(group)
@@ -226,12 +223,7 @@ class _PendingGroup:
 def _submit(task: _DecodingTask, group: list[Window], pool: ThreadPoolExecutor) -> _PendingGroup:
     """Start decoding a group: windows of similar length together, the longest first, so that there
     is little padding and the workers finish at about the same time."""
-    order = sorted(range(len(group)), key=lambda i: group[i].start - group[i].end)
-    # The same number of batches for each worker, of about equal size: a short file is shared, too.
-    rounds = -(-len(group) // (task.engine.workers * task.engine.batch_size))
-    count = min(len(group), rounds * task.engine.workers)
-    edges = [len(group) * i // count for i in range(count + 1)]
-    batches = [order[start:end] for start, end in pairwise(edges)]
+    batches = _split_evenly([window.end - window.start for window in group], task.engine)
     return _PendingGroup(
         group,
         [
@@ -241,106 +233,57 @@ def _submit(task: _DecodingTask, group: list[Window], pool: ThreadPoolExecutor) 
     )
 
 
+def _split_evenly(seconds: Sequence[float], engine: Engine) -> list[list[int]]:
+    """Indices of windows in batches of similar windows, and of about as many seconds each: the same
+    number of batches for every worker, so that also a short file keeps all of them busy."""
+    order = sorted(range(len(seconds)), key=lambda i: -seconds[i])
+    rounds = -(-len(order) // (engine.workers * engine.batch_size))
+    share = sum(seconds) / (rounds * engine.workers)
+    batches: list[list[int]] = []
+    left = 0.0
+    for i in order:
+        if left <= 0 or len(batches[-1]) == engine.batch_size:
+            batches.append([])
+            left += share
+        batches[-1].append(i)
+        left -= seconds[i]
+    return batches
+
+
 def _collect(
-    task: _DecodingTask,
     pending: _PendingGroup,
-    before: Sequence[DecodedWindow],
-    pool: ThreadPoolExecutor,
     advance: Callable[[Sequence[Window], Sequence[_Hypothesis]], None],
 ) -> list[DecodedWindow]:
-    """Wait for a group and, if it is hard to understand, decode it again in context."""
+    """Wait for a group."""
     found: dict[int, _Hypothesis] = {}
     for batch, future in pending.batches:
         found.update(zip(batch, future.result(), strict=True))
         advance([pending.windows[i] for i in batch], [found[i] for i in batch])
-    best = firsts = [found[i] for i in range(len(pending.windows))]
-    logprobs = [window.avg_logprob for window in before if window.words]
-    logprobs += [first.avg_logprob for first in firsts if first.words]
-    if task.tokenizer and logprobs and median(logprobs) < HARD_LOGPROB:
-        texts = [window.text for window in before[-HISTORY:]]
-        texts += [first.text for first in firsts]
-        chains = _split_into_chains(len(firsts), task.engine)
-        share = -(-len(chains) // task.engine.workers)
-        parts = [
-            pool.submit(
-                _decode_in_context, task, pending.windows, firsts, texts, chains[i : i + share]
-            )
-            for i in range(0, len(chains), share)
-        ]
-        better = {index: second for part in parts for index, second in part.result().items()}
-        best = [better.get(index, first) for index, first in enumerate(firsts)]
     return [
-        DecodedWindow(window.start, window.end, *_salvage(chosen), round(first.avg_logprob, 4))
-        for window, chosen, first in zip(pending.windows, best, firsts, strict=True)
+        DecodedWindow(window.start, window.end, *_salvage(found[i]), found[i].avg_logprob)
+        for i, window in enumerate(pending.windows)
     ]
 
 
-def _split_into_chains(count: int, engine: Engine) -> list[range]:
-    """The indices of ``count`` windows, cut into runs that are decoded side by side: for each
-    worker, as many runs as take the memory of a batch."""
-    at_once = engine.workers * max(1, engine.batch_size // SAFE_BEAM)
-    size = -(-count // at_once)
-    return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def _decode_in_context(
-    task: _DecodingTask,
-    group: Sequence[Window],
-    firsts: Sequence[_Hypothesis],
-    texts: Sequence[str],
-    chains: Sequence[range],
-) -> dict[int, _Hypothesis]:
-    """Decode the windows of ``chains`` again, those of each chain one after the other, conditioned
-    on the text before them; the better hypotheses by index into ``group``. ``texts`` are those of
-    the windows before the group and of the group itself.
-
-    This costs as much as everything else together. It makes the spelling of names consistent and
-    picks words that suit the topic, so it is reserved for speech that is hard to understand.
-    """
-    offset = len(texts) - len(group)
-    texts_of = [list(texts) for _ in chains]  # each chain sees its own new texts alone
-    most = PROMPT_TOKENS - len(task.decoding.prompt)
-    better: dict[int, _Hypothesis] = {}
-    for step in range(max(map(len, chains))):
-        uncertain = [
-            (number, chain[step])
-            for number, chain in enumerate(chains)
-            if step < len(chain) and _is_uncertain(firsts[chain[step]])
-        ]
-        # Only contexts of equal length fit into a batch; nearly all have the greatest length.
-        by_length: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
-        for number, index in uncertain:
-            before = "".join(texts_of[number][: offset + index][-HISTORY:])
-            context = prompt_tokens(task.engine, before, most)
-            by_length.setdefault(len(context), []).append((number, index, context))
-        for batch in by_length.values():
-            contexts = tuple(context for _, _, context in batch)
-            decoding = replace(task.decoding, contexts=contexts, beam_size=SAFE_BEAM)
-            seconds = _decode(task, [group[index] for _, index, _ in batch], decoding)
-            for (number, index, _), second in zip(batch, seconds, strict=True):
-                if not second.fault or firsts[index].fault:
-                    better[index] = second
-                    texts_of[number][offset + index] = second.text
-    return better
-
-
-def _is_uncertain(hypothesis: _Hypothesis) -> bool:
-    """Whether a window of hard speech is worth decoding again."""
-    return bool(hypothesis.words) and hypothesis.avg_logprob < EASY_LOGPROB
-
-
 def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
-    """Decode a batch, and those of its windows that went wrong again, more and more carefully."""
+    """Decode a batch, and those of its windows that went wrong again: in two halves, then at full
+    length; the best of what was found is kept."""
     best = _decode(task, batch, task.decoding)
-    wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
-    safer = replace(task.decoding, beam_size=SAFE_BEAM, full_length=True)
-    if wrong and task.tokenizer:
-        for i, second in zip(wrong, _decode(task, [batch[i] for i in wrong], safer), strict=True):
-            best[i] = min(best[i], second, key=_rank)
-    for i in wrong:
-        if best[i].fault and len(batch[i].speech) > 1:
-            halves = _decode(task, _halve(batch[i]), safer)
-            best[i] = min(best[i], _join(halves), key=_rank)
+    safer = replace(
+        task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size), full_length=True
+    )
+
+    def look_again(pieces_of: Callable[[Window], list[Window]]) -> None:
+        wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
+        pieces = {i: pieces_of(batch[i]) for i in wrong}
+        found = iter(_decode(task, [piece for i in wrong for piece in pieces[i]], safer))
+        for i in wrong:
+            if parts := list(islice(found, len(pieces[i]))):
+                best[i] = min(best[i], _join(parts), key=_rank)
+
+    look_again(lambda window: _halve(window) if len(window.speech) > 1 else [])
+    if task.tokenizer:  # without one, the same sound gives the same words
+        look_again(lambda window: [window])
     return best
 
 
@@ -362,6 +305,8 @@ class _Hypothesis:
 
 
 def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) -> list[_Hypothesis]:
+    if not batch:
+        return []
     sounds = [samples_of(task.sound, window) for window in batch]
     hypotheses = []
     for window, decoded in zip(
@@ -371,7 +316,7 @@ def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) ->
         text = "".join(word.text for word in words)
         silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
-        hypotheses.append(_Hypothesis(words, fault, decoded.avg_logprob))
+        hypotheses.append(_Hypothesis(words, fault, round(decoded.avg_logprob, 4)))
     return hypotheses
 
 
@@ -402,8 +347,9 @@ def _salvage(hypothesis: _Hypothesis) -> tuple[tuple[Word, ...], str | None]:
     """What is kept of the best hypothesis, and what is wrong with it."""
     if hypothesis.fault in ("silent", "empty"):
         return (), None if hypothesis.fault == "silent" else hypothesis.fault
-    loop = guards.loop_start([word.text for word in hypothesis.words])
-    return hypothesis.words[:loop], hypothesis.fault
+    loop = guards.invented_from(hypothesis.words)
+    fault = None if hypothesis.fault == "loop" and loop is None else hypothesis.fault
+    return hypothesis.words[:loop], fault
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:

@@ -21,7 +21,7 @@ from faster_whisper.vad import get_vad_model
 
 from dubkit import InputError, verify_installed
 
-from .engine import SAMPLE_RATE, Clock, usable_cores
+from .engine import SAMPLE_RATE, Clock, Samples, usable_cores
 
 STEP = 512
 """Samples per voice-activity probability: 32 ms, fixed by the Silero network."""
@@ -29,6 +29,14 @@ BLOCK_STEPS = 1_875
 """Steps evaluated at once: a minute, so that Ctrl-C never waits long."""
 WARM_UP_STEPS = 63
 """Steps evaluated again before a block, 2 s, so that the network's state is warm at its start."""
+LEVEL_STEPS = 63
+"""Steps over which the level is measured, 2 s: it follows a speaker, and not single sounds."""
+LEVEL = 0.05
+"""Root mean square, of full scale, to which quiet sound is raised for Silero, which otherwise takes
+a hoarse or distant speaker after a loud one for a pause ..."""
+MOST_GAIN = 31.6
+"""... by at most this factor, 30 dB. Noise and music that are raised as much stay noise and music
+to Silero."""
 SPEECH_AT = 0.45
 """Probability at which speech begins."""
 SILENCE_AT = 0.25
@@ -126,11 +134,15 @@ def speech_probabilities(
     model = get_vad_model()
 
     def evaluate(first: int) -> npt.NDArray[np.float32]:
-        warm = min(first, WARM_UP_STEPS)
-        piece = sound[(first - warm) * STEP : (first + BLOCK_STEPS) * STEP]
-        padded = np.zeros(-(-len(piece) // STEP) * STEP, dtype=np.float32)
+        # Around the block: for the network's state before it, and for the level before and after.
+        warm, around = min(first, WARM_UP_STEPS), min(first, WARM_UP_STEPS + LEVEL_STEPS)
+        last = first + BLOCK_STEPS + LEVEL_STEPS
+        piece = sound[(first - around) * STEP : last * STEP]
+        steps = -(-len(piece) // STEP)
+        padded = np.zeros(steps * STEP, dtype=np.float32)
         np.divide(piece, 32_768, out=padded[: len(piece)], casting="unsafe")
-        block: npt.NDArray[np.float32] = model(padded).reshape(-1)[warm:]
+        even = even_level(padded)[(around - warm) * STEP : (around + BLOCK_STEPS) * STEP]
+        block: npt.NDArray[np.float32] = model(even).reshape(-1)[warm:]
         return block
 
     cores = usable_cores()
@@ -145,6 +157,20 @@ def speech_probabilities(
             yield ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def even_level(sound: Samples) -> Samples:
+    """Whole steps of sound, with what is quiet for longer than a moment raised."""
+    steps = len(sound) // STEP
+    window = np.ones(LEVEL_STEPS)
+    power = np.mean(np.square(sound.reshape(steps, STEP)), axis=1)
+    counts = np.convolve(np.ones(steps), window)[LEVEL_STEPS // 2 :][:steps]
+    level = np.sqrt(np.convolve(power, window)[LEVEL_STEPS // 2 :][:steps] / counts)
+    gain = np.clip(LEVEL / np.maximum(level, 1e-9), 1.0, MOST_GAIN)
+    centers = (np.arange(steps) + 0.5) * STEP
+    even: Samples = np.interp(np.arange(len(sound)), centers, gain).astype(np.float32)
+    np.multiply(even, sound, out=even)
+    return np.clip(even, -1.0, 1.0, out=even)
 
 
 def speech_spans(

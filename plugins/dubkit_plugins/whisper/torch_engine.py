@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from math import ceil
@@ -127,14 +126,11 @@ class TorchEngine:
     ) -> list[Decoded]:
         """See :class:`~.engine.Engine`. A batch that does not fit into the GPU's memory is halved,
         and so are those after it. Raises PluginError if a single window does not fit."""
-        pairs = list(zip(windows, decoding.contexts or [()] * len(windows), strict=True))
 
-        def work(part: Sequence[tuple[Samples, tuple[int, ...]]]) -> list[Decoded]:
-            contexts = tuple(context for _, context in part) if decoding.contexts else ()
-            sounds = [window for window, _ in part]
-            return self._recognize_batch(sounds, replace(decoding, contexts=contexts), clock)
+        def work(part: Sequence[Samples]) -> list[Decoded]:
+            return self._recognize_batch(part, decoding, clock)
 
-        return self._in_batches(pairs, work, rows=decoding.beam_size)
+        return self._in_batches(windows, work, rows=decoding.beam_size)
 
     @torch.inference_mode()
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
@@ -188,8 +184,8 @@ class TorchEngine:
         if self.multilingual:
             task += [self._token(f"<|{decoding.language}|>"), self._token(f"<|{decoding.task}|>")]
         task.append(self._no_timestamps)
-        befores = decoding.before(self._token("<|startofprev|>"))
-        start = torch.tensor([before + task for before in befores], device=self.device)
+        before = decoding.before(self._token("<|startofprev|>"))
+        start = torch.tensor([before + task], device=self.device)
         seconds = max(len(window) for window in windows) / SAMPLE_RATE
         room = SPARE_TOKENS + int(TOKENS_PER_SECOND * seconds)
         capacity = min(MAX_TOKENS, start.shape[1] + room)
@@ -235,7 +231,7 @@ class TorchEngine:
         return (F.linear(states, self._words) + bias).argmax(-1)
 
     def _greedy(self, decoder: Decoder, start: Tensor) -> Tensor:
-        """Tokens of shape (rows, capacity): ``start`` (1 or rows, tokens), the text, end tokens."""
+        """Tokens of shape (rows, capacity): ``start`` (1, tokens), the text, end tokens."""
         rows = decoder.cross.keys[0].shape[0]
         tokens = start.new_full((rows, decoder.capacity), self._eot)
         tokens[:, : start.shape[1]] = start

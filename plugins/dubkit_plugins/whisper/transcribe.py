@@ -26,6 +26,7 @@ E = TypeVar("E", bound=Engine)
 
 OTHER_CODES = {"nb": "no", "iw": "he", "fil": "tl", "cmn": "zh", "jv": "jw", "in": "id", "ji": "yi"}
 """Whisper's codes for languages whose BCP-47 tags differ."""
+CHINESE = ("zh", "yue")
 SURE = 0.5
 """Probability below which a detected language is worth a warning."""
 DETECTORS = ("tiny", "base", "small")
@@ -96,6 +97,10 @@ def transcribe(
             clock=clock,
         )
     cues = tuple(window.cue for window in windows if window.words)
+    if loaded.code in CHINESE:
+        from .chinese import in_one_script
+
+        cues = in_one_script(cues, language or loaded.code)
     return Transcription(
         Track(language or _tag(loaded.code), cues),
         loaded.model,
