@@ -19,6 +19,7 @@ import httpx
 import pytest
 from command import AUSTEN, wait_for
 from media_samples import ffmpeg
+from onnx_samples import transducer
 
 from dubkit.privacy import OPT_OUTS
 
@@ -160,6 +161,22 @@ def test_a_run_connects_nowhere(tracing, speech):
         check=False,
     )
     assert done.returncode == 0 and "talk.pt.dubbed.mp4" in done.stdout, done.stderr
+    assert_nothing_left(tracing)
+
+
+@pytest.mark.slow
+def test_onnx_asr_connects_nowhere(tracing, speech):
+    """With a model that is here, although the hub may be asked."""
+    model = transducer(tracing.folder / "model")
+    flags = ("--subs", "--no-video", "--transcriber", "onnx-asr", "--model", str(model))
+    done = subprocess.run(
+        tracing.command("-m", "dubkit", str(speech), *flags, "--language", "en"),
+        env=tracing.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "talk.en.srt" in done.stdout, done.stderr
     assert_nothing_left(tracing)
 
 

@@ -70,8 +70,13 @@ def models_command(arguments: Sequence[str]) -> int:
         raise UsageError(f"there is no folder {source}", f"--from DIR, or --from {HUB}")
     with Console(quiet=False, verbose=False) as console:
         for name in known if given.name == EVERY else [given.name]:
-            with console.job(""):
-                place = known[name].get_model(source, console.progress)
+            try:
+                with console.job(""):
+                    place: Path | str = known[name].get_model(source, console.progress)
+            except UsageError as refused:  # by an engine that takes no files
+                if given.name != EVERY:
+                    raise
+                place = f"{refused.message}: {refused.hint}"
             print(printable(f"{name:<16} {place}"))
     return 0
 

@@ -34,8 +34,8 @@ SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$", re.IGNORE
 SHORTEST_SECRET = 4
 """Characters; what is shorter would be found everywhere."""
 LIBRARIES = (
-    "numpy av ctranslate2 faster-whisper torch transformers onnxruntime huggingface-hub "
-    "imageio-ffmpeg pysubs2 gradio openai"
+    "numpy av ctranslate2 faster-whisper torch transformers onnxruntime onnx-asr "
+    "huggingface-hub imageio-ffmpeg pysubs2 gradio openai"
 ).split()
 MORE_MEMORY = "close other programs, raise the limit (ulimit -v), or use a smaller model"
 """What to do without enough of it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,6 @@ from dubkit_plugins.packaged_models import PackagedModel, is_here
 
 log = logging.getLogger("dubkit")
 
-REMOTE_FILES = ["*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"]
-"""The files that a Whisper model needs of a repository; no pickles."""
 ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
 """Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
 
@@ -37,6 +35,26 @@ class Weights:
         """Whether the model's name says that it knows only English."""
         return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
 
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which files of a repository a model needs."""
+
+    patterns: tuple[str, ...]
+    """What is downloaded."""
+    is_complete: Callable[[Path], bool]
+    """Whether a folder has what it cannot do without."""
+
+
+def _has_weights(folder: Path) -> bool:
+    weights = [*folder.glob("model.bin"), *folder.glob("*.safetensors")]
+    return bool(weights) and (folder / "config.json").exists()
+
+
+WHISPER = Layout(
+    ("*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"), _has_weights
+)
+"""A Whisper model, for CTranslate2 or for transformers; no pickles."""
 
 OFFLINE = PackagedModel(
     name="whisper-base",
@@ -75,35 +93,40 @@ def find_folder(name: str) -> Weights | None:
     return None
 
 
-def find_cached(name: str, repository: str) -> Weights | None:
+def find_cached(name: str, repository: str, layout: Layout = WHISPER) -> Weights | None:
     """The model in the hub's cache (``HF_HOME`` and related variables are respected), or None."""
     from huggingface_hub import snapshot_download
 
     try:
         folder = Path(
-            snapshot_download(repository, allow_patterns=REMOTE_FILES, local_files_only=True)
+            snapshot_download(
+                repository, allow_patterns=list(layout.patterns), local_files_only=True
+            )
         )
     except Exception:  # each version of the hub's library has its own class for "not cached"
         return None
-    complete = (folder / "config.json").exists() and any(
-        path.name == "model.bin" or path.suffix == ".safetensors" for path in folder.iterdir()
-    )
-    return Weights(name, folder) if complete else None
+    return Weights(name, folder) if layout.is_complete(folder) else None
 
 
 def all_cached() -> list[str]:
     """The repositories of Whisper models that the hub's cache holds."""
+    return [name for name in repositories_cached() if "whisper" in name]
+
+
+def repositories_cached() -> list[str]:
+    """All repositories that the hub's cache holds, sorted."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        repositories = [repo.repo_id for repo in scan_cache_dir().repos]
+        return sorted(repo.repo_id for repo in scan_cache_dir().repos)
     except CacheNotFound:
         return []
-    return sorted(name for name in repositories if "whisper" in name)
 
 
-def download(name: str, repository: str, progress: Progress) -> Weights | None:
+def download(
+    name: str, repository: str, progress: Progress, layout: Layout = WHISPER
+) -> Weights | None:
     """Download the model from the hub; None if the hub cannot be reached.
 
     Raises UsageError for a repository that does not exist.
@@ -123,7 +146,8 @@ def download(name: str, repository: str, progress: Progress) -> Weights | None:
     except Exception as failure:  # no network, a proxy's refusal, a time-out
         log.debug("the hub cannot be reached: %s", failure)
         return None
-    wanted = [item for item in listing if any(Path(item.rfilename).match(p) for p in REMOTE_FILES)]
+    patterns = list(layout.patterns)
+    wanted = [item for item in listing if any(Path(item.rfilename).match(p) for p in patterns)]
     total = sum(item.size or 0 for item in wanted)
     log.info("downloading %s from the hub: %s, %.0f MB", name, repository, total / 1e6)
     done = 0.0
@@ -143,7 +167,7 @@ def download(name: str, repository: str, progress: Progress) -> Weights | None:
             return None
 
     try:
-        folder = snapshot_download(repository, allow_patterns=REMOTE_FILES, tqdm_class=Bar)
+        folder = snapshot_download(repository, allow_patterns=patterns, tqdm_class=Bar)
     except Exception as failure:
         raise MissingDependency(
             f"downloading {repository} broke off: {failure}", "run the same command to resume it"
@@ -196,11 +220,14 @@ def choose(
     raise not_available(names[0], catalogue[names[0]])
 
 
-def not_available(name: str, repository: str) -> MissingDependency:
-    """The error for a model that is nowhere to be found, naming all four ways to get one."""
+def not_available(
+    name: str,
+    repository: str,
+    otherwise: str = 'pip install "dubkit[offline]" for a small model that comes as a package',
+) -> MissingDependency:
+    """The error for a model that is nowhere to be found, naming all ways to get one."""
     return MissingDependency(
         f"the model {name} is not on this machine, and the hub cannot be reached",
         f"one of: connect to the internet ({repository} is downloaded once); copy a hub cache here "
-        "and set HF_HOME to it; name a folder with --model PATH; or pip install "
-        '"dubkit[offline]" for a small model that comes as a package',
+        f"and set HF_HOME to it; name a folder with --model PATH; or {otherwise}",
     )

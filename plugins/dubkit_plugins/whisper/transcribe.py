@@ -102,10 +102,10 @@ def transcribe(
 
         cues = in_one_script(cues, language or loaded.code)
     return Transcription(
-        Track(language or _tag(loaded.code), cues),
+        Track(language or bcp47(loaded.code), cues),
         loaded.model,
         clock.timings,
-        (*loaded.warnings, *(_warning(window) for window in windows if window.fault)),
+        (*loaded.warnings, *(fault_warning(window) for window in windows if window.fault)),
     )
 
 
@@ -140,13 +140,7 @@ def _prepare(
         multilingual = engine and engine.multilingual and weights and not weights.english_only
         with clock("language"):
             chosen = engine if engine and multilingual else detector(progress)
-            code, probability = detect_language(chosen, sound)
-        if probability:
-            log.info("the language is %s (%.0f %%)", code, probability * 100)
-        if 0 < probability < SURE:
-            warnings = (
-                f"the language may not be {code} ({probability:.0%} sure); --language sets it",
-            )
+            code, warnings = detect(chosen, sound)
     if engine is None or weights is None:
         names = family.english if code == "en" else family.other
         weights = models.choose(names, family.catalogue, progress, packages=family.packages)
@@ -156,6 +150,16 @@ def _prepare(
     if code != "en" and (weights.english_only or not engine.multilingual):
         raise _english_only_error(weights.name, code, family)
     return _Loaded(engine, weights.name, code, warnings)
+
+
+def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:
+    """Whisper's code for the language of the first speech, and warnings if that is doubtful."""
+    code, probability = detect_language(engine, sound)
+    if probability:
+        log.info("the language is %s (%.0f %%)", code, probability * 100)
+    if not 0 < probability < SURE:
+        return code, ()
+    return code, (f"the language may not be {code} ({probability:.0%} sure); --language sets it",)
 
 
 def whisper_code(language: str) -> str:
@@ -170,7 +174,7 @@ def whisper_code(language: str) -> str:
     return code
 
 
-def _tag(code: str) -> str:
+def bcp47(code: str) -> str:
     """The BCP-47 tag for Whisper's code."""
     return {"no": "nb", "jw": "jv"}.get(code, code)
 
@@ -182,7 +186,8 @@ def _english_only_error(model: str, language: str, family: Family) -> UsageError
     )
 
 
-def _warning(window: DecodedWindow) -> str:
+def fault_warning(window: DecodedWindow) -> str:
+    """What is wrong with a window, for the user."""
     meaning = {
         "unsure": "the engine was unsure of the words",
         "skipped": "some words may be missing",
