@@ -17,6 +17,7 @@ from media_samples import (
     H264,
     PLAYLISTS,
     SAMPLES,
+    VP8,
     beeps,
     ffmpeg,
     flash_onsets,
@@ -28,7 +29,7 @@ from media_samples import (
 
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
-from dubkit.media import audio
+from dubkit.media import audio, decode
 from dubkit.media import ffmpeg as ffmpeg_module
 from dubkit.media.audio import extract_audio
 from dubkit.media.ffmpeg import PARTS, ffmpeg_path
@@ -531,6 +532,85 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
     grown, size = map(int, done.stdout.split())
     assert size == pytest.approx(36002 * 32000, rel=1e-4)
     assert grown < 50_000  # KiB; the silence alone is 1.1 GB
+
+
+# ---------------------------------------------------------------- in parts
+
+
+def decoded(path, seconds, threads, monkeypatch):
+    """All sound and what went wrong, in parts of so many seconds."""
+    monkeypatch.setattr(decode, "_PART", seconds)
+    monkeypatch.setattr(decode, "_cores", lambda: threads)
+    media, stats = probe(path), decode.DecodeStats()
+    blocks = audio.decode_audio(media, pick_audio(media), audio.SPEECH, stats)
+    return np.concatenate([*blocks]).ravel(), stats
+
+
+EXACT = {
+    "aac": ("x.mp4", *H264, "-c:a", "aac", "-aac_pns", 0),
+    "aac 44.1": ("x.mkv", *H264, "-c:a", "aac", "-aac_pns", 0, "-ar", 44100, "-ac", 2),
+    "adts": ("x.ts", *H264, "-c:a", "aac", "-aac_pns", 0),
+    "mp3": ("x.mp3", "-c:a", "libmp3lame", "-q:a", 4),
+    "mp3 without an index": ("x.mp3", "-c:a", "libmp3lame", "-b:a", "64k", "-write_xing", 0),
+    "vorbis": ("x.ogg", "-c:a", "libvorbis"),
+    "flac": ("x.flac", "-c:a", "flac", "-ar", 44100),
+    "alac": ("x.m4a", "-c:a", "alac"),
+    "pcm": ("x.wav", "-c:a", "pcm_s24le"),
+    "adpcm": ("x.wav", "-c:a", "adpcm_ima_wav"),
+    "wma": ("x.wmv", "-c:v", "wmv2", "-c:a", "wmav2"),
+}
+NOISY = {
+    "aac": ("x.mp4", *H264, "-c:a", "aac"),
+    "opus": ("x.webm", *VP8, "-b:a", "24k"),
+    "ac3": ("x.mkv", *H264, "-c:a", "ac3"),
+    "mp2": ("x.mpg", "-c:v", "mpeg2video", "-c:a", "mp2"),
+}
+"""Whose decoders add noise that depends on what was decoded before, or forget only by and by."""
+
+
+def speech_in(folder, name, *codecs):
+    picture = ["-map", 1] if "-c:v" in codecs else []
+    films = ["-t", 5, "-i", AUSTEN, *flashes(seconds=5)]
+    ffmpeg(*films, "-map", "0:a", *picture, *codecs, folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize("kind", EXACT)
+def test_parts_are_joined_exactly(kind, tmp_path, monkeypatch):
+    path = speech_in(tmp_path, *EXACT[kind])
+    whole, stats = decoded(path, 1000, 1, monkeypatch)
+    for threads in (1, 3):
+        parts, found = decoded(path, 0.7, threads, monkeypatch)
+        assert np.array_equal(parts, whole) and found == stats
+
+
+@pytest.mark.parametrize("kind", NOISY)
+def test_parts_depend_on_the_file_alone(kind, tmp_path, monkeypatch):
+    path = speech_in(tmp_path, *NOISY[kind])
+    whole, stats = decoded(path, 1000, 1, monkeypatch)
+    one, found = decoded(path, 0.7, 1, monkeypatch)
+    three, _ = decoded(path, 0.7, 3, monkeypatch)
+    assert np.array_equal(one, three) and found == stats
+    assert np.std(one - whole.astype(float)) < np.std(whole) / 20
+
+
+@pytest.mark.parametrize(
+    "kind", ["gap, flac", "late sound, mkv", "ts that wraps", "damage", "edit"]
+)
+def test_parts_know_of_gaps_edits_and_damage(kind, base, tmp_path, monkeypatch):
+    if kind == "edit":
+        path = tmp_path / "cut.mp4"
+        ffmpeg("-ss", 1.3, "-i", speech_in(tmp_path, *EXACT["aac"]), "-c", "copy", path)
+    elif kind == "damage":
+        path = speech_in(tmp_path, *EXACT["adts"])
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2 :][:600] = np.random.default_rng(1).bytes(600)
+        path.write_bytes(data)
+    else:
+        path = SAMPLES[kind](tmp_path, base)
+    whole, stats = decoded(path, 1000, 1, monkeypatch)
+    parts, found = decoded(path, 0.7, 3, monkeypatch)
+    assert np.array_equal(parts, whole) and found == stats
 
 
 # ---------------------------------------------------------------- writing

@@ -5,7 +5,8 @@
 - :mod:`.run_ffmpeg`: run ffmpeg, and check what it wrote.
 - :mod:`.integrity`: whether a written media file is whole.
 - :mod:`.probe`: open a file safely, list its streams, pick its audio.
-- :mod:`.audio`: decode an audio stream onto the video's timeline.
+- :mod:`.audio`: put an audio stream onto the video's timeline.
+- :mod:`.decode`: decode it, several parts side by side.
 - :mod:`.loudness`: measure loudness by EBU R 128.
 - :mod:`.subtitle_streams`: extract a subtitle track that a video already has.
 - :mod:`.mux`: write a video with more tracks, or with subtitles burned in.

@@ -1,15 +1,17 @@
-"""Decode a media file's audio onto the video's timeline, sample by sample.
+"""Put a media file's audio onto the video's timeline, sample by sample, in the wanted format.
 
 This uses PyAV instead of an ffmpeg command, because each frame's own timestamp places it on the
 timeline, and a command cannot report gaps, clock jumps or format changes on the way. Opening files
-and choosing a stream is in :mod:`.probe`.
+and choosing a stream is in :mod:`.probe`, decoding in :mod:`.decode`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,10 @@ from dubkit.errors import InputError
 from dubkit.files import replacing
 from dubkit.types import AudioStream, Media
 
-from .probe import JUMP, clock_restarts, open_media, start_of
+from .decode import LEAST_RATE, DecodeStats, Run, decode_runs, end_of
+from .probe import JUMP
 
 if TYPE_CHECKING:
-    import av.container
     from av.audio.frame import AudioFrame
     from av.filter import Graph
     from numpy.typing import NDArray
@@ -31,9 +33,6 @@ TOLERANCE = 0.02
 """Seconds by which a frame may be off before silence is inserted or samples are cut. Containers
 round times to a millisecond or so; a real gap is at least one lost packet."""
 
-LEAST_RATE = 1000
-"""Hz. Below it nothing of speech is left (telephones have 8,000), and a small file of a forged rate
-would become days of sound."""
 LONGEST = 0xFFFF_FF00 // 2 / 16_000
 """Seconds: 37 hours. As speech that is 4 GB, and its readers do not know RF64."""
 
@@ -65,18 +64,6 @@ SPEECH = AudioFormat(16_000, "mono", "s16", ":clev=1.414:slev=0.3")
 """What Whisper and its relatives take as input."""
 FULL = AudioFormat(48_000, "stereo", "flt")
 """What is mixed. As floats, a downmix stays as loud as its source and may exceed full scale."""
-
-
-@dataclass(slots=True)
-class DecodeStats:
-    """What went wrong while decoding a file, for the warnings."""
-
-    damaged: int = 0
-    """Packets that could not be decoded."""
-    jumps: int = 0
-    """Times that the file's clock was reset."""
-    end: float = 0.0
-    """Seconds at which the last packet ends."""
 
 
 def extract_audio(
@@ -143,13 +130,17 @@ def _warnings(media: Media, stats: DecodeStats) -> list[str]:
             f"{media.path.name}: its clock jumps {stats.jumps} times; subtitles after that fit the "
             "video that dubkit writes, but may be off next to the original."
         )
-    lacking = media.duration - stats.end
-    if media.container.split(",")[0] in _TIMED_BY_HEADER and lacking > max(1.0, stats.end / 100):
+    if _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):
         warnings.append(
-            f"{media.path.name}: the file ends at {stats.end:.1f} s of {media.duration:.1f} s; "
+            f"{media.path.name}: the file ends at {end:.1f} s of {media.duration:.1f} s; "
             "it was probably cut off while copying or downloading."
         )
     return warnings
+
+
+def _lacks_its_end(media: Media, end: float) -> bool:
+    timed = media.container.split(",")[0] in _TIMED_BY_HEADER
+    return timed and media.duration - end > max(1.0, end / 100)
 
 
 # ---------------------------------------------------------------- on the timeline
@@ -216,83 +207,75 @@ def decode_audio(
     converter is flushed and a new one starts at the new position.
     """
     stats = DecodeStats() if stats is None else stats
-    limit = media.duration + 60 if media.duration else float("inf")
     timeline = _Timeline(format, length, media.path)
+    with contextlib.closing(decode_runs(media, stream, stats)) as runs:
+        pieces = _contiguous(runs, media.duration)
+        for (_, start), frames in itertools.groupby(pieces, key=lambda piece: piece[:2]):
+            yield from timeline.seek(round(start * format.rate))
+            sound = (frame for *_, frame in frames)
+            for block in _converted(sound, format):
+                yield from timeline.append(block)
+                if length is not None and timeline.written >= length:
+                    return
+
+
+def _contiguous(runs: Iterator[Run], duration: float) -> Iterator[tuple[int, float, AudioFrame]]:
+    """The sound of all runs, each frame with the number of the contiguous stretch that it is part
+    of, and with the second at which that stretch starts."""
+    limit = duration + 60 if duration else float("inf")
+    kind = None
+    number = 0
+    start = 0.0
     due = 0.0  # seconds at which the next frame starts unless there is a gap
-    converting = None
-    graph = None
-    with open_media(media.path, media.container) as container:
-        for frame, time in _frames(container, stream.index, stats):
+    for run in runs:
+        first = run.sound[0]
+        now = (first.format.name, first.layout.name, first.sample_rate)
+        starts: deque[tuple[int, float]] = deque()
+        end = 0
+        for time, samples in run.times:
             # A time that cannot be right (far back, or past the end of the file) is damaged.
-            if time is None or (graph and time < due - JUMP) or time > limit:
+            if time is None or (kind and time < due - JUMP) or time > limit:
                 time = due
-            now = (frame.format.name, frame.layout.name, frame.sample_rate)
-            if graph is None or now != converting or abs(time - due) > TOLERANCE:
-                if graph:
-                    yield from timeline.append(_convert(graph, None, format))
-                converting, graph, due = now, _converter(frame, format), time
-                yield from timeline.seek(round(time * format.rate))
-            yield from timeline.append(_convert(graph, frame, format))
-            due += frame.samples / frame.sample_rate
-            if length is not None and timeline.written >= length:
-                return
-        if graph:
-            yield from timeline.append(_convert(graph, None, format))
+            if now != kind or abs(time - due) > TOLERANCE:
+                starts.append((end, time))
+                kind, due = now, time
+            due += samples / first.sample_rate
+            end += samples
+        done = 0
+        for frame in run.sound:
+            at = 0
+            while starts and starts[0][0] < done + frame.samples:
+                until, time = starts.popleft()
+                if until - done > at:
+                    yield number, start, _sliced(frame, at, until - done)
+                at, number, start = until - done, number + 1, time
+            yield number, start, _sliced(frame, at, frame.samples)
+            done += frame.samples
 
 
-def _frames(
-    container: av.container.InputContainer, index: int, stats: DecodeStats
-) -> Iterator[tuple[AudioFrame, float | None]]:
-    """The frames of audio stream ``index``, each with its second on the player's timeline.
+def _sliced(frame: AudioFrame, start: int, end: int) -> AudioFrame:
+    """The samples from ``start`` up to ``end``; if these are all, the frame itself."""
+    import av
+    import numpy as np
 
-    All streams are read, since a clock reset shows in whichever comes first.
-    """
-    import av.error
-
-    base = start_of(container)
-    may_jump = clock_restarts(container)
-    expected: dict[int, float] = {}
-    for packet in _packets(container, stats):
-        if packet.dts is not None and packet.time_base:
-            at = float(packet.dts * packet.time_base)
-            if may_jump and packet.stream.type in ("audio", "video"):
-                leap = at - base - expected.get(packet.stream_index, at - base)
-                if leap > JUMP or leap < -0.1:
-                    base += leap
-                    stats.jumps += 1
-            after = at - base + float((packet.duration or 0) * packet.time_base)
-            expected[packet.stream_index] = after
-            stats.end = max(stats.end, after)
-        if packet.stream_index != index:
-            continue
-        stats.damaged += bool(packet.is_corrupt)
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            stats.damaged += not packet.is_corrupt
-            continue
-        for frame in frames:
-            if frame.sample_rate < LEAST_RATE:
-                stats.damaged += 1
-            elif frame.samples:
-                time = None if frame.pts is None else float(frame.pts * frame.time_base) - base
-                yield frame, time
+    if end - start == frame.samples:
+        return frame
+    step = 1 if frame.format.is_planar else frame.layout.nb_channels
+    part: Any = np.ascontiguousarray(frame.to_ndarray()[:, start * step : end * step])
+    cut = av.AudioFrame.from_ndarray(part, frame.format.name, frame.layout)
+    cut.sample_rate = frame.sample_rate
+    cut.time_base = frame.time_base
+    return cut
 
 
-def _packets(container: av.container.InputContainer, stats: DecodeStats) -> Iterator[Any]:
-    """All packets to the end of the file, skipping what cannot be read."""
-    import av.error
-
-    failures = 0
-    while failures < 100:
-        try:
-            for packet in container.demux():
-                failures = 0
-                yield packet
-            return
-        except av.error.FFmpegError:
-            failures += 1
-            stats.damaged += failures == 1
+def _converted(frames: Iterator[AudioFrame], format: AudioFormat) -> Iterator[NDArray[Any]]:
+    """Contiguous frames of one format, resampled and mixed to ``format``."""
+    graph = None
+    for frame in frames:
+        graph = graph or _converter(frame, format)
+        yield _convert(graph, frame, format)
+    if graph:
+        yield _convert(graph, None, format)
 
 
 def _converter(frame: AudioFrame, format: AudioFormat) -> Graph:
