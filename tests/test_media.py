@@ -27,6 +27,7 @@ from media_samples import (
     with_reference,
 )
 
+import dubkit
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
 from dubkit.media import audio, decode
@@ -611,6 +612,104 @@ def test_parts_know_of_gaps_edits_and_damage(kind, base, tmp_path, monkeypatch):
     whole, stats = decoded(path, 1000, 1, monkeypatch)
     parts, found = decoded(path, 0.7, 3, monkeypatch)
     assert np.array_equal(parts, whole) and found == stats
+
+
+# ---------------------------------------------------------------- stereo to one channel
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
+    """Twelve seconds of speech, at 48 kHz."""
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    ffmpeg("-t", 12, "-i", AUSTEN, "-c:a", "pcm_s16le", "-ac", 1, path)
+    with wave.open(str(path)) as wav:
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
+
+
+def mixed(folder, *channels):
+    """What is extracted from so many channels, as floats."""
+    path = wav_samples.write(folder / "in.wav", np.column_stack(channels), channels=len(channels))
+    extract(path, folder / "out.wav")
+    with wave.open(str(folder / "out.wav")) as wav:
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32768
+
+
+def noise_like(sound, level, seed=0):
+    return level * np.random.default_rng(seed).standard_normal(len(sound))
+
+
+def middle_of(sound, change):
+    """The sound with a change from a third to two thirds of it."""
+    third = len(sound) // 3
+    return np.concatenate([sound[:third], change * sound[third:-third], sound[-third:]])
+
+
+FAULTS = {
+    "antiphase": lambda s: (s, -s),
+    "antiphase at another level": lambda s: (s, -0.6 * s),
+    "antiphase and noise": lambda s: (s + noise_like(s, 0.01), -s + noise_like(s, 0.01, 1)),
+    "antiphase in the middle": lambda s: (s, middle_of(s, -1)),
+    "antiphase but in the middle": lambda s: (s, -middle_of(s, -1)),
+    "left only": lambda s: (s, 0 * s),
+    "right only": lambda s: (0 * s, s),
+    "left, and some dither": lambda s: (s, noise_like(s, 1e-4)),
+    "left, and noise": lambda s: (s, noise_like(s, 0.03)),
+    "right, and noise": lambda s: (noise_like(s, 0.03), s),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_stereo_takes_nothing_away(fault, voice, tmp_path):
+    good = mixed(tmp_path, voice)
+    found = mixed(tmp_path, *FAULTS[fault](voice))
+    assert np.corrcoef(found, good)[0, 1] > 0.99
+    size = 800
+    short = [np.sqrt(np.mean(one[: len(one) // size * size].reshape(-1, size) ** 2, axis=1))
+             for one in (found, good)]  # fmt: skip
+    spoken = short[1] > 0.02
+    change = 20 * np.log10(short[0][spoken] / short[1][spoken])
+    assert change.min() > -2.5 and change.max() < 1  # no hole, no jump
+    assert np.abs(np.diff(found)).max() < 1.2 * np.abs(np.diff(good)).max()  # no click
+
+
+SOUND_STEREO = {
+    "one voice": lambda s: (s, s),
+    "to one side": lambda s: (s, 0.5 * s),
+    "delayed": lambda s: (s, np.roll(s, 48)),
+    "noise on both": lambda s: (s + noise_like(s, 0.02), s + noise_like(s, 0.02, 1)),
+    "people who take turns": lambda s: (middle_of(s, 0), s - middle_of(s, 0)),
+    "silence": lambda s: (0 * s, 0 * s),
+    "noise alone": lambda s: (noise_like(s, 0.02), noise_like(s, 0.002, 1)),
+    "under noise that vanishes": lambda s: (s + noise_like(s, 0.2), s - noise_like(s, 0.2)),
+    "surround": lambda s: (noise_like(s, 0.02), -noise_like(s, 0.02), s, 0 * s, 0 * s, 0 * s),
+    "left of surround": lambda s: (s, 0 * s, 0 * s, 0 * s, 0 * s, 0 * s),
+}
+
+
+@pytest.mark.parametrize("kind", SOUND_STEREO)
+def test_sound_stereo_stays_as_it_is(kind, voice, tmp_path, monkeypatch):
+    channels = SOUND_STEREO[kind](voice / 2)
+    found = mixed(tmp_path, *channels)
+    monkeypatch.setattr(audio, "mended", lambda frames: frames)
+    assert np.array_equal(found, mixed(tmp_path, *channels))
+
+
+@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s32le", "pcm_f32le", "pcm_f64le", "flac"])
+def test_antiphase_in_any_sample_format(codec, tmp_path):
+    path = tmp_path / "x.mkv"
+    tone = "0.5*sin(2*PI*440*t)"
+    ffmpeg("-f", "lavfi", "-i", f"aevalsrc={tone}|-{tone}:d=1.35", "-c:a", codec, path)
+    extract(path, tmp_path / "out.wav")
+    assert level(tmp_path / "out.wav") == pytest.approx(20 * math.log10(0.5**1.5), abs=0.1)
+
+
+@pytest.mark.slow
+def test_the_words_of_an_antiphase_film(tmp_path):
+    path = tmp_path / "x.mp4"
+    ffmpeg("-i", AUSTEN, "-c:v", "copy", "-af", "pan=stereo|c0=c0|c1=-1*c0", path)
+    track = dubkit.transcribe(path, transcriber="faster-whisper")
+    text = " ".join(cue.text for cue in track.cues)
+    assert "leisure to consider how much" in text and "made amiable himself" in text
 
 
 # ---------------------------------------------------------------- writing

@@ -7,6 +7,7 @@
 - :mod:`.probe`: open a file safely, list its streams, pick its audio.
 - :mod:`.audio`: put an audio stream onto the video's timeline.
 - :mod:`.decode`: decode it, several parts side by side.
+- :mod:`.downmix`: keep stereo from cancelling itself out on the way to one channel.
 - :mod:`.loudness`: measure loudness by EBU R 128.
 - :mod:`.subtitle_streams`: extract a subtitle track that a video already has.
 - :mod:`.mux`: write a video with more tracks, or with subtitles burned in.

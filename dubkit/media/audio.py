@@ -22,6 +22,7 @@ from dubkit.files import replacing
 from dubkit.types import AudioStream, Media
 
 from .decode import LEAST_RATE, DecodeStats, Run, decode_runs, end_of
+from .downmix import mended
 from .probe import JUMP
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ def decode_audio(
         for (_, start), frames in itertools.groupby(pieces, key=lambda piece: piece[:2]):
             yield from timeline.seek(round(start * format.rate))
             sound = (frame for *_, frame in frames)
-            for block in _converted(sound, format):
+            for block in _converted(mended(sound) if format.channels == 1 else sound, format):
                 yield from timeline.append(block)
                 if length is not None and timeline.written >= length:
                     return
