@@ -132,6 +132,18 @@ class Transcriber(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class Preloading(Protocol):
+    """A transcriber that takes long to start, and can do so while the sound is being extracted: it
+    is then built in a thread, too."""
+
+    def preload(self, language: str | None) -> None:
+        """Load what :meth:`Transcriber.transcribe` will need first, as far as it is here already.
+        Called once, in another thread, before that. Must not download anything; what it raises is
+        only logged, since :meth:`Transcriber.transcribe` will meet it again."""
+        ...
+
+
 # ---------------------------------------------------------------- one language to another
 
 

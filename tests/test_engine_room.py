@@ -4,13 +4,15 @@ import importlib.util
 import json
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from command import AUSTEN, assert_refused, called
 from ct2_to_hf import convert
 
-from dubkit import PluginError, Synthesizer, Transcriber, Translator
+from dubkit import MissingDependency, PluginError, Synthesizer, Transcriber, Translator
 from dubkit.engines import Choice, EngineRoom, load
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
@@ -38,6 +40,10 @@ class Noted:
 
 class Ears(Noted, Fast):
     contract = 2
+class Early(Ears):
+    def preload(self, language):
+        note(f"preload {{language}}")
+        raise OSError("nothing to load")
 class Words(Noted, Good):
     contract = 2
 class Voice(Noted, Hum):
@@ -86,6 +92,88 @@ def test_a_batch_keeps_an_engine_that_the_next_file_needs(talk, noted):
     assert ran.status == 0, ran
     assert sorted(notes()[:2]) == ["build Ears", "build Words"]
     assert notes()[2:] == ["close Ears", "close Words"]
+
+
+def test_an_engine_preloads_once_and_only_if_it_is_needed(talk, noted):
+    (_, spec, *_), _, notes = noted
+    second = talk.with_name("second.mp4")
+    second.write_bytes(talk.read_bytes())
+    run = (talk, second, "--subs", "--no-video", "--language", "en")
+    run += ("--transcriber", spec.replace("Ears", "Early"))
+    assert called(*run).status == 0
+    assert notes() == ["build Early", "preload en", "close Early"]
+    assert called(*run).status == 0
+    assert len(notes()) == 3
+
+
+SLOW = """
+import threading
+from dubkit import Transcriber
+go = threading.Event()
+closed = threading.Event()
+
+class Slow(Transcriber):
+    contract = 2
+    def __init__(self):
+        go.wait(60)
+    def preload(self, language):
+        pass
+    def transcribe(self, audio, **more):
+        pass
+    def close(self):
+        closed.set()
+
+class Broken(Slow):
+    def __init__(self):
+        super().__init__()
+        raise ModuleNotFoundError(name="soundness")
+"""
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """The path of engines that are built when ``go`` is set, and what gets their module."""
+    path = tmp_path / "slow.py"
+    path.write_text(SLOW)
+    return path, lambda: sys.modules["dubkit_file_slow"]
+
+
+def test_an_engine_that_preloads_is_built_in_a_thread(slow):
+    path, module = slow
+    choice = Choice(Transcriber, f"{path}:Slow")
+    with EngineRoom() as room:
+        room.start(choice, None)
+        room.start(choice, None)
+        room.check_starting()  # returns at once
+        threading.Timer(0.1, module().go.set).start()
+        engine = room.engine(choice)
+        assert room.engine(choice) is engine
+        assert not module().closed.is_set()
+    assert module().closed.is_set()
+
+
+def test_an_engine_that_is_not_built_yet_is_closed_later(slow):
+    path, module = slow
+    with EngineRoom() as room:
+        room.start(Choice(Transcriber, f"{path}:Slow"), None)
+    assert not module().closed.is_set()
+    module().go.set()
+    assert module().closed.wait(60)
+
+
+def test_an_engine_that_cannot_start_says_so_as_soon_as_that_is_known(slow):
+    path, module = slow
+    choice = Choice(Transcriber, f"{path}:Broken")
+    with EngineRoom() as room:
+        room.start(choice, None)
+        room.check_starting()
+        module().go.set()
+        with pytest.raises(MissingDependency, match="soundness"):
+            for _ in range(6_000):
+                room.check_starting()
+                time.sleep(0.01)
+        with pytest.raises(MissingDependency, match="soundness"):
+            room.engine(choice)
 
 
 def test_the_same_engine_for_the_same_settings():

@@ -130,8 +130,14 @@ def load(protocol: type[E], spec: str, settings: Mapping[str, str] | None = None
     libraries are not installed, :class:`PluginError` when its module or its class fails, or when it
     was written for another version of the contract.
     """
+    return build(engine_class(protocol, spec), protocol, spec, settings)
+
+
+def build(
+    engine: type[E], protocol: type[E], spec: str, settings: Mapping[str, str] | None = None
+) -> E:
+    """Build an engine of which :func:`engine_class` is the class. Raises as :func:`load` does."""
     kind = kind_of(protocol)
-    engine = engine_class(protocol, spec)
     with guarded(f"{kind[:-1]} {spec} does not start", "check its settings (-o)"):
         try:
             return engine(**_values(engine, own_name(spec), settings or {}))

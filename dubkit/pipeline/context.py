@@ -160,10 +160,16 @@ def sound_key(context: Context, work: Workspace) -> str:
 def audio_file(context: Context, work: Workspace) -> Path:
     """The audio track in use as engines take it, a 16 kHz mono WAV file in the workspace."""
 
+    report = context.progress_of("audio")
+
+    def progress(done: float) -> None:
+        context.engines.check_starting()  # an engine that cannot start: no need to go on
+        report(done)
+
     def extract(wav: Path) -> list[str]:
         assert context.media and context.stream
         with context.timed("audio"):
-            return extract_audio(context.media, context.stream, wav, context.progress_of("audio"))
+            return extract_audio(context.media, context.stream, wav, progress)
 
     return work.step(AUDIO, sound_key(context, work), extract, editable=False)
 

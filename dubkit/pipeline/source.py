@@ -57,8 +57,10 @@ def transcript_file(context: Context, work: Workspace) -> Path:
             if target != options.language:
                 translator_for(context, options.language, target, prepared=True)
         with context.timed("load"):
-            transcriber = context.engines.engine(choice)
+            context.engines.start(choice, options.language)
         wav = audio_file(context, work)
+        with context.timed("load"):
+            transcriber = context.engines.engine(choice)
         with context.timed("transcribe"):
             folder = work.folder_for("transcribe", key)
             transcription = recognition.transcribe(

@@ -14,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubkit import TranscribeProgress, Transcriber, Transcription, UsageError
+from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
 
 from . import models
 from .faster_whisper import detector_weights
 
 if TYPE_CHECKING:
     from .torch_engine import TorchEngine
+    from .transcribe import Family
 
 CATALOGUE = {
     **{
@@ -89,6 +90,14 @@ class DistilWhisper(Transcriber):
             return ["distil-whisper is set to CUDA, but torch finds no such GPU: use --device cpu"]
         return []
 
+    def preload(self, language: str | None) -> None:
+        """Load the model; see :class:`dubkit.hooks.Preloading`. A draft may have to be downloaded,
+        so with one only the libraries are loaded."""
+        from .transcribe import preload
+
+        if not self.draft:
+            preload(self._family(lambda *_: None), self.model, language)
+
     def transcribe(
         self,
         audio: Path,
@@ -100,11 +109,8 @@ class DistilWhisper(Transcriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
-        import torch
-
-        from . import torch_engine
         from .ct2_engine import CT2Engine
-        from .transcribe import Family, hold, transcribe
+        from .transcribe import transcribe
 
         if self.draft and self.model == "auto":
             raise UsageError("a draft needs its teacher named", "add --model, such as large-v3")
@@ -115,6 +121,27 @@ class DistilWhisper(Transcriber):
             )
         if problems := self.check():
             raise UsageError(*problems)
+
+        return transcribe(
+            self._family(progress),
+            self.model,
+            audio,
+            # Detecting the language on the CPU takes a second and no second model on the GPU.
+            detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
+            language=language,
+            prompt=prompt,
+            hotwords=hotwords,
+            beam_size=self.beam_size,
+            work=work,
+            progress=progress,
+        )
+
+    def _family(self, progress: Progress) -> Family:
+        """Its models, and how one is loaded."""
+        import torch
+
+        from . import torch_engine
+        from .transcribe import Family, hold
 
         def load(weights: models.Weights) -> TorchEngine:
             folder = weights.folder
@@ -139,23 +166,10 @@ class DistilWhisper(Transcriber):
         on_gpu = self.device.startswith("cuda") or (
             self.device == "auto" and torch.cuda.is_available()
         )
-        family = Family(
+        return Family(
             CATALOGUE,
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
             other=("large-v3-turbo",) if on_gpu else ("small",),
             load=load,
             packages=False,
-        )
-        return transcribe(
-            family,
-            self.model,
-            audio,
-            # Detecting the language on the CPU takes a second and no second model on the GPU.
-            detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
-            language=language,
-            prompt=prompt,
-            hotwords=hotwords,
-            beam_size=self.beam_size,
-            work=work,
-            progress=progress,
         )

@@ -18,6 +18,7 @@ from . import models
 
 if TYPE_CHECKING:
     from .ct2_engine import CT2Engine
+    from .transcribe import Family
 
 CATALOGUE = {
     "tiny": "Systran/faster-whisper-tiny",
@@ -91,6 +92,18 @@ class FasterWhisper(Transcriber):
 
         return device_problems("faster-whisper", self.device)
 
+    def preload(self, language: str | None) -> None:
+        """Load the model; see :class:`dubkit.hooks.Preloading`."""
+        from .transcribe import DETECTORS, preload
+
+        family = self._family()
+        if self.model == "auto" and not language:  # the model that detects it comes first
+            weights = models.choose_here(DETECTORS, CATALOGUE, packages=True)
+            if weights:
+                family.load(weights)
+        else:
+            preload(family, self.model, language)
+
     def transcribe(
         self,
         audio: Path,
@@ -102,12 +115,31 @@ class FasterWhisper(Transcriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
-        from .ct2_device import device_of
-        from .ct2_engine import CT2Engine
-        from .transcribe import Family, hold, transcribe
+        from .transcribe import transcribe
 
         if problems := self.check():
             raise UsageError(*problems)
+        family = self._family()
+        return transcribe(
+            family,
+            self.model,
+            audio,
+            # If the same model is chosen for the language, it is loaded once.
+            detector=lambda report: family.load(detector_weights(report)),
+            language=language,
+            prompt=prompt,
+            hotwords=hotwords,
+            beam_size=self.beam_size,
+            work=work,
+            progress=progress,
+        )
+
+    def _family(self) -> Family:
+        """Its models, and how one is loaded."""
+        from .ct2_device import device_of
+        from .ct2_engine import CT2Engine
+        from .transcribe import Family, hold
+
         device = device_of("faster-whisper", self.device)
         on_gpu = device == "cuda"
 
@@ -127,28 +159,15 @@ class FasterWhisper(Transcriber):
                     batch_size=self.batch_size,
                 )
 
-            # If the language was detected by the same model that is chosen, it is loaded once.
             engine: CT2Engine = hold(self._loaded, weights.name, build)
             return engine
 
-        family = Family(
+        return Family(
             CATALOGUE,
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
             other=("large-v3-turbo",) if on_gpu else ("small",),
             load=load,
             packages=True,
-        )
-        return transcribe(
-            family,
-            self.model,
-            audio,
-            detector=lambda report: load(detector_weights(report)),
-            language=language,
-            prompt=prompt,
-            hotwords=hotwords,
-            beam_size=self.beam_size,
-            work=work,
-            progress=progress,
         )
 
 

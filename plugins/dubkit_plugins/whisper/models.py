@@ -187,33 +187,43 @@ def repository_of(name: str, catalogue: Mapping[str, str]) -> str:
     )
 
 
+def find_here(name: str, catalogue: Mapping[str, str], *, packages: bool) -> Weights | None:
+    """The weights of the model that was requested by name, if they are on this machine."""
+    if weights := find_folder(name) or find_cached(name, repository_of(name, catalogue)):
+        return weights
+    return find_packaged() if packages and name == OFFLINE_NAME else None
+
+
 def find(name: str, catalogue: Mapping[str, str], progress: Progress, *, packages: bool) -> Weights:
     """The weights of the model that was requested by name, from the nearest place that has them.
 
     ``packages`` is whether the engine can read the ``offline`` extra's model. Raises
     MissingDependency if they are nowhere, UsageError and InputError for a name that is wrong.
     """
-    if weights := find_folder(name):
+    if weights := find_here(name, catalogue, packages=packages):
         return weights
     repository = repository_of(name, catalogue)
-    if weights := find_cached(name, repository):
-        return weights
-    if packages and name == OFFLINE_NAME and (weights := find_packaged()):
-        return weights
     if weights := download(name, repository, progress):
         return weights
     raise not_available(name, repository)
 
 
-def choose(
-    names: Sequence[str], catalogue: Mapping[str, str], progress: Progress, *, packages: bool
-) -> Weights:
-    """The best of ``names`` (best first) that is cached, else the ``offline`` extra's model, else
-    the first of ``names`` from the hub. Raises MissingDependency if there is none."""
+def choose_here(
+    names: Sequence[str], catalogue: Mapping[str, str], *, packages: bool
+) -> Weights | None:
+    """The best of ``names`` (best first) that is cached, else the ``offline`` extra's model."""
     for name in names:
         if weights := find_cached(name, catalogue[name]):
             return weights
-    if packages and (weights := find_packaged()):
+    return find_packaged() if packages else None
+
+
+def choose(
+    names: Sequence[str], catalogue: Mapping[str, str], progress: Progress, *, packages: bool
+) -> Weights:
+    """As :func:`choose_here`, else the first of ``names`` from the hub. Raises MissingDependency
+    if there is none."""
+    if weights := choose_here(names, catalogue, packages=packages):
         return weights
     if weights := download(names[0], catalogue[names[0]], progress):
         return weights

@@ -109,6 +109,19 @@ def transcribe(
     )
 
 
+def preload(family: Family, model: str, language: str | None) -> None:
+    """Load the model that :func:`transcribe` will begin with, if it is on this machine."""
+    if model != "auto":
+        weights = models.find_here(model, family.catalogue, packages=family.packages)
+    elif language:
+        names = family.english if whisper_code(language) == "en" else family.other
+        weights = models.choose_here(names, family.catalogue, packages=family.packages)
+    else:
+        return
+    if weights:
+        family.load(weights)
+
+
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     """An engine that is ready, the language it will transcribe, and what is doubtful about that."""
