@@ -703,6 +703,17 @@ def test_antiphase_in_any_sample_format(codec, tmp_path):
     assert level(tmp_path / "out.wav") == pytest.approx(20 * math.log10(0.5**1.5), abs=0.1)
 
 
+@pytest.mark.parametrize("kind", ["aac", "mp3", "opus", "vorbis", "ac3"])
+def test_antiphase_through_a_lossy_codec(kind, voice, tmp_path):
+    good = mixed(tmp_path, voice)
+    path = tmp_path / "x.mka"
+    encoder = {"mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis"}.get(kind, kind)
+    wav_samples.write(tmp_path / "in.wav", np.column_stack([voice, -voice]), channels=2)
+    ffmpeg("-i", tmp_path / "in.wav", "-c:a", encoder, "-b:a", "64k", path)
+    extract(path, tmp_path / "out.wav")
+    assert level(tmp_path / "out.wav") == pytest.approx(20 * math.log10(np.std(good)), abs=0.5)
+
+
 @pytest.mark.slow
 def test_the_words_of_an_antiphase_film(tmp_path):
     path = tmp_path / "x.mp4"

@@ -35,6 +35,9 @@ a block of a hundred times that."""
 STEADY, LIVELY = 10**0.6, 10**1.5
 """A channel is noise if its loud blocks have at most STEADY times the energy of its quiet ones, and
 the other channel, louder and of different sound, is no noise: at least LIVELY times."""
+RESIDUE = 10**-2.5
+"""What lossy codecs leave of channels that cancel has less than this part of their energy (25 dB).
+"""
 
 PLAIN, LEFT, RIGHT, DIFFERENCE = (0.5, 0.5), (1.0, 0.0), (0.0, 1.0), (0.5, -0.5)
 """Kinds of mix: how much is taken of the left and of the right channel."""
@@ -157,14 +160,14 @@ def _has_nothing_to_say(levels: NDArray[Any], others: NDArray[Any], products: ND
 
 def _is_of_its_own(levels: NDArray[Any], others: NDArray[Any]) -> bool:
     """Whether a sound is not what is left of another, but speech, say, in the middle of music that
-    is meant to vanish: it goes loud and quiet, and not with the other."""
+    is meant to vanish: it goes loud and quiet, not with the other, and is no mere residue."""
     import numpy as np
 
     if len(levels) < 2 / BLOCK:
         return False
     quiet, loud = _range(levels)
     alike = np.corrcoef(np.sqrt([levels.clip(0), others.clip(0)]))[0, 1]
-    return bool(loud > LIVELY * quiet and alike < 0.5)
+    return bool(loud > LIVELY * quiet and loud > RESIDUE * _range(others)[1] and alike < 0.5)
 
 
 def _range(levels: NDArray[Any]) -> tuple[float, float]:
