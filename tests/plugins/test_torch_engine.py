@@ -31,7 +31,7 @@ from transformers.models.whisper import generation_whisper  # noqa: E402
 
 from dubkit import PluginError, UsageError  # noqa: E402
 from dubkit_plugins.whisper import torch_engine, torch_model  # noqa: E402
-from dubkit_plugins.whisper.alignment import warp  # noqa: E402
+from dubkit_plugins.whisper.alignment import attention_to_cost, warp  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoded, Decoding, Samples  # noqa: E402
 from dubkit_plugins.whisper.models import Weights  # noqa: E402
@@ -301,6 +301,22 @@ def test_warping_is_that_of_transformers() -> None:
     for matrix, count, end, found in zip(cost, tokens, positions, starts, strict=True):
         text, time = generation_whisper._dynamic_time_warping(matrix[:count, :end].astype(float))
         assert found.tolist() == [int(time[text == token][0]) for token in range(count)]
+
+
+def test_costs_of_a_batch_are_those_of_each_window() -> None:
+    torch.manual_seed(0)
+    attention = 3 * torch.randn(3, 6, 41, 600)
+    tokens, positions = torch.tensor([30, 5, 41]), torch.tensor([600, 2, 500])
+    found = attention_to_cost(attention, tokens, positions)
+    for cost, window, read, end in zip(found, attention, tokens, positions, strict=True):
+        weights = window[:, :read, :end].softmax(-1)
+        spread, mean = torch.std_mean(weights, dim=-2, keepdim=True, correction=0)
+        weights = (weights - mean) / spread
+        if end > 3:
+            padded = torch.nn.functional.pad(weights, (3, 3), mode="reflect")
+            weights = padded.unfold(-1, 7, 1).median(-1).values
+        torch.testing.assert_close(cost[:read, :end], -weights.mean(0), atol=1e-5, rtol=1e-4)
+        assert not cost[read:].any() and not cost[:, end:].any()
 
 
 def test_stale_alignment_heads_are_not_used(tiny: TorchEngine) -> None:

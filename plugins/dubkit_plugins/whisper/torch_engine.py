@@ -69,6 +69,9 @@ MEMORY_SHARE = 0.6
 """Share of the free GPU memory for a batch; the rest is fragmentation and other programs."""
 ENCODER_COPIES = 16
 """Encoder states alive at once (its widest layer is four of them, in and out of the GELU)."""
+ALIGNED_AT_ONCE = 4
+"""Windows whose word times are computed together: the probabilities of every word of the vocabulary
+at every token take much memory."""
 FIRST_SPAN = 64
 """Tokens that the first recorded step attends over."""
 FIRST_GUESS, LONGEST_GUESS = 5, 20
@@ -352,32 +355,33 @@ class TorchEngine:
         first = len(task) - 1
         """Index of the state that predicts the first token of the text."""
         logits = F.linear(states[:, 0], self._model.proj_out.weight).float()
-        no_speech_probs = logits.softmax(-1)[:, self._no_timestamps - 1]
-        logprobs, costs, positions = [], [], []
-        for row, (text, window) in enumerate(zip(texts, windows, strict=True)):
-            # A window at a time: probabilities over the vocabulary at every token take much memory.
-            end = len(task) + len(text)
-            logits = F.linear(states[row, first:end], self._words[: self._eot + 1]).float()
-            chosen = tokens[row, len(task) : end + 1, None]
-            logprobs.append(logits.log_softmax(-1).gather(1, chosen)[:, 0].tolist())
-            sound = min(max(1, ceil(len(window) / HOP / 2)), attention[0].shape[-1])
-            heads = torch.cat([layer[row, :, :end, :sound] for layer in attention])
-            costs.append(attention_to_cost(heads)[first:])
-            positions.append(sound)
-        grid = np.zeros((len(texts), longest + 1, max(positions)), dtype=np.float32)
-        for row, cost in enumerate(costs):
-            grid[row, : cost.shape[0], : cost.shape[1]] = cost.cpu().numpy()
-        starts = warp(grid, [len(text) + 1 for text in texts], positions)
+        no_speech = logits.softmax(-1)[:, self._no_timestamps - 1]
+        most = attention[0].shape[-1]
+        positions = [min(max(1, ceil(len(window) / HOP / 2)), most) for window in windows]
+        read = torch.tensor([len(task) + len(text) for text in texts], device=self.device)
+        sound = torch.tensor(positions, device=self.device)
+        logprobs = states.new_empty((len(texts), longest + 1), dtype=torch.float32)
+        grid = states.new_empty((len(texts), longest + 1, max(positions)), dtype=torch.float32)
+        for start in range(0, len(texts), ALIGNED_AT_ONCE):
+            some = slice(start, start + ALIGNED_AT_ONCE)
+            logits = F.linear(states[some, first:], self._words[: self._eot + 1]).float()
+            chosen = logits.gather(2, tokens[some, len(task) :, None])[..., 0]
+            logprobs[some] = chosen - logits.logsumexp(-1)
+            heads = torch.cat([layer[some, :, :, : max(positions)] for layer in attention], dim=1)
+            grid[some] = attention_to_cost(heads, read[some], sound[some])[:, first:]
+        # All at once: the device is waited for here alone.
+        table, costs = logprobs.cpu().numpy(), grid.cpu().numpy()
+        starts = warp(costs, [len(text) + 1 for text in texts], positions)
         return [
             Decoded(
                 tokens=tuple(text),
-                probabilities=tuple(np.exp(logprob[:-1]).tolist()),
+                probabilities=tuple(np.exp(logprob[: len(text)]).tolist()),
                 times=token_times(np.arange(len(text) + 1), begins, len(text)),
-                avg_logprob=float(np.mean(logprob)),
-                no_speech_prob=no_speech,
+                avg_logprob=float(np.mean(logprob[: len(text) + 1])),
+                no_speech_prob=silence,
             )
-            for text, logprob, begins, no_speech in zip(
-                texts, logprobs, starts, no_speech_probs.tolist(), strict=True
+            for text, logprob, begins, silence in zip(
+                texts, table, starts, no_speech.tolist(), strict=True
             )
         ]
 
