@@ -1,5 +1,4 @@
-"""Real speech with known text, from Debian packages, as sets for ``recognition.py`` and
-``compare.py``.
+"""Real speech with known text, from Debian packages, as sets for ``recognition.py``.
 
     apt-get install asterisk-core-sounds-{en,es,fr,it,ru}{,-wav} asterisk-moh-opsound-wav \\
         fillets-ng-data-{cs,nl} pocketsphinx-testdata tuxpaint-stamps-default

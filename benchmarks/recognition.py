@@ -11,6 +11,8 @@ the slow modes run once.
 - ``dubkit``: its recognition step (voice activity, features, network, word times)
 - ``sequential``: faster-whisper, beam 5, voice activity
 - ``batched``: its BatchedInferencePipeline, batch 8, beam 5
+- ``command``, with ``--command``: all of ``dubkit FILE --subs``, from starting Python to the
+  written files, a process for each file; the peak of its memory is printed, too
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from typing import Any
 
 import corpus
 
-MODES = ("dubkit", "sequential", "batched")
+MODES = ["dubkit", "sequential", "batched"]
 OTHERS = MODES[1:]
+COMMAND = "command"
 
 
 def main() -> int:
@@ -41,8 +44,11 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="a folder in CTranslate2's layout")
     parser.add_argument("--json", type=Path, help="keeps what was measured")
     parser.add_argument("--again", action="store_true", help="measure dubkit again")
+    parser.add_argument("--command", action="store_true", help="measure the whole command, too")
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.command:
+        MODES.append(COMMAND)
     if given.mode:
         _child(given.mode, given.names, given.model)
         return 0
@@ -62,7 +68,7 @@ def main() -> int:
         for mode in MODES:
             wanted = [
                 path for key, path in files.items()
-                if mode not in known[key] or (given.again and mode == "dubkit")
+                if mode not in known[key] or (given.again and mode not in OTHERS)
             ]  # fmt: skip
             found = _run(mode, wanted, given.model) if wanted else {}
             for key, path in files.items():
@@ -93,8 +99,12 @@ def show(rows: list[dict[str, Any]]) -> None:
         for mode in MODES:
             wrong, words = row[mode]["errors"]
             line += f"{100 * wrong / max(words, 1):>12.1f}{row[mode]['cpu']:>8.1f}"
-        ratios = [row["dubkit"]["cpu"] / row[mode]["cpu"] for mode in OTHERS]
-        print(line + "   " + " ".join(f"{ratio:.2f}" for ratio in ratios))
+        for mode in (mode for mode in MODES if mode not in OTHERS):
+            ratios = [row[mode]["cpu"] / row[other]["cpu"] for other in OTHERS]
+            line += "   " + " ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(line)
+    if COMMAND in MODES:
+        print(f"peak memory: {max(row[COMMAND]['memory'] for row in rows):.0f} MB")
 
 
 def errors(reference: str, text: str, language: str) -> tuple[int, int]:
@@ -114,10 +124,30 @@ def errors(reference: str, text: str, language: str) -> tuple[int, int]:
 
 def _run(mode: str, files: list[Path], model: Path | None) -> dict[str, Any]:
     """What a mode gave for each file, by its name, from a process of its own."""
+    if mode == COMMAND:
+        return {path.name: _run_command(path, model) for path in files}
     argv = [sys.executable, __file__, "--mode", mode, *map(str, files)]
     argv += ["--model", str(model)] if model else []
     lines = subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
     return dict(json.loads(line) for line in lines if line.startswith("["))
+
+
+def _run_command(path: Path, model: Path | None) -> dict[str, Any]:
+    _, language, _ = json.loads(path.with_suffix(".json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        argv = [sys.executable, "-m", "dubkit", str(path), "--subs", "--language", language]
+        argv += ["--format", "json", "--json", "--model", str(model or "base"), "-o", folder]
+        out, began = Path(folder, "stdout"), time.perf_counter()
+        with out.open("wb") as stdout:
+            process = subprocess.Popen(argv, stdout=stdout, stderr=stdout)
+            _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        if status:
+            raise SystemExit(out.read_text())
+        found = json.loads(next(line for line in out.read_text().splitlines() if line[:1] == "{"))
+        text = json.loads(Path(found["outputs"][0]).read_text("utf-8"))["text"]
+    cpu, megabytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return {"text": text, "cpu": cpu, "wall": wall, "memory": megabytes}
 
 
 def _child(mode: str, files: list[str], model: Path | None) -> None:
