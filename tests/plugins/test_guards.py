@@ -103,6 +103,8 @@ def test_a_burst_of_words_inside_a_window():
         ("ご視聴ありがとうございました", -0.2, 0.4, True),
         ("Anything at all", -0.6, 0.9, True),
         ("Anything at all", -0.2, 0.9, False),
+        ("", -0.3, 0.1, False),
+        ("", -0.6, 0.9, True),
     ],
 )
 def test_silence(text, logprob, no_speech, silent):

@@ -202,6 +202,13 @@ def test_workers_get_as_much_each(tokenizer, seconds, expected):
     assert recognize._split_evenly(seconds, engine) == expected
 
 
+def test_speech_without_words_is_looked_at_again(tokenizer, sound, tmp_path):
+    engine = Scripted(tokenizer, lambda s, d: (TALK.format(s) if d.full_length else "", SURE))
+    windows = run(engine, sound, tmp_path)
+    found = [(window.text, window.fault) for window in windows[:5]]
+    assert found == [(TALK.format(n), None) for n in range(4, 9)]
+
+
 def test_an_engine_that_fails_ends_the_run(tokenizer, sound, tmp_path):
     def script(seconds, decoding):
         raise RuntimeError("out of order")

@@ -27,6 +27,8 @@ MAX_CHARACTERS_PER_SECOND = 36.0
 """Of speech, in any script; auctioneers reach 30."""
 SLACK = 0.5
 """Seconds by which the times of a few words may be wrong."""
+LEAST_EMPTY = 1.0
+"""Seconds of speech that has words, or else is worth a second look."""
 MAX_SKIPPED = 2.0
 """Seconds of speech under a single word, or under none: the decoder has skipped some there."""
 LOOPS = ((1, 8), (2, 5), (3, 4), (5, 3), (12, 2))
@@ -104,6 +106,8 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
     """What is wrong with a window's text, as a keyword, or None."""
     text = "".join(word.text for word in words).strip()
     speech = sum(span.end - span.start for span in window.speech)
+    if not text:
+        return "empty" if speech >= LEAST_EMPTY else None
     if decoded.avg_logprob < MIN_LOGPROB:
         return "unsure"
     encoded = text.encode()
@@ -113,8 +117,6 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
         return "loop"
     if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"
-    if not text:
-        return "empty" if speech >= 1.0 else None
     if _longest_skipped(words, window) > MAX_SKIPPED:
         return "skipped"
     return None
@@ -150,7 +152,7 @@ def has_no_speech(decoded: Decoded, text: str) -> bool:
     """Whether a window that voice activity took for speech is silence, noise or music after all."""
     if decoded.no_speech_prob > NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB / 2:
         return True
-    if not _normalize(_ANNOTATION.sub("", text)):
+    if text.strip() and not _normalize(_ANNOTATION.sub("", text)):
         return True
     uncertain = decoded.no_speech_prob > NO_SPEECH / 3 or decoded.avg_logprob < -0.7
     return uncertain and _normalize(text) in _HALLUCINATIONS

@@ -23,8 +23,8 @@ from faster_whisper.transcribe import merge_punctuations
 from dubkit import Cue, Word
 
 from . import guards
-from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine
-from .speech_activity import Span, VoiceActivity, open_wav
+from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, Samples
+from .speech_activity import Span, VoiceActivity, even_level, open_wav
 from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
@@ -36,6 +36,9 @@ PROBE_SECONDS = 8.0
 """... and how much of each is used; Whisper itself uses 30 seconds."""
 SURE = 0.9
 """Probability of a language above which no more windows are looked at."""
+UNEVEN = 20.0
+"""Decibels between the spans of a window from which on its level is evened: one speaker's sentences
+differ by half of that."""
 SAFE_BEAM = 5
 """Hypotheses kept when a window is decoded again."""
 PREPENDED = "\"'“¿([{-"
@@ -269,21 +272,19 @@ def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[
     """Decode a batch, and those of its windows that went wrong again: in two halves, then at full
     length; the best of what was found is kept."""
     best = _decode(task, batch, task.decoding)
-    safer = replace(
-        task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size), full_length=True
-    )
+    safer = replace(task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size))
 
-    def look_again(pieces_of: Callable[[Window], list[Window]]) -> None:
+    def look_again(decoding: Decoding, pieces_of: Callable[[Window], list[Window]]) -> None:
         wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
         pieces = {i: pieces_of(batch[i]) for i in wrong}
-        found = iter(_decode(task, [piece for i in wrong for piece in pieces[i]], safer))
+        found = iter(_decode(task, [piece for i in wrong for piece in pieces[i]], decoding))
         for i in wrong:
             if parts := list(islice(found, len(pieces[i]))):
                 best[i] = min(best[i], _join(parts), key=_rank)
 
-    look_again(lambda window: _halve(window) if len(window.speech) > 1 else [])
+    look_again(safer, lambda window: _halve(window) if len(window.speech) > 1 else [])
     if task.tokenizer:  # without one, the same sound gives the same words
-        look_again(lambda window: [window])
+        look_again(replace(safer, full_length=True), lambda window: [window])
     return best
 
 
@@ -307,7 +308,12 @@ class _Hypothesis:
 def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) -> list[_Hypothesis]:
     if not batch:
         return []
-    sounds = [samples_of(task.sound, window) for window in batch]
+    sounds = []
+    for window in batch:
+        samples = samples_of(task.sound, window)
+        # Of loud and quiet speech in one window Whisper leaves out the quiet.
+        uneven = decoding != task.decoding or _level_range(samples, window) > UNEVEN
+        sounds.append(even_level(samples) if uneven else samples)
     hypotheses = []
     for window, decoded in zip(
         batch, task.engine.recognize(sounds, decoding, task.clock), strict=True
@@ -318,6 +324,16 @@ def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) ->
         fault = "silent" if silent else guards.fault(decoded, words, window)
         hypotheses.append(_Hypothesis(words, fault, round(decoded.avg_logprob, 4)))
     return hypotheses
+
+
+def _level_range(samples: Samples, window: Window) -> float:
+    """The decibels between the loudest span of a window and the quietest."""
+    powers = []
+    for span in window.speech:
+        start, end = (int((at - window.start) * SAMPLE_RATE) for at in (span.start, span.end))
+        if len(piece := samples[max(0, start) : end]):
+            powers.append(float(np.mean(np.square(piece))) + 1e-12)
+    return 10 * float(np.log10(max(powers) / min(powers))) if powers else 0.0
 
 
 def _rank(hypothesis: _Hypothesis) -> tuple[int, float]:

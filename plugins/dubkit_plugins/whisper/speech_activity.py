@@ -160,10 +160,12 @@ def speech_probabilities(
 
 
 def even_level(sound: Samples) -> Samples:
-    """Whole steps of sound, with what is quiet for longer than a moment raised."""
-    steps = len(sound) // STEP
+    """The sound, with what is quiet for longer than a moment raised."""
+    steps = -(-len(sound) // STEP)
     window = np.ones(LEVEL_STEPS)
-    power = np.mean(np.square(sound.reshape(steps, STEP)), axis=1)
+    power = np.mean(
+        np.square(np.pad(sound, (0, steps * STEP - len(sound))).reshape(steps, STEP)), 1
+    )
     counts = np.convolve(np.ones(steps), window)[LEVEL_STEPS // 2 :][:steps]
     level = np.sqrt(np.convolve(power, window)[LEVEL_STEPS // 2 :][:steps] / counts)
     gain = np.clip(LEVEL / np.maximum(level, 1e-9), 1.0, MOST_GAIN)
