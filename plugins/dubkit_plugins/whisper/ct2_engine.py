@@ -102,6 +102,7 @@ class CT2Engine:
                 encoded,
                 [prompt] * len(windows),
                 beam_size=decoding.beam_size,
+                no_repeat_ngram_size=decoding.no_repeat,
                 max_length=min(MAX_TOKENS, limit),
                 return_scores=True,
                 return_no_speech_prob=True,

@@ -41,6 +41,9 @@ class Decoding:
     beam_size: int = 1
     task: str = "transcribe"
     """``transcribe``, or ``translate`` (into English; models trained for it)."""
+    no_repeat: int = 0
+    """The length in tokens of a run that must not come twice in a window, or 0; used for windows
+    that looped. An engine may ignore it."""
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, used for windows that went wrong."""

@@ -113,7 +113,7 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
     encoded = text.encode()
     if encoded and len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
         return "repetitive"
-    if loop_start([word.text for word in words]) is not None:
+    if invented_from(words) is not None:
         return "loop"
     if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"

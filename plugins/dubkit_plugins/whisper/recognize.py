@@ -41,6 +41,9 @@ UNEVEN = 20.0
 differ by half of that."""
 SAFE_BEAM = 5
 """Hypotheses kept when a window is decoded again."""
+NO_REPEAT = 6
+"""Tokens of a run that may not come twice then: a loop ends there, and people seldom say as much
+again word for word."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
@@ -272,7 +275,9 @@ def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[
     """Decode a batch, and those of its windows that went wrong again: in two halves, then at full
     length; the best of what was found is kept."""
     best = _decode(task, batch, task.decoding)
-    safer = replace(task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size))
+    safer = replace(
+        task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size), no_repeat=NO_REPEAT
+    )
 
     def look_again(decoding: Decoding, pieces_of: Callable[[Window], list[Window]]) -> None:
         wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
@@ -363,9 +368,7 @@ def _salvage(hypothesis: _Hypothesis) -> tuple[tuple[Word, ...], str | None]:
     """What is kept of the best hypothesis, and what is wrong with it."""
     if hypothesis.fault in ("silent", "empty"):
         return (), None if hypothesis.fault == "silent" else hypothesis.fault
-    loop = guards.invented_from(hypothesis.words)
-    fault = None if hypothesis.fault == "loop" and loop is None else hypothesis.fault
-    return hypothesis.words[:loop], fault
+    return hypothesis.words[: guards.invented_from(hypothesis.words)], hypothesis.fault
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
