@@ -45,6 +45,7 @@ from .installed import verify_installed
 from .languages import name as language_name
 from .options import Options
 from .pipeline import run, transcribe
+from .system.cores import usable_cores
 from .system.programs import start_program, stop_program
 from .system.scratch import scratch_folder
 from .types import (
@@ -125,5 +126,6 @@ __all__ = [
     "start_program",
     "stop_program",
     "transcribe",
+    "usable_cores",
     "verify_installed",
 ]

@@ -541,7 +541,7 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
 def decoded(path, seconds, threads, monkeypatch):
     """All sound and what went wrong, in parts of so many seconds."""
     monkeypatch.setattr(decode, "_PART", seconds)
-    monkeypatch.setattr(decode, "_cores", lambda: threads)
+    monkeypatch.setattr(decode, "usable_cores", lambda: threads)
     media, stats = probe(path), decode.DecodeStats()
     blocks = audio.decode_audio(media, pick_audio(media), audio.SPEECH, stats)
     return np.concatenate([*blocks]).ravel(), stats

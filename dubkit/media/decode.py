@@ -10,7 +10,6 @@ Where the samples belong on the timeline is in :mod:`.audio`.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from dubkit.system.cores import usable_cores
 from dubkit.types import AudioStream, Media
 
 from .probe import JUMP, clock_restarts, open_media, start_of
@@ -85,7 +85,7 @@ def decode_runs(
 
     What went wrong in a part is added to ``stats`` before its runs are yielded.
     """
-    threads = min(_cores(), MOST_THREADS)
+    threads = min(usable_cores(), MOST_THREADS)
     with open_media(media.path, media.container) as container:
         decoder: Any = container.streams[stream.index].codec_context
         another = _copier(decoder)
@@ -120,13 +120,6 @@ def end_of(media: Media) -> float:
                 after = packet.dts + (packet.duration or 0)
                 end = max(end, float(after * packet.time_base) - start)
     return end
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _finished(part: _Part, decoding: Future[list[Run]], stats: DecodeStats) -> list[Run]:

@@ -3,6 +3,7 @@
 - :mod:`.programs`: programs that end with dubkit, however it ends.
 - :mod:`.keeper`: the small process that sees to that when dubkit was killed.
 - :mod:`.windows_job`: the same on Windows.
+- :mod:`.cores`: how many there are to work on.
 - :mod:`.scratch`: temporary folders that do not outlive dubkit.
 - :mod:`.terminal`: standard output and standard error: full, closed, or a terminal.
 - :mod:`.faults`: what nobody expected: an error of one line, and a report in a file.

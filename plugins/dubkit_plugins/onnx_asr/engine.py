@@ -13,15 +13,8 @@ import onnxruntime
 from onnx_asr.asr import TimestampedResult
 from onnx_asr.models.nemo import NemoConformerAED
 
-from dubkit import InputError, PluginError, UsageError, verify_installed
-from dubkit_plugins.whisper.engine import (
-    SAMPLE_RATE,
-    Clock,
-    Decoded,
-    Decoding,
-    Samples,
-    usable_cores,
-)
+from dubkit import InputError, PluginError, UsageError, usable_cores, verify_installed
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, Samples
 
 from .catalog import Model
 from .words import Token, spread, to_words

@@ -17,6 +17,7 @@ import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 
+from dubkit import usable_cores
 from dubkit_plugins.packaged_models import contents
 
 from .engine import (
@@ -28,7 +29,6 @@ from .engine import (
     Decoding,
     Samples,
     token_times,
-    usable_cores,
 )
 from .models import Weights
 

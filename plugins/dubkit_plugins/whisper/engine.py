@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import defaultdict
@@ -121,13 +120,6 @@ class Engine(Protocol):
 
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
         """Probability by language code, averaged over the windows; multilingual models only."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use: in a container, fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def token_times(

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import get_vad_model
 
-from dubkit import InputError, verify_installed
+from dubkit import InputError, usable_cores, verify_installed
 
-from .engine import SAMPLE_RATE, Clock, Samples, usable_cores
+from .engine import SAMPLE_RATE, Clock, Samples
 
 STEP = 512
 """Samples per voice-activity probability: 32 ms, fixed by the Silero network."""
