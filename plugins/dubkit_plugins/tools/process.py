@@ -157,6 +157,7 @@ class Worker:
         self._child: subprocess.Popen[bytes] | None = None
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._tail: collections.deque[str] = collections.deque(maxlen=KEEP_LINES)
+        self._errors: threading.Thread | None = None
         _workers.add(self)
 
     def ask(
@@ -199,7 +200,7 @@ class Worker:
                 with contextlib.suppress(queue.Full):
                     answers.put_nowait(line)
 
-        _start_reader(child.stderr, tail.append)
+        self._errors = _start_reader(child.stderr, tail.append)
         reader = _start_reader(child.stdout, take)
 
         def signal_end() -> None:
@@ -241,6 +242,8 @@ class Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(GRACE)
         status = self._child.poll()
+        if self._errors:
+            self._errors.join(GRACE)  # its last words may still be on their way
         return PluginError(f"the worker ended (status {status})" + last_lines(self._tail), "")
 
     def stop(self) -> None:
