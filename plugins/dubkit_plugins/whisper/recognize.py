@@ -64,8 +64,6 @@ class DecodedWindow:
     words: tuple[Word, ...]
     fault: str | None
     """What was wrong and could not be repaired; see :func:`.guards.fault`."""
-    avg_logprob: float
-    """See :class:`~.engine.Decoded`."""
 
     @property
     def text(self) -> str:
@@ -201,13 +199,13 @@ def recognize(
     return sorted(finished, key=lambda window: window.start)
 
 
-def prompt_tokens(engine: Engine, text: str, most: int = PROMPT_TOKENS) -> tuple[int, ...]:
-    """Tokens of ``text`` (names, spelling, the preceding speech) for :class:`Decoding`; the last
-    ``most`` if there are more."""
-    if not text.strip() or most <= 0 or not engine.tokenizer:
+def prompt_tokens(engine: Engine, text: str) -> tuple[int, ...]:
+    """Tokens of ``text`` (names, spelling) for :class:`Decoding`; the last PROMPT_TOKENS if there
+    are more."""
+    if not text.strip() or not engine.tokenizer:
         return ()
     encoded = engine.tokenizer.encode(" " + text.strip(), add_special_tokens=False)
-    return tuple(encoded.ids[-most:])
+    return tuple(encoded.ids[-PROMPT_TOKENS:])
 
 
 def _group(found: Iterable[Window], engine: Engine) -> Iterator[list[Window]]:
@@ -266,7 +264,7 @@ def _collect(
         found.update(zip(batch, future.result(), strict=True))
         advance([pending.windows[i] for i in batch], [found[i] for i in batch])
     return [
-        DecodedWindow(window.start, window.end, *_salvage(found[i]), found[i].avg_logprob)
+        DecodedWindow(window.start, window.end, *_salvage(found[i]))
         for i, window in enumerate(pending.windows)
     ]
 
@@ -302,12 +300,9 @@ class _Hypothesis:
     avg_logprob: float
 
     @property
-    def text(self) -> str:
-        return "" if self.fault == "silent" else "".join(word.text for word in self.words)
-
-    @property
     def cue(self) -> Cue:
-        return Cue(self.words[0].start, self.words[-1].end, self.text.strip(), self.words)
+        text = "".join(word.text for word in self.words)
+        return Cue(self.words[0].start, self.words[-1].end, text.strip(), self.words)
 
 
 def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) -> list[_Hypothesis]:
@@ -327,7 +322,7 @@ def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) ->
         text = "".join(word.text for word in words)
         silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
-        hypotheses.append(_Hypothesis(words, fault, round(decoded.avg_logprob, 4)))
+        hypotheses.append(_Hypothesis(words, fault, decoded.avg_logprob))
     return hypotheses
 
 
@@ -424,7 +419,6 @@ def _to_json(window: DecodedWindow) -> str:
     record = {
         "window": [window.start, window.end],
         "fault": window.fault,
-        "avg_logprob": window.avg_logprob,
         "words": words,
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
@@ -448,8 +442,7 @@ def _read_journal(journal: Path) -> dict[tuple[float, float], DecodedWindow]:
             record = json.loads(line)
             start, end = record["window"]
             words = tuple(Word(*word) for word in record["words"])
-            fault, avg_logprob = record["fault"], record["avg_logprob"]
-            known[start, end] = DecodedWindow(start, end, words, fault, avg_logprob)
+            known[start, end] = DecodedWindow(start, end, words, record["fault"])
         except (ValueError, KeyError, TypeError):
             continue
     return known
