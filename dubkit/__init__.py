@@ -43,6 +43,7 @@ from .hooks import (
 )
 from .installed import verify_installed
 from .languages import name as language_name
+from .languages import primary as primary_language
 from .options import Options
 from .pipeline import run, transcribe
 from .system.cores import usable_cores
@@ -121,6 +122,7 @@ __all__ = [
     "cache_folder",
     "embed_each",
     "language_name",
+    "primary_language",
     "run",
     "scratch_folder",
     "start_program",

@@ -47,6 +47,7 @@ class Scripted:
 
     def recognize(self, windows, decoding, clock):
         self.calls.append((len(windows), decoding))
+        assert 0 < len(windows) <= self.batch_size
         return [self._decode(len(window) / SAMPLE_RATE, decoding) for window in windows]
 
     def _decode(self, seconds, decoding):

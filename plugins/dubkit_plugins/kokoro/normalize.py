@@ -13,6 +13,8 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dubkit import primary_language
+
 from .normalize_tables import (
     FEMININE_NOUNS,
     KNOWN_WORDS,
@@ -29,7 +31,7 @@ _FIGURE = r"\d[\d.,  ’']*\d|\d"
 
 def normalize(text: str, language: str) -> str:
     """``text`` without digits or signs, written as a speaker of the language would read it."""
-    primary = language.replace("_", "-").split("-")[0].lower()
+    primary = primary_language(language)
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}", "", text)
     text = re.sub("[\u00ad\u200b-\u200f\u202a-\u202e\ufeff♪♫♬#*_~|]+", " ", text)

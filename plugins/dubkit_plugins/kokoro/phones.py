@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from dubkit import MissingDependency, language_name
+from dubkit import MissingDependency, language_name, primary_language
 
 from .english import english
 from .espeak import espeak
@@ -58,13 +58,13 @@ EXTRAS = {"ja": "kokoro-ja", "zh": "kokoro-zh"}
 def missing(language: str, phonemizer: str) -> str:
     """The package that must be installed before a language can be spoken; "" if none."""
     by_rule = not uses_espeak(language, phonemizer)
-    needs = PHONEMIZERS[_primary(language)][1] if by_rule else "phonemizer"
+    needs = PHONEMIZERS[primary_language(language)][1] if by_rule else "phonemizer"
     return needs if needs and importlib.util.find_spec(needs) is None else ""
 
 
 def uses_espeak(language: str, phonemizer: str) -> bool:
     """Whether espeak-ng phonemizes a language."""
-    return phonemizer == "espeak" or _primary(language) not in PHONEMIZERS
+    return phonemizer == "espeak" or primary_language(language) not in PHONEMIZERS
 
 
 def phones(text: str, language: str, phonemizer: str) -> str:
@@ -73,7 +73,7 @@ def phones(text: str, language: str, phonemizer: str) -> str:
     Raises MissingDependency if the language's phonemizer is not installed.
     """
     if lacking := missing(language, phonemizer):
-        extra = EXTRAS.get(_primary(language), "kokoro")
+        extra = EXTRAS.get(primary_language(language), "kokoro")
         extra = "kokoro-espeak" if lacking == "phonemizer" else extra
         raise MissingDependency(
             f"kokoro needs the package {lacking} to speak {language_name(language)}",
@@ -81,9 +81,9 @@ def phones(text: str, language: str, phonemizer: str) -> str:
             + (" (installs espeak-ng, which is under the GPL)" if lacking == "phonemizer" else ""),
         )
     if uses_espeak(language, phonemizer):
-        phonemes = espeak(ESPEAK.get(language.lower(), ESPEAK[_primary(language)]))(text)
+        phonemes = espeak(ESPEAK.get(language.lower(), ESPEAK[primary_language(language)]))(text)
     else:
-        phonemes = PHONEMIZERS[_primary(language)][0](text)
+        phonemes = PHONEMIZERS[primary_language(language)][0](text)
     kept = "".join(symbol for symbol in phonemes.translate(_REPLACED) if symbol in IDS)
     return re.sub(r"\s+", " ", re.sub(r"\s+(?=[,.;:!?…])", "", kept)).strip()
 
@@ -93,7 +93,3 @@ _REPLACED = {
     for one, two in zip("ãẽĩõũg", [*(f"{vowel}\u0303" for vowel in "aeiou"), "ɡ"], strict=True)
 }
 """What the model has as two symbols, or as another one."""
-
-
-def _primary(tag: str) -> str:
-    return tag.replace("_", "-").split("-")[0].lower()

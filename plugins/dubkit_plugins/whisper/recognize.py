@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -272,7 +272,7 @@ def _collect(
 def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
     """Decode a batch, and those of its windows that went wrong again: in two halves, then at full
     length; the best of what was found is kept."""
-    best = _decode(task, batch, task.decoding)
+    best = _decode(task, batch, task.decoding, second=False)
     safer = replace(
         task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size), no_repeat=NO_REPEAT
     )
@@ -280,7 +280,10 @@ def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[
     def look_again(decoding: Decoding, pieces_of: Callable[[Window], list[Window]]) -> None:
         wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
         pieces = {i: pieces_of(batch[i]) for i in wrong}
-        found = iter(_decode(task, [piece for i in wrong for piece in pieces[i]], decoding))
+        queue = iter([piece for i in wrong for piece in pieces[i]])
+        found: Iterator[_Hypothesis] = iter([])
+        while some := list(islice(queue, task.engine.batch_size)):
+            found = chain(found, _decode(task, some, decoding, second=True))
         for i in wrong:
             if parts := list(islice(found, len(pieces[i]))):
                 best[i] = min(best[i], _join(parts), key=_rank)
@@ -305,15 +308,16 @@ class _Hypothesis:
         return Cue(self.words[0].start, self.words[-1].end, text.strip(), self.words)
 
 
-def _decode(task: _DecodingTask, batch: Sequence[Window], decoding: Decoding) -> list[_Hypothesis]:
-    if not batch:
-        return []
+def _decode(
+    task: _DecodingTask, batch: Sequence[Window], decoding: Decoding, *, second: bool
+) -> list[_Hypothesis]:
+    """Decode a batch, for the first time or as a ``second`` look."""
     sounds = []
     for window in batch:
         samples = samples_of(task.sound, window)
         # Of loud and quiet speech in one window Whisper leaves out the quiet.
-        uneven = decoding != task.decoding or _level_range(samples, window) > UNEVEN
-        sounds.append(even_level(samples) if uneven else samples)
+        even = second or _level_range(samples, window) > UNEVEN
+        sounds.append(even_level(samples) if even else samples)
     hypotheses = []
     for window, decoded in zip(
         batch, task.engine.recognize(sounds, decoding, task.clock), strict=True

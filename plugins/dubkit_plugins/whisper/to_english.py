@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dubkit import Progress, TranslationReply, TranslationRequest, Translator, UsageError, Word
+from dubkit import (
+    Progress,
+    TranslationReply,
+    TranslationRequest,
+    Translator,
+    UsageError,
+    Word,
+    primary_language,
+)
 
 from . import guards, models
 from .ct2_device import device_of, device_problems
@@ -67,7 +75,7 @@ class WhisperEnglish(Translator):
 
     def supports(self, source: str | None, target: str) -> bool:
         """Whether this is from a language that Whisper knows into English."""
-        if _primary(target) != "en":
+        if primary_language(target) != "en":
             return False
         if source is None:
             return True
@@ -127,10 +135,6 @@ class WhisperEnglish(Translator):
                 raise UsageError(f"{weights.name} knows only English: it cannot translate", REMEDY)
             self._loaded[weights.name] = engine
         return next(iter(self._loaded.values()))
-
-
-def _primary(tag: str) -> str:
-    return tag.replace("_", "-").split("-")[0].lower()
 
 
 def _refuse(weights: models.Weights) -> None:

@@ -13,7 +13,15 @@ from typing import TypeVar
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 
-from dubkit import Cue, Progress, Track, TranscribeProgress, Transcription, UsageError
+from dubkit import (
+    Cue,
+    Progress,
+    Track,
+    TranscribeProgress,
+    Transcription,
+    UsageError,
+    primary_language,
+)
 
 from . import models
 from .engine import Clock, Decoding, Engine
@@ -177,7 +185,7 @@ def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:
 
 def whisper_code(language: str) -> str:
     """Whisper's code for a BCP-47 tag; UsageError for a language it does not know."""
-    primary = language.replace("_", "-").split("-")[0].lower()
+    primary = primary_language(language)
     code = OTHER_CODES.get(primary, primary)
     if code not in _LANGUAGE_CODES:
         raise UsageError(
