@@ -45,6 +45,17 @@ def canonical(tag: str) -> str:
     return "-".join([head.lower(), *(case.get(len(part), str.lower)(part) for part in rest)])
 
 
+def understand(text: str) -> str:
+    """The tag of a language as people write it: ``pt-BR`` for ``pt_br``, ``pt`` for ``por`` and
+    ``Portuguese``; the text itself if it is no language's."""
+    tag = text.strip().replace("_", "-")
+    if is_tag(tag):
+        head, *rest = canonical(tag).split("-")
+        return "-".join([_shortest(head), *rest])
+    # A word of a letter or two is no name, though the tables have some.
+    return (tag_of(tag) if len(tag) > 3 or not tag.isascii() else None) or text
+
+
 def bcp47(tag: str | None) -> str | None:
     """A container's language tag as BCP-47 (``spa`` -> ``es``); None if it names no language."""
     head, *rest = (tag or "").strip().replace("_", "-").split("-")
@@ -72,10 +83,10 @@ def iso639_2(tag: str, *, quicktime: bool = False) -> str:
 @functools.cache
 def _shortest(head: str) -> str:
     """Two letters for a language's three, in either list of ISO 639-2, if it has two."""
-    from langcodes import Language
-
     if not re.fullmatch("[a-z]{3}", head):
         return head
+    from langcodes import Language
+
     if head == "tgl":  # Filipino for langcodes, but engines know Tagalog
         return "tl"
     short = str(Language.get(head))
@@ -107,13 +118,15 @@ def tag_of(name: str) -> str | None:
         return None
 
 
-def is_common(tag: str) -> bool:
-    """Whether a tag in a file's name names a language.
+def in_name(word: str) -> str | None:
+    """The tag of a language that a part of a file's name stands for: ``en`` for ``en``, ``eng`` and
+    ``English``, ``pt-BR`` for ``pt_BR``; None if it stands for none.
 
-    By a list, as every second abbreviation is a language: ``film.sdh.srt`` is for the deaf, not in
-    Southern Kurdish, and ``film.ii.srt`` is the second part, not in Sichuan Yi.
+    By a list, as every second abbreviation is a language: ``film.ii.srt`` is the second part, not
+    in Sichuan Yi.
     """
-    return tag.partition("-")[0].lower() in _COMMON
+    tag = understand(word)
+    return tag if is_tag(tag) and primary(tag) in _COMMON else None
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from dubkit.subtitles.style import parse_style
 from . import subtitles
 from .cues import profiles
 from .errors import UsageError
-from .languages import canonical, is_tag, tag_of
+from .languages import is_tag, understand
 
 BILINGUAL = ("translation-first", "original-first")
 """Orders of two languages in one cue."""
@@ -188,9 +188,7 @@ def _check_speakers(speakers: str) -> None:
 
 def _check_tag(language: str) -> None:
     if not is_tag(language):
-        tag = tag_of(language)
-        hint = f"use {tag}" if tag else "use en, es, pt-BR, zh-Hant, ..."
-        raise UsageError(f"{language!r} is not a language tag", hint)
+        raise UsageError(f"{language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ...")
 
 
 def parse_redo(text: str) -> list[int]:
@@ -663,4 +661,4 @@ def _convert_value(one: Option, value: Any) -> Any:
 
 
 def _normal(one: Option, text: str) -> str:
-    return canonical(text) if one.tag else one.normalize(text)
+    return understand(text) if one.tag else one.normalize(text)

@@ -82,7 +82,19 @@ def test_containers_codes_come_back(two: str, mp4: str, quicktime: str) -> None:
     assert languages.bcp47(mp4) == languages.bcp47(quicktime) == two
 
 
-@pytest.mark.parametrize("abbreviation", ["sdh", "ii", "vo", "cut", "CC", "forced"])
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("pt_BR", "pt-BR"), ("EN-us", "en-US"), ("por", "pt"), ("fre", "fr"), ("fra", "fr"),
+        ("german", "de"), ("Español", "es"), ("日本語", "ja"), ("Simplified Chinese", "zh-Hans"),
+        ("", ""), ("a", "a"), ("x1", "x1"), ("no such", "no such"), ("xx-YY", "xx-YY"),
+    ],
+)  # fmt: skip
+def test_a_language_as_people_write_it(text: str, tag: str) -> None:
+    assert languages.understand(text) == tag
+
+
+@pytest.mark.parametrize("abbreviation", ["sdh", "ii", "vo", "cut", "CC", "forced", "1080p", ""])
 def test_an_abbreviation_in_a_files_name_is_no_language(abbreviation: str) -> None:
-    assert not languages.is_common(abbreviation)
-    assert languages.is_common("pt-BR") and languages.is_common("EN")
+    assert languages.in_name(abbreviation) is None
+    assert (languages.in_name("pt-BR"), languages.in_name("EN")) == ("pt-BR", "en")

@@ -323,6 +323,7 @@ def test_the_suffix_and_the_language_of_the_input_are_followed(tmp_path):
         ("a.srt", "a.es.srt"),
         ("b.en.vtt", "b.es.vtt"),
         ("c.en-US.ttml", "c.es.ttml"),
+        ("d.eng.sdh.srt", "d.es.sdh.srt"),
         ("d.ass", "d.es.ass"),
     ]:
         path = tmp_path / name
@@ -599,7 +600,7 @@ def test_right_to_left_and_full_width(srt):
     [
         (["--subs", "--tone", "x"], ["--tone is for translating", "--to"]),
         (["--subs", "--dry-run"], ["--dry-run is for translating"]),
-        (["--to", "spanish"], ["not a language tag", "use es"]),
+        (["--to", "nonsense"], ["not a language tag", "use en, es"]),
         (["--to", "es", "--translator", "nobody"], ["no translator named 'nobody'"]),
         (["--to", "es", "-o", "Good.nope=1", *GOOD], ["no setting 'nope'"]),
         (["--to", "es", "--bilingual=sideways", *GOOD], ["sideways"]),

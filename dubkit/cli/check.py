@@ -32,7 +32,7 @@ def check_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("-h", "--help", action="help", help="show this")
     given = parser.parse_args(protect(arguments))
-    language = given.language or source_text.language_in_name(given.file)
+    language = given.language or source_text.name_parts(given.file).language
     profiles.find(given.profile)
     if given.encoding:
         check_encoding(given.encoding)

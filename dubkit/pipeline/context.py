@@ -62,6 +62,8 @@ class Context:
         """Where the results go."""
         self.stem = source.stem
         """What the results' names begin with."""
+        self.flags = ""
+        """What those of subtitle files have after the language: ``.sdh`` if the input's has."""
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.stamp = _stamp(source)
         """What shows whether the input is changed during the run."""
@@ -86,7 +88,7 @@ class Context:
                 f"nothing to do with {self.source.name}",
                 "--to es translates it, --format vtt converts it; dubkit check FILE checks it",
             )
-        self.stem = source_text.stem_of(self.source)
+        self.stem, _, self.flags = source_text.name_parts(self.source)
         self.workspace = self.folder / f"{self.source.name}{workspace.SUFFIX}"
 
     def _take_media(self) -> None:

@@ -68,7 +68,7 @@ def write_subtitle_files(
     written = []
     for one in tracks:
         for name in _formats(context, text):
-            out = context.folder / f"{context.stem}.{one.track.language}.{name}"
+            out = context.folder / f"{context.stem}.{one.track.language}{context.flags}.{name}"
             if _is_input(context, out):  # the file that the text came from
                 if not text.edited:
                     continue

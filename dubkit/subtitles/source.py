@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from dubkit import languages, subtitles
 from dubkit.errors import InputError
@@ -12,6 +13,8 @@ from dubkit.files import read_bytes
 from dubkit.languages import is_tag
 from dubkit.types import Cue, Track, Word
 
+FLAGS = frozenset("cc default forced foreign hi sdh".split())
+"""What media servers read in the names of subtitle files besides the language."""
 DETECTED = 0.5
 """Probability below which a detected language is worth a warning."""
 
@@ -43,16 +46,34 @@ def format_of(path: Path) -> str | None:
     )
 
 
-def language_in_name(path: Path) -> str | None:
-    """``es`` of ``talk.es.srt``, ``pt-BR`` of ``talk.pt-BR.srt``."""
-    tag = path.stem.rpartition(".")[2]
-    known = "." in path.stem and is_tag(tag) and languages.is_common(tag)
-    return languages.canonical(tag) if known else None
+class NameParts(NamedTuple):
+    """What a subtitle file's name says, by the rules of media servers (Jellyfin, Plex)."""
+
+    stem: str
+    """What the results' names begin with: ``talk`` for ``talk.eng.sdh.srt``."""
+    language: str | None
+    """``en``; None if none is named."""
+    flags: str
+    """``.sdh``; empty if there are none."""
 
 
-def stem_of(path: Path) -> str:
-    """The stem of the results' names: ``talk`` for ``talk.es.srt``."""
-    return path.stem.rpartition(".")[0] if language_in_name(path) else path.stem
+def name_parts(path: Path) -> NameParts:
+    """The stem, the language and the flags in the name of a subtitle file.
+
+    ``hi`` is for the hard of hearing beside a language, and Hindi without one.
+    """
+    stem, *words = path.stem.split(".")
+    flags: list[str] = []
+    while words and words[-1].lower() in FLAGS:
+        flags.insert(0, words.pop())
+    language = languages.in_name(words[-1]) if words else None
+    if language:
+        words.pop()
+        while words and words[-1].lower() in FLAGS - {"hi"}:
+            flags.insert(0, words.pop())
+    elif flags and flags[0].lower() == "hi":
+        language = flags.pop(0).lower()
+    return NameParts(".".join([stem, *words]), language, "".join(f".{flag}" for flag in flags))
 
 
 def read(path: Path, language: str | None, encoding: str | None = None) -> SourceText:
@@ -63,7 +84,7 @@ def read(path: Path, language: str | None, encoding: str | None = None) -> Sourc
     naming the line that cannot be read.
     """
     format = format_of(path) or "json"
-    known = language or language_in_name(path)
+    known = language or name_parts(path).language
     track, decoded = subtitles.load(path, known, encoding)
     check_times(track)
     track = replace(track, cues=tuple(sorted(track.cues, key=lambda cue: cue.start)))

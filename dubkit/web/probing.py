@@ -34,7 +34,7 @@ def probe_file(path: Path, limits: Limits | None = None) -> dict[str, Any]:
     """
     limits = limits or Limits()
     if source_text.format_of(path):
-        track = subtitles.read(path, source_text.language_in_name(path))
+        track = subtitles.read(path, source_text.name_parts(path).language)
         check_text(track, path.name, limits)
         return {
             "kind": "text",
