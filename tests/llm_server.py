@@ -27,6 +27,10 @@ What it is like from beginning to end:
 ``banned_as``    ``"400"`` or ``"finish"``: how it says so
 ``delay``        seconds before each answer
 ``thinks``       puts ``<think>`` before each answer
+``refuses``      what it says with status ``refuses_with`` to a system message; "" to take one
+``streams``      ``"asked"``: sends a completion in parts if asked to; ``"always"``; ``"only"``:
+                 refuses a request for one in a whole, saying ``streams_only``
+``counts``       whether it takes ``stream_options``
 
 What goes wrong for single completions is its ``script``: a sequence with one entry for each
 completion in the order of arrival, or a function of (number from 1, body) that returns an entry.
@@ -54,6 +58,7 @@ An entry is "" or None for a good answer, or several of these words:
 ``swap``             two neighbours in the middle have each other's translation
 ``split-begins``, ``merge-begins``, ``swap-begins``   the same by a model that lost count: what it
                      says of how the lines begin goes with the translations, not with the ids
+``quotes``, ``loose``  JSON whose quotes are not escaped, or as Python and people write it
 ``renumber``, ``strings``, ``dotted``, ``table``, ``no-begins``   good translations in other shapes:
                      with ids from 1, as a list of texts, as ``3. text``, as a table, and without
                      the beginnings of the lines
@@ -236,6 +241,11 @@ class LLMServer:
     banned_as: str = "400"
     delay: float = 0.0
     thinks: bool = False
+    refuses: str = ""
+    refuses_with: int = 400
+    streams: str = "asked"
+    streams_only: str = "This model only support stream mode, please enable the stream parameter"
+    counts: bool = True
     requests: list[Request] = field(default_factory=list)
     most: int = 0
     errors: list[BaseException] = field(default_factory=list)
@@ -425,7 +435,7 @@ def _asked(body: dict) -> dict:
     """The lines and the glossary of a prompt, in either form."""
     user = body["messages"][-1]["content"]
     with contextlib.suppress(ValueError):
-        asked = json.loads(user)
+        asked = json.loads(user[user.find("\n\n{") + 2 :] if "\n\n{" in user else user)
         return {"glossary": {}, **asked}
     part = dict(
         block.split(":\n", 1) for block in user.split("\n\n") if ":\n" in block
@@ -447,6 +457,23 @@ def _glossary(part: dict[str, str]) -> dict[str, str]:
     return dict(
         line.split(" = ", 1) for line in part.get("Glossary", "").splitlines() if " = " in line
     )
+
+
+def _quoted(item: dict) -> str:
+    """An item without its braces, whose text is a quotation that nobody has escaped."""
+    return f'"id": "{item["id"]}", "begins": "{item["begins"]}", "text": ""{item["text"]}""'
+
+
+def _events(content: str, ending: str, counts: dict | None) -> bytes:
+    """A completion in parts, as server-sent events."""
+    pieces = [content[at : at + 7] for at in range(0, len(content), 7)]
+    parts: list[dict] = [{"delta": {"role": "assistant", "content": ""}}]
+    parts += [{"delta": {"content": piece}} for piece in pieces]
+    parts.append({"delta": {}, "finish_reason": ending})
+    chunks = [{"model": "test-model", "choices": [{"index": 0, **part}]} for part in parts]
+    chunks += [{"choices": [], "usage": counts}] if counts else []
+    lines = [f"data: {json.dumps(chunk, ensure_ascii=False)}" for chunk in chunks]
+    return "\r\n\r\n".join([": hello", *lines, "data: [DONE]", ""]).encode()
 
 
 class _Handler(Answering):
@@ -483,6 +510,12 @@ class _Handler(Answering):
                 self.error(404, f"The model `{body['model']}` does not exist", "model_not_found")
             elif "response_format" in body and self.llm.schema == "no":
                 self.error(400, "response_format json_schema is not supported", "bad_request")
+            elif self.llm.refuses and body["messages"][0]["role"] == "system":
+                self.error(self.llm.refuses_with, self.llm.refuses, "bad_request")
+            elif self.llm.streams == "only" and not body.get("stream"):
+                self.error(400, self.llm.streams_only, "invalid_parameter_error")
+            elif "stream_options" in body and not self.llm.counts:
+                self.error(400, "Unrecognized request argument supplied: stream_options", "bad")
             else:
                 self._chat(body, *(fault.split() or [""]))
 
@@ -503,7 +536,7 @@ class _Handler(Answering):
 
     def _answer(self, body: dict, fault: str, seconds: float) -> None:
         content, ending, refusal = "yes", "stop", None
-        if len(body["messages"]) > 1:  # not the probe
+        if "max_tokens" not in body:  # not the probe
             asked = _asked(body)
             banned = self.llm.banned.lower()
             if banned and any(banned in line["text"].lower() for line in asked["lines"]):
@@ -543,7 +576,11 @@ class _Handler(Answering):
             },
         }
         data = json.dumps(answer).encode()
-        if fault == "drop-body":
+        if self.llm.streams == "always" or body.get("stream"):
+            options = body.get("stream_options") or {}
+            counts = answer["usage"] if options.get("include_usage") else None
+            self.send(200, _events(content, ending, counts), "text/event-stream")
+        elif fault == "drop-body":
             self.head(200, len(data), "application/json", {})
             self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
@@ -623,5 +660,9 @@ class _Handler(Answering):
             value = {"lines": items, "summary": summary}
             if fault == "plain-object":
                 value = dict(pairs)
+            if fault == "quotes":
+                return '{"lines": [{' + "}, {".join(_quoted(item) for item in items) + "}]}"
+            if fault == "loose":
+                return f"```\n{value!r},\n// done\n```"
             return json.dumps(value, ensure_ascii=False, indent=1 if fault else None)
         return "\n".join(f"[{name}] {text}" for name, text in [*pairs, ("summary", summary)])

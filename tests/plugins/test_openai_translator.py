@@ -25,7 +25,11 @@ from dubkit import (
     TranslationRequest,
     UsageError,
 )
+from dubkit_plugins.openai_api import completion
 from dubkit_plugins.openai_api import prompt as prompts
+from dubkit_plugins.openai_api import reply as replies
+from dubkit_plugins.openai_api.event_stream import joined
+from dubkit_plugins.openai_api.server import Answer
 from dubkit_plugins.openai_api.translator import OpenAITranslator
 
 KEY = "sk-very-secret-0123456789"
@@ -139,6 +143,135 @@ def test_replies_in_other_shapes(schema, fault, count):
 def test_thoughts_are_removed(schema):
     with LLMServer(schema=schema, thinks=True) as server:
         assert translator(server).translate(REQUEST).texts == SPANISH
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [("quotes", {name: f'"{text}"' for name, text in SPANISH.items()}), ("loose", SPANISH)],
+)
+def test_json_that_is_none_is_read(fault, expected):
+    with LLMServer(script=[fault]) as server:
+        reply = translator(server).translate(REQUEST)
+    assert reply.texts == expected and reply.fault == "" and len(server.chats) == 1
+
+
+def test_a_single_line_without_json_is_requested_as_plain_text():
+    with LLMServer(script=["", "prose"]) as server:
+        engine = translator(server)
+        engine.translate(REQUEST)
+        reply = engine.translate(replace(REQUEST, lines=REQUEST.lines[:1]))
+    assert reply.texts == {"L1": SPANISH["L1"]} and reply.usage.requests == 2
+    assert [chat.form for chat in server.chats] == ["schema", "schema", "numbered"]
+
+
+# ---------------------------------------------------------------- what a server takes
+
+
+@FORMS
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "System role not supported"),
+        (400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+        (400, "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+        (400, 'Error rendering prompt: "Only user and assistant roles are supported!"'),
+        (400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        (422, "messages.0.role: Input should be 'user' or 'assistant', not 'system'"),
+        (500, "Jinja Exception: System role not supported"),
+    ],
+)
+def test_a_model_without_a_role_for_instructions(schema, status, words):
+    with LLMServer(schema=schema, refuses=words, refuses_with=status) as server:
+        engine = translator(server, retries=0)
+        assert engine.translate(REQUEST).texts == SPANISH
+        count = len(server.chats)
+        assert engine.translate(REQUEST).texts == SPANISH
+    assert len(server.chats) == count + 1, "it is remembered"
+    (message,) = server.chats[-1].body["messages"]
+    assert message["role"] == "user"
+    assert "You translate from English" in message["content"]
+    assert "Good morning." in message["content"]
+
+
+def test_a_schema_without_a_role_for_instructions():
+    with LLMServer(refuses="System role not supported") as server:
+        assert translator(server, format="schema").translate(REQUEST).texts == SPANISH
+    assert [len(chat.body["messages"]) for chat in server.chats] == [2, 1]
+
+
+@FORMS
+@pytest.mark.parametrize("counts", [True, False])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model only support stream mode, please enable the stream parameter to access it.",
+        "parameter.enable_thinking must be set to false for non-streaming calls",
+        "Streaming is required for this model",
+        "stream must be set to true",
+    ],
+)
+def test_a_model_that_has_to_stream(schema, counts, words):
+    with LLMServer(schema=schema, streams="only", streams_only=words, counts=counts) as server:
+        engine = translator(server)
+        reply = engine.translate(REQUEST)
+        count = len(server.chats)
+        assert engine.translate(REQUEST).texts == SPANISH
+    assert len(server.chats) == count + 1, "it is remembered"
+    assert reply.texts == SPANISH and reply.model == "test-model"
+    assert (reply.usage.output_tokens > 0) == counts
+
+
+@FORMS
+def test_a_stream_that_nobody_asked_for(schema):
+    with LLMServer(schema=schema, streams="always") as server:
+        reply = translator(server).translate(REQUEST)
+    assert reply.texts == SPANISH and "stream" not in server.chats[0].body
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'data: {"choices": [{"delta": {"content": "a"}}]}\n\ndata: [DONE]\n\n', "a"),
+        (b'data:{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n', "a"),
+        (b'event: x\nid: 1\ndata: {"choices":\ndata: [{"message": {"content": "a"}}]}\n\n'
+         b"data: [DONE]", "a"),
+        (b'data: {"choices": [{"delta": {"reasoning_content": "hm"}}]}\r\n\r\n'
+         b'data: {"choices": [{"delta": {"content": [{"text": "a"}]}}]}\r\n\r\ndata: [DONE]', "a"),
+        (b'data: {"choices": [{"index": 1, "delta": {"content": "b"}}]}\n\ndata: [DONE]', ""),
+        # It breaks off, or is none.
+        (b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n', None),
+        (b'data: {"choices": [{"del\n\ndata: [DONE]', None),
+        (b"data: 7\n\ndata: [DONE]", None),
+    ],
+)  # fmt: skip
+def test_streams_as_servers_send_them(body, text):
+    read = completion.first(Answer(200, joined(body)))
+    assert (read and read.text) == text
+
+
+def test_an_error_in_a_stream_is_an_error():
+    body = b': hello\n\ndata: {"error": {"message": "Upstream failed", "code": 502}}\n\n'
+    assert Answer(200, joined(body)).json["error"]["code"] == 502
+
+
+def test_further_fields_are_sent():
+    extra = '{"enable_thinking": false, "top_k": 20, "temperature": 0.5}'
+    with LLMServer() as server:
+        engine = translator(server, extra=extra, temperature=0.25)
+        prepare(engine)
+        assert engine.translate(REQUEST).texts == SPANISH
+    body = server.chats[-1].body
+    assert (body["enable_thinking"], body["top_k"], body["temperature"]) == (False, 20, 0.5)
+    for wrong in ("{", "7", "enable_thinking=false", '{"messages": []}'):
+        with pytest.raises(UsageError, match="JSON object"):
+            OpenAITranslator(extra=wrong).translate(REQUEST)
+
+
+def test_a_stream_can_be_asked_for():
+    with LLMServer() as server:
+        reply = translator(server, extra='{"stream": true}').translate(REQUEST)
+    assert reply.texts == SPANISH
+    assert server.chats[0].headers["accept"] == "text/event-stream"
 
 
 # ---------------------------------------------------------------- requests
@@ -631,14 +764,32 @@ def test_an_estimate_sends_no_request_and_is_close():
         ("**[1]** a\ngoes on\n\nnot this\n[id 2]: b", {"1": "a goes on", "2": "b"}),
         ("[1] a\n[1] b\n[2] c\n[3] d", {"2": "c"}),
         ("[1] [2] a", {"1": "[2] a"}),
+        # Quotes that are not escaped, also those around a whole text, or that look like its end.
+        ('{"lines": [{"id": "1", "text": "a "b", c"}, {"id": "2", "text": ""d""}]}',
+         {"1": 'a "b", c', "2": '"d"'}),
+        ('{"lines": [{"id": "1", "text": ""a", b, "c"."}, {"id": "2", "text": "d: "e""}]',
+         {"1": '"a", b, "c".', "2": 'd: "e"'}),
+        ('{"1": "a "b" c", "2": "d"}', {"1": 'a "b" c', "2": "d"}),
+        ("{'lines': [{'id': 1, 'text': 'l'eau d\\'ici'}, {'id': 2, 'text': \"l'air\"}]}",
+         {"1": "l'eau d'ici", "2": "l'air"}),
+        ('{lines: [{id: 1, text: "a"} {id: 2, text: "b",},],}', {"1": "a", "2": "b"}),
+        ('{“id”：“1”，“text”：“说"好"。”}，{“id”：“2”，“text”：“b”}', {"1": '说"好"。', "2": "b"}),
+        ('{"lines": [{"id": "1", "text": "a\nb"}, /* x */ {"id": 2, "text": None}]}', {"1": "a b"}),
+        (r'{"lines": [{"id": "1", "text": "l\'eau \u00e9 \"x""}]}', {"1": "l'eau é \"x\""}),
+        ('{"lines": [{"id": "1", "text": "a "b""}, {"id": "2", "text": "c "d', {"1": 'a "b"'}),
+        ('{"lines": [{"id": 1, "source": "x", "target": "a "b"", "text": "x"}]}', {"1": 'a "b"'}),
+        ('{"lines": [{"id": "1", "text": "draft"}]} {"lines": [{"id": "1", "text": "a"}, '
+         '{"id": "2", "text": "b"}]}', {"1": "a", "2": "b"}),
+        (json.dumps('{"1": "a", "2": "b"}'), {"1": "a", "2": "b"}),
+        ("{&quot;1&quot;: &quot;a&quot;, &quot;2&quot;: &quot;b&quot;}", {"1": "a", "2": "b"}),
         ("", {}),
         ("[]{}[][[", {}),
         ('{"a":' * 100_000, {}),
-        ('{"a":' * 300 + '{"1": "a"}' + "}" * 300, {}),
+        ('{"a":' * 300 + '{"1": "a"}' + "}" * 300, {"1": "a"}),
         ("[" * 100_000, {}),
         ("\x00\ud800{", {}),
     ],
-)
+)  # fmt: skip
 def test_parsing(content, texts):
     began = time.monotonic()
     assert read(content, "12") == texts
@@ -754,7 +905,7 @@ def reply(items, request):
         {"id": name, "begins": begin, "text": text}
         for name, (begin, text) in zip(names, items, strict=False)
     ]
-    return prompts.read(json.dumps({"lines": lines}), request)
+    return replies.read(json.dumps({"lines": lines}), request)
 
 
 def words(count):
@@ -854,11 +1005,34 @@ def test_every_text_returned_has_its_own_id(data, lines, copy):
         ({"content": "<think>\n[1] hm</think>\n\n[1] a"}, "[1] a"),
         ({"content": "hm, [1] a</think>[1] b"}, "[1] b"),
         ({"content": "<think>and so on"}, ""),
+        ({"content": "<Thought>hm"}, "<Thought>hm"),
+        ({"content": "[THINK]hm[/THINK]a"}, "a"),
+        ({"content": "<thinking>{}</thinking> <answer>a</answer>"}, "a"),
+        ({"content": "<|channel|>analysis<|message|>b<|end|><|start|>assistant"
+          "<|channel|>final<|message|>a<|return|>"}, "a"),
         ({}, ""),
     ],
-)
+)  # fmt: skip
 def test_the_text_of_a_message(message, text):
-    assert prompts.content(message) == text
+    assert completion.first(answer_of(message)).text == text
+
+
+def test_a_reply_among_thoughts():
+    """Some servers take all of a reply for thoughts; what is no whole reply was one."""
+    whole = json.dumps({"lines": [{"id": line.id, "text": "x"} for line in REQUEST.lines]})
+    engine = OpenAITranslator(base_url="http://localhost/v1", model="m")
+    for thoughts, count in ((whole, 5), ("Let me see. [L1] x", 0), ("", 0)):
+        answer = {
+            "message": {"content": "", "reasoning_content": thoughts},
+            "finish_reason": "stop",
+        }
+        body = json.dumps({"choices": [answer]}).encode()
+        reply, _ = engine._reply(REQUEST, Answer(200, body))
+        assert len(reply.texts) == count and ("empty" in reply.fault) == (not count)
+
+
+def answer_of(message):
+    return Answer(200, json.dumps({"choices": [{"message": message}]}).encode())
 
 
 # ---------------------------------------------------------------- the test server itself
@@ -885,7 +1059,7 @@ def test_invented_translations_of_the_server():
 def read(content, ids, **how):
     """The texts in a reply to a request for lines with these ids."""
     request = replace(REQUEST, lines=tuple(Line(name, f"Line {name}") for name in ids))
-    return prompts.read(content, request, **how).texts
+    return replies.read(content, request, **how).texts
 
 
 def in_threads(count, act):
@@ -903,4 +1077,4 @@ def in_threads(count, act):
 def test_a_reply_of_megabytes_is_read_in_one_pass(odd):
     """Each was tried at every place of it, for days."""
     request = TranslationRequest("en", "es", (Line("1", "One."), Line("2", "Two.")))
-    assert prompts.read(odd, request).texts == {}
+    assert replies.read(odd, request).texts == {}

@@ -28,6 +28,8 @@ from openai import APIConnectionError, APIStatusError, OpenAI, Stream
 from dubkit import MissingDependency, PluginError, UsageError
 from dubkit_plugins.http import Unfinished, client, retry_after
 
+from .event_stream import joined
+
 OPENAI = "https://api.openai.com/v1"
 PROBE_SECONDS = 15.0
 """How long to wait for an answer that only shows whether server and model are available."""
@@ -225,12 +227,18 @@ class Server:
         """The answer to a request, whatever its status; one try."""
         return self._call(seconds, path, body)
 
-    def ask(self, path: str, body: dict[str, Any], readable: Callable[[Answer], bool]) -> Answer:
+    def ask(
+        self,
+        path: str,
+        body: dict[str, Any],
+        readable: Callable[[Answer], bool],
+        refused: Callable[[Answer], bool] = lambda answer: False,
+    ) -> Answer:
         """The answer to a request, once the faults that pass by themselves have passed.
 
         ``readable`` decides whether an answer with status 200 is what was asked for. One that stays
-        unreadable is returned all the same, and so is every refusal: see :meth:`fault`.
-        Raises PluginError for a fault that does not pass.
+        unreadable is returned all the same, and so is every refusal: see :meth:`fault`. ``refused``
+        knows refusals that look like faults. Raises PluginError for a fault that does not pass.
         """
         tries = faults = 0
         patience = QUEUE_SECONDS * self.retries
@@ -239,7 +247,7 @@ class Server:
             began = time.monotonic()
             answer = self.post(path, body, self.timeout)
             broken = answer.status == 200 and not readable(answer)
-            if not (answer.passes or broken):
+            if not (answer.passes or broken) or refused(answer):
                 self._state.worked |= answer.status == 200
                 return answer
             tries += 1
@@ -291,10 +299,11 @@ class Server:
         limits = httpx.Timeout(seconds, connect=min(seconds, 10.0))
         # As a stream, since the package would look for JSON in it.
         how: Any = {"cast_to": object, "stream": True, "stream_cls": Stream[object]}
-        how["options"] = {"timeout": limits, "headers": {"Accept": self.accept}}
+        accept = "text/event-stream" if body and body.get("stream") else self.accept
+        how["options"] = {"timeout": limits, "headers": {"Accept": accept}}
         try:
             with api.post(path, body=body, **how) if body else api.get(path, **how) as stream:
-                answer = Answer(200, stream.response.read())
+                answer = Answer(200, joined(stream.response.read()))
         except APIStatusError as error:
             headers, text = error.response.headers, error.response.text.encode()
             final = headers.get("x-should-retry") == "false"

@@ -6,10 +6,12 @@ This module decides settings, model, form and price of a request. Prompts and re
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from dubkit import (
     at_home,
 )
 
+from . import completion, reply
 from . import prompt as prompts
 from .server import Answer, Server, address, key
 
@@ -46,6 +49,18 @@ PRICES = {
 """OpenAI's list prices as of August 2025, US dollars per million tokens of input and of output. The
 discount for cached input is ignored, so a bill may be lower."""
 ABOUT_FORMAT = re.compile(r"response.?format|json|schema|structured|grammar", re.I)
+REFUSALS = (400, 404, 405, 415, 422, 500, 501, 502, 503)
+"""Statuses with which servers refuse the form of a request: a template that fails in one is a fault
+of the server's own."""
+ABOUT_ROLES = re.compile(
+    r"\b(system|developer)\b.{0,60}\b(roles?|messages?|prompts?|instructions?)\b"
+    r"|\b(roles?|messages?)\b.{0,80}\b(system|developer|alternat\w+)\b"
+    r"|only\s.{0,20}\buser\b.{0,20}\bassistant\b|chat.?template|jinja",
+    re.I | re.S,
+)
+"""The model has no role for instructions, or wants the user's and its own by turns."""
+ABOUT_STREAMS = re.compile(r"\bstream(s|ed|ing)?\b", re.I)
+ABOUT_COUNTS = re.compile(r"stream_options|include_usage", re.I)
 NO_TEXT_MODEL = re.compile(
     r"(embed|rerank|whisper|transcribe|\btts\b|audio|realtime|moderation|dall-e|gpt-image|\bsora\b)"
     r"[^/]*$",
@@ -62,6 +77,12 @@ class _ServerFacts:
     """The first that it lists."""
     schema: bool | None = None
     """Whether its replies follow a schema; None until tried."""
+    system: bool = True
+    """Whether its model has a role for instructions."""
+    streams: bool = False
+    """Whether it has to be asked for a stream."""
+    counts: bool = True
+    """Whether it can be asked to count the tokens of a stream."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,8 @@ class OpenAITranslator(Translator):
     """US dollars per million output tokens."""
     prompt: Path | None = None
     """A text file with instructions for the model, in addition to dubkit's."""
+    extra: str = ""
+    """Further fields of each request, as a JSON object: ``{"enable_thinking": false}``."""
     _server: Server = field(init=False, repr=False, compare=False)
     _facts: _ServerFacts = field(
         default_factory=_ServerFacts, init=False, repr=False, compare=False
@@ -119,7 +142,21 @@ class OpenAITranslator(Translator):
             problems.append(f"openai.format is one of {', '.join(FORMATS)}, not {self.format!r}")
         if self.prompt and not at_home(self.prompt).is_file():
             problems.append(f"there is no file {self.prompt} for openai.prompt: check its name")
+        if self._extra is None:
+            problems.append(
+                "openai.extra is a JSON object of further fields, as in "
+                f"-o 'openai.extra={{\"enable_thinking\": false}}', not {self.extra!r}"
+            )
         return problems
+
+    @property
+    def _extra(self) -> dict[str, Any] | None:
+        """The further fields of a request; None if they are no JSON object."""
+        try:
+            value = json.loads(self.extra or "{}")
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, dict) and "messages" not in value else None
 
     def configured(self) -> bool:
         """A key, or the address of a server, is set."""
@@ -140,34 +177,35 @@ class OpenAITranslator(Translator):
         if model == self._facts.model or self._server.knows(model):
             return
         # Many servers have no pages about models, and some take any name: request a token instead.
-        hello = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
-        self._server.raise_if_hopeless(self._server.post(CHAT, {**hello, "max_tokens": 1}), model)
+        hello: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+        hello |= {"max_tokens": 1, **(self._extra or {})}
+        self._server.raise_if_hopeless(self._server.post(CHAT, hello), model)
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
-        """Send one request, or two if the server turns out not to follow a schema."""
+        """Send one request, or two if the server turns out not to follow a schema, or does not for
+        a single line."""
         self._raise_problems()
         spent = Usage()
-        if self.format == "schema" or (self.format == "auto" and self._facts.schema is not False):
-            answer = self._request(request, schema=True)
-            if answer.says(ABOUT_FORMAT, 400, 404, 422, 501):
-                if self.format == "schema":
-                    raise UsageError(
-                        f"the server at {self._server.where} does not support schemas: "
-                        f"{self._server.words(answer)}",
-                        "-o openai.format=numbered",
-                    )
-                self._record_schema(False)
+        if self._may_use_schema():
+            answer, schema = self._request(request, schema=True)
+            if not (schema and answer.says(ABOUT_FORMAT, 400, 404, 422, 501)):
+                given, followed = self._reply(request, answer)
+                able = self._record_schema(followed) if schema else None
+                if not schema or followed is not False or self.format == "schema":
+                    return given
+                if able and len(request.lines) > 1:  # a slip; its lines will be requested by halves
+                    return given
+                spent = given.usage
+            elif self.format == "schema":
+                raise UsageError(
+                    f"the server at {self._server.where} does not support schemas: "
+                    f"{self._server.words(answer)}",
+                    "-o openai.format=numbered",
+                )
             else:
-                reply, followed = self._reply(request, answer)
-                if (
-                    self._record_schema(followed)
-                    or followed is not False
-                    or self.format == "schema"
-                ):
-                    return reply
-                spent = reply.usage
-        reply, _ = self._reply(request, self._request(request, schema=False))
-        return replace(reply, usage=spent + reply.usage)
+                self._record_schema(False)
+        given, _ = self._reply(request, self._request(request, schema=False)[0])
+        return replace(given, usage=spent + given.usage)
 
     def estimate(self, request: TranslationRequest) -> Usage:
         """Tokens, estimated from the length of the actual prompt, and their cost."""
@@ -207,6 +245,13 @@ class OpenAITranslator(Translator):
                 self._facts.model = names[0]
             return self._facts.model
 
+    def _may_use_schema(self) -> bool:
+        # What has no role for instructions are small models, which do better with plain text.
+        facts = self._facts
+        return self.format == "schema" or (
+            self.format == "auto" and facts.system and facts.schema is not False
+        )
+
     def _record_schema(self, followed: bool | None) -> bool | None:
         """Record whether a reply followed the schema; return whether the server supports schemas.
 
@@ -228,9 +273,25 @@ class OpenAITranslator(Translator):
                 raise UsageError(
                     f"{self.prompt} cannot be read: {wrong}", "openai.prompt is a UTF-8 text file"
                 ) from wrong
-        return prompts.messages(request, schema=schema, extra=extra)
+        return prompts.messages(request, schema=schema, extra=extra, system=self._facts.system)
 
-    def _request(self, request: TranslationRequest, *, schema: bool) -> Answer:
+    def _request(self, request: TranslationRequest, *, schema: bool) -> tuple[Answer, bool]:
+        """The answer to a request in a form that the server takes, which is found out by trying;
+        and whether it was to follow a schema.
+
+        The body is made again for each try, since other threads find out, too.
+        """
+        while True:
+            body = self._body(request, schema=schema and self._may_use_schema())
+            refused = functools.partial(self._needs_other_form, body)
+            answer = self._server.ask(
+                CHAT, body, lambda answer: completion.first(answer) is not None, refused
+            )
+            if not self._needs_other_form(body, answer):
+                return answer, "response_format" in body
+            self._change_form(body, answer)
+
+    def _body(self, request: TranslationRequest, *, schema: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._model(),
             "messages": self._messages(request, schema),
@@ -239,41 +300,64 @@ class OpenAITranslator(Translator):
             body["response_format"] = prompts.RESPONSE_FORMAT
         if self.temperature is not None:
             body["temperature"] = self.temperature
-        return self._server.ask(CHAT, body, lambda answer: bool(_first_choice(answer)))
+        if self._facts.streams:
+            body["stream"] = True
+            if self._facts.counts:
+                body["stream_options"] = {"include_usage": True}
+        return body | (self._extra or {})
+
+    def _needs_other_form(self, body: Mapping[str, Any], answer: Answer) -> bool:
+        """Whether a server refuses a request for something that need not be in it."""
+        return (
+            ("stream_options" in body and answer.says(ABOUT_COUNTS, *REFUSALS))
+            or (not body.get("stream") and answer.says(ABOUT_STREAMS, *REFUSALS))
+            or (len(body["messages"]) > 1 and answer.says(ABOUT_ROLES, *REFUSALS))
+        )
+
+    def _change_form(self, body: Mapping[str, Any], answer: Answer) -> None:
+        with self._facts.lock:
+            if "stream_options" in body and answer.says(ABOUT_COUNTS, *REFUSALS):
+                self._facts.counts = False
+            elif not body.get("stream") and answer.says(ABOUT_STREAMS, *REFUSALS):
+                self._facts.streams = True
+            else:
+                self._facts.system = False
 
     def _reply(
         self, request: TranslationRequest, answer: Answer
     ) -> tuple[TranslationReply, bool | None]:
         """What an answer contains, and whether it is JSON (None if that cannot be judged)."""
-        model, choice = self._model(), _first_choice(answer)
-        if answer.status != 200 or not choice:
+        model, said = self._model(), completion.first(answer)
+        if answer.status != 200 or not said:
             return TranslationReply({}, fault=self._server.fault(answer, model)), None
-        message = choice.get("message")
-        message = message if isinstance(message, dict) else {}
-        content, ending = prompts.content(message), choice.get("finish_reason")
-        parsed = prompts.read(content, request, cut=ending == "length")
+        parsed = reply.read(said.text, request, cut=said.ending == "length")
+        if not said.text and said.ending == "stop":  # some servers take all of it for thoughts
+            thoughts = reply.read(said.thoughts, request)
+            parsed = thoughts if len(thoughts.texts) == len(request.lines) else parsed
         fault = ""
-        if ending == "content_filter" or message.get("refusal"):
+        if said.ending == "content_filter" or said.refused:
             fault = "the server refused the text (content filter)"
-        elif ending == "length":
+        elif said.ending == "length":
             fault = "the reply was cut off"
-        elif not content:
-            fault = "the reply was empty"
+        elif not (said.text or parsed.texts):
+            fault = "the reply was empty" + (", but for thoughts" if said.thoughts else "")
         elif parsed.misplaced:
             fault = "the translations had the wrong ids"
         followed = parsed.json or (None if fault else False)
         if not (fault or parsed.texts):
             fault = "the model did not reply in the requested form"
-        reply = TranslationReply(
+        given = TranslationReply(
             parsed.texts,
             parsed.summary,
             fault if len(parsed.texts) < len(request.lines) else "",
             self._usage(
-                model, _count(answer, "prompt_tokens"), _count(answer, "completion_tokens")
+                model,
+                completion.count(answer, "prompt_tokens"),
+                completion.count(answer, "completion_tokens"),
             ),
-            _answering_model(answer, model),
+            completion.model_of(answer, model),
         )
-        return reply, followed
+        return given, followed
 
     def _usage(self, model: str, sent: int, received: int) -> Usage:
         dateless = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
@@ -283,24 +367,3 @@ class OpenAITranslator(Translator):
         if price_in is None or price_out is None:
             return Usage(1, sent, received)
         return Usage(1, sent, received, (sent * price_in + received * price_out) / 1e6)
-
-
-def _first_choice(answer: Answer) -> dict[str, Any]:
-    """The first completion in an answer; empty if it has none."""
-    choices = answer.json.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else {}
-
-
-def _answering_model(answer: Answer, requested: str) -> str:
-    """The model that answered, as the server names it."""
-    model = answer.json.get("model")
-    if not (isinstance(model, str) and model and model.isprintable()):
-        model = requested
-    return re.sub(r".*[/\\](?=[^/\\]+\.gguf$)", "", model)  # llama.cpp gives the whole path
-
-
-def _count(answer: Answer, name: str) -> int:
-    counts = answer.json.get("usage")
-    value = counts.get(name) if isinstance(counts, dict) else None
-    return max(0, value) if isinstance(value, int) else 0
