@@ -1,5 +1,6 @@
 """What all tests stand on: no network, no models of this machine's own, and one small video."""
 
+import gc
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-hub-")
 os.environ.pop("HF_HUB_CACHE", None)
 # Where dubkit keeps the secret by which it knows its workspaces again.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-state-")
+
+# Each command in a process of its own would compile all of dubkit first, half of what it takes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Threads that wait for each other on cores that other tests use are many times slower than one.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -33,6 +37,11 @@ from dubkit import Cue, Track, subtitles
 def pytest_unconfigure() -> None:
     for name in ("HF_HOME", "XDG_STATE_HOME"):
         shutil.rmtree(os.environ[name], ignore_errors=True)
+
+
+def pytest_collection_finish() -> None:
+    """dubkit collects garbage after each run: not all that was imported, each time."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -303,24 +304,36 @@ def _sources(module: Path) -> list[Path]:
         if file in found:
             continue
         found[file] = None
-        with contextlib.suppress(SyntaxError, ValueError, OSError):
-            for node in ast.walk(ast.parse(file.read_bytes())):
-                if not isinstance(node, ast.ImportFrom):
-                    continue
-                path = (node.module or "").split(".")
-                if node.level:
-                    base = file.parents[node.level - 1]
+        with contextlib.suppress(OSError, IndexError):  # no folder is so far up
+            for level, name, names in _imports(file.read_bytes()):
+                path = name.split(".")
+                if level:
+                    base = file.parents[level - 1]
                 elif path[0] == top.name:
                     base = top.parent
                 else:
                     continue
                 folder = base.joinpath(*path)
-                names = [folder, *(folder / alias.name for alias in node.names)]
+                modules = [folder, *(folder / name for name in names)]
                 near = (
-                    p for name in names for p in (name.with_suffix(".py"), name / "__init__.py")
+                    p for name in modules for p in (name.with_suffix(".py"), name / "__init__.py")
                 )
                 left += (path for path in near if path.is_file())
     return sorted(found)
+
+
+@functools.lru_cache(maxsize=256)  # several times in each run
+def _imports(source: bytes) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """Level, module and names of each ``from ... import ...`` in a source; none if it is none."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(
+        (node.level, node.module or "", tuple(alias.name for alias in node.names))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    )
 
 
 @functools.cache
@@ -336,6 +349,13 @@ def _split(spec: str) -> tuple[Path, str]:
     return at_home(file), name
 
 
+class _Uncached(SourceFileLoader):
+    """The file as it is: kept bytecode would hide an edit within a second to the same size."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _class_in_file(spec: str) -> Any:
     path, name = _split(spec)
     if not path.is_file():
@@ -343,6 +363,8 @@ def _class_in_file(spec: str) -> Any:
     module_spec = importlib.util.spec_from_file_location(f"dubkit_file_{path.stem}", path)
     if module_spec is None or module_spec.loader is None:
         raise UsageError(f"{path} is not a Python file", "write it as ./file.py:ClassName")
+    if isinstance(module_spec.loader, SourceFileLoader):
+        module_spec.loader = _Uncached(module_spec.name, str(path))
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their module up by name
     with guarded(f"{path} cannot be imported", f"python {path} shows where it fails"):
