@@ -54,6 +54,19 @@ def group_of(kind: str) -> str:
 
 def plugins(kind: str) -> tuple[Plugin, ...]:
     """The installed engines of a kind, by name, from metadata alone."""
+    return _installed(kind, tuple(map(_state, sys.path)))
+
+
+def _state(folder: str) -> tuple[str, int, int]:
+    """A folder, and what changes when something is installed into it."""
+    with contextlib.suppress(OSError, ValueError):
+        found = os.stat(folder or os.curdir)  # noqa: PTH116 - an entry of sys.path, as it is
+        return folder, found.st_ino, found.st_mtime_ns
+    return folder, 0, 0
+
+
+@functools.lru_cache(maxsize=64)  # every package's metadata is read for it
+def _installed(kind: str, folders: tuple[tuple[str, int, int], ...]) -> tuple[Plugin, ...]:
     found = []
     for point in importlib.metadata.entry_points(group=group_of(kind)):
         owner = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
