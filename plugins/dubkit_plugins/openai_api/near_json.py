@@ -2,7 +2,7 @@
 
 Models that are not kept to a schema forget to escape the quotes of a dialogue, use single quotes,
 Python's words, or commas too many or too few. Libraries that repair such text in general take the
-closing quote of "Hello" in ``"text": ""Hello", he said"`` for the end of the value, and give half
+closing quote of "Hello" in ``"text": ""Hello", she cried"`` for the end of the value, and give half
 of it without a word. Here the names are known, so a value reaches to the next of them.
 """
 

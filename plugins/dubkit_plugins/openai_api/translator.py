@@ -327,20 +327,20 @@ class OpenAITranslator(Translator):
         self, request: TranslationRequest, answer: Answer
     ) -> tuple[TranslationReply, bool | None]:
         """What an answer contains, and whether it is JSON (None if that cannot be judged)."""
-        model, said = self._model(), completion.first(answer)
-        if answer.status != 200 or not said:
+        model, done = self._model(), completion.first(answer)
+        if answer.status != 200 or not done:
             return TranslationReply({}, fault=self._server.fault(answer, model)), None
-        parsed = reply.read(said.text, request, cut=said.ending == "length")
-        if not said.text and said.ending == "stop":  # some servers take all of it for thoughts
-            thoughts = reply.read(said.thoughts, request)
+        parsed = reply.read(done.text, request, cut=done.ending == "length")
+        if not done.text and done.ending == "stop":  # some servers take all of it for thoughts
+            thoughts = reply.read(done.thoughts, request)
             parsed = thoughts if len(thoughts.texts) == len(request.lines) else parsed
         fault = ""
-        if said.ending == "content_filter" or said.refused:
+        if done.ending == "content_filter" or done.refused:
             fault = "the server refused the text (content filter)"
-        elif said.ending == "length":
+        elif done.ending == "length":
             fault = "the reply was cut off"
-        elif not (said.text or parsed.texts):
-            fault = "the reply was empty" + (", but for thoughts" if said.thoughts else "")
+        elif not (done.text or parsed.texts):
+            fault = "the reply was empty" + (", but for thoughts" if done.thoughts else "")
         elif parsed.misplaced:
             fault = "the translations had the wrong ids"
         followed = parsed.json or (None if fault else False)
