@@ -238,6 +238,12 @@ class Options:
         metavar="NAME", check=check_encoding, page="files", unset="",
     ))  # fmt: skip
     """As Python names it; of text from a file only."""
+    strict: bool = option(False, Spec(
+        MAKE, "refuse a text with times or cues that are not as they should be",
+        "refuse a subtitle file with anything that its format does not have, instead of reading it "
+        "as well as possible with a warning for each line",
+        page="files",
+    ))  # fmt: skip
     formats: tuple[str, ...] | None = option(None, Spec(
         MAKE, f"subtitle files to write: {','.join(subtitles.FORMATS)}",
         "`srt`, `vtt`, `ass`, `ttml`, `json` (Whisper's own schema, with words), `txt`; "
@@ -526,6 +532,7 @@ class Keywords(TypedDict, total=False):
     dub: bool
     subs_from: AnyPath | None
     encoding: str | None
+    strict: bool
     formats: Texts | None
     video: bool
     burn: bool

@@ -28,6 +28,11 @@ def check_command(arguments: Sequence[str]) -> int:
                         help=", ".join(profiles.PROFILES))  # fmt: skip
     parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
     parser.add_argument("--encoding", metavar="NAME", help="of the file (default: detect)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file with anything that its format does not have",
+    )
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("-h", "--help", action="help", help="show this")
@@ -36,9 +41,9 @@ def check_command(arguments: Sequence[str]) -> int:
     profiles.find(given.profile)
     if given.encoding:
         check_encoding(given.encoding)
-    track, decoded = subtitles.load(given.file, language, given.encoding)
-    if decoded.doubt:
-        warning = f"{given.file.name} {decoded.doubt}; --encoding says which it is"
+    loaded = subtitles.load(given.file, language, given.encoding, strict=given.strict)
+    track = loaded.track
+    for warning in loaded.warnings:
         print_error(f"warning: {warning}")
     found = check.check(track, given.profile, given.fps)
     errors = sum(violation.severity == "error" for violation in found)

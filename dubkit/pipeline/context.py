@@ -93,11 +93,12 @@ class Context:
 
     def _take_media(self) -> None:
         options = self.options
-        if options.encoding and not options.subs_from:
-            raise UsageError(
-                f"--encoding is for the text of a file, and {self.source.name} is not one",
-                "add --subs-from, or leave --encoding out",
-            )
+        for flag, given in (("--encoding", options.encoding), ("--strict", options.strict)):
+            if given and not options.subs_from:
+                raise UsageError(
+                    f"{flag} is for the text of a file, and {self.source.name} is not one",
+                    f"add --subs-from, or leave {flag} out",
+                )
         self.media = probe(self.source)
         self.warnings += self.media.warnings
         if not options.subs_from or self.media.audio:

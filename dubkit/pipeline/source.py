@@ -140,13 +140,13 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         path = work.step(name, key, lambda out: _extract(context, stream, out))
         if path.stat().st_size > LARGEST_TEXT:
             raise InputError(f"{path} is too large to be subtitles", "delete it")
-        text = source_text.read(path, options.language or stream.language, options.encoding)
+        language = options.language or stream.language
     elif context.media:
-        path = at_home(options.subs_from or "")
-        text = source_text.read(path, options.language, options.encoding)
+        path, language = at_home(options.subs_from or ""), options.language
     else:
         work.hash_source(context.source)
-        text = source_text.read(context.source, options.language, options.encoding)
+        path, language = context.source, options.language
+    text = source_text.read(path, language, options.encoding, strict=options.strict)
     if options.retime:
         text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
     if diarize.is_wanted(context, text.track):

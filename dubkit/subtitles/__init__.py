@@ -5,7 +5,7 @@ format expresses these in its own way and escapes what it would take for markup.
 
 - ``srt``, ``vtt``, ``ass``, ``ttml``, ``whisper_json``, ``text``: one module per format.
 - ``interface``: what each of them takes and returns.
-- ``blocks``: what SRT and WebVTT share.
+- ``blocks``: what SRT and WebVTT share; ``stamps``: the line with the two times of a cue.
 - ``ass_events``, ``ass_like``, ``ass_words``: new words in an existing ASS file.
 - ``markup``, ``timing``: the text and the times of cues, for all formats.
 - ``encodings``: the text of a file of unknown encoding; ``code_pages``: which old one it is in.
@@ -15,14 +15,15 @@ format expresses these in its own way and escapes what it would take for markup.
 - ``pysrt_bridge``: tracks for scripts that use pysrt.
 
 pysubs2 writes SRT, WebVTT and ASS. It reads none of them here because its readers name no line
-when they fail, and take a number in the last line of an SRT cue for the number of the next; it does
-not write TTML because it writes no ``xml:lang`` and loses italics and ``dur``.
+that they cannot read, and take a number in the last line of an SRT cue for the number of the next;
+it does not write TTML because it writes no ``xml:lang`` and loses italics and ``dur``.
 
 Subtitle streams inside media files are :mod:`dubkit.media.subtitle_streams`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ from dubkit.types import Track
 
 from . import ass, srt, text, ttml, vtt, whisper_json
 from .encodings import Decoded, decode
-from .interface import NEWLINE, UNKNOWN, Contents, WriteOptions
+from .interface import NEWLINE, UNKNOWN, Contents, Flaw, WriteOptions, describe_flaws
 from .markup import clean
 from .pysrt_bridge import from_pysrt, to_pysrt
 from .style import Style, parse_style
@@ -44,6 +45,7 @@ __all__ = [
     "UNKNOWN",
     "Decoded",
     "Format",
+    "Loaded",
     "clean",
     "decode",
     "from_pysrt",
@@ -104,32 +106,77 @@ def render(
     return writer(track, WriteOptions(title, style, play_res, like))
 
 
-def parse(text: str, format: str, language: str | None = None) -> Track:
+def parse(
+    text: str,
+    format: str,
+    language: str | None = None,
+    *,
+    strict: bool = False,
+    warn: Callable[[str], object] = lambda warning: None,
+) -> Track:
     """The track in the text of a subtitle file.
 
-    ``language`` overrides the file's own tag (json, ttml, ass); without either it is ``und``.
-    Raises InputError naming the line that cannot be read, UsageError for an unknown format.
+    ``language`` overrides the file's own tag (json, ttml, ass, vtt); without either it is ``und``.
+    What can be read is read, and ``warn`` gets a sentence, with the line, for whatever is not as it
+    should be. Raises InputError naming the line if nothing can be read, or, if ``strict``, at the
+    first such thing; UsageError for an unknown format.
     """
-    reader = _format(format).parse
-    if reader is None:
+    if _format(format).parse is None:
         raise InputError(f"{format} has no times, so it cannot be read as subtitles")
-    own, cues = reader(NEWLINE.sub("\n", text.removeprefix("\ufeff")))
-    return Track(language or own or UNKNOWN, tuple(cues))
+    lines = NEWLINE.sub("\n", text.removeprefix("\ufeff"))
+    actual = _sniff(lines) or format if format != "json" else format
+    reader = FORMATS[actual].parse
+    assert reader
+    contents = reader(lines)
+    flaws = sorted(contents.flaws)
+    if actual != format:
+        flaws.insert(0, Flaw(1, f"this is {actual}, not {format}, and was read as such"))
+    if flaws and (strict or not contents.cues):
+        raise InputError(f"line {flaws[0].line}: {flaws[0].what}")
+    for warning in describe_flaws(flaws):
+        warn(warning)
+    return Track(language or contents.language or UNKNOWN, tuple(contents.cues))
+
+
+def _sniff(text: str) -> str | None:
+    """The format that a file begins like; None if that does not show."""
+    heads = {
+        "vtt": r"WEBVTT(?:\s|$)",
+        "ass": r"\[Script Info\]",
+        "ttml": r"(?:<\?xml[^>]*>\s*)?<tt\s",
+    }
+    head = text[:500].lstrip()
+    return next((name for name, begins in heads.items() if re.match(begins, head)), None)
 
 
 def read(path: str | Path, language: str | None = None, encoding: str | None = None) -> Track:
     """The track in a subtitle file, whose suffix determines the format.
 
     Its encoding is detected if it is not given. Raises InputError naming the file and, if it is
-    the fault of one, the line.
+    the fault of one, the line. :func:`load` also says what was not as it should be.
     """
-    return load(path, language, encoding)[0]
+    return load(path, language, encoding).track
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A track, and the file that it was in."""
+
+    track: Track
+    text: str
+    """Of the file, decoded."""
+    warnings: tuple[str, ...]
+    """What may be wrong with how it was read, with the name of the file."""
 
 
 def load(
-    path: str | Path, language: str | None = None, encoding: str | None = None
-) -> tuple[Track, Decoded]:
-    """As :func:`read`, with the text of the file and how it was decoded."""
+    path: str | Path,
+    language: str | None = None,
+    encoding: str | None = None,
+    *,
+    strict: bool = False,
+) -> Loaded:
+    """As :func:`read`, with the text of the file and what to know about it."""
     path = Path(path)
     suffix = path.suffix.lower()
     named = [name for name, format in FORMATS.items() if suffix in format.suffixes]
@@ -145,10 +192,15 @@ def load(
         ) from error
     try:
         decoded = decode(data, language, encoding)
-        return parse(decoded.text, named[0], language), decoded
+        warnings: list[str] = []
+        track = parse(decoded.text, named[0], language, strict=strict, warn=warnings.append)
     except InputError as error:
         hint = error.hint or f"fix it in a text editor, or export {named[0]} again"
         raise InputError(f"{path}: {error.message}", hint) from error
+    notes = [f"{path.name}, {warning}" for warning in warnings]
+    if decoded.doubt:
+        notes.insert(0, f"{path.name} {decoded.doubt}; --encoding says which it is")
+    return Loaded(track, decoded.text, tuple(notes))
 
 
 def _format(name: str) -> Format:

@@ -29,7 +29,7 @@ from .ass_events import (
     text_events,
     to_override,
 )
-from .interface import Contents, WriteOptions
+from .interface import Contents, Flaw, WriteOptions
 from .markup import clean, embed_rtl, map_parts
 from .style import Style
 from .timing import timed_cues
@@ -39,7 +39,8 @@ from .timing import timed_cues
 
 def parse(text: str) -> Contents:
     lines = text.split("\n")
-    events, language = text_events(lines), None
+    flaws: list[Flaw] = []
+    events, language = text_events(lines, flaws), None
     if not any(SECTION.match(line) for line in lines):
         raise InputError("line 1: an ASS file begins with [Script Info]")
     if (at := language_line(lines)) is not None:
@@ -54,7 +55,7 @@ def parse(text: str) -> Contents:
         )
         for event in by_start(events)
     ]
-    return language, cues
+    return Contents(language, cues, flaws)
 
 
 # Write

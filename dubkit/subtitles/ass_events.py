@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dubkit.errors import InputError
 
+from .interface import Flaw
 from .timing import clock
 
 COLUMNS: tuple[str, ...] = (
@@ -47,8 +48,12 @@ class Event:
         return self.fields[at].strip() if at >= 0 else ""
 
 
-def text_events(lines: list[str]) -> list[Event]:
-    """The events that show text, in the order of the file: no comments, no drawings."""
+def text_events(lines: list[str], flaws: list[Flaw] | None = None) -> list[Event]:
+    """The events that show text, in the order of the file: no comments, no drawings.
+
+    Lines of dialogue that cannot be read are left out, and added to ``flaws``.
+    """
+    flaws = [] if flaws is None else flaws
     events, section, columns = [], "", COLUMNS
     for k, line in enumerate(lines):
         if heading := SECTION.match(line):
@@ -61,7 +66,10 @@ def text_events(lines: list[str]) -> list[Event]:
                 )
         elif section not in ("script info", "fonts", "graphics"):
             dialogue = re.match(r"\s*Dialogue:(.*)", line)
-            if dialogue and not _is_drawing((event := _event(k, columns, dialogue[1])).text):
+            event = _event(k, columns, dialogue[1]) if dialogue else None
+            if isinstance(event, Flaw):
+                flaws.append(event)
+            elif event and not _is_drawing(event.text):
                 events.append(event)
     return events
 
@@ -89,17 +97,19 @@ def by_start(events: list[Event]) -> list[Event]:
     return sorted(events, key=lambda event: event.start)
 
 
-def _event(line: int, columns: tuple[str, ...], rest: str) -> Event:
+def _event(line: int, columns: tuple[str, ...], rest: str) -> Event | Flaw:
     fields = tuple(rest.split(",", len(columns) - 1))
     if len(fields) < len(columns):
         count = "ten" if len(columns) == 10 else len(columns)
-        raise InputError(f"line {line + 1}: not a line of dialogue with its {count} fields")
+        what = f"not a line of dialogue with its {count} fields, so it is left out"
+        return Flaw(line + 1, what)
     times = []
     for name in ("start", "end"):
         stamp = fields[columns.index(name)]
         match = _STAMP.fullmatch(stamp)
         if not match:
-            raise InputError(f"line {line + 1}: {stamp.strip()[:80]!r} is not a time")
+            what = f"{stamp.strip()[:80]!r} is not a time, so its text is left out: "
+            return Flaw(line + 1, f"{what}{fields[-1].strip()[:80]!r}")
         hours, minutes, seconds, fraction = map(int, (*match.groups()[1:4], match[5].ljust(3, "0")))
         time = (((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction) / 1000
         times.append(-time if match[1] else time)

@@ -76,21 +76,21 @@ def name_parts(path: Path) -> NameParts:
     return NameParts(".".join([stem, *words]), language, "".join(f".{flag}" for flag in flags))
 
 
-def read(path: Path, language: str | None, encoding: str | None = None) -> SourceText:
+def read(
+    path: Path, language: str | None, encoding: str | None = None, *, strict: bool = False
+) -> SourceText:
     """The text of a subtitle file, in the order of its times.
 
     Its language is ``language``, else the one in its name, then the one stated in the file, then
     the one that its words are in. Its encoding is detected if it is not given. Raises InputError,
-    naming the line that cannot be read.
+    naming the line, if nothing of it can be read, or, if ``strict``, not all of it.
     """
     format = format_of(path) or "json"
     known = language or name_parts(path).language
-    track, decoded = subtitles.load(path, known, encoding)
-    check_times(track)
-    track = replace(track, cues=tuple(sorted(track.cues, key=lambda cue: cue.start)))
-    warnings: tuple[str, ...] = ()
-    if decoded.doubt:
-        warnings = (f"{path.name} {decoded.doubt}; --encoding says which it is",)
+    loaded = subtitles.load(path, known, encoding, strict=strict)
+    check_times(loaded.track)
+    cues = tuple(sorted(loaded.track.cues, key=lambda cue: cue.start))
+    track, warnings = replace(loaded.track, cues=cues), loaded.warnings
     if not is_tag(track.language) or track.language == subtitles.UNKNOWN:
         ranked = languages.detect(track.text)
         tag, probability = ranked[0] if ranked else (subtitles.UNKNOWN, 0.0)
@@ -102,7 +102,7 @@ def read(path: Path, language: str | None, encoding: str | None = None) -> Sourc
             )
     if not track.cues:
         warnings += (f"{path.name} has no cues",)
-    like = decoded.text if format == "ass" else None
+    like = loaded.text if format == "ass" else None
     return SourceText(track, format, like, warnings)
 
 

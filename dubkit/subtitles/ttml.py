@@ -93,7 +93,7 @@ def parse(text: str) -> Contents:
 
     for body in _all(root, "body"):
         walk(body, 0.0)
-    return root.get(f"{_XML}lang"), cues
+    return Contents(root.get(f"{_XML}lang"), cues)
 
 
 # The document

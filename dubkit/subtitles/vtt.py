@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from dubkit.errors import InputError
 from dubkit.types import Cue, Track
 
-from .blocks import parse_timing, write_blocks
-from .interface import Contents, WriteOptions
+from .blocks import mend_times, read_blocks, write_blocks
+from .interface import Contents, Flaw, WriteOptions
 from .markup import clean, embed_rtl, map_parts
+from .stamps import parse_timing
 
 
 def write(track: Track, options: WriteOptions) -> str:
@@ -27,31 +28,51 @@ def write(track: Track, options: WriteOptions) -> str:
 
 def parse(text: str) -> Contents:
     lines = text.split("\n")
+    flaws: list[Flaw] = []
     if not re.match(r"WEBVTT(\s|$)", lines[0]):
-        raise InputError("line 1: a WebVTT file begins with WEBVTT")
-    cues: list[Cue] = []
-    k = 1
-    while k < len(lines):
-        block = k
-        while k < len(lines) and lines[k].strip():
-            k += 1
-        body = lines[block:k]
-        k += 1
-        if not body or re.match(r"(NOTE|STYLE|REGION)(\s|$)", body[0]):
-            continue
-        for offset in range(min(2, len(body))):  # the first line may be the cue's name
-            times = parse_timing(body[offset], block + offset + 1)
-            if times:
-                content = "\n".join(body[offset + 1 :])
-                speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
-                content = re.sub(
-                    r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
-                )
-                content = map_parts(content, unescape, str)
-                name = unescape(speaker[1]).strip() if speaker else None
-                cues.append(Cue(*times, clean(content), speaker=name))
-                break
-    return None, cues
+        flaws.append(Flaw(1, "a WebVTT file begins with WEBVTT"))
+    blocks = read_blocks(lines, _asides(lines), named=True)
+    flaws += blocks.flaws
+    cues = []
+    for block in blocks.found:
+        content = "\n".join(block.body)
+        speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
+        content = re.sub(r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content)
+        name = unescape(speaker[1]).strip() if speaker else None
+        cues.append((block, Cue(0.0, 0.0, clean(map_parts(content, unescape, str)), speaker=name)))
+    return Contents(_language(lines), tuple(mend_times(cues, flaws)), flaws)
+
+
+def _asides(lines: Sequence[str]) -> set[int]:
+    """The indexes of the lines of the header, which files that were joined have several times, and
+    of notes, styles and regions."""
+    asides: set[int] = set()
+    inside = False
+    for k, line in enumerate(lines):
+        if not line.strip("\ufeff"):
+            inside = False
+        elif not k or not lines[k - 1]:
+            inside = bool(_ASIDE.match(line))
+        elif inside and (timing := parse_timing(line)) and timing.start is not None:
+            inside = False  # a cue needs no empty line above it
+        if inside:
+            asides.add(k)
+    return asides
+
+
+_ASIDE = re.compile(
+    "\ufeff?(?:WEBVTT|NOTE|STYLE|REGION)(?:\\s|$)|(?:Kind|Language|Region)\\s*:|X-TIMESTAMP-MAP="
+)
+
+
+def _language(lines: Sequence[str]) -> str | None:
+    """The language that the header states."""
+    for line in lines[1:]:
+        if not line:
+            break
+        if stated := re.match(r"Language\s*:\s*([A-Za-z0-9-]+)\s*$", line):
+            return stated[1]
+    return None
 
 
 def unescape(text: str) -> str:

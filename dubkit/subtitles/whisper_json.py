@@ -62,7 +62,7 @@ def parse(text: str) -> Contents:
             message = f"line {_line(text, k)}: not a segment of Whisper's JSON: {reason}"
             raise InputError(message) from error
     language = whole.get("language")
-    return language if isinstance(language, str) else None, cues
+    return Contents(language if isinstance(language, str) else None, cues)
 
 
 def _cue(segment: Mapping[str, Any]) -> Cue:

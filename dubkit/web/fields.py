@@ -100,6 +100,7 @@ def irrelevant(
         "video": kind == "video" and not burn and not dub,
         "style": burn or "ass" in (values["formats"] or ()),
         "encoding": values["subs_from"] or kind == "text",
+        "strict": values["subs_from"] or kind == "text",
         "retime": values["subs_from"] or to,
         "one_file": len(to) > 1 and not values["lipsync"],
         "consent": dub and (values["clone"] or values["convert"]),

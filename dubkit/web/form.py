@@ -37,7 +37,7 @@ LAYOUT = tuple(
     for row in """
         subs | to | dub burn
         language profile formats | video force
-        subs_from | encoding retime | glossary speakers_from
+        subs_from | encoding retime strict | glossary speakers_from
         transcriber | model device audio_track | hotwords | prompt
         translator | tone context | bilingual | dry_run
         tts | voice | separate | one_file | redo | clone | convert | convert_to | consent | lipsync
