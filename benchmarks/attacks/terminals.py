@@ -31,8 +31,8 @@ MISHAPS = (
 SHORTAGES = (
     "ulimit -v {kilobytes}", "ulimit -v {kilobytes}", "ulimit -n {files}", "ulimit -f {blocks}",
     "ulimit -s 256", "ulimit -u 30", "export LC_ALL=C PYTHONUTF8=0 PYTHONIOENCODING=ascii",
-    "export COLUMNS=1 LINES=1", "export TERM=nonsense", "unset HOME; export HOME=/nowhere",
-    "export TMPDIR=/nowhere", "export TMPDIR=/dev/null", "umask 777", "trap '' PIPE",
+    "export COLUMNS=1 LINES=1", "export TERM=nonsense", "unset HOME; export HOME=/dev/null/none",
+    "export TMPDIR=/dev/null/none", "export TMPDIR=/dev/null", "umask 777", "trap '' PIPE",
     "cd \"$(mktemp -d)\" && cp ../film* . && rmdir . 2>/dev/null",
 )  # fmt: skip
 """Before the command."""

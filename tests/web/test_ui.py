@@ -28,7 +28,7 @@ SRT = "1\n00:00:01,000 --> 00:00:01,100\nHello\n"
         (["--host", "0.0.0.0"], ["no password is set", "DUBKIT_AUTH"]),
         (["--host", "::"], ["no password is set"]),
         (["--share"], ["no password is set"]),
-        (["--root", "/nowhere"], ["/nowhere"]),
+        (["--root", "/dev/null/none"], ["/dev/null/none"]),
         (["--root", __file__], ["not a folder"]),
         (["--port", "99999999"], ["--port"]),
         (["--host", "1.2.3.4", "--insecure"], ["1.2.3.4"]),
