@@ -26,16 +26,22 @@ from dubkit.media.probe import probe
 
 pytest.importorskip("onnxruntime")
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
-EYES, MOUTH = (226, 102), (224, 145)
-"""Where they are in that portrait, 512x512."""
+SIDE = 256
+"""Pixels of that portrait's width and height here, half of the original's."""
+EYES, MOUTH = (113, 51), (112, 72.5)
+"""Where they are in it."""
 BEEP = (1.5, 1.8)
 PQ = "setparams=color_trc=smpte2084:color_primaries=bt2020:colorspace=bt2020nc"
 
 
-def portrait(path, *options, seconds=3.0, source=("-i", AUSTEN), before=()):
+SMALL = f"scale={SIDE}:{SIDE}"
+QUICK = (*AVC[:-2], "-preset", "veryfast")
+
+
+def portrait(path, *options, filters="null", seconds=3.0):
     """A film of a still face, without the sound."""
-    options = options or AVC[:-2]
-    ffmpeg(*before, *source, "-t", seconds, "-an", *options, path)
+    options = options or QUICK
+    ffmpeg("-i", AUSTEN, "-t", seconds, "-an", "-vf", f"{SMALL},{filters}", *options, path)
     return path
 
 
@@ -109,7 +115,7 @@ def test_only_the_mouth_changes_and_only_in_speech(film, tmp_path):
     inside, outside = lower_face(old[0][1].shape)
     for (t, was), (_, now) in zip(old, new, strict=True):
         apart = np.abs(was.astype(float) - now)
-        assert apart[outside].mean() < 1.0  # from re-encoding
+        assert apart[outside].mean() < 1.5  # from re-encoding
         assert np.quantile(apart[outside], 0.999) < 15
         if 1.0 <= t < 2.0:
             assert apart[inside].mean() > 30
@@ -149,13 +155,13 @@ def test_what_an_engine_gets(film, tmp_path):
 def turned(path):
     """Stored on its side, shown upright."""
     side = path.with_name("side.mp4")
-    portrait(side, "-vf", "crop=512:400:0:0,transpose=clock", *AVC[:-2])
+    portrait(side, filters="crop=256:200:0:0,transpose=clock")
     ffmpeg("-display_rotation", 90, "-i", side, "-c", "copy", path)
 
 
 def mirrored(path):
     side = path.with_name("side.mp4")
-    portrait(side, "-vf", "hflip", *AVC[:-2])
+    portrait(side, filters="hflip")
     ffmpeg("-display_hflip", "-i", side, "-c", "copy", path)
 
 
@@ -163,19 +169,19 @@ UNEVEN = "settb=1/90000,select='not(between(mod(n,7),2,3))',setpts='PTS+0.013/TB
 PASSED = ("-fps_mode", "passthrough", "-enc_time_base:v", "1:90000")
 FILMS = {
     "25 a second": ("x.mp4", portrait),
-    "30 a second": ("x.mp4", lambda path: portrait(path, "-r", 30, *AVC[:-2])),
-    "ntsc": ("x.mkv", lambda path: portrait(path, "-r", "30000/1001", *AVC[:-2])),
-    "60 a second": ("x.mp4", lambda path: portrait(path, "-r", 60, *AVC[:-2])),
-    "uneven": ("x.mp4", lambda path: portrait(path, "-vf", UNEVEN, *PASSED, *AVC[:-2])),
-    "uneven, mkv": ("x.mkv", lambda path: portrait(path, "-vf", UNEVEN, *PASSED, *AVC[:-2])),
+    "30 a second": ("x.mp4", lambda path: portrait(path, "-r", 30, *QUICK)),
+    "ntsc": ("x.mkv", lambda path: portrait(path, "-r", "30000/1001", *QUICK)),
+    "60 a second": ("x.mp4", lambda path: portrait(path, "-r", 60, *QUICK)),
+    "uneven": ("x.mp4", lambda path: portrait(path, *PASSED, *QUICK, filters=UNEVEN)),
+    "uneven, mkv": ("x.mkv", lambda path: portrait(path, *PASSED, *QUICK, filters=UNEVEN)),
     "ts": ("x.ts", portrait),
     "odd size": ("x.mkv", lambda path: portrait(
-        path, "-vf", "crop=511:509:0:0", "-pix_fmt", "yuv444p", "-c:v", "libx264")),
+        path, "-pix_fmt", "yuv444p", "-c:v", "libx264", filters="crop=255:253:0:0")),
     "rotated": ("x.mp4", turned),
     "mirrored": ("x.mp4", mirrored),
     "full range": ("x.mkv", lambda path: portrait(
-        path, "-vf", "scale=out_range=full", "-color_range", "pc", "-pix_fmt", "yuvj420p",
-        "-c:v", "libx264")),
+        path, "-color_range", "pc", "-pix_fmt", "yuvj420p", "-c:v", "libx264",
+        filters="scale=out_range=full")),
     "vp9": ("x.webm", lambda path: portrait(
         path, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", 8)),
 }  # fmt: skip
@@ -212,7 +218,7 @@ def test_a_late_picture_stays_in_sync_in_the_muxed_file(tmp_path):
     path, out = tmp_path / "late.mp4", tmp_path / "dubbed.mp4"
     sound = beep(tmp_path / "sound.wav", 4.0, at=(2.5, 2.8))
     ffmpeg("-itsoffset", 1.0, "-i", AUSTEN, "-i", sound, "-map", "0:v", "-map", "1:a",
-           "-t", 4, *AVC, path)  # fmt: skip
+           "-vf", SMALL, "-t", 4, *QUICK, path)  # fmt: skip
     outcomes, picture = redraw_film(path, tmp_path, Flasher(None), [(1.5, 3.5)], sound)
     assert states(outcomes) == [("redrawn", False)], outcomes
     mux(probe(path), [], out, picture=picture)
@@ -220,20 +226,20 @@ def test_a_late_picture_stays_in_sync_in_the_muxed_file(tmp_path):
     inside, outside = lower_face(new[0][1].shape)
     on = [t for t, rows in new if 1.7 < t < 3.3 and rows[inside].mean() > 140]
     assert on[0] == pytest.approx(2.5, abs=0.04) and on[-1] == pytest.approx(2.8, abs=0.05)
-    assert np.abs(old[60][1].astype(float) - new[60][1])[outside].mean() < 1
+    assert np.abs(old[60][1].astype(float) - new[60][1])[outside].mean() < 1.5
 
 
 def test_a_head_that_moves_takes_its_mouth_along(tmp_path):
     """At another rate than the film's, the mouth was rendered for an earlier or later frame."""
     path = tmp_path / "moving.mp4"
-    ffmpeg("-f", "lavfi", "-i", "color=gray:s=960x512:r=30:d=3", "-i", AUSTEN, "-filter_complex",
-           "[1]fps=30[a];[0][a]overlay=x='120*t':y=0:shortest=1", "-an", "-t", 3, *AVC[:-2],
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=480x256:r=30:d=3", "-i", AUSTEN, "-filter_complex",
+           f"[1]{SMALL},fps=30[a];[0][a]overlay=x='60*t':y=0:shortest=1", "-an", "-t", 3, *QUICK,
            path)  # fmt: skip
     outcomes, out = redraw_film(path, tmp_path, Painter(rate=25.0))
     assert states(outcomes) == [("redrawn", False)], outcomes
     old, new = same_times(path, out)
     for (t, was), (_, now) in list(zip(old, new, strict=True))[25:65]:
-        eyes, mouth = ((x + 120 * t, y) for x, y in (EYES, MOUTH))
+        eyes, mouth = ((x + 60 * t, y) for x, y in (EYES, MOUTH))
         inside, outside = lower_face(was.shape, 1.0, eyes, mouth)
         apart = np.abs(was.astype(float) - now)
         assert apart[outside].mean() < 1.2, t
@@ -242,8 +248,8 @@ def test_a_head_that_moves_takes_its_mouth_along(tmp_path):
 
 def test_ten_bits_and_the_colors_of_hdr_are_kept(tmp_path):
     path = tmp_path / "hdr.mp4"
-    portrait(path, "-vf", PQ, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-tag:v", "hvc1",
-             "-x265-params", "log-level=none")  # fmt: skip
+    portrait(path, "-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast",
+             "-tag:v", "hvc1", "-x265-params", "log-level=none", filters=PQ)  # fmt: skip
     outcomes, out = redraw_film(path, tmp_path, Painter())
     assert states(outcomes) == [("redrawn", False)], outcomes
     with av.open(str(out)) as result:
@@ -275,7 +281,7 @@ def test_a_color_shift_by_the_engine_is_corrected(film, tmp_path):
 
 def test_without_a_face_the_engine_is_not_called_and_nothing_written(tmp_path):
     path = tmp_path / "none.mp4"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=3", *AVC[:-2], path)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=3", *QUICK, path)
     engine = Painter()
     outcomes, out = redraw_film(path, tmp_path, engine)
     assert [(one.start, one.end, one.state) for one in outcomes] == [(0.3, 2.7, "no face")]
@@ -286,9 +292,10 @@ def test_without_a_face_the_engine_is_not_called_and_nothing_written(tmp_path):
 
 def test_cuts_split_spans_and_only_faces_are_sent(tmp_path):
     path = tmp_path / "cuts.mp4"
-    ffmpeg("-i", AUSTEN, "-f", "lavfi", "-i", "testsrc2=s=512x512:r=25:d=1.6", "-filter_complex",
-           "[0]trim=0:1.6,setpts=PTS-STARTPTS[a];[0]trim=5:6.6,setpts=PTS-STARTPTS,hflip[c];"
-           "[a][1][c]concat=n=3", "-an", *AVC[:-2], path)  # fmt: skip
+    ffmpeg("-i", AUSTEN, "-f", "lavfi", "-i", "testsrc2=s=256x256:r=25:d=1.6", "-filter_complex",
+           f"[0]{SMALL},split[x][y];[x]trim=0:1.6,setpts=PTS-STARTPTS[a];"
+           "[y]trim=5:6.6,setpts=PTS-STARTPTS,hflip[c];[a][1][c]concat=n=3", "-an", *QUICK,
+           path)  # fmt: skip
     engine = Painter()
     outcomes, out = redraw_film(path, tmp_path, engine, [(0.3, 2.4), (2.5, 4.5)])
     assert [(one.start, one.end, one.state) for one in outcomes] == [
@@ -301,7 +308,7 @@ def test_cuts_split_spans_and_only_faces_are_sent(tmp_path):
     for (_, was), (_, now) in list(zip(old, new, strict=True))[40:80]:
         assert np.abs(was.astype(float) - now).mean() < 2
     # No fade at a cut: the last frame before it and the first after it are redrawn in full.
-    for number, mirror in ((39, lambda x: x), (80, lambda x: 512 - x)):
+    for number, mirror in ((39, lambda x: x), (80, lambda x: SIDE - x)):
         eyes, mouth = ((mirror(x), y) for x, y in (EYES, MOUTH))
         inside, _ = lower_face(old[0][1].shape, 1.0, eyes, mouth)
         assert np.abs(old[number][1].astype(float) - new[number][1])[inside].mean() > 25
@@ -338,16 +345,16 @@ def test_a_modified_detector_is_refused(tmp_path, monkeypatch):
 
 def test_of_two_faces_the_one_whose_mouth_moves(tmp_path):
     path = tmp_path / "two.mp4"
-    chew = "drawbox=x=205:y=135:w=40:h=18:c=black:t=fill:enable='lt(mod(t,0.4),0.2)'"
+    chew = "drawbox=x=102:y=67:w=20:h=9:c=black:t=fill:enable='lt(mod(t,0.4),0.2)'"
     quiet = "drawbox=x=0:y=0:w=1:h=1:c=black"
     for speaking, other, wanted in ((chew, quiet, "left"), (quiet, chew, "right")):
         ffmpeg("-i", AUSTEN, "-filter_complex",
-               f"[0]split[a][b];[a]{speaking}[c];[b]{other}[d];[c][d]hstack", "-an", "-t", 3,
-               *AVC[:-2], path)  # fmt: skip
+               f"[0]{SMALL},split[a][b];[a]{speaking}[c];[b]{other}[d];[c][d]hstack", "-an",
+               "-t", 3, *QUICK, path)  # fmt: skip
         (shot,) = tracks.find_shots(probe(path), [(0.0, 3.0)], lambda *_: None)
         assert len(shot.faces) == 2
         face = tracks.speaking_face(shot, (0.5, 2.5), [(0.5, 2.5)])
-        assert ("left" if face[0].mouth[0] < 512 else "right") == wanted
+        assert ("left" if face[0].mouth[0] < SIDE else "right") == wanted
 
 
 def still(x=100.0, size=100.0, moved=0.0, times=(0.0, 10.0)):
@@ -558,7 +565,10 @@ def test_a_long_film_takes_no_more_memory(tmp_path):
     most = []
     for seconds in (2, 5):
         path = tmp_path / f"{seconds}.mp4"
-        portrait(path, "-vf", "scale=1280:1280", "-preset", "ultrafast", seconds=seconds)
+        # A large picture in which nothing costs much: a face, and black beside it.
+        portrait(
+            path, "-preset", "ultrafast", filters="scale=512:512,pad=2048:800", seconds=seconds
+        )
         sound = beep(tmp_path / "sound.wav", seconds)
         code = f"""
 import resource, sys

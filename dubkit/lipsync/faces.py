@@ -88,6 +88,8 @@ def detector() -> Detect:
     model = _weights().read_bytes().replace(fixed, free)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # or it warns of each weight that it could have folded
+    # Between two detections the film is decoded; waiting threads would spin on the cores for that.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def detect(picture: NDArray[Any]) -> list[Detection]:
