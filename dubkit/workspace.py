@@ -393,12 +393,41 @@ class Workspace:
             "--force overwrites it; -o DIR writes elsewhere",
         )
 
+    def edited_results(self, made_from: str) -> list[Path]:
+        """The results that were written from the artifact ``made_from`` and have another content
+        since."""
+        folder = self.folder.parent
+        names = [
+            name
+            for name, record in self._state["outputs"].items()
+            if record.get("made_from") == made_from and Path(name).name == name
+        ]
+        present = [out for name in names if _is_file(out := folder / name)]
+        return [out for out in present if not self._is_ours(out)]
+
+    def keep(self, out: Path, key: str, made_from: str) -> None:
+        """Take the result ``out`` as it is for what :meth:`output` would write under ``key``."""
+        try:
+            record = {"key": key, "warnings": [], "made_from": made_from, **_fingerprint(out)}
+            self._state["outputs"][out.name] = record
+            self._save()
+        except OSError as failure:
+            raise cannot_write(out, failure) from failure
+
     def output(
-        self, out: Path, key: str, make: Make, *, force: bool, whole: Check = Path.is_file
+        self,
+        out: Path,
+        key: str,
+        make: Make,
+        *,
+        force: bool,
+        whole: Check = Path.is_file,
+        made_from: str = "",
     ) -> None:
         """Write the result ``out`` by ``make(path)``, unless it exists for the same key, ``whole``.
 
-        A link of that name is replaced, not written through.
+        A link of that name is replaced, not written through. ``made_from`` is the artifact that its
+        edits belong to, if a person may edit it.
         """
         self.claim(out, force=force)
         record = self._state["outputs"].get(out.name, {})
@@ -413,6 +442,8 @@ class Workspace:
             self._check_source()
             self.warnings += warnings
             record = {"key": key, "warnings": warnings, **_fingerprint(part)}
+            if made_from:
+                record["made_from"] = made_from
             # Recorded before it is done: after a kill between the two it must still count as ours.
             self._state["outputs"][out.name] = record
             self._save()
@@ -426,7 +457,7 @@ class Workspace:
 
     def _is_ours(self, out: Path) -> bool:
         record = self._state["outputs"].get(out.name)
-        if record is None or is_link(out) or not out.is_file():
+        if record is None or not _is_file(out):
             return False
         facts = out.stat()
         if record.get("size") != facts.st_size:
@@ -477,6 +508,11 @@ def _free_name(path: Path) -> Path:
     """``path``, or the first of ``path.2``, ``path.3``, ... that does not exist yet."""
     names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
     return next(name for name in itertools.chain([path], names) if not name.exists())
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a regular file, and no link to one."""
+    return path.is_file() and not is_link(path)
 
 
 def _fingerprint(path: Path) -> dict[str, object]:

@@ -16,6 +16,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
 - :mod:`.redraw`: the picture with lip-sync, for ``render``.
 - :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.
+- :mod:`.result_edits`: people's edits of subtitle files, taken into the cue files.
 - :mod:`.report`: ``report.json``, and warnings and totals in sentences.
 - :mod:`.estimate`: ``--dry-run``, instead of all this.
 """

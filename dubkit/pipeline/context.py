@@ -55,6 +55,8 @@ class Context:
         """None if the input is a subtitle file."""
         self.stream: AudioStream | None = None
         """The audio track that is transcribed and dubbed; None if there is none."""
+        self.edited_results: set[Path] = set()
+        """Results that a person edited, and whose text has been taken."""
         self.timings: dict[str, float] = {}
         """Seconds by step, for the steps that were not skipped."""
         self.warnings: list[str] = []

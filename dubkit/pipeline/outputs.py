@@ -21,6 +21,7 @@ from dubkit.subtitles.style import parse_style
 from dubkit.types import Track, Translation
 from dubkit.workspace import Workspace, key_of
 
+from . import result_edits
 from .context import Context
 
 
@@ -31,6 +32,8 @@ class SubtitleTrack:
     track: Track
     title: str
     """What players call it."""
+    cue_file: str = ""
+    """Of the workspace, if an edit of a file that it is written to is an edit of its cues."""
 
 
 def subtitle_tracks(
@@ -46,18 +49,18 @@ def subtitle_tracks(
     tracks = []
     # If nothing had to be translated, the original itself is what was requested.
     if options.original or with_original or not translations:
-        tracks.append(SubtitleTrack(text.track, own_title))
+        tracks.append(SubtitleTrack(text.track, own_title, text.cue_file))
     for one in translations:
         title = languages.name(one.track.language)
-        track = one.track
+        track, cue_file = one.track, f"cues.{one.track.language}.json"
         if options.bilingual:
             original = lines.with_lines(text.track, options.profile)
             track = bilingual.combine(original, track, options.bilingual)
             titles = [title, own_title]
             if options.bilingual != "translation-first":
                 titles.reverse()
-            title = " + ".join(titles)
-        tracks.append(SubtitleTrack(track, title))
+            title, cue_file = " + ".join(titles), ""
+        tracks.append(SubtitleTrack(track, title, cue_file))
     return tracks
 
 
@@ -81,7 +84,12 @@ def write_subtitle_files(
                     path.write_text(content, "utf-8", newline="")
                 return ()
 
-            work.output(out, key_of(text=content), make, force=context.options.force)
+            key, taken = key_of(text=content), out in context.edited_results
+            if taken and result_edits.same_cues(one.track, out):
+                work.keep(out, key, one.cue_file)
+            else:
+                force = context.options.force or taken
+                work.output(out, key, make, force=force, made_from=one.cue_file)
             written.append(out)
     return written
 

@@ -20,7 +20,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import SubtitleStream, Track
 from dubkit.workspace import Workspace, key_of
 
-from . import diarize, edits, report
+from . import diarize, edits, report, result_edits
 from .context import AUDIO, Context, audio_file, sound_key, translator_for
 
 TRANSCRIPT = "transcript.json"
@@ -30,7 +30,7 @@ def read_source(context: Context, work: Workspace) -> SourceText:
     """The cues that everything else is made from: recognized from the speech, or read from a
     subtitle file or a subtitle track of the video."""
     if context.media and not context.options.subs_from:
-        text = SourceText(_recognized_cues(context, work, transcript_file(context, work)))
+        text = _recognized_cues(context, work, transcript_file(context, work))
     else:
         text = _subtitle_text(context, work)
     context.engines.done(Transcriber, Diarizer)
@@ -78,12 +78,13 @@ def transcript_file(context: Context, work: Workspace) -> Path:
 # ---------------------------------------------------------------- recognized speech
 
 
-def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Track:
+def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> SourceText:
     """The transcript as readable cues, via ``cues.<language>.json``."""
     speech = _without_stale_words(source_text.read_edited(transcript))
     profile, rate = context.options.profile, context.rate
     turns = diarize.find_turns(context, work) if diarize.is_wanted(context, speech) else []
     name = f"cues.{speech.language}.json"
+    result_edits.take(context, work, name)
     key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate)
     # Cues that were edited before speakers were requested are split between the speakers below:
     # made again, they would lose the edits.
@@ -105,7 +106,7 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Tra
     if context.options.original:
         found = report.find_violations(track, profile, rate, context.warnings)
         context.warnings += report.violation_warnings(found)
-    return track
+    return SourceText(track, cue_file=name)
 
 
 def _without_stale_words(track: Track) -> Track:
@@ -152,7 +153,7 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
     if diarize.is_wanted(context, text.track):
         turns = diarize.find_turns(context, work)
         text = replace(text, track=diarization.assign_speakers(text.track, turns))
-    return _editable(work, text)
+    return _editable(context, work, text)
 
 
 def _extract(context: Context, stream: SubtitleStream, out: Path) -> list[str]:
@@ -162,11 +163,13 @@ def _extract(context: Context, stream: SubtitleStream, out: Path) -> list[str]:
     return []
 
 
-def _editable(work: Workspace, text: SourceText) -> SourceText:
+def _editable(context: Context, work: Workspace, text: SourceText) -> SourceText:
     """The text via ``text.<language>.json``, where people may edit it as they may edit recognized
     cues: the file itself is never changed."""
     content = subtitles.render(text.track, "json")
     name, key = f"text.{text.track.language}.json", key_of(text=content)
+    result_edits.take(context, work, name)
+    text = replace(text, cue_file=name)
 
     def make(path: Path) -> tuple[()]:
         path.write_text(content, "utf-8")

@@ -25,7 +25,7 @@ from dubkit.translate import translation
 from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
-from . import edits, report
+from . import edits, report, result_edits
 from .context import Context, audio_file, translator_for
 
 
@@ -50,6 +50,7 @@ def translate_to(
     if not any(char.isalpha() for char in track.text):  # no speech, so no translator is needed
         return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
     name = f"cues.{target}.json"
+    result_edits.take(context, work, name)
     choice = translator_for(context, track.language, target)
     key = _key(context, choice, track)
     new: Translation | None = None

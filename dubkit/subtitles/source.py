@@ -29,6 +29,8 @@ class SourceText:
     like: str | None = None
     """The text of that file if it is ASS: its styles and drawings are kept."""
     warnings: tuple[str, ...] = ()
+    cue_file: str = ""
+    """Where the workspace keeps the cues, for people to edit."""
     edited: bool = False
     """Whether somebody edited it in the workspace, so that it differs from the file."""
 
