@@ -62,11 +62,13 @@ class Target:
         path = Path(self.name).absolute()
         paths = [path, path / "plugins"] if path.is_dir() else []
         paths.append(ROOT / "tests")
-        removed = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+        removed = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR",
+                   "PYTHONDONTWRITEBYTECODE")  # fmt: skip
         kept = {name: value for name, value in os.environ.items() if name not in removed}
         return kept | {
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
-            "PYTHONPYCACHEPREFIX": str(home / "pycache"),
+            # Not in the checkout, where a killed command would leave half a file.
+            "PYTHONPYCACHEPREFIX": str(home.parent.parent / "bytecode"),
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "HF_HUB_OFFLINE": "1",
@@ -331,12 +333,12 @@ def main() -> int:
     # Whoever ends it gets the table of what was counted until then.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     targets = given.of or [str(ROOT)]
-    for name, kind in itertools.product(targets, kinds):
-        with tempfile.TemporaryDirectory(
-            prefix="dubkit-attack-", ignore_cleanup_errors=True
-        ) as folder:
-            attack = Attack(kind, Target(name), given, Path(folder))
-            count = attack.run()
+    scratch = tempfile.TemporaryDirectory(prefix="dubkit-attack-", ignore_cleanup_errors=True)
+    for number, (name, kind) in enumerate(itertools.product(targets, kinds)):
+        folder = Path(scratch.name, str(number))
+        attack = Attack(kind, Target(name), given, folder)
+        count = attack.run()
+        shutil.rmtree(folder, ignore_errors=True)
         print(f"{name}, {kind}: {count.tried} tried, {count.failed} failed, "
               f"{count.seconds:.0f} s{count.skipped and ', skipped: ' + count.skipped}",
               flush=True)  # fmt: skip
@@ -346,6 +348,7 @@ def main() -> int:
             given.json.write_text(json.dumps(counts, indent=1))
         if attack.stopped:
             break
+    scratch.cleanup()
     print("\n".join(groups({name: counts[name] for name in targets if name in counts})))
     print(table(counts))
     return int(failed)
