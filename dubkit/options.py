@@ -260,7 +260,8 @@ class Options:
 
     output_dir: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
         "results", "folder for the results; or a setting, NAME.FIELD=VALUE",
-        "`-o DIR`: folder for the results. `-o NAME.FIELD=VALUE`: a setting of an engine",
+        "`-o DIR`: folder for the results, with the folders of the inputs mirrored. "
+        "`-o NAME.FIELD=VALUE`: a setting of an engine",
         flag="--output", short="-o", metavar="DIR",
     ))  # fmt: skip
     """None: the input's own folder."""

@@ -37,6 +37,24 @@ def test_our_own_results_are_not_inputs(tmp_path):
     assert found(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit") == ["t.mp4"]
 
 
+def places(folder: Path, *names: str) -> list[str]:
+    """Where the results of the files go under ``--output``."""
+    paths, _ = expand([str(folder / name) for name in names])
+    return [place.as_posix() for place in paths.values()]
+
+
+def test_folders_are_mirrored(tmp_path):
+    make(tmp_path, "lec/a/1.mp4", "lec/b/1.mp4", "lec/2.mp4", "more/a/1.mp4")
+    assert found(tmp_path, "lec") == ["lec/2.mp4", "lec/a/1.mp4", "lec/b/1.mp4"]
+    assert places(tmp_path, "lec") == places(tmp_path, "lec/**/*.mp4") == [".", "a", "b"]
+    assert places(tmp_path, "lec/../lec/a") == ["."]
+    assert places(tmp_path, "lec", "more") == ["lec", "lec/a", "lec/b", "more/a"]
+    # Files named one by one go to the top, unless their results would have the same names.
+    assert places(tmp_path, "lec/2.mp4", "lec/a/1.mp4") == [".", "."]
+    assert places(tmp_path, "lec/a/1.mp4", "lec/b/1.mp4", "lec/2.mp4") == ["a", "b", "."]
+    assert places(tmp_path, "lec/a/1.mp4", "more") == [".", "a"]
+
+
 def test_a_url_is_refused(tmp_path):
     _, wrong = expand(["https://example.org/talk.mp4"])
     assert "download it first" in wrong[0][1].hint
@@ -59,19 +77,19 @@ def test_each_once_in_the_order_named(tmp_path):
 def test_home(tmp_path, monkeypatch):
     make(tmp_path, "a.mp4", "~b.mp4")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert expand(["~/a.mp4"])[0] == [tmp_path / "a.mp4"]
+    assert list(expand(["~/a.mp4"])[0]) == [tmp_path / "a.mp4"]
     monkeypatch.chdir(tmp_path)
-    assert expand(["~b.mp4"]) == ([Path("~b.mp4")], [])
+    assert expand(["~b.mp4"]) == ({Path("~b.mp4"): Path()}, [])
     # Files that are really called so, even like another user's folder.
     make(tmp_path, "~root", "~/c.mp4")
-    assert expand(["~root", "~/c.mp4"])[0] == [Path("~root"), Path("~/c.mp4")]
+    assert list(expand(["~root", "~/c.mp4"])[0]) == [Path("~root"), Path("~/c.mp4")]
 
 
 def test_names_that_match_nothing_do_not_stop_the_others(tmp_path):
     make(tmp_path, "a.mp4", "docs/notes.txt")
     names = [str(tmp_path / name) for name in ("docs", "*.mkv", "a.mp4")]
     paths, wrong = expand(names)
-    assert paths == [tmp_path / "a.mp4"]
+    assert list(paths) == [tmp_path / "a.mp4"]
     assert [path for path, _ in wrong] == [Path(name) for name in names[:2]]
     for name, (_, failure) in zip(names, wrong, strict=False):
         assert name in failure.message and failure.hint and failure.exit_status == 3
@@ -79,7 +97,7 @@ def test_names_that_match_nothing_do_not_stop_the_others(tmp_path):
 
 def test_names_that_no_file_can_have(tmp_path):
     for name in ("x" * 5_000, "a\0b", "~nobody-at-all/x.mp4"):
-        assert expand([name]) == ([Path(name)], [])
+        assert expand([name]) == ({Path(name): Path()}, [])
 
 
 def test_links_and_pipes(tmp_path):

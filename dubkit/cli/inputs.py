@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from dubkit.errors import DubkitError, InputError
@@ -22,13 +23,14 @@ OUR_STEMS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a second run must not take as input."""
 
 
-def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitError]]]:
-    """The files, each once, in the order named and by name within a folder; and an error for each
-    name that matches none. A folder's subtitle files are not taken: they go with its videos.
+def expand(names: Sequence[str]) -> tuple[dict[Path, Path], list[tuple[Path, DubkitError]]]:
+    """The files, each once, in the order named and by name within a folder, with the folder that
+    its results go to under that of ``--output``; and an error for each name that matches none. A
+    folder's subtitle files are not taken: they go with its videos.
 
     A name without wildcards is taken as a file even if it is missing: reading it reports that.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path | None] = {}
     several = len(names) > 1  # perhaps from a pattern that the shell expanded
     wrong: list[tuple[Path, DubkitError]] = []
     for name in names:
@@ -40,7 +42,9 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
             wrong.append((path, InputError(f"{name} is an address; dubkit reads files", hint)))
             continue
         try:
+            root: Path | None = None
             if path.is_dir():
+                root = path
                 inside = _media_in(path.rglob("*"))
                 missing = InputError(
                     f"the folder {path} has no media files", "name a folder with video or sound"
@@ -48,16 +52,48 @@ def expand(names: Sequence[str]) -> tuple[list[Path], list[tuple[Path, DubkitErr
             elif path.exists() or not glob.has_magic(name):
                 inside = [path]
             else:
+                root = _root_of(name)
                 hits = glob.glob(str(path), recursive=True)  # noqa: PTH207 - absolute patterns, too
                 subtitles = [Path(hit) for hit in hits if format_of(path) and format_of(Path(hit))]
                 inside = sorted(subtitles) or _media_in(map(Path, hits))
                 missing = InputError(f"no media file is called {name}", "look at the pattern")
         except OSError:  # no file can have that name: reading it reports why
             inside = [path]
-        found.update(dict.fromkeys(inside))
+        for one in inside:
+            found.setdefault(one, root)
         if not inside:
             wrong.append((path, missing))
-    return list(found), wrong
+    return _places(found), wrong
+
+
+def _root_of(pattern: str) -> Path:
+    """The folder before the first wildcard."""
+    parts = at_home(pattern).parts
+    first = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:first])
+
+
+def _places(found: Mapping[Path, Path | None]) -> dict[Path, Path]:
+    """For each input the folder of its results, relative to that of ``--output``.
+
+    Folders are mirrored from the one that was named, or from the one around all that were. Files
+    that were named one by one go to the top, unless two of them have one name.
+    """
+    single = [path for path, root in found.items() if root is None]
+    alike = len({path.stem for path in single}) < len({(path.parent, path.stem) for path in single})
+    roots = {path: path.parent if root is None and alike else root for path, root in found.items()}
+    try:
+        top = os.path.commonpath([_absolute(root) for root in roots.values() if root])
+    except ValueError:  # none, or on several drives
+        return dict.fromkeys(found, Path())
+    return {
+        path: Path(os.path.relpath(_absolute(path.parent), top)) if root else Path()
+        for path, root in roots.items()
+    }
+
+
+def _absolute(folder: Path) -> str:
+    return os.path.abspath(folder)  # noqa: PTH100 - links are not followed
 
 
 def _is_ours(path: Path) -> bool:

@@ -112,7 +112,8 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
         choose.check_names(options)  # once: every input would raise the same
-        sources, errors = inputs.expand(given.inputs)
+        places, errors = inputs.expand(given.inputs)
+        sources = list(places)
         total = len(sources) + len(errors)
         for name, failure in errors:
             console.fail(failure, name)
@@ -122,12 +123,14 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         for number, source in enumerate(sources, 1):
             # Engines that the next file needs stay loaded.
             room.keep = pipeline.needed_engines(sources[number]) if number < len(sources) else ()
-            title = f"{source.name} ({number} of {len(sources)})" if len(sources) > 1 else ""
+            name = places[source] / source.name
+            title = f"{name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:
                 with _net(arguments):
                     while True:
                         try:
-                            result = _process(source, options, console, title, room)
+                            own = _mirrored(options, places[source])
+                            result = _process(source, own, console, title, room)
                             break
                         except (ConsentNeeded, ForeignWorkspace) as needed:
                             options = _with_answer(options, needed)
@@ -158,6 +161,13 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         failed = len({name for name, _ in errors})
         terminal.print_error(f"dubkit: {failed} of {total} inputs failed")
     return SOME_FAILED
+
+
+def _mirrored(options: Options, place: Path) -> Options:
+    """The options for an input whose results go to the folder ``place`` under ``--output``."""
+    if options.output_dir is None:
+        return options
+    return replace(options, output_dir=options.output_dir / place)
 
 
 def _process(
