@@ -30,6 +30,7 @@ from dubkit.dub import speak
 from dubkit.media import loudness
 from dubkit.media.probe import probe
 
+FIRST = LINES[:3]
 BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken", "--voice", "low")
 
 
@@ -44,6 +45,25 @@ def log(tmp_path, monkeypatch):
         return [json.loads(line) for line in lines]
 
     return read
+
+
+@pytest.fixture(scope="module")
+def first_lines(original_film, tmp_path_factory):
+    """Its first three lines; not to be written to."""
+    folder = tmp_path_factory.mktemp("short")
+    video, srt = (folder / path.name for path in original_film)
+    ffmpeg("-i", original_film[0], "-t", 9.6, "-c", "copy", video)
+    srt.write_text("\n\n".join(original_film[1].read_text().split("\n\n")[: len(FIRST)]) + "\n")
+    return video, srt
+
+
+@pytest.fixture
+def short(first_lines, tmp_path):
+    """A copy of them in the test's own folder ``in``."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    video, srt = (Path(shutil.copy(path, folder)) for path in first_lines)
+    return video, srt
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +93,12 @@ def test_the_dubbed_video(dubbed, original_film):
     assert film[0].read_bytes() == original_film[0].read_bytes()
 
 
-def test_the_sound_that_is_dubbed_comes_second_whichever_it_was(film):
-    both = film[0].with_name("both.mp4")
-    ffmpeg("-i", film[0], "-f", "lavfi", "-i", "sine=f=300:d=24:r=48000", "-map", "0:v", "-map",
+def test_the_sound_that_is_dubbed_comes_second_whichever_it_was(short):
+    both = short[0].with_name("both.mp4")
+    ffmpeg("-i", short[0], "-f", "lavfi", "-i", "sine=f=300:d=9.6:r=48000", "-map", "0:v", "-map",
            "0:a", "-map", "1:a", "-c:v", "copy", "-metadata:s:a:0", "language=deu",
            "-metadata:s:a:1", "language=eng", both)  # fmt: skip
-    ran = dub((both, film[1]), "--audio-track", "2", *LOW)
+    ran = dub((both, short[1]), "--audio-track", "2", *LOW)
     assert ran.status == 0, ran
     out = probe(ran.paths[1])
     told = [(sound.language, sound.default) for sound in out.audio]
@@ -96,20 +116,20 @@ def test_the_report_tells_each_line(dubbed):
     assert report["totals"]["lines"] == report["totals"]["spoken"] == len(LINES)
 
 
-def test_a_second_run_does_nothing_and_one_line_is_one_line(film, log):
-    assert dub(film).status == 0
-    assert len(log()) == len(LINES) + 2  # each voice once, to be matched
-    before = times(film[0].parent)
-    ran = dub(film)
+def test_a_second_run_does_nothing_and_one_line_is_one_line(short, log):
+    assert dub(short).status == 0
+    assert len(log()) == len(FIRST) + 2  # each voice once, to be matched
+    before = times(short[0].parent)
+    ran = dub(short)
     assert ran.status == 0 and log() == [] and "nothing was done" in ran.err, ran
-    assert times(film[0].parent) == before
-    cues = film[0].parent / "film.dubkit/cues.es.json"
+    assert times(short[0].parent) == before
+    cues = short[0].parent / "film.dubkit/cues.es.json"
     whole = json.loads(cues.read_text())
     whole["segments"][2]["text"] = "No durará mucho tiempo, amigos."
     cues.write_text(json.dumps(whole))
-    assert dub(film).status == 0
+    assert dub(short).status == 0
     assert [text for text, *_ in log()] == ["No durará mucho tiempo, amigos."]
-    assert report_of(film)["lines"][2]["text"] == "No durará mucho tiempo, amigos."
+    assert report_of(short)["lines"][2]["text"] == "No durará mucho tiempo, amigos."
 
 
 def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkeypatch):
@@ -127,38 +147,38 @@ def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkey
 
 
 @pytest.mark.parametrize("way", ["--json", "--events"])
-def test_what_an_engine_prints_is_no_result(way, film):
-    ran = dub(film, "--tts", f"{TESTS}/data/synthesizers.py:Chatty", "--voice", "low", way)
+def test_what_an_engine_prints_is_no_result(way, short):
+    ran = dub(short, "--tts", f"{TESTS}/data/synthesizers.py:Chatty", "--voice", "low", way)
     assert ran.status == 0 and "speaking" in ran.err
     for line in ran.out.splitlines():
         json.loads(line)
 
 
 @pytest.mark.parametrize("how", ["numbers", "crash"])
-def test_a_speaker_without_names_for_its_voices_is_refused(how, film):
+def test_a_speaker_without_names_for_its_voices_is_refused(how, short):
     nameless = ("--tts", f"{TESTS}/data/synthesizers.py:Nameless", "-o", f"Nameless.how={how}")
-    assert_refused(dub(film, *nameless), 6, "cannot list its voices")
+    assert_refused(dub(short, *nameless), 6, "cannot list its voices")
 
 
-def test_openai_speaks_by_the_translators_name_too(film, monkeypatch):
+def test_openai_speaks_by_the_translators_name_too(short, monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_SPEECH_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    assert_refused(dub(film, "--tts", "openai"), 4, "openai-speech is not ready")
+    assert_refused(dub(short, "--tts", "openai"), 4, "openai-speech is not ready")
 
 
-def test_redo_is_looked_at_before_anything_else(film):
-    assert_refused(dub(film, *HUM, "--redo", "5-3x"), 2, "--redo takes line numbers")
-    assert not (film[0].parent / "film.dubkit").exists()
+def test_redo_is_looked_at_before_anything_else(short):
+    assert_refused(dub(short, *HUM, "--redo", "5-3x"), 2, "--redo takes line numbers")
+    assert not (short[0].parent / "film.dubkit").exists()
 
 
-def test_separate_with_a_wrong_name_is_no_flag(film):
-    assert_refused(dub(film, *HUM, "--separate", "nothere"), 2, "no separator named 'nothere'")
+def test_separate_with_a_wrong_name_is_no_flag(short):
+    assert_refused(dub(short, *HUM, "--separate", "nothere"), 2, "no separator named 'nothere'")
 
 
-def test_the_original_is_tagged_with_the_language_that_was_heard(film):
-    ran = called(film[0], "--to", "es", "--dub", *FAST, *GOOD, *LOW, "--force")
+def test_the_original_is_tagged_with_the_language_that_was_heard(short):
+    ran = called(short[0], "--to", "es", "--dub", *FAST, *GOOD, *LOW, "--force")
     assert ran.status == 0, ran
-    out = probe(film[0].parent / "film.es.dubbed.mp4")
+    out = probe(short[0].parent / "film.es.dubbed.mp4")
     assert [stream.language for stream in out.audio] == ["es", "en"]
 
 
@@ -174,82 +194,82 @@ def test_redo_is_another_take_and_stays(film, log):
     assert_refused(dub(film, *LOW, "--redo", "x"), 2, "--redo")
 
 
-def test_redo_leaves_another_line_of_the_same_words(film, log):
-    film[1].write_text(
+def test_redo_leaves_another_line_of_the_same_words(short, log):
+    short[1].write_text(
         "".join(f"{k}\n00:00:0{k},000 --> 00:00:0{k},900\nYes.\n\n" for k in (1, 4, 8))
     )
-    dub(film, *LOW)
+    dub(short, *LOW)
     assert len(log()) == 1  # said three times, spoken once
-    dub(film, *LOW, "--redo", "2")
+    dub(short, *LOW, "--redo", "2")
     assert [seed for _, _, seed, _ in log()] == [speak.TRIES]
-    clips = sorted((film[0].parent / "film.dubkit/dub.es").glob("*.ready.wav"))
+    clips = sorted((short[0].parent / "film.dubkit/dub.es").glob("*.ready.wav"))
     assert [clip.name[:4] for clip in clips] == ["0001", "0002", "0003"]
     first, second, third = (clip.name[5:17] for clip in clips)
     assert first == third != second
-    assert dub(film, *LOW).status == 0 and log() == []
+    assert dub(short, *LOW).status == 0 and log() == []
 
 
-def test_voices(film, log):
-    dub(film, *HUM, "--voice", "high")
+def test_voices(short, log):
+    dub(short, *HUM, "--voice", "high")
     assert {voice for _, voice, *_ in log()} == {"high"}
-    assert_refused(dub(film, *HUM, "--voice", "squeaky"), 2, "no voice 'squeaky'", "low, high")
-    assert_refused(dub(film, *HUM, "--voice", "Ann=low"), 2, "no speaker 'Ann'")
-    vtt = film[1].with_suffix(".vtt")
+    assert_refused(dub(short, *HUM, "--voice", "squeaky"), 2, "no voice 'squeaky'", "low, high")
+    assert_refused(dub(short, *HUM, "--voice", "Ann=low"), 2, "no speaker 'Ann'")
+    vtt = short[1].with_suffix(".vtt")
     cues = (
         Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text, speaker="Ann" if k % 2 else "Bob")
-        for k, text in enumerate(LINES)
+        for k, text in enumerate(FIRST)
     )
     vtt.write_text(subtitles.render(Track("en", tuple(cues)), "vtt"))
-    ran = dub((film[0], vtt), *HUM, "--voice", "Bob=high", "--force")
+    ran = dub((short[0], vtt), *HUM, "--voice", "Bob=high", "--force")
     assert ran.status == 0, ran
-    lines = report_of(film)["lines"]
+    lines = report_of(short)["lines"]
     assert {(line["speaker"], line["voice"]) for line in lines} == {("Bob", "high"), ("Ann", "low")}
 
 
-def test_who_is_given_no_voice_by_name_still_gets_the_one_most_alike(film, log):
-    vtt = film[1].with_suffix(".vtt")
+def test_who_is_given_no_voice_by_name_still_gets_the_one_most_alike(short, log):
+    vtt = short[1].with_suffix(".vtt")
     cues = (
         Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text, speaker=("Bob", "Ann", "Eve")[k % 3])
-        for k, text in enumerate(LINES)
+        for k, text in enumerate(FIRST)
     )
     vtt.write_text(subtitles.render(Track("en", tuple(cues)), "vtt"))
-    ran = dub((film[0], vtt), *HUM, "--voice", "Bob=high")
+    ran = dub((short[0], vtt), *HUM, "--voice", "Bob=high")
     assert ran.status == 0, ran
-    voices = {(line["speaker"], line["voice"]) for line in report_of(film)["lines"]}
+    voices = {(line["speaker"], line["voice"]) for line in report_of(short)["lines"]}
     assert ("Bob", "high") in voices and len(voices) == 3
     assert {voice for speaker, voice in voices if speaker != "Bob"} == {"low", "high"}
 
 
-def test_everyone_has_a_voice_of_their_own_from_the_first_line_to_the_last(film, log):
-    vtt = film[1].with_suffix(".vtt")
+def test_everyone_has_a_voice_of_their_own_from_the_first_line_to_the_last(short, log):
+    vtt = short[1].with_suffix(".vtt")
     cues = (
         Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text, speaker="Ann" if k % 2 else "Bob")
-        for k, text in enumerate(LINES)
+        for k, text in enumerate(FIRST)
     )
     vtt.write_text(subtitles.render(Track("en", tuple(cues)), "vtt"))
-    ran = dub((film[0], vtt))
+    ran = dub((short[0], vtt))
     assert ran.status == 0, ran
-    pairs = {(line["speaker"], line["voice"]) for line in report_of(film)["lines"]}
+    pairs = {(line["speaker"], line["voice"]) for line in report_of(short)["lines"]}
     assert len(pairs) == 2 and {voice for _, voice in pairs} == {"low", "high"}
     log()
-    assert dub((film[0], vtt)).status == 0 and log() == []
+    assert dub((short[0], vtt)).status == 0 and log() == []
 
 
 @pytest.mark.parametrize(
     "how", ["silence", "empty", "nothing", "garbage", "half", "ten times", "crash", "exit"]
 )
-def test_a_speaker_that_fails_leaves_no_hole_untold(how, film, log):
-    ran = dub(film, *BROKEN, "-o", f"Broken.how={how}")
+def test_a_speaker_that_fails_leaves_no_hole_untold(how, short, log):
+    ran = dub(short, *BROKEN, "-o", f"Broken.how={how}")
     assert ran.status == 0 and "Traceback" not in ran.err, ran
-    lines = report_of(film)["lines"]
+    lines = report_of(short)["lines"]
     failed = [line["line"] for line in lines if line["spoken"] is None]
-    assert 0 < len(failed) < len(LINES) or how == "half"
+    assert 0 < len(failed) < len(FIRST) or how == "half"
     for line in lines:
         assert (line["spoken"] is None) == bool(line["warnings"]) or line["stretch"]
     if failed:
-        assert f"{len(failed)} of {len(LINES)} lines are not dubbed" in ran.err
+        assert f"{len(failed)} of {len(FIRST)} lines are not dubbed" in ran.err
     log()
-    dub(film, *BROKEN, "-o", f"Broken.how={how}")
+    dub(short, *BROKEN, "-o", f"Broken.how={how}")
     asked = {text for text, *_ in log()}
     assert asked == {line["text"] for line in lines if line["line"] in failed}
 
@@ -277,16 +297,16 @@ class Odd(Synthesizer):
 
 
 @pytest.mark.parametrize("how", ["folder", "words", "click"])
-def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, film, tmp_path):
+def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, short, tmp_path):
     engine = tmp_path / "odd.py"
     engine.write_text(ODD.replace("HOW", how))
     for text in ("Yes.", "Nobody knows where it began."):
-        film[1].write_text(f"1\n00:00:02,000 --> 00:00:05,000\n{text}\n")
-        ran = dub(film, "--tts", f"{engine}:Odd", "--voice", "one")
+        short[1].write_text(f"1\n00:00:02,000 --> 00:00:05,000\n{text}\n")
+        ran = dub(short, "--tts", f"{engine}:Odd", "--voice", "one")
         assert ran.status == 0 and "Traceback" not in ran.err, ran
         assert "1 of 1 lines are not dubbed" in ran.err and "\x1b[31m" not in ran.err
-        assert report_of(film)["lines"][0]["spoken"] is None
-        assert not list(film[0].parent.glob("film.dubkit/dub.es/*.part.wav"))
+        assert report_of(short)["lines"][0]["spoken"] is None
+        assert not list(short[0].parent.glob("film.dubkit/dub.es/*.part.wav"))
 
 
 def test_a_speaker_that_always_fails_ends(film, log):
@@ -295,55 +315,55 @@ def test_a_speaker_that_always_fails_ends(film, log):
     assert len(log()) <= 5 * speak.TRIES + 2
 
 
-def test_a_second_take_may_do(film):
-    ran = dub(film, *BROKEN, "-o", "Broken.how=seed", "-o", "Broken.all=yes")
+def test_a_second_take_may_do(short):
+    ran = dub(short, *BROKEN, "-o", "Broken.how=seed", "-o", "Broken.all=yes")
     assert ran.status == 0 and "not dubbed" not in ran.err
 
 
-def test_a_text_in_its_own_language(film):
-    video, srt = film
+def test_a_text_in_its_own_language(short):
+    video, srt = short
     ran = called(video, "--subs-from", srt, "--dub", *LOW)
     assert ran.status == 0, ran
     assert [p.name for p in ran.paths] == ["film.en.dubbed.mp4", "film.en.dub.json"]
     assert_refused(called(video, "--dub", *FAST, *HUM), 2, "--subs-from")
 
 
-def test_a_language_without_a_voice_is_told_at_once(film, log, tmp_path, monkeypatch):
+def test_a_language_without_a_voice_is_told_at_once(short, log, tmp_path, monkeypatch):
     monkeypatch.setenv("TRANSLATOR_LOG", str(tmp_path / "translator.log"))
     silent = tmp_path / "silent.py"
     silent.write_text(
         "from dubkit import Synthesizer\nclass Silent(Synthesizer):\n    contract = 2\n"
         "    def voices(self, language): return ()\n    def speak(self, text, out, **more): pass\n"
     )
-    ran = dub(film, "--tts", f"{silent}:Silent")
+    ran = dub(short, "--tts", f"{silent}:Silent")
     assert_refused(ran, 2, "has no voice for Spanish")
     assert not (tmp_path / "translator.log").exists()
 
 
-def test_a_film_in_which_nothing_is_said_keeps_its_sound(film):
-    film[1].write_text("1\n00:00:02,000 --> 00:00:05,000\n\u266a \u266a\n")
+def test_a_film_in_which_nothing_is_said_keeps_its_sound(short):
+    short[1].write_text("1\n00:00:02,000 --> 00:00:05,000\n\u266a \u266a\n")
     for _ in range(2):
-        ran = dub(film)
+        ran = dub(short)
         assert ran.status == 0 and "Traceback" not in ran.err, ran
-    assert report_of(film)["lines"] == []
-    spoken, original = (samples(film[0].parent / "film.es.dubbed.mp4", k) for k in (0, 1))
+    assert report_of(short)["lines"] == []
+    spoken, original = (samples(short[0].parent / "film.es.dubbed.mp4", k) for k in (0, 1))
     count = min(len(spoken), len(original))
     # The same loudness from two channels as from one is 3 dB less in each.
     assert 0.65 < np.std(spoken[:count]) / np.std(original[:count]) < 1.05
 
 
-def test_a_subtitle_file_alone_is_no_film_to_dub(film):
-    ran = called(film[1], "--to", "es", "--dub", *GOOD, *HUM)
+def test_a_subtitle_file_alone_is_no_film_to_dub(short):
+    ran = called(short[1], "--to", "es", "--dub", *GOOD, *HUM)
     assert_refused(ran, 2, "needs a film", "--subs-from")
 
 
-def test_sound_alone(film, tmp_path):
+def test_sound_alone(short, tmp_path):
     sound = tmp_path / "talk.mp3"
-    ffmpeg(*beeps(1, seconds=24), sound)
-    ran = called(sound, "--subs-from", film[1], "--to", "es", "--dub", *GOOD, *LOW)
+    ffmpeg(*beeps(1, seconds=9.6), sound)
+    ran = called(sound, "--subs-from", short[1], "--to", "es", "--dub", *GOOD, *LOW)
     assert ran.status == 0, ran
     assert [p.name for p in ran.paths] == ["talk.es.srt", "talk.es.dubbed.m4a", "talk.es.dub.json"]
-    assert probe(ran.paths[1]).duration == pytest.approx(24, abs=0.1)
+    assert probe(ran.paths[1]).duration == pytest.approx(9.6, abs=0.1)
 
 
 @pytest.mark.parametrize(("name", "codecs"), [("x.mkv", AVC), ("x.webm", VP8), ("x.mov", AVC)])
