@@ -192,11 +192,17 @@ def test_two_people_of_a_dialogue_are_distinguished_and_have_a_voice_each(tmp_pa
         frame = av.AudioFrame.from_ndarray(whole[None], format="s16", layout="mono")
         frame.sample_rate = 16000
         container.mux([*stream.encode(frame), *stream.encode(None)])
-    ran = called(sound, "--to", "pt", "--dub")
+    cues, start = [], 0.0
+    for part, text in zip(
+        parts[::2], ("Ele lê.", "Não acredito!", "Ele lê mais.", "Não!"), strict=True
+    ):
+        cues.append(Cue(start + 0.2, start + len(part) / 16000 - 0.2, text))
+        start += len(part) / 16000 + 0.5
+    srt = tmp_path / "talk.pt.srt"
+    srt.write_text(subtitles.render(Track("pt", tuple(cues)), "srt"))
+    ran = called(sound, "--subs-from", srt, "--dub")
     assert ran.status == 0, ran
     lines = json.loads((tmp_path / "talk.pt.dub.json").read_text())["lines"]
-    assert {line["speaker"] for line in lines} == {"S1", "S2"}
+    assert [line["speaker"] for line in lines] == ["S1", "S2", "S1", "S2"], lines
     voices = {line["speaker"]: line["voice"] for line in lines}
     assert voices["S1"].startswith("pm_alex") and voices["S2"].startswith("pf_dora")
-    answers = [line["speaker"] for line in lines if "believe" in line["source"]]
-    assert answers == ["S2", "S2"], lines
