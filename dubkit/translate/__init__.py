@@ -2,10 +2,10 @@
 
 - ``translation``: the whole of it: sentences to requests, lanes, retries, and back to cues.
 - ``journal``: the file of finished lines, so that none is requested twice.
-- ``checks``: what is wrong with a reply; it uses the three below.
+- ``checks``: what is wrong with a reply; it uses those below.
 - ``wrong_language``: translations that are not in the target language.
 - ``misplaced``: translations under the id of another line.
-- ``numerals``: numbers that a translation lost.
+- ``numerals``: numbers that a translation lost; ``number_words`` reads those in words.
 - ``glossary``: terms and the translations required for them.
 
 The engines that translate are plugins (:class:`dubkit.hooks.Translator`); how a text is divided

@@ -154,7 +154,8 @@ def _check_placeholders(one: Translated) -> str | None:
 
 
 def _check_numbers(one: Translated) -> str | None:
-    if lost := numerals.find_lost(_KEPT.sub(" ", one.line.text), _KEPT.sub(" ", one.text)):
+    source, text = (_KEPT.sub(" ", text) for text in (one.line.text, one.text))
+    if lost := numerals.find_lost(source, text, (one.request.source, one.request.target)):
         return f"the number {', '.join(lost)} is missing"
     return None
 

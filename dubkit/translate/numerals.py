@@ -1,15 +1,24 @@
 """Whether a translation kept the numbers of its source, however its language writes them.
 
+First by their digits, then by what the text says in words and scales, as
+:mod:`.number_words` reads it. A number that may be there is not lost.
+
 Times of day and dates are compared as such, since languages write them with other numbers and
 often in words: ``13h00`` is 1 p.m. or one o'clock, ``25.12.`` the 25th of December.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from dubkit.languages import primary
+
+from . import number_words
 
 LONGEST = 20
 """Digits up to which a number may be written in another form than by its digits."""
@@ -23,9 +32,11 @@ _ORDINAL = re.compile(r"(?<!\d)\d{1,9}(?:st|nd|rd|th)\b", re.IGNORECASE)
 _SEPARATORS = ".,'’٫٬ \u00a0\u202f"
 """What may separate the digits of a number, depending on the language."""
 _GROUPS = re.compile(r"(?<!\d)\d++(?:[ \u00a0\u202f()./-]{1,3}\d+)+")
+_ERA = re.compile("(?:令和|平成|昭和|大正|明治|民國|民国)")
+"""What a year is counted from in words."""
 _HAN = "〇一二三四五六七八九"
-_ROMAN = ((100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"),
-          (1, "I"))  # fmt: skip
+_ROMAN = ((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"),
+          (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))  # fmt: skip
 
 _HOUR = r"(?<![\d:.,/])([01]?\d|2[0-4])"
 _MINUTE = r"([0-5]\d)"
@@ -95,19 +106,22 @@ def ascii_digits(text: str) -> str:
     return "".join(str(int(char)) if char.isdecimal() else char for char in text)
 
 
-def find_lost(source: str, text: str) -> list[str]:
-    """The numbers of ``source`` that are not in ``text`` in any form."""
+def find_lost(source: str, text: str, languages: tuple[str, str] = ("", "")) -> list[str]:
+    """The numbers of ``source`` that are not in ``text`` in any form. ``languages`` are the tags of
+    both, "" for one that is not known: its words are not read."""
     given = ascii_digits(text)
     clocks, rest = _cut_clocks(_ORDINAL.sub(" ", ascii_digits(source)))
     others, words = _cut_clocks(given)
     strange = any(not any(_is_same(clock, other) for clock in clocks) for other in others)
     lost = [one.shown for one in clocks if not _has_clock(one, words, others, strange=strange)]
-    rest = _DATE.sub(lambda date: " " if _has_date(date, given) else date[0], rest)
-    missing = {
-        raw: number
-        for raw, number in _numbers(rest)
-        if not any(_contains(form, given) for form in _forms(raw, number))
-    }
+    comparison = _Comparison(rest, given, *languages)
+
+    def cut(date: re.Match[str]) -> str:  # but for 2.5 million
+        decimal = date["f"] and "." in date[0] and comparison.is_scaled(date[0])
+        return " " if _has_date(date, given) and not decimal else date[0]
+
+    rest = _DATE.sub(cut, rest)
+    missing = {raw: number for raw, number in _numbers(rest) if not comparison.has(raw, number)}
     if missing:
         groups = (re.sub(r"\D", "", group) for group in _GROUPS.findall(rest))
         joined = re.sub(r"(?<=\d)\W{1,3}(?=\d)", "", given)
@@ -116,6 +130,94 @@ def find_lost(source: str, text: str) -> list[str]:
             raw for raw, number in missing.items() if not any(number in group for group in kept)
         ]
     return [number if len(number) <= SHOWN else f"{number[:SHOWN]}..." for number in lost]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """A source without times and dates, and its translation; their words are read if need be."""
+
+    source: str
+    text: str
+    source_language: str
+    language: str
+
+    def has(self, raw: str, number: str) -> bool:
+        """Whether the translation has a number of the source."""
+        if len(number) > LONGEST:
+            return _contains(number, self.text)
+        # A number before a scale is another one in most languages: 2.5 million, 250万.
+        if not self.is_scaled(raw) and _contains(number, self.text):
+            return True
+        if self._is_copied(raw):
+            return True
+        values = self._values(raw)
+        if any(self._reading.has(value) for value in values) or self._is_idiom(raw, values):
+            return True
+        if any(_contains(form, self.text) for form in _forms(raw, number)):
+            # Its digits before another scale are a wrong number.
+            return not (self._reading.known and self._is_scaled_otherwise(raw, values))
+        return not self._reading.known and not self._has_strange(values)
+
+    @functools.cached_property
+    def _reading(self) -> number_words.Reading:
+        return number_words.read(self.text, self.language)
+
+    @functools.cached_property
+    def _source_numbers(self) -> dict[str, set[float]]:
+        """What the digits in the source may mean, together with the words after them."""
+        found: dict[str, set[float]] = {}
+        for one in number_words.read(self.source, self.source_language).numbers:
+            for digits in " ".join(one.digits).split():  # also those of 1 500 000
+                found.setdefault(digits, set()).update(one.values)
+        return found
+
+    def _is_copied(self, raw: str) -> bool:
+        """Whether the text has the same digits before the same word."""
+        places = re.finditer(rf"(?<!\d){re.escape(raw)}(?!\d)\s?\w*", self.source)
+        return any(place[0] in self.text for place in places)
+
+    def is_scaled(self, raw: str) -> bool:
+        """Whether a word or sign multiplies digits in the source."""
+        followed = rf"(?<!\d){re.escape(raw)}(?!\d)\s?[^\W\d_]"
+        return bool(re.search(followed, self.source)) and not (
+            self._values(raw) & number_words.values_of(raw)
+        )
+
+    def _values(self, raw: str) -> set[float]:
+        values = self._source_numbers.get(raw) or set(number_words.values_of(raw))
+        if re.fullmatch("(1[5-9]|20)[0-9]0", raw):  # the nineties
+            values = values | {float(raw[2:])}
+        era = {"th": 543, "lo": 543, "km": 543, "fa": -621, "zh": -1911}.get(primary(self.language))
+        if era and re.fullmatch("1[0-9]{3}|20[0-9]{2}", raw):
+            values = values | {float(raw) + era}
+        return values
+
+    def _is_idiom(self, raw: str, values: set[float]) -> bool:
+        """Whether a number may be in words that have none: all of it, half of it, an era's year."""
+        whole = 100.0 in values and re.search(rf"{re.escape(raw)}\s?[%％٪]", self.source)
+        year = any(1860 <= value <= 2100 for value in values)
+        return bool(whole or (year and _ERA.search(self.text)))
+
+    def _is_scaled_otherwise(self, raw: str, values: set[float]) -> bool:
+        """Whether the text has scaled digits, and its source's number would be scaled, too."""
+        scaled = [one for one in self._reading.numbers if one.scaled and one.digits]
+        return bool(scaled) and (self.is_scaled(raw) or max(values, default=0) >= 1000)
+
+    def _has_strange(self, values: set[float]) -> bool:
+        """Whether the text has a number that the source lacks, where words cannot be known."""
+        own = {value for found in self._source_numbers.values() for value in found} | values
+        for one in self._reading.numbers:
+            for other in one.values:
+                factors = (own_value / other for own_value in own if other)
+                if other >= 10 and not any(_is_factor(factor) for factor in factors):
+                    return True
+        return False
+
+
+def _is_factor(factor: float) -> bool:
+    """Whether one number may be another without its zeros: 25 lakh for 2,500,000."""
+    power = round(math.log10(factor)) if factor > 0 else 1
+    return (power == 0 or power >= 2) and math.isclose(factor, 10**power, rel_tol=1e-9)
 
 
 def _contains(form: str, text: str) -> bool:
@@ -147,7 +249,7 @@ def _forms(raw: str, number: str) -> Iterator[str]:
         yield number[2:]
     if len(number) <= 4:
         yield _han(int(number))
-        if 0 < int(number) < 400:
+        if 0 < int(number) < 4000:
             yield _roman(int(number))
 
 
