@@ -48,6 +48,8 @@ class Server:
     drafts: Drafts = field(default_factory=Drafts)
     _engines: dict[str, dict[str, Any]] = field(default_factory=dict)
     _catalog: subprocess.Popen[bytes] | None = None
+    _asked: threading.Lock = field(default_factory=threading.Lock)
+    """Held for good by the first who waits for the engines."""
     _cataloged: threading.Event = field(default_factory=threading.Event)
     _closed: threading.Event = field(default_factory=threading.Event)
 
@@ -55,7 +57,6 @@ class Server:
         """Take over the jobs of an earlier server, and start the background threads."""
         self.queue.adopt(self.store.job_folders())
         self.store.drop_scratch(self.queue.ids())
-        threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
     def close(self) -> None:
@@ -66,7 +67,10 @@ class Server:
         self.queue.close()
 
     def engines(self, timeout: float = 60.0) -> Catalog:
-        """The output of :mod:`dubkit.web.catalog`; waits ``timeout`` seconds for it at most."""
+        """The output of :mod:`dubkit.web.catalog`, which the first who waits for it starts: a page
+        that is opened, or a job with an engine's settings. Waits ``timeout`` seconds at most."""
+        if timeout and not self._cataloged.is_set() and self._asked.acquire(blocking=False):
+            threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
         self._cataloged.wait(timeout)
         return self._engines
 
