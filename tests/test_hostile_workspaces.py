@@ -153,13 +153,22 @@ POISONS = {
 }
 TEXTS = ("state.json", ".owner", ".made", "text.en.json", ".text.en.json.made", "cues.es.json",
          ".cues.es.json.made", "translations.es.jsonl", "report.json")  # fmt: skip
-OTHERS = (".lock", "dub.es", "references", "new.bin")
-ANY = [
-    (name, poison)
-    for poison, put in POISONS.items()
-    for name in (TEXTS if put.__name__ in ("put_content", "put_folder") else TEXTS[::4]) + OTHERS
-    if name not in OTHERS or put.__name__ != "put_content"
-]
+OTHERS = (".lock", "dub.es", "new.bin")
+ODD_VALUES = ("null", "a list", "odd values", "half a letter")
+"""JSON, so each file's own reader must refuse it; the rest is refused where any file is opened or
+parsed."""
+
+
+def _poisoned(poison: str) -> tuple[str, ...]:
+    """The names of the files that it is put in place of."""
+    if poison in ODD_VALUES:
+        return TEXTS
+    if POISONS[poison].__name__ == "put_content":
+        return "state.json", ".made", "translations.es.jsonl"
+    return "state.json", "cues.es.json", *OTHERS
+
+
+ANY = [(name, poison) for poison in POISONS for name in _poisoned(poison)]
 
 
 @posix

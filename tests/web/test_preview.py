@@ -85,9 +85,9 @@ def test_audio_alone(tmp_path, previews):
 
 def slow(tmp_path):
     """A video whose copy takes a while."""
-    path = tmp_path / "long.avi"
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=60", "-c:v", "mpeg4", "-q:v", "9",
-           path)  # fmt: skip
+    short, path = tmp_path / "short.avi", tmp_path / "long.avi"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:r=30:d=1", "-c:v", "mpeg4", short)
+    ffmpeg("-stream_loop", "199", "-i", short, "-c", "copy", path)
     return Store(tmp_path / "data").session(new_token()).take(path, "long.avi")
 
 
