@@ -252,6 +252,17 @@ class Options:
         check=_check_format, page="more",
     ))  # fmt: skip
     """None: the format of ``subs_from``, else srt."""
+    sdh: bool = option(True, Spec(
+        MAKE, "leave out sounds, songs and the names of speakers",
+        "write subtitles without sounds (`[DOOR SLAMS]`, `♪`) and the names of speakers (`MARY:`)",
+        page="more",
+    ))  # fmt: skip
+    """False: without what only the hard of hearing need. Nothing of it is ever spoken."""
+    speaker_labels: bool = option(False, Spec(
+        MAKE, "the name of its speaker before each cue",
+        "write the name of its speaker before the text of each cue, where speakers are known",
+        page="more",
+    ))  # fmt: skip
     video: bool = option(True, Spec(MAKE, "write subtitle files only, no video", page="more"))
     burn: bool = option(False, Spec(
         MAKE, "draw the subtitles on the picture",
@@ -535,6 +546,8 @@ class Keywords(TypedDict, total=False):
     encoding: str | None
     strict: bool
     formats: Texts | None
+    sdh: bool
+    speaker_labels: bool
     video: bool
     burn: bool
     output_dir: AnyPath | None

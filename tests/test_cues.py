@@ -526,7 +526,9 @@ def test_lines_lose_nothing_and_are_as_few_as_fit(text: str, language: str) -> N
     lines = break_lines(text, language, limits)
     assert "".join(lines.split()) == "".join(text.split())
     assert all(limits.width(line) <= limits.line_width for line in lines.split("\n"))
-    if limits.width(unwrap(text, language)) <= limits.line_width and not text.startswith("-"):
+    if limits.width(unwrap(text, language)) <= limits.line_width and not re.search(
+        r"^\s*-", text, re.M
+    ):
         assert "\n" not in lines
     assert break_lines(lines, language, limits).count("\n") <= lines.count("\n") + 1
 

@@ -6,12 +6,12 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from dubkit.types import Track
 
-from . import phrases
+from . import phrases, spoken
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
 from .text import unwrap
@@ -19,18 +19,16 @@ from .text import unwrap
 EPSILON = 1e-6
 
 
-def break_lines(text: str, language: str, limits: Limits) -> str:
+def break_lines(text: str, language: str, limits: Limits, names: Collection[str] = ()) -> str:
     """Break a text into lines: one if it fits, else as few as possible, at phrase boundaries.
 
     Of two lines the lower is preferably the longer (Netflix Timed Text Style Guide). A word wider
     than a line is split. A text too long for ``limits.lines`` gets more lines, which
-    :func:`.check.check` reports. Lines that all begin with a dash are different speakers' and stay
-    separate.
+    :func:`.check.check` reports. Different speakers' lines, and sounds, stay separate; ``names``
+    are labels that show this, as in :func:`.spoken.turns`.
     """
-    lines = text.splitlines()
-    if len(lines) > 1 and all(line.lstrip().startswith(("-", "–", "—")) for line in lines):
-        return "\n".join(_break(line, language, limits) for line in lines)
-    return _break(text, language, limits)
+    turns = spoken.turns(text, names) if "\n" in text else [[text]]
+    return "\n".join(_break("\n".join(turn), language, limits) for turn in turns)
 
 
 def _break(text: str, language: str, limits: Limits) -> str:
@@ -172,10 +170,11 @@ class Units:
 
 def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
     """The track with the text of each cue broken into lines again, its times unchanged."""
-    limits = limits_of(profile, track.language)
+    limits, names = limits_of(profile, track.language), spoken.find_names(track)
     return replace(
         track,
         cues=tuple(
-            replace(cue, text=break_lines(cue.text, track.language, limits)) for cue in track.cues
+            replace(cue, text=break_lines(cue.text, track.language, limits, names))
+            for cue in track.cues
         ),
     )

@@ -11,15 +11,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dubkit.types import Cue, Track
 
-from . import phrases
+from . import phrases, spoken
 from .lines import split_tokens
 from .profiles import Limits
-from .text import MARK, unwrap, without_marks
+from .text import MARK, unwrap, width, without_marks
 
 LONGEST = 6
 """Cues that one sentence may span; a longer one is split."""
@@ -32,14 +32,6 @@ WEIGHED = 500
 PUNCTUATED = 0.2
 """Share of cues ending a sentence below which a text is taken to have no full stops at all."""
 
-_DASH = re.compile(r"\s*[-–—‐]\s*")
-_NOTE = re.compile(r"[♪♫🎵#]+\s*")
-_NOTES = "♪♫🎵#"
-_LABEL = re.compile(r"[\[(（【<>]|[A-ZÀ-Þ][\w.'’-]*(?: [\w.'’-]+){0,2}:(?:\s|$)")
-"""What begins a separate text: a sound in brackets, the name of a speaker."""
-_OPENING = re.compile(r"(?:<[ibu]>\s*)+")
-_CLOSING = re.compile(r"(?:\s?</[ibu]>){1,3}$")
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -50,8 +42,17 @@ class Piece:
     text: str
     """On one line; ``<i>`` and the like only inside it."""
     lead: str = ""
-    """What precedes it and is not text: a speaker's dash, a mark around the whole."""
+    """What precedes it and is not text: a speaker's dash or label, a mark around the whole."""
     tail: str = ""
+    speaker: str | None = None
+    is_speech: bool = True
+    """False for a sound and a song."""
+    joint: str = "\n"
+    """What is between it and the piece before it in its cue: a line break or a space."""
+    place: int = 0
+    """Its number among the pieces of its cue, from 0."""
+    share: float = 1.0
+    """The share of the cue's time in which it is spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,12 @@ def _has_letters(text: str) -> bool:
 
 def sentences(track: Track) -> list[Sentence]:
     """The text of a track in whole sentences with their cues; every cue with text is in one."""
-    pieces = [p for k, cue in enumerate(track.cues) for p in _split_cue(k, cue, track.language)]
+    names = spoken.find_names(track)
+    pieces = [
+        piece
+        for k, cue in enumerate(track.cues)
+        for piece in _split_cue(k, cue, track.language, names)
+    ]
     joinable = _has_full_stops(pieces, track.language)
     groups: list[list[Piece]] = []
     open_: dict[str | None, list[Piece]] = {}
@@ -84,7 +90,9 @@ def sentences(track: Track) -> list[Sentence]:
         # A sign that comes between the halves of a sentence does not separate them.
         style = track.cues[piece.cue].style
         group = open_.get(style)
-        if group and joinable and _continues(group, piece, track):
+        if not piece.is_speech:  # a sound does not separate them either
+            groups.append([piece])
+        elif group and joinable and _continues(group, piece, track):
             group.append(piece)
         else:
             open_[style] = [piece]
@@ -95,27 +103,18 @@ def sentences(track: Track) -> list[Sentence]:
 def _sentence(group: Sequence[Piece], track: Track) -> Sentence:
     first, last = track.cues[group[0].cue], track.cues[group[-1].cue]
     text = unwrap("\n".join(piece.text for piece in group), track.language)
-    return Sentence(tuple(group), text, first.speaker, first.start, last.end)
+    return Sentence(tuple(group), text, group[0].speaker, first.start, last.end)
 
 
-def _split_cue(index: int, cue: Cue, language: str) -> Iterator[Piece]:
-    """The cue as one piece, or as one for each person who speaks in it."""
-    lines = [line for line in cue.text.splitlines() if without_marks(line).strip()]
-    dialogue = len(lines) > 1 and all(_DASH.match(without_marks(line)) for line in lines)
-    for text in lines if dialogue else [unwrap(cue.text, language)] if lines else []:
-        lead = tail = ""
-        opening, closing = _OPENING.match(text), _CLOSING.search(text)
-        if opening and closing and not MARK.search(text[opening.end() : closing.start()]):
-            lead, tail = opening[0], closing[0]
-            text = text[opening.end() : closing.start()]
-        for prefix in (_DASH, _NOTE):
-            before = prefix.match(text)
-            if before and before.end() < len(text):
-                lead, text = lead + before[0], text[before.end() :]
-        words = text.rstrip(_NOTES).rstrip()
-        if words and text[-1] in _NOTES:
-            text, tail = words, text[len(words) :] + tail
-        yield Piece(index, text.strip(), lead, tail)
+def _split_cue(index: int, cue: Cue, language: str, names: Collection[str]) -> Iterator[Piece]:
+    """The cue as one piece, or as one for each person who speaks in it and each sound."""
+    found = spoken.with_speakers(spoken.passages(cue.text, language, names), cue)
+    total = sum(width(one.text) for one in found if one.is_speech)
+    for place, one in enumerate(found):
+        share = width(one.text) / total if one.is_speech and total else 1.0
+        yield Piece(
+            index, one.text, one.lead, one.tail, one.speaker, one.is_speech, one.joint, place, share
+        )
 
 
 def _has_full_stops(pieces: Sequence[Piece], language: str) -> bool:
@@ -139,10 +138,10 @@ def _continues(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
         and before.end - OVERLAP <= after.start < before.end + APART
         and _has_letters(last.text)
         and _has_letters(piece.text)
-        and before.speaker == after.speaker
+        and piece.speaker in (last.speaker, None)
         and not without_marks(piece.lead)
         and not without_marks(last.tail)
-        and not _LABEL.match(without_marks(piece.text))
+        and not without_marks(piece.text).startswith(tuple("[(（【<>"))
         and not last.text.endswith((")", "]", "）", "】"))
         and not _ends_sentence(last.text, piece.text, track.language)
     )

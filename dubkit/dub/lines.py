@@ -10,8 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dubkit.cues.sentences import sentences
+from dubkit.cues.spoken import Utterance, utterances
 from dubkit.cues.text import without_marks
 from dubkit.types import Cue, Track, Voice
+
+NEAR = 0.01
+"""Seconds within which a cue and its translation begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +44,40 @@ def split_into_lines(
     """The sentences of a track, each a line to speak; ``source`` is the track that it translates.
 
     ``voices`` gives the voice of a speaker. A text that stays on the screen over several cues is
-    spoken once.
+    spoken once; sounds, songs and labels are not spoken.
     """
     merged: list[Cue] = []
-    members: list[list[int]] = []
-    for number, cue in enumerate(track.cues, 1):
+    members: list[list[Utterance]] = []
+    for one in utterances(track):
         last = merged[-1] if merged else None
-        if last and last.text == cue.text and cue.start - last.end < 0.5:
-            merged[-1] = replace(last, end=cue.end)
-            members[-1].append(number)
+        if last and last.text == one.cue.text and one.cue.start - last.end < 0.5:
+            merged[-1] = replace(last, end=one.cue.end)
+            members[-1].append(one)
         else:
-            merged.append(cue)
-            members.append([number])
+            merged.append(one.cue)
+            members.append([one])
     lines: list[Line] = []
-    originals = sorted(source.cues, key=_start)
+    originals = _Originals(source)
+    last_places = {one.number: one.place for one in utterances(track)}
     for sentence in sentences(Track(track.language, tuple(merged))):
         if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
             continue
-        numbers = [n for piece in sentence.pieces for n in members[piece.cue]]
-        start, end = sentence.start, sentence.end
-        first = bisect.bisect_left(originals, start - 0.01, key=_start)
-        original = originals[first : bisect.bisect_left(originals, end, key=_start)]
-        word_ends = [cue.words[-1].end for cue in original if cue.words]
+        own = [one for piece in sentence.pieces for one in members[piece.cue]]
+        first, final = own[0], own[-1]
+        original = originals.between(
+            (track.cues[first.number - 1].start, first.place),
+            track.cues[final.number - 1],
+            final.place if last_places[final.number] > final.place else None,
+        )
+        word_ends = [one.words[-1].end for one in original if one.words]
         lines.append(
             Line(
                 len(lines) + 1,
-                tuple(dict.fromkeys(numbers)),
-                start,
-                max(word_ends[-1] if word_ends else end, start + 0.1),
+                tuple(dict.fromkeys(one.number for one in own)),
+                sentence.start,
+                max(word_ends[-1] if word_ends else sentence.end, sentence.start + 0.1),
                 " ".join(without_marks(sentence.text).split()),
-                " ".join(" ".join(without_marks(cue.text).split()) for cue in original),
+                " ".join(" ".join(without_marks(one.text).split()) for one in original),
                 sentence.speaker,
                 voices(sentence.speaker),
             )
@@ -77,5 +85,23 @@ def split_into_lines(
     return lines
 
 
-def _start(cue: Cue) -> float:
-    return cue.start
+class _Originals:
+    """What is spoken in the original, to look up what a line translates."""
+
+    def __init__(self, source: Track) -> None:
+        found = [(source.cues[one.number - 1].start, one) for one in utterances(source)]
+        self._found = sorted(found, key=lambda pair: pair[0])
+        self._starts = [start for start, _ in self._found]
+
+    def between(self, first: tuple[float, int], last: Cue, place: int | None) -> list[Cue]:
+        """What begins from ``first``, the start of a cue and the place of an utterance in it, to
+        the end of the cue ``last``, or to the utterance at ``place`` in it."""
+        start, least = first
+        low = bisect.bisect_left(self._starts, start - NEAR)
+        high = bisect.bisect_left(self._starts, last.end)
+        return [
+            one.cue
+            for at, one in self._found[low:high]
+            if (at >= start + NEAR or one.place >= least)
+            and (place is None or at < last.start - NEAR or one.place <= place)
+        ]

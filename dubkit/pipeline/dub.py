@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dubkit.cues.spoken import spoken_track
 from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
 from dubkit.dub.schedule import SpokenTrack
@@ -120,7 +121,8 @@ def _speak(
     """Speak a track; ``shorten`` finds other words for lines that are too long."""
     options, language = context.options, track.language
     choice = context.synthesizer(language)
-    voices = cast.cast_voices(context, work, text, track, choice)
+    words, original = spoken_track(track), replace(text, track=spoken_track(text.track))
+    voices = cast.cast_voices(context, work, original, words, choice)
     script = lines.split_into_lines(track, text.track, voices.__getitem__)
     end = context.media.duration if context.media and context.media.duration else _end(track)
     job = speak.SpeechJob(
@@ -131,7 +133,7 @@ def _speak(
         work.folder / f"dub.{language}",
         end,
         _seeds(context, work, script, language),
-        _conversion(context, work, text, track),
+        _conversion(context, work, original, words),
         shorten,
     )
     with context.timed(f"speak {language}"):

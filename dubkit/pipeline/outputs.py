@@ -6,15 +6,16 @@ The dubbed video is written by :mod:`.render`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubkit import languages, subtitles
-from dubkit.cues import lines
+from dubkit.cues import lines, spoken
 from dubkit.errors import InputError, OutputError
 from dubkit.files import at_home
 from dubkit.media import mux
 from dubkit.media.integrity import Contents, flaw
+from dubkit.options import Options
 from dubkit.subtitles import bilingual
 from dubkit.subtitles.source import SourceText
 from dubkit.subtitles.style import parse_style
@@ -61,7 +62,24 @@ def subtitle_tracks(
                 titles.reverse()
             title, cue_file = " + ".join(titles), ""
         tracks.append(SubtitleTrack(track, title, cue_file))
-    return tracks
+    return [_as_wanted(one, options) for one in tracks]
+
+
+def _as_wanted(one: SubtitleTrack, options: Options) -> SubtitleTrack:
+    """The track with or without what the hard of hearing need, as the options say."""
+    track = spoken.with_labels(one.track) if options.speaker_labels else one.track
+    if not options.sdh:
+        track = _without_sdh(track, options)
+    return one if track == one.track else replace(one, track=track, cue_file="")
+
+
+def _without_sdh(track: Track, options: Options) -> Track:
+    """The track without sounds and labels, the texts that this changes with new line breaks."""
+    bare = spoken.without_sdh(track, labels=options.speaker_labels)
+    broken = lines.with_lines(bare, options.profile)
+    same = [new.text == old.text for old, new in zip(track.cues, bare.cues, strict=True)]
+    cues = zip(same, track.cues, broken.cues, strict=True)
+    return replace(track, cues=tuple(old if kept else new for kept, old, new in cues))
 
 
 def write_subtitle_files(

@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dubkit.cues.spoken import name_speakers
 from dubkit.errors import InputError, UsageError
 from dubkit.types import Track
 
@@ -135,7 +136,8 @@ def parse(
         raise InputError(f"line {flaws[0].line}: {flaws[0].what}")
     for warning in describe_flaws(flaws):
         warn(warning)
-    return Track(language or contents.language or UNKNOWN, tuple(contents.cues))
+    track = Track(language or contents.language or UNKNOWN, tuple(contents.cues))
+    return track if format == "json" else name_speakers(track)
 
 
 def _sniff(text: str) -> str | None:

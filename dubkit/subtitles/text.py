@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dubkit.cues import spoken
 from dubkit.cues.text import unwrap, without_marks
 from dubkit.types import Cue, Track
 
@@ -14,16 +15,19 @@ PARAGRAPH_PAUSE = 2.0
 
 def write(track: Track, options: WriteOptions) -> str:
     """Paragraphs, a new one at each change of speaker and after a long pause."""
+    names = spoken.find_names(track)
     paragraphs: list[list[str]] = []
     before: Cue | None = None
     for cue in track.cues:
         text = unwrap(without_marks(clean(cue.text)), track.language)
+        label = spoken.leading_label(text, names)
         if text:
             pause = cue.start - before.end if before else PARAGRAPH_PAUSE
             if before and before.speaker == cue.speaker and paragraphs and pause < PARAGRAPH_PAUSE:
-                paragraphs[-1].append(text)
+                paragraphs[-1].append(text[len(label) :])
             else:
-                paragraphs.append([f"{cue.speaker}: {text}" if cue.speaker else text])
+                named = cue.speaker and not label
+                paragraphs.append([f"{cue.speaker}: {text}" if named else text])
         before = cue
     flat = [unwrap("\n".join(lines), track.language) for lines in paragraphs]
     return "\n\n".join(flat) + "\n" if flat else ""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
+from dubkit.cues import spoken
 from dubkit.types import Cue, Track
 
 from .blocks import mend_times, read_blocks, write_blocks
@@ -16,9 +17,12 @@ from .stamps import parse_timing
 
 
 def write(track: Track, options: WriteOptions) -> str:
+    names = spoken.find_names(track)
+
     def text(cue: Cue) -> str:
         body = embed_rtl(map_parts(cue.text, lambda part: escape(part), str), track.language)
-        if cue.speaker:
+        labeled = any(one.label for one in spoken.passages(cue.text, track.language, names))
+        if cue.speaker and not labeled:
             name = escape(" ".join(cue.speaker.split()))
             body = f"<v {name}>{body}"
         return body

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Literal
 
 from dubkit import engines
+from dubkit.cues import phrases
 from dubkit.cues.profiles import Limits
-from dubkit.cues.sentences import Sentence, divide, restore_marks, sentences
+from dubkit.cues.sentences import Piece, Sentence, divide, restore_marks, sentences
 from dubkit.cues.text import without_marks
 from dubkit.errors import PluginError, contained
 from dubkit.hooks import (
@@ -298,12 +299,15 @@ class _State:
     def _line(self, k: int, fault: str, rejected: str) -> Line:
         sentence = self.plan.sentences[k]
         limits = self.job.limits
-        spans = [self.plan.track.cues[piece.cue] for piece in sentence.pieces]
+        cues = self.plan.track.cues
+        spans = [
+            (cues[piece.cue].end - cues[piece.cue].start) * piece.share for piece in sentence.pieces
+        ]
         if self.job.purpose == "dub":
-            fits = [(cue.end - cue.start) * SPEECH_PACE for cue in spans]
+            fits = [span * SPEECH_PACE for span in spans]
         else:
             most = limits.line_width * limits.lines
-            fits = [min((cue.end - cue.start) * limits.reading_speed, most) for cue in spans]
+            fits = [min(span * limits.reading_speed, most) for span in spans]
         room = max(1, round(sum(fits))) if self.job.follows("length") else None
         return Line(
             str(k + 1),
@@ -504,7 +508,9 @@ def _printable(text: str) -> str:
 def _assemble(state: _State) -> Track:
     """The cues with their translations, each on one line; text without one stays as it is."""
     track, job = state.plan.track, state.job
-    parts: dict[int, list[str]] = {}
+    parts: dict[int, str] = {}
+    spaced = phrases.uses_spaces(job.target)
+    pieces: list[tuple[Piece, str]] = []
     for k, sentence in enumerate(state.plan.sentences):
         text = state.done.get(k) or state.plan.known.get(k)
         if text is None:
@@ -515,10 +521,11 @@ def _assemble(state: _State) -> Track:
             shown = [f"{piece.lead}{text}{piece.tail}" for piece in sentence.pieces]
             with contained(functools.partial(state.warn, [k]), "not divided among its cues"):
                 shown = divide(sentence, text, track, job.target, job.limits)
-        for piece, part in zip(sentence.pieces, shown, strict=True):
-            parts.setdefault(piece.cue, []).append(part)
-    cues = (
-        replace(cue, text="\n".join(parts.get(k, [cue.text])), words=())
-        for k, cue in enumerate(track.cues)
-    )
+        pieces += zip(sentence.pieces, shown, strict=True)
+    # A sentence may go on behind a sound that has a place of its own in the list of sentences.
+    pieces.sort(key=lambda one: (one[0].cue, one[0].place))
+    for piece, part in pieces:
+        joint = piece.joint if piece.joint == "\n" or spaced else ""
+        parts[piece.cue] = f"{parts[piece.cue]}{joint}{part}" if piece.cue in parts else part
+    cues = (replace(cue, text=parts.get(k, cue.text), words=()) for k, cue in enumerate(track.cues))
     return Track(job.target, tuple(cues))
