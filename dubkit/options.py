@@ -283,6 +283,11 @@ class Options:
     force: bool = option(
         False, Spec("results", "overwrite files that dubkit did not make", page="more")
     )
+    skip_existing: bool = option(False, Spec(
+        "results", "skip languages that a file or a track has already",
+        "skip the languages that a subtitle file beside the input or a track in it has already, "
+        "whoever made them; with `--dub`, those that were dubbed",
+    ))  # fmt: skip
     keep: bool = option(False, Spec("results", "also keep the extracted audio"))
     adopt: bool = option(False, Spec(
         "results", "use a workspace that was made elsewhere, if you trust it",
@@ -553,6 +558,7 @@ class Keywords(TypedDict, total=False):
     output_dir: AnyPath | None
     settings: Mapping[str, Mapping[str, object]]
     force: bool
+    skip_existing: bool
     keep: bool
     adopt: bool
     language: str | None

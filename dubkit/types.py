@@ -147,6 +147,10 @@ class SubtitleStream:
     language: str | None
     title: str | None
     default: bool
+    forced: bool = False
+    """Only what a viewer of the dubbed film needs: signs, and lines in other languages."""
+    sdh: bool = False
+    """For the deaf and hard of hearing: with sounds and speakers."""
 
 
 @dataclass(frozen=True, slots=True)

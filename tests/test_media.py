@@ -338,6 +338,15 @@ def test_pick(choice, index):
     assert pick_audio(media, choice).index == index
 
 
+@pytest.mark.parametrize(
+    ("choice", "spoken", "index"),
+    [(None, "en", 1), (None, "de", 2), (None, "pt-PT", 4), (None, "fr", 2), ("es", "en", 3)],
+)
+def test_the_language_spoken_is_looked_for(choice, spoken, index):
+    media = media_with(("en", False), ("de", True), ("es", False), ("pt", False), (None, False))
+    assert pick_audio(media, choice, spoken).index == index
+
+
 def test_pick_without_a_default_takes_the_first():
     assert pick_audio(media_with(("en", False), ("de", False))).index == 1
 

@@ -95,6 +95,38 @@ def test_a_name_that_looks_like_an_option_or_a_url(base: Path, tmp_path: Path) -
     assert [path.name for path in folder.iterdir()] == [out.name]
 
 
+def stream(index: int, title: str = "", **flags: bool) -> SubtitleStream:
+    return SubtitleStream(index, "subrip", "en", title or None, **{"default": False, **flags})
+
+
+@pytest.mark.parametrize(
+    ("streams", "choice", "index"),
+    [
+        ([stream(1, forced=True), stream(2)], "en", 2),
+        ([stream(1, forced=True, default=True), stream(2, sdh=True), stream(3)], "", 3),
+        ([stream(1, forced=True), stream(2, sdh=True)], "en", 2),
+        ([stream(1), stream(2, sdh=True, default=True)], "en", 2),
+        ([stream(1, forced=True), stream(2)], "1", 1),
+        ([stream(1, forced=True)], "en", 1),
+        ([stream(1, forced=True), SubtitleStream(2, "subrip", "de", None, False)], "", 1),
+    ],
+)
+def test_forced_lines_are_not_the_text(
+    streams: list[SubtitleStream], choice: str, index: int
+) -> None:
+    media = Media(Path("film.mkv"), "matroska,webm", 60.0, (), (), tuple(streams), ())
+    assert subtitle_streams.pick(media, choice).index == index
+
+
+def test_flags_and_titles_say_what_a_track_is_for(base: Path, tmp_path: Path) -> None:
+    flags = ("-disposition:s:0", "forced", "-disposition:s:1", "hearing_impaired")
+    media = with_tracks(base, tmp_path / "x.mkv", ["srt"] * 3, ["srt"] * 3, *flags,
+                        "-metadata:s:s:2", "title=French (Forced)")  # fmt: skip
+    assert [(one.forced, one.sdh) for one in media.subtitles] == [
+        (True, False), (False, True), (True, False)
+    ]  # fmt: skip
+
+
 def test_pick(base: Path, tmp_path: Path) -> None:
     media = with_tracks(
         base, tmp_path / "x.mkv", ["srt", "ass", "srt"], ["srt", "ass", "srt"],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ from .ffmpeg import DEMUXERS, file_url
 if TYPE_CHECKING:
     import av.container
 
+FORCED = re.compile(r"(?i)\b(forced|signs)\b")
+SDH = re.compile(r"(?i)\b(sdh|cc|hearing[ -]impaired|hard[ -]of[ -]hearing)\b")
+"""What titles of subtitle tracks say where the container has no flag for it, or nobody set it."""
 JUMP = 10.0
 """Seconds from which a jump in MPEG timestamps is a clock reset, not silence (as in ffmpeg)."""
 
@@ -165,7 +168,10 @@ def probe(path: Path) -> Media:
             elif stream.type == "video" and not is_cover(stream):
                 video.append(_video(container, stream, codec))
             elif stream.type == "subtitle":
-                subtitles.append(SubtitleStream(*facts, title, default))
+                flags = stream.disposition
+                forced = has_flag(flags, 0x40) or bool(FORCED.search(title or ""))
+                sdh = has_flag(flags, 0x80) or bool(SDH.search(title or ""))
+                subtitles.append(SubtitleStream(*facts, title, default, forced, sdh))
         duration = (container.duration or 0) / 1_000_000
     if warnings and not audio:
         raise InputError(
@@ -246,8 +252,9 @@ def clock_restarts(container: av.container.InputContainer) -> bool:
 # ---------------------------------------------------------------- choosing an audio stream
 
 
-def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
-    """The audio stream to work on: by number (from 1), by language, else the default one.
+def pick_audio(media: Media, choice: str | None = None, spoken: str | None = None) -> AudioStream:
+    """The audio stream to work on: by number (from 1), by language, else the default one; but if
+    that is in another language than the one that is ``spoken``, the first in that.
 
     A language is a BCP-47 tag or an ISO 639-2 code (``es``, ``spa``, ``pt-BR``). Raises InputError
     when there is no audio at all, UsageError when no stream matches ``choice``.
@@ -255,19 +262,26 @@ def pick_audio(media: Media, choice: str | None = None) -> AudioStream:
     if not media.audio:
         raise InputError(f"{media.path} has no sound.", "There is nothing to transcribe in it.")
     if choice is None:
-        return next((stream for stream in media.audio if stream.default), media.audio[0])
+        default = next((stream for stream in media.audio if stream.default), media.audio[0])
+        matching = _in_language(media.audio, spoken)
+        return default if default in matching or not matching else matching[0]
     choice = choice.strip()
     if choice.isascii() and choice.isdigit():
         if 1 <= int(choice) <= len(media.audio):
             return media.audio[int(choice) - 1]
-    elif wanted := languages.bcp47(choice):
-        primary = wanted.partition("-")[0]
-        same = [s for s in media.audio if (s.language or "").lower() == wanted.lower()]
-        alike = [s for s in media.audio if (s.language or "").partition("-")[0] == primary]
-        if found := same or alike:
-            return next((stream for stream in found if stream.default), found[0])
+    elif found := _in_language(media.audio, languages.bcp47(choice)):
+        return next((stream for stream in found if stream.default), found[0])
     listed = "; ".join(
         f"{number}: {', '.join(filter(None, (s.language or 'language unknown', s.title, s.codec)))}"
         for number, s in enumerate(media.audio, 1)
     )
     raise UsageError(f"{media.path.name} has no audio track {choice!r}.", f"It has {listed}.")
+
+
+def _in_language(streams: Sequence[AudioStream], wanted: str | None) -> list[AudioStream]:
+    """Those in exactly that language, else those in another form of it."""
+    if not wanted:
+        return []
+    primary = languages.primary(wanted)
+    same = [one for one in streams if (one.language or "").lower() == wanted.lower()]
+    return same or [one for one in streams if languages.primary(one.language or "") == primary]

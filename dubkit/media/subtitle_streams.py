@@ -37,8 +37,8 @@ def pick(media: Media, choice: str = "") -> SubtitleStream:
     """The subtitle track to read: by number (from 1), by language, else the default one.
 
     A language is a BCP-47 tag or an ISO 639-2 code (``es``, ``spa``, ``pt-BR``). If several tracks
-    match, text is preferred to pictures. Raises InputError when there is no track at all or only
-    pictures match, UsageError when no track matches ``choice``.
+    match, text is preferred to pictures, and a whole text to forced lines. Raises InputError when
+    there is no track at all or only pictures match, UsageError when no track matches ``choice``.
     """
     tracks = media.subtitles
     if not tracks:
@@ -64,6 +64,9 @@ def pick(media: Media, choice: str = "") -> SubtitleStream:
         )
     readable = [s for s in found if s.codec not in PICTURES]
     stream = next((s for s in readable or found if s.default), (readable or found)[0])
+    if stream.forced and not choice.isdigit():
+        whole = [s for s in readable if not s.forced and (choice or s.language == stream.language)]
+        stream = min(whole, key=lambda s: s.sdh, default=stream)
     _refuse_pictures(media, stream)
     return stream
 

@@ -15,6 +15,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.render`: the video with a dub, for ``dub``.
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
 - :mod:`.redraw`: the picture with lip-sync, for ``render``.
+- :mod:`.existing`: ``--skip-existing``.
 - :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.
 - :mod:`.result_edits`: people's edits of subtitle files, taken into the cue files.
 - :mod:`.report`: ``report.json``, and warnings and totals in sentences.
@@ -35,11 +36,12 @@ from dubkit.errors import contained
 from dubkit.hooks import KINDS, Progress, Translator
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.options import Keywords, Options, from_keywords
+from dubkit.subtitles import UNKNOWN
 from dubkit.subtitles.source import format_of, read_edited
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Dub, Result, Track, Translation
 
-from . import dub, outputs, report
+from . import dub, existing, outputs, report
 from .context import AUDIO, Context
 from .source import read_source, transcript_file
 from .translate import translate_all
@@ -91,6 +93,11 @@ def process(
         with EngineRoom() as own:
             return process(source, options, progress, own)
     started = time.perf_counter()
+    if options.skip_existing:
+        left = existing.remaining(source, options)
+        if left is None:
+            return _nothing_left(source)
+        options = left
     room.begin()
     context = Context(source, options, progress, room)
     video = outputs.video_path(context)
@@ -152,6 +159,11 @@ def _result(
         tuple(translations),
         tuple(dubs),
     )
+
+
+def _nothing_left(source: Path) -> Result:
+    reason = "skipped: every language that was asked for is there already"
+    return Result(source, (), Track(UNKNOWN, ()), {}, 0.0, (f"{source.name} is {reason}",))
 
 
 def _ignore(stage: str, done: float, total: float) -> None:

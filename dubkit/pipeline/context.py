@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dubkit import workspace
+from dubkit import languages, workspace
 from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import UsageError
 from dubkit.files import stamp_of
@@ -104,7 +104,13 @@ class Context:
         self.media = probe(self.source)
         self.warnings += self.media.warnings
         if not options.subs_from or self.media.audio:
-            self.stream = pick_audio(self.media, options.audio_track)
+            self.stream = pick_audio(self.media, options.audio_track, options.language)
+            if not options.audio_track and self.stream != pick_audio(self.media):
+                number = self.media.audio.index(self.stream) + 1
+                self.warnings.append(
+                    f"audio track {number} is used, not the default one, as it is in "
+                    f"{languages.name(options.language or '')}; --audio-track chooses another"
+                )
 
     @functools.cached_property
     def transcriber(self) -> Choice[Transcriber]:

@@ -136,6 +136,10 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if context.media and embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")
+        if stream.forced:
+            context.warnings.append(
+                "that track is for forced lines: of what is spoken it may have little"
+            )
         key = key_of(source=work.hash_source(context.source), stream=stream.index)
         name = f"embedded{subtitle_streams.suffix(stream)}"
         path = work.step(name, key, lambda out: _extract(context, stream, out))
