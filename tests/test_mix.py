@@ -19,7 +19,7 @@ from dubkit.media.loudness import Loudness, loudness
 from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
-MEMORY_MB = 200
+MEMORY_MB = 150
 """Maximum resident size, whatever the film's length; 90 of them are Python, numpy and PyAV."""
 
 
@@ -391,13 +391,13 @@ def test_long_files_can_be_read(hours, tmp_path):
     assert len(read(tmp_path / "y.wav")) == 5 * 48000
 
 
-def test_200_lines_in_8_minutes(voice, tmp_path):
-    """In a separate process, which reports its peak memory; the film as floats is 184 MB."""
-    minutes = 8
+def test_100_lines_in_4_minutes(voice, tmp_path):
+    """In a separate process, which reports its peak memory; the film as floats is 92 MB."""
+    minutes = 4
     sound = MUSIC.format(rate=48000).replace("d=20", f"d={60 * minutes}")
-    film(tmp_path / "x.mkv", sound, 60 * minutes)
+    ffmpeg("-f", "lavfi", "-i", sound, "-c:a", "pcm_s16le", tmp_path / "x.mkv")
     lines = []
-    for number in range(200):
+    for number in range(100):
         path = tmp_path / f"{number}.wav"
         length = 0.8 + number % 7 / 3
         write(path, burst(0.02, length, 0.02, pitch=150 + number % 90) * (0.3 + number % 5 / 8))
@@ -409,7 +409,7 @@ def test_200_lines_in_8_minutes(voice, tmp_path):
         "from dubkit.dub.mix import ScheduledClip, mix\n"
         "folder = Path(sys.argv[1])\n"
         "film = probe(folder / 'x.mkv')\n"
-        "placed = [ScheduledClip(folder / f'{n}.wav', n * 2.4) for n in range(200)]\n"
+        "placed = [ScheduledClip(folder / f'{n}.wav', n * 2.4) for n in range(100)]\n"
         "found = mix(film, film.audio[0], placed, folder / 'mix.wav',"
         " speech=[(p.start, p.start + 1.5) for p in placed])\n"
         "print(json.dumps([found.seconds, found.original.integrated,"
