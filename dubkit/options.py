@@ -420,6 +420,24 @@ class Options:
         metavar="NAME", choices=tuple(profiles.PROFILES), check=profiles.find, page="more",
     ))  # fmt: skip
     """See :data:`dubkit.cues.profiles.PROFILES`."""
+    max_line_width: int | None = option(None, Spec(
+        "style", "most characters in a line (default: the profile's)",
+        "most characters in a line instead of the profile's; full-width ones in Chinese, Japanese "
+        "and Korean",
+        bounds=(5, 200),
+    ))  # fmt: skip
+    max_lines: int | None = option(None, Spec(
+        "style", "most lines in a cue (default: the profile's)", "most lines in a cue instead of "
+        "the profile's", bounds=(1, 5),
+    ))  # fmt: skip
+    max_words_per_cue: int | None = option(None, Spec(
+        "style", "most words in a cue (default: the profile's)", "most words in a cue instead of "
+        "the profile's, in languages that separate words", bounds=(1, 100),
+    ))  # fmt: skip
+    cps: int | None = option(None, Spec(
+        "style", "characters to read in a second (default: the profile's)",
+        "characters to read in a second instead of the profile's", bounds=(1, 100),
+    ))  # fmt: skip
     retime: bool = option(False, Spec(
         "style", "retime the cues of a file for reading",
         "retime the cues of a subtitle file for reading; they keep their times otherwise",
@@ -501,6 +519,17 @@ class Options:
                 f"one picture can speak one language, and --to names {', '.join(self.to)}",
                 "leave --one-file or --lipsync out",
             )
+
+    @property
+    def reading(self) -> profiles.Profile:
+        """The profile, with the limits that other options set."""
+        return profiles.adjusted(
+            profiles.find(self.profile),
+            line_width=self.max_line_width,
+            lines=self.max_lines,
+            words=self.max_words_per_cue,
+            reading_speed=self.cps,
+        )
 
     @property
     def imitates(self) -> bool:
@@ -588,6 +617,10 @@ class Keywords(TypedDict, total=False):
     speakers_from: AnyPath | None
     diarizer: str
     profile: str
+    max_line_width: int | None
+    max_lines: int | None
+    max_words_per_cue: int | None
+    cps: int | None
     retime: bool
     style: str
     crf: int | None

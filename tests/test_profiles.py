@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from dubkit.cues import profiles
+from dubkit import Cue, Track, Word
+from dubkit.cues import profiles, segment
 from dubkit.cues.text import width
 from dubkit.errors import UsageError
+from dubkit.options import from_keywords
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,24 @@ def test_width(text: str, columns: int) -> None:
 def test_full_width_languages_count_latin_as_halves() -> None:
     assert profiles.limits("netflix", "zh").width("字幕ab") == 3
     assert profiles.limits("netflix", "en").width("字幕ab") == 6
+
+
+@pytest.mark.parametrize(
+    ("keywords", "holds"),
+    [
+        ({"max_line_width": 20}, lambda cue: max(map(len, cue.text.splitlines())) <= 20),
+        ({"max_lines": 1}, lambda cue: "\n" not in cue.text),
+        ({"max_words_per_cue": 4}, lambda cue: len(cue.text.split()) <= 4),
+        ({"cps": 12}, lambda cue: len(cue.text) <= 12 * (cue.end - cue.start) + 1),
+    ],
+)
+def test_a_limit_of_ones_own(keywords, holds):
+    words = "The quick fox jumps over a lazy dog, and then, when it is tired, sleeps in the sun."
+    times = enumerate(words.split())
+    spoken = tuple(Word(0.5 * k, 0.5 * k + 0.4, f" {word}") for k, word in times)
+    track = Track("en", (Cue(0.0, spoken[-1].end, words, spoken),))
+    options = from_keywords({"subs": True, **keywords})
+    cues = segment.from_words(track, options.reading).cues
+    assert all(map(holds, cues)) and " ".join(" ".join(c.text for c in cues).split()) == words
+    without = segment.from_words(track, from_keywords({"subs": True}).reading).cues
+    assert options.reading.name != "netflix" and (cues != without or "cps" in keywords)

@@ -81,6 +81,30 @@ def find(name: str) -> Profile:
     return PROFILES[name]
 
 
+def adjusted(
+    profile: Profile,
+    *,
+    line_width: int | None = None,
+    lines: int | None = None,
+    words: int | None = None,
+    reading_speed: float | None = None,
+) -> Profile:
+    """A profile with other limits, in all languages; its name tells it from the original."""
+    rules = profile.rules
+    if lines is not None:
+        rules = replace(rules, lines=lines)
+    if words is not None:
+        rules = replace(rules, max_words=words)
+    changes = {"width": line_width, "lines": lines, "words": words, "cps": reading_speed}
+    marks = [f"{name}={value:g}" for name, value in changes.items() if value is not None]
+    return Profile(
+        " ".join([profile.name, *marks]),
+        profile.line_width if line_width is None else {"": line_width},
+        profile.reading_speed if reading_speed is None else {"": reading_speed},
+        rules,
+    )
+
+
 def limits(profile: Profile | str, language: str) -> Limits:
     """The limits of a profile in a language; an unknown language gets the general values.
 

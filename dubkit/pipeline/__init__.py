@@ -131,7 +131,7 @@ def process(
         context.timings["total"] = time.perf_counter() - started
         result = _result(context, text.track, translations, paths, dubs)
         with contained(context.warnings.append, f"{report.NAME} was not written"):
-            report.write(work, result, options.profile, context.rate)
+            report.write(work, result, options.reading, context.rate)
     return replace(result, warnings=tuple(dict.fromkeys(context.warnings)))
 
 

@@ -55,7 +55,7 @@ def subtitle_tracks(
         title = languages.name(one.track.language)
         track, cue_file = one.track, f"cues.{one.track.language}.json"
         if options.bilingual:
-            original = lines.with_lines(text.track, options.profile)
+            original = lines.with_lines(text.track, options.reading)
             track = bilingual.combine(original, track, options.bilingual)
             titles = [title, own_title]
             if options.bilingual != "translation-first":
@@ -76,7 +76,7 @@ def _as_wanted(one: SubtitleTrack, options: Options) -> SubtitleTrack:
 def _without_sdh(track: Track, options: Options) -> Track:
     """The track without sounds and labels, the texts that this changes with new line breaks."""
     bare = spoken.without_sdh(track, labels=options.speaker_labels)
-    broken = lines.with_lines(bare, options.profile)
+    broken = lines.with_lines(bare, options.reading)
     same = [new.text == old.text for old, new in zip(track.cues, bare.cues, strict=True)]
     cues = zip(same, track.cues, broken.cues, strict=True)
     return replace(track, cues=tuple(old if kept else new for kept, old, new in cues))

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from dubkit import languages
 from dubkit.cues import check
+from dubkit.cues.profiles import Profile
 from dubkit.errors import PluginError, contained
 from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
 from dubkit.workspace import Workspace
@@ -19,7 +20,7 @@ WARNED_SINGLY = 3
 """Violations of one rule that get a warning each; more of them share one."""
 
 
-def write(work: Workspace, result: Result, profile: str, rate: float | None) -> None:
+def write(work: Workspace, result: Result, profile: Profile, rate: float | None) -> None:
     """Write ``report.json``: what was made, what it took, and every cue that breaks a rule.
 
     A run that found everything done keeps the report of the run that did it.
@@ -32,7 +33,7 @@ def write(work: Workspace, result: Result, profile: str, rate: float | None) -> 
     report = {
         **summary(result),
         "warnings": warnings,
-        "profile": profile,
+        "profile": profile.name,
         "violations": checked[0],
     }
     report["translations"] = [
@@ -72,10 +73,10 @@ def translation(one: Translation) -> dict[str, object]:
 
 
 def find_violations(
-    track: Track, profile: str, rate: float | None, warnings: list[str]
+    track: Track, profile: Profile, rate: float | None, warnings: list[str]
 ) -> list[check.Violation]:
     """What a profile does not allow in a track; none, and a warning, if it cannot be checked."""
-    with contained(warnings.append, f"{track.language}: not checked against {profile}"):
+    with contained(warnings.append, f"{track.language}: not checked against {profile.name}"):
         return check.check(track, profile, rate)
     return []
 

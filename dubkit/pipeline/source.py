@@ -81,15 +81,15 @@ def transcript_file(context: Context, work: Workspace) -> Path:
 def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> SourceText:
     """The transcript as readable cues, via ``cues.<language>.json``."""
     speech = _without_stale_words(source_text.read_edited(transcript))
-    profile, rate = context.options.profile, context.rate
+    profile, rate = context.options.reading, context.rate
     turns = diarize.find_turns(context, work) if diarize.is_wanted(context, speech) else []
     name = f"cues.{speech.language}.json"
     result_edits.take(context, work, name)
-    key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate)
+    key = key_of(transcript=sha256_of(transcript), profile=profile.name, rate=rate)
     # Cues that were edited before speakers were requested are split between the speakers below:
     # made again, they would lose the edits.
     if turns and not work.is_edited(name, key):
-        key = key_of(transcript=sha256_of(transcript), profile=profile, rate=rate, turns=turns)
+        key = key_of(transcript=sha256_of(transcript), profile=profile.name, rate=rate, turns=turns)
         speech = diarization.assign_speakers(speech, turns)
 
     def make(path: Path) -> tuple[()]:
@@ -153,7 +153,7 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         path, language = context.source, options.language
     text = source_text.read(path, language, options.encoding, strict=options.strict)
     if options.retime:
-        text = replace(text, track=segment.fit_cues(text.track, options.profile, context.rate))
+        text = replace(text, track=segment.fit_cues(text.track, options.reading, context.rate))
     if diarize.is_wanted(context, text.track):
         turns = diarize.find_turns(context, work)
         text = replace(text, track=diarization.assign_speakers(text.track, turns))

@@ -71,7 +71,7 @@ def translate_to(
     )
     translated = source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
-    violations = report.find_violations(translated, options.profile, context.rate, context.warnings)
+    violations = report.find_violations(translated, options.reading, context.rate, context.warnings)
     if not context.retimed:  # times that a file came with are kept, so there is nothing to warn of
         violations = [one for one in violations if one.rule in check.RULES_OF_TEXT]
     context.warnings += report.violation_warnings(violations, prefix)
@@ -95,7 +95,7 @@ def translation_job(
         context.engines.engine(choice),
         choice.name,
         choice.identity,
-        limits(options.profile, target),
+        limits(options.reading, target),
         context.glossary,
         options.tone,
         options.context,
@@ -109,7 +109,7 @@ def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
         text=subtitles.render(track, "json"),
         engine=choice.identity,
         requests=[context.glossary, options.tone, options.context, options.dub],
-        layout=[options.profile, context.rate, context.retimed, bool(options.bilingual)],
+        layout=[options.reading.name, context.rate, context.retimed, bool(options.bilingual)],
     )
 
 
@@ -125,9 +125,9 @@ def _translate(
         journal = work.folder / f"translations.{target}.jsonl"
         new = translation.translate(job, track, journal, context.progress)
     if context.retimed and not options.bilingual:
-        cues = segment.fit_cues(_end_with_speech(new.track, track), options.profile, context.rate)
+        cues = segment.fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
         return replace(new, track=clip_to_media(cues, context.media))
-    return replace(new, track=with_lines(new.track, options.profile))
+    return replace(new, track=with_lines(new.track, options.reading))
 
 
 def _end_with_speech(translated: Track, original: Track) -> Track:
