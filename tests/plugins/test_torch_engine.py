@@ -44,13 +44,11 @@ from dubkit_plugins.whisper.torch_network import (  # noqa: E402
 )
 
 AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
-PAUSES = (11.58, 24.24)
-"""Seconds at which nobody speaks in it."""
+WINDOWS = ((7.9, 11.58), (11.58, 17.5), (24.24, 28.5))
+"""Three of its sentences, between seconds at which nobody speaks."""
 WORDS = """
-and mister john dashwood had then leisure to consider how much there might be prudently in his power
-to do for them he was not an ill disposed young man unless to be rather cold hearted and rather
-selfish is to be ill disposed had he married a more a amiable woman he might have been made still
-more respectable than he was he might even have been made amiable himself
+he was not an ill disposed young man unless to be rather cold hearted and rather selfish is to be
+ill disposed he might even have been made amiable himself
 """
 ENGLISH = Decoding("en")
 
@@ -114,7 +112,7 @@ def tiny_transformers(tiny_folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def windows() -> list[Samples]:
     sound = decode_audio(str(AUSTEN))
-    return np.split(sound, [round(pause * 16_000) for pause in PAUSES])
+    return [sound[round(start * 16_000) : round(end * 16_000)] for start, end in WINDOWS]
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +224,7 @@ def test_beam_of_one_is_greedy(
     assert searched(tiny, encoded, 1) == [decoded.tokens for decoded in greedy]
 
 
-@pytest.mark.parametrize("beams", [2, 5])
-@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize(("beams", "noise"), [(2, 0.0), (5, 0.02)])
 def test_beam_search_finds_what_transformers_finds(
     beams: int,
     noise: float,
