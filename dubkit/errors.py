@@ -68,6 +68,17 @@ class PluginError(DubkitError):
     exit_status = 6
 
 
+class NothingDone(PluginError):
+    """An engine did nothing of what was asked: no line is translated, or none is spoken. What could
+    be written without that has been."""
+
+    exit_status = 8
+
+
+PARTLY_DONE = 9
+"""The exit status where only some lines are translated or spoken, of which warnings tell."""
+
+
 class OutputError(DubkitError):
     """A result cannot be written: a full disk, a read-only folder, a file not made by dubkit."""
 

@@ -273,6 +273,11 @@ class Dub:
     """The engine that spoke it."""
     lines: tuple[SpokenLine, ...]
 
+    @property
+    def unspoken(self) -> tuple[SpokenLine, ...]:
+        """The lines that could not be spoken."""
+        return tuple(line for line in self.lines if line.spoken is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -296,3 +301,9 @@ class Result:
         """Seconds of media per second of wall time, over the whole run."""
         spent = self.timings.get("total", 0.0)
         return self.duration / spent if spent else 0.0
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some lines are not translated, or not spoken."""
+        failed = any(one.failed for one in self.translations)
+        return failed or any(one.unspoken for one in self.dubs)

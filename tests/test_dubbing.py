@@ -260,9 +260,9 @@ def test_everyone_has_a_voice_of_their_own_from_the_first_line_to_the_last(short
 )
 def test_a_speaker_that_fails_leaves_no_hole_untold(how, short, log):
     ran = dub(short, *BROKEN, "-o", f"Broken.how={how}")
-    assert ran.status == 0 and "Traceback" not in ran.err, ran
     lines = report_of(short)["lines"]
     failed = [line["line"] for line in lines if line["spoken"] is None]
+    assert ran.status == (9 if failed else 0) and "Traceback" not in ran.err, ran
     assert 0 < len(failed) < len(FIRST) or how == "half"
     for line in lines:
         assert (line["spoken"] is None) == bool(line["warnings"]) or line["stretch"]
@@ -303,15 +303,17 @@ def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, short,
     for text in ("Yes.", "Nobody knows where it began."):
         short[1].write_text(f"1\n00:00:02,000 --> 00:00:05,000\n{text}\n")
         ran = dub(short, "--tts", f"{engine}:Odd", "--voice", "one")
-        assert ran.status == 0 and "Traceback" not in ran.err, ran
+        assert ran.status == 8 and "Traceback" not in ran.err, ran
         assert "1 of 1 lines are not dubbed" in ran.err and "\x1b[31m" not in ran.err
         assert report_of(short)["lines"][0]["spoken"] is None
         assert not list(short[0].parent.glob("film.dubkit/dub.es/*.part.wav"))
 
 
 def test_a_speaker_that_always_fails_ends(film, log):
-    ran = dub(film, *BROKEN, "-o", "Broken.how=crash", "-o", "Broken.all=yes")
-    assert ran.status == 0 and "7 of 7 lines are not dubbed" in ran.err
+    ran = dub(film, *BROKEN, "-o", "Broken.how=crash", "-o", "Broken.all=yes", "--json")
+    assert ran.status == 8 and "7 of 7 lines are not dubbed" in ran.err
+    (error,) = ran.json["errors"]
+    assert "nothing was spoken in Spanish" in error["error"] and error["status"] == 8
     assert len(log()) <= 5 * speak.TRIES + 2
 
 

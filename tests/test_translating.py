@@ -205,7 +205,7 @@ def test_failed_lines_keep_their_text_and_are_tried_again(srt, tmp_path, log):
     broken = by("Broken", "how=copy", "word=quick", f"cure={cure}")
     command = (srt, "--to", "es", *broken)
     ran = called(*command)
-    assert ran.status == 0, ran
+    assert ran.status == 9, ran
     assert "1 of 3 lines could not be translated to Spanish and stays in English" in ran.err
     assert "cue 1, 2" in ran.err and "run the same command again" in ran.err
     track = subtitles.read(ran.paths[0])
@@ -229,7 +229,7 @@ def test_failed_lines_keep_their_text_and_are_tried_again(srt, tmp_path, log):
 def test_a_translation_without_a_line_is_no_success(srt, tmp_path):
     broken = by("Broken", "how=empty", "word=")
     ran = called(srt, "--to", "es,fr", *broken)
-    assert ran.status == 6, ran
+    assert ran.status == 8, ran
     assert "nothing was translated to Spanish: it was empty" in ran.err
     assert "nothing was translated to French" in ran.err
     assert [path.name for path in ran.paths] == ["film.es.srt", "film.fr.srt"]
@@ -243,7 +243,7 @@ def test_a_dub_without_a_translated_line_is_not_spoken(talk, srt):
     broken = by("Broken", "how=empty", "word=")
     ran = called(talk, "--subs-from", srt, "--to", "es", "--dub", *broken,
                  "--tts", f"{TESTS}/data/synthesizers.py:Hum", "--voice", "low")  # fmt: skip
-    assert ran.status == 6 and "nothing was translated to Spanish" in ran.err, ran
+    assert ran.status == 8 and "nothing was translated to Spanish" in ran.err, ran
     assert [path.name for path in ran.paths if path.suffix != ".mp4"] == ["talk.es.srt"]
     assert not list(talk.parent.glob("*.dubbed.*"))
 
@@ -280,7 +280,7 @@ def test_a_line_that_is_too_long_stays_as_it_is(srt, log):
     long = "word " * 2000
     srt.write_text(SRT.replace("Nobody did.", long))
     ran = called(srt, "--to", "es", *GOOD)
-    assert ran.status == 0, ran
+    assert ran.status == 9, ran
     assert "it has 9,999 characters, and at most 4,000 are a line" in ran.err
     assert "divide it into several cues" in ran.err
     assert "word word" in subtitles.read(ran.paths[0]).cues[2].text

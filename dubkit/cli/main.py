@@ -19,7 +19,14 @@ from typing import Any
 
 from dubkit import pipeline
 from dubkit.engines import EngineRoom, choose
-from dubkit.errors import ConsentNeeded, DubkitError, ForeignWorkspace, OutputError, UsageError
+from dubkit.errors import (
+    PARTLY_DONE,
+    ConsentNeeded,
+    DubkitError,
+    ForeignWorkspace,
+    OutputError,
+    UsageError,
+)
 from dubkit.options import Options
 from dubkit.pipeline import estimate, report
 from dubkit.system import faults, terminal
@@ -142,10 +149,9 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
                 continue
             results.append(result)
             console.finish(result)
-            for one in result.translations:
-                if one.is_untranslated:
-                    errors.append((source, report.untranslated_error(one)))
-                    console.fail(errors[-1][1], source if total > 1 else None)
+            for nothing in report.find_failures(result):
+                errors.append((source, nothing))
+                console.fail(nothing, source if total > 1 else None)
             if not given.json and not given.events:
                 for path in result.outputs:
                     terminal.print_path(path)
@@ -154,7 +160,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     elif given.json:
         print(as_json(_summary(results, errors)), flush=True)
     if not errors:
-        return 0
+        return PARTLY_DONE if any(result.is_partial for result in results) else 0
     if total == 1:
         return errors[0][1].exit_status
     if not given.quiet:

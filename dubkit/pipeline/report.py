@@ -11,8 +11,8 @@ from dataclasses import asdict
 from dubkit import languages
 from dubkit.cues import check
 from dubkit.cues.profiles import Profile
-from dubkit.errors import PluginError, contained
-from dubkit.types import Estimate, Result, Track, Translation, UntranslatedLine
+from dubkit.errors import NothingDone, contained
+from dubkit.types import Dub, Estimate, Result, Track, Translation, UntranslatedLine
 from dubkit.workspace import Workspace
 
 NAME = "report.json"
@@ -54,6 +54,7 @@ def summary(result: Result) -> dict[str, object]:
         "timings": {step: round(seconds, 3) for step, seconds in result.timings.items()},
         "rtfx": round(result.rtfx, 2),
         "translations": [translation(one) for one in result.translations],
+        "partial": result.is_partial,
         "warnings": list(result.warnings),
     }
 
@@ -109,9 +110,25 @@ def untranslated_warning(
     )
 
 
-def untranslated_error(one: Translation) -> PluginError:
+def find_failures(result: Result) -> Iterator[NothingDone]:
+    """An error for each language in which nothing was translated, or nothing spoken."""
+    yield from (untranslated_error(one) for one in result.translations if one.is_untranslated)
+    for dub in result.dubs:
+        if dub.lines and len(dub.unspoken) == len(dub.lines):
+            yield _unspoken_error(dub)
+
+
+def _unspoken_error(dub: Dub) -> NothingDone:
+    reason = next((text for line in dub.lines for text in line.warnings), "")
+    return NothingDone(
+        f"nothing was spoken in {languages.name(dub.language)}: {reason}".removesuffix(": "),
+        "run the same command again when that is mended; another --tts may speak it",
+    )
+
+
+def untranslated_error(one: Translation) -> NothingDone:
     """The error of a translation of which every line failed; what there is has been written."""
-    return PluginError(
+    return NothingDone(
         f"nothing was translated to {languages.name(one.track.language)}: {one.failed[0].reason}",
         "run the same command again when that is mended; the text is as it was",
     )

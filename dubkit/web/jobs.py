@@ -35,6 +35,7 @@ except ImportError:  # Windows: jobs of a server that was killed count as interr
     fcntl = None  # type: ignore[assignment]
 
 from dubkit.cli.signals import STOPPED
+from dubkit.errors import PARTLY_DONE
 from dubkit.files import cannot_write
 
 from ..errors import DubkitError, UsageError
@@ -391,7 +392,7 @@ def _state(folder: Path, status: int | None) -> State:
         if last_event(folder, "result") is None:
             return "failed" if last_event(folder, "error") else "interrupted"
         return "failed" if last_event(folder, "error") else "done"
-    if status == 0:
+    if status in (0, PARTLY_DONE):
         return "done"
     return "interrupted" if status in STOPPED else "failed"
 
