@@ -90,6 +90,8 @@ class Spec:
     """How to set it; empty for its flag."""
     former_names: tuple[str, ...] = ()
     """Names that it had before."""
+    other_names: tuple[str, ...] = ()
+    """What other tools (whisper, whisperX, yt-dlp, ffmpeg) call it."""
     page: PageGroup = ""
     control: Literal["", "line", "pick"] = ""
     """Kind of form field; empty for the usual one of its type and values."""
@@ -214,11 +216,20 @@ ENGINES = "{engines}, anyone's, or `./file.py:Class`"
 class Options:
     """What to make of a video, and how."""
 
-    subs: bool = option(False, Spec(MAKE, "subtitles in the language spoken", page="main"))
+    subs: bool = option(
+        False,
+        Spec(
+            MAKE,
+            "subtitles in the language spoken",
+            page="main",
+            other_names=("write_subs", "write_auto_subs", "write_sub", "write_auto_sub"),
+        ),
+    )
     to: tuple[str, ...] = option((), Spec(
         MAKE, "target languages, comma-separated: es, pt-BR, ...",
         "translate to these languages, comma-separated: `es`, `pt-BR`, `zh-Hant`",
         tag=True, purpose="translating", example="--to LANGUAGE", page="main",
+        other_names=("target_language", "target_lang", "translate_to", "sub_lang", "sub_langs"),
     ))  # fmt: skip
     dub: bool = option(False, Spec(
         MAKE, "speak the translation over the original",
@@ -250,6 +261,7 @@ class Options:
         "comma-separated",
         flag="--format", choices=tuple(subtitles.FORMATS), normalize=str.lower,
         check=_check_format, page="more",
+        other_names=("output_format", "sub_format", "convert_subs"),
     ))  # fmt: skip
     """None: the format of ``subs_from``, else srt."""
     sdh: bool = option(True, Spec(
@@ -267,6 +279,7 @@ class Options:
     burn: bool = option(False, Spec(
         MAKE, "draw the subtitles on the picture",
         "draw the subtitles on the picture instead of adding a track", page="main",
+        other_names=("burn_in", "hardsub", "burn_subtitles"),
     ))  # fmt: skip
 
     output_dir: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
@@ -274,6 +287,7 @@ class Options:
         "`-o DIR`: folder for the results, with the folders of the inputs mirrored. "
         "`-o NAME.FIELD=VALUE`: a setting of an engine",
         flag="--output", short="-o", metavar="DIR",
+        other_names=("out", "outdir", "output_folder"),
     ))  # fmt: skip
     """None: the input's own folder."""
     settings: Mapping[str, Mapping[str, str]] = field(
@@ -281,12 +295,19 @@ class Options:
     )
     """By engine name and field."""
     force: bool = option(
-        False, Spec("results", "overwrite files that dubkit did not make", page="more")
+        False,
+        Spec(
+            "results",
+            "overwrite files that dubkit did not make",
+            page="more",
+            other_names=("overwrite", "force_overwrites", "overwrites"),
+        ),
     )
     skip_existing: bool = option(False, Spec(
         "results", "skip languages that a file or a track has already",
         "skip the languages that a subtitle file beside the input or a track in it has already, "
         "whoever made them; with `--dub`, those that were dubbed",
+        other_names=("no_overwrites", "nooverwrites"),
     ))  # fmt: skip
     keep: bool = option(False, Spec("results", "also keep the extracted audio"))
     adopt: bool = option(False, Spec(
@@ -298,11 +319,13 @@ class Options:
     language: str | None = option(None, Spec(
         "speech", "en, es, pt-BR, ... (default: detect)",
         "BCP-47 tag; detected if not given", metavar="TAG", tag=True, page="more", unset="",
+        other_names=("lang", "source_language", "source_lang"),
     ))  # fmt: skip
     audio_track: str | None = option(None, Spec(
         "speech", "audio track to transcribe: number from 1, or language",
         "number from 1, or language; default: the container's default track",
         metavar="N|LANG", page="speech",
+        other_names=("audio_stream",),
     ))  # fmt: skip
     transcriber: str = option(
         "auto", Spec("speech", ENGINE, ENGINES, engine="transcribers", page="speech")
@@ -310,6 +333,7 @@ class Options:
     model: str = option("", Spec(
         "speech", "distil-large-v3.5, large-v3, base, a folder, ...",
         "a name, a hub's `owner/name`, or a folder", metavar="NAME|DIR", page="speech",
+        other_names=("whisper_model", "model_size"),
     ))  # fmt: skip
     """Empty: the transcriber's choice."""
     device: str = option("", Spec(
@@ -319,9 +343,16 @@ class Options:
     """Empty: the engine's choice."""
     prompt: str = option("", Spec(
         "speech", "text that resembles the speech: spelling, style", page="speech", lines=2,
+        other_names=("initial_prompt",),
     ))  # fmt: skip
     hotwords: tuple[str, ...] = option(
-        (), Spec("speech", "names and terms to expect, comma-separated", page="speech")
+        (),
+        Spec(
+            "speech",
+            "names and terms to expect, comma-separated",
+            page="speech",
+            other_names=("hotword", "keywords"),
+        ),
     )
 
     translator: str = option("auto", Spec(
@@ -360,6 +391,7 @@ class Options:
         "dubbing", "a voice for all, or WHO=NAME for one (default: chosen)",
         "a voice for everyone (`NAME`), or for one speaker (`WHO=NAME`)",
         repeat=True, needs="dub", page="dubbing", control="pick",
+        other_names=("voice_id",),
     ))  # fmt: skip
     redo: str = option("", Spec(
         "dubbing", "speak lines again, as another take: 12,15-18",
@@ -370,6 +402,7 @@ class Options:
         "dubbing", "speak in the original's own voices",
         "speak in the original's own voices, by a `--tts` that clones",
         needs="dub", page="dubbing",
+        other_names=("voice_clone", "clone_voice"),
     ))  # fmt: skip
     convert: str = option("", Spec(
         "dubbing", "engine that turns the lines into another voice",
@@ -404,6 +437,7 @@ class Options:
         WHO, "number of people, or auto (default: auto for a dub)",
         "tell this many people apart, or `auto`; a dub does so by itself",
         metavar="N|auto", check=_check_speakers, page="who",
+        other_names=("diarize", "num_speakers", "min_speakers", "max_speakers"),
     ))  # fmt: skip
     """Empty: ``auto`` if a dub needs it."""
     speakers_from: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
@@ -429,10 +463,12 @@ class Options:
     max_lines: int | None = option(None, Spec(
         "style", "most lines in a cue (default: the profile's)", "most lines in a cue instead of "
         "the profile's", bounds=(1, 5),
+        other_names=("max_line_count",),
     ))  # fmt: skip
     max_words_per_cue: int | None = option(None, Spec(
         "style", "most words in a cue (default: the profile's)", "most words in a cue instead of "
         "the profile's, in languages that separate words", bounds=(1, 100),
+        other_names=("max_words_per_line", "max_words"),
     ))  # fmt: skip
     cps: int | None = option(None, Spec(
         "style", "characters to read in a second (default: the profile's)",
@@ -647,7 +683,7 @@ def unknown_option(
     With ``flag`` the error is worded for the command line, else for Python and the API.
     """
     known = {one.name: one for one in list_options(options)}
-    renamed = [one for one in known.values() if name in one.former_names]
+    renamed = [one for one in known.values() if name in (*one.former_names, *one.other_names)]
     near = [known[one] for one in difflib.get_close_matches(name[:30], known, 1)]
     message = f"there is no option {f'--{name}' if flag else reprlib.repr(name)}"
     if not (renamed or near):

@@ -323,3 +323,31 @@ def test_a_hint_is_shown_in_a_traceback():
     with pytest.raises(UsageError) as refusal:
         from_keywords({"sbus": True})
     assert "did you mean subs" in "".join(traceback.format_exception(refusal.value))
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (["--output_format", "vtt"], "did you mean --format vtt?"),
+        (["--initial_prompt=x"], "did you mean --prompt x?"),
+        (["--sub-langs", "es"], "did you mean --to es?"),
+        (["--max_line_count", "2"], "did you mean --max-lines 2?"),
+        (["--diarize"], "did you mean --speakers N|auto?"),
+        (["--no-overwrites"], "did you mean --skip-existing?"),
+        (["--task", "translate"], "--to en translates"),
+        (["--word_timestamps", "True"], "--format json"),
+    ],
+)
+def test_flags_of_other_tools_are_answered_with_ours(typed, hint):
+    with pytest.raises(UsageError) as found:
+        parse(["talk.mp4", "--subs", *typed])
+    assert hint in (found.value.hint or "")
+
+
+def test_no_name_of_another_tool_is_one_of_ours():
+    options = list_options(Options)
+    others = [name for one in options for name in (*one.former_names, *one.other_names)]
+    ours = {one.name for one in options} | {
+        one.flag.strip("-").replace("-", "_") for one in options
+    }
+    assert len(others) == len(set(others)) and not ours & set(others)

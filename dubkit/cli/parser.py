@@ -10,7 +10,7 @@ import argparse
 import difflib
 import os
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -55,6 +55,22 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("-h", "--help"), "show this", "", {"action": "help"}),
 )  # fmt: skip
 """Flags that are no option of a job: flags, help, README's words if others, and argparse's."""
+
+
+UNNEEDED: Mapping[str, str] = {
+    "--task": "--to en translates; --subs transcribes",
+    "--vad-filter": "what nobody speaks in is left out anyway",
+    "--word-timestamps": "every word has its time: --format json writes them",
+    "--align-model": "every word has its time: --format json writes them",
+    "--hf-token": "the hub's library reads HF_TOKEN from the environment",
+    "--compute-type": "-o faster-whisper.compute_type=float32",
+    "--beam-size": "-o faster-whisper.beam_size=5",
+    "--batch-size": "-o faster-whisper.batch_size=8",
+    "--threads": "-o faster-whisper.threads=4",
+    "--embed-subs": "the video gets the subtitles as a track anyway; --burn draws them on it",
+    "--skip-download": "--no-video writes subtitle files only",
+}
+"""Flags of other tools (whisper, whisperX, yt-dlp) that none of ours stands for: what to do."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -117,12 +133,17 @@ def parse(arguments: Sequence[str], options: type[Options] = Options) -> argpars
 def _refuse_renamed(arguments: Sequence[str], options: type[Options]) -> None:
     """Raise for a flag that has another name now, which argparse could only call unknown."""
     renamed = {
-        f"--{old.replace('_', '-')}" for one in list_options(options) for old in one.former_names
+        f"--{old.replace('_', '-')}"
+        for one in list_options(options)
+        for old in (*one.former_names, *one.other_names)
     }
     for number, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
+        flag = flag.replace("_", "-")
         if argument == "--":
             return
+        if flag in UNNEEDED:
+            raise UsageError(f"there is no option {flag}", UNNEEDED[flag])
         if flag in renamed:
             following = "".join(arguments[number + 1 : number + 2])
             given = value if equals else following if not following.startswith("-") else ""
