@@ -340,7 +340,7 @@ def test_a_hint_is_shown_in_a_traceback():
 )
 def test_flags_of_other_tools_are_answered_with_ours(typed, hint):
     with pytest.raises(UsageError) as found:
-        parse(["talk.mp4", "--subs", *typed])
+        parser.parse(["talk.mp4", "--subs", *typed])
     assert hint in (found.value.hint or "")
 
 
