@@ -89,6 +89,7 @@ ONE, THREE = (1, 2, "One."), (5, 6, "Three.")
         ("2\n\n\n", [], 5),
         ("2\n\n00:00:03,000 --> 00:00:04,000\nTwo.\n\n", [(3, 4, "Two.")], None),
         ("2\n-00:00:03,000 --> -00:00:02,000\nTwo.\n\n", [], 6),
+        ("2\nTwo\nlines.\n\n", [], 5),
         ("2\n00:00:03,000\nTwo.\n\n", [(3, 4, "Two.")], 6),
     ],
 )  # fmt: skip
@@ -180,6 +181,13 @@ def test_one_bad_event_among_good_ones() -> None:
     assert warnings == ["line 4: 'soon' is not a time, so its text is left out: 'B'"]
     track = subtitles.parse(text, "ass")
     assert subtitles.render(track, "ass", like=text) == text  # what was not read is kept
+
+
+def test_stray_bytes_of_zero_are_left_out(tmp_path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_bytes((FIRST + LAST * 3).encode().replace(b"One", b"O\0ne"))
+    loaded = subtitles.load(path)
+    assert loaded.track.cues[0].text == "One." and "bytes of zero" in loaded.warnings[0]
 
 
 def test_warnings_are_few_and_name_lines() -> None:

@@ -385,9 +385,9 @@ def test_malformed_files_name_the_line(format: str, text: str, line: int) -> Non
          (Cue(1, 2, "a\nb"), Cue(3, 4, "c"))),
         ("1\r\r\n00:00:01,000 --> 00:00:02,000\r\r\na\r\r\n\r\r\n", (Cue(1, 2, "a"),)),
         ("1\n00: 00: 01, 000 -> 00: 00: 02, 000\n{\\an8}a", (Cue(1, 2, "a"),)),
-        # a line that is not nearly a time is text
-        ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\nxx --> 1\nb\n",
-         (Cue(1, 2, "a\n2\nxx --> 1\nb"),)),
+        # a line that is not nearly a time is text; below a number it has none
+        ("1\n00:00:01,000 --> 00:00:02,000\na\nxx --> 1\nb\n", (Cue(1, 2, "a\nxx --> 1\nb"),)),
+        ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\nxx --> 1\nb\n", (Cue(1, 2, "a"),)),
         ("1\n00:00:xx,000 --> 1\nb\n00:00:01,000 --> 00:00:02,000\na", (Cue(1, 2, "a"),)),
         ("1\n00:00:01,000-->00:00:02,000\n10 -> 20\na --> b", (Cue(1, 2, "10 -> 20\na --> b"),)),
     ],

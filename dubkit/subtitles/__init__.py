@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dubkit.cues.rolling import unroll
 from dubkit.cues.spoken import name_speakers
 from dubkit.errors import InputError, UsageError
 from dubkit.types import Track
@@ -137,7 +138,9 @@ def parse(
     for warning in describe_flaws(flaws):
         warn(warning)
     track = Track(language or contents.language or UNKNOWN, tuple(contents.cues))
-    return track if format == "json" else name_speakers(track)
+    if actual in ("srt", "vtt", "ttml"):  # in others a text that stays is meant to
+        track = unroll(track)
+    return track if actual == "json" else name_speakers(track)
 
 
 def _sniff(text: str) -> str | None:

@@ -98,6 +98,12 @@ def read_blocks(
         while layout.has_stray_number(body, own, number):
             blocks.flaws.append(Flaw(body.pop() + 1, STRAY_NUMBER))
             layout.drop_blank(body)
+        if lost := layout.find_timeless(body, own, number):
+            quoted = " ".join(" ".join(lines[k] for k in body[lost + 1 :]).split())[:80]
+            what = f"the cue has no times, so it is left out: {quoted!r}"
+            blocks.flaws.append(Flaw(body[lost] + 1, what))
+            body = body[:lost]
+            layout.drop_blank(body)
         ended = next((k for k in body if k in asides), following)
         for k in body:
             if k > ended and k not in asides and lines[k].strip():
@@ -162,6 +168,18 @@ class _Layout:
         elif self.named and touches and begins and (body[-1] == 0 or len(body) > 1):
             body.pop()
         return None
+
+    def find_timeless(self, body: list[int], own: int | None, following: int | None) -> int:
+        """The place in ``body`` of the number of a cue that has no times; 0 if there is none."""
+        if not self.numbered or self.double_spaced or own is None:
+            return 0
+        latest = own + 2 if following is None else following
+        for place in range(1, len(body) - 1):
+            above, line = self.lines[body[place] - 1], self.lines[body[place]]
+            number = None if above.strip() else _number(line)
+            if number is not None and own < number < latest and self.lines[body[place] + 1].strip():
+                return place
+        return 0
 
     def has_stray_number(self, body: list[int], own: int | None, following: int | None) -> bool:
         """Whether the last line of a cue is a number that has lost its cue."""

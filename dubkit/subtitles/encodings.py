@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dubkit.errors import InputError, UsageError
 
@@ -49,6 +49,9 @@ def decode(data: bytes, language: str | None, encoding: str | None = None) -> De
     marked = data.startswith(codecs.BOM_UTF8)
     data = data.removeprefix(codecs.BOM_UTF8)
     bom = next((name for mark, name in _BOMS if data.startswith(mark)), None)
+    if bom is None and 0 < data.count(b"\x00") <= len(data) / 50 and _wide_by_zeros(data) is None:
+        rest = decode(data.replace(b"\x00", b""), language)
+        return replace(rest, doubt=rest.doubt or "has bytes of zero, which were left out")
     if bom is None and b"\x00" in data:
         bom = _wide(data)
     if bom:
@@ -115,12 +118,18 @@ def _undecodable(data: bytes, error: UnicodeDecodeError, what: str) -> InputErro
     return InputError(f"line {line}: not in {what}", "name its encoding: --encoding cp1252")
 
 
-def _wide(data: bytes) -> str:
+def _wide_by_zeros(data: bytes) -> str | None:
     """UTF-16 without a mark: its digits and spaces have a zero byte, all on the same side."""
     even, odd = data[::2].count(0), data[1::2].count(0)
     for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if zeros >= len(data) / 16 and others * 20 <= zeros:
             return name
+    return None
+
+
+def _wide(data: bytes) -> str:
+    if name := _wide_by_zeros(data):
+        return name
     line = data[: data.index(b"\x00")].count(b"\n") + 1
     raise InputError(f"line {line}: not text")
 

@@ -57,7 +57,9 @@ def _asides(lines: Sequence[str]) -> set[int]:
             inside = False
         elif not k or not lines[k - 1]:
             inside = bool(_ASIDE.match(line))
-        elif inside and (timing := parse_timing(line)) and timing.start is not None:
+        elif (
+            inside and "-->" in line and (timing := parse_timing(line)) and timing.start is not None
+        ):
             inside = False  # a cue needs no empty line above it
         if inside:
             asides.add(k)
