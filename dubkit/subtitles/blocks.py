@@ -98,11 +98,11 @@ def read_blocks(
         while layout.has_stray_number(body, own, number):
             blocks.flaws.append(Flaw(body.pop() + 1, STRAY_NUMBER))
             layout.drop_blank(body)
-        if lost := layout.find_timeless(body, own, number):
-            quoted = " ".join(" ".join(lines[k] for k in body[lost + 1 :]).split())[:80]
+        if place := layout.find_timeless(body, own, number):
+            quoted = " ".join(" ".join(lines[k] for k in body[place + 1 :]).split())[:80]
             what = f"the cue has no times, so it is left out: {quoted!r}"
-            blocks.flaws.append(Flaw(body[lost] + 1, what))
-            body = body[:lost]
+            blocks.flaws.append(Flaw(body[place] + 1, what))
+            body = body[:place]
             layout.drop_blank(body)
         ended = next((k for k in body if k in asides), following)
         for k in body:
