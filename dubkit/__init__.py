@@ -9,7 +9,7 @@ Everything named here is public; plugins import nothing else.
 
 from dubkit.speech.voiceprint import embed_each
 
-from . import privacy
+from . import privacy, proxies
 from .errors import (
     ConsentNeeded,
     DubkitError,
@@ -46,6 +46,7 @@ from .languages import name as language_name
 from .languages import primary as primary_language
 from .options import Options
 from .pipeline import run, transcribe
+from .proxies import Proxy, find_proxy
 from .system.cores import usable_cores
 from .system.programs import start_program, stop_program
 from .system.scratch import scratch_folder
@@ -69,6 +70,7 @@ from .types import (
     Word,
 )
 
+proxies.mend_environment()
 privacy.opt_out()  # nothing above imports a library that reports; what comes after may
 
 __version__ = "0.1.0"
@@ -96,6 +98,7 @@ __all__ = [
     "OutputError",
     "PluginError",
     "Progress",
+    "Proxy",
     "Reference",
     "Result",
     "Separator",
@@ -121,6 +124,7 @@ __all__ = [
     "at_home",
     "cache_folder",
     "embed_each",
+    "find_proxy",
     "language_name",
     "primary_language",
     "run",

@@ -84,6 +84,7 @@ hooks
 languages
 installed
 files
+proxies
 errors types privacy
 """
 """The rooms of ``dubkit``, from the top floor down: a room imports from lower floors only."""

