@@ -9,7 +9,7 @@ Everything named here is public; plugins import nothing else.
 
 from dubkit.speech.voiceprint import embed_each
 
-from . import privacy, proxies
+from . import privacy
 from .errors import (
     ConsentNeeded,
     DubkitError,
@@ -46,9 +46,9 @@ from .languages import name as language_name
 from .languages import primary as primary_language
 from .options import Options
 from .pipeline import run, transcribe
-from .proxies import Proxy, find_proxy
 from .system.cores import usable_cores
 from .system.programs import start_program, stop_program
+from .system.proxies import Proxy, find_proxy, mend_environment
 from .system.scratch import scratch_folder
 from .types import (
     AudioStream,
@@ -70,7 +70,7 @@ from .types import (
     Word,
 )
 
-proxies.mend_environment()
+mend_environment()
 privacy.opt_out()  # nothing above imports a library that reports; what comes after may
 
 __version__ = "0.1.0"

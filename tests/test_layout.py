@@ -84,7 +84,6 @@ hooks
 languages
 installed
 files
-proxies
 errors types privacy
 """
 """The rooms of ``dubkit``, from the top floor down: a room imports from lower floors only."""

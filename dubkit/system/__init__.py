@@ -4,6 +4,7 @@
 - :mod:`.keeper`: the small process that sees to that when dubkit was killed.
 - :mod:`.windows_job`: the same on Windows.
 - :mod:`.cores`: how many there are to work on.
+- :mod:`.proxies`: those that the environment names.
 - :mod:`.scratch`: temporary folders that do not outlive dubkit.
 - :mod:`.terminal`: standard output and standard error: full, closed, or a terminal.
 - :mod:`.faults`: what nobody expected: an error of one line, and a report in a file.

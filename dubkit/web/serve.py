@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from dubkit import proxies
 from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cache_folder, cannot_write
+from dubkit.system import proxies
 
 from .limits import Limits, add_arguments, limits_of
 

@@ -11,7 +11,8 @@ from email.utils import formatdate
 import httpx
 import pytest
 
-from dubkit import DubkitError, UsageError, find_proxy, proxies
+from dubkit import DubkitError, UsageError, find_proxy
+from dubkit.system import proxies
 from dubkit.web.serve import ui_command
 from dubkit_plugins.http import (
     BrokenOff,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .errors import UsageError
+from dubkit.errors import UsageError
 
 KINDS = ("http", "https", "socks5", "socks5h")
 """The schemes of proxies that can be used."""
