@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -14,7 +15,7 @@ from dubkit.errors import InputError
 from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
-from .interface import Contents, WriteOptions
+from .interface import Contents, Flaw, WriteOptions
 from .markup import UNPRINTABLE, clean, map_parts
 from .timing import clock, timed_cues
 
@@ -22,6 +23,8 @@ _TT = "http://www.w3.org/ns/ttml"
 _TTS = f"{{{_TT}#styling}}"
 _TTP = f"{{{_TT}#parameter}}"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
+LONGEST = 7.0
+"""Seconds for which the last text is shown if nothing ends it."""
 _MARKS = {"i": ("fontStyle", "italic"), "b": ("fontWeight", "bold"),
           "u": ("textDecoration", "underline")}  # fmt: skip
 
@@ -73,30 +76,32 @@ def parse(text: str) -> Contents:
     root = document.root
     if _name(root) != "tt":
         raise InputError(f"line {document.lines[root]}: a TTML file holds a tt element")
-    rate, ticks = _rates(root, document.lines[root])
-    styles = {style.get(f"{_XML}id", ""): _marks_of(style, {}) for style in _all(root, "style")}
-    cues: list[Cue] = []
-
-    def seconds(node: Element, name: str) -> float:
-        return _seconds(node.get(name), rate, ticks, document.lines[node])
-
-    def walk(node: Element, base: float) -> None:
-        begin = base + seconds(node, "begin")
-        if _name(node) == "p":
-            ends = node.get("end") is not None
-            end = base + seconds(node, "end") if ends else begin + seconds(node, "dur")
-            keep = "preserve" in (root.get(f"{_XML}space"), node.get(f"{_XML}space"))
-            cues.append(Cue(round(begin, 3), round(end, 3), clean(_text(node, styles, keep))))
-            return
-        for child in node:
-            walk(child, begin)
-
-    for body in _all(root, "body"):
-        walk(body, 0.0)
-    return Contents(root.get(f"{_XML}lang"), cues)
+    flaws: list[Flaw] = []
+    reader = _Reader(
+        _clock(root, document.lines[root]),
+        {one.get(f"{_XML}id", ""): one for one in _all(root, "style")},
+        {one.get(f"{_XML}id", ""): one for one in _all(root, "region")},
+        document.lines,
+        flaws,
+    )
+    cues = [
+        cue
+        for body in _all(root, "body")
+        for cue in reader.cues(body, root.get(f"{_XML}space") == "preserve")
+    ]
+    return Contents(root.get(f"{_XML}lang"), cues, flaws)
 
 
 # The document
+
+_OLDER = re.compile(r"^http://www\.w3\.org/20\d\d/\d\d/ttaf1(?:#(\w+))?(?=\})")
+"""The namespaces of DFXP's drafts."""
+
+
+def _current(older: re.Match[str]) -> str:
+    names = {"style": "styling", "styling-attribute": "styling"}
+    return f"{_TT}#{names.get(older[1], older[1])}" if older[1] else _TT
+
 
 _MAX_DEPTH = 100
 """Nested elements; real files have about six levels."""
@@ -116,7 +121,7 @@ def _document(text: str) -> _Document:
     parser = expat.ParserCreate(namespace_separator="}")
 
     def qualified(name: str) -> str:
-        return "{" + name if "}" in name else name
+        return "{" + _OLDER.sub(_current, name) if "}" in name else name
 
     def start(name: str, attributes: Mapping[str, str]) -> None:
         nonlocal depth
@@ -156,59 +161,293 @@ def _all(root: Element, name: str) -> Iterator[Element]:
     return (node for node in root.iter() if _name(node) == name)
 
 
-# Text
+# Times and text: what is shown when
 
 
-def _marks_of(node: Element, styles: Mapping[str, set[str]]) -> set[str]:
-    own = {tag for tag, (name, value) in _MARKS.items() if value in node.get(_TTS + name, "")}
-    return own.union(*(styles.get(name, set()) for name in node.get("style", "").split()))
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """A piece of text in a paragraph and when it is shown, as far as its elements say."""
+
+    begin: float
+    end: float
+    text: str
+    marks: tuple[str, ...]
+    """Of ``i``, ``b`` and ``u``, the outermost first."""
 
 
-def _text(node: Element, styles: Mapping[str, set[str]], keep: bool) -> str:
-    def flat(text: str | None) -> str:
-        return (text or "") if keep else re.sub(r"\s+", " ", text or "")
+@dataclass
+class _Paragraph:
+    """A paragraph while it is read."""
 
-    marks = sorted(_marks_of(node, styles))
-    inner = flat(node.text)
-    for child in node:
-        if _name(child) == "br":
-            inner += "\n"
-        elif _name(child) == "span":
-            inner += _text(child, styles, keep)
-        inner += flat(child.tail)
-    opening = "".join(f"<{mark}>" for mark in marks)
-    closing = "".join(f"</{mark}>" for mark in reversed(marks))
-    return opening + inner + closing
+    keep: bool
+    """Whether its spaces and line breaks are text."""
+    fragments: list[_Fragment] = field(default_factory=list)
 
 
-# Times
+@dataclass
+class _Reader:
+    """The timing model of TTML: everything is shown within its parent, all at once in a ``par``
+    container, one after another in a ``seq`` one."""
+
+    clock: _Clock
+    styles: Mapping[str, Element]
+    regions: Mapping[str, Element]
+    lines: Mapping[Element, int]
+    flaws: list[Flaw]
+    found: list[Cue] = field(default_factory=list)
+
+    def cues(self, body: Element, keep: bool) -> list[Cue]:
+        self.found = []
+        self._visit(body, 0.0, math.inf, {}, None, keep)
+        ends = [cue.end for cue in self.found if cue.end < math.inf]
+        starts = sorted({cue.start for cue in self.found})
+        finished = []
+        for cue in self.found:
+            if cue.end == math.inf:  # it stays until the end of the film, of which nothing is known
+                following = next((start for start in starts if start > cue.start), None)
+                cue = replace(cue, end=following or max([cue.start + LONGEST, *ends]))
+            finished.append(replace(cue, start=round(cue.start, 3), end=round(cue.end, 3)))
+        return finished
+
+    def _visit(
+        self,
+        node: Element,
+        reference: float,
+        stop: float,
+        inherited: Mapping[str, str],
+        paragraph: _Paragraph | None,
+        keep: bool,
+        outer: tuple[str, ...] = (),
+        since: float = 0.0,
+    ) -> float:
+        """Read an element whose times count from ``reference``, and which ends by ``stop``; returns
+        its own end."""
+        try:
+            begin = reference + (self._seconds(node, "begin") or 0.0)
+            end, length = self._seconds(node, "end"), self._seconds(node, "dur")
+        except ValueError as error:
+            quoted = " ".join("".join(node.itertext()).split())[:80]
+            lost = f", so its text is left out: {quoted!r}" if quoted else ""
+            self.flaws.append(Flaw(self.lines[node], f"{error} is not a TTML time{lost}"))
+            return reference
+        ends = [reference + end] if end is not None else []
+        ends += [begin + length] if length is not None else []
+        limit = min([stop, *ends])
+        style = self._style(node, inherited)
+        marks = _marks(style, outer)
+        shown_from = max(begin, since)
+        if (region := self.regions.get(node.get("region", ""))) is not None:
+            opens, closes = self._region_times(region)
+            shown_from, limit = max(shown_from, opens), min(limit, closes)
+        if style.get("display") == "none":
+            limit = begin
+        is_seq = node.get("timeContainer") == "seq"
+        keep = {"preserve": True, "default": False}.get(node.get(f"{_XML}space", ""), keep)
+        own = paragraph
+        if _name(node) == "p":
+            own = _Paragraph(keep)
+        # In a container of ruby text, white space is between elements.
+        is_text = bool(own) and not is_seq and "ontainer" not in node.get(f"{_TTS}ruby", "")
+
+        def add(text: str | None) -> None:
+            if own and text is not None:
+                flat = text if own.keep else re.sub(r"\s+", " ", text)
+                own.fragments.append(_Fragment(shown_from, limit, flat, marks))
+
+        implicit = begin
+        if is_text and node.text is not None:
+            add(node.text)
+            implicit = math.inf
+        for child in node:
+            name, cursor = _name(child), implicit if is_seq else begin
+            child_end = cursor
+            if not _is_content(child, node):
+                pass
+            elif name == "br":
+                if own:
+                    own.fragments.append(_Fragment(shown_from, limit, "\n", marks))
+                child_end = cursor if is_seq else math.inf
+            elif (role := child.get(f"{_TTS}ruby", "")) != "delimiter":
+                if role == "text":  # the reading of what is before it
+                    add("(")
+                child_end = self._visit(child, cursor, limit, style, own, keep, marks, shown_from)
+                if role == "text":
+                    add(")")
+            implicit = child_end if is_seq else max(implicit, child_end)
+            if is_text and child.tail is not None:
+                add(child.tail)
+                implicit = math.inf
+        if _name(node) == "p" and own:
+            self.found += self._shown(own)
+        return min(ends) if ends else implicit
+
+    def _seconds(self, node: Element, name: str) -> float | None:
+        text = node.get(name)
+        if text and (
+            plain := re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", text.strip())
+        ):
+            self.flaws.append(Flaw(self.lines[node], f"{text!r} was read as seconds"))
+            return int(plain[1] or 0) * 60 + float(plain[2])
+        return self.clock.seconds(text)
+
+    def _region_times(self, region: Element) -> tuple[float, float]:
+        """When a region is there."""
+        try:
+            begin = self._seconds(region, "begin") or 0.0
+            end, length = self._seconds(region, "end"), self._seconds(region, "dur")
+        except ValueError as error:
+            self.flaws.append(Flaw(self.lines[region], f"{error} is not a TTML time"))
+            return 0.0, math.inf
+        length = math.inf if length is None else begin + length
+        return begin, min(length, math.inf if end is None else end)
+
+    def _shown(self, paragraph: _Paragraph) -> Iterator[Cue]:
+        """The paragraph as a cue for each text that it shows."""
+        filled = [one for one in paragraph.fragments if one.text.strip() and one.begin < one.end]
+        times = sorted({time for one in filled for time in (one.begin, one.end)})
+        before: Cue | None = None
+        for start, end in itertools.pairwise(times):
+            parts = [one for one in paragraph.fragments if one.begin <= start < one.end]
+            text = clean(_marked(parts))
+            if before and before.text == text and before.end == start:
+                before = replace(before, end=end)
+                continue
+            if before:
+                yield before
+            before = Cue(start, end, text) if text else None
+        if before:
+            yield before
+
+    def _style(self, node: Element, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The properties that hold in an element: its own, those of the styles that it names, those
+        of its region, and those of its parent."""
+        style = dict(inherited)
+        if (region := self.regions.get(node.get("region", ""))) is not None:
+            style = {**self._own_style(region, ()), **style}
+        style.pop("display", None)
+        return {**style, **self._own_style(node, ())}
+
+    def _own_style(self, node: Element, above: tuple[Element, ...]) -> dict[str, str]:
+        style: dict[str, str] = {}
+        for name in node.get("style", "").split():
+            if (named := self.styles.get(name)) is not None and named not in above:
+                style.update(self._own_style(named, (*above, named)))
+        for child in node:
+            if _name(node) == "region" and _name(child) == "style":
+                style.update(self._own_style(child, above))
+        return style | {
+            name: value for name in _PROPERTIES if (value := _styling(node, name)) is not None
+        }
 
 
-def _rates(root: Element, line: int) -> tuple[float, float]:
-    """Frames and ticks per second."""
+_READ_AS = {
+    "i": ("fontStyle", {"italic", "oblique"}),
+    "b": ("fontWeight", {"bold"}),
+    "u": ("textDecoration", {"underline"}),
+}
+_PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "display")
+
+
+_PLAIN_SECONDS = re.compile(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
+
+
+def _is_content(child: Element, parent: Element) -> bool:
+    """Whether an element shows something; those of other vocabularies do not."""
+    names = ("br", "span") if _name(parent) in ("p", "span") else ("div", "p")
+    same = child.tag.rpartition("}")[0] == parent.tag.rpartition("}")[0]
+    return same and _name(child) in names
+
+
+def _styling(node: Element, name: str) -> str | None:
+    return node.get(_TTS + name)
+
+
+def _marks(style: Mapping[str, str], outer: tuple[str, ...]) -> tuple[str, ...]:
+    """The marks of an element with that style, inside others with the marks ``outer``."""
+    on = [
+        tag for tag, (name, values) in _READ_AS.items() if values & set(style.get(name, "").split())
+    ]
+    return (*(tag for tag in outer if tag in on), *(tag for tag in on if tag not in outer))
+
+
+def _marked(fragments: Sequence[_Fragment]) -> str:
+    """The fragments in one text, with marks."""
+    written, opened = "", list[str]()
+    for one in (*fragments, _Fragment(0.0, 0.0, "", ())):
+        while opened and tuple(opened) != one.marks[: len(opened)]:
+            written += f"</{opened.pop()}>"
+        for tag in one.marks[len(opened) :]:
+            opened.append(tag)
+            written += f"<{tag}>"
+        written += one.text
+    return written
+
+
+# The clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """How a document counts time."""
+
+    frames: float
+    """A second."""
+    whole_frames: float
+    """A second of the frame numbers in a time code, such as 30 for 29.97."""
+    ticks: float
+    """A second."""
+    is_smpte: bool
+    """Whether hours, minutes and seconds are those of a time code, and not of a clock."""
+    dropped: str
+    """Which frame numbers the time code leaves out."""
+
+    def seconds(self, text: str | None) -> float | None:
+        """Seconds of a time: a clock time, or a number with a unit. Raises ValueError."""
+        if text is None:
+            return None
+        if clock := _CLOCK_TIME.fullmatch(text.strip()):
+            hours, minutes, seconds, frames, parts = clock.groups(default="0")
+            count = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            part = int(frames) + int(parts) / 10 ** len(parts) if clock[4] else 0.0
+            if not self.is_smpte:
+                return count + part / self.frames
+            number = count * self.whole_frames + part
+            whole = int(hours) * 60 + int(minutes)
+            if self.dropped == "dropNTSC":
+                number -= 2 * (whole - whole // 10)
+            elif self.dropped == "dropPAL":
+                number -= 4 * (whole // 2 - whole // 20)
+            return number / self.frames
+        amount = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)(h|ms|m|s|f|t)", text.strip())
+        if not amount:
+            raise ValueError(repr(text[:80]))
+        units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+        units |= {"f": 1 / self.frames, "t": 1 / self.ticks}
+        return float(amount[1]) * units[amount[2]]
+
+
+_CLOCK_TIME = re.compile(
+    r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,20})?)(?::(\d{1,4})(?:\.(\d{1,4}))?)?", re.ASCII
+)
+
+
+def _clock(root: Element, line: int) -> _Clock:
     try:
-        rate = float(root.get(f"{_TTP}frameRate", "30"))
-        multiplier = root.get(f"{_TTP}frameRateMultiplier", "1 1").replace(":", " ")  # DFXP's
+        whole = float(_parameter(root, "frameRate") or "30")
+        multiplier = (_parameter(root, "frameRateMultiplier") or "1 1").replace(":", " ")  # DFXP's
         numerator, _, denominator = multiplier.partition(" ")
-        rate *= float(numerator) / float(denominator or 1)
-        ticks = float(root.get(f"{_TTP}tickRate", "1"))
-        if not (0 < rate < math.inf and 0 < ticks < math.inf):
+        frames = whole * float(numerator) / float(denominator or 1)
+        # Without a rate a tick is a frame if the document counts frames, else a second.
+        per_frame = float(_parameter(root, "subFrameRate") or "1")
+        default = frames * per_frame if _parameter(root, "frameRate") else 1.0
+        ticks = float(_parameter(root, "tickRate") or default)
+        if not all(0 < rate < math.inf for rate in (whole, frames, ticks)):
             raise ValueError
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"line {line}: the frame rate or tick rate is not a number") from error
-    return rate, ticks
+    is_smpte = _parameter(root, "timeBase") == "smpte"
+    return _Clock(frames, whole, ticks, is_smpte, _parameter(root, "dropMode") or "")
 
 
-def _seconds(text: str | None, rate: float, ticks: float, line: int) -> float:
-    """Seconds of a TTML time expression: a clock time, or a number with a unit."""
-    if text is None:
-        return 0.0
-    time = re.compile(r"(\d{1,6}):(\d{1,2}):(\d{1,2}(?:\.\d{1,9})?)(?::(\d{1,4})(?:\.\d+)?)?")
-    if clock := time.fullmatch(text.strip()):
-        hours, minutes, seconds, frames = clock.groups(default="0")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds) + int(frames) / rate
-    count = re.fullmatch(r"(\d{1,20}(?:\.\d{1,9})?)(h|ms|m|s|f|t)", text.strip())
-    if not count:
-        raise InputError(f"line {line}: {text[:80]!r} is not a TTML time")
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "f": 1 / rate, "t": 1 / ticks}
-    return float(count[1]) * units[count[2]]
+def _parameter(root: Element, name: str) -> str | None:
+    return root.get(_TTP + name)
