@@ -481,7 +481,8 @@ class Options:
     ))  # fmt: skip
     style: str = option("", Spec(
         "style", "font=Arial,size=48,color=#ffff00,outline=2,position=top",
-        "`font=`, `size=`, `color=`, `outline=`, `position=` of burned and ass subtitles",
+        "`font=`, `size=`, `color=`, `outline=`, `position=` of burned and ass subtitles; sizes in "
+        "pixels of a picture 1080 high, scaled to others",
         metavar="LIST", check=parse_style, page="look",
     ))  # fmt: skip
     crf: int | None = option(None, Spec(

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -22,6 +23,7 @@ from media_samples import (
     sample,
     wav_onsets,
 )
+from PIL import ImageFont
 
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
 from dubkit.lipsync import compose, encoding
@@ -29,6 +31,7 @@ from dubkit.media.audio import extract_audio
 from dubkit.media.ffmpeg import find_ffmpeg
 from dubkit.media.fonts import missing_glyphs
 from dubkit.media.mux import SubtitleFile, burn, mux, subtitle_container
+from dubkit.media.picture import Picture, dim
 from dubkit.media.probe import pick_audio, probe
 
 AUSTEN = Path(__file__).parent.parent / "examples/data/austen.mp4"
@@ -441,15 +444,77 @@ def test_burning_turned_and_odd_sized_pictures(base, tmp_path):
         assert found[0][1].shape == size[::-1]
         assert white(next(luma for t, luma in found if t > 1.5)) > 20
         with av.open(str(out)) as container:
-            assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+            depth = "yuv420p10le" if source is odd else "yuv420p"  # that of the source
+            assert container.streams.video[0].codec_context.pix_fmt == depth
 
 
-def test_burning_hdr_warns_and_stays_hdr(tmp_path):
+@pytest.mark.parametrize(("size", "sar"), [("72x58", "64/45"), ("108x80", "4/3"), ("60x80", "3/4")])
+def test_letters_are_as_wide_where_pixels_are_not_square(size, sar, tmp_path):
+    film, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    ffmpeg(*flashes(seconds=1.2, rate=5, size=size), "-vf", f"setsar={sar}", *AVC, film)
+    shown = probe(film).video[0]
+    burn(probe(film), ass(tmp_path, "MMMM", shown.width, shown.height, 20), out)
+    assert probe(out).video[0].width == shown.width
+    columns = np.flatnonzero((frames(out)[-1][1] > 150).any(axis=0))
+    stretched = (columns[-1] - columns[0]) * shown.width / int(size.partition("x")[0])
+    square = tmp_path / "square.mp4"
+    even = f"{shown.width // 2 * 2}x{shown.height}"
+    ffmpeg(*flashes(seconds=1.2, rate=5, size=even), *AVC, square)
+    burn(probe(square), ass(tmp_path, "MMMM", shown.width, shown.height, 20), out)
+    columns = np.flatnonzero((frames(out)[-1][1] > 150).any(axis=0))
+    assert stretched == pytest.approx(columns[-1] - columns[0], abs=3)
+
+
+def test_an_interlaced_picture_becomes_progressive_at_the_same_times(tmp_path):
+    film, out = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=50:d=0.4", "-vf", "tinterlace=interleave_top",
+           "-c:v", "mpeg2video", "-flags", "+ildct+ilme", film)  # fmt: skip
+    (warning,) = burn(probe(film), ass(tmp_path), out)
+    assert "interlaced" in warning
+    assert [t for t, _ in frames(out)] == pytest.approx([t for t, _ in frames(film)], abs=0.0011)
+    with av.open(str(out)) as container:
+        assert not any(frame.interlaced_frame for frame in container.decode(video=0))
+
+
+def test_attached_fonts_are_used(tmp_path, monkeypatch):
+    config, film, font = tmp_path / "none.conf", tmp_path / "in.mkv", tmp_path / "font.ttf"
+    config.write_text('<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig/>')
+    monkeypatch.setenv("FONTCONFIG_FILE", str(config))
+    font.write_bytes(ImageFont.load_default(12).path.getvalue())
+    attach = ["-attach", font, "-metadata:s:t", "mimetype=application/x-truetype-font"]
+    ffmpeg(*flashes(seconds=1.2), *attach, *AVC, film)
+    assert burn(probe(film), ass(tmp_path, r"{\fnAileron}Hello"), tmp_path / "out.mkv") == []
+    assert white(frames(tmp_path / "out.mkv")[-1][1]) > 20
+    (warning,) = burn(probe(film), ass(tmp_path, r"{\fnAileron}世"), tmp_path / "out.mkv")
+    assert "世" in warning
+
+
+HDR = "-c:v libx265 -x265-params log-level=none -pix_fmt yuv420p10le -vf".split()
+
+
+@pytest.mark.parametrize(("trc", "level"), [("smpte2084", 0.58), ("arib-std-b67", 0.75)])
+def test_text_on_hdr_is_as_bright_as_white_paper(trc, level, tmp_path):
+    film, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    ffmpeg(*flashes(seconds=1.2, rate=5), *HDR, PQ.replace("smpte2084", trc), film)
+    assert burn(probe(film), ass(tmp_path, size=60), out) == []
+    assert frames(out)[-1][1].max() == pytest.approx(255 * level, abs=6)
+
+
+def test_colors_of_text_are_dimmed_wherever_they_stand():
+    pq = Picture(2, 2, "1:25", 10, interlaced=False, transfer=16, dynamic=False)
+    styles = "Style: A,Arial,20,&H00FFFFFF,&H000000FF,16777215,&H80000000,-1,0"
+    text = r"Dialogue: 0,0,0,A,,0,0,0,,{\1c&HFFFFFF&\alpha&HFF&\c&H00FF00}x"
+    assert dim(f"{styles}\n{text}", pq) == (
+        "Style: A,Arial,20,&H00949494,&H00000094,&H00949494,&H80000000,-1,0\n"
+        r"Dialogue: 0,0,0,A,,0,0,0,,{\1c&H00949494&\alpha&HFF&\c&H00009400&}x"
+    )
+    assert dim(styles, replace(pq, transfer=1)) == styles
+
+
+def test_hdr_stays_hdr(tmp_path):
     source, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
-    ffmpeg(*flashes(seconds=0.4), "-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt",
-           "yuv420p10le", "-vf", PQ, source)  # fmt: skip
-    (warning,) = burn(probe(source), ass(tmp_path), out)
-    assert "HDR" in warning
+    ffmpeg(*flashes(seconds=0.4), *HDR, PQ, source)
+    assert burn(probe(source), ass(tmp_path), out) == []
     with av.open(str(out)) as container:
         context = container.streams.video[0].codec_context
         assert (context.codec_tag, context.pix_fmt, context.color_trc) == (

@@ -556,7 +556,7 @@ def test_style_reaches_ass() -> None:
     text = render(of("x"), "ass", style=parse_style(style), play_res=(640, 360))
     assert "PlayResX: 640\nPlayResY: 360\n" in text
     written = pysubs2.SSAFile.from_string(text).styles["Default"]
-    assert (written.fontname, written.fontsize, written.outline) == ("Noto Sans", 50, 0)
+    assert (written.fontname, written.fontsize, written.outline) == ("Noto Sans", 16.7, 0)
     assert written.primarycolor == pysubs2.Color(255, 128, 0)
     assert written.alignment == pysubs2.Alignment.TOP_CENTER
     assert render(of("x"), "ass", style={"position": "top"}) == render(
@@ -564,10 +564,11 @@ def test_style_reaches_ass() -> None:
     )
 
 
-def test_text_scales_with_the_video_and_fits_a_portrait_one() -> None:
+@pytest.mark.parametrize("style", [Style(), Style(size=60, outline=4)])
+def test_text_scales_with_the_video_and_fits_a_portrait_one(style: Style) -> None:
     def size(width: int, height: int) -> float:
-        subs = pysubs2.SSAFile.from_string(render(of("x"), "ass", play_res=(width, height)))
-        return subs.styles["Default"].fontsize
+        text = render(of("x"), "ass", style=style, play_res=(width, height))
+        return pysubs2.SSAFile.from_string(text).styles["Default"].fontsize
 
     assert size(3840, 2160) == pytest.approx(3 * size(1280, 720), rel=0.01)
     assert 50 < size(1080, 1920) < 80 and 50 < size(1920, 1080) < 80

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from dubkit.errors import MediaError, MissingDependency
 from dubkit.files import cannot_write, replacing
 from dubkit.hooks import Progress
-from dubkit.media import mux
 from dubkit.media.integrity import Contents
+from dubkit.media.picture import CRF
 from dubkit.media.probe import open_media
 from dubkit.media.run_ffmpeg import check_written
 from dubkit.types import Media
@@ -217,7 +217,7 @@ def _encode(
     stream.pix_fmt = picture.pixel_format
     context.time_base = stream.time_base = picture.shape.tick
     context.thread_type = "FRAME"
-    context.options = {"crf": str(mux.CRF[picture.encoder])}
+    context.options = {"crf": str(CRF[picture.encoder])}
     if picture.encoder == "libvpx-vp9":
         context.options |= {"b": "0", "row-mt": "1", "cpu-used": "2"}
     if picture.encoder == "libx265":

@@ -12,6 +12,7 @@
 - :mod:`.subtitle_streams`: extract a subtitle track that a video already has.
 - :mod:`.mux`: write a video with more tracks, or with subtitles burned in.
 - :mod:`.mux_command`: the ffmpeg command line for that.
+- :mod:`.picture`: how burning keeps what the picture is.
 - :mod:`.fonts`: whether an installed font has the glyphs that burning needs.
 
 Nothing here knows of cues, engines or the workspace.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dubkit.system.scratch import scratch_folder
@@ -13,12 +13,15 @@ from dubkit.system.scratch import scratch_folder
 from .run_ffmpeg import run_ffmpeg
 
 
-def missing_glyphs(text: str) -> set[str]:
-    """The characters of ``text`` that no font on this machine has, according to libass.
+def missing_glyphs(
+    text: str, fonts: Path | None = None, names: Sequence[str] = ("Arial",)
+) -> set[str]:
+    """The characters of ``text`` that no font on this machine has, according to libass, and none in
+    the folder ``fonts`` that is among ``names``.
 
     They would be drawn as empty boxes, or not at all if there are no fonts. One frame is rendered
-    with each character once, whatever font a style names: libass falls back on any font that has
-    the character.
+    with each character once, whatever installed font a style names: libass falls back on any that
+    has the character.
     """
     # Marks and joiners are left out, since they are drawn with the letters before them; so are
     # the characters with a meaning in .ass files.
@@ -32,11 +35,14 @@ def missing_glyphs(text: str) -> set[str]:
     ass = (
         "[Script Info]\nScriptType: v4.00+\n\n[Events]\n"
         "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
-        f"Dialogue: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,{line}\n"
     )
+    for name in names:
+        ass += f"Dialogue: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,{{\\fn{name}}}{line}\n"
     with scratch_folder() as folder:
         Path(folder, "glyphs.ass").write_text(ass, "utf-8")
-        picture = ffmpeg.input("color=s=64x64", format="lavfi").filter("ass", "glyphs.ass")
+        picture = ffmpeg.input("color=s=64x64", format="lavfi").filter(
+            "ass", "glyphs.ass", **({"fontsdir": str(fonts)} if fonts else {})
+        )
         argv = picture.output("-", format="null", vframes=1).get_args()
         # A report file, because there can be thousands of lines.
         report = Path(folder, "report.txt")
@@ -49,9 +55,14 @@ def missing_glyphs(text: str) -> set[str]:
             timeout=120,
         )
         log = report.read_text("utf-8", "replace")
-    found = re.findall(r"failed to find any fallback with glyph 0x([0-9A-Fa-f]+)", log)
-    missing = {chr(int(code, 16)) for code in found}
-    return wanted if "\0" in missing else wanted & missing  # glyph 0: no font at all
+    failed = r"failed to find any fallback with glyph 0x([0-9A-Fa-f]+) for font: \((.*), \d+, \d+\)"
+    lacking: dict[str, set[str]] = {}
+    for code, name in re.findall(failed, log):
+        lacking.setdefault(name.lower(), set()).add(chr(int(code, 16)))
+    missing = wanted
+    for found in (lacking.get(name.lower(), set()) for name in names):
+        missing = missing if "\0" in found else missing & found  # glyph 0: no font at all
+    return missing
 
 
 def no_font(characters: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ The command line is built in :mod:`.mux_command`. Rendering subtitle files is in
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from dubkit.files import replacing
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Media
 
+from . import picture as pictures
 from .ffmpeg import file_url
 from .fonts import missing_glyphs, no_font
 from .integrity import Contents, flaw, packet_counts
 from .mux_command import (
-    MOV_MUXERS,
     Additions,
     AudioFile,
     SourceFile,
@@ -35,7 +34,6 @@ from .probe import codec_name, open_media, probe
 from .run_ffmpeg import check_written, run_ffmpeg
 
 __all__ = [
-    "CRF",
     "MUXERS",
     "AudioFile",
     "SubtitleFile",
@@ -56,8 +54,9 @@ MUXERS = {
 }
 """The suffixes that can be written, and the muxer for each."""
 
-CRF = {"libx264": 19, "libx265": 20, "libvpx-vp9": 31}
-"""The encoders used for burning, each with a quality that looks like the original."""
+
+FONTS = 50
+"""Fonts that a subtitle file names, of which each is looked at for missing characters."""
 
 
 def subtitle_container(media: Media) -> tuple[str, str]:
@@ -117,7 +116,9 @@ def mux(
     muxer = _muxer(media, out)
     options = ["-metadata", f"comment={comment}"] if comment else []
     additions = Additions(subtitles, audio, picture)
-    return _write(media, inspect(media), additions, muxer, out, progress, options=options)
+    with scratch_folder() as folder:
+        rest = additions, muxer, out, progress, folder
+        return _write(media, inspect(media), *rest, options=options)
 
 
 def burn(
@@ -130,58 +131,32 @@ def burn(
 ) -> list[str]:
     """Burn an .ass file into the picture, write that to ``out``, and return warnings.
 
-    The video is re-encoded (H.264; VP9 in WebM; H.265 when it is HDR) with every frame at its
-    original time; all else is copied. ``crf`` is the encoder's own scale of quality, lower is
-    better. ``progress`` is called with the seconds done. Raises as :func:`mux` does, and InputError
-    when the file has no video or there is no such .ass file.
+    The video is re-encoded (H.264; VP9 in WebM; H.265 when it is HDR or has more than 8 bits a
+    color) with every frame at its original time; all else is copied. Fonts that are attached to
+    ``media`` are used. ``crf`` is the encoder's own scale of quality, lower is better. ``progress``
+    is called with the seconds done. Raises as :func:`mux` does, and InputError when the file has no
+    video or there is no such .ass file.
     """
     muxer = _muxer(media, out)
     if not media.video:
         raise InputError(f"{media.path} has no picture.", "There is nothing to draw subtitles on.")
-    source = inspect(media)
+    source, shown = inspect(media), pictures.examine(media)
     try:
         text = ass_path.read_text("utf-8", "replace")
     except OSError as error:
         raise InputError(f"{ass_path} cannot be read: {error.strerror}.") from error
-    warnings = []
-    dialogue = re.findall(r"^Dialogue:(?:[^,\n]*,){9}(.*)$", text, re.MULTILINE)
-    if missing := missing_glyphs("".join(dialogue)):
-        warnings.append(no_font(missing))
-    if source.hdr:
-        warnings.append(
-            f"{media.path.name} is HDR: burned-in white may look too bright. "
-            "Subtitles as a track leave the picture as it is."
-        )
-    return warnings + _write(
-        media,
-        source,
-        Additions(),
-        muxer,
-        out,
-        progress,
-        encoding=_burn_options(source, muxer, crf),
-        ass_path=ass_path,
-    )
-
-
-def _burn_options(source: SourceFile, muxer: str, crf: int | None) -> list[str]:
-    """Filter and encoder for video stream 0; ``burn.ass`` is in the folder where ffmpeg runs."""
-    encoder = "libvpx-vp9" if muxer == "webm" else "libx265" if source.hdr else "libx264"
-    # Every frame once, at its original time. Without the time base, times are rounded to an even
-    # rate, which moves the frames of a phone's or a screen recorder's video.
-    argv = ["-fps_mode:v:0", "passthrough", "-enc_time_base:v:0", source.tick]
-    # 4:2:0 needs even sides; a missing line is less visible than an extra black one.
-    # The file has a plain name in the folder where ffmpeg runs: a name with quotes, colons or
-    # backslashes would need two rounds of escaping that differ by platform.
-    argv += ["-filter:v:0", "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,ass=burn.ass"]
-    argv += ["-pix_fmt:v:0", "yuv420p10le" if source.hdr else "yuv420p"]
-    argv += ["-c:v:0", encoder, "-crf:v:0", str(CRF[encoder] if crf is None else crf)]
-    if encoder == "libvpx-vp9":
-        argv += ["-b:v:0", "0", "-row-mt:v:0", "1", "-cpu-used:v:0", "2"]
-    if encoder == "libx265":
-        argv += ["-x265-params:v:0", "log-level=warning"]
-        argv += ["-tag:v:0", "hvc1"] if muxer in MOV_MUXERS else []
-    return argv
+    warnings = pictures.losses(shown, media.path.name)
+    with scratch_folder() as folder:
+        (folder / "burn.ass").write_text(pictures.dim(text, shown), "utf-8", newline="")
+        fonts = folder / "fonts"
+        attached = pictures.extract_fonts(media, fonts)
+        dialogue = re.findall(r"^Dialogue:(?:[^,\n]*,){9}(.*)$", text, re.MULTILINE)
+        named = (fonts, pictures.font_names(text)[:FONTS] or ("Arial",)) if attached else ()
+        if missing := missing_glyphs("".join(dialogue), *named):
+            warnings.append(no_font(missing))
+        options = pictures.encoding(shown, muxer, crf, fonts=attached)
+        rest = Additions(), muxer, out, progress, folder
+        return warnings + _write(media, source, *rest, encoding=options)
 
 
 def write_m4a(audio: Sequence[AudioFile], out: Path, *, comment: str = "") -> list[str]:
@@ -229,24 +204,23 @@ def _write(
     muxer: str,
     out: Path,
     progress: Callable[[float], None],
+    folder: Path,
     *,
     options: Sequence[str] = (),
     encoding: Sequence[str] = (),
-    ass_path: Path | None = None,
 ) -> list[str]:
     """Run the command; if the container refuses a stream, run it again without that one.
 
-    ``encoding`` are options for the first video stream when that is re-encoded.
+    ffmpeg runs in ``folder``. ``encoding`` are options for the first video stream when that is
+    re-encoded.
     """
     kept = _in_media_order(source.streams, media)
     first = media.video[0].index if media.video else -1
     if encoding:  # which calls it v:0
         kept.sort(key=lambda stream: stream.index != first)
     refused: list[SourceStream] = []
-    with scratch_folder() as folder, replacing(out) as temporary:
+    with replacing(out) as temporary:
         options = [*encoding, *options]
-        if ass_path:
-            shutil.copyfile(ass_path, folder / "burn.ass")
         if muxer == "matroska":  # as a stream, a cover would become a video of one frame
             attached = sum(stream.kind == "attachment" for stream in kept)
             options += _cover_options(media, folder, attached)

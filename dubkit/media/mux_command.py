@@ -83,16 +83,12 @@ class SourceFile:
     restarts: bool
     """Whether the format's clock may be reset; ffmpeg offsets such files differently."""
     tags: Mapping[str, str]
-    hdr: bool
-    tick: str
-    """Seconds per unit of the video stream's timestamps, as a ratio."""
 
 
 def inspect(media: Media) -> SourceFile:
     """Read what muxing must know of a file. Raises InputError when it cannot be opened."""
     with open_media(media.path, media.container) as container:
         streams = []
-        hdr, tick = False, ""
         for stream in container.streams:
             if stream.type == "data" and _rewritten_by_muxer(stream, container, media):
                 continue
@@ -103,17 +99,11 @@ def inspect(media: Media) -> SourceFile:
                     stream.index, stream.type, codec_name(stream), is_cover_video(stream), start
                 )
             )
-            if media.video and stream.index == media.video[0].index:
-                # PQ and HLG, as ITU-T H.273 numbers them
-                hdr = getattr(stream.codec_context, "color_trc", 0) in (16, 18)
-                tick = str(stream.time_base).replace("/", ":")
         return SourceFile(
             streams=tuple(streams),
             zero=start_of(container),
             restarts=clock_restarts(container),
             tags=dict(container.metadata),
-            hdr=hdr,
-            tick=tick,
         )
 
 

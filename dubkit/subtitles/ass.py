@@ -60,6 +60,9 @@ def parse(text: str) -> Contents:
 
 # Write
 
+REFERENCE = 1080
+"""The shorter side, in pixels, of the picture that a style's sizes are for."""
+
 
 def write(track: Track, options: WriteOptions) -> str:
     import pysubs2
@@ -105,7 +108,9 @@ def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:
     # 42 characters fill about two thirds of a 16:9 picture. A portrait one is limited by its width:
     # the longest line must fit (a letter is about half as wide as high), or libass breaks it again.
     fitting = 0.9 * width / (0.52 * max(longest, 1))
-    size = style.size or round(min(height * 0.055, width * 0.06, fitting), 1)
+    unit = min(width, height) / REFERENCE
+    size = style.size * unit if style.size else min(height * 0.055, width * 0.06, fitting)
+    outline = size / 18 if style.outline is None else style.outline * unit
     red, green, blue = bytes.fromhex(style.color[1:])
     align = pysubs2.Alignment
     places = {"bottom": align.BOTTOM_CENTER, "middle": align.MIDDLE_CENTER, "top": align.TOP_CENTER}
@@ -113,9 +118,9 @@ def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:
     margin = 0.16 if height > width else 0.05
     return pysubs2.SSAStyle(
         fontname=style.font,
-        fontsize=size,
+        fontsize=round(size, 1),
         primarycolor=pysubs2.Color(red, green, blue),
-        outline=round(size / 18, 1) if style.outline is None else style.outline,
+        outline=round(outline, 2),
         shadow=0.0,
         alignment=places[style.position],
         marginl=round(width * 0.05),

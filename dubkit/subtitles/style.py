@@ -12,7 +12,8 @@ from dubkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The style of burned-in text. Sizes are pixels of the video; None fits the video's shape."""
+    """The style of burned-in text. Sizes are pixels of a picture whose shorter side has 1080, and
+    are scaled to other pictures; None fits the picture's shape."""
 
     font: str = "Arial"
     size: float | None = None
