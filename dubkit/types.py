@@ -27,6 +27,20 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a cue is shown, if that is not at the bottom, in the center."""
+
+    anchor: int = 2
+    """As the digits of a keypad: 1 is at the bottom left, 9 at the top right."""
+    x: float | None = None
+    """Where the text's anchor is, in percent of the picture's width; None where it usually is."""
+    y: float | None = None
+    """The same of its height."""
+    settings: str = ""
+    """WebVTT's own words for it, which it is written back with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cue:
     """One piece of timed text: a recognized segment, or one subtitle on the screen."""
 
@@ -40,6 +54,7 @@ class Cue:
     style: str | None = None
     """Which of a file's texts it belongs to, if there are several (dialogue, signs, songs): a
     sentence never runs from one into another. None for the only or the usual one."""
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dubkit.cues.text import without_marks
 from dubkit.errors import InputError, MissingDependency, UsageError
 from dubkit.subtitles import clean, parse, render
 from dubkit.subtitles.style import Style, parse_style
-from dubkit.types import Cue, Track, Word
+from dubkit.types import Cue, Layout, Track, Word
 
 TIMED = [name for name, format in subtitles.FORMATS.items() if format.parse]
 
@@ -255,7 +255,7 @@ def test_srt_from_the_wild() -> None:
         """
     ).replace("\n", "\r\n")
     assert parse(text, "srt", "en").cues == (
-        Cue(1.5, 2.5, "Hello\n<i>there</i>\nstill the first"),
+        Cue(1.5, 2.5, "Hello\n<i>there</i>\nstill the first", layout=Layout(8)),
         Cue(3, 4, ""),
         Cue(5, 6, "1984"),
     )
@@ -281,7 +281,13 @@ def test_vtt_from_the_wild() -> None:
         """
     )
     assert parse(text, "vtt", "en").cues == (
-        Cue(1, 2.5, "Hello <world>", speaker="Ann"),
+        Cue(
+            1,
+            2.5,
+            "Hello <world>",
+            speaker="Ann",
+            layout=Layout(1, 0.0, settings="align:start position:0%"),
+        ),
         Cue(3603, 3604, "R&D"),
     )
 
@@ -384,7 +390,7 @@ def test_malformed_files_name_the_line(format: str, text: str, line: int) -> Non
         ("1\n\n00:00:01,000 --> 00:00:02,000\n\na\n\nb\n\n2\n\n00:00:03,000 --> 00:00:04,000\n\nc",
          (Cue(1, 2, "a\nb"), Cue(3, 4, "c"))),
         ("1\r\r\n00:00:01,000 --> 00:00:02,000\r\r\na\r\r\n\r\r\n", (Cue(1, 2, "a"),)),
-        ("1\n00: 00: 01, 000 -> 00: 00: 02, 000\n{\\an8}a", (Cue(1, 2, "a"),)),
+        ("1\n00: 00: 01, 000 -> 00: 00: 02, 000\na", (Cue(1, 2, "a"),)),
         # a line that is not nearly a time is text; below a number it has none
         ("1\n00:00:01,000 --> 00:00:02,000\na\nxx --> 1\nb\n", (Cue(1, 2, "a\nxx --> 1\nb"),)),
         ("1\n00:00:01,000 --> 00:00:02,000\na\n\n2\nxx --> 1\nb\n", (Cue(1, 2, "a"),)),

@@ -105,6 +105,8 @@ def _runs(steps: Sequence[_Step]) -> list[bool]:
 def _phrases(cues: Sequence[Cue], steps: Sequence[_Step], rolling: Sequence[bool]) -> list[Cue]:
     found: list[Cue] = []
     for cue, step, is_rolling in zip(cues, steps, rolling, strict=True):
+        if is_rolling:  # it was shown where it rolled up from
+            cue = replace(cue, layout=None)
         if not (is_rolling and step.repeated):
             found.append(cue)
         elif step.is_new:

@@ -97,7 +97,13 @@ def fit_cues(
                 Track(track.language, (replace(cue, words=()),)), profile, frame_rate
             )
             fitted += (
-                replace(part, words=(), speaker=cue.speaker, end=part.words[-1].end)
+                replace(
+                    part,
+                    words=(),
+                    speaker=cue.speaker,
+                    layout=cue.layout,
+                    end=part.words[-1].end,
+                )
                 for part in parts.cues
             )
     return Track(track.language, tuple(_set_end_times(fitted, limits, gap)))

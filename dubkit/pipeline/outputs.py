@@ -136,7 +136,7 @@ def render_track(context: Context, text: SourceText, one: SubtitleTrack, format:
         title=one.title,
         style=style,
         play_res=size,
-        **({"like": text.like} if text.like else {}),
+        **({"like": text.like} if text.like and format == text.format else {}),
     )
 
 

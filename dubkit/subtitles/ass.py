@@ -16,7 +16,7 @@ from dubkit.errors import InputError, UsageError
 from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
-from . import ass_like
+from . import ass_like, layout
 from .ass_events import (
     SECTION,
     WHOLE_LINES,
@@ -45,6 +45,7 @@ def parse(text: str) -> Contents:
         raise InputError("line 1: an ASS file begins with [Script Info]")
     if (at := language_line(lines)) is not None:
         language = lines[at].partition(":")[2].strip() or None
+    picture, anchors = _picture(lines), _anchors(lines)
     cues = [
         Cue(
             event.start,
@@ -52,10 +53,37 @@ def parse(text: str) -> Contents:
             clean(from_event(event.text)),
             speaker=event["name"] or None,
             style=style_of(event),
+            layout=layout.from_overrides(event.text, picture, anchors.get(event["style"], 2)),
         )
         for event in by_start(events)
     ]
     return Contents(language, cues, flaws)
+
+
+def _picture(lines: list[str]) -> tuple[float, float]:
+    """The width and the height that coordinates refer to."""
+    stated = dict(re.findall(r"(?m)^PlayRes([XY])\s*:\s*(\d{1,5})\s*$", "\n".join(lines)))
+    width, height = layout.SRT_PICTURE
+    return float(stated.get("X", 0)) or width, float(stated.get("Y", 0)) or height
+
+
+def _anchors(lines: list[str]) -> dict[str, int]:
+    """The anchor of each style, by its name."""
+    anchors: dict[str, int] = {}
+    is_old, columns = False, list[str]()
+    for line in lines:
+        if heading := SECTION.match(line):
+            is_old = heading[1].lower() == "v4 styles"
+        elif names := re.match(r"\s*Format\s*:(.*)", line):
+            columns = [name.strip().lower() for name in names[1].split(",")]
+        elif line.startswith("Style:") and "alignment" in columns and "name" in columns:
+            values = [value.strip() for value in line[6:].split(",")]
+            if len(values) == len(columns):
+                anchor = values[columns.index("alignment")]
+                number = int(anchor) if re.fullmatch(r"[0-9]{1,2}", anchor) else 2
+                number = layout.from_old_anchor(number) if is_old else number
+                anchors[values[columns.index("name")]] = number if 1 <= number <= 9 else 2
+    return anchors
 
 
 # Write
@@ -92,6 +120,7 @@ def write(track: Track, options: WriteOptions) -> str:
     for start, end, cue in timed_cues(track, step=10):
         times.append(f"{stamp(start)},{stamp(end)}")
         text = map_parts(embed_rtl(cue.text, track.language), escape, to_override)
+        text = layout.to_override(cue.layout, options.play_res) + text
         event = pysubs2.SSAEvent(text=text)
         event.name = " ".join((cue.speaker or "").replace(",", " ").split())
         subs.append(event)

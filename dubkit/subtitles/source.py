@@ -27,7 +27,7 @@ class SourceText:
     format: str | None = None
     """Of the file that they came from; None for recognized speech."""
     like: str | None = None
-    """The text of that file if it is ASS: its styles and drawings are kept."""
+    """The text of that file if it has styles: ASS, of which drawings are kept, too, and WebVTT."""
     warnings: tuple[str, ...] = ()
     cue_file: str = ""
     """Where the workspace keeps the cues, for people to edit."""
@@ -104,7 +104,7 @@ def read(
             )
     if not track.cues:
         warnings += (f"{path.name} has no cues",)
-    like = loaded.text if format == "ass" else None
+    like = loaded.text if format in ("ass", "vtt") else None
     return SourceText(track, format, like, warnings)
 
 

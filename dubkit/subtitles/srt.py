@@ -6,15 +6,17 @@ import re
 
 from dubkit.types import Cue, Track
 
+from . import layout
 from .blocks import mend_times, read_blocks, write_blocks
 from .interface import Contents, WriteOptions
 from .markup import clean, embed_rtl, lower_tags
 
 
 def write(track: Track, options: WriteOptions) -> str:
-    # SRT has no escapes, and most readers split at any arrow.
+    # SRT has no escapes, and most readers split at any arrow. Players read the override of ASS.
     def text(cue: Cue) -> str:
-        return embed_rtl(cue.text.replace("-->", "→"), track.language)
+        body = embed_rtl(cue.text.replace("-->", "→"), track.language)
+        return layout.to_override(cue.layout) + body
 
     return write_blocks(track, "srt", text)
 
@@ -23,6 +25,8 @@ def parse(text: str) -> Contents:
     blocks = read_blocks(text.split("\n"))
     cues = []
     for block in blocks.found:
-        body = re.sub(r"</?font[^<>]*>|\{\\[^{}]*\}", "", "\n".join(block.body), flags=re.I)
-        cues.append((block, Cue(0.0, 0.0, clean(lower_tags(body)))))
+        raw = "\n".join(block.body)
+        body = re.sub(r"</?font[^<>]*>|\{\\[^{}]*\}", "", raw, flags=re.I)
+        place = layout.from_overrides(raw)
+        cues.append((block, Cue(0.0, 0.0, clean(lower_tags(body)), layout=place)))
     return Contents(None, tuple(mend_times(cues, blocks.flaws)), blocks.flaws)

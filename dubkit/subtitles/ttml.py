@@ -15,6 +15,7 @@ from dubkit.errors import InputError
 from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
+from . import layout
 from .interface import Contents, Flaw, WriteOptions
 from .markup import UNPRINTABLE, clean, map_parts
 from .timing import clock, timed_cues
@@ -40,10 +41,20 @@ def write(track: Track, options: WriteOptions) -> str:
     title = escape(UNPRINTABLE.sub("", options.title or ""))
     rtl = right_to_left(track.language)
     direction = ' tts:direction="rtl" tts:unicodeBidi="embed"' if rtl else ""
+    cues = list(timed_cues(track))
+    anchors = {cue: layout.anchor_of(cue.layout) for *_, cue in cues if cue.layout}
+    regions = "".join(layout.to_region(anchor) for anchor in sorted(set(anchors.values()) - {2}))
+
+    def place(cue: Cue) -> str:
+        anchor = anchors.get(cue, 2)
+        align = ("left", "", "right")[(anchor - 1) % 3]
+        aligned = f' tts:textAlign="{align}"' if align else ""
+        return f' region="at{anchor}"{aligned}' if anchor != 2 else ""
+
     rows = [
-        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}">'
+        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}"{place(cue)}>'
         f"{map_parts(cue.text, plain, mark)}</p>"
-        for start, end, cue in timed_cues(track)
+        for start, end, cue in cues
     ]
     return "\n".join(
         [
@@ -54,7 +65,7 @@ def write(track: Track, options: WriteOptions) -> str:
             *([f"    <metadata><ttm:title>{title}</ttm:title></metadata>"] if title else []),
             f'    <styling><style xml:id="text" tts:textAlign="center"{direction}/></styling>',
             '    <layout><region xml:id="bottom" tts:displayAlign="after" tts:origin="5% 5%"'
-            ' tts:extent="90% 90%"/></layout>',
+            f' tts:extent="90% 90%"/>{regions}</layout>',
             "  </head>",
             '  <body style="text" region="bottom">',
             "    <div>",
@@ -278,7 +289,8 @@ class _Reader:
                 add(child.tail)
                 implicit = math.inf
         if _name(node) == "p" and own:
-            self.found += self._shown(own)
+            place = layout.from_region(style)
+            self.found += (replace(cue, layout=place) for cue in self._shown(own))
         return min(ends) if ends else implicit
 
     def _seconds(self, node: Element, name: str) -> float | None:
@@ -323,7 +335,9 @@ class _Reader:
         of its region, and those of its parent."""
         style = dict(inherited)
         if (region := self.regions.get(node.get("region", ""))) is not None:
-            style = {**self._own_style(region, ()), **style}
+            own = self._own_style(region, ())
+            places = {name: own[name] for name in _PLACES[:3] if name in own}
+            style = {**own, **style, **places}
         style.pop("display", None)
         return {**style, **self._own_style(node, ())}
 
@@ -345,7 +359,8 @@ _READ_AS = {
     "b": ("fontWeight", {"bold"}),
     "u": ("textDecoration", {"underline"}),
 }
-_PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "display")
+_PLACES = ("displayAlign", "origin", "extent", "textAlign")
+_PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "display", *_PLACES)
 
 
 _PLAIN_SECONDS = re.compile(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)

@@ -10,10 +10,12 @@ from xml.sax.saxutils import escape
 from dubkit.cues import spoken
 from dubkit.types import Cue, Track
 
+from . import layout
 from .blocks import mend_times, read_blocks, write_blocks
-from .interface import Contents, Flaw, WriteOptions
+from .interface import NEWLINE, Contents, Flaw, WriteOptions
 from .markup import clean, embed_rtl, map_parts
 from .stamps import parse_timing
+from .timing import timed_cues
 
 
 def write(track: Track, options: WriteOptions) -> str:
@@ -27,7 +29,23 @@ def write(track: Track, options: WriteOptions) -> str:
             body = f"<v {name}>{body}"
         return body
 
-    return write_blocks(track, "vtt", text)
+    header = _styling(options.like) if options.like else ""
+    written = write_blocks(track, "vtt", text)
+    regions = "REGION" in header
+    shown = (layout.to_settings(cue.layout, with_region=regions) for *_, cue in timed_cues(track))
+    written = _TIMES.sub(lambda match: f"{match[0]} {next(shown)}".rstrip(), written)
+    return written.replace("WEBVTT\n\n", f"WEBVTT\n\n{header}", 1)
+
+
+_TIMES = re.compile(r"^[0-9:.]+ --> [0-9:.]+$", re.MULTILINE)  # in a text the arrow is escaped
+
+
+def _styling(like: str) -> str:
+    """The styles and regions of another file."""
+    lines = NEWLINE.sub("\n", like.removeprefix("\ufeff")).split("\n")
+    blocks = "\n".join(lines).split("\n\n")
+    kept = (one.strip("\n") for one in blocks if re.match(r"\n*(?:STYLE|REGION)\s*\n", one))
+    return "".join(f"{one}\n\n" for one in kept if "-->" not in one)
 
 
 def parse(text: str) -> Contents:
@@ -43,7 +61,9 @@ def parse(text: str) -> Contents:
         speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
         content = re.sub(r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content)
         name = unescape(speaker[1]).strip() if speaker else None
-        cues.append((block, Cue(0.0, 0.0, clean(map_parts(content, unescape, str)), speaker=name)))
+        place = layout.from_settings(block.timing.settings)
+        body = clean(map_parts(content, unescape, str))
+        cues.append((block, Cue(0.0, 0.0, body, speaker=name, layout=place)))
     return Contents(_language(lines), tuple(mend_times(cues, flaws)), flaws)
 
 

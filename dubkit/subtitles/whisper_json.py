@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dubkit.errors import InputError
-from dubkit.types import Cue, Track, Word
+from dubkit.types import Cue, Layout, Track, Word
 
 from .interface import Contents, WriteOptions
 from .timing import spans
@@ -31,6 +31,9 @@ def write(track: Track, options: WriteOptions) -> str:
             segment["speaker"] = cue.speaker
         if cue.style is not None:
             segment["style"] = cue.style
+        if cue.layout is not None:
+            own = {"anchor": cue.layout.anchor, "x": cue.layout.x, "y": cue.layout.y}
+            segment["layout"] = {**own, "settings": cue.layout.settings}
         segments.append(segment)
     whole = {"text": track.text, "language": track.language, "segments": segments}
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
@@ -84,7 +87,16 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         words,
         None if speaker is None else _text(str(speaker)),
         None if style is None else _text(str(style)),
+        _layout(segment.get("layout")),
     )
+
+
+def _layout(value: Any) -> Layout | None:
+    if not isinstance(value, dict):
+        return None
+    x, y = (None if value.get(name) is None else _seconds(value[name]) for name in ("x", "y"))
+    settings = " ".join(_text(str(value.get("settings", ""))).replace("-->", "").split())
+    return Layout(min(max(int(value.get("anchor", 2)), 1), 9), x, y, settings)
 
 
 def _seconds(value: Any) -> float:
