@@ -2,9 +2,9 @@
 every check across options.
 
 An option is one field with its :class:`Spec`. The command's flag and help, the field of the page's
-form and of the API, and README's row are made of it, by loops over :func:`declared`. To add one,
-add the field and its type in :class:`Keywords` here, the code that uses it, and its words in
-``web/texts/*.json``.
+form and of the API, and the row on the site are made of it, by loops over :func:`list_options`. To
+add one, add the field and its type in :class:`Keywords` here, the code that uses it, its words in
+``web/texts/*.json``, and run ``python docs/make_reference.py``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
 Group = Literal[
     "", "what to make", "results", "speech", "translation", "dubbing", "speakers", "style"
 ]
-"""Headings of ``--help`` and README, in their order; empty for what has no flag of its own."""
+"""Headings of ``--help`` and the site, in their order; empty for what has no flag of its own."""
 PageGroup = Literal["", "main", "more", "files", "speech", "translation", "dubbing", "who", "look"]
 """Groups of the page's form, in their order; empty for what only the command may set."""
 
@@ -52,7 +52,7 @@ class Spec:
     help: str
     """One line of ``--help``."""
     about: str = ""
-    """README's words (Markdown) if they are not those of ``help``; ``{engines}`` stands for the
+    """The site's words (Markdown) if they are not those of ``help``; ``{engines}`` stands for the
     names of the engines of this kind that come with dubkit."""
     _: KW_ONLY
     flag: str = ""

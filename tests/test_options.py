@@ -18,8 +18,6 @@ from dubkit.options import Keywords, Spec, from_keywords, list_options, option
 from dubkit.web import arguments, fields
 from dubkit.web.store import Store, new_token
 
-README = Path(__file__).parent.parent / "README.md"
-
 
 def test_strings_become_what_they_mean():
     options = from_keywords(
@@ -222,17 +220,18 @@ def test_a_new_option_is_a_flag():
     assert (untouched.echo, untouched.mood, untouched.titles) == (0, "calm", True)
 
 
-def test_a_new_option_is_in_the_help_and_in_readme():
+def test_a_new_option_is_in_the_help_and_in_the_reference():
     text = parser.build_parser(More).format_help()
     translation, dubbing = text.partition("\ntranslation:")[2].split("\n\n")[:2]
     assert "--mood TEXT" in translation and "calm or merry" in translation
     assert "--echo N" in dubbing and "milliseconds of echo" in dubbing
     assert "--no-titles" in text and "--muffler [NAME]" in text
-    table = parser.readme_table(More)
-    assert "| `--echo` | echo of the dub, in `ms` |\n" in table
-    assert "| `--mood` | calm or merry |\n" in table
-    assert "| `--muffler` | `demucs`, `spleeter` |\n" in table
-    assert "echo" not in parser.readme_table()
+    tables = parser.options_tables(More)
+    assert "| `--echo N` | `echo` | echo of the dub, in `ms` |\n" in tables
+    assert "| `--mood TEXT` | `mood` | calm or merry |\n" in tables
+    assert "| `--no-titles` | `titles=False` | make no titles |\n" in tables
+    assert "| `--muffler [NAME]` | `muffler` | `demucs`, `spleeter` |\n" in tables
+    assert "echo" not in parser.options_tables()
 
 
 @pytest.mark.parametrize(
@@ -307,16 +306,6 @@ def test_a_new_option_is_a_field_of_the_api(tmp_path):
     assert parsed(*argv) == from_keywords(wishes, More)
     with pytest.raises(UsageError, match="the page has no option 'secret'"):
         arguments.arguments({"subs": True, "secret": "s"}, video, dict, options=More)
-
-
-# ---------------------------------------------------------------- README
-
-
-def test_readme_has_the_table_of_the_options():
-    if not README.exists():
-        pytest.skip("not beside the installed package")
-    section = README.read_text("utf-8").partition("### Options\n\n")[2]
-    assert section.startswith(parser.readme_table() + "\n"), "python -m dubkit.cli.parser"
 
 
 def test_a_hint_is_shown_in_a_traceback():

@@ -17,26 +17,7 @@ from .parser import Parser, protect
 
 def check_command(arguments: Sequence[str]) -> int:
     """Run ``dubkit check``: print each violation of a profile; returns the exit status."""
-    parser = Parser(
-        prog="dubkit check",
-        description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
-        "an error.",
-        add_help=False,
-    )
-    parser.add_argument("file", type=Path, metavar="FILE", help="srt, vtt, ass, ttml or json")
-    parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
-                        help=", ".join(profiles.PROFILES))  # fmt: skip
-    parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
-    parser.add_argument("--encoding", metavar="NAME", help="of the file (default: detect)")
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse a file with anything that its format does not have",
-    )
-    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("-h", "--help", action="help", help="show this")
-    given = parser.parse_args(protect(arguments))
+    given = check_parser().parse_args(protect(arguments))
     language = given.language or source_text.name_parts(given.file).language
     profiles.find(given.profile)
     if given.encoding:
@@ -75,3 +56,27 @@ def check_command(arguments: Sequence[str]) -> int:
             )
         )
     return 1 if errors else 0
+
+
+def check_parser() -> Parser:
+    """What ``dubkit check`` takes."""
+    parser = Parser(
+        prog="dubkit check",
+        description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
+        "an error.",
+        add_help=False,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="srt, vtt, ass, ttml or json")
+    parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
+                        help=", ".join(profiles.PROFILES))  # fmt: skip
+    parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
+    parser.add_argument("--encoding", metavar="NAME", help="of the file (default: detect)")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a file with anything that its format does not have",
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("-h", "--help", action="help", help="show this")
+    return parser

@@ -57,7 +57,7 @@ class Finding:
 
 def plugins_command(arguments: Sequence[str]) -> int:
     """``dubkit plugins``: list the engines with kind, name, distribution and state."""
-    given = _parse("dubkit plugins", "List the engines that are installed.", arguments)
+    given = _parse(plugins_parser(), arguments)
     rows: list[dict[str, Any]] = []
     for kind in hooks.KINDS:
         for plugin in engines.plugins(kind):
@@ -108,12 +108,7 @@ def _state(
 def doctor_command(arguments: Sequence[str]) -> int:
     """``dubkit doctor``: check everything that dubkit needs; the exit status is 1 if the main job
     would fail."""
-    given = _parse(
-        "dubkit doctor",
-        "Check what dubkit needs on this machine; with -o, only what the tools and servers of the "
-        "engines named there need.",
-        arguments,
-    )
+    given = _parse(doctor_parser(), arguments)
     if given.presets:
         findings = list(check_presets())
     else:
@@ -296,7 +291,25 @@ def _fonts() -> Iterator[Finding]:
     )
 
 
-def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Namespace:
+def plugins_parser() -> argparse.ArgumentParser:
+    """What ``dubkit plugins`` takes."""
+    return _parser("dubkit plugins", "List the engines that are installed.")
+
+
+def doctor_parser() -> argparse.ArgumentParser:
+    """What ``dubkit doctor`` takes."""
+    parser = _parser(
+        "dubkit doctor",
+        "Check what dubkit needs on this machine; with -o, only what the tools and servers of the "
+        "engines named there need.",
+    )
+    parser.add_argument(
+        "--presets", action="store_true", help="check the external tools that have a preset"
+    )
+    return parser
+
+
+def _parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=description, exit_on_error=False)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument(
@@ -307,10 +320,11 @@ def _parse(name: str, description: str, arguments: Sequence[str]) -> argparse.Na
         metavar="NAME.FIELD=VALUE",
         help="a setting of an engine, as for the command itself",
     )
-    if name == "dubkit doctor":
-        parser.add_argument(
-            "--presets", action="store_true", help="check the external tools that have a preset"
-        )
+    return parser
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    name = parser.prog
     try:
         given, unknown = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as wrong:

@@ -35,8 +35,8 @@ class GetsModel(Protocol):
         ...
 
 
-def models_command(arguments: Sequence[str]) -> int:
-    """``dubkit models``: list the models; ``dubkit models get ENGINE``: get one."""
+def models_parser() -> Parser:
+    """What ``dubkit models`` takes."""
     parser = Parser(
         prog="dubkit models",
         description="Where the models of the engines are. With get, those models from where they "
@@ -52,7 +52,12 @@ def models_command(arguments: Sequence[str]) -> int:
         default=HUB,
         help=f"a folder that has the files, or {HUB}: where they were published (the default)",
     )
-    given = parser.parse_args(list(arguments))
+    return parser
+
+
+def models_command(arguments: Sequence[str]) -> int:
+    """``dubkit models``: list the models; ``dubkit models get ENGINE``: get one."""
+    given = models_parser().parse_args(list(arguments))
     # An engine is imported to be asked, which takes seconds for some.
     known = _engines(given.name if given.action == "get" else EVERY) or _engines(EVERY)
     if given.action == "list":

@@ -1,7 +1,7 @@
 """The command line's grammar: what it takes, and the Options that it stands for.
 
 All flags but the general ones are made of the fields of :class:`dubkit.Options`. The page reads
-this, too. ``python -m dubkit.cli.parser`` prints README's table of options.
+this, too. ``docs/make_reference.py`` writes the page of the options from it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
      {"action": "version", "version": f"dubkit {__version__}"}),
     (("-h", "--help"), "show this", "", {"action": "help"}),
 )  # fmt: skip
-"""Flags that are no option of a job: flags, help, README's words if others, and argparse's."""
+"""Flags that are no option of a job: flags, help, the page's words if others, and argparse's."""
 
 
 UNNEEDED: Mapping[str, str] = {
@@ -243,21 +243,34 @@ def _may_be_shown(option: Option, value: str) -> bool:
     return value in known
 
 
-def readme_table(options: type[Options] = Options) -> str:
-    """README's table of options, in Markdown."""
-    lines = []
-    for title, members in _groups(options):
-        lines += [f"| **{title}** | |", *(_row(_flags(one), _about(one)) for one in members)]
-    lines += [
-        "| **general** | |",
-        *(_row(flags, about or help) for flags, help, about, _ in GENERAL),
+def options_tables(options: type[Options] = Options) -> str:
+    """The options for the site, in Markdown: a heading and a table for each group."""
+    parts = [
+        _table(title, [(_typed(one), _keyword(one), _about(one)) for one in members])
+        for title, members in _groups(options)
     ]
-    lines[:1] = [lines[0].replace("**", ""), "|---|---|"]
-    return "\n".join(lines) + "\n"
+    general = [(_code(*flags), "", about or help) for flags, help, about, _ in GENERAL]
+    return "\n".join([*parts, _table("general", general)])
 
 
-def _row(flags: Sequence[str], about: str) -> str:
-    return f"| {', '.join(f'`{flag}`' for flag in flags)} | {about} |"
+def _table(title: str, rows: Sequence[tuple[str, str, str]]) -> str:
+    head = f"## {title.capitalize()}\n\n| option | in Python | what it does |\n|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _typed(option: Option) -> str:
+    value = f"[{option.metavar}]" if option.bare else option.metavar
+    *short, long = _flags(option)
+    return _code(*short, f"{long} {value}".rstrip())
+
+
+def _keyword(option: Option) -> str:
+    return f"`{option.name}=False`" if option.default is True else f"`{option.name}`"
+
+
+def _code(*names: str) -> str:
+    whole = (name.replace("|", "&#124;") for name in names)  # it would end a table's cell
+    return ", ".join(f"<code>{name}</code>" if "&" in name else f"`{name}`" for name in whole)
 
 
 def _flags(option: Option) -> list[str]:
@@ -271,7 +284,3 @@ def _about(option: Option) -> str:
     plugins = engines.plugins(option.engine)
     names = [one.name for one in plugins if one.distribution.split()[0] == "dubkit"]
     return about.replace("{engines}", ", ".join(f"`{name}`" for name in names))
-
-
-if __name__ == "__main__":
-    print(readme_table(), end="")

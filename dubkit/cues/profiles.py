@@ -31,6 +31,7 @@ class Limits:
     full_width: bool = False
     """Count full-width characters as 1 and all others as a half."""
     lines: int = 2
+    """Lines per cue."""
     min_duration: float = 5 / 6
     """Seconds."""
     max_duration: float = 7.0

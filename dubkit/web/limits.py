@@ -3,8 +3,6 @@
 Each has two defaults: for a page that only its owner uses, who may fill their own machine, and for
 one that others can reach. ``dubkit ui --max-...`` sets it. How a limit on a running program is kept
 is in :mod:`.bounded`; where files are limited, in :mod:`.store` and :mod:`.probing`.
-
-``python -m dubkit.web.limits`` prints README's table.
 """
 
 from __future__ import annotations
@@ -117,14 +115,10 @@ def _default(one: Field[Any], column: str) -> str:
 
 
 def table() -> str:
-    """All limits as README has them."""
+    """All limits for the site, in Markdown."""
     lines = ["| | | own machine | for others |", "|---|---|---|---|"]
     for one in _table():
         row = f"`{_flag(one)} {one.metadata['unit']}`", one.metadata["about"]
         defaults = (_default(one, column) for column in ("own", "others"))
         lines.append(f"| {' | '.join([*row, *defaults])} |")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(table())

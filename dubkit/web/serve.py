@@ -36,7 +36,7 @@ PATIENCE = 0
 
 def ui_command(arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C; returns the exit status."""
-    given = _parser().parse_args(arguments)
+    given = ui_parser().parse_args(arguments)
     auth = os.environ.get(AUTH, "")
     if auth and not all(auth.partition(":")):
         raise UsageError(f"{AUTH} must be user:password", "set both")
@@ -60,7 +60,8 @@ def ui_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def ui_parser() -> argparse.ArgumentParser:
+    """What ``dubkit ui`` takes."""
     from dubkit.cli.parser import Parser
 
     parser = Parser(

@@ -35,12 +35,6 @@ SRT = "1\n00:00:01,000 --> 00:00:02,000\nHello\n\n"
 # ---------------------------------------------------------------- the table
 
 
-@pytest.mark.parametrize("name", ["README.md", "SECURITY.md"])
-def test_the_documents_have_every_limit(name):
-    text = (ROOT / name).read_text("utf-8")
-    assert (limits.table() if name == "README.md" else "README") in text
-
-
 @pytest.mark.parametrize("others", [False, True])
 def test_defaults_let_a_long_film_pass(others):
     parser = argparse.ArgumentParser()

@@ -1,4 +1,4 @@
-"""The main job again, with pictures taken on the way: those that README shows.
+"""The main job again, with pictures taken on the way: those that README and docs/ show.
 
     DUBKIT_DOCS=docs python -m pytest tests/web/test_pictures.py
 
@@ -18,7 +18,7 @@ from dubkit.media.ffmpeg import ffmpeg_path
 
 WIDTH, HEIGHT = 920, 700
 SHOWN = 720
-"""Width of README's pictures in pixels."""
+"""Width of the pictures in pixels."""
 COLOURS = "split[a][b];[a]palettegen=max_colors={}:stats_mode={}[p];[b][p]paletteuse=dither=none"
 
 
