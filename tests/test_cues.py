@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dubkit.cues import phrases, profiles
 from dubkit.cues.check import Violation, check
 from dubkit.cues.lines import break_lines
-from dubkit.cues.segment import TICK, from_words
+from dubkit.cues.segment import TICK, fit_cues, from_words
 from dubkit.cues.text import unwrap
 from dubkit.types import Cue, Track, Word
 
@@ -607,3 +607,97 @@ def test_an_hour_of_speech() -> None:
         words += speech(ENGLISH, "en", start=words[-1].end + 0.5 if words else 0).words
     out = from_words(Track("en", (Cue(0, words[-1].end, "", tuple(words)),)))
     assert len(out.words) == len(words)
+
+
+# Where nothing may be cut
+
+SAME_WORDS = [
+    ("zh", "您可以在选项卡中找到所有的人工智能设置。", ["选项卡", "人工智能"]),
+    ("zh", "打开浏览器😀的新页面，然后点击输入框。", ["浏览器", "点击", "输入框"]),
+    ("zh-Hant", "您可以在選項卡中找到所有的人工智慧設定。", ["選項卡", "人工智慧", "設定"]),
+    ("ja", "東京都の選択肢からタブを選んでください。", ["東京都", "選択肢", "選んで"]),
+    ("lo", "ຂ້ອຍຢາກໄປໂຮງຮຽນມື້ນີ້ເພາະວ່າມີການສອບເສັງທີ່ສຳຄັນ", ["ໂຮງຮຽນ", "ສອບເສັງ", "ສຳຄັນ"]),
+    ("my", "ကျွန်တော်ဒီနေ့ကျောင်းကိုသွားချင်ပါတယ်စာမေးပွဲရှိလို့ပါ", ["ကျွန်တော်", "ကျောင်း", "တယ်", "စာမေးပွဲ"]),
+    ("km", "ខ្ញុំចង់ទៅសាលារៀននៅថ្ងៃនេះព្រោះថាមានការប្រឡងសំខាន់", ["សាលារៀន", "ប្រឡង", "សំខាន់"]),
+    ("th", "ฉันจะต้องทำให้ดีที่สุดที่โรงเรียน", ["ทำให้", "โรงเรียน"]),
+    ("bo", "ང་དེ་རིང་སློབ་གྲྭར་འགྲོ་འདོད་ཡོད།", ["སློབ་", "འགྲོ་"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text", "words"), SAME_WORDS)
+def test_no_cut_is_inside_a_word(language, text, words):
+    parts = phrases.phrases(text, language)
+    assert "".join(parts) == text and len(parts) > 3
+    assert all(any(word in part for part in parts) for word in words), parts
+
+
+def test_a_word_wider_than_a_line_is_cut_between_syllables():
+    limits = replace(profiles.limits("netflix", "my"), line_width=4)
+    lines = break_lines("ကျွန်တော်ချင်တယ်", "my", limits).splitlines()
+    assert len(lines) > 1 and not any(
+        re.match("[\u1000-\u1021][\u103a\u1039]", one) for one in lines
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thou that art now the world's fresh ornament,",
+        "I know that they will never come back here again.",
+        "They say that everything which is good will end.",
+        "He might even have been made amiable himself once more.",
+    ],
+)
+def test_the_first_of_two_lines_is_no_stub(text):
+    first, second = break_lines(text, "en", profiles.limits("netflix", "en")).splitlines()
+    assert len(first.split()) > 2 and second
+
+
+def test_a_stub_with_punctuation_may_be_a_line():
+    text = "Yes, Sir. It is where everybody wanted to go that day."
+    lines = break_lines(text, "en", profiles.limits("netflix", "en"))
+    assert len(lines.splitlines()) == 2
+
+
+@pytest.mark.parametrize("pause", [0.9, 1.8, 2.5, 6.0])
+@pytest.mark.parametrize("opener", ["But", "Anna", "“Nobody"])
+def test_a_word_before_a_long_pause_goes_with_its_sentence(opener, pause):
+    before = words_at("We saw the house of an old friend there.", 1.0)
+    word = words_at(opener, before[-1].end + 0.1)
+    rest = words_at("was living in it any more.", word[-1].end + pause)
+    words = (*before, *word, *rest)
+    cues = from_words(Track("en", (Cue(1.0, words[-1].end, "", words),))).cues
+    (cue,) = (cue for cue in cues if opener in cue.text)
+    assert f"{opener} was living" in unwrap(cue.text, "en")
+    assert cue.end - cue.start <= 7
+
+
+def test_what_ends_before_a_long_pause_stays():
+    before = words_at("He had lived for years in London", 1.0)
+    rest = words_at("and nobody knew it.", before[-1].end + 2.5)
+    cues = from_words(Track("en", (Cue(1.0, rest[-1].end, "", (*before, *rest)),))).cues
+    assert [cue.text for cue in cues] == ["He had lived for years in London", "and nobody knew it."]
+
+
+@pytest.mark.parametrize(
+    "cues",
+    [
+        [(0.0, 0.5, LONG_GERMAN := "Das ist ein ziemlich langer Satz, der in zwei Zeilen von je "
+          "zweiundvierzig Zeichen ganz gewiss nicht passen.", None), (0.6, 3.0, "Kurz.", None)],
+        [(0.0, 0.158, "Ja.", None), (0.158, 0.7, "Nein.", None), (0.9, 3.0, "Gut.", None)],
+        [(0.0, 0.158, "Ja.", "A"), (0.158, 2.0, "Nein.", "B"), (4.0, 5.0, LONG_GERMAN, "A")],
+    ],
+)  # fmt: skip
+def test_no_fitted_cue_flashes(cues):
+    track = Track("de", tuple(Cue(a, b, text, speaker=who) for a, b, text, who in cues))
+    fitted = fit_cues(track).cues
+    assert all(cue.end - cue.start >= 5 / 6 - 1e-6 for cue in fitted), fitted
+    spoken = re.findall(r"\w+", " ".join(cue.text for cue in fitted))
+    assert spoken == re.findall(r"\w+", " ".join(cue.text for cue in track.cues))
+
+
+def words_at(text, start):
+    return tuple(
+        Word(start + 0.3 * k, start + 0.3 * k + 0.28, f" {word}")
+        for k, word in enumerate(text.split())
+    )

@@ -17,6 +17,7 @@ from .profiles import limits as limits_of
 from .text import unwrap
 
 EPSILON = 1e-6
+_STUB = 40.0  # a word or two in a much shorter first line, without punctuation after them
 
 
 def break_lines(text: str, language: str, limits: Limits, names: Collection[str] = ()) -> str:
@@ -78,7 +79,10 @@ def _clusters(text: str) -> list[str]:
     blank = False
     for k, char in enumerate(text):
         mark = unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf")
-        if not starts or not (mark or blank or text[k - 1] == "\u200d"):
+        # In Burmese a consonant with a killer ends a syllable, and one under another stays there.
+        coda = text[k + 1 : k + 2] in ("\u103a", "\u1039") or text[k - 1] == "\u1039"
+        bound = mark or coda or blank or text[k - 1] in "\u200dເແໂໃໄเแโใไ"
+        if not starts or not bound:
             starts.append(k)
             blank = True
         blank = blank and char.isspace()
@@ -133,6 +137,8 @@ class Units:
                 continue
             lean = (top - bottom) / full
             cost = self.costs[k] * 0.6 + lean * lean * 14 + (lean * 5 if lean > 0 else 0)
+            if k - i <= 2 and self.costs[k] > phrases.COMMA and top < 0.75 * bottom:
+                cost += _STUB
             if cost < best:
                 best, best_k = cost, k
         return best, best_k

@@ -8,9 +8,10 @@ auxiliary and verb, first and last name. The lists hold the short, frequent word
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dubkit.languages import primary
@@ -204,7 +205,12 @@ _NO_LINE_START = (
     "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮๆฯ"
 )  # fmt: skip
 _ZH_PARTICLES = "的了吗嗎呢吧个個"
-_NO_LINE_END = _OPENING + "$£€¥￥＃#" + "เแโใไ"
+_ZH_SUFFIXES = frozenset(
+    "卡器机機性化者员員度率力家学學式型类類费費税稅法权權线線物品片盘盤栏欄框键鍵码碼页頁们們群"
+    "量值表图圖室厅廳店局院部处處所区區县縣省市国國语語史论論症病剂劑素液膜层層端口"
+)
+"""Characters that end a compound, 选项卡, where they stand alone as a word."""
+_NO_LINE_END = _OPENING + "$£€¥￥＃#" + "เแโใไ" + "ເແໂໃໄ"
 
 
 def uses_spaces(language: str) -> bool:
@@ -356,17 +362,16 @@ _NONE = Lexicon()
 def phrases(text: str, language: str) -> list[str]:
     """Cut a text in a language without spaces into phrases; joined, they are the text again.
 
-    BudouX has models for Japanese, Chinese and Thai; in other languages each syllable is a phrase,
-    as far as the script's marks show where it ends.
+    BudouX has models for Japanese, Chinese and Thai, which now and then cut a word in two, so a cut
+    counts where ICU's dictionaries see the end of a word as well; Lao, Burmese and Khmer are cut
+    into ICU's words, and Tibetan into syllables, at its own marks.
     """
     spans = re.findall(r"\s*\S+|\s+$", text)
     # Whisper also writes ASCII commas in Chinese, which BudouX was not trained on.
     parts = [part for span in spans for part in re.split(r"(?<=[,;:!?])(?=[^\W\dA-Za-z])", span)]
     chunks = [chunk for part in parts for chunk in _segmenter(language)(part)]
-    if primary(language) in ("zh", "yue"):
-        hanging = _NO_LINE_START + _ZH_PARTICLES
-    else:
-        hanging = _NO_LINE_START
+    chinese = primary(language) in ("zh", "yue")
+    hanging = _NO_LINE_START + _ZH_PARTICLES if chinese else _NO_LINE_START
     joined: list[list[str]] = []
     blank = False
     for chunk in chunks:
@@ -374,6 +379,7 @@ def phrases(text: str, language: str) -> list[str]:
         if joined and (
             blank
             or chunk[0] in hanging
+            or (chinese and chunk in _ZH_SUFFIXES and last.isalpha())
             or last in _NO_LINE_END
             or unicodedata.category(chunk[0]).startswith("M")
             or last in "\u17d2\u1039\u200d"
@@ -392,17 +398,50 @@ def _in_one_token(left: str, right: str) -> bool:
     return left.isascii() and right.isascii() and left.isalnum() and right.isalnum()
 
 
-@functools.cache
 def _segmenter(language: str) -> Callable[[str], list[str]]:
+    tag = primary(language)
+    if tag == "bo":
+        return _tibetan_syllables
+    parser = _parser(language)
+    return functools.partial(_segments, parser, tag)
+
+
+def _tibetan_syllables(text: str) -> list[str]:
+    return re.findall(r"[^་༌།༔]*[་༌།༔]+|[^་༌།༔]+$", text)
+
+
+def _segments(parser: Callable[[str], list[str]] | None, tag: str, text: str) -> list[str]:
+    """A text without spaces, cut where ``parser`` and ICU agree."""
+    ends = set(_word_ends(text, tag))
+    if parser:
+        ends &= set(itertools.accumulate(map(len, parser(text))))
+    cuts = sorted({0, *ends, len(text)})
+    return [text[a:b] for a, b in itertools.pairwise(cuts)]
+
+
+def _word_ends(text: str, tag: str) -> Iterator[int]:
+    """Where ICU's words end, in a language or in any that it does not know."""
+    from icu4py.breakers import WordBreaker  # 40 MB of data: only if needed
+
+    # Not its segments, which count 😀 as two characters.
+    return itertools.accumulate(map(len, WordBreaker(text, tag)))
+
+
+@functools.cache
+def _parser(language: str) -> Callable[[str], list[str]] | None:
+    """BudouX's for a language, if it has one."""
     import budoux  # 12 ms and a model from disk: only if needed
 
     tag = language.replace("_", "-").lower()
     if tag.startswith("ja"):
-        return budoux.load_default_japanese_parser().parse
-    if tag.startswith("th"):
-        return budoux.load_default_thai_parser().parse
-    if tag.startswith("yue") or {"hant", "tw", "hk", "mo"} & set(tag.split("-")):
-        return budoux.load_default_traditional_chinese_parser().parse
-    if tag.startswith("zh"):
-        return budoux.load_default_simplified_chinese_parser().parse
-    return list
+        parser = budoux.load_default_japanese_parser()
+    elif tag.startswith("th"):
+        parser = budoux.load_default_thai_parser()
+    elif tag.startswith("yue") or {"hant", "tw", "hk", "mo"} & set(tag.split("-")):
+        parser = budoux.load_default_traditional_chinese_parser()
+    elif tag.startswith("zh"):
+        parser = budoux.load_default_simplified_chinese_parser()
+    else:
+        return None
+    parse: Callable[[str], list[str]] = parser.parse
+    return parse

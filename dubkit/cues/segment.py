@@ -31,6 +31,9 @@ PAUSE = 0.3
 WALL = 2.0
 """... and beyond which no cue spans the silence."""
 
+OPENER = 0.5
+"""Seconds before the rest of its sentence at which a word is put that opens it."""
+
 _CUE = 10.0  # each cue, so that two are not used where one will do
 _SENTENCE_INSIDE = 14.0  # a sentence that ends inside a cue ...
 _SENTENCE_TORN = 16.0  # ... whose own edges are not the ends of sentences
@@ -63,7 +66,7 @@ def from_words(
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
             speakers += [cue.speaker] * len(pieces)
             atoms += pieces
-    atoms = _order_times(atoms)
+    atoms = _with_late_openers(_order_times(atoms), track.language)
     runs = [list(run) for _, run in itertools.groupby(range(len(atoms)), speakers.__getitem__)]
     cues: list[Cue] = []
     for run in runs:
@@ -106,7 +109,29 @@ def fit_cues(
                 )
                 for part in parts.cues
             )
-    return Track(track.language, tuple(_set_end_times(fitted, limits, gap)))
+    return Track(
+        track.language,
+        tuple(_set_end_times(_without_flashes(fitted, track.language, limits, gap), limits, gap)),
+    )
+
+
+def _without_flashes(cues: Sequence[Cue], language: str, limits: Limits, gap: float) -> list[Cue]:
+    """The cues, one joined to the next where that begins before it could be seen."""
+    joined: list[Cue] = []
+    for cue in cues:
+        last = joined[-1] if joined else None
+        if last is None or cue.start - gap - last.start >= limits.min_duration - EPSILON:
+            joined.append(cue)
+            continue
+        texts = [unwrap(one.text, language) for one in (last, cue)]
+        if last.speaker == cue.speaker:
+            between = " " if phrases.uses_spaces(language) else ""
+            text = break_lines(between.join(texts), language, limits)
+            joined[-1] = replace(last, end=cue.end, text=text)
+        else:
+            text = "\n".join(text if text.startswith("-") else f"- {text}" for text in texts)
+            joined[-1] = replace(last, end=cue.end, text=text, speaker=None)
+    return joined
 
 
 def _words_from_text(cue: Cue, language: str) -> list[Word]:
@@ -151,6 +176,28 @@ def _order_times(words: Sequence[Word]) -> list[Word]:
         same = starts[k] == word.start and end == word.end
         ordered.append(word if same else replace(word, start=starts[k], end=end))
     return ordered
+
+
+def _with_late_openers(words: Sequence[Word], language: str) -> list[Word]:
+    """The words, those that open a sentence shortly before the rest of it where a long silence lies
+    between: recognizers give such a word the time of the sentence before."""
+    moved = list(words)
+    for k, (word, following) in enumerate(itertools.pairwise(words)):
+        silence = following.start - _speech_end(word, 0.0)
+        before = words[k - 1].text if k else ""
+        if silence > WALL and _opens(before, word.text, following.text, language):
+            seconds = min(word.end - word.start, silence - WALL + OPENER)
+            start = following.start - max(TICK, min(seconds, OPENER))
+            moved[k] = replace(word, start=start, end=following.start)
+    return moved
+
+
+def _opens(before: str, word: str, following: str, language: str) -> bool:
+    """Whether a word opens a sentence that goes on with the next."""
+    begins = not before.strip() or phrases.ends_sentence(before, word, language)
+    bare = word.strip().lstrip("\"'“‘„«¿¡-–— ")
+    goes_on = phrases.break_cost(word, following, language) > phrases.COMMA
+    return begins and bare[:1].isupper() and goes_on
 
 
 def _interpolate_starts(
@@ -311,6 +358,12 @@ class _SpeakerRun:
         need = max(width / limits.reading_speed, words * limits.word_time)
         return cost + _HURRY * (need - room) if need > room else cost
 
+    def _opens(self, k: int) -> bool:
+        """Whether a unit opens a sentence that goes on with the next."""
+        texts, spaces = self.units.texts, self.units.spaces
+        before = texts[k - 1] if k else ""
+        return _opens(before, texts[k], spaces[k + 1] + texts[k + 1], self.language)
+
     def _joints(self) -> tuple[list[float], list[float], list[float]]:
         """Before each unit: the cost of a cue's edge there; how closely speech continues across it,
         from 0 to 1; and the running cost of everything kept inside a cue."""
@@ -320,9 +373,12 @@ class _SpeakerRun:
             pause = max(0.0, self.starts[k] - self.stops[k - 1])
             tie = max(0.25, 1 - pause)
             # A pause after "the" is a hesitation, not a reason to end there.
-            edges.append(costs[k] * (tie if costs[k] < phrases.BOUND else max(tie, 0.5)))
-            ties.append(tie if costs[k] else 0.0)
+            edge = costs[k] * (tie if costs[k] < phrases.BOUND else max(tie, 0.5))
             kept = _PAUSE_INSIDE * (pause - PAUSE) if pause > PAUSE else 0.0
+            if pause > PAUSE and self._opens(k - 1):
+                edge, kept = phrases.BOUND, 0.0  # "But ... nobody": it goes with the rest
+            edges.append(edge)
+            ties.append(tie if costs[k] else 0.0)
             if costs[k] == phrases.SENTENCE:
                 kept += _SENTENCE_INSIDE
             inside.append(inside[-1] + kept)
