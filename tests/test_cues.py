@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from dubkit.cues import phrases, profiles
 from dubkit.cues.check import Violation, check
+from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import break_lines
-from dubkit.cues.segment import TICK, fit_cues, from_words
+from dubkit.cues.segment import from_words
 from dubkit.cues.text import unwrap
+from dubkit.cues.word_times import TICK
 from dubkit.types import Cue, Track, Word
 
 ENGLISH = (

@@ -4,7 +4,9 @@
 - ``profiles``: what readable means, as numbers for each house style and language.
 - ``phrases``: where a phrase may be broken, and what each break costs.
 - ``lines``: a text broken into lines.
-- ``segment``: timed words grouped into cues, and text without word times fitted into them.
+- ``word_times``: times of words put in order.
+- ``segment``: timed words grouped into cues.
+- ``fit``: text without word times fitted into cues.
 - ``sentences``: cues joined into sentences for translation, and translations divided among them.
 - ``check``: what a profile does not allow in finished cues.
 

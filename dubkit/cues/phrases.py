@@ -248,6 +248,14 @@ def ends_sentence(left: str, right: str, language: str) -> bool:
     return not (digits and primary(language) in _ORDINAL_POINT)
 
 
+def opens_sentence(before: str, word: str, following: str, language: str) -> bool:
+    """Whether a word opens a sentence that goes on with the next."""
+    begins = not before.strip() or ends_sentence(before, word, language)
+    bare = word.strip().lstrip("\"'“‘„«¿¡-–— ")
+    goes_on = break_cost(word, following, language) > COMMA
+    return begins and bare[:1].isupper() and goes_on
+
+
 def _is_abbreviation(word: str, language: str) -> bool:
     """Whether the word's final period is an abbreviation's: ``Mr.``, ``e.g.``, ``J.``, ``U.S.``"""
     if not word.endswith("."):

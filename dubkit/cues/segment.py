@@ -1,4 +1,4 @@
-"""Recognized words -> cues that are easy to read; and text without word times, fitted into cues.
+"""Recognized words -> cues that are easy to read.
 
 Every choice has a cost and the cheapest whole is taken (dynamic programming), as a paragraph is
 typeset: so no cue is filled at the price of an orphan word in the next. Costs use the scale of
@@ -10,29 +10,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dubkit.types import Cue, Media, Track, Word
 
 from . import phrases
-from .lines import EPSILON, Units, break_lines, split_tokens, split_wide
+from .lines import EPSILON, Units, split_tokens, split_wide
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
 from .text import unwrap
+from .word_times import WALL, order_times, speech_end, with_late_openers
 
 ASSUMED_FRAME_RATE = 24.0
 """Frames per second if the video's are unknown: the lowest rate, so the longest frames, in use."""
-TICK = 0.01
-"""Minimum seconds between the starts of two words, and from start to end of a cue."""
 PAUSE = 0.3
-"""Seconds of silence from which a new cue becomes attractive ..."""
-WALL = 2.0
-"""... and beyond which no cue spans the silence."""
-
-OPENER = 0.5
-"""Seconds before the rest of its sentence at which a word is put that opens it."""
+"""Seconds of silence from which a new cue becomes attractive."""
 
 _CUE = 10.0  # each cue, so that two are not used where one will do
 _SENTENCE_INSIDE = 14.0  # a sentence that ends inside a cue ...
@@ -66,7 +59,7 @@ def from_words(
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
             speakers += [cue.speaker] * len(pieces)
             atoms += pieces
-    atoms = _with_late_openers(_order_times(atoms), track.language)
+    atoms = with_late_openers(order_times(atoms), track.language)
     runs = [list(run) for _, run in itertools.groupby(range(len(atoms)), speakers.__getitem__)]
     cues: list[Cue] = []
     for run in runs:
@@ -76,62 +69,7 @@ def from_words(
             atoms[first:last], origins[first:last], track.language, limits, gap, following
         )
         cues += (replace(cue, speaker=speakers[first]) for cue in speech.cues())
-    return Track(track.language, tuple(_set_end_times(cues, limits, gap)))
-
-
-def fit_cues(
-    track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
-) -> Track:
-    """The track made readable without moving the start of any cue.
-
-    For text without word times, such as a translation: ``cue.end`` is when its speech ends. A cue
-    whose text does not fit is split into several that share its time; each stays on the screen as
-    long as reading takes, if the next one leaves room.
-    """
-    limits = limits_of(profile, track.language)
-    gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
-    fitted: list[Cue] = []
-    for cue in track.cues:
-        text = break_lines(cue.text, track.language, limits)
-        if len(text.splitlines()) <= limits.lines:
-            fitted.append(replace(cue, text=text))
-        else:
-            parts = from_words(
-                Track(track.language, (replace(cue, words=()),)), profile, frame_rate
-            )
-            fitted += (
-                replace(
-                    part,
-                    words=(),
-                    speaker=cue.speaker,
-                    layout=cue.layout,
-                    end=part.words[-1].end,
-                )
-                for part in parts.cues
-            )
-    return Track(
-        track.language,
-        tuple(_set_end_times(_without_flashes(fitted, track.language, limits, gap), limits, gap)),
-    )
-
-
-def _without_flashes(cues: Sequence[Cue], language: str, limits: Limits, gap: float) -> list[Cue]:
-    """The cues, one joined to the next where that begins before it could be seen."""
-    joined: list[Cue] = []
-    for cue in cues:
-        last = joined[-1] if joined else None
-        if last is None or cue.start - gap - last.start >= limits.min_duration - EPSILON:
-            joined.append(cue)
-            continue
-        texts = [unwrap(one.text, language) for one in (last, cue)]
-        if last.speaker == cue.speaker:
-            between = " " if phrases.uses_spaces(language) else ""
-            text = break_lines(between.join(texts), language, limits)
-            joined[-1] = replace(last, end=cue.end, text=text)
-        else:
-            text = "\n".join(text if text.startswith("-") else f"- {text}" for text in texts)
-            joined[-1] = replace(last, end=cue.end, text=text, speaker=None)
-    return joined
+    return Track(track.language, tuple(set_end_times(cues, limits, gap)))
 
 
 def _words_from_text(cue: Cue, language: str) -> list[Word]:
@@ -145,89 +83,6 @@ def _words_from_text(cue: Cue, language: str) -> list[Word]:
         Word(start, end, lead + token.strip() if lead else token)
         for token, (start, end) in zip(tokens, itertools.pairwise(times), strict=True)
     ]
-
-
-def _order_times(words: Sequence[Word]) -> list[Word]:
-    """The words with rising times: most are unchanged, the odd ones go between their neighbors."""
-    # Subtracting a tick per word turns "rises by at least a tick" into "does not fall": the longest
-    # such subsequence is what can be trusted. Below zero, earlier words would have no room.
-    keys = [word.start - TICK * k for k, word in enumerate(words)]
-    tails: list[float] = []
-    ends: list[int] = []
-    links = [-1] * len(words)
-    for k, key in enumerate(keys):
-        if 0 <= key < math.inf:
-            place = bisect_right(tails, key)
-            links[k] = ends[place - 1] if place else -1
-            tails[place : place + 1] = [key]
-            ends[place : place + 1] = [k]
-    anchors: list[int] = []
-    k = ends[-1] if ends else -1
-    while k >= 0:
-        anchors.append(k)
-        k = links[k]
-    anchors.reverse()
-    starts = _interpolate_starts(anchors, keys, words)
-    ordered = []
-    for k, word in enumerate(words):
-        limit = starts[k + 1] if k + 1 < len(words) else math.inf
-        end = word.end if math.isfinite(word.end) else starts[k]
-        end = max(starts[k], min(end, limit))
-        same = starts[k] == word.start and end == word.end
-        ordered.append(word if same else replace(word, start=starts[k], end=end))
-    return ordered
-
-
-def _with_late_openers(words: Sequence[Word], language: str) -> list[Word]:
-    """The words, those that open a sentence shortly before the rest of it where a long silence lies
-    between: recognizers give such a word the time of the sentence before."""
-    moved = list(words)
-    for k, (word, following) in enumerate(itertools.pairwise(words)):
-        silence = following.start - _speech_end(word, 0.0)
-        before = words[k - 1].text if k else ""
-        if silence > WALL and _opens(before, word.text, following.text, language):
-            seconds = min(word.end - word.start, silence - WALL + OPENER)
-            start = following.start - max(TICK, min(seconds, OPENER))
-            moved[k] = replace(word, start=start, end=following.start)
-    return moved
-
-
-def _opens(before: str, word: str, following: str, language: str) -> bool:
-    """Whether a word opens a sentence that goes on with the next."""
-    begins = not before.strip() or phrases.ends_sentence(before, word, language)
-    bare = word.strip().lstrip("\"'“‘„«¿¡-–— ")
-    goes_on = phrases.break_cost(word, following, language) > phrases.COMMA
-    return begins and bare[:1].isupper() and goes_on
-
-
-def _interpolate_starts(
-    anchors: Sequence[int], keys: Sequence[float], words: Sequence[Word]
-) -> list[float]:
-    """Start times that are the words' own at the anchors and evenly spaced in between."""
-    if not anchors:
-        return [TICK * k for k in range(len(words))]
-    starts = []
-    first, last = anchors[0], anchors[-1]
-    place = 0
-    for k, word in enumerate(words):
-        while place < len(anchors) and anchors[place] < k:
-            place += 1
-        if place < len(anchors) and anchors[place] == k:
-            starts.append(word.start)
-        elif k < first:
-            starts.append(keys[first] + TICK * k)
-        elif k > last:
-            starts.append(keys[last] + TICK * k)
-        else:
-            a, b = anchors[place - 1], anchors[place]
-            share = (k - a) / (b - a)
-            starts.append(keys[a] + (keys[b] - keys[a]) * share + TICK * k)
-    return starts
-
-
-def _speech_end(word: Word, width: float) -> float:
-    """When the word is really over: recognizers let a word's end run on into silence."""
-    return min(word.end, word.start + 0.8 + 0.1 * width)
 
 
 class _SpeakerRun:
@@ -250,7 +105,7 @@ class _SpeakerRun:
         self.units = Units(pieces, language, limits)
         self.starts = [self.atoms[a].start for a, _ in spans] + [following]
         self.stops = [
-            _speech_end(self.atoms[b - 1], limits.width(self.atoms[b - 1].text)) for _, b in spans
+            speech_end(self.atoms[b - 1], limits.width(self.atoms[b - 1].text)) for _, b in spans
         ]
 
     def _bounds(self) -> list[int]:
@@ -266,7 +121,7 @@ class _SpeakerRun:
         for k, atom in enumerate(atoms):
             extra = limits.width(atom.text)
             apart = atom.text[:1].isspace() or (k > 0 and atoms[k - 1].text[-1:].isspace())
-            quiet = k > 0 and atom.start - _speech_end(atoms[k - 1], 0.0) > 0.5
+            quiet = k > 0 and atom.start - speech_end(atoms[k - 1], 0.0) > 0.5
             joint = apart or quiet or place in joints
             full = filled + extra > limits.line_width
             if not bounds or (atom.text.strip() and not blank and (joint or full)):
@@ -362,7 +217,7 @@ class _SpeakerRun:
         """Whether a unit opens a sentence that goes on with the next."""
         texts, spaces = self.units.texts, self.units.spaces
         before = texts[k - 1] if k else ""
-        return _opens(before, texts[k], spaces[k + 1] + texts[k + 1], self.language)
+        return phrases.opens_sentence(before, texts[k], spaces[k + 1] + texts[k + 1], self.language)
 
     def _joints(self) -> tuple[list[float], list[float], list[float]]:
         """Before each unit: the cost of a cue's edge there; how closely speech continues across it,
@@ -400,7 +255,7 @@ def _split_word(word: Word, language: str, limits: Limits) -> list[Word]:
     ]
 
 
-def _set_end_times(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
+def set_end_times(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
     """Give each cue its end: past its speech as far as reading takes and the next cue allows."""
     for k, cue in enumerate(cues):
         following = cues[k + 1].start if k + 1 < len(cues) else math.inf

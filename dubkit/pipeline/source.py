@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dubkit import subtitles
 from dubkit.cues import segment
+from dubkit.cues.fit import fit_cues
 from dubkit.cues.segment import clip_to_media
 from dubkit.errors import InputError
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
@@ -153,7 +154,7 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         path, language = context.source, options.language
     text = source_text.read(path, language, options.encoding, strict=options.strict)
     if options.retime:
-        text = replace(text, track=segment.fit_cues(text.track, options.reading, context.rate))
+        text = replace(text, track=fit_cues(text.track, options.reading, context.rate))
     if diarize.is_wanted(context, text.track):
         turns = diarize.find_turns(context, work)
         text = replace(text, track=diarization.assign_speakers(text.track, turns))

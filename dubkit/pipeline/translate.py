@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dubkit import languages, subtitles
-from dubkit.cues import check, segment
+from dubkit.cues import check
+from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import with_lines
 from dubkit.cues.profiles import limits
 from dubkit.cues.segment import clip_to_media
@@ -125,7 +126,7 @@ def _translate(
         journal = work.folder / f"translations.{target}.jsonl"
         new = translation.translate(job, track, journal, context.progress)
     if context.retimed and not options.bilingual:
-        cues = segment.fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
+        cues = fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
         return replace(new, track=clip_to_media(cues, context.media))
     return replace(new, track=with_lines(new.track, options.reading))
 

@@ -1,0 +1,71 @@
+"""Text without word times, such as a translation, fitted into the cues that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dubkit.types import Cue, Track
+
+from . import phrases
+from .lines import EPSILON, break_lines
+from .profiles import DEFAULT, Limits, Profile
+from .profiles import limits as limits_of
+from .segment import ASSUMED_FRAME_RATE, from_words, set_end_times
+from .text import unwrap
+
+
+def fit_cues(
+    track: Track, profile: Profile | str = DEFAULT, frame_rate: float | None = None
+) -> Track:
+    """The track made readable without moving the start of any cue.
+
+    For text without word times, such as a translation: ``cue.end`` is when its speech ends. A cue
+    whose text does not fit is split into several that share its time; each stays on the screen as
+    long as reading takes, if the next one leaves room.
+    """
+    limits = limits_of(profile, track.language)
+    gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
+    fitted: list[Cue] = []
+    for cue in track.cues:
+        text = break_lines(cue.text, track.language, limits)
+        if len(text.splitlines()) <= limits.lines:
+            fitted.append(replace(cue, text=text))
+        else:
+            parts = from_words(
+                Track(track.language, (replace(cue, words=()),)), profile, frame_rate
+            )
+            fitted += (
+                replace(
+                    part,
+                    words=(),
+                    speaker=cue.speaker,
+                    layout=cue.layout,
+                    end=part.words[-1].end,
+                )
+                for part in parts.cues
+            )
+    return Track(
+        track.language,
+        tuple(set_end_times(_without_flashes(fitted, track.language, limits, gap), limits, gap)),
+    )
+
+
+def _without_flashes(cues: Sequence[Cue], language: str, limits: Limits, gap: float) -> list[Cue]:
+    """The cues, one joined to the next where that begins before it could be seen."""
+    joined: list[Cue] = []
+    for cue in cues:
+        last = joined[-1] if joined else None
+        seen = last is None or cue.start - gap - last.start >= limits.min_duration - EPSILON
+        if last is None or seen or last.layout != cue.layout:
+            joined.append(cue)
+            continue
+        texts = [unwrap(one.text, language) for one in (last, cue)]
+        if last.speaker == cue.speaker:
+            between = " " if phrases.uses_spaces(language) else ""
+            text = break_lines(between.join(texts), language, limits)
+            joined[-1] = replace(last, end=cue.end, text=text)
+        else:
+            text = "\n".join(text if text.startswith("-") else f"- {text}" for text in texts)
+            joined[-1] = replace(last, end=cue.end, text=text, speaker=None)
+    return joined
