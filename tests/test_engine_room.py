@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 from command import AUSTEN, assert_refused, called
 from ct2_to_hf import convert
+from media_samples import ffmpeg
 
 from dubkit import MissingDependency, PluginError, Synthesizer, Transcriber, Translator
 from dubkit.engines import Choice, EngineRoom, load
-from dubkit.media.audio import extract_audio
-from dubkit.media.probe import pick_audio, probe
 
 TESTS = Path(__file__).parent
 
@@ -248,9 +247,8 @@ def test_a_closed_engine_frees_its_memory(engine, tmp_path):
         assert package and package.origin
         model = tmp_path / "tiny.en"
         convert(Path(package.origin).parent / "model", model)
-    film = probe(AUSTEN)
     wav = tmp_path / "audio.wav"
-    extract_audio(film, pick_audio(film, None), wav)
+    ffmpeg("-i", AUSTEN, "-t", 5, "-vn", "-ac", 1, "-ar", 16_000, wav)
     argv = [sys.executable, "-c", MEMORY, wav, tmp_path, model, engine]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     (loaded, _), *_, (full, closed) = json.loads(done.stdout)

@@ -109,9 +109,9 @@ def test_mono_short_and_silent(length, repo, tmp_path):
 
 @pytest.mark.slow
 def test_longer_than_a_piece(repo, tmp_path):
-    sound = np.tile(speech(), (1, 2))[:, : 45 * RATE]
+    sound = np.tile(speech(), (1, 2))[:, : 32 * RATE]
     _, _, progress = separated(tmp_path, sound, repo=repo)
-    assert [round(done) for _, done, _ in progress] == [28, 45]
+    assert [round(done) for _, done, _ in progress] == [28, 32]
 
 
 def test_contract(repo, tmp_path):

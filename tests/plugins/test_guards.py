@@ -53,6 +53,15 @@ def test_speech_before_the_first_word_was_skipped():
     assert guards.fault(decoded(), words, quiet) is None
 
 
+def test_speech_between_words_was_skipped():
+    early, late = (spoken("one two three four five six", 3.0)[0] for _ in range(2))
+    words = early + [Word(w.start + 7.0, w.end + 7.0, f" and{w.text}") for w in late]
+    spoken_through = Window(0.0, 10.0, (Span(0.0, 3.1), Span(3.5, 6.5), Span(6.9, 10.0)))
+    assert guards.fault(decoded(), words, spoken_through) == "skipped"
+    paused = Window(0.0, 10.0, (Span(0.0, 3.1), Span(6.9, 10.0)))
+    assert guards.fault(decoded(), words, paused) is None
+
+
 @pytest.mark.parametrize(
     ("text", "start"),
     [
@@ -73,11 +82,24 @@ def test_where_a_loop_starts(text, start):
 def test_a_sentence_may_be_spoken_twice():
     once, _ = spoken(SENTENCE, 6.0)
     again = [Word(w.start + 6.0, w.end + 6.0, w.text) for w in once]
-    assert guards.invented_from([*once, *again]) is None
+    speech = (Span(0.0, 12.0),)
+    assert guards.invented_from([*once, *again], speech) is None
     squeezed = [Word(6.0 + i / 50, 6.02 + i / 50, w.text) for i, w in enumerate(once)]
-    assert guards.invented_from([*once, *squeezed]) == len(once)
+    assert guards.invented_from([*once, *squeezed], speech) == len(once)
     echoes, _ = spoken("on and " * 6, 6.0)
-    assert guards.invented_from(echoes) == 2
+    assert guards.invented_from(echoes, speech) == 2
+
+
+def test_a_sentence_may_be_spoken_many_times_with_pauses():
+    once, _ = spoken("William lives twelve miles from the station", 2.5)
+    words = [Word(w.start + 4.0 * k, w.end + 4.0 * k, w.text) for k in range(5) for w in once]
+    apart = Window(0.0, 20.0, tuple(Span(4.0 * k, 4.0 * k + 2.6) for k in range(5)))
+    assert guards.fault(decoded(), words, apart) is None
+    assert guards.invented_from(words, apart.speech) is None
+    # The same words in one stretch of speech, or all but the first in the last one: a loop.
+    for spans in ((Span(0.0, 20.0),), (Span(0.0, 2.6), Span(4.0, 20.0))):
+        assert guards.fault(decoded(), words, Window(0.0, 20.0, spans)) in ("repetitive", "loop")
+        assert guards.invented_from(words, spans) == len(once)
 
 
 def test_a_burst_of_words_inside_a_window():

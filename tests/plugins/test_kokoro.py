@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
+import opencc
 import pytest
 
 import dubkit
@@ -135,7 +136,8 @@ def test_voices_of_each_language():
 
 
 def speak(text, out, language="pt", voice="", seconds=None, seed=0, **settings):
-    Kokoro(**settings).speak(
+    # Threads that wait for each other on a shared core are many times slower than one.
+    Kokoro(**{"threads": 1} | settings).speak(
         text, out, language=language, voice=Voice(voice), seconds=seconds, seed=seed
     )
     with wave.open(str(out)) as file:
@@ -235,10 +237,8 @@ def test_it_loads_only_what_it_needs():
 
 @pytest.mark.slow
 def test_it_aims_at_the_requested_length(tmp_path):
-    text = "Ele não era um jovem mal-intencionado, nem egoísta."
+    text = "Ele não era um jovem egoísta."
     natural = speak(text, tmp_path / "a.wav")
-    again = speak(text, tmp_path / "b.wav")
-    assert again == natural
     assert speak(text, tmp_path / "c.wav", seconds=natural / 1.1) < natural / 1.04
     assert natural / 1.4 < speak(text, tmp_path / "d.wav", seconds=1.0) < natural / 1.1
     assert natural < speak(text, tmp_path / "e.wav", seconds=60.0) < natural * 1.2
@@ -247,15 +247,15 @@ def test_it_aims_at_the_requested_length(tmp_path):
 
 @pytest.mark.slow
 def test_takes_differ_in_sound_and_agree_in_words(tmp_path):
-    (text,) = [one for one in SENTENCES["en"] if one.startswith("Had he")]
-    takes = [tmp_path / f"{seed}.wav" for seed in (0, 1, 3, 6)]
+    text = "Had he married a more amiable woman, he might have changed."
+    takes = [tmp_path / f"{seed}.wav" for seed in (0, 1, 3)]
     for take in takes:
         speak(text, take, "en", "am_michael", seed=int(take.stem))
     again = tmp_path / "again.wav"
     speak(text, again, "en", "am_michael", seed=3)
-    assert again.read_bytes() == takes[2].read_bytes()
+    assert again.read_bytes() == takes[-1].read_bytes()
     assert len({take.read_bytes() for take in takes}) == len(takes)
-    transcripts = [text for take in takes for text in transcribe([take], "en", tmp_path)]
+    transcripts = transcribe(takes, "en", tmp_path)
     assert jiwer.wer([plain(text, "en")] * len(takes), transcripts) <= LIMITS["en"], transcripts
 
 
@@ -264,55 +264,36 @@ def test_it_keeps_the_contract(tmp_path):
     # By its name once pyproject.toml has the entry point.
     plugin = tmp_path / "synthesizer.py"
     plugin.write_text("from dubkit_plugins.kokoro.engine import Kokoro\n")
-    conforms("synthesizers", f"{plugin}:Kokoro", language="pt-BR")
+    settings = {"threads": "1"}
+    conforms("synthesizers", f"{plugin}:Kokoro", settings, language="pt-BR", text="Bom dia.")
 
 
 SENTENCES = {
     "en": [
         "Mr. Smith paid $3.50 for 12 apples on March 5, 2024.",
-        "Had he married a more amiable woman, he might have been made still more respectable.",
-        "The train to Berlin leaves at 8:20 and takes about 25% longer.",
         "William lives 12 km from the station.",
     ],
     "pt-BR": [
-        "O Sr. Silva pagou R$ 3,50 por 12 maçãs em 05/03/2024.",
-        "Ele não era um jovem mal-intencionado, a menos que ser egoísta seja mal-intencionado.",
-        "O trem para Berlim sai às 15h30 e custa 25% mais caro.",
+        "O Sr. Silva pagou R$ 3,50 por 12 maçãs.",
         "A gente precisa trabalhar muito hoje, porque amanhã é domingo.",
-        "Se ele tivesse se casado com uma mulher mais amável, poderia ter se tornado ainda mais "
-        "respeitável.",
     ],
-    "es": [
-        "El Sr. García pagó 3,50 € por 12 manzanas el 5/3/2024.",
-        "Buenos días, ¿dónde está la estación de tren más cercana?",
-        "El tren a Berlín sale a las 15:30 y cuesta un 25 % más.",
-        "Los niños juegan en la calle mientras sus padres preparan la cena.",
-    ],
-    "fr": [
-        "M. Dupont a payé 3,50 € pour 12 pommes le 05/03/2024.",
-        "Bonjour, où est la gare la plus proche, s'il vous plaît ?",
-        "Le train pour Berlin part à 15h30 et coûte 25 % plus cher.",
-        "Elle a toujours aimé les histoires de sa grand-mère, qui vivait à la campagne.",
-    ],
-    "it": [
-        "Il Sig. Rossi ha pagato 3,50 € per 12 mele il 5/3/2024.",
-        "Buongiorno, dov'è la stazione più vicina, per favore?",
-        "Il treno per Berlino parte alle 15:30 e costa il 25% in più.",
-        "I bambini giocano in strada mentre i genitori preparano la cena.",
-    ],
-    "ja": [
-        "おはようございます。駅はどこですか。",
-        "明日は雨が降るかもしれないので、傘を持って行きます。",
-    ],
-    "zh": ["你好，请问火车站在哪里？", "明天可能会下雨，所以我要带一把伞。"],
+    "es": ["El tren a Berlín sale a las 15:30 y cuesta un 25 % más."],
+    "fr": ["Bonjour, où est la gare la plus proche, s'il vous plaît ? Le train part à 15h30."],
+    "it": ["Buongiorno, dov'è la stazione più vicina, per favore? Il treno parte alle 15:30."],
+    "ja": ["おはようございます。駅はどこですか。"],
+    "zh": ["你好，请问火车站在哪里？"],
 }
-LIMITS = {"en": 0.1, "pt-BR": 0.1, "es": 0.1, "fr": 0.2, "it": 0.15, "ja": 0.3, "zh": 0.3}
+"""Spoken by the first voice of each language; where there are two, the second also by the others,
+whose styles differ only in their numbers."""
+LIMITS = {"en": 0.1, "pt-BR": 0.1, "es": 0.15, "fr": 0.2, "it": 0.15, "ja": 0.3, "zh": 0.3}
 """Highest word error rate (character error rate for languages without spaces)."""
 
 
 def plain(text, language):
     words = unicodedata.normalize("NFKC", text if language == "ja" else normalize(text, language))
     words = re.sub(r"[^\w\s]|_", " ", words.lower())
+    if language == "zh":  # Whisper writes it in either script
+        words = opencc.OpenCC("t2s").convert(words)
     # Whisper base is careless about accents: "centimos", "ou est la gare".
     words = unicodedata.normalize("NFD", words) if language != "ja" else words
     words = "".join(one for one in words if not unicodedata.combining(one))
@@ -324,21 +305,18 @@ def plain(text, language):
 def test_whisper_understands_it(language, tmp_path):
     if lacking := missing(language, "auto"):
         pytest.skip(f"{lacking} is not installed")
-    for number, voice in enumerate(Kokoro().voices(language)):
-        # How the text is read is seen by the first voice; of the others, that they speak at all.
-        texts = SENTENCES[language][
-            (slice(None), slice(2), slice(-1, None), slice(-1, None))[number]
-        ]
-        clips = [tmp_path / f"{voice}-{number}.wav" for number in range(len(texts))]
-        for text, clip in zip(texts, clips, strict=True):
-            speak(text, clip, language, voice)
-        references = [plain(text, language) for text in texts]
-        by_character = language in ("ja", "zh")
-        together = [[clip] for clip in clips] if by_character else [clips]
-        transcripts = [text for some in together for text in transcribe(some, language, tmp_path)]
-        error_rate = (jiwer.cer if by_character else jiwer.wer)(references, transcripts)
-        pairs = list(zip(references, transcripts, strict=True))
-        assert error_rate <= LIMITS[language], (voice, error_rate, pairs)
+    first, *others = Kokoro().voices(language)
+    *_, last = texts = SENTENCES[language]
+    lines = [(first, text) for text in texts]
+    lines += [(voice, last) for voice in others if len(texts) > 1]
+    clips = [tmp_path / f"{number}.wav" for number in range(len(lines))]
+    for (voice, text), clip in zip(lines, clips, strict=True):
+        speak(text, clip, language, voice)
+    transcripts = transcribe(clips, language, tmp_path)
+    error_rate = jiwer.cer if language in ("ja", "zh") else jiwer.wer
+    for (voice, text), transcript in zip(lines, transcripts, strict=True):
+        found = error_rate(plain(text, language), transcript)
+        assert found <= LIMITS[language], (voice, found, text, transcript)
 
 
 def transcribe(clips: list[Path], language: str, folder: Path) -> list[str]:

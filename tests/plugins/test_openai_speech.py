@@ -378,6 +378,8 @@ def test_a_server_without_speech_is_refused_immediately(script_pt, tmp_path, mon
 @pytest.mark.slow
 def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
     """Kokoro behind HTTP, as in Kokoro-FastAPI, transcribed again by Whisper base."""
+    cues = (Cue(0.5, 5.0, SPOKEN[0]),)
+    script_pt.write_text(subtitles.render(Track("pt", cues), "srt"))
     kokoro = Kokoro()
     if problems := kokoro.check():
         pytest.skip(problems[0])
@@ -395,15 +397,14 @@ def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
         )
     assert ran.status == 0, ran.err
     assert {line["voice"] for line in report["lines"]} <= {"pf_dora", "pm_alex"}
-    assert report["totals"]["spoken"] == 3
+    assert report["totals"]["spoken"] == 1
     transcribed = called(
         tmp_path / "out/austen.pt.dubbed.mp4", "--subs", "--no-video", "--language", "pt",
         "-o", tmp_path / "transcribed", "--format", "txt",
     )  # fmt: skip
     assert transcribed.status == 0, transcribed.err
     letters = [
-        re.sub(r"\W+", " ", text.lower())
-        for text in (transcribed.paths[0].read_text(), " ".join(SPOKEN))
+        re.sub(r"\W+", " ", text.lower()) for text in (transcribed.paths[0].read_text(), SPOKEN[0])
     ]
     assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
 

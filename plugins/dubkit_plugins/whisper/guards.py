@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 from dubkit import Word
 
 from .engine import Decoded
+from .speech_activity import Span
 from .windows import Window
 
 MAX_COMPRESSION = 2.4
@@ -73,13 +75,14 @@ def loop_start(words: Sequence[str]) -> int | None:
     return found and found[0]
 
 
-def invented_from(words: Sequence[Word]) -> int | None:
+def invented_from(words: Sequence[Word], speech: Sequence[Span]) -> int | None:
     """Index of the first word that repeats a loop and was not spoken, or None.
 
-    People do say a sentence twice; then the second one takes its time, too.
+    People do say a sentence twice; then the second one takes its time, too. And a teacher says it
+    many times, with a pause before each.
     """
     found = _find_loop([word.text for word in words])
-    if not found:
+    if not found or _are_apart(words, *found, speech):
         return None
     start, size = found
     once, again = (
@@ -87,6 +90,19 @@ def invented_from(words: Sequence[Word]) -> int | None:
         for part in (words[start - size : start], words[start : start + size])
     )
     return start if size < LOOPS[-1][0] or again < SQUEEZED * once else None
+
+
+def _are_apart(words: Sequence[Word], start: int, size: int, speech: Sequence[Span]) -> bool:
+    """Whether each run of a loop is in a span of speech of its own, by the word in its middle: the
+    times of the first and the last are less sure."""
+    units = [_normalize(word.text) for word in words]
+    spans = []
+    first = start - size
+    while first < len(units) and units[first : first + size] == units[start - size : start]:
+        word = words[first + size // 2]
+        spans.append(sum(span.start <= (word.start + word.end) / 2 for span in speech))
+        first += size
+    return len(set(spans)) == len(spans)
 
 
 def _find_loop(words: Sequence[str]) -> tuple[int, int] | None:
@@ -110,11 +126,12 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
         return "empty" if speech >= LEAST_EMPTY else None
     if decoded.avg_logprob < MIN_LOGPROB:
         return "unsure"
-    encoded = text.encode()
-    if encoded and len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
-        return "repetitive"
-    if invented_from(words) is not None:
-        return "loop"
+    encoded, loop = text.encode(), _find_loop([word.text for word in words])
+    if not (loop and _are_apart(words, *loop, window.speech)):
+        if len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
+            return "repetitive"
+        if invented_from(words, window.speech) is not None:
+            return "loop"
     if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"
     if _longest_skipped(words, window) > MAX_SKIPPED:
@@ -137,10 +154,9 @@ def _has_burst(words: Sequence[Word]) -> bool:
 
 
 def _longest_skipped(words: Sequence[Word], window: Window) -> float:
-    """The most seconds of speech under one word, before the first word, or after the last."""
-    edges = [window.start, words[0].start, words[-1].end, window.end]
-    stretches = [(edges[0], edges[1]), (edges[2], edges[3])]
-    stretches += [(word.start, word.end) for word in words]
+    """The most seconds of speech under one word, or before, between or after words."""
+    edges = [window.start, *(at for word in words for at in (word.start, word.end)), window.end]
+    stretches = list(pairwise(edges))
 
     def speech_in(start: float, end: float) -> float:
         return sum(max(0.0, min(end, s.end) - max(start, s.start)) for s in window.speech)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +41,12 @@ UNEVEN = 20.0
 differ by half of that."""
 SAFE_BEAM = 5
 """Hypotheses kept when a window is decoded again."""
+HALVINGS = 3
+"""Times that what goes wrong is halved."""
+LOOPING = ("repetitive", "loop", "too fast")
+"""Faults of text that nobody spoke."""
 NO_REPEAT = 6
-"""Tokens of a run that may not come twice then: a loop ends there, and people seldom say as much
-again word for word."""
+"""Tokens of a run that may not come twice after a loop: it ends there."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
@@ -264,34 +267,62 @@ def _collect(
         found.update(zip(batch, future.result(), strict=True))
         advance([pending.windows[i] for i in batch], [found[i] for i in batch])
     return [
-        DecodedWindow(window.start, window.end, *_salvage(found[i]))
+        DecodedWindow(window.start, window.end, *_salvage(found[i], window))
         for i, window in enumerate(pending.windows)
     ]
 
 
 def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
-    """Decode a batch, and those of its windows that went wrong again: in two halves, then at full
+    """Decode a batch, and what went wrong in it again: in halves and their halves, then at full
     length; the best of what was found is kept."""
     best = _decode(task, batch, task.decoding, second=False)
-    safer = replace(
-        task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size), no_repeat=NO_REPEAT
-    )
-
-    def look_again(decoding: Decoding, pieces_of: Callable[[Window], list[Window]]) -> None:
+    pieces = [[(window, hypothesis)] for window, hypothesis in zip(batch, best, strict=True)]
+    safer = replace(task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size))
+    for _ in range(HALVINGS):
         wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
-        pieces = {i: pieces_of(batch[i]) for i in wrong}
-        queue = iter([piece for i in wrong for piece in pieces[i]])
-        found: Iterator[_Hypothesis] = iter([])
-        while some := list(islice(queue, task.engine.batch_size)):
-            found = chain(found, _decode(task, some, decoding, second=True))
+        _halve_again(task, [pieces[i] for i in wrong], safer)
         for i in wrong:
-            if parts := list(islice(found, len(pieces[i]))):
-                best[i] = min(best[i], _join(parts), key=_rank)
-
-    look_again(safer, lambda window: _halve(window) if len(window.speech) > 1 else [])
+            best[i] = min(best[i], _join([one for _, one in pieces[i]]), key=_rank)
     if task.tokenizer:  # without one, the same sound gives the same words
-        look_again(replace(safer, full_length=True), lambda window: [window])
+        wrong = [i for i, hypothesis in enumerate(best) if hypothesis.fault]
+        found = _look_again(
+            task, [(batch[i], best[i].fault) for i in wrong], replace(safer, full_length=True)
+        )
+        for i, hypothesis in zip(wrong, found, strict=True):
+            best[i] = min(best[i], hypothesis, key=_rank)
     return best
+
+
+def _halve_again(
+    task: _DecodingTask, rows: Sequence[list[tuple[Window, _Hypothesis]]], decoding: Decoding
+) -> None:
+    """Decode the halves of every piece that went wrong and has a pause, in the place of it."""
+
+    def parts_of(piece: tuple[Window, _Hypothesis]) -> list[Window]:
+        window, hypothesis = piece
+        return _halve(window) if hypothesis.fault and len(window.speech) > 1 else []
+
+    halves = [(part, piece[1].fault) for row in rows for piece in row for part in parts_of(piece)]
+    found = zip((part for part, _ in halves), _look_again(task, halves, decoding), strict=True)
+    for row in rows:
+        row[:] = [
+            new for piece in row for new in (list(islice(found, len(parts_of(piece)))) or [piece])
+        ]
+
+
+def _look_again(
+    task: _DecodingTask, windows: Sequence[tuple[Window, str | None]], decoding: Decoding
+) -> list[_Hypothesis]:
+    """Decode windows with what was wrong in them: after a loop, no run of words may come twice;
+    what was skipped may have been a sentence that somebody repeats."""
+    found: dict[int, _Hypothesis] = {}
+    for looping in (False, True):
+        chosen = iter([i for i, (_, fault) in enumerate(windows) if (fault in LOOPING) == looping])
+        safe = replace(decoding, no_repeat=NO_REPEAT) if looping else decoding
+        while few := list(islice(chosen, task.engine.batch_size)):
+            again = _decode(task, [windows[i][0] for i in few], safe, second=True)
+            found.update(zip(few, again, strict=True))
+    return [found[i] for i in range(len(windows))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,11 +394,12 @@ def _halve(window: Window) -> list[Window]:
     return [Window(window.start, middle, spans[:cut]), Window(middle, window.end, spans[cut:])]
 
 
-def _salvage(hypothesis: _Hypothesis) -> tuple[tuple[Word, ...], str | None]:
+def _salvage(hypothesis: _Hypothesis, window: Window) -> tuple[tuple[Word, ...], str | None]:
     """What is kept of the best hypothesis, and what is wrong with it."""
     if hypothesis.fault in ("silent", "empty"):
         return (), None if hypothesis.fault == "silent" else hypothesis.fault
-    return hypothesis.words[: guards.invented_from(hypothesis.words)], hypothesis.fault
+    invented = guards.invented_from(hypothesis.words, window.speech)
+    return hypothesis.words[:invented], hypothesis.fault
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
