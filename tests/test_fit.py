@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubkit.dub.fit import CATCH_UP_DRIFT, CATCH_UP_STRETCH, GAP, MAX_EARLY, MAX_STRETCH, Slot, fit
+from dubkit.dub.fit import (
+    CATCH_UP_DRIFT,
+    CATCH_UP_STRETCH,
+    GAP,
+    MAX_EARLY,
+    MAX_EARLY_AT_END,
+    MAX_STRETCH,
+    Slot,
+    fit,
+)
 
 
 def one(start, end, seconds, following=None, media=60.0):
@@ -33,6 +42,22 @@ def test_then_a_little_before_then_it_is_sped_up():
     found = one(1, 3, 3.5, 4)
     assert found.start == pytest.approx(1 - MAX_EARLY) and 1 < found.stretch < 1.15
     assert found.end == pytest.approx(4 - GAP) and found.steps[-1] == "stretched"
+
+
+@pytest.mark.parametrize(
+    ("slots", "starts"),
+    [
+        ([Slot(1, 3, 1), Slot(10.5, 11, 2.6)], [1, 9]),
+        ([Slot(8, 10, 1.9), Slot(10.5, 11, 2.6)], [8, 9.9 + GAP]),  # as early as there is room
+        ([Slot(3.9, 4, 0.5, "A"), Slot(10.5, 11, 2.6, "B")], [3.9, 9]),
+        ([Slot(10.5, 11, 9)], [10.5 - MAX_EARLY - MAX_EARLY_AT_END]),
+    ],
+)
+def test_the_last_line_begins_earlier_than_others_may_to_end_with_the_film(slots, starts):
+    fits = fit(slots, 11)
+    assert [one.start for one in fits] == pytest.approx(starts)
+    assert fits[-1].stretch == MAX_STRETCH
+    assert ("drifts" in fits[-1].steps) == (fits[-1].end > 11.01)
 
 
 def test_at_last_the_next_one_is_later():

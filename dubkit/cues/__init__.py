@@ -7,6 +7,7 @@
 - ``word_times``: times of words put in order.
 - ``segment``: timed words grouped into cues.
 - ``fit``: text without word times fitted into cues.
+- ``media_end``: tracks that end with their film.
 - ``sentences``: cues joined into sentences for translation, and translations divided among them.
 - ``check``: what a profile does not allow in finished cues.
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from dubkit.types import Cue, Media, Track, Word
+from dubkit.types import Cue, Track, Word
 
 from . import phrases
 from .lines import EPSILON, Units, split_tokens, split_wide
@@ -272,12 +272,3 @@ def set_end_times(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[C
                 apart = following - limits.joined_below - EPSILON
                 end = min(max(cue.end, apart), cue.start + limits.max_duration, room)
         yield replace(cue, end=end)
-
-
-def clip_to_media(track: Track, media: Media | None) -> Track:
-    """The track with its last cue ending within the file: a later end would lengthen the video."""
-    if not (track.cues and media and media.duration):
-        return track
-    *rest, last = track.cues
-    end = max(min(last.end, media.duration), last.words[-1].end if last.words else last.start)
-    return replace(track, cues=(*rest, replace(last, end=end)))

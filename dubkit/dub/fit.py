@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 MAX_EARLY = 0.2
 """Seconds that a line may begin before its time."""
+MAX_EARLY_AT_END = 3.0
+"""Seconds more that it may begin early rather than be spoken on after the end of the media."""
 QUIET_STRETCH = 1.15
 """Stretch that listeners do not notice."""
 MAX_STRETCH = 1.3
@@ -74,13 +76,13 @@ def fit(slots: Sequence[Slot], end: float) -> list[Fit]:
         later[slot.speaker] = slot.start
     free: dict[str | None, float] = {}
     for slot, limit in zip(slots, reversed(limits), strict=True):
-        fitted = _place(slot, free.get(slot.speaker, 0.0), limit)
+        fitted = _place(slot, free.get(slot.speaker, 0.0), limit, last=limit >= end)
         free[slot.speaker] = fitted.end + GAP
         fits.append(fitted)
     return fits
 
 
-def _place(slot: Slot, free: float, limit: float) -> Fit:
+def _place(slot: Slot, free: float, limit: float, *, last: bool) -> Fit:
     start = max(slot.start, free)
     steps = ["shifted"] if start - slot.start > NOTABLE_SHIFT else []
     room = limit - start
@@ -98,6 +100,10 @@ def _place(slot: Slot, free: float, limit: float) -> Fit:
         stretch = min(slot.seconds / room, most) if room > 0 else most
         steps.append("stretched")
     seconds = slot.seconds / stretch
+    if last and seconds > room:  # nothing else is spoken there, and nothing is shown after it
+        early = min(seconds - room, max(0.0, start - max(free, 0.0)), MAX_EARLY_AT_END)
+        start, room = start - early, room + early
+        steps += ["early"] if early > 0 and "early" not in steps else []
     if seconds > room + 0.01:
         steps.append("drifts")
     return Fit(start, seconds, stretch, start - slot.start, tuple(steps), max(0.0, room))

@@ -177,7 +177,8 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
             f"too long even {place.stretch:.2f} times as fast: what follows may begin later"
         )
     if abs(place.shift) > NOTABLE_SHIFT:
-        notes.append(f"begins {place.shift:.1f} s late")
+        when = "late" if place.shift > 0 else "early"
+        notes.append(f"begins {abs(place.shift):.1f} s {when}")
     return Take(line, ready, speak.speech_seconds(clip), place, one.cached, tuple(notes), one.work)
 
 

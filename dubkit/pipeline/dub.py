@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dubkit.cues.media_end import within_media
 from dubkit.cues.spoken import spoken_track
 from dubkit.dub import lines, report, schedule, speak
 from dubkit.dub.lines import Line
@@ -120,6 +121,8 @@ def _speak(
 ) -> SpokenTrack:
     """Speak a track; ``shorten`` finds other words for lines that are too long."""
     options, language = context.options, track.language
+    if text.format is not None:
+        text, track = text.within(context.media), within_media(track, context.media)
     choice = context.synthesizer(language)
     words, original = spoken_track(track), replace(text, track=spoken_track(text.track))
     voices = cast.cast_voices(context, work, original, words, choice)

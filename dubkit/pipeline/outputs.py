@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dubkit import languages, subtitles
 from dubkit.cues import lines, spoken
+from dubkit.cues.media_end import within_media
 from dubkit.errors import InputError, OutputError
 from dubkit.files import at_home
 from dubkit.media import mux
@@ -140,6 +141,15 @@ def render_track(context: Context, text: SourceText, one: SubtitleTrack, format:
     )
 
 
+def render_in_video(context: Context, text: SourceText, one: SubtitleTrack, format: str) -> str:
+    """A track as the text of a subtitle file that goes into the video: what is after the end of the
+    video would lengthen it."""
+    if text.format is None:
+        return render_track(context, text, one, format)
+    shown = replace(one, track=within_media(one.track, context.media))
+    return render_track(context, text.within(context.media), shown, format)
+
+
 def video_path(context: Context) -> Path | None:
     """Where the video with subtitles goes; None if none is written.
 
@@ -177,7 +187,7 @@ def write_video(
     ordered = sorted(tracks, key=lambda one: one.track.language == text.track.language)
     if options.burn:
         ordered = ordered[:1]
-    texts = [render_track(context, text, one, format) for one in ordered]
+    texts = [render_in_video(context, text, one, format) for one in ordered]
     key = key_of(
         source=work.hash_source(source.path),
         texts=texts,

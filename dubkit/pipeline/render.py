@@ -52,7 +52,7 @@ def write_dub(
     options, stream = context.options, context.stream
     film = _with_dubbed_stream_first(context.media, context, text)
     out = dub_path(context, [dub.track.language for dub in dubs])
-    texts = [outputs.render_track(context, text, one, "srt") for one in tracks]
+    texts = [outputs.render_in_video(context, text, one, "srt") for one in tracks]
     comment = " ".join(dub.comment for dub in dubs)
     if options.imitates:
         comment += " It imitates a voice, which the user says is permitted."

@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.fit import fit_cues
-from dubkit.cues.segment import clip_to_media
+from dubkit.cues.media_end import clip_to_media
 from dubkit.errors import InputError
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
@@ -36,6 +36,12 @@ def read_source(context: Context, work: Workspace) -> SourceText:
         text = _subtitle_text(context, work)
     context.engines.done(Transcriber, Diarizer)
     context.warnings += text.warnings
+    if late := len(text.track.cues) - len(text.within(context.media).track.cues):
+        begin = f"{late} of {len(text.track.cues)} cues begin" + ("s" if late == 1 else "")
+        context.warnings.append(
+            f"{begin} after the end of {context.source.name}, which leaves it out of the video, "
+            "and of a dub; is the text for another version?"
+        )
     return text
 
 

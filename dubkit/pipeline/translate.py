@@ -14,8 +14,8 @@ from dubkit import languages, subtitles
 from dubkit.cues import check
 from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import with_lines
+from dubkit.cues.media_end import clip_to_media
 from dubkit.cues.profiles import limits
-from dubkit.cues.segment import clip_to_media
 from dubkit.engines import Choice
 from dubkit.files import read_bytes, write_json
 from dubkit.hooks import Translator

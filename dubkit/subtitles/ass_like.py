@@ -54,6 +54,14 @@ def replace_dialogue(track: Track, like: str) -> str:
     return mark + "".join(rows)
 
 
+def events_before(text: str, end: float) -> str:
+    """An ASS file without the events with text that begin at ``end``, in seconds, or later."""
+    parts = NEWLINE.split(text)
+    late = {event.line for event in text_events(parts[::2]) if event.start >= end}
+    pairs = zip(parts[::2], [*parts[1::2], ""], strict=True)
+    return "".join(line + end for at, (line, end) in enumerate(pairs) if at not in late)
+
+
 _TITLES = "Layer Start End Style Name MarginL MarginR MarginV Effect Text".split()
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dubkit import languages, subtitles
+from dubkit.cues.media_end import within_media
 from dubkit.errors import InputError
 from dubkit.files import read_bytes
 from dubkit.languages import is_tag
-from dubkit.types import Cue, Track, Word
+from dubkit.types import Cue, Media, Track, Word
+
+from . import ass_like
 
 FLAGS = frozenset("cc default forced foreign hi sdh".split())
 """What media servers read in the names of subtitle files besides the language."""
@@ -33,6 +36,14 @@ class SourceText:
     """Where the workspace keeps the cues, for people to edit."""
     edited: bool = False
     """Whether somebody edited it in the workspace, so that it differs from the file."""
+
+    def within(self, media: Media | None) -> SourceText:
+        """The text without what is after the end of ``media``: a file may be longer than the film,
+        while speech that was recognized is never after its end."""
+        if self.format is None or not media or not media.duration:
+            return self
+        like = self.like and ass_like.events_before(self.like, media.duration)
+        return replace(self, track=within_media(self.track, media), like=like)
 
 
 def format_of(path: Path) -> str | None:
