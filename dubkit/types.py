@@ -47,7 +47,8 @@ class Cue:
     start: float
     end: float
     text: str
-    """The text as shown, lines separated by ``"\\n"``; it may contain ``<i>``, ``<b>``, ``<u>``."""
+    """The text as shown, lines separated by ``"\\n"``; it may contain ``<i>``, ``<b>``, ``<u>``
+    and colors, ``<c.#ffff00>`` or ``<c.yellow>`` to ``</c>``."""
     words: tuple[Word, ...] = ()
     """The words it was made from; empty for text from a file."""
     speaker: str | None = None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from dubkit.cues.sentences import sentences
+from dubkit.cues.text import MARK, without_marks
 from dubkit.subtitles import parse, render
+from dubkit.subtitles.colors import color_of
 from dubkit.subtitles.layout import anchor_of, from_overrides, from_region, from_settings
 from dubkit.types import Cue, Layout, Track
 
@@ -108,3 +111,72 @@ def test_styles_of_ass_have_places() -> None:
     text = head + "".join(line.format(k, *event) for k, event in enumerate(events, 1))
     found = [cue.layout for cue in parse(text, "ass").cues]
     assert found == [Layout(8), None, Layout(2, 50.0, 10.0), None]
+
+
+COLORED = Track(
+    "en",
+    (
+        Cue(1, 2, "<c.#ffff00>Who is <i>there</i>?</c>"),
+        Cue(3, 4, "<c.#ffff00>Me.</c>\n<c.#00ffff>You!</c>"),
+        Cue(5, 6, "A <c.#808080>gray</c> cat."),
+    ),
+)
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt", "ttml", "json"])
+def test_every_format_holds_colors(format: str) -> None:
+    back = parse(render(COLORED, format), format, "en")
+    marks = [[mark for mark in MARK.findall(cue.text) if "<c" in mark] for cue in back.cues]
+    colors = [list(map(color_of, own)) for own in marks]
+    assert colors == [["#ffff00"], ["#ffff00", "#00ffff"], ["#808080"]]
+    assert [without_marks(cue.text) for cue in back.cues] == [
+        without_marks(cue.text) for cue in COLORED.cues
+    ]
+    assert render(back, format) == render(COLORED, format)
+
+
+def test_colors_as_each_format_writes_them() -> None:
+    srt, vtt, ass = (render(COLORED, format) for format in ("srt", "vtt", "ass"))
+    assert '<font color="#ffff00">Me.</font>\n<font color="#00ffff">You!</font>' in srt
+    assert "<c.yellow>Me.</c>\n<c.cyan>You!</c>" in vtt
+    assert "STYLE\n::cue(.color808080) { color: #808080 }\n" in vtt
+    assert r"{\c&H00FFFF&}Me.{\c}\N{\c&HFFFF00&}You!{\c}" in ass
+    assert render(COLORED, "txt").startswith("Who is there? Me. You!")
+
+
+@pytest.mark.parametrize(
+    ("srt", "text"),
+    [
+        ('<font color="#FF0">a</font>', "<c.#ffff00>a</c>"),
+        ("<font color=Red>a</font> b", "<c.#ff0000>a</c> b"),
+        ('<font face="x">a</font>', "a"),
+        ('<font size="1"><font color="lime">a</font></font>', "<c.#00ff00>a</c>"),
+        ("<font color=red>a", "<c.#ff0000>a</c>"),
+        ("<font color=nothing>a</font>", "a"),
+        ("<i><font color='#00ff00'>a</font></i>", "<i><c.#00ff00>a</c></i>"),
+    ],
+)
+def test_fonts_of_srt(srt: str, text: str) -> None:
+    assert parse(f"1\n00:00:01,000 --> 00:00:02,000\n{srt}\n", "srt").cues[0].text == text
+
+
+@pytest.mark.parametrize(
+    ("vtt", "text"),
+    [
+        ("<c.yellow.bg_blue>a</c>", "<c.yellow.bg_blue>a</c>"),
+        ("<c>a</c> <c.red>b<c>c</c></c>", "a <c.red>bc</c>"),
+        ("<ruby>漢字<rt>かんじ</rt></ruby>です", "漢字(かんじ)です"),
+        ("<ruby>漢<rt>かん</rt>字<rt>じ</ruby>", "漢(かん)字(じ)"),
+        ("<lang en>a</lang>", "a"),
+    ],
+)
+def test_elements_of_vtt(vtt: str, text: str) -> None:
+    track = parse(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{vtt}\n", "vtt")
+    assert track.cues[0].text == text
+    assert parse(render(track, "vtt"), "vtt").cues == track.cues
+
+
+def test_a_color_is_no_part_of_a_sentence_and_tells_people_apart() -> None:
+    found = sentences(COLORED)
+    assert [one.text for one in found[1:3]] == ["Me.", "You!"]
+    assert found[1].pieces[0].lead == "<c.#ffff00>" and found[1].pieces[0].tail == "</c>"

@@ -255,7 +255,7 @@ def test_srt_from_the_wild() -> None:
         """
     ).replace("\n", "\r\n")
     assert parse(text, "srt", "en").cues == (
-        Cue(1.5, 2.5, "Hello\n<i>there</i>\nstill the first", layout=Layout(8)),
+        Cue(1.5, 2.5, "<c.#ffffff>Hello</c>\n<i>there</i>\nstill the first", layout=Layout(8)),
         Cue(3, 4, ""),
         Cue(5, 6, "1984"),
     )
@@ -284,7 +284,7 @@ def test_vtt_from_the_wild() -> None:
         Cue(
             1,
             2.5,
-            "Hello <world>",
+            "Hello<c.yellow> <world></c>",
             speaker="Ann",
             layout=Layout(1, 0.0, settings="align:start position:0%"),
         ),

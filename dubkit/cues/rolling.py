@@ -121,8 +121,9 @@ def _phrases(cues: Sequence[Cue], steps: Sequence[_Step], rolling: Sequence[bool
 
 def _after_words(text: str, count: int) -> str:
     """The text behind its first words, marks that do not pair left out."""
-    words = list(re.finditer(r"\S+", re.sub(r"</?[ibu]>", "", text)))
-    return re.sub(r"</?[ibu]>", "", text)[words[count].start() :].strip()
+    plain = without_marks(text)
+    words = list(re.finditer(r"\S+", plain))
+    return plain[words[count].start() :].strip()
 
 
 def _in_turn(cues: Sequence[Cue]) -> list[Cue]:

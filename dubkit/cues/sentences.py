@@ -19,7 +19,7 @@ from dubkit.types import Cue, Track
 from . import phrases, spoken
 from .lines import split_tokens
 from .profiles import Limits
-from .text import MARK, unwrap, width, without_marks
+from .text import MARK, closing, unwrap, width, without_marks
 
 LONGEST = 6
 """Cues that one sentence may span; a longer one is split."""
@@ -237,9 +237,9 @@ def _carry_marks(parts: Iterable[str]) -> Iterator[str]:
         for mark in MARK.findall(part):
             if not mark.startswith("</"):
                 opened.append(mark)
-            elif opened and opened[-1] == mark.replace("/", ""):
+            elif opened and closing(opened[-1]) == mark:
                 opened.pop()
-        yield reopened + part + "".join(mark.replace("<", "</") for mark in reversed(opened))
+        yield reopened + part + "".join(map(closing, reversed(opened)))
 
 
 # ---------------------------------------------------------------- marks

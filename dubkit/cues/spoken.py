@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from dubkit.types import Cue, Track
 
 from . import phrases
-from .text import MARK, unwrap, width, without_marks
+from .text import CLOSING_MARK, MARK, OPENING_MARK, unwrap, width, without_marks
 
 LONGEST_NAME = 40
 """Characters of a label."""
@@ -29,9 +29,10 @@ _NOTES = "♪♫♬♩🎵🎶"
 _DASH = re.compile(r"\s*[-–—‐]\s*(?![-–—‐>])")
 _CHEVRONS = re.compile(r"\s*>{2,3}\s*")
 _SPEAKER_CHANGE = re.compile(r"(?<=\S)\s+(?=>{2,3}\s?\S)")
-_OPENING = re.compile(r"(?:<[ibu]>\s*)+")
-_CLOSING = re.compile(r"(?:\s?</[ibu]>){1,3}$")
-_OPEN, _CLOSE = r"((?:<[ibu]>\s?){0,3})", r"((?:\s?</[ibu]>){0,3})"
+_OPENING = re.compile(rf"(?:(?:{OPENING_MARK})\s*)+")
+_CLOSING = re.compile(rf"(?:\s?{CLOSING_MARK}){{1,4}}$")
+_OPEN, _CLOSE = rf"((?:(?:{OPENING_MARK})\s?){{0,3}})", rf"((?:\s?{CLOSING_MARK}){{0,3}})"
+_COLORED = re.compile(r"<c\.([^<>\s]+)>[^<>]*(?:</?[ibu]>[^<>]*)*</c>\s*")
 _MANNER = r"(?:\s?[\[(（][^\[\]()（）:]{1,40}[\])）])?"
 _BRACKETED = re.compile(
     rf"{_OPEN}[\[(（【［]\s?([^\[\]()（）【】［］:：]{{1,{LONGEST_NAME}}}?)\s?[\])）】］]{_CLOSE}"
@@ -105,6 +106,7 @@ def turns(text: str, names: Collection[str] = ()) -> list[list[str]]:
             or bool(_CHEVRONS.match(plain[k]))
             or plain[k].lstrip()[:1] in _NOTES
             or _ends_song(plain[k - 1])
+            or _color(line) != _color(lines[k - 1])
             or _is_sound(plain[k])
             or _is_sound(plain[k - 1])
             or bool(_label(_without_dash(line), names))
@@ -114,6 +116,12 @@ def turns(text: str, names: Collection[str] = ()) -> list[list[str]]:
         else:
             groups[-1].append(line)
     return groups
+
+
+def _color(line: str) -> str | None:
+    """The color of a whole line: British subtitles have one for each person."""
+    match = _COLORED.fullmatch(line.strip())
+    return match[1] if match else None
 
 
 def find_names(track: Track) -> set[str]:

@@ -7,15 +7,23 @@ import unicodedata
 
 from . import phrases
 
-MARK = re.compile(r"(</?[ibu]>)")
+OPENING_MARK = r"<[ibu]>|<c\.[^<>\s]{1,60}>"
+CLOSING_MARK = r"</[ibuc]>"
+MARK = re.compile(rf"({OPENING_MARK}|{CLOSING_MARK})")
 """A mark that a text may contain; in a group, so that ``split`` keeps it."""
+COLOR_MARK = re.compile(r"<c\.[^<>\s]{1,60}>|</c>")
+
+
+def closing(mark: str) -> str:
+    """The mark that closes one: ``</c>`` for ``<c.yellow>``."""
+    return f"</{mark[1]}>"
 
 
 def width(text: str) -> int:
     """Columns of a text: 2 for a full-width character, 0 for a combining mark, else 1.
 
     Thai vowels above and below the line, Arabic and Hindi vowel signs and joiners take no room,
-    nor do the marks ``<i>``, ``<b>`` and ``<u>``.
+    nor do marks.
     """
     if "<" in text:
         text = MARK.sub("", text)
@@ -40,5 +48,5 @@ def unwrap(text: str, language: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """The text without ``<i>``, ``<b>`` and ``<u>``."""
+    """The text without ``<i>``, ``<b>``, ``<u>`` and colors, ``<c.yellow>``."""
     return MARK.sub("", text)

@@ -1,12 +1,14 @@
 """Track <-> SRT, WebVTT, ASS, TTML, Whisper's JSON and plain text. Pure, except :func:`read`.
 
-The text of a cue is plain, except that it may contain ``<i>``, ``<b>`` and ``<u>`` as in SRT; each
-format expresses these in its own way and escapes what it would take for markup.
+The text of a cue is plain, except that it may contain ``<i>``, ``<b>`` and ``<u>`` as in SRT, and
+colors (``<c.#ffff00>``, ``<c.yellow>``); each format expresses these in its own way and escapes
+what it would take for markup.
 
 - ``srt``, ``vtt``, ``ass``, ``ttml``, ``whisper_json``, ``text``: one module per format.
 - ``interface``: what each of them takes and returns.
 - ``blocks``: what SRT and WebVTT share; ``stamps``: the line with the two times of a cue.
 - ``ass_events``, ``ass_like``, ``ass_words``: new words in an existing ASS file.
+- ``layout``, ``colors``: where and in which color a text is shown, for all formats.
 - ``markup``, ``timing``: the text and the times of cues, for all formats.
 - ``encodings``: the text of a file of unknown encoding; ``code_pages``: which old one it is in.
 - ``style``: the font, size and color of burned-in text and ASS files.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dubkit.errors import InputError
 
+from .colors import color_of
 from .interface import Flaw
 from .timing import clock
 
@@ -174,5 +175,10 @@ def escape(text: str) -> str:
 
 
 def to_override(mark: str) -> str:
-    """The override for a mark: ``{\\i1}`` for ``<i>``."""
+    """The override for a mark: ``{\\i1}`` for ``<i>``, ``{\\c&H00FFFF&}`` for ``<c.yellow>``."""
+    if mark == "</c>":
+        return "{\\c}"
+    if mark.startswith("<c."):
+        red, green, blue = re.findall("..", (color_of(mark) or "")[1:]) or ("", "", "")
+        return f"{{\\c&H{blue}{green}{red}&}}".upper().replace("C&H", "c&H") if red else ""
     return "{\\" + mark[-2] + ("0" if mark.startswith("</") else "1") + "}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from dubkit.cues.text import MARK
+from dubkit.cues.text import CLOSING_MARK, MARK, OPENING_MARK, closing
 from dubkit.languages import right_to_left
 
 UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x9f\ufffe\uffff\ufdd0-\ufdef\ud800-\udfff]")
@@ -16,7 +17,8 @@ would otherwise end a line."""
 
 _RLE, _PDF = "\u202b", "\u202c"
 """The start and the end of a right-to-left embedding."""
-_HEAD = re.compile(rf"(?:[\s{_RLE}]|</?[ibu]>)*")
+_HEAD = re.compile(rf"(?:[\s{_RLE}]|{OPENING_MARK}|{CLOSING_MARK})*")
+_LAST_MARK = re.compile(rf"(?:{OPENING_MARK}|{CLOSING_MARK})$")
 
 
 def clean(text: str) -> str:
@@ -27,7 +29,8 @@ def clean(text: str) -> str:
     """
     text = UNPRINTABLE.sub("", text.translate(_FROM_LATIN_1))
     lines = (_strip_embedding(line) for line in text.splitlines())
-    return "".join(_pair_marks(MARK.split("\n".join(filter(None, lines)))))
+    paired = "".join(_pair_marks(MARK.split("\n".join(filter(None, lines)))))
+    return re.sub(r"<c\.[^<>\s]{1,60}></c>", "", paired)
 
 
 def _strip_embedding(line: str) -> str:
@@ -41,7 +44,7 @@ def _strip_embedding(line: str) -> str:
     while end > head.end():
         if line[end - 1].isspace() or line[end - 1] == _PDF:
             end -= 1
-        elif mark := re.search(r"</?[ibu]>$", line[max(0, end - 4) : end]):
+        elif line[end - 1] == ">" and (mark := _LAST_MARK.search(line[max(0, end - 64) : end])):
             end -= len(mark[0])
         else:
             break
@@ -59,25 +62,25 @@ def _pair_marks(parts: Sequence[str]) -> Iterator[str]:
     """Text and marks in turn, without marks inside the same and unopened closing ones, and with
     missing ones added."""
     opened: list[str] = []
-    inside = dict.fromkeys(("<i>", "<b>", "<u>"), 0)
-    """How often each is opened again."""
+    inside: Counter[str] = Counter()
+    """How often each is opened again, by the mark that closes it."""
     for k, part in enumerate(parts):
         if k % 2 == 0:
             yield part
         elif part in opened:
-            inside[part] += 1
+            inside[closing(part)] += 1
         elif not part.startswith("</"):
             opened.append(part)
             yield part
-        elif inside[part.replace("/", "")]:
-            inside[part.replace("/", "")] -= 1
-        elif part.replace("/", "") in opened:
+        elif inside[part]:
+            inside[part] -= 1
+        elif part in map(closing, opened):
             while True:
-                mark = opened.pop()
-                yield mark.replace("<", "</")
-                if mark == part.replace("/", ""):
+                end = closing(opened.pop())
+                yield end
+                if end == part:
                     break
-    yield from (mark.replace("<", "</") for mark in reversed(opened))
+    yield from map(closing, reversed(opened))
 
 
 def embed_rtl(text: str, language: str) -> str:

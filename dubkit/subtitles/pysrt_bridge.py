@@ -8,6 +8,7 @@ from typing import Any
 from dubkit.errors import MissingDependency
 from dubkit.types import Cue, Track
 
+from .colors import from_fonts, to_fonts
 from .interface import UNKNOWN
 from .markup import clean, lower_tags
 from .timing import timed_cues
@@ -21,7 +22,7 @@ def to_pysrt(track: Track) -> Any:
     pysrt = _pysrt()
     items = [
         pysrt.SubRipItem(number, pysrt.SubRipTime(0, 0, 0, start), pysrt.SubRipTime(0, 0, 0, end),
-                         cue.text)
+                         to_fonts(cue.text))
         for number, (start, end, cue) in enumerate(timed_cues(track), 1)
     ]  # fmt: skip
     return pysrt.SubRipFile(items)
@@ -29,10 +30,11 @@ def to_pysrt(track: Track) -> Any:
 
 def from_pysrt(subs: Any, language: str = UNKNOWN) -> Track:
     """The track in a ``pysrt.SubRipFile`` (or in some of its items)."""
-    cues = (
-        Cue(item.start.ordinal / 1000, item.end.ordinal / 1000, clean(lower_tags(item.text)))
-        for item in subs
-    )
+
+    def text(item: Any) -> str:
+        return clean(lower_tags(from_fonts(item.text)))
+
+    cues = (Cue(item.start.ordinal / 1000, item.end.ordinal / 1000, text(item)) for item in subs)
     return Track(language, tuple(cues))
 
 

@@ -16,6 +16,7 @@ from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
 from . import layout
+from .colors import color_of, to_hex
 from .interface import Contents, Flaw, WriteOptions
 from .markup import UNPRINTABLE, clean, map_parts
 from .timing import clock, timed_cues
@@ -32,6 +33,11 @@ _MARKS = {"i": ("fontStyle", "italic"), "b": ("fontWeight", "bold"),
 
 def write(track: Track, options: WriteOptions) -> str:
     def mark(tag: str) -> str:
+        if tag.startswith("<c."):
+            color = color_of(tag)
+            return f'<span tts:color="{color}">' if color else "<span>"
+        if tag == "</c>":
+            return "</span>"
         name, value = _MARKS[tag[-2]]
         return "</span>" if tag.startswith("</") else f'<span tts:{name}="{value}">'
 
@@ -360,7 +366,7 @@ _READ_AS = {
     "u": ("textDecoration", {"underline"}),
 }
 _PLACES = ("displayAlign", "origin", "extent", "textAlign")
-_PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "display", *_PLACES)
+_PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "color", "display", *_PLACES)
 
 
 _PLAIN_SECONDS = re.compile(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
@@ -382,6 +388,9 @@ def _marks(style: Mapping[str, str], outer: tuple[str, ...]) -> tuple[str, ...]:
     on = [
         tag for tag, (name, values) in _READ_AS.items() if values & set(style.get(name, "").split())
     ]
+    color = to_hex(style.get("color", ""))
+    if color and color != "#ffffff":  # which is what players show anyway
+        on.append(f"c.{color}")
     return (*(tag for tag in outer if tag in on), *(tag for tag in on if tag not in outer))
 
 
@@ -390,7 +399,7 @@ def _marked(fragments: Sequence[_Fragment]) -> str:
     written, opened = "", list[str]()
     for one in (*fragments, _Fragment(0.0, 0.0, "", ())):
         while opened and tuple(opened) != one.marks[: len(opened)]:
-            written += f"</{opened.pop()}>"
+            written += f"</{opened.pop()[0]}>"
         for tag in one.marks[len(opened) :]:
             opened.append(tag)
             written += f"<{tag}>"

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from dubkit.cues import spoken
+from dubkit.cues.text import MARK
 from dubkit.types import Cue, Track
 
 from . import layout
 from .blocks import mend_times, read_blocks, write_blocks
+from .colors import to_class
 from .interface import NEWLINE, Contents, Flaw, WriteOptions
 from .markup import clean, embed_rtl, map_parts
 from .stamps import parse_timing
@@ -22,7 +24,8 @@ def write(track: Track, options: WriteOptions) -> str:
     names = spoken.find_names(track)
 
     def text(cue: Cue) -> str:
-        body = embed_rtl(map_parts(cue.text, lambda part: escape(part), str), track.language)
+        marked = map_parts(cue.text, lambda part: escape(part), to_class)
+        body = embed_rtl(marked, track.language)
         labeled = any(one.label for one in spoken.passages(cue.text, track.language, names))
         if cue.speaker and not labeled:
             name = escape(" ".join(cue.speaker.split()))
@@ -30,6 +33,7 @@ def write(track: Track, options: WriteOptions) -> str:
         return body
 
     header = _styling(options.like) if options.like else ""
+    header += _color_styles(track, header)
     written = write_blocks(track, "vtt", text)
     regions = "REGION" in header
     shown = (layout.to_settings(cue.layout, with_region=regions) for *_, cue in timed_cues(track))
@@ -38,6 +42,17 @@ def write(track: Track, options: WriteOptions) -> str:
 
 
 _TIMES = re.compile(r"^[0-9:.]+ --> [0-9:.]+$", re.MULTILINE)  # in a text the arrow is escaped
+
+
+def _color_styles(track: Track, header: str) -> str:
+    """A style for each color that players do not know by its name."""
+    marks = {mark for cue in track.cues for mark in MARK.findall(cue.text) if "<c." in mark}
+    names = {name for mark in marks for name in to_class(mark)[3:-1].split(".")}
+    return "".join(
+        f"STYLE\n::cue(.{name}) {{ color: #{name[5:]} }}\n\n"
+        for name in sorted(names)
+        if re.fullmatch("color[0-9A-Fa-f]{6}", name) and f"(.{name})" not in header
+    )
 
 
 def _styling(like: str) -> str:
@@ -59,12 +74,30 @@ def parse(text: str) -> Contents:
     for block in blocks.found:
         content = "\n".join(block.body)
         speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
-        content = re.sub(r"<(?!/?[ibu]>)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content)
+        content = re.sub(r"<rt(?:\.[^<>]*)?>([^<>]*)(?:</rt>)?", r"(\1)", content)
+        content = _with_classes(content)
+        content = re.sub(
+            r"<(?!/?[ibu]>|/c>|c\.)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
+        )
         name = unescape(speaker[1]).strip() if speaker else None
         place = layout.from_settings(block.timing.settings)
         body = clean(map_parts(content, unescape, str))
         cues.append((block, Cue(0.0, 0.0, body, speaker=name, layout=place)))
     return Contents(_language(lines), tuple(mend_times(cues, flaws)), flaws)
+
+
+def _with_classes(text: str) -> str:
+    """The text without the ``<c>`` elements that have no class."""
+    opened: list[bool] = []
+
+    def mark(match: re.Match[str]) -> str:
+        if match[0] == "</c>":
+            return "</c>" if opened and opened.pop() else ""
+        classes = ".".join(re.findall(r"[^\s.<>]+", match[1]))[:60]
+        opened.append(bool(classes))
+        return f"<c.{classes}>" if classes else ""
+
+    return re.sub(r"<c((?:\.[^<>\s]*)?)(?:\s[^<>]*)?>|</c>", mark, text)
 
 
 def _asides(lines: Sequence[str]) -> set[int]:

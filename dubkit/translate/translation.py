@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from dubkit import engines
 from dubkit.cues import phrases
 from dubkit.cues.profiles import Limits
 from dubkit.cues.sentences import Piece, Sentence, divide, restore_marks, sentences
-from dubkit.cues.text import without_marks
+from dubkit.cues.text import COLOR_MARK, without_marks
 from dubkit.errors import PluginError, contained
 from dubkit.hooks import (
     Line,
@@ -66,6 +67,9 @@ GIVE_UP = 10
 (five times as many if some were translated: a server may refuse a whole scene), ..."""
 UNREACHABLE = 2
 """... and consecutive requests that failed entirely, each after the engine's own retries."""
+
+OTHER_MARK = re.compile("</?[ibu]>")
+"""Marks that a translator puts where they belong."""
 
 SHOWN = 10
 """Cues that a warning lists."""
@@ -289,7 +293,8 @@ class _State:
 
     def _text(self, k: int) -> str:
         text = self.plan.sentences[k].text
-        return text if self.job.follows("markup") else without_marks(text)
+        # Colors are put back where they were: what they stand for changes no translation.
+        return COLOR_MARK.sub("", text) if self.job.follows("markup") else without_marks(text)
 
     def _neighbor(self, k: int) -> Neighbor:
         known = self.done.get(k) or self.plan.known.get(k, "")
@@ -518,6 +523,8 @@ def _assemble(state: _State) -> Track:
         else:
             if not job.follows("markup"):
                 text = restore_marks(sentence.text, text)
+            elif COLOR_MARK.search(sentence.text):
+                text = restore_marks(OTHER_MARK.sub("", sentence.text), text)
             shown = [f"{piece.lead}{text}{piece.tail}" for piece in sentence.pieces]
             with contained(functools.partial(state.warn, [k]), "not divided among its cues"):
                 shown = divide(sentence, text, track, job.target, job.limits)
