@@ -42,6 +42,7 @@ from .hooks import (
     Utterance,
 )
 from .installed import verify_installed
+from .languages import in_script, script_name
 from .languages import name as language_name
 from .languages import primary as primary_language
 from .options import Options
@@ -125,10 +126,12 @@ __all__ = [
     "cache_folder",
     "embed_each",
     "find_proxy",
+    "in_script",
     "language_name",
     "primary_language",
     "run",
     "scratch_folder",
+    "script_name",
     "start_program",
     "stop_program",
     "transcribe",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,105 @@ def script(tag: str) -> str | None:
     if head != "en" and (likely.script, likely.territory) == ("Latn", "US"):
         return None
     return with_region.script
+
+
+def named_script(tag: str) -> str | None:
+    """The script that a tag asks for, by its own subtag or by its region: ``Latn`` of ``sr-Latn``,
+    ``Hant`` of ``zh-TW``; None for one that leaves it open, as ``sr`` and ``pt-BR`` do."""
+    parts = tag.replace("_", "-").split("-")
+    if any(re.fullmatch("[A-Za-z]{4}", part) for part in parts[1:]):
+        return script(tag)
+    own = len(parts) > 1 and (parts[0].lower() == "zh" or script(tag) != script(parts[0]))
+    return script(tag) if own else None
+
+
+@functools.cache
+def script_name(tag: str) -> str:
+    """The script that a tag asks for, in words: ``simplified characters``; "" if it asks for
+    none."""
+    from langcodes import Language
+
+    if not (named := named_script(tag)):
+        return ""
+    if named in ("Hans", "Hant"):
+        return f"{'simplified' if named == 'Hans' else 'traditional'} characters"
+    return f"{Language.make(script=named).script_name()} letters"
+
+
+def in_script(text: str, tag: str) -> str:
+    """A text in the script that its language's tag asks for, where another can be converted without
+    loss: Chinese characters of the other kind, and Cyrillic letters to Latin ones in Serbian,
+    Uzbek and their like. Otherwise, and for a tag that asks for none, it is as it was."""
+    named, head = named_script(tag), primary(tag)
+    if head == "zh" and named in ("Hans", "Hant"):
+        return _in_chinese_script(text, named)
+    if named == "Latn" and head in _LATIN and not text.isascii():
+        return _in_latin(text, head)
+    return text
+
+
+def _in_chinese_script(text: str, wanted: str) -> str:
+    simplified, traditional = _convert(text, "t2s"), _convert(text, "s2t")
+    if wanted == "Hans":
+        return simplified
+    # What is traditional already has characters, as 里 and 后, that a conversion would change.
+    changes = [
+        sum(a != b for a, b in zip(text, other, strict=False))
+        for other in (simplified, traditional)
+    ]
+    return traditional if changes[1] > changes[0] else text
+
+
+def _convert(text: str, conversion: str) -> str:
+    return str(_converter(conversion).convert(text))
+
+
+@functools.cache
+def _converter(conversion: str) -> Any:
+    import opencc
+
+    return opencc.OpenCC(conversion)
+
+
+def _in_latin(text: str, head: str) -> str:
+    letters = _LATIN[head]
+    converted = []
+    for k, char in enumerate(text):
+        latin = letters.get(char.lower(), char)
+        before = text[k - 1] if k else " "
+        if latin == "e" and head == "uz" and (not before.isalpha() or before in "аеёиоуэюяў"):
+            latin = "ye"
+        if char.isupper() and latin != char:
+            around = text[k - 1 : k] + text[k + 1 : k + 2] if k else text[1:2]
+            loud = any(other.isupper() for other in around)
+            latin = latin.upper() if loud else latin.capitalize()
+        converted.append(latin)
+    return "".join(converted)
+
+
+_SERBIAN = dict(
+    zip(
+        "абвгдђежзијклљмнњопрстћуфхцчџш",
+        "a b v g d đ e ž z i j k l lj m n nj o p r s t ć u f h c č dž š".split(),
+        strict=True,
+    )
+)
+_UZBEK = dict(
+    zip(
+        "абвгдеёжзийклмнопрстуфхцчшъьэюяўқғҳ",
+        "a b v g d e yo j z i y k l m n o p r s t u f x ts ch sh ʼ _ e yu ya oʻ q gʻ h".split(),
+        strict=True,
+    )
+) | {"ь": ""}
+_AZERI = dict(
+    zip("абвгғдеәжзиыјкҝлмноөпрстуүфхһчҹш", "abvqğdeəjziıykglmnoöprstuüfxhçcş", strict=True)
+)
+_LATIN: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("sr", "bs", "cnr", "hr", "sh"), _SERBIAN),
+    "uz": _UZBEK,
+    "az": _AZERI,
+}
+"""The Latin letters for Cyrillic ones, by language."""
 
 
 def right_to_left(language: str) -> bool:

@@ -98,3 +98,38 @@ def test_a_language_as_people_write_it(text: str, tag: str) -> None:
 def test_an_abbreviation_in_a_files_name_is_no_language(abbreviation: str) -> None:
     assert languages.in_name(abbreviation) is None
     assert (languages.in_name("pt-BR"), languages.in_name("EN")) == ("pt-BR", "en")
+
+
+@pytest.mark.parametrize(
+    ("tag", "named", "words"),
+    [
+        ("zh-Hans", "Hans", "simplified characters"), ("zh-TW", "Hant", "traditional characters"),
+        ("zh_CN", "Hans", "simplified characters"), ("zh", None, ""), ("pt-BR", None, ""),
+        ("sr-Latn", "Latn", "Latin letters"), ("sr", None, ""), ("sr-ME", "Latn", "Latin letters"),
+        ("uz-Cyrl-UZ", "Cyrl", "Cyrillic letters"), ("pa-PK", "Arab", "Arabic letters"),
+        ("en", None, ""), ("", None, ""),
+    ],
+)  # fmt: skip
+def test_the_script_that_a_tag_asks_for(tag: str, named: str | None, words: str) -> None:
+    assert languages.named_script(tag) == named
+    assert languages.script_name(tag) == words
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "converted"),
+    [
+        ("zh-Hans", "我們去體育館，頭髮", "我们去体育馆，头发"),
+        ("zh-CN", "今天天气很好", "今天天气很好"),
+        ("zh-Hant", "我们去体育馆，头发", "我們去體育館，頭髮"),
+        ("zh-TW", "我在後面，皇后在那里", "我在後面，皇后在那里"),
+        ("zh", "我們去体育馆", "我們去体育馆"),
+        ("sr-Latn", "Љубав и <i>Џез</i>: ЉУБАВ, Њена.", "Ljubav i <i>Džez</i>: LJUBAV, Njena."),
+        ("sr-Cyrl", "Ljubav i Microsoft", "Ljubav i Microsoft"),
+        ("sr", "Љубав", "Љубав"),
+        ("uz-Latn", "Ер юзи, ғўза, чой, поезд", "Yer yuzi, gʻoʻza, choy, poyezd"),
+        ("az-Latn", "Ҹәнуб һәјат", "Cənub həyat"),
+        ("ru-Latn", "Привет", "Привет"),
+    ],
+)  # fmt: skip
+def test_a_text_in_the_script_of_its_tag(tag: str, text: str, converted: str) -> None:
+    assert languages.in_script(text, tag) == converted

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import Line, TranslationRequest
-from dubkit.translate.checks import find_faults, tidy
+from dubkit.translate.checks import find_faults, review, tidy
 from dubkit.translate.glossary import entries_in
 
 ALL = ("glossary", "markup", "length", "fault", "context")
@@ -112,6 +112,39 @@ def test_wrong_scripts():
     for target in ("ru", "ja", "zh", "ar", "he", "el", "th", "ko", "hi"):
         (fault,) = found([("I don't know him.", "I know him not")], target).values()
         assert fault.startswith("it is not in ")
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "right"),
+    [
+        ("sr-Latn", "Ne znam o čemu pričaš, brate.", True),
+        ("sr-Cyrl", "Не знам о чему причаш, брате.", True),
+        ("sr-Cyrl", "Ne znam o čemu pričaš, brate moj.", False),
+        ("sr", "Ne znam o čemu pričaš, brate moj.", True),
+        ("uz-Cyrl", "Мен сен нима ҳақида гапираётганингни билмайман.", True),
+        ("uz-Cyrl", "Men sen nima haqida gapirayotganingni bilmayman.", False),
+        ("az-Latn", "Сən nədən danışdığını bilmirəm, dostum.", True),
+        ("kk-Latn", "Сен не туралы айтып тұрғаныңды білмеймін.", False),
+        ("hi-Latn", "Mujhe nahin pata tum kya keh rahe ho.", True),
+        ("hi-Latn", "मुझे नहीं पता तुम क्या कह रहे हो।", False),
+        ("pa-PK", "ਮੈਨੂੰ ਨਹੀਂ ਪਤਾ ਤੁਸੀਂ ਕੀ ਕਹਿ ਰਹੇ ਹੋ।", False),
+    ],
+)
+def test_the_script_that_a_tag_asks_for(target, text, right):
+    assert (found([("I don't know what you are talking about.", text)], target) == {}) == right
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "made"),
+    [
+        ("zh-Hans", "我不知道你在說什麼。", "我不知道你在说什么。"),
+        ("zh-Hant", "我不知道你在说什么。", "我不知道你在說什麼。"),
+        ("sr-Latn", "Не знам о чему причаш.", "Ne znam o čemu pričaš."),
+    ],
+)
+def test_what_can_be_converted_is_no_fault(target, text, made):
+    request = TranslationRequest("en", target, (Line("1", "I don't know what you mean."),))
+    assert review(request, {"1": text}, (), lambda ids, why: None) == ({"1": made}, {})
 
 
 def test_short_lines_are_judged_together():

@@ -72,7 +72,8 @@ Warn: TypeAlias = Callable[[Sequence[str], str], object]
 def review(
     request: TranslationRequest, texts: Mapping[str, str], follows: Collection[str], warn: Warn
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The reply ``texts`` to ``request``, tidied, and what is wrong with it: both by line id.
+    """The reply ``texts`` to ``request``, tidied and in the script that its target's tag asks for,
+    and what is wrong with it: both by line id.
 
     Never raises: a check that cannot be made is reported, and the lines count as good.
     """
@@ -81,7 +82,8 @@ def review(
         if line.id in texts:
             tidied[line.id] = texts[line.id]
             with contained(functools.partial(warn, [line.id]), "the text was not tidied"):
-                tidied[line.id] = tidy(line, texts[line.id])
+                text = tidy(line, texts[line.id])
+                tidied[line.id] = languages.in_script(text, request.target)
     return tidied, find_faults(request, tidied, follows, warn)
 
 

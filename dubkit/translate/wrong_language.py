@@ -53,8 +53,8 @@ def find_wrong_language(
     alike = {tag}.union(*(group for group in _ALIKE if tag in group))
     found = [id for id, text in texts.items() if _wrong_script(text, sources[id], target)]
     romanized = "latn" in target.lower().split("-") and languages.script(tag) in _LETTERS
-    if romanized and tag not in _SEVERAL:  # Hindi in Latin letters, say
-        return found
+    if languages.named_script(target) and (romanized or tag in _SEVERAL):
+        return found  # Hindi in Latin letters, say, or Uzbek in Cyrillic ones
     short = {id: text for id, text in texts.items() if count_letters(text) < ENOUGH}
     for id, text in texts.items():
         if id not in found and id not in short and is_wrong_language(text, tag, alike):
@@ -96,8 +96,7 @@ def _wrong_script(text: str, source: str, target: str) -> bool:
     """
     tag = primary(target)
     script = languages.script(target)
-    named = bool(re.search("-[a-z]{4}(-|$)", target.lower()))
-    if script is None or (script == "Latn" if named else tag in _SEVERAL):
+    if script is None or (tag in _SEVERAL and not languages.named_script(target)):
         return False
     if own := _LETTERS.get(script):
         given = {word.casefold() for word in words(source)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from dubkit import Line, Neighbor, TranslationRequest, language_name
+from dubkit import Line, Neighbor, TranslationRequest, language_name, script_name
 
 RESPONSE_FORMAT = {
     "type": "json_schema",
@@ -62,6 +62,8 @@ def messages(
 
 def _instructions(request: TranslationRequest, schema: bool, extra: str) -> str:
     source, target = (f"{language_name(tag)} ({tag})" for tag in (request.source, request.target))
+    if script := script_name(request.target):
+        target += f" in {script}"
     spoken = request.purpose == "dub"
     what = (
         "the speech of a video for dubbing: an actor will speak it, so write what people say aloud"

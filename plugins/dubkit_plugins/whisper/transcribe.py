@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from dubkit import (
     TranscribeProgress,
     Transcription,
     UsageError,
+    in_script,
     primary_language,
 )
 
@@ -109,12 +110,20 @@ def transcribe(
         from .chinese import in_one_script
 
         cues = in_one_script(cues, language or loaded.code)
+    elif language:
+        cues = tuple(_in_script(cue, language) for cue in cues)
     return Transcription(
         Track(language or bcp47(loaded.code), cues),
         loaded.model,
         clock.timings,
         (*loaded.warnings, *(fault_warning(window) for window in windows if window.fault)),
     )
+
+
+def _in_script(cue: Cue, language: str) -> Cue:
+    """A cue in the script that the tag of its language asks for."""
+    words = tuple(replace(word, text=in_script(word.text, language)) for word in cue.words)
+    return replace(cue, text=in_script(cue.text, language), words=words)
 
 
 def preload(family: Family, model: str, language: str | None) -> None:
