@@ -158,4 +158,6 @@ def test_the_examples_of_text_are_what_the_commands_make(tmp_path, monkeypatch):
 def test_the_site_loads_nothing_from_elsewhere():
     made = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
     assert made["theme"]["font"] is False
-    assert not {"extra_javascript", "extra_css"} & set(made)
+    listed = made["extra_css"]
+    assert all((DOCS / one).exists() for one in listed) and "extra_javascript" not in made
+    assert not any("://" in (DOCS / one).read_text("utf-8") for one in listed)

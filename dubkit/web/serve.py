@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import logging
 import os
 import signal
@@ -23,6 +24,8 @@ from dubkit.system import proxies
 
 from .limits import Limits, add_arguments, limits_of
 
+LIBRARIES = ("gradio", "fastapi", "uvicorn")
+"""What only the page needs; the extra ``ui`` brings it."""
 AUTH = "DUBKIT_AUTH"
 PORT = 7860
 PORTS = 100
@@ -37,6 +40,11 @@ PATIENCE = 0
 def ui_command(arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C; returns the exit status."""
     given = ui_parser().parse_args(arguments)
+    if missing := [name for name in LIBRARIES if importlib.util.find_spec(name) is None]:
+        raise MissingDependency(
+            f"the page needs the package {missing[0]}, which is not installed",
+            'pip install "dubkit[ui]"',
+        )
     auth = os.environ.get(AUTH, "")
     if auth and not all(auth.partition(":")):
         raise UsageError(f"{AUTH} must be user:password", "set both")

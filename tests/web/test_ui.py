@@ -4,6 +4,7 @@ import http.client
 import http.server
 import json
 import re
+import sys
 import threading
 import time
 import urllib.error
@@ -40,6 +41,12 @@ def test_arguments_that_are_refused(tmp_path, arguments, words):
     ran = called("ui", "--data", tmp_path / "data", *arguments)
     assert ran.status in (2, 3, 7)
     assert_refused(ran, ran.status, *words)
+
+
+def test_without_its_libraries(monkeypatch):
+    """As after ``pip install dubkit`` alone."""
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert_refused(called("ui"), 4, "gradio", 'pip install "dubkit[ui]"')
 
 
 def test_an_invalid_password(tmp_path, monkeypatch):
