@@ -311,6 +311,8 @@ class Result:
     translations: tuple[Translation, ...] = ()
     """One for each language of ``to``, in that order."""
     dubs: tuple[Dub, ...] = ()
+    untranslatable: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By language of ``to``, why nothing here translates to it, and what to do."""
 
     @property
     def rtfx(self) -> float:

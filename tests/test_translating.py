@@ -640,3 +640,15 @@ def test_stopped_and_taken_up_again(tmp_path, log, monkeypatch):
     assert dubkit(*command).status == 0
     assert sum(map(len, log())) == 60 - done < 60
     assert len(subtitles.read(Path(tmp_path / "long.es.srt")).cues) == 60
+
+
+def test_what_can_be_made_is_made_without_a_translator(talk):
+    """English subtitles, where nothing here translates to Zulu; and the Spanish ones beside."""
+    ran = called(talk, "--subs", "--to", "zu", *FAST)
+    assert ran.status == 4 and "nothing here translates English to Zulu" in ran.err
+    assert [path.name for path in ran.paths] == ["talk.en.srt", "talk.subbed.mp4"]
+    assert called(talk, "--subs", "--to", "zu", "--json", *FAST).json["errors"][0]["status"] == 4
+    (talk.parent / "talk.en.srt").unlink()
+    for nothing_left in (("--to", "zu"), ("--subs", "--to", "zu", "--burn")):
+        ran = called(talk, *nothing_left, *FAST)
+        assert ran.status == 4 and not ran.paths and not (talk.parent / "talk.en.srt").exists()

@@ -158,6 +158,7 @@ def _result(
         tuple(dict.fromkeys(context.warnings)),
         tuple(translations),
         tuple(dubs),
+        {to: (one.message, one.hint) for to, one in context.untranslatable.items()},
     )
 
 

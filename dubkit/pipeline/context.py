@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dubkit import languages, workspace
 from dubkit.engines import Choice, EngineRoom, choose
-from dubkit.errors import UsageError
+from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import stamp_of
 from dubkit.hooks import (
     Converter,
@@ -71,6 +71,8 @@ class Context:
         """What shows whether the input is changed during the run."""
         self.translators: dict[str, Choice[Translator]] = {}
         """By target language, the translators that have been prepared for it."""
+        self.untranslatable: dict[str, MissingDependency] = {}
+        """By target language, why nothing here translates to it."""
         self._synthesizers: dict[str, Choice[Synthesizer]] = {}
         if source_text.format_of(source):
             self._take_text()
@@ -137,6 +139,15 @@ class Context:
         if language not in self._synthesizers:
             self._synthesizers[language] = choose.synthesizer(self.engines, self.options, language)
         return self._synthesizers[language]
+
+    def do_without(self, target: str, failure: MissingDependency) -> None:
+        """Go on without a target language that nothing here translates to; raises ``failure`` if
+        then nothing of what was asked for is left to make."""
+        self.untranslatable[target] = failure
+        options = self.options
+        none = len(self.untranslatable) == len(options.to)
+        if options.burn or (none and (options.dub or not options.subs)):
+            raise failure
 
     @property
     def rate(self) -> float | None:

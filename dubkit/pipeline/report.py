@@ -11,7 +11,7 @@ from dataclasses import asdict
 from dubkit import languages
 from dubkit.cues import check
 from dubkit.cues.profiles import Profile
-from dubkit.errors import NothingDone, contained
+from dubkit.errors import DubkitError, MissingDependency, NothingDone, contained
 from dubkit.types import Dub, Estimate, Result, Track, Translation, UntranslatedLine
 from dubkit.workspace import Workspace
 
@@ -110,8 +110,11 @@ def untranslated_warning(
     )
 
 
-def find_failures(result: Result) -> Iterator[NothingDone]:
-    """An error for each language in which nothing was translated, or nothing spoken."""
+def find_failures(result: Result) -> Iterator[DubkitError]:
+    """An error for each language that nothing translates to, or in which nothing was translated or
+    spoken."""
+    for message, hint in dict.fromkeys(result.untranslatable.values()):
+        yield MissingDependency(message, hint)
     yield from (untranslated_error(one) for one in result.translations if one.is_untranslated)
     for dub in result.dubs:
         if dub.lines and len(dub.unspoken) == len(dub.lines):

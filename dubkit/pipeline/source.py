@@ -10,7 +10,7 @@ from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.fit import fit_cues
 from dubkit.cues.media_end import clip_to_media
-from dubkit.errors import InputError
+from dubkit.errors import InputError, MissingDependency
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
 from dubkit.media import subtitle_streams
@@ -62,7 +62,10 @@ def transcript_file(context: Context, work: Workspace) -> Path:
         # Transcribing takes long: if there is no way to translate afterwards, better know it now.
         for target in options.to:
             if target != options.language:
-                translator_for(context, options.language, target, prepared=True)
+                try:
+                    translator_for(context, options.language, target, prepared=True)
+                except MissingDependency as failure:
+                    context.do_without(target, failure)
         with context.timed("load"):
             context.engines.start(choice, options.language)
         wav = audio_file(context, work)

@@ -17,6 +17,7 @@ from dubkit.cues.lines import with_lines
 from dubkit.cues.media_end import clip_to_media
 from dubkit.cues.profiles import limits
 from dubkit.engines import Choice
+from dubkit.errors import MissingDependency
 from dubkit.files import read_bytes, write_json
 from dubkit.hooks import Translator
 from dubkit.languages import primary
@@ -32,7 +33,12 @@ from .context import Context, audio_file, translator_for
 
 def translate_all(context: Context, work: Workspace, text: SourceText) -> list[Translation]:
     """The text in every language of ``--to`` but its own."""
-    translations = [translate_to(context, work, text, target) for target in context.options.to]
+    translations = []
+    for target in context.options.to:
+        try:
+            translations.append(translate_to(context, work, text, target))
+        except MissingDependency as failure:
+            context.do_without(target, failure)
     if not context.options.dub:  # a dub may have lines reworded
         context.engines.done(Translator)
     return [one for one in translations if one]
