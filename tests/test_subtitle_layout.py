@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dubkit.cues.sentences import sentences
+from dubkit.cues.spoken import utterances, with_labels, without_sdh
 from dubkit.cues.text import MARK, without_marks
 from dubkit.subtitles import parse, render
 from dubkit.subtitles.colors import color_of
@@ -180,3 +181,22 @@ def test_a_color_is_no_part_of_a_sentence_and_tells_people_apart() -> None:
     found = sentences(COLORED)
     assert [one.text for one in found[1:3]] == ["Me.", "You!"]
     assert found[1].pieces[0].lead == "<c.#ffff00>" and found[1].pieces[0].tail == "</c>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<v Ann Lee>Hi <i>you</i>.</v>\n<v Bob>Ho.</v>", "<v Ann Lee>Hi <i>you</i>.\n<v.loud Bob>Ho.",
+     "<v Ann Lee>Hi <i>you</i>. <v Bob>Ho.</v>"],
+)  # fmt: skip
+def test_voices_in_one_cue(body: str) -> None:
+    track = parse(f"WEBVTT\n\n00:01.000 --> 00:03.000\n{body}\n", "vtt", "en")
+    heads = [(one.cue.speaker, without_marks(one.cue.text)) for one in utterances(track)]
+    assert heads == [("Ann Lee", "Hi you."), ("Bob", "Ho.")]
+    written = render(track, "vtt")
+    assert "<v Ann Lee>Hi <i>you</i>.</v>" in written and "<v Bob>Ho.</v>" in written
+    assert parse(written, "vtt", "en") == track
+    assert "Hi <i>you</i>." in render(track, "srt") and "<v" not in render(track, "srt")
+    labeled = without_marks(with_labels(track).cues[0].text)
+    assert "Ann Lee: Hi you." in labeled and "Bob: Ho." in labeled
+    assert "<v" not in render(without_sdh(track), "vtt")
+    assert [one.text for one in sentences(track)] == ["Hi <i>you</i>.", "Ho."]

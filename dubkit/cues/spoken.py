@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from dubkit.types import Cue, Track
 
 from . import phrases
-from .text import CLOSING_MARK, MARK, OPENING_MARK, unwrap, width, without_marks
+from .text import CLOSING_MARK, MARK, OPENING_MARK, SPACE, unwrap, width, without_marks
 
 LONGEST_NAME = 40
 """Characters of a label."""
@@ -28,11 +28,13 @@ LABELED = 0.2
 _NOTES = "♪♫♬♩🎵🎶"
 _DASH = re.compile(r"\s*[-–—‐]\s*(?![-–—‐>])")
 _CHEVRONS = re.compile(r"\s*>{2,3}\s*")
-_SPEAKER_CHANGE = re.compile(r"(?<=\S)\s+(?=>{2,3}\s?\S)")
+_SPEAKER_CHANGE = re.compile(r"(?<=\S)\s+(?=>{2,3}\s?\S)|(?<=</v>)\s*(?=<v\.)")
 _OPENING = re.compile(rf"(?:(?:{OPENING_MARK})\s*)+")
 _CLOSING = re.compile(rf"(?:\s?{CLOSING_MARK}){{1,4}}$")
 _OPEN, _CLOSE = rf"((?:(?:{OPENING_MARK})\s?){{0,3}})", rf"((?:\s?{CLOSING_MARK}){{0,3}})"
-_COLORED = re.compile(r"<c\.([^<>\s]+)>[^<>]*(?:</?[ibu]>[^<>]*)*</c>\s*")
+_COLORED = re.compile(r"<([cv]\.[^<>\s]+)>[^<>]*(?:</?[ibu]>[^<>]*)*</[cv]>\s*")
+_VOICE_MARK = re.compile(r"<v\.([^<>\s]+)>")
+_VOICE = re.compile(r"\s*<v\.([^<>\s]+)>((?:(?!</v>).)*)</v>\s*", re.DOTALL)
 _MANNER = r"(?:\s?[\[(（][^\[\]()（）:]{1,40}[\])）])?"
 _BRACKETED = re.compile(
     rf"{_OPEN}[\[(（【［]\s?([^\[\]()（）【】［］:：]{{1,{LONGEST_NAME}}}?)\s?[\])）】］]{_CLOSE}"
@@ -119,7 +121,7 @@ def turns(text: str, names: Collection[str] = ()) -> list[list[str]]:
 
 
 def _color(line: str) -> str | None:
-    """The color of a whole line: British subtitles have one for each person."""
+    """The color or the voice of a whole line: British subtitles have a color for each person."""
     match = _COLORED.fullmatch(line.strip())
     return match[1] if match else None
 
@@ -241,10 +243,12 @@ def without_sdh(track: Track, *, labels: bool = False) -> Track:
         for one in parts:
             text = _unheard(one.text)
             lead = one.lead if labels else one.lead.replace(one.label, "", 1)
+            lead = lead if labels else _VOICE_MARK.sub("", lead)
             lead = lead if one.joint == "\n" else before + lead
             before = ""
             if one.is_speech and any(char.isalnum() for char in without_marks(text)):
-                kept.append(f"{lead}{text}{one.tail}")
+                tail = one.tail if labels else one.tail.replace("</v>", "")
+                kept.append(f"{lead}{text}{tail}")
             elif not one.is_speech:  # its dash and label belong to what follows it
                 before = lead[:-1]
         if len(kept) == 1 and len(parts) > 1:
@@ -267,6 +271,9 @@ def with_labels(track: Track) -> Track:
     colon = ": " if phrases.uses_spaces(track.language) else "："
 
     def labeled(cue: Cue) -> Cue:
+        if "<v." in cue.text:
+            text = _VOICE_MARK.sub(lambda m: f"{m[0]}{m[1].replace(SPACE, ' ')}{colon}", cue.text)
+            return replace(cue, text=text)
         parts = passages(cue.text, track.language, names)
         if not cue.speaker or any(one.label and one.speaker for one in parts):
             return cue
@@ -281,10 +288,14 @@ def with_labels(track: Track) -> Track:
 
 
 def _passages_of_turn(text: str, names: Collection[str]) -> Iterator[Passage]:
-    lead = tail = ""
+    lead = tail = label = ""
+    speaker = None
+    if voice := _VOICE.fullmatch(text):
+        label = lead = f"<v.{voice[1]}>"
+        speaker, text, tail = voice[1].replace(SPACE, " "), voice[2], "</v>"
     opening, closing = _OPENING.match(text), _CLOSING.search(text)
     if opening and closing and not MARK.search(text[opening.end() : closing.start()]):
-        lead, tail = opening[0], closing[0]
+        lead, tail = lead + opening[0], closing[0] + tail
         text = text[opening.end() : closing.start()]
     for prefix in (_DASH, _CHEVRONS):
         before = prefix.match(text)
@@ -293,11 +304,11 @@ def _passages_of_turn(text: str, names: Collection[str]) -> Iterator[Passage]:
     if song := _song(text):
         yield Passage(song[1], lead + song[0], song[2] + tail, is_speech=False)
         return
-    label, speaker = "", None
     if _CHEVRONS.search(lead):
-        label = lead[_CHEVRONS.search(lead).start() :]  # type: ignore[union-attr]
+        label += lead[_CHEVRONS.search(lead).start() :]  # type: ignore[union-attr]
     if found := _label(text, names):
-        cut, speaker = found
+        cut, name = found
+        speaker = speaker or name
         label += text[:cut]
         lead, text = lead + text[:cut], text[cut:]
     joint = "\n"

@@ -7,11 +7,14 @@ import unicodedata
 
 from . import phrases
 
-OPENING_MARK = r"<[ibu]>|<c\.[^<>\s]{1,60}>"
-CLOSING_MARK = r"</[ibuc]>"
+OPENING_MARK = r"<[ibu]>|<[cv]\.[^<>\s]{1,60}>"
+CLOSING_MARK = r"</[ibucv]>"
 MARK = re.compile(rf"({OPENING_MARK}|{CLOSING_MARK})")
 """A mark that a text may contain; in a group, so that ``split`` keeps it."""
-COLOR_MARK = re.compile(r"<c\.[^<>\s]{1,60}>|</c>")
+LOOK_MARK = re.compile(r"<[cv]\.[^<>\s]{1,60}>|</[cv]>")
+"""A mark of a color or of a voice, which no translator needs to see."""
+SPACE = "␣"
+"""What stands for a space in the name of a voice, ``<v.Ann␣Lee>``."""
 
 
 def closing(mark: str) -> str:
@@ -48,5 +51,5 @@ def unwrap(text: str, language: str) -> str:
 
 
 def without_marks(text: str) -> str:
-    """The text without ``<i>``, ``<b>``, ``<u>`` and colors, ``<c.yellow>``."""
+    """The text without ``<i>``, ``<b>``, ``<u>``, colors (``<c.yellow>``) and voices."""
     return MARK.sub("", text)

@@ -176,6 +176,8 @@ def escape(text: str) -> str:
 
 def to_override(mark: str) -> str:
     """The override for a mark: ``{\\i1}`` for ``<i>``, ``{\\c&H00FFFF&}`` for ``<c.yellow>``."""
+    if mark[-2] == "v" or mark.startswith("<v."):
+        return ""
     if mark == "</c>":
         return "{\\c}"
     if mark.startswith("<c."):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dubkit.cues import phrases
-from dubkit.cues.text import COLOR_MARK, MARK, without_marks
+from dubkit.cues.text import LOOK_MARK, MARK, without_marks
 from dubkit.languages import right_to_left
 from dubkit.types import Cue
 
@@ -161,7 +161,7 @@ def _switches(text: str, leading: str, trailing: str) -> Iterator[tuple[int, int
             at += len(part)
             continue
         mark = part[-2]
-        if COLOR_MARK.fullmatch(part):  # the file has its own
+        if LOOK_MARK.fullmatch(part):  # the file has its own
             continue
         if not part.startswith("</"):
             if mark not in current:

@@ -7,8 +7,9 @@ The text of a cue has it as ``<c.#ffff00>``...``</c>``, or as the class that Web
 from __future__ import annotations
 
 import re
+from xml.sax.saxutils import escape
 
-from dubkit.cues.text import MARK
+from dubkit.cues.text import MARK, SPACE
 
 from .style import COLORS
 
@@ -61,13 +62,15 @@ def to_fonts(text: str) -> str:
     """The text with ``<font>`` elements in place of its colors; classes that are none vanish."""
     opened: list[bool] = []
     written = []
-    for k, part in enumerate(MARK.split(text) if "<c." in text else [text]):
+    for k, part in enumerate(MARK.split(text)):
         if k % 2 and part.startswith("<c."):
             color = color_of(part)
             opened.append(color is not None)
             written.append(f'<font color="{color}">' if color else "")
         elif k % 2 and part == "</c>":
             written.append("</font>" if opened and opened.pop() else "")
+        elif k % 2 and (part == "</v>" or part.startswith("<v.")):
+            continue
         else:
             written.append(part)
     return "".join(written)
@@ -75,6 +78,8 @@ def to_fonts(text: str) -> str:
 
 def to_class(mark: str) -> str:
     """A mark as an element of WebVTT."""
+    if mark.startswith("<v."):
+        return f"<v {escape(mark[3:-1].replace(SPACE, ' '))}>"
     color = mark[3:-1]
     if not mark.startswith("<c.#"):
         return mark

@@ -36,8 +36,10 @@ def write(track: Track, options: WriteOptions) -> str:
         if tag.startswith("<c."):
             color = color_of(tag)
             return f'<span tts:color="{color}">' if color else "<span>"
-        if tag == "</c>":
+        if tag in ("</c>", "</v>"):
             return "</span>"
+        if tag.startswith("<v."):
+            return "<span>"
         name, value = _MARKS[tag[-2]]
         return "</span>" if tag.startswith("</") else f'<span tts:{name}="{value}">'
 

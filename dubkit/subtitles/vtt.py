@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
 from dubkit.cues import spoken
-from dubkit.cues.text import MARK
+from dubkit.cues.text import MARK, SPACE
 from dubkit.types import Cue, Track
 
 from . import layout
@@ -75,11 +75,11 @@ def parse(text: str) -> Contents:
         content = "\n".join(block.body)
         speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
         content = re.sub(r"<rt(?:\.[^<>]*)?>([^<>]*)(?:</rt>)?", r"(\1)", content)
-        content = _with_classes(content)
+        content = _with_voices(_with_classes(content))
         content = re.sub(
-            r"<(?!/?[ibu]>|/c>|c\.)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
+            r"<(?!/?[ibu]>|/[cv]>|[cv]\.)/?[A-Za-z0-9][^<>]*>|</?[ibu]\.[^<>]*>|</>", "", content
         )
-        name = unescape(speaker[1]).strip() if speaker else None
+        name = unescape(speaker[1]).strip() if speaker and "<v." not in content else None
         place = layout.from_settings(block.timing.settings)
         body = clean(map_parts(content, unescape, str))
         cues.append((block, Cue(0.0, 0.0, body, speaker=name, layout=place)))
@@ -98,6 +98,26 @@ def _with_classes(text: str) -> str:
         return f"<c.{classes}>" if classes else ""
 
     return re.sub(r"<c((?:\.[^<>\s]*)?)(?:\s[^<>]*)?>|</c>", mark, text)
+
+
+def _with_voices(text: str) -> str:
+    """The text with a mark around what each of several people speaks; without, if it is one."""
+    voice = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]+)>|</v>")
+    names = {" ".join(name.split()) for name in voice.findall(text)} - {""}
+    if len(names) < 2:
+        return voice.sub("", text)
+    opened = False
+
+    def mark(match: re.Match[str]) -> str:
+        nonlocal opened
+        end = "</v>" if opened else ""
+        opened = bool(match[1] and match[1].strip())
+        name = SPACE.join(unescape(match[1] or "").split())[:60]
+        return f"{end}<v.{re.sub('[<>]', '', name)}>" if opened else end
+
+    # A voice lasts until the next one; the line break between two belongs to neither.
+    marked = voice.sub(mark, text) + "</v>" * opened
+    return re.sub(r"(\s+)</v>", r"</v>\1", marked)
 
 
 def _asides(lines: Sequence[str]) -> set[int]:

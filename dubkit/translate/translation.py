@@ -28,7 +28,7 @@ from dubkit import engines
 from dubkit.cues import phrases
 from dubkit.cues.profiles import Limits
 from dubkit.cues.sentences import Piece, Sentence, divide, restore_marks, sentences
-from dubkit.cues.text import COLOR_MARK, without_marks
+from dubkit.cues.text import LOOK_MARK, without_marks
 from dubkit.errors import PluginError, contained
 from dubkit.hooks import (
     Line,
@@ -294,7 +294,7 @@ class _State:
     def _text(self, k: int) -> str:
         text = self.plan.sentences[k].text
         # Colors are put back where they were: what they stand for changes no translation.
-        return COLOR_MARK.sub("", text) if self.job.follows("markup") else without_marks(text)
+        return LOOK_MARK.sub("", text) if self.job.follows("markup") else without_marks(text)
 
     def _neighbor(self, k: int) -> Neighbor:
         known = self.done.get(k) or self.plan.known.get(k, "")
@@ -523,7 +523,7 @@ def _assemble(state: _State) -> Track:
         else:
             if not job.follows("markup"):
                 text = restore_marks(sentence.text, text)
-            elif COLOR_MARK.search(sentence.text):
+            elif LOOK_MARK.search(sentence.text):
                 text = restore_marks(OTHER_MARK.sub("", sentence.text), text)
             shown = [f"{piece.lead}{text}{piece.tail}" for piece in sentence.pieces]
             with contained(functools.partial(state.warn, [k]), "not divided among its cues"):
