@@ -7,7 +7,7 @@ import pytest
 from dubkit.cues.sentences import sentences
 from dubkit.cues.spoken import utterances, with_labels, without_sdh
 from dubkit.cues.text import MARK, without_marks
-from dubkit.subtitles import parse, render
+from dubkit.subtitles import find_unheld, parse, render
 from dubkit.subtitles.colors import color_of
 from dubkit.subtitles.layout import anchor_of, from_overrides, from_region, from_settings
 from dubkit.types import Cue, Layout, Track
@@ -200,3 +200,26 @@ def test_voices_in_one_cue(body: str) -> None:
     assert "Ann Lee: Hi you." in labeled and "Bob: Ho." in labeled
     assert "<v" not in render(without_sdh(track), "vtt")
     assert [one.text for one in sentences(track)] == ["Hi <i>you</i>.", "Ho."]
+
+
+@pytest.mark.parametrize(
+    ("format", "text", "target", "what"),
+    [
+        ("vtt", VTT, "srt", "style sheets, regions and exact places"),
+        ("vtt", "WEBVTT\n\n00:01.000 --> 00:02.000 line:0\na\n", "srt", ""),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}a\n", "vtt", ""),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\n{\\pos(9,9)}a\n", "ttml", "exact places"),
+        ("srt", "1\n00:00:01,000 --> 00:00:02,000\n{\\pos(9,9)}a\n", "ass", ""),
+        ("ass", "[Script Info]\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Sign,,0,0,0,,a", "srt",
+         "styles"),
+    ],
+)  # fmt: skip
+def test_what_a_format_cannot_hold_has_a_name(
+    format: str, text: str, target: str, what: str
+) -> None:
+    assert find_unheld(parse(text, format, "en"), text, target) == what
+
+
+def test_a_label_behind_chevrons_is_written_once() -> None:
+    track = parse("1\n00:00:01,000 --> 00:00:02,000\n>> ANN: Now.\n", "srt", "en")
+    assert render(track, "txt") == ">> ANN: Now.\n"

@@ -388,8 +388,9 @@ def _label(text: str, names: Collection[str]) -> tuple[int, str] | None:
 
 def leading_label(text: str, names: Collection[str] = ()) -> str:
     """The label at the start of a text, with the space after it; empty if there is none."""
-    found = _label(text, names)
-    return text[: found[0]] if found else ""
+    bare = _without_dash(text)
+    found = _label(bare, names)
+    return text[: len(text) - len(bare) + found[0]] if found else ""
 
 
 def _is_balanced(match: re.Match[str]) -> bool:

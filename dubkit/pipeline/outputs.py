@@ -88,6 +88,11 @@ def write_subtitle_files(
 ) -> list[Path]:
     """Write ``<stem>.<language>.<format>``, the names that players and media servers look for."""
     written = []
+    for name in _formats(context, text):
+        if text.format and name not in (text.format, "json", "txt"):
+            what = subtitles.find_unheld(text.track, text.like, name)
+            if what:
+                context.warnings.append(f"{name} cannot hold the {what} of {context.source.name}")
     for one in tracks:
         for name in _formats(context, text):
             out = context.folder / f"{context.stem}.{one.track.language}{context.flags}.{name}"

@@ -52,6 +52,7 @@ __all__ = [
     "Loaded",
     "clean",
     "decode",
+    "find_unheld",
     "from_pysrt",
     "load",
     "parse",
@@ -108,6 +109,23 @@ def render(
     elif not isinstance(style, Style):
         style = parse_style(style)
     return writer(track, WriteOptions(title, style, play_res, like))
+
+
+def find_unheld(track: Track, like: str | None, format: str) -> str:
+    """What of a track from another format, and of the text ``like`` of its file, a format cannot
+    hold: a few words, or nothing."""
+    placed = [cue.layout for cue in track.cues if cue.layout]
+    exact = [one for one in placed if one.x is not None or one.y is not None]
+    if format == "vtt":
+        exact = [one for one in exact if not one.settings]
+    elif format == "ass":
+        exact = [one for one in exact if one.x is None or one.y is None]
+    found = [
+        ("styles", any(cue.style for cue in track.cues)),
+        ("style sheets, regions", bool(like and vtt.styling(like))),
+        ("exact places", bool(exact)),
+    ]
+    return " and ".join(what for what, is_lost in found if is_lost)
 
 
 def parse(

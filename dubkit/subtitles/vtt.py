@@ -32,7 +32,7 @@ def write(track: Track, options: WriteOptions) -> str:
             body = f"<v {name}>{body}"
         return body
 
-    header = _styling(options.like) if options.like else ""
+    header = styling(options.like) if options.like else ""
     header += _color_styles(track, header)
     written = write_blocks(track, "vtt", text)
     regions = "REGION" in header
@@ -55,7 +55,7 @@ def _color_styles(track: Track, header: str) -> str:
     )
 
 
-def _styling(like: str) -> str:
+def styling(like: str) -> str:
     """The styles and regions of another file."""
     lines = NEWLINE.sub("\n", like.removeprefix("\ufeff")).split("\n")
     blocks = "\n".join(lines).split("\n\n")
