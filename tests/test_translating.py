@@ -359,10 +359,13 @@ def test_nothing_to_do_with_a_subtitle_file(srt):
     ["00:00:0x,000 --> 00:00:05,000", "00:00:04,000 --> 00:00:zz", "00:00:04,000 -->",
      "00:00:04,000 00:00:05,000"],
 )  # fmt: skip
-def test_malformed_files_name_the_line(line, tmp_path):
+def test_malformed_lines_are_named_and_strict_refuses_them(line, tmp_path):
     path = tmp_path / "x.srt"
     path.write_text(f"1\n00:00:01,000 --> 00:00:02,000\nHi --> there\n\n2\n{line}\nHo\n")
-    assert_refused(called(path, "--to", "es", *GOOD), 3, "x.srt: line 6", line[:12])
+    assert_refused(called(path, "--to", "es", "--strict", *GOOD), 3, "x.srt: line 6")
+    ran = called(path, "--to", "es", *GOOD)
+    assert ran.status == 0 and "x.srt, line 6" in ran.err
+    assert len(subtitles.read(ran.paths[0]).cues) == 2
 
 
 def test_several_files_and_a_pattern(srt, tmp_path):
@@ -552,10 +555,11 @@ def test_sounds_songs_and_names_stand_alone(tmp_path, log):
     path.write_text(subtitles.render(track, "srt"))
     ran = called(path, "--to", "es", *GOOD)
     assert [line for lines in log("lines") for line in lines] == [
-        *("[THUNDER RUMBLING]", "JOHN: Where is Mary?", "(phone ringing)"),
-        *("MARY: I am here, and I am fine.", "way up high", "and over", "Narrator: It was 1984."),
+        *("THUNDER RUMBLING", "Where is Mary?", "phone ringing"),
+        *("I am here, and I am fine.", "way up high", "and over", "Narrator: It was 1984."),
     ]
     shown = subtitles.read(ran.paths[0]).cues
+    assert shown[0].text.startswith("[") and shown[1].text.startswith("JOHN: ")
     assert shown[5].text.startswith("♪ ") and shown[5].text.endswith(" ♪")
 
 
