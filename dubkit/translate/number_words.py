@@ -26,6 +26,7 @@ LONGEST = 40
 _DIGITS = re.compile(r"\d{1,3}(?:[   ]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,'’٫٬]\d+)*")
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f]")
 _WORD = re.compile(r"[^\W\d_]+")
+_BREAKS = re.compile(r"[\s!-/:-@\[-`{-~।،؟。、，！？«»“”…]+")
 _GAPS = re.compile(r"[\s_‐-―−-]+")
 _CJK = ("zh", "yue", "wuu", "ja")
 _UNSPACED = (*_CJK, "ko", "th", "lo", "km", "my")
@@ -47,6 +48,7 @@ _ALSO = {
     "ar": {"مئة": 100, "مئتان": 200, "مئتين": 200, "مليار": 10**9, "مليارات": 10**9},
     "ko": {"공": 0, "영": 0, "제로": 0},
     "en": {"oh": 0, "zero": 0, "score": 20},
+    "ro": {"șaizeci": 60},
     "vi": {"mươi": 10, "chục": 10, "nghìn": 1000, "ngàn": 1000, "vạn": 10**4, "tư": 4, "rưởi": 5},
     "id": {"ribu": 1000, "juta": 10**6, "miliar": 10**9, "seribu": 1000, "sejuta": 10**6},
     **{tag: {"dalawampu": 20, "dalawampu't": 20, "tatlumpu": 30, "tatlumpu't": 30, "apatnapu": 40,
@@ -151,7 +153,7 @@ def read(text: str, language: str) -> Reading:
     lexicon = _lexicon(primary(language))
     unspaced = primary(language) in _UNSPACED
     chain = frozenset(_AND.get(primary(language), "").split())
-    found = frozenset(re.findall(r"\w+", plain))
+    found = frozenset(_BREAKS.split(plain))
     if unspaced:
         found |= {word for word in _VAGUE if word in plain}
     numbers = [*_numbers(list(_items(plain, lexicon, unspaced=unspaced, chain=chain)))]
@@ -227,8 +229,14 @@ def _spelled(engine: object, *, unspaced: bool) -> Iterator[tuple[str, float]]:
             if tail and (head := re.sub(r" \w{1,3}$", "", word.removesuffix(tail).strip())):
                 yield head, k
     for scale in SCALES:
-        yield from ((word, scale) for word in _forms(engine, scale).values())
-        yield from ((word, scale) for word in _forms(engine, scale, ordinal=True).values())
+        # Not ten million, which would take the last ten of a hundred and ten million.
+        tens = tuple({*ones[10].values(), *_multipliers(engine, 100, ones, unspaced=unspaced)})
+        for word in (
+            *_forms(engine, scale).values(),
+            *_forms(engine, scale, ordinal=True).values(),
+        ):
+            if scale < 10**4 or not word.startswith(tens):
+                yield word, scale
         yield from ((word, scale) for word in _multipliers(engine, scale, ones, unspaced=unspaced))
         for word in _forms(engine, 2 * scale).values():  # a dual
             if not any(word.startswith(two) for two in ones[2].values()):
@@ -250,7 +258,9 @@ def _multipliers(
     return {
         rest.strip()
         for rest, count in found.items()
-        if rest.strip() and (unspaced or rest[0] == " " or count > 1)
+        if rest.strip()
+        and (unspaced or rest[0] == " " or count > 1)
+        and (unspaced or " " not in rest.strip())
     }
 
 

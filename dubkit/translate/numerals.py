@@ -32,6 +32,13 @@ _ORDINAL = re.compile(r"(?<!\d)\d{1,9}(?:st|nd|rd|th)\b", re.IGNORECASE)
 _SEPARATORS = ".,'’٫٬ \u00a0\u202f"
 """What may separate the digits of a number, depending on the language."""
 _GROUPS = re.compile(r"(?<!\d)\d++(?:[ \u00a0\u202f()./-]{1,3}\d+)+")
+_PERCENT = re.compile(
+    "[%％٪]|por ?cien|per ?cent|pour ?cent|prozent|pro[cs]ent|percent|persen|százalék|процент"
+    "|відсот|百分|成|割|パーセント|퍼센트|프로|phần trăm|yüzde|प्रतिशत|फ़ीसदी|بالم|درصد|אחוז|ร้อยละ"
+    "|เปอร์เซ็นต์|τοις εκατό",
+    re.IGNORECASE,
+)
+"""What says that a number is one of a hundred."""
 _ERA = re.compile("(?:令和|平成|昭和|大正|明治|民國|民国)")
 """What a year is counted from in words."""
 _HAN = "〇一二三四五六七八九"
@@ -194,9 +201,11 @@ class _Comparison:
 
     def _is_idiom(self, raw: str, values: set[float]) -> bool:
         """Whether a number may be in words that have none: all of it, half of it, an era's year."""
-        whole = 100.0 in values and re.search(rf"{re.escape(raw)}\s?[%％٪]", self.source)
+        share = re.search(rf"{re.escape(raw)}\s?[%％٪]", self.source)
+        if share and not _PERCENT.search(self.text):  # three quarters, one in five
+            return 100.0 in values or any(not one.digits for one in self._reading.numbers)
         year = any(1860 <= value <= 2100 for value in values)
-        return bool(whole or (year and _ERA.search(self.text)))
+        return bool(year and _ERA.search(self.text))
 
     def _is_scaled_otherwise(self, raw: str, values: set[float]) -> bool:
         """Whether the text has scaled digits, and its source's number would be scaled, too."""
@@ -225,7 +234,9 @@ def _contains(form: str, text: str) -> bool:
     if len(form) > LONGEST:
         return form in re.sub(rf"(?<=\d)[{_SEPARATORS}](?=\d)", "", text)
     if form[0].isdigit():
-        return bool(re.search(rf"(?<!\d){f'[{_SEPARATORS}]?'.join(form)}(?!\d)", text))
+        return bool(
+            re.search(rf"(?<!\d){f'[{_SEPARATORS}]?'.join(form)}(?!\d|[.,]\d\d\d(?!\d))", text)
+        )
     if form.isascii():
         return bool(re.search(rf"(?<![A-Za-z]){form}(?![A-Za-z])", text))
     return form in text
