@@ -38,6 +38,7 @@ BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken", "--voice", "low")
 def log(tmp_path, monkeypatch):
     path = tmp_path / "speaker.log"
     monkeypatch.setenv("SYNTHESIZER_LOG", str(path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where voices are remembered
 
     def read():
         lines = path.read_text().splitlines() if path.exists() else []

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from speech_samples import AUSTEN, TALK, decoded, synthesized
 
+from dubkit.pipeline import cast
 from dubkit.speech import passages
 from dubkit.speech import voiceprint as vp
 
@@ -203,6 +204,35 @@ def test_pitch_decides_between_equally_similar_voices():
     voices = {"woman": vp.Voiceprint(same, 210.0), "man": vp.Voiceprint(same, 120.0)}
     assert vp.rank_voices(vp.Voiceprint(same, 100.0), voices) == ["man", "woman"]
     assert vp.rank_voices(vp.Voiceprint(same, 230.0), voices) == ["woman", "man"]
+
+
+def test_a_raised_voice_is_not_taken_for_a_womans_by_its_pitch():
+    voices = {
+        "woman": vp.Voiceprint(fake(0.95).embedding, 210.0),
+        "man": vp.Voiceprint(fake(0.97).embedding, 120.0),
+    }
+    for pitch in (235.0, 254.0, 300.0):
+        assert vp.rank_voices(vp.Voiceprint(fake(1.0).embedding, pitch), voices)[0] == "man"
+    assert vp.rank_voices(vp.Voiceprint(fake(1.0).embedding, 215.0), voices)[0] == "woman"
+
+
+def test_an_engines_voices_speak_once_for_all_films(tmp_path):
+    noise = np.random.default_rng(1).normal(0, 0.1, 2 * vp.RATE).astype(np.float32)
+    spoken = []
+
+    def speak(name):
+        spoken.append(name)
+        return noise if name != "mute" else noise[:0]
+
+    kept = tmp_path / "cache/voices/x.json"
+    first = cast._compared(["a", "b", "mute"], speak, kept)
+    again = cast._compared(["b", "c"], speak, kept)
+    assert spoken == ["a", "b", "mute", "c"] and list(first) == ["a", "b"]
+    assert vp.match(again["b"], first["b"]) == pytest.approx(1, abs=1e-3)
+    for damaged in ("", "[]", '{"b": {"embedding": [1], "pitch": 2}}', '{"b": 1}'):
+        kept.write_text(damaged)
+        assert list(cast._compared(["b"], speak, kept)) == ["b"]
+    assert spoken[4:] == ["b"] * 4
 
 
 # ---------------------------------------------------------------- the cleanest speech

@@ -6,18 +6,23 @@ It is the one that the user names; else the engine's voice most similar to the s
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dubkit import languages
 from dubkit.dub import clip as clips
 from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
 from dubkit.engines import Choice, guarded
-from dubkit.errors import DubkitError
-from dubkit.files import read_json, write_json
+from dubkit.errors import DubkitError, OutputError
+from dubkit.files import cache_folder, read_json, replacing, write_json
 from dubkit.hooks import Synthesizer
 from dubkit.speech import passages, voiceprint
+from dubkit.speech.sample_texts import TEXTS
+from dubkit.speech.voiceprint import Voiceprint
 from dubkit.subtitles.source import SourceText
 from dubkit.types import Reference, Track, Voice
 from dubkit.workspace import Workspace, key_of
@@ -31,10 +36,13 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
+log = logging.getLogger("dubkit")
+
 SAMPLE_LENGTH = 150
-"""Characters that each of an engine's voices speaks to be compared. With half of it, what is spoken
-moves the similarity by 0.05, more than a man and a woman are apart for some speakers."""
+"""Characters that voices speak to be compared in a language without a text for that."""
 SAMPLE_CUES = 5
+SHOWN = 8
+"""Voices that are named as others to choose from."""
 
 
 def cast_voices(
@@ -108,8 +116,9 @@ def _match_voices(
     candidates = free if len(free) >= len(people) else installed
     if len(candidates) < 2 or not context.stream or not people:
         return {}
-    texts = " ".join(sorted((cue.text for cue in track.cues), key=len, reverse=True)[:SAMPLE_CUES])
-    sample = textwrap.shorten(texts, SAMPLE_LENGTH, placeholder="") or texts[:SAMPLE_LENGTH]
+    sample = TEXTS.get(languages.primary(track.language)) or _longest_texts(track)
+
+    about = {"engine": choice.identity, "language": track.language}
 
     def make(path: Path) -> tuple[()]:
         with context.timed("match voices"):
@@ -121,7 +130,8 @@ def _match_voices(
                 if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}
-            voices = voiceprint.voiceprints(candidates, speak)
+            kept = cache_folder() / "voices" / f"{key_of(sample=sample, **about)}.json"
+            voices = _compared(candidates, speak, kept)
             write_json(path, voiceprint.assign_voices(known, voices) if voices else {})
         return ()
 
@@ -147,10 +157,44 @@ def _match_voices(
     )
     try:
         path = work.step(f"voices.{track.language}.json", key, make)
-        matched = read_json(path)
-        return {name: voice for name, voice in matched.items() if isinstance(voice, str)}
+        read = read_json(path)
+        matched = {name: voice for name, voice in read.items() if isinstance(voice, str)}
     except (OSError, ValueError, AttributeError):  # edited, and not valid any more
         return {}
+    _log_choice(matched, candidates)
+    return matched
+
+
+def _log_choice(matched: Mapping[str, str], candidates: Sequence[str]) -> None:
+    pairs = ", ".join(f"{name or 'the speaker'} by {voice}" for name, voice in matched.items())
+    if pairs:
+        example = next((f"{name}=NAME" for name in matched if name), "NAME")
+        shown = ", ".join(candidates[:SHOWN]) + (", ..." if len(candidates) > SHOWN else "")
+        log.info("spoken by the most similar voices: %s; --voice %s changes that (%s)",
+                 pairs, example, shown)  # fmt: skip
+
+
+def _longest_texts(track: Track) -> str:
+    texts = " ".join(sorted((cue.text for cue in track.cues), key=len, reverse=True)[:SAMPLE_CUES])
+    return textwrap.shorten(texts, SAMPLE_LENGTH, placeholder="") or texts[:SAMPLE_LENGTH]
+
+
+def _compared(
+    names: Sequence[str], speak: Callable[[str], Samples], kept: Path
+) -> dict[str, Voiceprint]:
+    """What voices sound like, via ``kept``: an engine's voices are the same for every film."""
+    try:
+        known = {name: Voiceprint.from_json(value) for name, value in read_json(kept).items()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        known = {}
+    new = voiceprint.voiceprints([name for name in names if name not in known], speak)
+    if new:
+        known |= new
+        with contextlib.suppress(OSError, OutputError):  # it only takes longer then
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(kept) as part:
+                write_json(part, {name: one.to_json() for name, one in known.items()})
+    return {name: known[name] for name in names if name in known}
 
 
 def _cut(audio: Samples, spans: Sequence[tuple[float, float]]) -> Samples:
