@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 WARNINGS_SHOWN = 12
 """Warnings of one input that are printed; ``report.json`` has them all."""
+RESUMING = 0.5
+"""Seconds at the start of a step in which it passes over what an earlier run has done."""
+SETTLED = 2.0
+"""Seconds of a step after which its average speed says something."""
 ROOMY = 60
 """Columns of a terminal below which only the bar's numbers are shown."""
 VERBS = {
@@ -54,6 +58,7 @@ class Console:
         self._stage = ""
         self._began = self._last = 0.0
         self._done = self._total = 0.0
+        self._base = (0.0, 0.0)
         self._handler = _Handler(self)
 
     def __enter__(self) -> Console:
@@ -94,6 +99,8 @@ class Console:
                 self._open_bar(printable(title_of(stage)), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
+        if self._last - self._began < RESUMING:
+            self._base = (self._last, self._done)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, total=total or None)
 
@@ -144,11 +151,11 @@ class Console:
             ProgressColumn,
             Task,
             TextColumn,
-            TimeRemainingColumn,
         )
         from rich.text import Text
 
         download = self._stage.startswith("download")
+        console = self
 
         class Amount(ProgressColumn):
             """Media seconds done and in total, and how much faster than real time that is."""
@@ -164,11 +171,21 @@ class Console:
                     return Text("")
                 return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
 
+        class Left(ProgressColumn):
+            """The time that this step still takes, at its average speed in this run: the latest
+            speed would promise seconds before each slow part."""
+
+            def render(self, task: Task) -> Text:
+                since, before = console._base
+                elapsed = time.monotonic() - since
+                left = time_left(before, task.completed, task.total or 0.0, elapsed)
+                return Text("-:--" if left is None else clock(left), style="progress.remaining")
+
         terminal = Terminal(stderr=True)
         wide = terminal.width >= ROOMY
         named = TextColumn("{task.description}", markup=False)
         columns = [named, BarColumn(bar_width=None)] if wide else []
-        last = [TimeRemainingColumn()] if wide else []
+        last = [Left()] if wide else []
         self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
         self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
         self._bar.start()
@@ -214,6 +231,15 @@ def title_of(stage: str) -> str:
     """The title of a stage: ``Translating to es`` for ``translate es``."""
     verb, _, rest = stage.partition(" ")
     return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
+
+
+def time_left(begin: float, done: float, total: float, elapsed: float) -> float | None:
+    """Seconds that a step still takes, at the average speed since it began; None while that is
+    unknown. What an earlier run had done, up to ``begin``, does not count as done in ``elapsed``.
+    """
+    if total <= 0 or done <= begin or elapsed < SETTLED:
+        return None
+    return max(0.0, total - done) * elapsed / (done - begin)
 
 
 def clock(seconds: float) -> str:
