@@ -162,7 +162,9 @@ class Console:
 
             def render(self, task: Task) -> Text:
                 # What an earlier run did does not count towards this one's speed.
-                speed = (task.completed - begin) / task.elapsed if task.elapsed else 0.0
+                since, before = console._base
+                elapsed = time.monotonic() - since
+                speed = (task.completed - before) / elapsed if elapsed > RESUMING else 0.0
                 if download:
                     done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
                     return Text(f"{done:.0f}/{all_:.0f} MB {speed / 1e6:.1f} MB/s")
