@@ -16,7 +16,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 
@@ -24,7 +23,7 @@ from dubkit import Cue, Word
 
 from . import guards
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, Samples
-from .speech_activity import Span, VoiceActivity, even_level, open_wav
+from .speech_activity import Recording, Span, VoiceActivity, even_level, open_wav
 from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
@@ -84,7 +83,7 @@ class _DecodingTask:
     """What decoding needs besides the windows, the same for all windows of a run."""
 
     engine: Engine
-    sound: npt.NDArray[np.int16]
+    sound: Recording
     decoding: Decoding
     tokenizer: Tokenizer | None
     """None for an engine without one, for which decoding a window again would give the same."""

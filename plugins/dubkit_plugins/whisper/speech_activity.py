@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +56,35 @@ class Span:
     end: float
 
 
-def open_wav(path: Path) -> npt.NDArray[np.int16]:
-    """The samples of a 16 kHz mono 16-bit WAV file, mapped, not read: hours cost no memory."""
+class Recording(Protocol):
+    """16-bit samples at 16 kHz, by slices of consecutive ones: an array, or a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[np.int16]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WavSamples:
+    """The samples of a WAV file, read a slice at a time: hours cost no memory, not even that of
+    the pages of a mapped file."""
+
+    path: Path
+    offset: int
+    """Bytes before the first sample."""
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice, /) -> npt.NDArray[np.int16]:
+        start, stop, _ = part.indices(self.count)
+        length, offset = max(0, stop - start), self.offset + 2 * start
+        return np.fromfile(self.path, "<i2", count=length, offset=offset)
+
+
+def open_wav(path: Path) -> Recording:
+    """The samples of a 16 kHz mono 16-bit WAV file."""
     try:
         with path.open("rb") as file, wave.open(file, "rb") as sound:
             layout = (sound.getnchannels(), sound.getsampwidth(), sound.getframerate())
@@ -68,7 +96,7 @@ def open_wav(path: Path) -> npt.NDArray[np.int16]:
         raise InputError(f"{path.name} is not 16 kHz mono 16-bit WAV")
     if not frames:
         return np.zeros(0, dtype=np.int16)
-    return np.memmap(path, dtype="<i2", mode="r", offset=offset, shape=(frames,))
+    return WavSamples(path, offset, min(frames, (path.stat().st_size - offset) // 2))
 
 
 class VoiceActivity:
@@ -78,7 +106,7 @@ class VoiceActivity:
     are kept (half a megabyte an hour), so that this can be iterated over more than once.
     """
 
-    def __init__(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
+    def __init__(self, sound: Recording, clock: Clock) -> None:
         self._blocks: list[npt.NDArray[np.float32]] = []
         self._failure: BaseException | None = None
         self._done = False
@@ -104,7 +132,7 @@ class VoiceActivity:
         self._done = True
         self._thread.join()
 
-    def _detect(self, sound: npt.NDArray[np.int16], clock: Clock) -> None:
+    def _detect(self, sound: Recording, clock: Clock) -> None:
         try:
             with closing(speech_probabilities(sound)) as blocks:
                 while True:
@@ -123,7 +151,7 @@ class VoiceActivity:
 
 
 def speech_probabilities(
-    sound: npt.NDArray[np.int16],
+    sound: Recording,
 ) -> Generator[npt.NDArray[np.float32], None, None]:
     """The probability of speech at each step, a block at a time.
 

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
 from dubkit import (
     Progress,
     TranslationReply,
@@ -25,7 +22,7 @@ from .ct2_device import device_of, device_problems
 from .ct2_engine import CT2Engine
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from .faster_whisper import CATALOGUE
-from .speech_activity import open_wav, speech_probabilities, speech_spans
+from .speech_activity import Recording, open_wav, speech_probabilities, speech_spans
 from .transcribe import whisper_code
 from .windows import Window, samples_of, windows
 
@@ -145,9 +142,7 @@ def _refuse(weights: models.Weights) -> None:
         raise UsageError(f"{weights.name} was not trained to translate", REMEDY)
 
 
-def _windows(
-    sound: npt.NDArray[np.int16], start: float, end: float, longest: float
-) -> list[Window]:
+def _windows(sound: Recording, start: float, end: float, longest: float) -> list[Window]:
     """The windows of a line: one, or several, split at pauses, if it is longer than ``longest``
     seconds; none if nobody speaks in it."""
     first = max(0.0, start - MARGIN)
@@ -167,7 +162,7 @@ def _windows(
 
 def _decode(
     engine: CT2Engine,
-    sound: npt.NDArray[np.int16],
+    sound: Recording,
     pieces: Sequence[Window],
     decoding: Decoding,
 ) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .engine import SAMPLE_RATE, Samples
-from .speech_activity import Span, speech_spans
+from .speech_activity import Recording, Span, speech_spans
 
 LEAD = 0.50
 """Seconds of audio kept before a span: Silero reacts late to soft initial consonants."""
@@ -34,7 +34,7 @@ class Window:
     speech: tuple[Span, ...]
 
 
-def samples_of(sound: npt.NDArray[np.int16], window: Window) -> Samples:
+def samples_of(sound: Recording, window: Window) -> Samples:
     """A window's audio, in the form that the network takes."""
     piece = sound[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
     return piece.astype(np.float32) / np.float32(32_768)
