@@ -28,7 +28,7 @@ SRT = "1\n00:00:01,000 --> 00:00:03,000\nHello there.\n"
         (["talk.de.srt"], {"subs": True, "language": "en"}, (True, ())),
         (["talks.en.srt", "talk.en.txt"], {"subs": True}, (True, ())),
         (["talk.es.srt"], {"to": "es", "dub": True}, (False, ("es",))),
-        (["talk.es.dub.json"], {"to": "es", "dub": True, "subs": True}, None),
+        (["talk.es.dub.json"], {"to": "es", "dub": True, "subs": True}, (True, ())),
         (["talk.es.dub.json"], {"to": "es,fr", "dub": True}, (False, ("fr",))),
     ],
 )

@@ -68,7 +68,7 @@ def test_words_with_times_of_their_own() -> None:
          ["so we begin with the first of all", "things here", "that matter"]),
         # in italics
         (["<i>one two</i>", "<i>one two\nthree</i>", "<i>three\nfour five</i>"],
-         ["<i>one two</i>", "three", "four five"]),
+         ["<i>one two</i>", "<i>three</i>", "<i>four five</i>"]),
         # two phrases at a time
         (["a b\nc d", "c d\ne f", "e f\ng h"], ["a b\nc d", "e f", "g h"]),
     ],

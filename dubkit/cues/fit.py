@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from dubkit.types import Cue, Track
 
-from . import phrases
+from . import phrases, spoken
 from .lines import EPSILON, break_lines
 from .profiles import DEFAULT, Limits, Profile
 from .profiles import limits as limits_of
 from .segment import ASSUMED_FRAME_RATE, from_words, set_end_times
+from .sentences import carry_marks
 from .text import unwrap
 
 
@@ -27,8 +28,9 @@ def fit_cues(
     limits = limits_of(profile, track.language)
     gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
     fitted: list[Cue] = []
+    names = spoken.find_names(track)
     for cue in track.cues:
-        text = break_lines(cue.text, track.language, limits)
+        text = break_lines(cue.text, track.language, limits, names)
         if len(text.splitlines()) <= limits.lines:
             fitted.append(replace(cue, text=text))
         else:
@@ -38,12 +40,15 @@ def fit_cues(
             fitted += (
                 replace(
                     part,
+                    text=text,
                     words=(),
                     speaker=cue.speaker,
                     layout=cue.layout,
                     end=part.words[-1].end,
                 )
-                for part in parts.cues
+                for part, text in zip(
+                    parts.cues, carry_marks(one.text for one in parts.cues), strict=True
+                )
             )
     return Track(
         track.language,

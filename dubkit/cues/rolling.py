@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from dubkit.types import Cue, Track
 
-from .text import without_marks
+from .text import MARK, without_marks
 
 GAP = 3.0
 """Seconds after a cue in which its line is still there to roll up."""
@@ -120,10 +120,19 @@ def _phrases(cues: Sequence[Cue], steps: Sequence[_Step], rolling: Sequence[bool
 
 
 def _after_words(text: str, count: int) -> str:
-    """The text behind its first words, marks that do not pair left out."""
-    plain = without_marks(text)
-    words = list(re.finditer(r"\S+", plain))
-    return plain[words[count].start() :].strip()
+    """The text behind its first words, with the marks that are open there."""
+    left, opened, parts = count, list[str](), MARK.split(text)
+    for k, part in enumerate(parts):
+        words = [] if k % 2 else list(re.finditer(r"\S+", part))
+        if len(words) > left:
+            rest = part[words[left].start() :] + "".join(parts[k + 1 :])
+            return "".join(opened) + rest.strip()
+        left -= len(words)
+        if k % 2 and part.startswith("</"):
+            opened.pop()
+        elif k % 2:
+            opened.append(part)
+    return ""
 
 
 def _in_turn(cues: Sequence[Cue]) -> list[Cue]:

@@ -172,7 +172,7 @@ def divide(
             parts = ["".join(tokens[i:j]).strip() for i, j in itertools.pairwise(bounds)]
     return [
         f"{piece.lead}{part}{piece.tail}"
-        for piece, part in zip(sentence.pieces, _carry_marks(parts), strict=True)
+        for piece, part in zip(sentence.pieces, carry_marks(parts), strict=True)
     ]
 
 
@@ -229,7 +229,7 @@ def _bounds(
     return bounds[::-1]
 
 
-def _carry_marks(parts: Iterable[str]) -> Iterator[str]:
+def carry_marks(parts: Iterable[str]) -> Iterator[str]:
     """The parts, each mark left open at the end of one closed there and reopened in the next."""
     opened: list[str] = []
     for part in parts:

@@ -143,7 +143,7 @@ def find_names(track: Track) -> set[str]:
     if len(candidates) < max(2, LABELED * len(track.cues)):
         return names
     text = " ".join(without_marks(cue.text) for cue in track.cues)
-    return names | {one for one in candidates if not re.search(rf"\b{re.escape(one)}\b", text)
+    return names | {one for one in set(candidates) if not re.search(rf"\b{re.escape(one)}\b", text)
                     or one.upper() == one}  # fmt: skip
 
 
@@ -221,7 +221,7 @@ def with_speakers(found: Sequence[Passage], cue: Cue) -> list[Passage]:
 def speakable(text: str) -> str:
     """A text without what nobody speaks: sounds in it, pictures, stray marks around it."""
     plain = without_marks(text)
-    rest = _PICTURES.sub(" ", _BETWEEN.sub(" ", _INSIDE.sub(" ", plain)))
+    rest = _PICTURES.sub(" ", _BETWEEN.sub(" ", _inside(plain, " ")))
     if not any(char.isalnum() for char in rest):
         return ""
     if rest == plain:
@@ -259,9 +259,21 @@ def without_sdh(track: Track, *, labels: bool = False) -> Track:
     return replace(track, cues=tuple(map(bare, track.cues)))
 
 
+def _inside(text: str, stand_in: str) -> str:
+    """The text with ``stand_in`` for the sounds in it: ``[100]`` and the brackets of ``list[int]``
+    are spoken."""
+
+    def silenced(match: re.Match[str]) -> str:
+        before = text[: match.start()][-1:] if not match[0][0].isspace() else ""
+        attached = before.isascii() and before.isalnum()
+        return match[0] if attached or not _is_sound(match[0].strip()) else stand_in
+
+    return _INSIDE.sub(silenced, text)
+
+
 def _unheard(text: str) -> str:
     """The text without the sounds in it."""
-    rest = _BETWEEN.sub("", _INSIDE.sub("", text))
+    rest = _BETWEEN.sub("", _inside(text, ""))
     return text if rest == text else re.sub(r"[ \t]+", " ", rest).strip()
 
 

@@ -48,7 +48,8 @@ def split_into_lines(
     """
     merged: list[Cue] = []
     members: list[list[Utterance]] = []
-    for one in utterances(track):
+    spoken = list(utterances(track))
+    for one in spoken:
         last = merged[-1] if merged else None
         if last and last.text == one.cue.text and one.cue.start - last.end < 0.5:
             merged[-1] = replace(last, end=one.cue.end)
@@ -58,7 +59,7 @@ def split_into_lines(
             members.append([one])
     lines: list[Line] = []
     originals = _Originals(source)
-    last_places = {one.number: one.place for one in utterances(track)}
+    last_places = {one.number: one.place for one in spoken}
     for sentence in sentences(Track(track.language, tuple(merged))):
         if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
             continue

@@ -22,7 +22,11 @@ def remaining(source: Path, options: Options) -> Options | None:
     if options.dub:
         dubbed = set(_dubbed(source, options))
         to = tuple(one for one in options.to if one not in dubbed)
-        return replace(options, to=to) if to or not (options.to or dubbed) else None
+        if to or not (options.to or dubbed):
+            return replace(options, to=to)
+        if not options.subs:
+            return None
+        options = replace(_without(options, "dub", "convert", "to"), video=False)
     present = set(_subtitled(source, options))
     to = tuple(one for one in options.to if not any(_same(one, other) for other in present))
     spoken = options.language
@@ -32,10 +36,15 @@ def remaining(source: Path, options: Options) -> Options | None:
     )
     if to:
         return replace(options, subs=subs, to=to)
-    # What is for translating alone would be refused without it.
-    for_translating = [one for one in list_options(type(options)) if one.needs == "to"]
-    defaults = {one.name: one.default for one in for_translating}
-    return replace(options, subs=subs, to=to, retime=False, **defaults) if subs else None
+    return replace(_without(options, "to"), retime=False) if subs else None
+
+
+def _without(options: Options, *unused: str) -> Options:
+    """The options without some, and without those that would be refused without them."""
+    dropped = [
+        one for one in list_options(type(options)) if one.name in unused or one.needs in unused
+    ]
+    return replace(options, **{one.name: one.default for one in dropped})
 
 
 def _same(tag: str, other: str) -> bool:
@@ -54,7 +63,7 @@ def _subtitled(source: Path, options: Options) -> Iterator[str]:
     for path in _beside(source, options):
         if path != source and format_of(path):
             name = name_parts(path)
-            if name.stem == stem and not {".forced", ".foreign"} & {name.flags.lower()}:
+            if name.stem == stem and not {"forced", "foreign"} & set(name.flags.lower().split(".")):
                 yield name.language or ""
 
 

@@ -37,7 +37,9 @@ def take(context: Context, work: Workspace, name: str) -> None:
     if not same_cues(kept, result):
         merged = _merge(kept, _written(kept, format_of(result)), _read(result, kept.language))
         _replace(work, cue_file, merged)
-    context.edited_results |= set(edited)
+    # One with other edits is not written over: it is refused when its turn comes.
+    taken = read_edited(cue_file)
+    context.edited_results |= {one for one in edited if one == result or same_cues(taken, one)}
     context.warnings.append(f"{result.name} has been edited: its text is used")
 
 
@@ -74,8 +76,13 @@ def _written(track: Track, format: str) -> Track:
     return subtitles.parse(subtitles.render(track, format), format, track.language)
 
 
-def _shown(cue: Cue) -> tuple[float, float, str]:
-    return round(cue.start, 2), round(cue.end, 2), cue.text
+def _shown(cue: Cue) -> tuple[object, ...]:
+    place = cue.layout and replace(
+        cue.layout,
+        x=None if cue.layout.x is None else round(cue.layout.x),
+        y=None if cue.layout.y is None else round(cue.layout.y),
+    )
+    return round(cue.start, 2), round(cue.end, 2), cue.text, cue.speaker, place
 
 
 def _merge(kept: Track, written: Track, edited: Track) -> Track:
@@ -91,21 +98,24 @@ def _merge(kept: Track, written: Track, edited: Track) -> Track:
             if kind == "equal":
                 yield from before[a:b]
             else:
-                yield from (_with_speaker(cue, kept) for cue in edited.cues[c:d])
+                yield from (_completed(cue, kept) for cue in edited.cues[c:d])
 
     return replace(kept, cues=tuple(sorted(merged(), key=lambda cue: cue.start)))
 
 
-def _with_speaker(cue: Cue, kept: Track) -> Cue:
-    """A cue with the speaker of the one that was there for most of its time."""
+def _completed(cue: Cue, kept: Track) -> Cue:
+    """A cue with the speaker and the style of the one that was there for most of its time."""
 
     def overlap(other: Cue) -> float:
         return min(cue.end, other.end) - max(cue.start, other.start)
 
-    there = max(kept.cues, key=overlap, default=None)
-    if cue.speaker or not there or overlap(there) <= 0:
+    def likeness(other: Cue) -> float:  # a sign may be there for all of the cue's time, and longer
+        return overlap(other) / max(max(cue.end, other.end) - min(cue.start, other.start), 0.001)
+
+    there = max(kept.cues, key=likeness, default=None)
+    if not there or overlap(there) <= 0:
         return cue
-    return replace(cue, speaker=there.speaker)
+    return replace(cue, speaker=cue.speaker or there.speaker, style=cue.style or there.style)
 
 
 def _replace(work: Workspace, cue_file: Path, track: Track) -> None:

@@ -42,7 +42,9 @@ class SourceText:
         while speech that was recognized is never after its end."""
         if self.format is None or not media or not media.duration:
             return self
-        like = self.like and ass_like.events_before(self.like, media.duration)
+        like = self.like
+        if like and self.format == "ass":
+            like = ass_like.events_before(like, media.duration)
         return replace(self, track=within_media(self.track, media), like=like)
 
 

@@ -23,8 +23,7 @@ _FULL = r"\d{1,6}:\d{1,2}:\d{1,2}[.,]\d{1,9}"
 _NO_ARROW = re.compile(rf"(?P<start>{_FULL})(?:\s*[-–—~,]\s*|\s+|\s+to\s+)(?P<end>{_FULL})")
 _ALONE = re.compile(_FULL)
 _SETTINGS = re.compile(
-    r"\s*(?:.*\b(?:region|vertical|line|position|size|align|[XY][12])\s?[:;=].*"
-    r"|(?:[A-Za-z]\w*:\S+(?:\s+|$))*)"
+    r"(?:\s*\b(?:region|vertical|line|position|size|align|[XY][12]|[ADLST])\s?[:;=]\s?\S+(?!\S))*"
 )
 _USUAL = re.compile(
     r"(?:\d{2,6}:)?[0-5]\d:[0-5]\d[.,]\d{3}[ \t]+-->[ \t]+(?:\d{2,6}:)?[0-5]\d:[0-5]\d[.,]\d{3}"

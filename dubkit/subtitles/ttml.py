@@ -16,6 +16,7 @@ from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
 from . import layout
+from .blocks import NO_TIME, REVERSED
 from .colors import color_of, to_hex
 from .interface import Contents, Flaw, WriteOptions
 from .markup import UNPRINTABLE, clean, map_parts
@@ -251,6 +252,9 @@ class _Reader:
             return reference
         ends = [reference + end] if end is not None else []
         ends += [begin + length] if length is not None else []
+        if ends and min(ends) <= begin and "".join(node.itertext()).strip():
+            self.flaws.append(Flaw(self.lines[node], NO_TIME if min(ends) == begin else REVERSED))
+            ends = []
         limit = min([stop, *ends])
         style = self._style(node, inherited)
         marks = _marks(style, outer)
@@ -306,7 +310,7 @@ class _Reader:
         if text and (
             plain := re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", text.strip())
         ):
-            self.flaws.append(Flaw(self.lines[node], f"{text!r} was read as seconds"))
+            self.flaws.append(Flaw(self.lines[node], "times without a unit were read as seconds"))
             return int(plain[1] or 0) * 60 + float(plain[2])
         return self.clock.seconds(text)
 

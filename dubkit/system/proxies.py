@@ -35,7 +35,7 @@ class Proxy:
     @property
     def where(self) -> str:
         """Its address for people, without a password."""
-        address = re.sub("//[^/@]*@", "//", self.url).rstrip("/")
+        address = re.sub("//.*@", "//", self.url).rstrip("/")
         return f"{address} ({self.variable or 'of the system'})"
 
     @property

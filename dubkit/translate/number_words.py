@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -25,7 +26,7 @@ LONGEST = 40
 
 _DIGITS = re.compile(r"\d{1,3}(?:[   ]\d{3})+(?![\d])(?:[.,]\d+)?|\d+(?:[.,'’٫٬]\d+)*")
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f]")
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(rf"[^\W\d_]{{1,{LONGEST}}}")
 _BREAKS = re.compile(r"[\s!-/:-@\[-`{-~।،؟。、，！？«»“”…]+")
 _GAPS = re.compile(r"[\s_‐-―−-]+")
 _CJK = ("zh", "yue", "wuu", "ja")
@@ -143,7 +144,7 @@ def _begins_with(word: str, words: Collection[str]) -> bool:
 
 
 def _is_close(one: float, other: float) -> bool:
-    return abs(one - other) <= 1e-9 * max(abs(one), abs(other))
+    return math.isclose(one, other, rel_tol=1e-9)
 
 
 def read(text: str, language: str) -> Reading:
@@ -442,6 +443,8 @@ def _run(items: list[_Item]) -> Iterator[Number]:
             if len(singles) > 1:
                 yield Number(frozenset({float(singles)}))
             singles = ""
+        if not value and stack and _unit(stack[-1]) >= 100:  # 一百零五
+            continue
         if value in SCALES and not item.digits and stack and stack[-1] < value:
             smaller = [part for part in stack if part < value]
             stack = [part for part in stack if part >= value] + [sum(smaller) * value]
@@ -480,14 +483,14 @@ def _decimal(items: list[_Item], point: int) -> Iterator[Number]:
             fraction += f"{value:.0f}"
     for number in before:
         for value in number.values:
-            if value == int(value) and fraction.isdecimal():
+            if value % 1 == 0 and fraction.isdecimal():
                 whole = float(f"{value:.0f}.{fraction}") * factor
                 yield Number(frozenset({whole}), number.digits, factor > 1)
 
 
 def _unit(value: float) -> float:
     """The place of the last digit of a number that is not 0: 100 of 2300."""
-    if value != int(value) or value <= 0:
+    if value % 1 or value <= 0:
         return 0.0
     whole = f"{value:.0f}"
     return float(10 ** (len(whole) - len(whole.rstrip("0"))))

@@ -180,8 +180,9 @@ class _Comparison:
 
     def _is_copied(self, raw: str) -> bool:
         """Whether the text has the same digits before the same word."""
-        places = re.finditer(rf"(?<!\d){re.escape(raw)}(?!\d)\s?\w*", self.source)
-        return any(place[0] in self.text for place in places)
+        places = re.finditer(rf"(?<!\d){re.escape(raw)}(?!\d)(?:\s?\w+)?", self.source)
+        copies = (rf"(?<!\d){re.escape(place[0])}(?!\w)" for place in places)
+        return any(re.search(copy, self.text) for copy in copies)
 
     def is_scaled(self, raw: str) -> bool:
         """Whether a word or sign multiplies digits in the source."""
@@ -266,10 +267,14 @@ def _forms(raw: str, number: str) -> Iterator[str]:
 
 def _han(number: int) -> str:
     """A number below 10,000 in Chinese characters: 十二, 三百〇五."""
-    written = ""
+    written, skipped = "", False
     for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
         digit = number // unit % 10
-        if digit:
+        if not digit:
+            skipped = bool(written)
+        else:
+            written += "〇" if skipped else ""
+            skipped = False
             written += ("" if unit == 10 and digit == 1 and not written else _HAN[digit]) + name
     return written or "〇"
 

@@ -30,7 +30,9 @@ pytestmark = pytest.mark.usefixtures("programs")
 
 
 def contents(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    """The files and folders of a tool, but for what Python keeps of its modules."""
+    paths = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)) for path in paths}
 
 
 # ---------------------------------------------------------------- all of them

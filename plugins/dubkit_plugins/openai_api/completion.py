@@ -23,12 +23,14 @@ THOUGHTS = (
     ("◁think▷", "◁/think▷"),  # Kimi
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
     ("<unused94>", "<unused95>"),  # MedGemma
     ("<|channel|>analysis", "<|channel|>final<|message|>"),  # gpt-oss
 )
 """What stands before and after thoughts. The first may be in a model's template, and then is not in
 its text."""
 _WRAPPING = re.compile(r"<\|[\w ]+\|>|</?(?:answer|response|output|result)>")
+_WRAPPED = re.compile(rf"(?:{_WRAPPING.pattern})+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def without_thoughts(text: str) -> str:
             return ""
     begun = _WRAPPING.match(text := text.strip())
     text = text[begun.end() :].strip() if begun else text
-    ended = re.search(rf"(?:{_WRAPPING.pattern})+$", text)
+    ended = _WRAPPED.search(text, max(0, len(text) - 200))
     return text[: ended.start()].strip() if ended else text
 
 
@@ -82,7 +84,7 @@ def model_of(answer: Answer, requested: str) -> str:
     model = answer.json.get("model")
     if not (isinstance(model, str) and model and model.isprintable()):
         model = requested
-    return re.sub(r".*[/\\](?=[^/\\]+\.gguf$)", "", model)  # llama.cpp gives the whole path
+    return re.sub(r"^.*[/\\](?=[^/\\]+\.gguf$)", "", model)  # llama.cpp gives the whole path
 
 
 def count(answer: Answer, name: str) -> int:

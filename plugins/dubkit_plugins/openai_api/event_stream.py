@@ -22,7 +22,7 @@ def joined(body: bytes) -> bytes:
         return body
     try:
         answer = _join(_events(body.decode("utf-8", "replace")))
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
     return json.dumps(answer).encode() if answer else body
 
@@ -44,6 +44,8 @@ def _join(events: Iterator[str]) -> dict[str, Any] | None:
     texts: dict[str, str] = {}
     ending, complete = None, False
     for event in events:
+        if not event.strip():  # a sign of life
+            continue
         if event.strip() == "[DONE]":
             complete = True
             break
@@ -53,7 +55,8 @@ def _join(events: Iterator[str]) -> dict[str, Any] | None:
         if part.get("error"):
             return {"error": part["error"]}
         answer |= {name: part[name] for name in ("model", "usage") if part.get(name)}
-        for choice in part.get("choices") or ():
+        choices = part.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict) or choice.get("index"):
                 continue
             ending = choice.get("finish_reason") or ending

@@ -19,12 +19,14 @@ _BETWEEN = re.compile(r"(?:[\s,，;{}\[\]]|//[^\n]*(?:\n|$)|/\*.*?\*/)*+", re.DO
 _END = re.compile(r"\s*[}\]]")
 _BARE = re.compile(r"([+-]?\w[\w.-]*)\s*[,，}\]]")
 """A value without quotes: a number, or an id."""
+_OTHER = re.compile(rf"{_QUOTE}\s*[,，]\s*{_QUOTE}[A-Za-z_]\w*{_QUOTE}\s*[:：]")
+"""The end of a value and the beginning of a name that is not known."""
 _NOTHING = ("null", "none", "nil", "undefined")
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|[^A-Za-z0-9]|[nrtbf](?![A-Za-z]))")
 _SPACES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
 
 
-def pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str | None]]:
+def pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str | None, bool]]:
     """Each of ``names`` that is a key in a text, in order, with its value; None where that is no
     single string or number, or has no end."""
     begin = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=0)
@@ -37,8 +39,11 @@ def pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str | None]]
     )
     found = list(key.finditer(text))
     ends = [following.start() for following in found[1:]] + [len(text)]
+    before = 0
     for this, end in zip(found, ends, strict=False):
-        yield this[1] or this[2], _value(text[this.end() : end], last=end == len(text))
+        opens = text[before : this.start()].rstrip().endswith("{")
+        yield this[1] or this[2], _value(text[this.end() : end], last=end == len(text)), opens
+        before = this.end()
 
 
 def _value(raw: str, *, last: bool) -> str | None:
@@ -47,6 +52,8 @@ def _value(raw: str, *, last: bool) -> str | None:
     if not closing:
         bare = _BARE.match(raw)
         return bare[1] if bare and bare[1].lower() not in _NOTHING else None
+    if other := _OTHER.search(raw, 1):  # a name that is not known
+        raw = raw[: other.start() + 1]
     end = max(raw.rfind(quote) for quote in closing)
     rest = raw[end + 1 :]
     if end < 1 or not (_BETWEEN.fullmatch(rest) or (last and _END.match(rest))):

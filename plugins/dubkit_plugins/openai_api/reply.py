@@ -111,13 +111,13 @@ def _or_near_json(
     summary = {}
     near: list[_Item] = []
     entry: dict[str, str | None] = {}
-    for name, value in [*near_json.pairs(content, {*ids, *NAMES}), ("id", None)]:
+    for name, value, opens in near_json.pairs(content, {*ids, *NAMES}):
         if name == "summary":
             summary = {"summary": value}
         elif name in ids:
             near += [_Item(name, value)] if value is not None else []
         else:
-            if name in entry:  # the next object
+            if opens or name in entry:  # the next object
                 near += _items(entry, ids)
                 entry = {}
             entry[name] = value

@@ -169,7 +169,7 @@ class Server:
     @property
     def where(self) -> str:
         """Its address for people, without a password."""
-        return re.sub("//[^/@]*@", "//", self.url).partition("?")[0].rstrip("/")
+        return re.sub("//[^/]*@", "//", self.url).partition("?")[0].rstrip("/")
 
     @property
     def is_openai(self) -> bool:
@@ -406,7 +406,7 @@ class Server:
         value: Any = answer.json
         for name in ("error", "message", "detail"):
             value = value.get(name, value) if isinstance(value, dict) else value
-        text = value if isinstance(value, str) else re.sub("<[^>]*>", " ", answer.text)
+        text = value if isinstance(value, str) else re.sub("<[^<>]*>", " ", answer.text)
         text = text.replace(self.key, "...") if self.key else text
         text = re.sub(r"\b(sk-|Bearer )\S+", "...", " ".join(text.split()))
         text = "".join(char for char in text if char.isprintable())

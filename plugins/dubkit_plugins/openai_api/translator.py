@@ -290,6 +290,8 @@ class OpenAITranslator(Translator):
             if not self._needs_other_form(body, answer):
                 return answer, "response_format" in body
             self._change_form(body, answer)
+            if self._body(request, schema=schema and self._may_use_schema()) == body:
+                return answer, "response_format" in body  # openai.extra asks for that form
 
     def _body(self, request: TranslationRequest, *, schema: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -309,16 +311,21 @@ class OpenAITranslator(Translator):
     def _needs_other_form(self, body: Mapping[str, Any], answer: Answer) -> bool:
         """Whether a server refuses a request for something that need not be in it."""
         return (
-            ("stream_options" in body and answer.says(ABOUT_COUNTS, *REFUSALS))
-            or (not body.get("stream") and answer.says(ABOUT_STREAMS, *REFUSALS))
-            or (len(body["messages"]) > 1 and answer.says(ABOUT_ROLES, *REFUSALS))
+            ("stream_options" in body and self._says(answer, ABOUT_COUNTS))
+            or (not body.get("stream") and self._says(answer, ABOUT_STREAMS))
+            or (len(body["messages"]) > 1 and self._says(answer, ABOUT_ROLES))
         )
+
+    def _says(self, answer: Answer, what: re.Pattern[str]) -> bool:
+        """Whether a server's refusal is about something, by its words: the names in its JSON are
+        roles and messages, too."""
+        return answer.status in REFUSALS and bool(what.search(self._server.words(answer)))
 
     def _change_form(self, body: Mapping[str, Any], answer: Answer) -> None:
         with self._facts.lock:
-            if "stream_options" in body and answer.says(ABOUT_COUNTS, *REFUSALS):
+            if "stream_options" in body and self._says(answer, ABOUT_COUNTS):
                 self._facts.counts = False
-            elif not body.get("stream") and answer.says(ABOUT_STREAMS, *REFUSALS):
+            elif not body.get("stream") and self._says(answer, ABOUT_STREAMS):
                 self._facts.streams = True
             else:
                 self._facts.system = False

@@ -377,8 +377,9 @@ def _rank(hypothesis: _Hypothesis) -> tuple[int, float]:
 
 
 def _join(parts: Sequence[_Hypothesis]) -> _Hypothesis:
+    parts = [part for part in parts if part.fault != "silent"] or parts
     return _Hypothesis(
-        tuple(word for part in parts for word in part.words if part.fault != "silent"),
+        tuple(word for part in parts for word in part.words),
         max(parts, key=_rank).fault,
         min(part.avg_logprob for part in parts),
     )
