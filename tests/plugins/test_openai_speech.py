@@ -365,7 +365,7 @@ def test_a_refused_line_is_reported_and_the_others_are_spoken(script_pt, tmp_pat
         script=lambda number, body: "filter" if "rio" in body["input"] else ""
     ) as server:
         ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
-    assert ran.status == 9 and report["totals"]["spoken"] == 2
+    assert ran.status == 0 and report["totals"]["spoken"] == 2
     assert "content filter" in report["lines"][2]["warnings"][0]
 
 
@@ -378,8 +378,6 @@ def test_a_server_without_speech_is_refused_immediately(script_pt, tmp_path, mon
 @pytest.mark.slow
 def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
     """Kokoro behind HTTP, as in Kokoro-FastAPI, transcribed again by Whisper base."""
-    cues = (Cue(0.5, 5.0, SPOKEN[0]),)
-    script_pt.write_text(subtitles.render(Track("pt", cues), "srt"))
     kokoro = Kokoro()
     if problems := kokoro.check():
         pytest.skip(problems[0])
@@ -397,14 +395,15 @@ def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
         )
     assert ran.status == 0, ran.err
     assert {line["voice"] for line in report["lines"]} <= {"pf_dora", "pm_alex"}
-    assert report["totals"]["spoken"] == 1
+    assert report["totals"]["spoken"] == 3
     transcribed = called(
         tmp_path / "out/austen.pt.dubbed.mp4", "--subs", "--no-video", "--language", "pt",
         "-o", tmp_path / "transcribed", "--format", "txt",
     )  # fmt: skip
     assert transcribed.status == 0, transcribed.err
     letters = [
-        re.sub(r"\W+", " ", text.lower()) for text in (transcribed.paths[0].read_text(), SPOKEN[0])
+        re.sub(r"\W+", " ", text.lower())
+        for text in (transcribed.paths[0].read_text(), " ".join(SPOKEN))
     ]
     assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
 

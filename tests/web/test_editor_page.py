@@ -376,7 +376,7 @@ def _seconds(clock: str) -> float:
 
 def test_changing_one_line_speaks_one_line(person, dubbed, log):
     page = person.page
-    assert len(spoken(log)) > 1
+    assert spoken(log)
     log.unlink()
     page.select_option("#dk-edit-language", "pt")
     expect(page.locator("#dk-beside")).to_have_value("en")
