@@ -166,7 +166,7 @@ def test_mkv_takes_ass_when_asked(tmp_path):
 
 
 def test_burned_subtitles_are_in_the_picture(talk):
-    ran = called(talk, "--subs", "--burn", "--style", "size=8,position=top", *FAST)
+    ran = called(talk, "--subs", "--burn", "--style", "size=72,position=top", *FAST)
     assert ran.status == 0, ran
     video = ran.paths[1]
     assert probe(video).subtitles == ()

@@ -182,7 +182,7 @@ def test_the_api_subtitles(page, tmp_path):
     ]  # fmt: skip
     assert report["timings"]["total"] > 0
     with pytest.raises(Exception, match="not a language tag"):
-        client.predict(video, "english language", options, api_name="/subtitle")
+        client.predict(video, "no such thing", options, api_name="/subtitle")
 
 
 def test_a_password_is_required_everywhere(tmp_path):
