@@ -60,7 +60,7 @@ def prepare(lab: Lab) -> None:
     case = lab.undisturbed(lab.folder)
     for options in RUNS[:3]:
         ran = call(lab, case, folder / "film.mp4", *options, "-o", folder)
-        assert ran.status == 0, ran
+        assert ran.status in (0, 8), ran  # 8: the clips that Mimic has here are silent
 
 
 def attack(lab: Lab, case: Case) -> Iterator[Fault]:
