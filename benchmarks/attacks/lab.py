@@ -31,7 +31,7 @@ MARK = "DUBKIT_ATTACK"
 """Environment variable that marks the processes of a case, wherever they end up in the tree."""
 INTERNAL = 70
 """Exit status for a fault of dubkit's own."""
-STATUSES = {0, 2, 3, 4, 5, 6, 7, 130}
+STATUSES = {0, 2, 3, 4, 5, 6, 7, 8, 9, 130}
 """How a command with one input may end."""
 MEMORY = 6 * 2**30
 """Bytes of address space of a worker or command, so that a flood of data hurts nobody else."""
