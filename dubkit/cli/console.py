@@ -162,8 +162,7 @@ class Console:
 
             def render(self, task: Task) -> Text:
                 # What an earlier run did does not count towards this one's speed.
-                since, before = console._base
-                elapsed = time.monotonic() - since
+                before, elapsed = console._in_this_run()
                 speed = (task.completed - before) / elapsed if elapsed > RESUMING else 0.0
                 if download:
                     done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
@@ -178,8 +177,7 @@ class Console:
             speed would promise seconds before each slow part."""
 
             def render(self, task: Task) -> Text:
-                since, before = console._base
-                elapsed = time.monotonic() - since
+                before, elapsed = console._in_this_run()
                 left = time_left(before, task.completed, task.total or 0.0, elapsed)
                 return Text("-:--" if left is None else clock(left), style="progress.remaining")
 
@@ -191,6 +189,11 @@ class Console:
         self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
         self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
         self._bar.start()
+
+    def _in_this_run(self) -> tuple[float, float]:
+        """What was done when this run's average begins, and the seconds since."""
+        since, before = self._base
+        return before, time.monotonic() - since
 
     def _close_stage(self, *, finished: bool) -> None:
         if self._bar is not None:

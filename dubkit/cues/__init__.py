@@ -4,6 +4,8 @@
 - ``profiles``: what readable means, as numbers for each house style and language.
 - ``phrases``: where a phrase may be broken, and what each break costs.
 - ``lines``: a text broken into lines.
+- ``spoken``: what of a cue's text is spoken, by whom; sounds, songs and labels.
+- ``rolling``: captions that roll up, each phrase once.
 - ``word_times``: times of words put in order.
 - ``segment``: timed words grouped into cues.
 - ``fit``: text without word times fitted into cues.

@@ -6,6 +6,7 @@ with its line. A line with times begins a cue wherever it is, so that nothing be
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -214,7 +215,8 @@ def mend_times(cues: Sequence[tuple[Block, Cue]], flaws: list[Flaw]) -> Iterator
             flaws.append(Flaw(block.line, REVERSED if end < start else NO_TIME))
             end = None
         if end is None:
-            room = next((other - start for other in starts if other > start), LONGEST)
+            later = bisect.bisect_right(starts, start)
+            room = starts[later] - start if later < len(starts) else LONGEST
             end = round(start + max(min(reading, room), LEAST), 3)
         yield replace(cue, start=round(start, 3), end=end)
         before = end

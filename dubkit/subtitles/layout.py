@@ -65,10 +65,20 @@ def anchor_of(layout: Layout) -> int:
     """The anchor, from 1 at the bottom left to 9 at the top right, nearest to where it is shown."""
     column, row = (layout.anchor - 1) % 3, (layout.anchor - 1) // 3
     if layout.y is not None:
-        row = 2 if layout.y < 34 else 1 if layout.y < 66 else 0
+        row = _row(layout.y)
     if layout.x is not None:
-        column = 0 if layout.x < 34 else 1 if layout.x <= 66 else 2
+        column = _column(layout.x)
     return row * 3 + column + 1
+
+
+def _row(y: float) -> int:
+    """The third of the picture, 0 at the bottom, that is so many percent from its top."""
+    return 2 if y < 34 else 1 if y < 66 else 0
+
+
+def _column(x: float) -> int:
+    """The third of the picture, 0 at the left, that is so many percent from there."""
+    return 0 if x < 34 else 1 if x <= 66 else 2
 
 
 def from_settings(settings: str) -> Layout | None:
@@ -81,7 +91,7 @@ def from_settings(settings: str) -> Layout | None:
     line = values.get("line", "").partition(",")[0]
     if re.fullmatch(r"\d{1,3}(?:\.\d+)?%", line):
         y = float(line[:-1])
-        row = 2 if y < 34 else 1 if y < 66 else 0
+        row = _row(y)
     elif re.fullmatch(r"\d{1,3}", line):  # of about 18 lines, from the top
         row = 2 if int(line) < 6 else 1 if int(line) < 12 else 0
     position = values.get("position", "").partition(",")[0]
@@ -90,7 +100,7 @@ def from_settings(settings: str) -> Layout | None:
     x = None
     if re.fullmatch(r"\d{1,3}(?:\.\d+)?%", position):
         x = float(position[:-1])
-        column = 0 if x < 34 else 1 if x <= 66 else 2
+        column = _column(x)
     return Layout(row * 3 + column + 1, x, y, settings)
 
 
@@ -106,7 +116,7 @@ def from_region(style: Mapping[str, str]) -> Layout | None:
     height = extent[1] if len(extent) == 2 else 100.0
     share = {"center": 0.5, "after": 1.0}.get(style.get("displayAlign", "before"), 0.0)
     y = top + share * height
-    row = 2 if y < 34 else 1 if y < 66 else 0
+    row = _row(y)
     column = {"left": 0, "right": 2, "end": 2}.get(style.get("textAlign", ""), 1)
     anchor = row * 3 + column + 1
     return Layout(anchor) if anchor != 2 else None

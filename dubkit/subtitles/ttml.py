@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 import re
@@ -224,7 +225,8 @@ class _Reader:
         finished = []
         for cue in self.found:
             if cue.end == math.inf:  # it stays until the end of the film, of which nothing is known
-                following = next((start for start in starts if start > cue.start), None)
+                later = bisect.bisect_right(starts, cue.start)
+                following = starts[later] if later < len(starts) else None
                 cue = replace(cue, end=following or max([cue.start + LONGEST, *ends]))
             finished.append(replace(cue, start=round(cue.start, 3), end=round(cue.end, 3)))
         return finished
@@ -307,9 +309,7 @@ class _Reader:
 
     def _seconds(self, node: Element, name: str) -> float | None:
         text = node.get(name)
-        if text and (
-            plain := re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", text.strip())
-        ):
+        if text and (plain := _PLAIN_SECONDS.fullmatch(text.strip())):
             self.flaws.append(Flaw(self.lines[node], "times without a unit were read as seconds"))
             return int(plain[1] or 0) * 60 + float(plain[2])
         return self.clock.seconds(text)
@@ -375,7 +375,7 @@ _PLACES = ("displayAlign", "origin", "extent", "textAlign")
 _PROPERTIES = ("fontStyle", "fontWeight", "textDecoration", "color", "display", *_PLACES)
 
 
-_PLAIN_SECONDS = re.compile(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", re.ASCII)
+_PLAIN_SECONDS = re.compile(r"(?:(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)")
 
 
 def _is_content(child: Element, parent: Element) -> bool:
