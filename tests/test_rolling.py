@@ -69,6 +69,9 @@ def test_words_with_times_of_their_own() -> None:
         # in italics
         (["<i>one two</i>", "<i>one two\nthree</i>", "<i>three\nfour five</i>"],
          ["<i>one two</i>", "<i>three</i>", "<i>four five</i>"]),
+        # a mark is closed that was not open
+        (["one two</i>", "one two\n</i>three", "</i>three\nfour", "four\nfive"],
+         ["one two</i>", "three", "four", "five"]),
         # two phrases at a time
         (["a b\nc d", "c d\ne f", "e f\ng h"], ["a b\nc d", "e f", "g h"]),
     ],

@@ -129,7 +129,7 @@ def _after_words(text: str, count: int) -> str:
             return "".join(opened) + rest.strip()
         left -= len(words)
         if k % 2 and part.startswith("</"):
-            opened.pop()
+            del opened[-1:]  # a text from a stranger may close what was not open
         elif k % 2:
             opened.append(part)
     return ""
