@@ -28,7 +28,7 @@ _SPACES = {"n": "\n", "r": "\r", "t": "\t", "b": " ", "f": " "}
 
 def pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str | None, bool]]:
     """Each of ``names`` that is a key in a text, in order, with its value; None where that is no
-    single string or number, or has no end."""
+    single string or number, or has no end. And whether it is the first in its braces."""
     begin = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=0)
     end = max(text.rfind("}"), text.rfind("]")) + 1
     text = text[begin:end]

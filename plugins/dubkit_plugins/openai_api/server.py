@@ -234,7 +234,7 @@ class Server:
         path: str,
         body: dict[str, Any],
         readable: Callable[[Answer], bool],
-        refused: Callable[[Answer], bool] = lambda answer: False,
+        refused: Callable[[Answer], object] = lambda answer: False,
     ) -> Answer:
         """The answer to a request, once the faults that pass by themselves have passed.
 

@@ -283,15 +283,16 @@ class OpenAITranslator(Translator):
         """
         while True:
             body = self._body(request, schema=schema and self._may_use_schema())
-            refused = functools.partial(self._needs_other_form, body)
+            learn = functools.partial(self._learn, body)
             answer = self._server.ask(
-                CHAT, body, lambda answer: completion.first(answer) is not None, refused
+                CHAT, body, lambda answer: completion.first(answer) is not None, learn
             )
-            if not self._needs_other_form(body, answer):
+            if fact := learn(answer):
+                with self._facts.lock:
+                    setattr(self._facts, *fact)
+            if not fact or self._body(request, schema=schema and self._may_use_schema()) == body:
+                # If the body is the same, openai.extra asks for that form.
                 return answer, "response_format" in body
-            self._change_form(body, answer)
-            if self._body(request, schema=schema and self._may_use_schema()) == body:
-                return answer, "response_format" in body  # openai.extra asks for that form
 
     def _body(self, request: TranslationRequest, *, schema: bool) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -308,27 +309,21 @@ class OpenAITranslator(Translator):
                 body["stream_options"] = {"include_usage": True}
         return body | (self._extra or {})
 
-    def _needs_other_form(self, body: Mapping[str, Any], answer: Answer) -> bool:
-        """Whether a server refuses a request for something that need not be in it."""
-        return (
-            ("stream_options" in body and self._says(answer, ABOUT_COUNTS))
-            or (not body.get("stream") and self._says(answer, ABOUT_STREAMS))
-            or (len(body["messages"]) > 1 and self._says(answer, ABOUT_ROLES))
-        )
+    def _learn(self, body: Mapping[str, Any], answer: Answer) -> tuple[str, bool] | None:
+        """What a server shows of itself that refuses a request for something that need not be in
+        it: a field of :class:`_ServerFacts` and its value."""
+        if "stream_options" in body and self._says(answer, ABOUT_COUNTS):
+            return "counts", False
+        if not body.get("stream") and self._says(answer, ABOUT_STREAMS):
+            return "streams", True
+        if len(body["messages"]) > 1 and self._says(answer, ABOUT_ROLES):
+            return "system", False
+        return None
 
     def _says(self, answer: Answer, what: re.Pattern[str]) -> bool:
         """Whether a server's refusal is about something, by its words: the names in its JSON are
         roles and messages, too."""
         return answer.status in REFUSALS and bool(what.search(self._server.words(answer)))
-
-    def _change_form(self, body: Mapping[str, Any], answer: Answer) -> None:
-        with self._facts.lock:
-            if "stream_options" in body and self._says(answer, ABOUT_COUNTS):
-                self._facts.counts = False
-            elif not body.get("stream") and self._says(answer, ABOUT_STREAMS):
-                self._facts.streams = True
-            else:
-                self._facts.system = False
 
     def _reply(
         self, request: TranslationRequest, answer: Answer

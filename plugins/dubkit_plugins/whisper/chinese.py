@@ -1,27 +1,25 @@
 """Chinese in one script: Whisper writes some windows in simplified characters, others in
-traditional ones. They are converted by OpenCC."""
+traditional ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import accumulate, pairwise
 
 import langcodes
-import opencc
 
-from dubkit import Cue
+from dubkit import Cue, in_script
 
-_CONVERSIONS = {"Hans": "t2s", "Hant": "s2t"}
-"""OpenCC's, by the script (ISO 15924) that they convert to."""
+SCRIPTS = ("Hans", "Hant")
+"""By ISO 15924: simplified and traditional."""
 
 
 def in_one_script(cues: Sequence[Cue], language: str) -> tuple[Cue, ...]:
     """The cues in the script that the language tag names (``zh-Hant``, ``zh-TW``, ``zh-CN``), or
     for ``zh`` alone in the one that most of them are in; words keep their times."""
     named = langcodes.get(language).maximize().script if "-" in language else None
-    wanted = named if named in _CONVERSIONS else _prevailing("".join(cue.text for cue in cues))
+    wanted = named if named in SCRIPTS else _prevailing("".join(cue.text for cue in cues))
     return tuple(_converted(cue, wanted) for cue in cues)
 
 
@@ -48,9 +46,4 @@ def _converted(cue: Cue, wanted: str) -> Cue:
 
 
 def _convert(text: str, wanted: str) -> str:
-    return str(_converter(_CONVERSIONS[wanted]).convert(text))
-
-
-@cache
-def _converter(conversion: str) -> opencc.OpenCC:
-    return opencc.OpenCC(conversion)
+    return in_script(text, f"zh-{wanted}")
