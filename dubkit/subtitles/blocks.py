@@ -83,9 +83,9 @@ def read_blocks(
             if timing := parse_timing(line, is_numbered=below):
                 timings[k] = timing
     blocks = Blocks()
-    layout = _Layout.of(lines, list(timings), named)
+    spacing = _Spacing.of(lines, list(timings), named)
     head = list(range(next(iter(timings), len(lines))))
-    number = layout.drop_name(head, None) if timings else None
+    number = spacing.drop_name(head, None) if timings else None
     for k in head:
         line = lines[k].strip("\ufeff \t")
         if line and k not in asides and (timings or _number(line) is None):
@@ -94,26 +94,26 @@ def read_blocks(
     for at, following in itertools.pairwise([*timings, len(lines)]):
         body, own, number = list(range(at + 1, following)), number, None
         if following < len(lines):
-            number = layout.drop_name(body, own)
-        layout.drop_blank(body)
-        while layout.has_stray_number(body, own, number):
+            number = spacing.drop_name(body, own)
+        spacing.drop_blank(body)
+        while spacing.has_stray_number(body, own, number):
             blocks.flaws.append(Flaw(body.pop() + 1, STRAY_NUMBER))
-            layout.drop_blank(body)
-        if place := layout.find_timeless(body, own, number):
+            spacing.drop_blank(body)
+        if place := spacing.find_timeless(body, own, number):
             quoted = " ".join(" ".join(lines[k] for k in body[place + 1 :]).split())[:80]
             what = f"the cue has no times, so it is left out: {quoted!r}"
             blocks.flaws.append(Flaw(body[place] + 1, what))
             body = body[:place]
-            layout.drop_blank(body)
+            spacing.drop_blank(body)
         ended = next((k for k in body if k in asides), following)
         for k in body:
             if k > ended and k not in asides and lines[k].strip():
                 what = f"{lines[k].strip()[:80]!r} belongs to no cue, so it is left out"
                 blocks.flaws.append(Flaw(k + 1, what))
         body = [k for k in body if k < ended]
-        layout.drop_blank(body)
+        spacing.drop_blank(body)
         timing, text = timings[at], [lines[k] for k in body]
-        if not layout.double_spaced and "" in text:
+        if not spacing.double_spaced and "" in text:
             blank = max(k for k in body if not lines[k])
             blocks.flaws.append(Flaw(blank + 2, TEXT_AFTER_BLANK))
         if timing.text:
@@ -130,7 +130,7 @@ def read_blocks(
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _Spacing:
     """How a file separates its cues, which tells a number that is text from one that is not."""
 
     lines: Sequence[str]
@@ -140,13 +140,13 @@ class _Layout:
     """Whether there is an empty line after every line."""
 
     @staticmethod
-    def of(lines: Sequence[str], timings: Sequence[int], named: bool) -> _Layout:
+    def of(lines: Sequence[str], timings: Sequence[int], named: bool) -> _Spacing:
         filled = [k for k, line in enumerate(lines) if line.strip()]
         above = dict(zip(filled[1:], filled, strict=False))
         spaced = not named and all(b - a > 1 for a, b in itertools.pairwise(filled))
         near = [above[k] for k in timings if k in above and (spaced or above[k] == k - 1)]
         numbers = sum(_number(lines[k]) is not None for k in near)
-        return _Layout(lines, numbers * 2 > len(timings), named, spaced)
+        return _Spacing(lines, numbers * 2 > len(timings), named, spaced)
 
     def drop_blank(self, body: list[int]) -> None:
         while body and not self.lines[body[-1]].strip():

@@ -57,8 +57,7 @@ def _color_styles(track: Track, header: str) -> str:
 
 def styling(like: str) -> str:
     """The styles and regions of another file."""
-    lines = NEWLINE.sub("\n", like.removeprefix("\ufeff")).split("\n")
-    blocks = "\n".join(lines).split("\n\n")
+    blocks = NEWLINE.sub("\n", like.removeprefix("\ufeff")).split("\n\n")
     kept = (one.strip("\n") for one in blocks if re.match(r"\n*(?:STYLE|REGION)\s*\n", one))
     return "".join(f"{one}\n\n" for one in kept if "-->" not in one)
 
