@@ -365,7 +365,7 @@ def test_a_refused_line_is_reported_and_the_others_are_spoken(script_pt, tmp_pat
         script=lambda number, body: "filter" if "rio" in body["input"] else ""
     ) as server:
         ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, "--voice", "nova")
-    assert ran.status == 0 and report["totals"]["spoken"] == 2
+    assert ran.status == 9 and report["totals"]["spoken"] == 2
     assert "content filter" in report["lines"][2]["warnings"][0]
 
 
