@@ -11,6 +11,7 @@ from dubkit.cues.text import width
 from dubkit.errors import DubkitError
 from dubkit.hooks import Line, TranslationRequest
 from dubkit.translate import checks, journal, translation
+from dubkit.translate.replies import ask_engine
 from dubkit.types import Usage
 from dubkit.workspace import key_of
 
@@ -90,7 +91,7 @@ class Shortener:
             glossary=translation.entries(self.job, [line.source for line in lines]),
             purpose="dub",
         )  # fmt: skip
-        reply = translation.ask_engine(self.job, request)
+        reply = ask_engine(self.job.engine, self.job.name, request)
         self.usage += reply.usage
         texts, wrong = checks.review(request, reply.texts, self.job.engine.follows, _warn)
         return {

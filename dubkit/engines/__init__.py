@@ -16,6 +16,7 @@ from .registry import (
     guarded,
     identity,
     load,
+    own_name,
     plugins,
 )
 from .room import EngineRoom
@@ -30,5 +31,6 @@ __all__ = [
     "guarded",
     "identity",
     "load",
+    "own_name",
     "plugins",
 ]

@@ -6,10 +6,11 @@ No engine is known by its name: each states its priority, what suits it and what
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
@@ -23,6 +24,8 @@ from .room import EngineRoom
 
 log = logging.getLogger("dubkit")
 
+PIVOT = "en"
+"""Where no translator has a direction, two have it by way of this language: nearly all have it."""
 CLONERS = "leave --clone out, or name a --tts that clones (examples/presets has some)"
 
 
@@ -61,6 +64,10 @@ def transcriber(options: Options) -> Choice[Transcriber]:
     return replace(choice, settings=options.engine_settings(choice.name))
 
 
+Prepare: TypeAlias = Callable[[Translator, str | None, str], None]
+"""Called with a translator that is chosen, and the languages that it is chosen for."""
+
+
 def translator(
     room: EngineRoom,
     options: Options,
@@ -68,12 +75,12 @@ def translator(
     target: str,
     *,
     has_sound: bool,
-    prepare: Callable[[Translator], None] | None = None,
+    prepare: Prepare | None = None,
 ) -> Choice[Translator]:
     """The translator for a direction; ``source`` is None while it is not known.
 
-    ``prepare`` is called with the engine that is chosen; if it finds that something is missing,
-    such as an internet connection, ``auto`` takes the next.
+    Where no single one has it, ``auto`` takes two in a row. If ``prepare`` finds that something is
+    missing for what is chosen, such as an internet connection, ``auto`` takes the next.
 
     Raises UsageError when the engine that is named does not have the direction, MissingDependency
     when no engine has it.
@@ -82,38 +89,89 @@ def translator(
     way = f"{_named(source)} to {_named(target)}" if source else f"to {_named(target)}"
     if source and primary(source) == primary(target):
         way = f"{source} to {target}"
-    if spec != "auto":
-        choice = _choice(Translator, options, spec)
-        engine = room.engine(choice)
-        # The cost is estimated for those, too, who have no key yet.
-        if not options.dry_run and (problems := _problems(engine, spec)):
-            raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
-        if not engine.supports(source, target):
-            raise UsageError(
-                f"{spec} does not translate {way}", "dubkit plugins lists what is installed"
+    if spec == "auto":
+        offers: list[str] = []
+        found = _best_translator(room, options, source, target, offers, has_sound, prepare)
+        if found is None:
+            raise MissingDependency(
+                f"nothing here translates {way}", "; or ".join(dict.fromkeys(filter(None, offers)))
             )
-        if engine.needs_audio and not has_sound:
-            raise UsageError(
-                f"{spec} listens to the speech, and this text comes without any",
-                "name the video, with --subs-from, or another --translator",
-            )
-        if prepare:
-            prepare(engine)
-        return choice
-    offers: list[str] = []
+        return found
+    choice = _choice(Translator, options, spec)
+    engine = room.engine(choice)
+    # The cost is estimated for those, too, who have no key yet.
+    if not options.dry_run and (problems := _problems(engine, spec)):
+        raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
+    if not engine.supports(source, target):
+        hint = "dubkit plugins lists what is installed"
+        with contextlib.suppress(DubkitError):  # what auto lacks is not the question
+            if other := _best_translator(room, options, source, target, [], has_sound, None):
+                hint = f"leave --translator out: {other.name} would do it"
+                hint += f" by way of {_named(other.pivot)}" if other.first else ""
+        raise UsageError(f"{spec} does not translate {way}", hint)
+    if engine.needs_audio and not has_sound:
+        raise UsageError(
+            f"{spec} listens to the speech, and this text comes without any",
+            "name the video, with --subs-from, or another --translator",
+        )
+    if prepare:
+        prepare(engine, source, target)
+    return choice
+
+
+def _best_translator(
+    room: EngineRoom,
+    options: Options,
+    source: str | None,
+    target: str,
+    offers: list[str],
+    has_sound: bool,
+    prepare: Prepare | None,
+) -> Choice[Translator] | None:
+    """What ``auto`` stands for; ``offers`` gets what to type where it is None."""
+    ready: list[tuple[Choice[Translator], Translator]] = []
+
+    def able(source: str | None, target: str, has_sound: bool) -> Iterator[Choice[Translator]]:
+        """Those that have a direction, and are prepared for it."""
+        for choice, engine in ready:
+            if _translates(choice, engine, source, target, has_sound, prepare):
+                yield replace(choice, caveat=engine.caveat)
+
     for choice, engine in _ready_translators(room, options, source, target, offers):
-        if engine.supports(source, target) and (has_sound or not engine.needs_audio):
-            try:
-                if prepare:
-                    prepare(engine)
-                return replace(choice, caveat=engine.caveat)
-            except MissingDependency as failure:
-                if engine.configured():
-                    raise
-                log.debug("%s cannot be used: %s", choice.name, failure.message)
-    raise MissingDependency(
-        f"nothing here translates {way}", "; or ".join(dict.fromkeys(filter(None, offers)))
-    )
+        if _translates(choice, engine, source, target, has_sound, prepare):
+            return replace(choice, caveat=engine.caveat)
+        ready.append((choice, engine))
+    if PIVOT in (primary(source or ""), primary(target)):
+        return None
+    # From its end: the last one must do with text, and few have a rare language as their target.
+    for last in able(PIVOT, target, False):
+        for first in able(source, PIVOT, has_sound):
+            both = replace(last, first=first, pivot=PIVOT)
+            caveat = f"translated by way of {_named(PIVOT)}: {both.name}"
+            return replace(both, caveat="; ".join(filter(None, (caveat, first.caveat))))
+    return None
+
+
+def _translates(
+    choice: Choice[Translator],
+    engine: Translator,
+    source: str | None,
+    target: str,
+    has_sound: bool,
+    prepare: Prepare | None,
+) -> bool:
+    """Whether an engine has a direction, and nothing that it needs for it is missing."""
+    if not engine.supports(source, target) or (engine.needs_audio and not has_sound):
+        return False
+    try:
+        if prepare:
+            prepare(engine, source, target)
+    except MissingDependency as failure:
+        if engine.configured():
+            raise
+        log.debug("%s cannot be used: %s", choice.name, failure.message)
+        return False
+    return True
 
 
 def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Synthesizer]:

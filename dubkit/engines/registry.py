@@ -115,6 +115,9 @@ class Choice(Generic[E]):
     settings: Mapping[str, str] = field(default_factory=dict)
     caveat: str = ""
     """What the user should know about this choice."""
+    first: Choice[E] | None = None
+    """The translator whose results, in the language ``pivot``, this one translates on."""
+    pivot: str = ""
 
     @property
     def kind(self) -> str:
@@ -123,13 +126,15 @@ class Choice(Generic[E]):
 
     @property
     def name(self) -> str:
-        """The name that people and its settings know it by."""
-        return own_name(self.spec)
+        """The name that people and its settings know it by; both names where there are two."""
+        name = own_name(self.spec)
+        return f"{self.first.name}, then {name}" if self.first else name
 
     @property
     def identity(self) -> dict[str, object]:
         """What it is, for the keys of the workspace; see :func:`identity`."""
-        return identity(self.kind, self.spec, self.settings)
+        own = identity(self.kind, self.spec, self.settings)
+        return {**own, "first": self.first.identity, "by": self.pivot} if self.first else own
 
     @property
     def key(self) -> Key:

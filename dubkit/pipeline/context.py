@@ -211,7 +211,7 @@ def translator_for(
     if choice := context.translators.get(target):
         return choice
 
-    def prepare(engine: Translator) -> None:
+    def prepare(engine: Translator, source: str | None, target: str) -> None:
         engine.prepare(source, target, context.progress)
 
     choice = choose.translator(

@@ -16,7 +16,7 @@ from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import with_lines
 from dubkit.cues.media_end import clip_to_media
 from dubkit.cues.profiles import limits
-from dubkit.engines import Choice
+from dubkit.engines import Choice, own_name
 from dubkit.errors import MissingDependency
 from dubkit.files import read_bytes, write_json
 from dubkit.hooks import Translator
@@ -24,6 +24,7 @@ from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import SourceText
 from dubkit.translate import translation
+from dubkit.translate.chain import chain
 from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
@@ -86,7 +87,7 @@ def translate_to(
         context.warnings.append(choice.caveat)
     if new and new.failed:
         names = languages.name(track.language), languages.name(target)
-        retryable = "fault" in context.engines.engine(choice).follows
+        retryable = translation_job(context, choice, target).follows("fault")
         warning = report.untranslated_warning(new.failed, new.lines, *names, retryable=retryable)
         context.warnings.insert(0, warning)  # first, since it matters most
     return replace(new or _read_summary(path, choice), track=translated)
@@ -97,9 +98,13 @@ def translation_job(
 ) -> translation.TranslationJob:
     """The translation to ``target`` by the chosen engine."""
     options = context.options
+    engine = context.engines.engine(choice)
+    if first := choice.first:
+        names = first.name, own_name(choice.spec)
+        engine = chain(context.engines.engine(first), engine, names, choice.pivot)
     return translation.TranslationJob(
         target,
-        context.engines.engine(choice),
+        engine,
         choice.name,
         choice.identity,
         limits(options.reading, target),

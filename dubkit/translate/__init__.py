@@ -2,6 +2,8 @@
 
 - ``translation``: the whole of it: sentences to requests, lanes, retries, and back to cues.
 - ``journal``: the file of finished lines, so that none is requested twice.
+- ``replies``: an engine's reply in the right shape.
+- ``chain``: two engines in a row as one.
 - ``checks``: what is wrong with a reply; it uses those below.
 - ``wrong_language``: translations that are not in the target language.
 - ``misplaced``: translations under the id of another line.

@@ -17,7 +17,6 @@ import itertools
 import logging
 import re
 import threading
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -35,7 +34,6 @@ from dubkit.hooks import (
     Metered,
     Neighbor,
     Progress,
-    TranslationReply,
     TranslationRequest,
     Translator,
 )
@@ -44,6 +42,7 @@ from dubkit.workspace import key_of
 
 from . import checks, journal
 from . import glossary as glossaries
+from .replies import ask_engine
 
 log = logging.getLogger("dubkit")
 
@@ -449,7 +448,7 @@ def _request(
         return {}, summary
     request = state.request(batch, wrong, summary)
     try:
-        reply = ask_engine(state.job, request)
+        reply = ask_engine(state.job.engine, state.job.name, request)
     except PluginError as failure:
         with state.lock:
             state.unreachable += 1
@@ -475,36 +474,6 @@ def _request(
         rejected[indexes[id]] = (reason, texts.get(id, ""))
         log.debug("%s, line %s: %s", state.job.target, id, reason)
     return rejected, reply.summary or summary
-
-
-def ask_engine(job: TranslationJob, request: TranslationRequest) -> TranslationReply:
-    """The engine's reply, in the right shape whatever it returned.
-
-    Raises PluginError when the engine fails.
-    """
-    with engines.guarded(f"translator {job.name} failed", "--debug shows where"):
-        reply = job.engine.translate(request)
-        if not isinstance(reply, TranslationReply):
-            raise TypeError(f"it returned {type(reply).__name__}, not a TranslationReply")
-        asked = {line.id for line in request.lines}
-        texts = {str(id): text for id, text in reply.texts.items() if isinstance(text, str)}
-        return replace(
-            reply,
-            texts={id: _printable(text) for id, text in texts.items() if id in asked},
-            summary=_printable(str(reply.summary)),
-            fault=str(reply.fault)[:LONGEST_NEIGHBOR],
-            model=str(reply.model),
-            usage=reply.usage + Usage(),
-        )
-
-
-def _printable(text: str) -> str:
-    """The text on one line, without what no file can hold: lone surrogates, control characters.
-
-    One that is too long to be a line's is cut, as it will be rejected.
-    """
-    flat = " ".join(text[: 2 * checks.LONGEST_TEXT].split())
-    return "".join(char for char in flat if unicodedata.category(char) not in ("Cc", "Cs", "Cn"))
 
 
 # ---------------------------------------------------------------- results
