@@ -13,30 +13,81 @@ GOOD = ("--translator", f"{TESTS / 'data/translators.py'}:Good")
 SRT = "1\n00:00:01,000 --> 00:00:03,000\nHello there.\n"
 
 
+ENGLISH = SRT.replace("Hello there.", "Where have you been all day? We were waiting for you.")
+SPANISH = SRT.replace("Hello there.", "¿Dónde has estado todo el día? Te estábamos esperando.")
+EN, ES = {"language": "en"}, {"language": "es"}
+
+
 @pytest.mark.parametrize(
     ("files", "asked", "left"),
     [
-        ([], {"subs": True, "to": "es"}, (True, ("es",))),
-        (["talk.en.srt"], {"subs": True, "to": "es"}, (False, ("es",))),
-        (["talk.spa.forced.srt"], {"to": "es"}, (False, ("es",))),
-        (["talk.spa.vtt"], {"to": "es,fr"}, (False, ("fr",))),
-        (["talk.pt.srt"], {"to": "pt-BR"}, None),
-        (["talk.pt-PT.srt"], {"to": "pt-BR"}, (False, ("pt-BR",))),
-        (["talk.es.srt"], {"subs": True, "to": "es"}, (True, ())),
-        (["talk.es.srt"], {"subs": True, "to": "es", "tone": "formal"}, (True, ())),
-        (["talk.srt"], {"subs": True}, None),
-        (["talk.de.srt"], {"subs": True, "language": "en"}, (True, ())),
-        (["talks.en.srt", "talk.en.txt"], {"subs": True}, (True, ())),
-        (["talk.es.srt"], {"to": "es", "dub": True}, (False, ("es",))),
-        (["talk.es.dub.json"], {"to": "es", "dub": True, "subs": True}, (True, ())),
-        (["talk.es.dub.json"], {"to": "es,fr", "dub": True}, (False, ("fr",))),
+        # Translations: by the name of a file, or the words of one that names no language.
+        ("", {"subs": True, "to": "es"}, (True, ("es",))),
+        ("es.srt", {"to": "es"}, None),
+        ("spa.forced.srt", {"to": "es"}, (False, ("es",))),
+        ("spanish.sdh.ass", {"to": "es"}, None),
+        ("spa.vtt", {"to": "es,fr"}, (False, ("fr",))),
+        ("pt.srt", {"to": "pt-BR"}, None),
+        ("pt-PT.srt", {"to": "pt-BR"}, (False, ("pt-BR",))),
+        ("srt=es", {"to": "es"}, None),
+        ("srt=en", {"to": "es"}, (False, ("es",))),
+        # The language spoken, where it is known: another one's file does not count.
+        ("es.srt", {"subs": True, **EN}, (True, ())),
+        ("es.srt", {"subs": True, **ES}, None),
+        ("de.srt en.vtt", {"subs": True, **EN}, None),
+        ("es.srt", {"subs": True, "to": "es", **EN}, (True, ())),
+        ("es.srt", {"subs": True, "to": "es", "tone": "formal", **EN}, (True, ())),
+        ("en.srt", {"subs": True, "to": "es", **EN}, (False, ("es",))),
+        ("en.srt es.srt", {"subs": True, "to": "es", **EN}, None),
+        ("srt=es", {"subs": True, **EN}, (True, ())),
+        ("srt=en", {"subs": True, **EN}, None),
+        ("srt=?", {"subs": True, **EN}, None),
+        # Where it is not: no file that names a language, but one that names none.
+        ("es.srt", {"subs": True}, (True, ())),
+        ("en.srt", {"subs": True, "to": "es"}, (True, ("es",))),
+        ("es.srt", {"subs": True, "to": "es"}, (True, ())),
+        ("srt=en", {"subs": True}, None),
+        ("srt=?", {"subs": True, "to": "es"}, (False, ("es",))),
+        ("srt=es", {"subs": True, "to": "es"}, (True, ())),
+        # Not of this film, and not subtitles.
+        ("s.en.srt en.txt", {"subs": True, **EN}, (True, ())),
+        # Dubs, by their reports.
+        ("es.srt", {"to": "es", "dub": True}, (False, ("es",))),
+        ("es.dub.json", {"to": "es", "dub": True, "subs": True}, (True, ())),
+        ("es.dub.json", {"to": "es,fr", "dub": True}, (False, ("fr",))),
     ],
 )
 def test_what_is_left_to_make(files, asked, left, talk):
-    for name in files:
-        (talk.parent / name).write_text(SRT)
+    for name in files.split():
+        suffix, _, text = name.partition("=")
+        content = {"es": SPANISH, "en": ENGLISH}.get(text, SRT)
+        begin = "talks" if suffix == "s.en.srt" else "talk"
+        (talk.parent / f"{begin}.{suffix}").write_text(content, "utf-8")
     found = remaining(talk, from_keywords(asked))
     assert left == (found and (found.subs, found.to))
+
+
+def test_the_language_spoken_is_that_of_the_audio_track(talk):
+    film = talk.with_name("film.mkv")
+    ffmpeg("-i", talk, "-map", "0", "-map", "0:a", "-c", "copy", "-metadata:s:a:0", "language=eng",
+           "-metadata:s:a:1", "language=spa", film)  # fmt: skip
+    (talk.parent / "film.es.srt").write_text(SRT)
+    assert remaining(film, from_keywords({"subs": True}))
+    assert remaining(film, from_keywords({"subs": True, "audio_track": "2"})) is None
+    text = {"subs": True, "to": "fr", "subs_from": str(talk.parent / "film.es.srt")}
+    found = remaining(film, from_keywords(text))
+    assert found and not found.subs
+
+
+def test_the_language_spoken_is_known_once_it_is_transcribed(talk):
+    english = talk.with_name("talk.en.srt")
+    english.write_text(SRT)
+    ran = called(talk, "--subs", "--skip-existing", *FAST)
+    assert (ran.status, ran.out) == (0, "") and "talk.mp4 is skipped" in ran.err
+    assert english.read_text() == SRT and not talk.with_name("talk.subbed.mp4").exists()
+    assert remaining(talk, from_keywords({"subs": True})) is None  # by the transcript
+    ran = called(talk, "--subs", "--to", "es", "--skip-existing", "--no-video", *FAST, *GOOD)
+    assert [path.name for path in ran.paths] == ["talk.es.srt"] and english.read_text() == SRT
 
 
 def test_tracks_and_other_folders_count(talk, tmp_path):

@@ -112,6 +112,12 @@ def process(
             ffmpeg_path()  # raises now rather than after an hour of recognition
 
         text = read_source(context, work)
+        # Which language is spoken may be known only now.
+        if options.skip_existing and existing.is_there(source, options, text.track.language):
+            if not (options.to or options.dub):
+                _tidy(context, work)
+                return _nothing_left(source)
+            context.options = options = replace(options, subs=False)
         translations = translate_all(context, work, text)
         tracks = outputs.subtitle_tracks(context, text, translations)
         paths = outputs.write_subtitle_files(context, work, text, tracks)
@@ -124,15 +130,19 @@ def process(
             dubbed, dubs = dub.write_dubs(context, work, text, spoken)
             paths += dubbed
 
-        if not options.keep:
-            work.drop(AUDIO)
-            work.drop_folders()
+        _tidy(context, work)
         context.warnings += work.warnings
         context.timings["total"] = time.perf_counter() - started
         result = _result(context, text.track, translations, paths, dubs)
         with contained(context.warnings.append, f"{report.NAME} was not written"):
             report.write(work, result, options.reading, context.rate)
     return replace(result, warnings=tuple(dict.fromkeys(context.warnings)))
+
+
+def _tidy(context: Context, work: workspace.Workspace) -> None:
+    if not context.options.keep:
+        work.drop(AUDIO)
+        work.drop_folders()
 
 
 def needed_engines(source: Path) -> tuple[type[Any], ...]:
