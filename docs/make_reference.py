@@ -21,7 +21,7 @@ from typing import Any
 
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
-from dubkit.cli import check, doctor, events, main, models, parser
+from dubkit.cli import check, doctor, events, main, models, parser, show_config
 from dubkit.cues import profiles
 from dubkit.cues.check import Violation
 from dubkit.dub import report as dub_report
@@ -132,6 +132,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "plugins": doctor.plugins_parser,
     "doctor": doctor.doctor_parser,
     "models": models.models_parser,
+    "config": show_config.config_parser,
     "ui": serve.ui_parser,
 }
 

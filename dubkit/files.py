@@ -458,6 +458,17 @@ def state_folder() -> Path:
     return (given if given.is_absolute() else Path.home() / ".local/state") / "dubkit"
 
 
+def config_folder() -> Path:
+    """Where a person's settings of programs are kept. Raises RuntimeError if there is no home."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or Path.home() / "AppData/Roaming") / "dubkit"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/dubkit"
+    given = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    # The XDG specification says to ignore a relative one.
+    return (given if given.is_absolute() else Path.home() / ".config") / "dubkit"
+
+
 def cache_folder() -> Path:
     """dubkit's folder in the user's cache; it may not exist yet."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))

@@ -699,10 +699,20 @@ def unknown_option(
     return UsageError(message, f"did you mean {meant}?{more}")
 
 
+def checked_value(one: Option, value: object) -> Any:
+    """A value as the option's type. Raises UsageError for one that is none, by itself or among its
+    elements; whether it goes with the other options, :class:`Options` checks."""
+    converted = _convert_value(one, value)
+    if converted != one.default:
+        for part in converted if one.type is tuple else [converted]:
+            _check_value(one, part)
+    return converted
+
+
 def _fits(one: Option, value: object) -> bool:
     """Whether a value is clearly one for this option."""
     try:
-        _check_value(one, _convert_value(one, value))
+        checked_value(one, value)
     except UsageError:
         return False
     return bool(one.check or one.choices or one.bounds)

@@ -15,6 +15,9 @@ os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-hub-")
 os.environ.pop("HF_HUB_CACHE", None)
 # Where dubkit keeps the secret by which it knows its workspaces again.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-state-")
+# Not the settings of whoever runs the tests.
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-config-")
+os.environ.pop("DUBKIT_CONFIG", None)
 
 # Each command in a process of its own would compile all of dubkit first, half of what it takes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -35,7 +38,7 @@ from dubkit import Cue, Track, subtitles
 
 
 def pytest_unconfigure() -> None:
-    for name in ("HF_HOME", "XDG_STATE_HOME"):
+    for name in ("HF_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         shutil.rmtree(os.environ[name], ignore_errors=True)
 
 

@@ -5,6 +5,8 @@
 - :mod:`.inputs`: files, folders and patterns to a list of media files.
 - :mod:`.console`: what a person sees of a run: the bar, warnings, errors.
 - :mod:`.events`: the same for programs, as JSON lines.
+- :mod:`.config`: what stays set: ``dubkit.toml`` of the user and of a folder.
+- :mod:`.show_config`: ``dubkit config``.
 - :mod:`.check`: ``dubkit check``.
 - :mod:`.doctor`: ``dubkit doctor`` and ``dubkit plugins``.
 

@@ -27,18 +27,19 @@ from dubkit.errors import (
     OutputError,
     UsageError,
 )
-from dubkit.options import Options
+from dubkit.options import Options, from_keywords
 from dubkit.pipeline import estimate, report
 from dubkit.system import faults, terminal
 from dubkit.system.programs import start_keeper
 from dubkit.system.terminal import as_json, printable
 from dubkit.types import Result
 
-from . import doctor, events, inputs, signals
+from . import config, doctor, events, inputs, signals
 from .check import check_command
 from .console import Console
 from .models import models_command
-from .parser import USAGE, build_parser, options_of, outline, parse
+from .parser import USAGE, build_parser, keywords_of, outline, parse
+from .show_config import config_command
 
 DEBUG = "--debug"
 SOME_FAILED = 1
@@ -49,6 +50,7 @@ Command = Callable[[Sequence[str]], int]
 
 COMMANDS: Mapping[str, Command] = {
     "check": check_command,
+    "config": config_command,
     "plugins": doctor.plugins_command,
     "doctor": doctor.doctor_command,
     "models": models_command,
@@ -115,7 +117,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         console = events.Events()
     start_keeper()
     with console, EngineRoom() as room:
-        options = options_of(given)
+        options = _options(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
         choose.check_names(options)  # once: every input would raise the same
@@ -169,6 +171,23 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     return SOME_FAILED
 
 
+def _options(given: argparse.Namespace) -> Options:
+    """The options that were typed, and what the config files add to them."""
+    files = () if given.no_config else tuple(map(_trusted, config.read_all()))
+    return from_keywords(config.combined(keywords_of(given), files, given.inputs))
+
+
+def _trusted(file: config.ConfigFile) -> config.ConfigFile:
+    """A config file to whose settings the user agrees; raises UsageError else."""
+    if not file.refused:
+        return file
+    needed = config.untrusted(file)
+    lines = [one.text for one in file.refused]
+    if not _agrees(needed, "Do you trust it, as it is now?", lines):
+        raise needed
+    return config.trust(file)
+
+
 def _mirrored(options: Options, place: Path) -> Options:
     """The options for an input whose results go to the folder ``place`` under ``--output``."""
     if options.output_dir is None:
@@ -192,16 +211,23 @@ def _process(
 def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> Options:
     """The options with what the user agrees to, if there is a terminal to ask at; else raises
     ``needed``."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise needed
     consent = isinstance(needed, ConsentNeeded)
     question = "Do you have it?" if consent else "Do you trust it, and use what it holds?"
-    terminal.print_error(f"dubkit: {needed.message}.")
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not _agrees(needed, question):
         raise needed
     return replace(options, consent=True) if consent else replace(options, adopt=True)
+
+
+def _agrees(needed: UsageError, question: str, more: Sequence[str] = ()) -> bool:
+    """Whether the user, if there is a terminal to ask at, says yes to what is needed; ``more`` are
+    lines about it."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    for line in (f"dubkit: {needed.message}.", *(f"  {line}" for line in more)):
+        terminal.print_error(line)
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _estimate(

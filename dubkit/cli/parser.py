@@ -37,6 +37,7 @@ Other commands (each has --help):
   dubkit check FILE      check a subtitle file against a profile
   dubkit plugins         list the engines that are installed
   dubkit models          get models before they are needed, also without the packages
+  dubkit config          what dubkit.toml files set: yours, and that of this folder
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
 GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
@@ -50,6 +51,7 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("--events",), "JSON lines on standard output while it runs",
      "JSON lines on standard output while it runs: progress, text, warnings, the result",
      {"action": "store_true"}),
+    (("--no-config",), "leave out what dubkit.toml files set", "", {"action": "store_true"}),
     (("--version",), "show the version", "",
      {"action": "version", "version": f"dubkit {__version__}"}),
     (("-h", "--help"), "show this", "", {"action": "help"}),
@@ -98,6 +100,14 @@ def build_parser(options: type[Options] = Options) -> argparse.ArgumentParser:
         group = parser.add_argument_group(title)
         for option in members:
             group.add_argument(*_flags(option), help=option.help, **_arguments(option))
+            if flag := _opposite(option):
+                group.add_argument(
+                    flag,
+                    dest=option.name,
+                    action="store_true" if option.default is True else "store_false",
+                    default=argparse.SUPPRESS,
+                    help=argparse.SUPPRESS,
+                )
     general = parser.add_argument_group("general")
     for flags, help, _, more in GENERAL:
         general.add_argument(*flags, help=help, **more)
@@ -107,6 +117,14 @@ def build_parser(options: type[Options] = Options) -> argparse.ArgumentParser:
 def _groups(options: type[Options]) -> Iterator[tuple[str, list[Option]]]:
     for title in filter(None, typing.get_args(Group)):
         yield title, [option for option in list_options(options) if option.group == title]
+
+
+def _opposite(option: Option) -> str:
+    """The flag that undoes what a file sets: ``--no-subs``, ``--video``; "" if there is none."""
+    if option.type is not bool:
+        return ""
+    bare = option.flag.removeprefix("--")
+    return f"--{bare.removeprefix('no-')}" if option.default is True else f"--no-{bare}"
 
 
 def _arguments(option: Option) -> dict[str, Any]:
@@ -189,13 +207,18 @@ def _is_engine(kind: str, name: str) -> bool:
 
 def options_of(given: argparse.Namespace, options: type[Options] = Options) -> Options:
     """The options that :func:`parse` found."""
+    return from_keywords(keywords_of(given, options), options)
+
+
+def keywords_of(given: argparse.Namespace, options: type[Options] = Options) -> dict[str, Any]:
+    """What was typed of the options, as keywords."""
     names = [option.name for option in list_options(options)]
     keywords = {name: value for name, value in vars(given).items() if name in names}
-    return from_keywords({**keywords, **_outputs(given.output)}, options)
+    return {**keywords, **_outputs(given.output)}
 
 
 def _outputs(values: Sequence[str]) -> dict[str, Any]:
-    """The folder and the settings of all ``-o``."""
+    """The folder and the settings of all ``-o``, if any."""
     folder: Path | None = None
     settings: dict[str, dict[str, str]] = {}
     for value in values:
@@ -209,14 +232,16 @@ def _outputs(values: Sequence[str]) -> dict[str, Any]:
                 raise UsageError(f"-o {value} is a file", "-o takes a folder")
         else:
             raise UsageError(f"two output folders, {folder} and {value}", "name one")
-    return {"output_dir": folder, "settings": settings}
+    found = {"output_dir": folder, "settings": settings}
+    return {name: value for name, value in found.items() if value}
 
 
 def outline(arguments: Sequence[str], options: type[Options] = Options) -> list[str]:
     """The flags among some arguments, for a report that others may read: with their values where
     these are numbers, languages or names that are dubkit's own, and without any name or text."""
     known = {flag: option for option in list_options(options) for flag in _flags(option)}
-    known_flags = {*known, *(flag for flags, *_ in GENERAL for flag in flags)}
+    opposite = filter(None, map(_opposite, list_options(options)))
+    known_flags = {*known, *opposite, *(flag for flags, *_ in GENERAL for flag in flags)}
     found: list[str] = []
     option: Option | None = None
     for argument in arguments:

@@ -170,7 +170,7 @@ class Queue:
     def __init__(
         self,
         at_once: int,
-        command: Sequence[str] = (sys.executable, "-m", "dubkit"),
+        command: Sequence[str] = (sys.executable, "-m", "dubkit", "--no-config"),
         bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
     ) -> None:
         """``bounds`` returns what a job may take, given its folder, when it starts."""
