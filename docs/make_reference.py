@@ -21,7 +21,7 @@ from typing import Any
 
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
-from dubkit.cli import check, doctor, events, main, models, parser, show_config
+from dubkit.cli import check, clean, doctor, events, main, models, parser, show_config
 from dubkit.cues import profiles
 from dubkit.cues.check import Violation
 from dubkit.dub import report as dub_report
@@ -133,6 +133,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "doctor": doctor.doctor_parser,
     "models": models.models_parser,
     "config": show_config.config_parser,
+    "clean": clean.clean_parser,
     "ui": serve.ui_parser,
 }
 

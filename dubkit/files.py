@@ -306,7 +306,7 @@ class Made:
         for name in names:
             if name in self._names:
                 with contextlib.suppress(OSError):
-                    _delete(self._folder, name)
+                    delete(self._folder, name)
                     del self._names[name]
         if len(self._names) < known:
             self._rewrite()
@@ -336,7 +336,7 @@ def _is_name(name: str) -> bool:
     return name not in ("", ".", "..") and not set(name) & set("/\\:\0\n")
 
 
-def _delete(folder: Path, name: str) -> None:
+def delete(folder: Path, name: str) -> None:
     """Delete a plain file or a folder, not what has taken its place. Raises OSError, but not if it
     is gone."""
     with contextlib.suppress(FileNotFoundError):

@@ -7,6 +7,7 @@
 - :mod:`.events`: the same for programs, as JSON lines.
 - :mod:`.config`: what stays set: ``dubkit.toml`` of the user and of a folder.
 - :mod:`.show_config`: ``dubkit config``.
+- :mod:`.clean`: ``dubkit clean``.
 - :mod:`.check`: ``dubkit check``.
 - :mod:`.doctor`: ``dubkit doctor`` and ``dubkit plugins``.
 

@@ -36,6 +36,7 @@ from dubkit.types import Result
 
 from . import config, doctor, events, inputs, signals
 from .check import check_command
+from .clean import clean_command
 from .console import Console
 from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
@@ -51,6 +52,7 @@ Command = Callable[[Sequence[str]], int]
 COMMANDS: Mapping[str, Command] = {
     "check": check_command,
     "config": config_command,
+    "clean": clean_command,
     "plugins": doctor.plugins_command,
     "doctor": doctor.doctor_command,
     "models": models_command,
@@ -221,13 +223,11 @@ def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> 
 def _agrees(needed: UsageError, question: str, more: Sequence[str] = ()) -> bool:
     """Whether the user, if there is a terminal to ask at, says yes to what is needed; ``more`` are
     lines about it."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not terminal.can_ask():
         return False
     for line in (f"dubkit: {needed.message}.", *(f"  {line}" for line in more)):
         terminal.print_error(line)
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return terminal.agrees(question)
 
 
 def _estimate(

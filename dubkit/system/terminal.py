@@ -70,6 +70,20 @@ def print_failure(failure: DubkitError) -> None:
         print_error(f"  {failure.hint}")
 
 
+def can_ask() -> bool:
+    """Whether there is a terminal to ask somebody at."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agrees(question: str) -> bool:
+    """Whether somebody answers a question with yes; False if there is nobody to ask."""
+    if not can_ask():
+        return False
+    sys.stderr.write(f"{printable(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def print_path(path: Path) -> None:
     """Write a path to standard output: on a terminal for people, else byte for byte."""
     name = str(path)
