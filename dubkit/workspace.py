@@ -47,7 +47,7 @@ from .files import (
 
 log = logging.getLogger("dubkit")
 
-VERSION = 3
+VERSION = 4
 """Part of every key: raise it when a step's result changes for the same inputs."""
 SUFFIX = ".dubkit"
 STATE = "state.json"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from subtitle_samples import NASTY
 
-from dubkit.cues.text import without_marks
+from dubkit.cues.text import LOOK_MARK, without_marks
 from dubkit.subtitles import clean, parse, render
 from dubkit.types import Cue, Track
 
@@ -53,7 +53,8 @@ FILM = dedent(
 
 
 def texts(track: Track) -> list[str]:
-    return [cue.text for cue in track.cues]
+    """The texts without their colors, which a file keeps as its own."""
+    return [LOOK_MARK.sub("", cue.text) for cue in track.cues]
 
 
 def reword(like: str, *words: str, language: str = "es") -> str:

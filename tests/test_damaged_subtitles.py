@@ -183,6 +183,28 @@ def test_one_bad_event_among_good_ones() -> None:
     assert subtitles.render(track, "ass", like=text) == text  # what was not read is kept
 
 
+def test_events_that_no_player_would_show() -> None:
+    head = "[Script Info]\n\n[Events]\n"
+    rows = [
+        ("1.00", "2.00", "A"),
+        ("4.00", "3.00", "B"),
+        ("5.00", "5.00", "C"),
+        ("9.00", "8.00", ""),
+    ]
+    text = head + "".join(f"Dialogue: 0,0:00:0{a},0:00:0{b},,,0,0,0,,{t}\n" for a, b, t in rows)
+    found, warnings = read(text, "ass")
+    assert found[:3] == [(1, 2, "A"), (4, 5, "B"), (5, 6, "C")]
+    assert [one[:6] for one in warnings] == ["line 5", "line 6"]
+    assert "ends before it begins" in warnings[0] and "takes no time" in warnings[1]
+    with pytest.raises(InputError, match="line 5"):
+        subtitles.parse(text, "ass", strict=True)
+    again = subtitles.render(subtitles.parse(text, "ass"), "ass", like=text)
+    assert read(again, "ass") == (found, [])  # nothing else than those times is changed
+    assert again == text.replace("4.00,0:00:03.00", "4.00,0:00:05.00").replace(
+        "5.00,0:00:05.00,,,0,0,0,,C", "5.00,0:00:06.00,,,0,0,0,,C"
+    )
+
+
 def test_stray_bytes_of_zero_are_left_out(tmp_path) -> None:
     path = tmp_path / "a.srt"
     path.write_bytes((FIRST + LAST * 3).encode().replace(b"One", b"O\0ne"))

@@ -177,6 +177,51 @@ def test_elements_of_vtt(vtt: str, text: str) -> None:
     assert parse(render(track, "vtt"), "vtt").cues == track.cues
 
 
+ASS = r"""[Script Info]
+[V4+ Styles]
+Format: Name, Fontname, PrimaryColour, Alignment
+Style: Default,Arial,&H00E0E0E0,2
+Style: Sign,Arial,&H000000FF,2
+[V4 Styles]
+Format: Name, Fontname, PrimaryColour, Alignment
+Style: Old,Arial,65535,2
+[Events]
+Format: Start, End, Style, Text
+"""
+
+
+@pytest.mark.parametrize(
+    ("style", "event", "text"),
+    [
+        ("Default", r"a {\c&H00FFFF&}b{\c} c", "a <c.#ffff00>b</c> c"),
+        ("Default", r"{\1c&H0000FF&\i1}a{\i0}b", "<c.#ff0000><i>a</i>b</c>"),
+        ("Default", r"{\i1}a{\c&HFF00&}b{\i0}c{\r}d", "<i>a<c.#00ff00>b</c></i><c.#00ff00>c</c>d"),
+        ("Default", r"{\c&H80FF&}a{\c&H00000080}b", "<c.#ff8000>a</c><c.#800000>b</c>"),
+        ("Default", r"{\2c&HFF&\3c&HFF&\clip(1,2)\t(0,9,\c&HFF&)}a", "a"),
+        ("Default", r"{\c&HFFFFFF&}a{\c&HE0E0E0&}b", "ab"),
+        ("Sign", r"a{\rDefault}b{\r}c", "<c.#ff0000>a</c>b<c.#ff0000>c</c>"),
+        ("*Sign", r"a", "<c.#ff0000>a</c>"),
+        ("Old", r"a", "<c.#ffff00>a</c>"),
+        ("Missing", r"a{\c}b", "ab"),
+    ],
+)  # fmt: skip
+def test_colors_of_ass(style: str, event: str, text: str) -> None:
+    """Those that differ from the usual style's, which is white in other formats."""
+    file = f"{ASS}Dialogue: 0:00:01.00,0:00:02.00,{style},{event}\n"
+    track = parse(file, "ass", "en")
+    assert track.cues[0].text == text
+    assert render(track, "ass", like=file) == file
+    for format in ("srt", "ttml"):
+        assert parse(render(track, format), format).cues[0].text == text
+
+
+def test_what_of_the_colors_is_lost() -> None:
+    file = f"{ASS}Dialogue: 0:00:01.00,0:00:02.00,Default,a\n"
+    assert find_unheld(parse(file, "ass"), file, "srt") == "styles"
+    white = file.replace("E0E0E0", "FFFFFF")
+    assert find_unheld(parse(white, "ass"), white, "srt") == ""
+
+
 def test_a_color_is_no_part_of_a_sentence_and_tells_people_apart() -> None:
     found = sentences(COLORED)
     assert [one.text for one in found[1:3]] == ["Me.", "You!"]

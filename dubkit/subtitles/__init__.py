@@ -121,7 +121,7 @@ def find_unheld(track: Track, like: str | None, format: str) -> str:
     elif format == "ass":
         exact = [one for one in exact if one.x is None or one.y is None]
     found = [
-        ("styles", any(cue.style for cue in track.cues)),
+        ("styles", any(cue.style for cue in track.cues) or bool(like and ass.is_colored(like))),
         ("style sheets, regions", bool(like and vtt.styling(like))),
         ("exact places", bool(exact)),
     ]

@@ -19,17 +19,21 @@ from dubkit.types import Cue, Track
 from . import ass_like, layout
 from .ass_events import (
     SECTION,
+    USUAL_COLOR,
     WHOLE_LINES,
     by_start,
     escape,
     from_event,
     language_line,
     stamp,
+    style_colors,
     style_of,
+    styles,
     text_events,
     to_override,
+    usual_color,
 )
-from .interface import Contents, Flaw, WriteOptions
+from .interface import NEWLINE, Contents, Flaw, WriteOptions
 from .markup import clean, embed_rtl, map_parts
 from .style import Style
 from .timing import timed_cues
@@ -45,12 +49,12 @@ def parse(text: str) -> Contents:
         raise InputError("line 1: an ASS file begins with [Script Info]")
     if (at := language_line(lines)) is not None:
         language = lines[at].partition(":")[2].strip() or None
-    picture, anchors = _picture(lines), _anchors(lines)
+    picture, anchors, colors = _picture(lines), _anchors(lines), style_colors(lines)
     cues = [
         Cue(
             event.start,
             event.end,
-            clean(from_event(event.text)),
+            clean(from_event(event.text, event["style"], colors)),
             speaker=event["name"] or None,
             style=style_of(event),
             layout=layout.from_overrides(event.text, picture, anchors.get(event["style"], 2)),
@@ -69,21 +73,18 @@ def _picture(lines: list[str]) -> tuple[float, float]:
 
 def _anchors(lines: list[str]) -> dict[str, int]:
     """The anchor of each style, by its name."""
-    anchors: dict[str, int] = {}
-    is_old, columns = False, list[str]()
-    for line in lines:
-        if heading := SECTION.match(line):
-            is_old = heading[1].lower() == "v4 styles"
-        elif names := re.match(r"\s*Format\s*:(.*)", line):
-            columns = [name.strip().lower() for name in names[1].split(",")]
-        elif line.startswith("Style:") and "alignment" in columns and "name" in columns:
-            values = [value.strip() for value in line[6:].split(",")]
-            if len(values) == len(columns):
-                anchor = values[columns.index("alignment")]
-                number = int(anchor) if re.fullmatch(r"[0-9]{1,2}", anchor) else 2
-                number = layout.from_old_anchor(number) if is_old else number
-                anchors[values[columns.index("name")]] = number if 1 <= number <= 9 else 2
+    anchors = {}
+    for is_old, style in styles(lines):
+        stated = style.get("alignment", "")
+        number = int(stated) if re.fullmatch(r"[0-9]{1,2}", stated) else 2
+        number = layout.from_old_anchor(number) if is_old else number
+        anchors[style["name"]] = number if 1 <= number <= 9 else 2
     return anchors
+
+
+def is_colored(like: str) -> bool:
+    """Whether the usual style of a file has a color of its own, which its cues do not show."""
+    return usual_color(style_colors(NEWLINE.split(like))) != USUAL_COLOR
 
 
 # Write

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from dubkit.cues.text import width, without_marks
 from dubkit.errors import InputError
 
 from .colors import color_of
 from .interface import Flaw
-from .timing import clock
+from .markup import join_stretches
+from .timing import Stated, clock, mended
 
 COLUMNS: tuple[str, ...] = (
     "layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text",
@@ -39,6 +42,8 @@ class Event:
     """As they are after ``Dialogue:``, including spaces."""
     start: float
     end: float
+    mended: bool = False
+    """Whether these are not the times in its fields."""
 
     @property
     def text(self) -> str:
@@ -72,7 +77,20 @@ def text_events(lines: list[str], flaws: list[Flaw] | None = None) -> list[Event
                 flaws.append(event)
             elif event and not _is_drawing(event.text):
                 events.append(event)
-    return events
+    return list(_mended(events, flaws))
+
+
+def _mended(events: Sequence[Event], flaws: list[Flaw]) -> Iterator[Event]:
+    """The events with times that a player can show their texts at."""
+    texts = [without_marks(from_event(event.text)) for event in events]
+    shown = [k for k, text in enumerate(texts) if text.strip()]
+    stated = [Stated(events[k].line + 1, events[k].start, events[k].end, width(texts[k]))
+              for k in shown]  # fmt: skip
+    times = dict(zip(shown, mended(stated, flaws), strict=True))
+    for k, event in enumerate(events):
+        own = event.start, event.end
+        if new := times.get(k, own):
+            yield replace(event, start=new[0], end=new[1], mended=new != own)
 
 
 def tokens(text: str) -> list[str]:
@@ -133,33 +151,99 @@ def language_line(lines: list[str]) -> int | None:
     return None
 
 
-def from_event(text: str) -> str:
-    """The text of an event as that of a cue: italics and the like as marks, no other overrides."""
+def from_event(text: str, style: str = "", colors: Mapping[str, str] | None = None) -> str:
+    """The text of an event as that of a cue: italics and the like as marks, no other overrides.
+
+    ``colors`` are those of the styles by name, as from :func:`style_colors`; with them, what has
+    another color than the usual style has marks for that, too.
+    """
     escapes = {"N": "\n", "n": " ", "h": " ", "\u2060": "\\"}
-    on: list[str] = []
-    written = []
+    on: list[str] = _colored([], style, colors)
+    stretches: list[tuple[str, Sequence[str]]] = []
     for k, part in enumerate(tokens(text)):
         if k % 2 == 0:
-            written.append(part)
+            stretches.append((part, on))
         elif part[0] == "{":
-            written.append(_marks(part, on))
+            on = _switched(part, on, style, colors)
         else:
-            written.append(escapes.get(part[1], part[1]))
-    return "".join(written)
+            stretches.append((escapes.get(part[1], part[1]), on))
+    return join_stretches(stretch for stretch in stretches if stretch[0])
 
 
-def _marks(override: str, on: list[str]) -> str:
-    """The marks for what an override switches, and resets; ``on`` has the open ones, in order."""
-    marks = ""
-    for tag, value in re.findall(r"\\(?:([ibu])([01])(?![0-9])|r)", override):
-        if value == "1" and tag not in on:
-            on.append(tag)
-            marks += f"<{tag}>"
-        elif value != "1":
-            ended = [tag] if tag in on else [] if tag else on[::-1]
-            marks += "".join(f"</{one}>" for one in ended)
-            on[:] = [one for one in on if one not in ended]
-    return marks
+def style_colors(lines: Sequence[str]) -> dict[str, str]:
+    """The color of each style as ``#ffff00``, by its name."""
+    colors = {}
+    for _, style in styles(lines):
+        stated = style.get("primarycolour", "")
+        if re.fullmatch(r"-?[0-9]{1,10}", stated):
+            colors[style["name"]] = _from_bgr(int(stated))
+        elif found := re.fullmatch(r"&[Hh]([0-9A-Fa-f]{1,16})&?", stated):
+            colors[style["name"]] = _from_bgr(int(found[1], 16))
+    return colors
+
+
+USUAL_COLOR = "#ffffff"
+
+
+def usual_color(colors: Mapping[str, str]) -> str:
+    """The color of the style that most text has."""
+    return colors.get("Default", USUAL_COLOR)
+
+
+def styles(lines: Sequence[str]) -> Iterator[tuple[bool, dict[str, str]]]:
+    """The styles of a file, their fields by name in lower case; and whether it is SSA."""
+    is_old, columns = False, list[str]()
+    for line in lines:
+        if heading := SECTION.match(line):
+            is_old = heading[1].lower() == "v4 styles"
+        elif names := re.match(r"\s*Format\s*:(.*)", line):
+            columns = [name.strip().lower() for name in names[1].split(",")]
+        elif line.startswith("Style:") and "name" in columns:
+            values = [value.strip() for value in line[6:].split(",")]
+            if len(values) == len(columns):
+                yield is_old, dict(zip(columns, values, strict=True))
+
+
+_SWITCH = re.compile(
+    r"\\(?:(?P<mark>[ibu])(?P<value>[01])(?![0-9])|r(?P<style>[^\\{}]*)"
+    r"|(?P<color>1?c)(?!lip)&?H?(?P<bgr>[0-9A-Fa-f]{0,16}))"
+)
+_ANIMATION = re.compile(r"\\t\((?:[^()]|\([^()]*\))*\)")
+
+
+def _switched(
+    override: str, on: Sequence[str], style: str, colors: Mapping[str, str] | None
+) -> list[str]:
+    """The names of the marks that are on after an override, in the order of their openings."""
+    new = list(on)
+    for found in _SWITCH.finditer(_ANIMATION.sub("", override)):
+        if mark := found["mark"]:
+            new = [one for one in new if one != mark] + [mark] * (found["value"] == "1")
+        elif not found["color"]:
+            new = _colored([], found["style"].strip() or style, colors)
+        elif found["bgr"]:
+            new = _colored(new, style, colors, _from_bgr(int(found["bgr"], 16)))
+        else:
+            new = _colored(new, style, colors)
+    # What was on stays outside of what is switched on again.
+    return [one for one in on if one in new] + [one for one in new if one not in on]
+
+
+def _colored(
+    on: Sequence[str], style: str, colors: Mapping[str, str] | None, color: str = ""
+) -> list[str]:
+    """The marks ``on`` with the one for a color, that of the style if it is not given."""
+    if colors is None:
+        return list(on)
+    usual = usual_color(colors)
+    color = color or colors.get(style.strip().lstrip("*"), usual)
+    rest = [one for one in on if not one.startswith("c.")]
+    return rest if color in (usual, USUAL_COLOR) else [*rest, f"c.{color}"]
+
+
+def _from_bgr(number: int) -> str:
+    """``#ffff00`` for 0x00FFFF: blue has the highest byte."""
+    return "#" + (number & 0xFFFFFF).to_bytes(3, "little").hex()
 
 
 def stamp(milliseconds: int) -> str:

@@ -117,7 +117,7 @@ def _later(first: Event, second: Event) -> Event:
 def _line(event: Event, cue: Cue, span: tuple[int, int], text: str) -> str:
     fields = dict(zip(event.columns, event.fields, strict=True))
     fields["text"] = text
-    if (cue.start, cue.end) != (event.start, event.end):
+    if event.mended or (cue.start, cue.end) != (event.start, event.end):
         for name, time in zip(("start", "end"), span, strict=True):
             fields[name] = re.sub(r"\S.*", stamp(time), fields[name])
     return "Dialogue:" + ",".join(fields.values())

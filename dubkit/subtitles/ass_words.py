@@ -39,7 +39,7 @@ def reword(raw: str, cue: Cue, language: str, cut: bool) -> str:
     ``cut`` means that the cue is only a part of the event, so that overrides in the middle and at
     the end have no place in it.
     """
-    if clean(from_event(raw)) == clean(cue.text):
+    if clean(from_event(raw)) == clean(LOOK_MARK.sub("", cue.text)):
         return raw
     parts = tokens(raw)
     first, last = 0, len(parts)

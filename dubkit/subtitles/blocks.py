@@ -6,7 +6,6 @@ with its line. A line with times begins a cue wherever it is, so that nothing be
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,20 +15,10 @@ from dubkit.types import Cue, Track
 
 from .interface import Flaw
 from .stamps import Timing, parse_timing
-from .timing import timed_cues
-
-SHORTEST, LONGEST, PACE = 1.0, 7.0, 15.0
-"""Seconds that a cue without an end is shown for, at this many columns a second, ..."""
-LEAST = 0.5
-"""... up to the next one, unless that leaves less than this."""
+from .timing import Stated, mended, timed_cues
 
 TEXT_AFTER_BLANK = "there is text after an empty line, which was taken as the cue's"
 STRAY_NUMBER = "there is a number where a cue should be, so it is left out"
-REVERSED = "the cue ends before it begins, so it is shown until the next one"
-NO_TIME = "the cue takes no time, so it is shown until the next one"
-HALF_A_TIME = "one of the two times cannot be read, so it was set by the cues around it"
-NEGATIVE = "the cue begins before 0, so it begins at 0 now"
-NEVER_SHOWN = "the cue ends before 0, so it is left out"
 
 # pysubs2 interprets "\N", "{" and "}" in any text as ASS does. Noncharacters, which clean() removes
 # from all text, stand for them on the way through.
@@ -195,31 +184,13 @@ class _Spacing:
 def mend_times(cues: Sequence[tuple[Block, Cue]], flaws: list[Flaw]) -> Iterator[Cue]:
     """The cues with times that a player can show them at. Their own are those of their blocks, of
     which one may be missing; what had to be changed is added to ``flaws``."""
-    starts = sorted({one.timing.start for one, _ in cues if one.timing.start is not None})
-    before = 0.0
-    for block, cue in cues:
-        start, end = block.timing.start, block.timing.end
-        if start is None or end is None:
-            flaws.append(Flaw(block.line, HALF_A_TIME))
-        reading = min(max(width(without_marks(cue.text)) / PACE, SHORTEST), LONGEST)
-        if start is None:
-            assert end is not None
-            start = end - reading if before > end else max(before, end - reading)
-        if start < 0:
-            if end is not None and end <= 0:
-                flaws.append(Flaw(block.line, NEVER_SHOWN))
-                continue
-            flaws.append(Flaw(block.line, NEGATIVE))
-            start = 0.0
-        if end is not None and end <= start:
-            flaws.append(Flaw(block.line, REVERSED if end < start else NO_TIME))
-            end = None
-        if end is None:
-            later = bisect.bisect_right(starts, start)
-            room = starts[later] - start if later < len(starts) else LONGEST
-            end = round(start + max(min(reading, room), LEAST), 3)
-        yield replace(cue, start=round(start, 3), end=end)
-        before = end
+    stated = [
+        Stated(block.line, block.timing.start, block.timing.end, width(without_marks(cue.text)))
+        for block, cue in cues
+    ]
+    for (_, cue), shown in zip(cues, mended(stated, flaws), strict=True):
+        if shown:
+            yield replace(cue, start=shown[0], end=shown[1])
 
 
 def _number(line: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dubkit.cues.text import CLOSING_MARK, MARK, OPENING_MARK, closing
 from dubkit.languages import right_to_left
@@ -81,6 +81,20 @@ def _pair_marks(parts: Sequence[str]) -> Iterator[str]:
                 if end == part:
                     break
     yield from map(closing, reversed(opened))
+
+
+def join_stretches(stretches: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """One text of stretches, each with the names of its marks (``i``, ``c.#ffff00``), the outermost
+    first."""
+    written, opened = [], list[str]()
+    for text, marks in (*stretches, ("", ())):
+        while opened and opened != list(marks[: len(opened)]):
+            written.append(f"</{opened.pop()[0]}>")
+        for mark in marks[len(opened) :]:
+            opened.append(mark)
+            written.append(f"<{mark}>")
+        written.append(text)
+    return "".join(written)
 
 
 def embed_rtl(text: str, language: str) -> str:

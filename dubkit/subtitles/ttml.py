@@ -6,7 +6,7 @@ import bisect
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -17,11 +17,10 @@ from dubkit.languages import right_to_left
 from dubkit.types import Cue, Track
 
 from . import layout
-from .blocks import NO_TIME, REVERSED
 from .colors import color_of, to_hex
 from .interface import Contents, Flaw, WriteOptions
-from .markup import UNPRINTABLE, clean, map_parts
-from .timing import clock, timed_cues
+from .markup import UNPRINTABLE, clean, join_stretches, map_parts
+from .timing import NO_TIME, REVERSED, clock, timed_cues
 
 _TT = "http://www.w3.org/ns/ttml"
 _TTS = f"{{{_TT}#styling}}"
@@ -332,7 +331,7 @@ class _Reader:
         before: Cue | None = None
         for start, end in itertools.pairwise(times):
             parts = [one for one in paragraph.fragments if one.begin <= start < one.end]
-            text = clean(_marked(parts))
+            text = clean(join_stretches((one.text, one.marks) for one in parts))
             if before and before.text == text and before.end == start:
                 before = replace(before, end=end)
                 continue
@@ -398,19 +397,6 @@ def _marks(style: Mapping[str, str], outer: tuple[str, ...]) -> tuple[str, ...]:
     if color and color != "#ffffff":  # which is what players show anyway
         on.append(f"c.{color}")
     return (*(tag for tag in outer if tag in on), *(tag for tag in on if tag not in outer))
-
-
-def _marked(fragments: Sequence[_Fragment]) -> str:
-    """The fragments in one text, with marks."""
-    written, opened = "", list[str]()
-    for one in (*fragments, _Fragment(0.0, 0.0, "", ())):
-        while opened and tuple(opened) != one.marks[: len(opened)]:
-            written += f"</{opened.pop()[0]}>"
-        for tag in one.marks[len(opened) :]:
-            opened.append(tag)
-            written += f"<{tag}>"
-        written += one.text
-    return written
 
 
 # The clock
