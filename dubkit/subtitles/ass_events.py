@@ -132,7 +132,7 @@ def _event(line: int, columns: tuple[str, ...], rest: str) -> Event | Flaw:
         hours, minutes, seconds, fraction = map(int, (*match.groups()[1:4], match[5].ljust(3, "0")))
         time = (((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction) / 1000
         times.append(-time if match[1] else time)
-    return Event(line, columns, fields, *times)
+    return Event(line, columns, fields, times[0], times[1])
 
 
 def _is_drawing(text: str) -> bool:

@@ -29,7 +29,22 @@ THOUGHTS = (
 )
 """What stands before and after thoughts. The first may be in a model's template, and then is not in
 its text."""
-_WRAPPING = re.compile(r"<\|[\w ]+\|>|</?(?:answer|response|output|result)>")
+_WRAPPING = re.compile(r"<\|[\w ]+\|>(?:assistant\b)?|</?(?:answer|response|output|result)>")
+
+
+def _patterns(begin: str, end: str) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """A whole thought, its closing mark, and an opening one at the start of a line: elsewhere it
+    may be a text about it."""
+    flags = re.MULTILINE | re.DOTALL
+    if re.match("<[a-z]", begin):  # models write <think> in capitals, too
+        flags |= re.IGNORECASE
+    begin, end = re.escape(begin), re.escape(end)
+    forms = f"{begin}.*?{end}", end, rf"^[ \t]*{begin}"
+    whole, closing, unclosed = (re.compile(form, flags) for form in forms)
+    return whole, closing, unclosed
+
+
+_PATTERNS = [_patterns(begin, end) for begin, end in THOUGHTS]
 _WRAPPED = re.compile(rf"(?:{_WRAPPING.pattern})+$")
 
 
@@ -66,17 +81,22 @@ def first(answer: Answer) -> Completion | None:
 
 
 def without_thoughts(text: str) -> str:
-    """A text without the thoughts before it, and without marks around it."""
-    for begin, end in THOUGHTS:
-        _, closed, rest = text.rpartition(end)
-        if closed:
-            text = rest
-        elif text.lstrip().startswith(begin):
-            return ""
+    """A text without the thoughts before, in and after it, and without marks around it."""
+    for whole, closing, unclosed in _PATTERNS:
+        # Beyond the last closing mark no whole thought is searched for: each opening one would
+        # search to the end.
+        last = _end_of_last(closing, text)
+        closed = whole.sub("", text[:last])
+        opened = unclosed.search(text, last)
+        text = closed[_end_of_last(closing, closed) :] + text[last : opened and opened.start()]
     begun = _WRAPPING.match(text := text.strip())
     text = text[begun.end() :].strip() if begun else text
     ended = _WRAPPED.search(text, max(0, len(text) - 200))
     return text[: ended.start()].strip() if ended else text
+
+
+def _end_of_last(pattern: re.Pattern[str], text: str) -> int:
+    return max((found.end() for found in pattern.finditer(text)), default=0)
 
 
 def model_of(answer: Answer, requested: str) -> str:
