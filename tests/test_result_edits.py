@@ -1,11 +1,14 @@
 """A person edits a subtitle file that dubkit wrote: from then on its text is the text."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from command import FAST, TESTS, called
 
 from dubkit import subtitles
+from dubkit.pipeline import result_edits
+from dubkit.types import Cue, Track, Word
 
 ENGINES = TESTS / "data/engines.py"
 GOOD = ("--translator", f"{TESTS / 'data/translators.py'}:Good")
@@ -48,6 +51,20 @@ def test_times_cues_and_words(talk):
     after = subtitles.parse(kept.read_text("utf-8"), "json")
     assert after.cues[:-1] == before.cues and before.cues[0].words
     assert (after.cues[-1].start, after.cues[-1].text) == (60.0, "A line of mine.")
+
+
+def test_cues_that_stay_keep_their_words_and_the_others_their_speaker():
+    words = (Word(1, 2, "One"),)
+    kept = Track("en", (
+        Cue(1, 2, "One", words), Cue(1, 2, "Two", speaker="Ann"), Cue(3, 4, "One", speaker="Bob"),
+    ))  # fmt: skip
+    edited = Track("en", (
+        Cue(1, 2, "One"), Cue(1, 2, "2", speaker="Eve"), Cue(3.1, 4, "1"), Cue(9, 10, "New"),
+    ))  # fmt: skip
+    plain = replace(kept, cues=tuple(replace(cue, words=(), speaker=None) for cue in kept.cues))
+    assert result_edits._merge(kept, plain, edited).cues == (
+        kept.cues[0], edited.cues[1], Cue(3.1, 4, "1", speaker="Bob"), edited.cues[3],
+    )  # fmt: skip
 
 
 def test_it_is_what_is_translated(talk):

@@ -6,9 +6,10 @@ translations and the dub. The result itself stays as the person left it.
 
 from __future__ import annotations
 
-import difflib
+import bisect
+import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,34 +89,50 @@ def _shown(cue: Cue) -> tuple[object, ...]:
 def _merge(kept: Track, written: Track, edited: Track) -> Track:
     """``edited``, in which the cues that are as they were ``written`` are those that were kept,
     with their words; the others have the speaker of what was there."""
-    before = list(kept.cues) if len(kept.cues) == len(written.cues) else list(written.cues)
-    matcher = difflib.SequenceMatcher(
-        None, list(map(_shown, written.cues)), list(map(_shown, edited.cues)), autojunk=False
-    )
-
-    def merged() -> Iterator[Cue]:
-        for kind, a, b, c, d in matcher.get_opcodes():
-            if kind == "equal":
-                yield from before[a:b]
-            else:
-                yield from (_completed(cue, kept) for cue in edited.cues[c:d])
-
-    return replace(kept, cues=tuple(sorted(merged(), key=lambda cue: cue.start)))
+    before = kept.cues if len(kept.cues) == len(written.cues) else written.cues
+    same: dict[tuple[object, ...], list[Cue]] = {}
+    for cue, shown in zip(reversed(before), reversed(written.cues), strict=True):
+        same.setdefault(_shown(shown), []).append(cue)
+    found = (same.get(_shown(cue)) for cue in edited.cues)
+    unchanged = [cues.pop() if cues else None for cues in found]
+    changed = [cue for cue, one in zip(edited.cues, unchanged, strict=True) if not one]
+    completed = _completed(changed, kept)
+    merged = [one or next(completed) for one in unchanged]
+    return replace(kept, cues=tuple(sorted(merged, key=lambda cue: cue.start)))
 
 
-def _completed(cue: Cue, kept: Track) -> Cue:
-    """A cue with the speaker and the style of the one that was there for most of its time."""
+NEAR = 50
+"""Cues before the end of an edited one that are looked at for the one that was there."""
 
-    def overlap(other: Cue) -> float:
-        return min(cue.end, other.end) - max(cue.start, other.start)
 
-    def likeness(other: Cue) -> float:  # a sign may be there for all of the cue's time, and longer
-        return overlap(other) / max(max(cue.end, other.end) - min(cue.start, other.start), 0.001)
+def _completed(cues: Sequence[Cue], kept: Track) -> Iterator[Cue]:
+    """The cues, each with the speaker and the style of the one that was there for most of its
+    time."""
+    ordered = sorted(kept.cues, key=lambda other: other.start)
+    starts = [other.start for other in ordered]
+    last = list(itertools.accumulate(ordered, _later))
+    """Of the cues up to each, the one that ends last."""
+    for cue in cues:
+        following = bisect.bisect_left(starts, cue.end)
+        near = [*ordered[max(0, following - NEAR) : following], *last[following - 1 : following]]
+        there = max(near, key=lambda other: _likeness(cue, other), default=None)
+        if there and _overlap(cue, there) > 0:
+            cue = replace(cue, speaker=cue.speaker or there.speaker, style=cue.style or there.style)
+        yield cue
 
-    there = max(kept.cues, key=likeness, default=None)
-    if not there or overlap(there) <= 0:
-        return cue
-    return replace(cue, speaker=cue.speaker or there.speaker, style=cue.style or there.style)
+
+def _later(first: Cue, second: Cue) -> Cue:
+    return second if second.end > first.end else first
+
+
+def _overlap(cue: Cue, other: Cue) -> float:
+    return min(cue.end, other.end) - max(cue.start, other.start)
+
+
+def _likeness(cue: Cue, other: Cue) -> float:
+    """A sign may be there for all of the cue's time, and longer."""
+    both = max(cue.end, other.end) - min(cue.start, other.start)
+    return _overlap(cue, other) / max(both, 0.001)
 
 
 def _replace(work: Workspace, cue_file: Path, track: Track) -> None:
