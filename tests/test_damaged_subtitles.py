@@ -205,6 +205,48 @@ def test_events_that_no_player_would_show() -> None:
     )
 
 
+TTML = """<tt xmlns="http://www.w3.org/ns/ttml"><body><div>
+<p begin="1s" end="2s">A{}</p>
+<p begin="3s" end="4s">B</p>
+</div></body></tt>
+"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "shown"),
+    [
+        (" & b", "A & b"),
+        ("&nbsp;&eacute;", "A é"),
+        ("&nothing; &amp; b&", "A&nothing; & b&"),
+        (" <3 &lt; 4", "A <3 < 4"),
+        (" & <!-- & --><![CDATA[& <]]>", "A & & <"),
+    ],
+)
+def test_ttml_with_signs_that_are_not_escaped(inside: str, shown: str) -> None:
+    text = TTML.format(inside)
+    found, warnings = read(text, "ttml")
+    assert [one for *_, one in found] == [shown, "B"]
+    assert all(one.startswith(("line 2:", "lines 2,")) for one in warnings) and warnings
+    with pytest.raises(InputError, match="line 2"):
+        subtitles.parse(text, "ttml", strict=True)
+
+
+@pytest.mark.parametrize("cut", ["</p>\n</div>", "B</p>", "</div>", "</body>"])
+def test_ttml_that_is_cut_off(cut: str) -> None:
+    text = TTML.format("")[: TTML.format("").index(cut)]
+    found, warnings = read(text, "ttml")
+    assert found[0] == (1, 2, "A") and "left out" in warnings[-1] and "line " in warnings[-1]
+    with pytest.raises(InputError, match="not XML"):
+        subtitles.parse(text, "ttml", strict=True)
+
+
+def test_entities_of_ttml_stay_harmless() -> None:
+    for declared in ('<!ENTITY a "aaaa">', '<!ENTITY a SYSTEM "file:///etc/hostname">'):
+        text = f"<!DOCTYPE tt [{declared}]>{TTML.format(' & &a;')}"
+        with pytest.raises(InputError, match="entity"):
+            subtitles.parse(text, "ttml")
+
+
 def test_stray_bytes_of_zero_are_left_out(tmp_path) -> None:
     path = tmp_path / "a.srt"
     path.write_bytes((FIRST + LAST * 3).encode().replace(b"One", b"O\0ne"))

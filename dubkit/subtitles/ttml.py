@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from html.entities import html5
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -92,11 +93,11 @@ def _stamp(milliseconds: int) -> str:
 
 
 def parse(text: str) -> Contents:
-    document = _document(text)
+    flaws: list[Flaw] = []
+    document = _document(text, flaws)
     root = document.root
     if _name(root) != "tt":
         raise InputError(f"line {document.lines[root]}: a TTML file holds a tt element")
-    flaws: list[Flaw] = []
     reader = _Reader(
         _clock(root, document.lines[root]),
         {one.get(f"{_XML}id", ""): one for one in _all(root, "style")},
@@ -135,9 +136,47 @@ class _Document:
     lines: dict[Element, int] = field(default_factory=dict)
 
 
-def _document(text: str) -> _Document:
-    """Parse XML with expat itself, since ElementTree does not report lines."""
+def _document(text: str, flaws: list[Flaw]) -> _Document:
+    """The elements of a document, of one that is not XML those that can be read."""
+    try:
+        return _parsed(text)
+    except expat.ExpatError:
+        return _parsed(_escaped(text, flaws), flaws)
+
+
+_STRAY = re.compile(
+    r"<!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)"
+    r"|&(?:#[0-9]{1,7};|#x[0-9A-Fa-f]{1,6};|(?P<name>[A-Za-z][A-Za-z0-9]{1,30});)?"
+    r"|<(?![A-Za-z_/!?])",
+    re.DOTALL,
+)
+STRAY = "there is a sign that XML has a meaning for, which was taken as text"
+
+
+def _escaped(text: str, flaws: list[Flaw]) -> str:
+    """The text with ``&`` and ``<`` escaped where they begin nothing, and with characters for the
+    entities of HTML, which XML does not know."""
+    line, before = 1, 0
+
+    def mend(found: re.Match[str]) -> str:
+        nonlocal line, before
+        whole, name = found[0], found["name"]
+        if whole[:2] == "<!" or whole[:2] == "&#" or name in ("amp", "lt", "gt", "quot", "apos"):
+            return whole
+        line, before = line + text.count("\n", before, found.start()), found.start()
+        flaws.append(Flaw(line, STRAY))
+        return escape(html5.get(f"{name};", whole))
+
+    return _STRAY.sub(mend, text)
+
+
+def _parsed(text: str, flaws: list[Flaw] | None = None) -> _Document:
+    """Parse XML with expat itself, since ElementTree does not report lines.
+
+    With ``flaws``, to which that is added, what is before the first fault is read.
+    """
     document, builder, depth = _Document(), TreeBuilder(), 0
+    opened: list[str] = []
     parser = expat.ParserCreate(namespace_separator="}")
 
     def qualified(name: str) -> str:
@@ -151,11 +190,12 @@ def _document(text: str) -> _Document:
             raise InputError(f"line {line}: more than {_MAX_DEPTH} elements nested in each other")
         own = {qualified(key): value for key, value in attributes.items()}
         document.lines[builder.start(qualified(name), own)] = line
+        opened.append(qualified(name))
 
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
-        builder.end(qualified(name))
+        builder.end(opened.pop())
 
     def refuse(*_: object) -> None:
         # A small file with nested entities can fill all memory.
@@ -166,9 +206,17 @@ def _document(text: str) -> _Document:
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(text, True)
-    except (expat.ExpatError, ValueError) as error:  # ValueError: a lone surrogate
-        line = getattr(error, "lineno", 1)
-        raise InputError(f"line {line}: not XML ({error})") from error
+    except ValueError as error:  # a lone surrogate
+        raise InputError(f"line 1: not XML ({error})") from error
+    except expat.ExpatError as error:
+        if flaws is None:
+            raise
+        what = f"not XML ({expat.ErrorString(error.code)})"
+        if not document.lines:
+            raise InputError(f"line {error.lineno}: {what}") from error
+        flaws.append(Flaw(error.lineno, f"{what}, so what follows is left out"))
+        while opened:
+            builder.end(opened.pop())
     document.root = builder.close()
     return document
 
