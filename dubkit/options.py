@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import os
 import re
 import reprlib
@@ -206,6 +207,35 @@ def parse_redo(text: str) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
+def parse_range(text: str) -> tuple[float, float]:
+    """The seconds of ``1:00-3:30``, ``90-`` (to infinity) or ``-0:30``. Raises UsageError for
+    anything else."""
+    start, dash, end = text.replace("–", "-").partition("-")
+    times = [_parse_clock(start.strip(), 0.0), _parse_clock(end.strip(), math.inf)]
+    if not dash or None in times or not (start.strip() or end.strip()):
+        raise UsageError(
+            f"--range takes START-END, not {reprlib.repr(text)}",
+            "--range 1:00-3:30; --range 90- is from there to the end, --range -0:30 up to there",
+        )
+    first, last = (time or 0.0 for time in times)
+    if last <= first:
+        raise UsageError(f"--range {text} ends before it begins", "--range 1:00-3:30")
+    return first, last
+
+
+def _parse_clock(text: str, missing: float) -> float | None:
+    """The seconds of ``90``, ``1:30``, ``1:02:03.5``; None if it is no time."""
+    if not text:
+        return missing
+    found = re.fullmatch(r"(?:(?:(\d{1,3}):)?(\d{1,5}):)?(\d{1,7}(?:[.,]\d{1,6})?)", text, re.ASCII)
+    if not found:
+        return None
+    hours, minutes, seconds = int(found[1] or 0), int(found[2] or 0), found[3].replace(",", ".")
+    if (found[2] and float(seconds) >= 60) or (found[1] and minutes >= 60):
+        return None
+    return hours * 3600 + minutes * 60 + float(seconds)
+
+
 MAKE: Final = "what to make"
 WHO: Final = "speakers"
 ENGINE = "engine; dubkit plugins lists them (default: auto)"
@@ -255,6 +285,15 @@ class Options:
         "as well as possible with a warning for each line",
         page="files",
     ))  # fmt: skip
+    range: str = option("", Spec(
+        MAKE, "only this part of it: 1:00-3:30, 90-, -0:30",
+        "only this part of the film or the text, at the film's own times: `1:00-3:30`, `90-` to "
+        "the end, `-0:30` up to there; hours, too, as `1:02:03.5-1:05:00`",
+        metavar="START-END", check=parse_range, page="more",
+        other_names=("clip_timestamps", "download_sections", "section", "time_range", "trim",
+                     "ss", "start_time", "end_time"),
+    ))  # fmt: skip
+    """Empty: all of it. Of a text, the cues that begin in it."""
     formats: tuple[str, ...] | None = option(None, Spec(
         MAKE, f"subtitle files to write: {','.join(subtitles.FORMATS)}",
         "`srt`, `vtt`, `ass`, `ttml`, `json` (Whisper's own schema, with words), `txt`; "
@@ -616,6 +655,7 @@ class Keywords(TypedDict, total=False):
     subs_from: AnyPath | None
     encoding: str | None
     strict: bool
+    range: str
     formats: Texts | None
     sdh: bool
     speaker_labels: bool
@@ -691,6 +731,8 @@ def unknown_option(
         return UsageError(message, f"known: {', '.join(known)}")
     better = near and value is not None and _fits(near[0], value)
     first, *others = near + renamed if better else renamed + near
+    if first.check and not _fits(first, value):  # other tools write it in another way
+        value = None
     if flag:
         meant = first.title(value)
     else:

@@ -306,7 +306,7 @@ class Result:
     timings: Mapping[str, float]
     """Seconds of wall time per step that ran; steps taken from the workspace are absent."""
     duration: float
-    """Seconds of media."""
+    """Seconds of media that were worked on: all, or those of ``range``."""
     warnings: tuple[str, ...] = ()
     translations: tuple[Translation, ...] = ()
     """One for each language of ``to``, in that order."""

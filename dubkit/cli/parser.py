@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -173,8 +174,8 @@ def _refuse_renamed(arguments: Sequence[str], options: type[Options]) -> None:
 def protect(arguments: Sequence[str], options: type[Options] = Options) -> list[str]:
     """Let a name that begins with a dash be an input: if a file of that name exists, and after
     ``--``, which argparse does not know between options."""
+    arguments = _join_values(arguments, options)
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    arguments = list(arguments)
     bare = {option.flag: option for option in list_options(options) if option.bare}
     for number, argument in enumerate(arguments[:end]):
         # The value may be left out, and what follows may be an input.
@@ -189,6 +190,19 @@ def protect(arguments: Sequence[str], options: type[Options] = Options) -> list[
         elif number < end:
             safe.append(f"./{argument}" if short and Path(argument).exists() else argument)
     return safe
+
+
+def _join_values(arguments: Sequence[str], options: type[Options]) -> list[str]:
+    """The arguments with values such as ``-0:30``, which argparse takes for flags, after an equals
+    sign."""
+    flags = {one.flag for one in list_options(options) if one.type is not bool and not one.bare}
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in flags and re.match(r"[-–]\s*\d", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _is_value(option: Option, text: str) -> bool:

@@ -94,17 +94,18 @@ def mix(
     *,
     speech: Sequence[tuple[float, float]],
     background: Path | None = None,
+    part: tuple[float, float] | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> MixResult:
     """Write the dub's audio to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
 
     It is as long as ``film`` and starts when that does. ``stream`` is ducked by 12 dB in the
     ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
-    ``background``, an audio file on the same timeline without the speech, replaces ``stream`` and
-    is not ducked. The lines get the loudness of the original's speech, the whole gets the
-    original's loudness. ``progress`` is called with the seconds done. Raises InputError when a line
-    or the background is not audio, MediaError when ffmpeg fails, OutputError when ``out`` cannot be
-    written.
+    ``background``, an audio file on the same timeline without the speech, replaces ``stream``, in
+    ``part`` alone if that is given (start and end in seconds), and is not ducked. The lines get the
+    loudness of the original's speech, the whole gets the original's loudness. ``progress`` is
+    called with the seconds done. Raises InputError when a line or the background is not audio,
+    MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
     """
     lines = _measure_lines(schedule)
     original = None
@@ -116,7 +117,9 @@ def mix(
     try:
         with replacing(out) as temporary:
             with work.open("w+b") as file:
-                decoded, powers = _decode(film, stream, length, speech, background, file, progress)
+                decoded, powers = _decode(
+                    film, stream, length, speech, background, part, file, progress
+                )
                 # A film of unknown length is as long as its audio.
                 total = max(length or decoded, *(round(end) for end in ends), 1)
                 file.truncate(total * _FRAME)
@@ -155,6 +158,7 @@ def _decode(
     length: int,
     speech: Sequence[tuple[float, float]],
     background: Path | None,
+    part: tuple[float, float] | None,
     file: IO[bytes],
     progress: Callable[[float], None],
 ) -> tuple[int, NDArray[np.float64]]:
@@ -171,7 +175,7 @@ def _decode(
     if stream:
         report = _scale(progress, film.duration, 0.0, share)
         for block in _blocks(decode_audio(film, stream, FULL, length=length or None)):
-            if not background:
+            if part or not background:
                 file.write(block.tobytes())
                 written += len(block)
             speaking = inside[at // size : at // size + RATE // size]
@@ -182,14 +186,36 @@ def _decode(
             report(at / RATE)
     if background:
         report = _scale(progress, film.duration, 0.25, 0.5)
-        media = probe(background)
+        media, at = probe(background), 0
         if not media.audio:
             raise InputError(f"{background} has no sound.", "It should be the film's background.")
         for block in _blocks(decode_audio(media, media.audio[0], FULL, length=length or None)):
-            file.write(block.tobytes())
-            written += len(block)
-            report(written / RATE)
+            if part:
+                _replace_part(file, at, block, part)
+            else:
+                file.write(block.tobytes())
+                written += len(block)
+            at += len(block)
+            report(at / RATE)
     return written, np.concatenate(powers) if powers else np.zeros(0)
+
+
+def _replace_part(file: IO[bytes], at: int, block: Samples, part: tuple[float, float]) -> None:
+    """Let what the file holds from the sample ``at`` on fade to ``block`` within ``part``, and
+    back."""
+    import numpy as np
+
+    begin, end = part
+    times = np.arange(at, at + len(block)) / RATE
+    share = np.interp(times, [begin, begin + RAMP, end - RAMP, end], [0, 1, 1, 0])
+    if not share.any():
+        return
+    file.seek(at * _FRAME)
+    before = np.zeros_like(block)
+    there = np.frombuffer(file.read(len(block) * _FRAME), np.float32).reshape(-1, 2)
+    before[: len(there)] = there
+    file.seek(at * _FRAME)
+    file.write((before + (block - before) * share[:, None].astype(np.float32)).tobytes())
 
 
 def _tenths(speech: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import re
 import struct
 from collections import deque
@@ -74,22 +75,29 @@ def extract_audio(
     progress: Callable[[float], None] = lambda _: None,
     *,
     format: AudioFormat = SPEECH,
+    part: tuple[float, float] | None = None,
 ) -> list[str]:
     """Write ``stream`` to ``out`` as a 16-bit WAV file (RF64 beyond 4 GB), and return warnings.
 
     Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
-    silence, samples from before the start are cut. ``progress`` is called with the seconds done.
+    silence, samples from before the start are cut. Of a ``part`` (start and end in seconds) it is
+    that start; where there is no sound in it, there is silence. ``progress`` is called with the
+    seconds done.
     Raises InputError when nothing can be decoded, or it goes on for longer than LONGEST;
     OutputError when ``out`` cannot be written.
     """
     import numpy as np
 
     stats = DecodeStats()
-    written = 0
+    first, last = (round(part[0] * format.rate), part[1]) if part else (0, math.inf)
+    length = None if last == math.inf else round(last * format.rate)
+    at = written = 0
     reported = 0.0
     with replacing(out) as temporary, temporary.open("wb") as file:
         file.write(wav_header(0, format))
-        for block in decode_audio(media, stream, format, stats):
+        for whole in decode_audio(media, stream, format, stats, length=length):
+            block = whole[max(0, first - at) :]
+            at += len(whole)
             if block.dtype != np.int16:
                 block = np.rint(np.clip(block, -1, 1) * 32767)
             file.write(block.astype("<i2").tobytes())
@@ -97,17 +105,20 @@ def extract_audio(
             if written / format.rate - reported >= 1:
                 reported = written / format.rate
                 progress(reported)
-        if not written:
+        if not at:
             refuse_low_rate(media, stream)
             raise InputError(
                 f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
                 "has no audio that can be decoded.",
                 "Choose another audio track, or convert the file with ffmpeg first.",
             )
+        if part and not written:  # the film goes on without sound
+            written = format.rate
+            file.write(bytes(2 * format.channels * written))
         file.seek(0)
         file.write(wav_header(written, format))
     progress(written / format.rate)
-    return _warnings(media, stats)
+    return _warnings(media, stats, whole=length is None)
 
 
 def refuse_low_rate(media: Media, stream: AudioStream) -> None:
@@ -120,7 +131,7 @@ def refuse_low_rate(media: Media, stream: AudioStream) -> None:
         )
 
 
-def _warnings(media: Media, stats: DecodeStats) -> list[str]:
+def _warnings(media: Media, stats: DecodeStats, *, whole: bool) -> list[str]:
     warnings = []
     if stats.damaged:
         warnings.append(
@@ -131,7 +142,7 @@ def _warnings(media: Media, stats: DecodeStats) -> list[str]:
             f"{media.path.name}: its clock jumps {stats.jumps} times; subtitles after that fit the "
             "video that dubkit writes, but may be off next to the original."
         )
-    if _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):
+    if whole and _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):
         warnings.append(
             f"{media.path.name}: the file ends at {end:.1f} s of {media.duration:.1f} s; "
             "it was probably cut off while copying or downloading."

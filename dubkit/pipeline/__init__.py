@@ -5,6 +5,8 @@ a key of everything that this depends on, so it is skipped if nothing has change
 engines from the engine room and closes them when it is done; how they work, nothing here knows.
 
 - :mod:`.context`: what the stages of one run share.
+- :mod:`.part`: the part of the input that is worked on.
+- :mod:`.sound`: the sound for engines.
 - :mod:`.source`: the text: recognized, or read from subtitles.
 - :mod:`.diarize`: who speaks when, for ``source``.
 - :mod:`.translate`: the text in other languages.
@@ -37,13 +39,14 @@ from dubkit.hooks import KINDS, Progress, Translator
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.options import Keywords, Options, from_keywords
 from dubkit.subtitles import UNKNOWN
-from dubkit.subtitles.source import format_of, read_edited
+from dubkit.subtitles.source import format_of
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Dub, Result, Track, Translation
 
 from . import dub, existing, outputs, report
-from .context import AUDIO, Context
-from .source import read_source, transcript_file
+from .context import Context
+from .sound import AUDIO
+from .source import read_source, read_transcript, transcript_file
 from .translate import translate_all
 
 
@@ -79,7 +82,7 @@ def transcribe(
     ):
         context = Context(Path(source), chosen, progress or _ignore, room)
         work.expect_source(context.source, context.stamp)
-        return read_edited(transcript_file(context, work))
+        return read_transcript(context, transcript_file(context, work))
 
 
 def process(
@@ -164,7 +167,7 @@ def _result(
         tuple(paths),
         track,
         context.timings,
-        context.media.duration if context.media else duration,
+        context.seconds if context.media else duration,
         tuple(dict.fromkeys(context.warnings)),
         tuple(translations),
         tuple(dubs),

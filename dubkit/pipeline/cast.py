@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubkit import languages
+from dubkit.cues.media_end import shift
 from dubkit.dub import clip as clips
 from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
 from dubkit.engines import Choice, guarded
@@ -28,7 +29,8 @@ from dubkit.types import Reference, Track, Voice
 from dubkit.workspace import Workspace, key_of
 
 from . import references
-from .context import Context, audio_file, sound_key
+from .context import Context
+from .sound import audio_file, sound_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,9 +126,10 @@ def _match_voices(
         with context.timed("match voices"):
             context.progress("match", 0.0, 0.0)
             audio = references.read_samples(audio_file(context, work))
+            track_of_sound = shift(text.track, -context.begin)
             originals = {
                 name: voiceprint.voiceprint(_cut(audio, passages.find_cleanest(audio, spans)))
-                for name, spans in references.spans_by_speaker(text.track).items()
+                for name, spans in references.spans_by_speaker(track_of_sound).items()
                 if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}

@@ -1,11 +1,12 @@
 """What the stages of one run share: the input, its options, and what they note on the way.
 
-Also what several stages need: the audio for engines, and the translator for a language.
+Also what several stages need: the translator for a language.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,15 +25,13 @@ from dubkit.hooks import (
     Transcriber,
     Translator,
 )
-from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
-from dubkit.options import Options
+from dubkit.options import Options, parse_range
 from dubkit.subtitles import source as source_text
 from dubkit.translate import glossary
 from dubkit.types import AudioStream, Media
-from dubkit.workspace import Workspace, key_of
 
-AUDIO = "audio.wav"
+from .part import end_with
 
 
 class Context:
@@ -55,6 +54,8 @@ class Context:
         """None if the input is a subtitle file."""
         self.stream: AudioStream | None = None
         """The audio track that is transcribed and dubbed; None if there is none."""
+        self.part = parse_range(options.range) if options.range else None
+        """Start and end, in seconds, of the part that is worked on; None if that is all."""
         self.edited_results: set[Path] = set()
         """Results that a person edited, and whose text has been taken."""
         self.timings: dict[str, float] = {}
@@ -105,6 +106,9 @@ class Context:
                 )
         self.media = probe(self.source)
         self.warnings += self.media.warnings
+        if self.part and self.media.duration:
+            self.part, warnings = end_with(self.part, self.media.duration, self.source.name)
+            self.warnings += warnings
         if not options.subs_from or self.media.audio:
             self.stream = pick_audio(self.media, options.audio_track, options.language)
             if not options.audio_track and self.stream != pick_audio(self.media):
@@ -113,6 +117,23 @@ class Context:
                     f"audio track {number} is used, not the default one, as it is in "
                     f"{languages.name(options.language or '')}; --audio-track chooses another"
                 )
+
+    @property
+    def begin(self) -> float:
+        """Seconds at which the part that is worked on begins, and the sound for engines with it."""
+        return self.part[0] if self.part else 0.0
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the part that is worked on ends, or all; 0 if that is unknown."""
+        end = self.part[1] if self.part else math.inf
+        end = min(end, (self.media and self.media.duration) or math.inf)
+        return 0.0 if end == math.inf else end
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of media that are worked on; 0 if that is unknown."""
+        return self.end - self.begin if self.end else 0.0
 
     @functools.cached_property
     def transcriber(self) -> Choice[Transcriber]:
@@ -167,33 +188,12 @@ class Context:
         yield
         self.timings[step] = self.timings.get(step, 0.0) + time.perf_counter() - started
 
-    def progress_of(self, step: str) -> Callable[[float], None]:
-        """A callback for a step that reports how many seconds of media are done."""
-        total = self.media.duration if self.media else 0.0
+    def progress_of(self, step: str, total: float | None = None) -> Callable[[float], None]:
+        """A callback for a step that reports how many seconds of media are done, of ``total``, or
+        of the whole film."""
+        if total is None:
+            total = self.media.duration if self.media else 0.0
         return lambda done: self.progress(step, done, total)
-
-
-def sound_key(context: Context, work: Workspace) -> str:
-    """A cache key for everything that is made from the audio track in use."""
-    assert context.media and context.stream
-    return key_of(source=work.hash_source(context.media.path), stream=context.stream.index)
-
-
-def audio_file(context: Context, work: Workspace) -> Path:
-    """The audio track in use as engines take it, a 16 kHz mono WAV file in the workspace."""
-
-    report = context.progress_of("audio")
-
-    def progress(done: float) -> None:
-        context.engines.check_starting()  # an engine that cannot start: no need to go on
-        report(done)
-
-    def extract(wav: Path) -> list[str]:
-        assert context.media and context.stream
-        with context.timed("audio"):
-            return extract_audio(context.media, context.stream, wav, progress)
-
-    return work.step(AUDIO, sound_key(context, work), extract, editable=False)
 
 
 def _stamp(source: Path) -> Sequence[int]:

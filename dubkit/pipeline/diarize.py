@@ -15,9 +15,10 @@ from dubkit.files import write_json
 from dubkit.hooks import Diarizer
 from dubkit.speech.diarization import read
 from dubkit.types import Track, Turn
-from dubkit.workspace import Workspace, key_of
+from dubkit.workspace import Workspace
 
-from .context import Context, audio_file, sound_key
+from .context import Context
+from .sound import artifact_of_sound, audio_file
 
 
 def is_wanted(context: Context, track: Track) -> bool:
@@ -45,10 +46,8 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
     try:
         choice = choose.diarizer(context.engines, options)
         people = int(options.speakers) if options.speakers.isdigit() else None
-        key = key_of(
-            sound=sound_key(context, work),
-            engine=choice.identity,
-            speakers=people,
+        name, key = artifact_of_sound(
+            context, work, "turns.json", engine=choice.identity, speakers=people
         )
 
         def make(path: Path) -> tuple[()]:
@@ -56,17 +55,24 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
             wav = audio_file(context, work)
             with context.timed("tell speakers apart"):
                 turns = _diarize(engine, choice.spec, wav, people, context)
+            begin = context.begin
             write_json(
-                path, [{"start": t.start, "end": t.end, "speaker": t.speaker} for t in turns]
+                path,
+                [
+                    {"start": t.start + begin, "end": t.end + begin, "speaker": t.speaker}
+                    for t in turns
+                ],
             )
             return ()
 
-        turns = read(work.step("turns.json", key, make))
+        turns = read(work.step(name, key, make))
     except DubkitError as failure:
         if requested:
             raise
         context.warnings.append(f"who speaks when could not be determined: {failure.message}")
         return []
+    begin, end = context.part or (-math.inf, math.inf)
+    turns = [turn for turn in turns if turn.start < end and turn.end > begin]
     return turns if len({turn.speaker for turn in turns}) > 1 else []
 
 

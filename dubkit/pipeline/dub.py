@@ -127,7 +127,9 @@ def _speak(
     words, original = spoken_track(track), replace(text, track=spoken_track(text.track))
     voices = cast.cast_voices(context, work, original, words, choice)
     script = lines.split_into_lines(track, text.track, voices.__getitem__)
-    end = context.media.duration if context.media and context.media.duration else _end(track)
+    end = context.end or _end(track)
+    if context.part and track.cues:  # a cue of a file may begin in the part and end after it
+        end = max(end, *(cue.end for cue in track.cues))
     job = speak.SpeechJob(
         context.engines.engine(choice),
         choice.name,

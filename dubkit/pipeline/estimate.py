@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 
 from dubkit import workspace
+from dubkit.cues.media_end import within_part
 from dubkit.engines import EngineRoom, choose
-from dubkit.files import at_home
+from dubkit.files import at_home, read_json
 from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
@@ -18,7 +19,8 @@ from dubkit.types import Cue, Estimate, Track
 
 from . import translate
 from .context import Context
-from .source import TRANSCRIPT
+from .sound import name_of_part
+from .source import PART, TRANSCRIPT
 
 TYPICAL_TEXT = "Somebody says about as many words as these in the time that one cue takes"
 TYPICAL_SECONDS = 5.0
@@ -55,22 +57,37 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if not context.media or (options.subs_from and not embedded):
         path = at_home(options.subs_from) if options.subs_from else context.source
-        return source_text.read(path, options.language, options.encoding).track, False
+        track = source_text.read(path, options.language, options.encoding).track
+        return within_part(track, context.part), False
     if embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")
         with scratch_folder() as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(context.media, stream, out)
             language = options.language or stream.language
-            return source_text.read(out, language, options.encoding).track, False
-    if (transcript := context.workspace / TRANSCRIPT).exists():
-        language = source_text.read_edited(transcript).language
-        recognized = context.workspace / f"cues.{language}.json"
-        if recognized.exists() and options.language in (None, language):
-            return source_text.read_edited(recognized), False
+            track = source_text.read(out, language, options.encoding).track
+            return within_part(track, context.part), False
+    if recognized := _recognized(context):
+        return recognized, False
     seconds = TYPICAL_SECONDS
     cues = (
         Cue(number * seconds, (number + 1) * seconds, f"{TYPICAL_TEXT} {number}.")
-        for number in range(math.ceil(context.media.duration / seconds))
+        for number in range(math.ceil(context.seconds / seconds))
     )
     return Track(options.language or "en", tuple(cues)), True
+
+
+def _recognized(context: Context) -> Track | None:
+    """The speech as an earlier run has recognized it; None if none has."""
+    for name in (TRANSCRIPT, name_of_part(context, TRANSCRIPT)):
+        if not (context.workspace / name).exists():
+            continue
+        track = source_text.read_edited(context.workspace / name)
+        if context.options.language not in (None, track.language):
+            continue
+        cues = context.workspace / f"cues.{track.language}.json"
+        part = list(context.part or ())
+        if cues.exists() and read_json(cues).get(PART, part) == part:
+            track = source_text.read_edited(cues)
+        return within_part(track, context.part)
+    return None

@@ -97,9 +97,10 @@ def write_subtitle_files(
         for name in _formats(context, text):
             out = context.folder / f"{context.stem}.{one.track.language}{context.flags}.{name}"
             if _is_input(context, out):  # the file that the text came from
-                if not text.edited:
+                if not (text.edited or context.part):
                     continue
-                out = out.with_name(f"{out.stem}.edited{out.suffix}")
+                kind = "part" if context.part else "edited"
+                out = out.with_name(f"{out.stem}.{kind}{out.suffix}")
             content = render_track(context, text, one, name)
 
             def make(path: Path, content: str = content) -> tuple[()]:

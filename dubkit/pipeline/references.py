@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dubkit.cues.media_end import shift
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import Made, read_json, write_json
 from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
@@ -22,7 +23,8 @@ from dubkit.types import Cue, Reference, Track, Voice
 from dubkit.workspace import Workspace, key_of
 
 from . import separate
-from .context import Context, audio_file, sound_key
+from .context import Context
+from .sound import audio_file, sound_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,15 +69,17 @@ def find_references(
     def make(path: Path) -> tuple[()]:
         with context.timed("find reference clips"):
             audio = read_samples(audio_file(context, work))
+            track = shift(text.track, -context.begin)
             chosen = [
                 (name, passage)
-                for name in spans_by_speaker(text.track)
-                for passage in _best_passages(audio, text.track, name)
+                for name in spans_by_speaker(track)
+                for passage in _best_passages(audio, track, name)
             ]
             folder.mkdir(exist_ok=True)
             made = Made(folder)
             made.remove(*made.matching("*.wav"))
-            spans = [(passage.start, passage.end) for _, passage in chosen]
+            begin = context.begin
+            spans = [(passage.start + begin, passage.end + begin) for _, passage in chosen]
             files = _write_clips(context, work, spans, folder, made)
             listed: dict[str, list[dict[str, str]]] = {}
             for number, ((name, passage), file) in enumerate(zip(chosen, files, strict=True), 1):

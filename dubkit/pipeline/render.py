@@ -71,6 +71,7 @@ def write_dub(
         texts=texts,
         titles=[*(dub.title for dub in dubs), comment],
         **({"background": sha256_of(background)} if background else {}),
+        **({"part": context.part} if background and context.part else {}),
         **({"lipsync": lipsync.key} if lipsync else {}),
     )
 
@@ -87,6 +88,7 @@ def write_dub(
                         wav,
                         speech=speech if dub.clips else [],
                         background=background if dub.clips else None,
+                        part=context.part,
                         progress=context.progress_of("mix"),
                     )
             picture = lipsync.redraw(context, dubs[0]) if lipsync else None

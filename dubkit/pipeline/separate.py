@@ -13,9 +13,10 @@ from dubkit.media.ffmpeg import file_url
 from dubkit.media.integrity import Contents, flaw
 from dubkit.media.probe import probe
 from dubkit.media.run_ffmpeg import run_ffmpeg
-from dubkit.workspace import Workspace, key_of
+from dubkit.workspace import Workspace
 
-from .context import Context, sound_key
+from .context import Context
+from .sound import artifact_of_sound
 
 BACKGROUND, SPEECH = "background.flac", "speech.flac"
 TOLERANCE = 0.1
@@ -36,15 +37,15 @@ def speech_file(context: Context, work: Workspace) -> Path | None:
 def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
-    choice = context.separator
-    key = key_of(sound=sound_key(context, work), engine=choice.identity)
+    choice, is_speech = context.separator, name == SPEECH
+    name, key = artifact_of_sound(context, work, name, engine=choice.identity)
 
     def make(out: Path) -> tuple[()]:
         folder = work.folder_for("separate", key)
         parts = folder / "background.wav", folder / "speech.wav"
         if not all(part.exists() for part in parts):
             _separate(context, choice, folder)
-        _pack(parts[name == SPEECH], out)
+        _pack(parts[is_speech], out, delay=context.begin)
         return ()
 
     if work.is_made_here(name) and flaw(work.folder / name, Contents(audio=1)):
@@ -67,8 +68,10 @@ def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None
     assert context.media and context.stream
     whole = folder / "whole.wav"
     with context.timed("separate"):
-        progress = context.progress_of("separate")
-        audio.extract_audio(context.media, context.stream, whole, progress, format=audio.FULL)
+        progress = context.progress_of("separate", context.seconds)
+        audio.extract_audio(
+            context.media, context.stream, whole, progress, format=audio.FULL, part=context.part
+        )
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         engine = context.engines.engine(choice)
         with guarded(
@@ -92,9 +95,11 @@ def _check_lengths(whole: Path, parts: Sequence[Path]) -> None:
             )
 
 
-def _pack(wav: Path, out: Path) -> None:
-    """Write the WAV as FLAC: half the size, without loss."""
+def _pack(wav: Path, out: Path, *, delay: float) -> None:
+    """Write the WAV as FLAC after ``delay`` seconds of silence: half the size, without loss."""
     argv = ["-loglevel", "warning", "-protocol_whitelist", "file", "-i", file_url(wav)]
+    if delay:
+        argv += ["-af", f"adelay={round(delay * audio.FULL.rate)}S:all=1"]
     argv += ["-c:a", "flac", "-f", "flac", file_url(out)]
-    contents = Contents(probe(wav).duration, audio=1)
+    contents = Contents(probe(wav).duration + delay, audio=1)
     run_ffmpeg(argv, doing=f"pack {wav.name}", out=out, writes=out, contents=contents)

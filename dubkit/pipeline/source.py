@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.fit import fit_cues
-from dubkit.cues.media_end import clip_to_media
+from dubkit.cues.media_end import clip_to_end, shift, within_part
 from dubkit.errors import InputError, MissingDependency
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
@@ -22,9 +22,13 @@ from dubkit.types import SubtitleStream, Track
 from dubkit.workspace import Workspace, key_of
 
 from . import diarize, edits, report, result_edits
-from .context import AUDIO, Context, audio_file, sound_key, translator_for
+from .context import Context, translator_for
+from .part import text_within
+from .sound import AUDIO, artifact_of_sound, audio_file, progress_on_timeline
 
 TRANSCRIPT = "transcript.json"
+PART = "part"
+"""Field of a file of cues: start and end of the part of the film that they are of."""
 
 
 def read_source(context: Context, work: Workspace) -> SourceText:
@@ -45,13 +49,19 @@ def read_source(context: Context, work: Workspace) -> SourceText:
     return text
 
 
+def read_transcript(context: Context, transcript: Path) -> Track:
+    """The words of the speech in the part that is worked on, from :func:`transcript_file`."""
+    return within_part(source_text.read_edited(transcript), context.part)
+
+
 def transcript_file(context: Context, work: Workspace) -> Path:
     """``transcript.json``: the words of the speech with their times, as the engine recognized
-    them."""
+    them; ``transcript.60-210.json`` of a part of the film."""
     options, choice = context.options, context.transcriber
-    sound = sound_key(context, work)
-    key = key_of(
-        sound=sound,
+    name, key = artifact_of_sound(
+        context,
+        work,
+        TRANSCRIPT,
         engine=choice.identity,
         language=options.language,
         prompt=options.prompt,
@@ -74,15 +84,16 @@ def transcript_file(context: Context, work: Workspace) -> Path:
         with context.timed("transcribe"):
             folder = work.folder_for("transcribe", key)
             transcription = recognition.transcribe(
-                transcriber, choice.spec, wav, options, folder, context.progress
+                transcriber, choice.spec, wav, options, folder, progress_on_timeline(context)
             )
         for part, seconds in transcription.timings.items():
             context.timings[f"transcribe: {part}"] = seconds
-        transcript = json.loads(subtitles.render(transcription.track, "json"))
+        track = shift(transcription.track, context.begin)
+        transcript = json.loads(subtitles.render(track, "json"))
         write_json(path, {**transcript, "model": transcription.model})
         return [*work.warnings_of(AUDIO), *transcription.warnings]
 
-    return work.step(TRANSCRIPT, key, make)
+    return work.step(name, key, make)
 
 
 # ---------------------------------------------------------------- recognized speech
@@ -90,22 +101,33 @@ def transcript_file(context: Context, work: Workspace) -> Path:
 
 def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> SourceText:
     """The transcript as readable cues, via ``cues.<language>.json``."""
-    speech = _without_stale_words(source_text.read_edited(transcript))
+    speech = _without_stale_words(read_transcript(context, transcript))
     profile, rate = context.options.reading, context.rate
     turns = diarize.find_turns(context, work) if diarize.is_wanted(context, speech) else []
     name = f"cues.{speech.language}.json"
     result_edits.take(context, work, name)
-    key = key_of(transcript=sha256_of(transcript), profile=profile.name, rate=rate)
+    about: dict[str, object] = {
+        "transcript": sha256_of(transcript),
+        "profile": profile.name,
+        "rate": rate,
+    }
+    if context.part:
+        about["part"] = context.part
+    key = key_of(**about)
     # Cues that were edited before speakers were requested are split between the speakers below:
     # made again, they would lose the edits.
     if turns and not work.is_edited(name, key):
-        key = key_of(transcript=sha256_of(transcript), profile=profile.name, rate=rate, turns=turns)
+        key = key_of(**about, turns=turns)
         speech = diarization.assign_speakers(speech, turns)
 
     def make(path: Path) -> tuple[()]:
         with context.timed("cues"):
-            track = clip_to_media(segment.from_words(speech, profile, rate), context.media)
-        path.write_text(subtitles.render(track, "json"), "utf-8")
+            track = clip_to_end(segment.from_words(speech, profile, rate), context.end)
+        content = subtitles.render(track, "json")
+        if context.part:  # for the estimate, which sees only the file
+            write_json(path, {**json.loads(content), PART: context.part})
+        else:
+            path.write_text(content, "utf-8")
         return ()
 
     track = source_text.read_edited(edits.step(work, name, key, make))
@@ -162,6 +184,8 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         work.hash_source(context.source)
         path, language = context.source, options.language
     text = source_text.read(path, language, options.encoding, strict=options.strict)
+    if context.part:
+        text = text_within(text, context.part, "" if context.media else context.source.name)
     if options.retime:
         text = replace(text, track=fit_cues(text.track, options.reading, context.rate))
     if diarize.is_wanted(context, text.track):

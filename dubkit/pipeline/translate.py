@@ -14,7 +14,7 @@ from dubkit import languages, subtitles
 from dubkit.cues import check
 from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import with_lines
-from dubkit.cues.media_end import clip_to_media
+from dubkit.cues.media_end import clip_to_end
 from dubkit.cues.profiles import limits
 from dubkit.engines import Choice, own_name
 from dubkit.errors import MissingDependency
@@ -29,7 +29,8 @@ from dubkit.types import Track, Translation, Usage
 from dubkit.workspace import Workspace, key_of
 
 from . import edits, report, result_edits
-from .context import Context, audio_file, translator_for
+from .context import Context, translator_for
+from .sound import audio_file
 
 
 def translate_all(context: Context, work: Workspace, text: SourceText) -> list[Translation]:
@@ -133,12 +134,13 @@ def _translate(
     with context.timed(f"translate {target}"):
         job = translation_job(context, choice, target)
         if job.engine.needs_audio:
-            job = replace(job, audio=audio_file(context, work))
+            sound = audio_file(context, work)
+            job = replace(job, audio=sound, audio_begins=context.begin)
         journal = work.folder / f"translations.{target}.jsonl"
         new = translation.translate(job, track, journal, context.progress)
     if context.retimed and not options.bilingual:
         cues = fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
-        return replace(new, track=clip_to_media(cues, context.media))
+        return replace(new, track=clip_to_end(cues, context.end))
     return replace(new, track=with_lines(new.track, options.reading))
 
 

@@ -54,12 +54,14 @@ def replace_dialogue(track: Track, like: str) -> str:
     return mark + "".join(rows)
 
 
-def events_before(text: str, end: float) -> str:
-    """An ASS file without the events with text that begin at ``end``, in seconds, or later."""
+def events_between(text: str, start: float, end: float) -> str:
+    """An ASS file without the events with text that begin before ``start``, or not before ``end``,
+    in seconds."""
     parts = NEWLINE.split(text)
-    late = {event.line for event in text_events(parts[::2]) if event.start >= end}
+    events = text_events(parts[::2])
+    others = {event.line for event in events if not start <= event.start < end}
     pairs = zip(parts[::2], [*parts[1::2], ""], strict=True)
-    return "".join(line + end for at, (line, end) in enumerate(pairs) if at not in late)
+    return "".join(line + end for at, (line, end) in enumerate(pairs) if at not in others)
 
 
 _TITLES = "Layer Start End Style Name MarginL MarginR MarginV Effect Text".split()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dubkit import languages, subtitles
-from dubkit.cues.media_end import within_media
+from dubkit.cues.media_end import within_media, within_part
 from dubkit.errors import InputError
 from dubkit.files import read_bytes
 from dubkit.languages import is_tag
@@ -44,8 +44,15 @@ class SourceText:
             return self
         like = self.like
         if like and self.format == "ass":
-            like = ass_like.events_before(like, media.duration)
+            like = ass_like.events_between(like, -math.inf, media.duration)
         return replace(self, track=within_media(self.track, media), like=like)
+
+    def within_part(self, part: tuple[float, float] | None) -> SourceText:
+        """The text with what begins in ``part`` (start and end in seconds; None is all) alone."""
+        like = self.like
+        if part and like and self.format == "ass":
+            like = ass_like.events_between(like, *part)
+        return replace(self, track=within_part(self.track, part), like=like)
 
 
 def format_of(path: Path) -> str | None:

@@ -93,6 +93,8 @@ class TranslationJob:
     context: str = ""
     purpose: Literal["subtitles", "dub"] = "subtitles"
     audio: Path | None = None
+    audio_begins: float = 0.0
+    """Seconds on the track's timeline of the sound's first sample."""
 
     def follows(self, feature: str) -> bool:
         """Whether the engine supports a feature of requests, see ``Translator.follows``."""
@@ -316,8 +318,8 @@ class _State:
         return Line(
             str(k + 1),
             self._text(k),
-            sentence.start,
-            sentence.end,
+            sentence.start - self.job.audio_begins,
+            sentence.end - self.job.audio_begins,
             sentence.speaker,
             room,
             fault[:LONGEST_NEIGHBOR] if self.job.follows("fault") else "",
