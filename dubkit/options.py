@@ -34,6 +34,8 @@ BILINGUAL = ("translation-first", "original-first")
 """Orders of two languages in one cue."""
 EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
 """``--subs-from`` for a text track of the video itself, by number or language."""
+SITE = re.compile(r"site(?::(.+))?", re.DOTALL)
+"""``--subs-from`` for the subtitles that a site has of a video that is named by its address."""
 
 Group = Literal[
     "", "what to make", "results", "speech", "translation", "dubbing", "speakers", "style"
@@ -267,9 +269,10 @@ class Options:
         purpose="dubbing", page="main",
     ))  # fmt: skip
     subs_from: str | None = option(None, Spec(
-        MAKE, "text from a file, or embedded, embedded:2, embedded:es",
-        "the text of a subtitle file (`FILE`) or of the video's own track (`embedded`, "
-        "`embedded:2`, `embedded:es`) instead of the speech",
+        MAKE, "text from a file, or embedded, embedded:2, embedded:es, site",
+        "the text of a subtitle file (`FILE`), of the video's own track (`embedded`, "
+        "`embedded:2`, `embedded:es`) or, for an address, of the site (`site`, `site:es`) instead "
+        "of the speech",
         file=True, page="files", unset="from_speech",
     ))  # fmt: skip
     encoding: str | None = option(None, Spec(

@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
-from dubkit.cli.inputs import expand
+from dubkit import InputError
+from dubkit.cli import inputs
+
+
+def expand(names, fetch=None):
+    return inputs.expand(names, fetch)
 
 
 def make(folder: Path, *names: str) -> None:
@@ -55,9 +60,19 @@ def test_folders_are_mirrored(tmp_path):
     assert places(tmp_path, "lec/a/1.mp4", "more") == [".", "a"]
 
 
-def test_a_url_is_refused(tmp_path):
-    _, wrong = expand(["https://example.org/talk.mp4"])
-    assert "download it first" in wrong[0][1].hint
+def test_addresses_are_fetched_in_their_place(tmp_path):
+    make(tmp_path, "a.mp4", "b.mp4", "out/1.mp4", "out/2.mp4")
+    failure = InputError("private")
+
+    def fetch(address):
+        if "me" in address:
+            raise failure
+        return [tmp_path / "out/1.mp4", tmp_path / "out/2.mp4"], [("https://x.org/3", failure)]
+
+    named = [str(tmp_path / "b.mp4"), "HTTPS://x.org/list", "https://me:pw@x.org/?a=/@", "a.mp4"]
+    found, wrong = expand([*named[:3], str(tmp_path / "a.mp4")], fetch)
+    assert [path.name for path in found] == ["b.mp4", "1.mp4", "2.mp4", "a.mp4"]
+    assert wrong == [("https://x.org/3", failure), ("https://x.org/?a=/@", failure)]
 
 
 def test_patterns(tmp_path):

@@ -132,7 +132,7 @@ class Console:
         elif len(result.timings) == 1:
             self._write("dubkit: everything is there already; nothing was done")
 
-    def fail(self, failure: DubkitError, source: Path | None) -> None:
+    def fail(self, failure: DubkitError, source: Path | str | None) -> None:
         """Print the error of an input that failed."""
         name = f"{source}: " if source and str(source) not in failure.message else ""
         self._write(f"dubkit: {name}{failure.message}")

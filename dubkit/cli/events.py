@@ -46,7 +46,7 @@ def write(event: str, **values: object) -> None:
     out.flush()
 
 
-def write_error(failure: DubkitError, source: Path | None) -> None:
+def write_error(failure: DubkitError, source: Path | str | None) -> None:
     """Write an error of an input, or of the whole command."""
     write(
         "error",
@@ -108,7 +108,7 @@ class Events:
         for warning in result.warnings:
             write("warning", message=warning)
 
-    def fail(self, failure: DubkitError, source: Path | None) -> None:
+    def fail(self, failure: DubkitError, source: Path | str | None) -> None:
         """Write the error of an input that failed."""
         write_error(failure, source)
 

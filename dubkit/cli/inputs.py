@@ -1,15 +1,18 @@
-"""Expand inputs as a person names them (files, folders, globs) to a list of media files."""
+"""Expand inputs as a person names them (files, folders, globs, addresses) to media files."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from dubkit.errors import DubkitError, InputError
 from dubkit.files import at_home
 from dubkit.subtitles.source import format_of
+from dubkit.system.faults import without_passwords
 from dubkit.workspace import SUFFIX
 
 MEDIA_SUFFIXES = frozenset(
@@ -19,27 +22,40 @@ MEDIA_SUFFIXES = frozenset(
     """.split()
 )
 """What is taken from a folder; a file named directly may have any suffix."""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+"""How an input begins that is an address."""
 OUR_STEMS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a second run must not take as input."""
 
 
-def expand(names: Sequence[str]) -> tuple[dict[Path, Path], list[tuple[Path, DubkitError]]]:
+Failures: TypeAlias = list[tuple[Path | str, DubkitError]]
+"""Inputs, by file or address, and what is wrong with each."""
+Fetch: TypeAlias = Callable[[str], tuple[Iterable[Path], Failures]]
+"""Gets the files at an address; what it raises is an error of that address."""
+
+
+def expand(names: Sequence[str], fetch: Fetch) -> tuple[dict[Path, Path], Failures]:
     """The files, each once, in the order named and by name within a folder, with the folder that
     its results go to under that of ``--output``; and an error for each name that matches none. A
     folder's subtitle files are not taken: they go with its videos.
 
-    A name without wildcards is taken as a file even if it is missing: reading it reports that.
+    What an address stands for, ``fetch`` gets. A name without wildcards is taken as a file even if
+    it is missing: reading it reports that.
     """
     found: dict[Path, Path | None] = {}
     several = len(names) > 1  # perhaps from a pattern that the shell expanded
-    wrong: list[tuple[Path, DubkitError]] = []
+    wrong: Failures = []
     for name in names:
         path = at_home(name)
         if several and _is_ours(path):
             continue
-        if "://" in name:
-            hint = "download it first, with yt-dlp for instance"
-            wrong.append((path, InputError(f"{name} is an address; dubkit reads files", hint)))
+        if ADDRESS.match(name):
+            try:
+                fetched, failed = fetch(name)
+                found.update(dict.fromkeys((one for one in fetched if one not in found), None))
+                wrong += failed
+            except DubkitError as failure:
+                wrong.append((without_passwords(name), failure))
             continue
         try:
             root: Path | None = None

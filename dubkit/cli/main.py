@@ -27,14 +27,14 @@ from dubkit.errors import (
     OutputError,
     UsageError,
 )
-from dubkit.options import Options, from_keywords
+from dubkit.options import SITE, Options, from_keywords
 from dubkit.pipeline import estimate, report
 from dubkit.system import faults, terminal
 from dubkit.system.programs import start_keeper
 from dubkit.system.terminal import as_json, printable
 from dubkit.types import Result
 
-from . import config, doctor, events, inputs, signals
+from . import config, doctor, download, events, inputs, signals
 from .check import check_command
 from .clean import clean_command
 from .console import Console
@@ -123,13 +123,24 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
         choose.check_names(options)  # once: every input would raise the same
-        places, errors = inputs.expand(given.inputs)
+        texts: dict[Path, Path | None] = {}
+
+        def fetch(address: str) -> tuple[list[Path], inputs.Failures]:
+            folder = options.output_dir or Path()
+            with console.job(""):
+                found, failed = download.download(
+                    address, folder, options.subs_from, console.progress, dry=options.dry_run
+                )
+            texts.update((one.path, one.subtitles) for one in found)
+            return [one.path for one in found], failed
+
+        places, errors = inputs.expand(given.inputs, fetch)
         sources = list(places)
         total = len(sources) + len(errors)
         for name, failure in errors:
             console.fail(failure, name)
         if options.dry_run:
-            return _estimate(sources, options, errors, given, console)
+            return _estimate(sources, options, texts, errors, given, console)
         results: list[Result] = []
         for number, source in enumerate(sources, 1):
             # Engines that the next file needs stay loaded.
@@ -141,6 +152,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
                     while True:
                         try:
                             own = _mirrored(options, places[source])
+                            own = _with_site_text(own, source, texts)
                             result = _process(source, own, console, title, room)
                             break
                         except (ConsentNeeded, ForeignWorkspace) as needed:
@@ -197,6 +209,19 @@ def _mirrored(options: Options, place: Path) -> Options:
     return replace(options, output_dir=options.output_dir / place)
 
 
+def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | None]) -> Options:
+    """The options for an input, with the file of the site's subtitles if these are asked for;
+    without them if the site has none."""
+    if not SITE.fullmatch(options.subs_from or ""):
+        return options
+    if source not in texts:
+        raise UsageError(
+            f"{source.name} is a file, and --subs-from {options.subs_from} is for addresses",
+            "--subs-from FILE, or embedded for its own track",
+        )
+    return replace(options, subs_from=str(texts[source]) if texts[source] else None)
+
+
 def _process(
     source: Path,
     options: Options,
@@ -233,7 +258,8 @@ def _agrees(needed: UsageError, question: str, more: Sequence[str] = ()) -> bool
 def _estimate(
     sources: Sequence[Path],
     options: Options,
-    errors: list[tuple[Path, DubkitError]],
+    texts: Mapping[Path, Path | None],
+    errors: inputs.Failures,
     given: argparse.Namespace,
     console: Console | events.Events,
 ) -> int:
@@ -241,7 +267,8 @@ def _estimate(
     estimates = []
     for source in sources:
         try:
-            estimates += [(source, one) for one in estimate.estimate(source, options)]
+            own = _with_site_text(options, source, texts)
+            estimates += [(source, one) for one in estimate.estimate(source, own)]
         except DubkitError as failure:
             errors.append((source, failure))
             console.fail(failure, source if len(sources) > 1 else None)
@@ -265,7 +292,7 @@ def _estimate(
 
 
 def _summary(
-    results: Sequence[Result], errors: Sequence[tuple[Path | None, DubkitError]]
+    results: Sequence[Result], errors: Sequence[tuple[Path | str | None, DubkitError]]
 ) -> Mapping[str, Any]:
     """The object of ``--json``: totals of all inputs, then the results of each."""
     timings: dict[str, float] = {}
@@ -283,7 +310,7 @@ def _summary(
     }
 
 
-def _errors(errors: Sequence[tuple[Path | None, DubkitError]]) -> list[dict[str, object]]:
+def _errors(errors: Sequence[tuple[Path | str | None, DubkitError]]) -> list[dict[str, object]]:
     return [
         {
             "source": str(source) if source else None,

@@ -31,6 +31,7 @@ them, speak them, put it all into the video.
   dubkit talk.mp4 --to pt --dub           talk.pt.dubbed.mp4, spoken in Portuguese
   dubkit talk.en.srt --to es              only a subtitle file
   dubkit *.mkv --subs --no-video          only subtitle files
+  dubkit https://... --subs               downloaded first, by yt-dlp
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
 
 Other commands (each has --help):

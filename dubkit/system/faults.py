@@ -158,11 +158,16 @@ def _report(failure: BaseException, options: Sequence[str], arguments: Sequence[
         lines += ["", "from:" if number else "failed:", *_outline(one)]
         if arguments:
             lines.append(f"  message: {words_of(one)}")
-    text = "\n".join(printable(line) for line in lines) + "\n"
+    text = without_passwords("\n".join(printable(line) for line in lines) + "\n")
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) >= SHORTEST_SECRET:
             text = text.replace(value, f"${name}")
     return text
+
+
+def without_passwords(text: str) -> str:
+    """A text without the user names and passwords in the addresses in it."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", text)
 
 
 def _without_key(argument: str) -> str:
