@@ -21,7 +21,7 @@ from typing import Any
 
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
-from dubkit.cli import check, clean, doctor, events, main, models, parser, show_config
+from dubkit.cli import check, clean, completion, doctor, events, main, models, parser, show_config
 from dubkit.cues import profiles
 from dubkit.cues.check import Violation
 from dubkit.dub import report as dub_report
@@ -134,6 +134,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "models": models.models_parser,
     "config": show_config.config_parser,
     "clean": clean.clean_parser,
+    "completion": completion.completion_parser,
     "ui": serve.ui_parser,
 }
 

@@ -8,6 +8,7 @@
 - :mod:`.config`: what stays set: ``dubkit.toml`` of the user and of a folder.
 - :mod:`.show_config`: ``dubkit config``.
 - :mod:`.clean`: ``dubkit clean``.
+- :mod:`.completion`: ``dubkit completion``.
 - :mod:`.check`: ``dubkit check``.
 - :mod:`.doctor`: ``dubkit doctor`` and ``dubkit plugins``.
 

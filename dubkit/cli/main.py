@@ -37,6 +37,7 @@ from dubkit.types import Result
 from . import config, doctor, download, events, inputs, signals
 from .check import check_command
 from .clean import clean_command
+from .completion import completion_command
 from .console import Console
 from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
@@ -53,6 +54,7 @@ COMMANDS: Mapping[str, Command] = {
     "check": check_command,
     "config": config_command,
     "clean": clean_command,
+    "completion": completion_command,
     "plugins": doctor.plugins_command,
     "doctor": doctor.doctor_command,
     "models": models_command,
