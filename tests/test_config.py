@@ -124,7 +124,7 @@ def test_a_run_follows_its_files(places, talk):
     assert [path.name for path in ran.paths] == ["talk.en.vtt"]
     assert "Mine." in ran.paths[0].read_text()
     assert_refused(called(talk, "--no-config"), 2, "nothing to do")
-    assert called("plugins").status == 0
+    assert_refused(called("--no-config", talk), 2, "nothing to do")  # no misspelled subcommand
 
 
 # ---------------------------------------------------------------- mistakes
@@ -195,7 +195,8 @@ def as_toml(one):
     if one.type in (int, float):
         return f"{key} = 20" if one.name != "max_lines" else f"{key} = 3"
     examples = {"to": "es", "profile": "bbc", "language": "de", "speakers": "2",
-                "encoding": "cp1250", "style": "size=50", "redo": "1"}  # fmt: skip
+                "encoding": "cp1250", "style": "size=50", "redo": "1",
+                "range": "0:10-0:20"}  # fmt: skip
     return f"{key} = {json.dumps((*one.choices, examples.get(one.name, 'x'))[0])}"
 
 

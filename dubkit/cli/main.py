@@ -111,7 +111,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         build_parser().print_help(sys.stderr)
         return UsageError.exit_status
     near = difflib.get_close_matches(arguments[0], commands, 1)
-    if near and not Path(arguments[0]).exists():
+    if near and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parse(arguments)
     console: Console | events.Events = Console(
