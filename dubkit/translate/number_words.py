@@ -62,6 +62,32 @@ _ALSO = {
            "bilhões": 10**9, "trilhão": 10**12, "trilhões": 10**12},
 }  # fmt: skip
 """Words that CLDR does not use."""
+_CASES: Mapping[str, Mapping[str, str]] = {
+    "ru": {"ь": "и ью", "емь": "ьми", "ьдесят": "идесяти", "емьдесят": "ьмидесяти",
+           "сорок": "сорока", "девяносто": "девяноста", "сто": "ста",
+           "двести": "двухсот двумстам двухстах", "триста": "трехсот тремстам трехстах",
+           "четыреста": "четырехсот четыремстам четырехстах", "ьсот": "исот истам ьюстами истах",
+           "емьсот": "ьмисот ьмистам ьмистах", "(два|две)": "двух двум двумя",
+           "три": "трех трем тремя", "четыре": "четырех четырем четырьмя"},
+    "uk": {"ь": "и ьох ьом ьома", "п'ять": "п'яти п'ятьох п'ятьом", "сім": "семи сьоми сімох",
+           "вісім": "восьми вісьмох вісьмом", "десят": "десяти десятьох", "сорок": "сорока",
+           "дев'яносто": "дев'яноста", "сто": "ста", "двісті": "двохсот двомстам двохстах",
+           "триста": "трьохсот трьомстам", "чотириста": "чотирьохсот чотирьомстам",
+           "'ятсот": "'ятисот 'ятистам", "шістсот": "шестисот", "сімсот": "семисот",
+           "вісімсот": "восьмисот", "(два|дві)": "двох двом двома", "три": "трьох трьом трьома",
+           "чотири": "чотирьох чотирьом"},
+    "cs": {"t": "ti", "m": "mi", "sto": "sta", "dve ste": "dvou_set", "dve": "dvou dvema",
+           "tri": "tri trem", "ctyri": "ctyr ctyrem"},
+    "sk": {"pat": "piatich", "sest": "siestich", "(m|st)": "mich stich", "dsat": "dsiatich",
+           "desiat": "desiatich", "sto": "sta", "dvesto": "dvoch_sto", "dve": "dvoch dvom"},
+    "ar": {"ون": "ين", "ان": "ين ي", "اثنا عشر": "اثني_عشر", "اثنتا عشرة": "اثنتي_عشرة"},
+    "he": {"ה": "ת", "שניים עשר": "שנים_עשר"},
+    "et": {"viiskummend": "viiekumne", "uuskummend": "uuekumne", "kummend": "kumne",
+           "kumme": "kumne", "kaksteist": "kaheteistkumne", "teist": "teistkumne", "sada": "saja",
+           "tuhat": "tuhande"},
+}  # fmt: skip
+"""The endings of numbers in other cases than the one that CLDR writes, by its ending, as they are
+compared; where it is not enough that an ending may follow a word or its stem."""
 _AND = {
     "ar": "و", "bg": "и", "cs": "a", "da": "og", "de": "und", "el": "και", "en": "and", "es": "y",
     "fa": "و", "fr": "et", "he": "ו", "hr": "i", "id": "dan", "it": "e", "nb": "og", "nl": "en",
@@ -208,12 +234,24 @@ def _lexicon(language: str) -> _Lexicon:
     if not words:
         return _Lexicon()
     words |= {_plain(word): value for word, value in _ALSO.get(language, {}).items()}
+    words |= dict(_declined(words, _CASES.get(language, {}))) | words
     stems: dict[str, float] = {}
     for cut in () if unspaced else (1, 2):
         for word, value in words.items():
             if len(word) - cut >= 4 and word.isalpha():
                 stems.setdefault(word[:-cut], value)
     return _Lexicon(words, stems)
+
+
+def _declined(words: Mapping[str, float], cases: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+    """Words in their other cases."""
+    for ending, others in cases.items():
+        for word, value in words.items():
+            if found := re.search(f"{ending}$", word):
+                yield from (
+                    (word[: found.start()] + other.replace("_", " "), value)
+                    for other in others.split()
+                )
 
 
 def _spelled(engine: object, *, unspaced: bool) -> Iterator[tuple[str, float]]:
