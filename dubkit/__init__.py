@@ -23,12 +23,16 @@ from .errors import (
 )
 from .files import at_home, cache_folder
 from .hooks import (
+    BatchConverter,
+    BatchLipSyncer,
     BatchSynthesizer,
+    ConversionRequest,
     Converter,
     Diarizer,
     External,
     Line,
     LipSyncer,
+    LipSyncRequest,
     Metered,
     Neighbor,
     Progress,
@@ -78,8 +82,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AudioStream",
+    "BatchConverter",
+    "BatchLipSyncer",
     "BatchSynthesizer",
     "ConsentNeeded",
+    "ConversionRequest",
     "Converter",
     "Cue",
     "Diarizer",
@@ -89,6 +96,7 @@ __all__ = [
     "ForeignWorkspace",
     "InputError",
     "Line",
+    "LipSyncRequest",
     "LipSyncer",
     "Media",
     "MediaError",

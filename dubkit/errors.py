@@ -69,14 +69,15 @@ class PluginError(DubkitError):
 
 
 class NothingDone(PluginError):
-    """An engine did nothing of what was asked: no line is translated, or none is spoken. What could
-    be written without that has been."""
+    """An engine did nothing of what was asked: no line is translated, none is spoken, none is
+    converted, or no mouth is redrawn. What could be written without that has been."""
 
     exit_status = 8
 
 
 PARTLY_DONE = 9
-"""The exit status where only some lines are translated or spoken, of which warnings tell."""
+"""The exit status where only some lines are translated, spoken or converted, or only some mouths
+redrawn, of which warnings tell."""
 
 
 class OutputError(DubkitError):

@@ -355,6 +355,29 @@ class Converter(Engine, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """One recording to convert, with the arguments of :meth:`Converter.convert`."""
+
+    audio: Path
+    out: Path
+    voice: Voice
+
+
+@runtime_checkable
+class BatchConverter(Protocol):
+    """A converter that is faster with many recordings at once."""
+
+    at_once: int
+    """Maximum recordings per call; 1 if more would not help."""
+
+    def convert_all(self, requests: Sequence[ConversionRequest]) -> Sequence[str]:
+        """Convert each of them as :meth:`Converter.convert` would. Returns for each what went
+        wrong, in a sentence, or "" if its file is written. Raises UsageError for what no retry can
+        fix."""
+        ...
+
+
 # ---------------------------------------------------------------- picture and sound
 
 
@@ -369,6 +392,31 @@ class LipSyncer(Engine, Protocol):
         """Write ``video`` (one shot of one face, constant frame rate) to ``out`` with its mouth
         moving to ``audio`` (16 kHz mono WAV, as long as the video): the same number of frames of
         the same size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LipSyncRequest:
+    """One shot to redraw, with the arguments of :meth:`LipSyncer.lipsync`."""
+
+    video: Path
+    audio: Path
+    out: Path
+
+
+@runtime_checkable
+class BatchLipSyncer(Protocol):
+    """A lip-syncer that is faster with many shots at once."""
+
+    at_once: int
+    """Maximum shots per call; 1 if more would not help."""
+
+    def lipsync_all(
+        self, requests: Sequence[LipSyncRequest], *, progress: Progress
+    ) -> Sequence[str]:
+        """Redraw each of them as :meth:`LipSyncer.lipsync` would; ``progress`` is for all together.
+        Returns for each what went wrong, in a sentence, or "" if its file is written. Raises
+        UsageError for what no retry can fix."""
         ...
 
 

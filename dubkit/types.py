@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,20 @@ class SpokenLine:
     before: tuple[str, ...]
     """Earlier translations that were too long and are not spoken."""
     warnings: tuple[str, ...]
+    converted: bool | None = None
+    """Whether it is in the converter's voice; None if there is no converter, or no speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanOutcome:
+    """What lip-sync made of a span of the film in which the dub speaks."""
+
+    start: float
+    end: float
+    state: Literal["redrawn", "no face", "failed"]
+    reason: str = ""
+    cached: bool = False
+    """Whether an earlier run rendered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,17 +297,29 @@ class Dub:
     """The dub in one language."""
 
     language: str
-    video: Path
-    """The file that contains it."""
+    video: Path | None
+    """The file that contains it; None if nothing could be spoken, so that there is none."""
     report: Path
     synthesizer: str
     """The engine that spoke it."""
     lines: tuple[SpokenLine, ...]
+    lipsync: tuple[SpanOutcome, ...] = ()
+    """The spans for ``--lipsync``, in order."""
 
     @property
     def unspoken(self) -> tuple[SpokenLine, ...]:
         """The lines that could not be spoken."""
         return tuple(line for line in self.lines if line.spoken is None)
+
+    @property
+    def unconverted(self) -> tuple[SpokenLine, ...]:
+        """The lines that are in the synthesizer's voice, since the converter failed."""
+        return tuple(line for line in self.lines if line.converted is False)
+
+    @property
+    def not_redrawn(self) -> tuple[SpanOutcome, ...]:
+        """The spans in which the lip-syncer failed."""
+        return tuple(span for span in self.lipsync if span.state == "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +349,8 @@ class Result:
 
     @property
     def is_partial(self) -> bool:
-        """Whether some lines are not translated, or not spoken."""
-        failed = any(one.failed for one in self.translations)
-        return failed or any(one.unspoken for one in self.dubs)
+        """Whether an engine failed with some of it: lines not translated, spoken or converted,
+        mouths not redrawn."""
+        return any(one.failed for one in self.translations) or any(
+            one.unspoken or one.unconverted or one.not_redrawn for one in self.dubs
+        )

@@ -15,6 +15,7 @@ from dub_samples import GOOD, HUM, LINES, LOW, dub, report_of
 from media_samples import AVC, ffmpeg, frames, packets
 
 from dubkit import Cue, Track, subtitles
+from dubkit.dub.convert import GIVE_UP
 from dubkit.media.probe import probe
 
 VOICES = f"{TESTS}/data/voices.py"
@@ -151,17 +152,28 @@ def test_the_converters_voice_can_be_named(film, log):
     assert_refused(dub(film, *OCTAVE, *YES, "--convert-to", "Ann=alto"), 2, "no speaker 'Ann'")
 
 
-@pytest.mark.parametrize(("how", "lost"), [("crash", 1), ("short", len(LINES))])
-def test_a_converter_that_fails_leaves_the_line_as_it_was_and_is_told(how, lost, film, log):
+def test_a_converter_that_takes_many_is_asked_for_many(film, log):
+    many = (*LOW, "--convert", f"{VOICES}:Octaves", *YES, "--convert-to", "alto")
+    assert dub(film, *many).status == 0
+    assert log("together") == [[2], [2], [2]]  # the seventh alone
+    assert len(log("converted")) == len(LINES)
+
+
+@pytest.mark.parametrize(
+    ("how", "lost", "calls", "status"), [("crash", 1, 1, 9), ("short", len(LINES), GIVE_UP, 8)]
+)
+def test_a_converter_that_fails_leaves_lines_as_they_were(how, lost, calls, status, film, log):
     broken = (*OCTAVE, "-o", f"Octave.how={how}", *YES, "--convert-to", "alto")
     ran = dub(film, *broken)
-    assert ran.status == 0 and f"{lost} of {len(LINES)} lines" in ran.err, ran
-    lines = report_of(film)["lines"]
-    assert sum("converted" in " ".join(line["warnings"]) for line in lines) == lost
-    assert all(line["spoken"] for line in lines)
+    assert ran.status == status and f"{lost} of {len(LINES)} lines" in ran.err, ran
+    report = report_of(film)
+    assert sum(line["converted"] is False for line in report["lines"]) == lost
+    assert all(line["spoken"] for line in report["lines"]) and report["generated_speech"] is True
+    assert ("imitates" in report) == (lost < len(LINES)) == ("converter" in report)
     before = len(log("converted"))
+    assert before == len(LINES) - lost + calls  # it is given up
     dub(film, *broken)
-    assert len(log("converted")) == before + lost  # tried again, and only these
+    assert len(log("converted")) == before + calls  # tried again, and only these
 
 
 # ---------------------------------------------------------------- the background

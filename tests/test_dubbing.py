@@ -313,6 +313,9 @@ def test_a_speaker_with_ideas_of_its_own_is_told_without_a_traceback(how, short,
 def test_a_speaker_that_always_fails_ends(film, log):
     ran = dub(film, *BROKEN, "-o", "Broken.how=crash", "-o", "Broken.all=yes", "--json")
     assert ran.status == 8 and "7 of 7 lines are not dubbed" in ran.err
+    report = report_of(film)
+    assert report["generated_speech"] is False and report["video"] is None
+    assert not film[0].with_name("film.es.dubbed.mp4").exists()
     (error,) = ran.json["errors"]
     assert "nothing was spoken in Spanish" in error["error"] and error["status"] == 8
     assert len(log()) <= 5 * speak.TRIES + 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from lipsync_engines import FAULTY, Flasher, Painter
+from lipsync_engines import FAULTY, Flasher, Painter, Painters
 from media_samples import AVC, ffmpeg, frames
 
 from dubkit.errors import InputError, MissingDependency
@@ -466,6 +466,15 @@ def test_one_failure_affects_no_other_span(film, tmp_path):
     outcomes, _ = redraw_film(path, tmp_path, again, speech, identity={"engine": "Second"})
     assert states(outcomes) == [("redrawn", True), ("redrawn", False), ("redrawn", True)]
     assert len(again.frame_counts) == 1
+
+
+def test_an_engine_that_takes_many_is_asked_for_many(tmp_path):
+    path = portrait(tmp_path / "long.mp4", seconds=6)
+    engine = Painters()
+    outcomes, _ = redraw_film(path, tmp_path, engine, [(0.3, 0.9), (2.3, 2.9), (4.3, 4.9)])
+    assert states(outcomes) == [("redrawn", False)] * 3
+    assert engine.batches == [2] and len(engine.frame_counts) == 3
+    assert not list(tmp_path.glob("**/asked-*"))
 
 
 def test_an_engine_that_never_succeeds_is_abandoned(tmp_path):

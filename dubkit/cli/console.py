@@ -39,6 +39,7 @@ VERBS = {
     "voices": "Telling voices apart",
     "match": "Choosing voices",
     "speak": "Speaking",
+    "convert": "Converting voices in",
     "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",

@@ -35,6 +35,7 @@ def spoken_line(take: Take) -> SpokenLine:
         voice=line.voice.name or "the speaker's own",
         before=line.before,
         warnings=take.warnings,
+        converted=take.converted,
     )
 
 
@@ -43,10 +44,10 @@ def to_json(dub: Dub, **about: object) -> dict[str, object]:
     stretches = [one.stretch for one in dub.lines if one.stretch is not None]
     shifts = [abs(one.shift) for one in dub.lines if one.shift is not None]
     return {
-        "video": dub.video.name,
+        "video": dub.video.name if dub.video else None,
         "language": dub.language,
         "synthesizer": dub.synthesizer,
-        "generated_speech": True,
+        "generated_speech": bool(stretches),
         **about,
         "lines": [_line_to_json(one) for one in dub.lines],
         "totals": {
@@ -78,8 +79,8 @@ def warnings(dub: Dub) -> list[str]:
             f"original speech (lines {_numbers(silent)}: {reason}); run the same command again to "
             "try them"
         )
-    if plain := [one for one in lines if any("converted" in text for text in one.warnings)]:
-        reason = next(text for text in plain[0].warnings if "converted" in text)
+    if plain := dub.unconverted:
+        reason = plain[0].warnings[0] if plain[0].warnings else ""
         found.append(
             f"{language}: {len(plain)} of {len(lines)} lines are in the synthesizer's voice "
             f"(lines {_numbers(plain)}: {reason}); run the same command again to try them"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dubkit import languages
 from dubkit.cues.text import width
+from dubkit.engines import Patience
 from dubkit.errors import MediaError
 from dubkit.files import cannot_write
 from dubkit.hooks import BatchSynthesizer, Progress
@@ -22,6 +23,7 @@ from dubkit.types import Track
 
 from . import clip as clips
 from . import mix, speak
+from .convert import ConvertedClip, convert_clips
 from .fit import NOTABLE_SHIFT, QUIET_STRETCH, Fit, Slot, fit
 from .lines import Line
 from .shorten import OverlongLine
@@ -47,6 +49,8 @@ class Take:
     warnings: tuple[str, ...]
     work: float = 0.0
     """Seconds that the engines took."""
+    converted: bool | None = None
+    """Whether it is in the converter's voice, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class _Recording:
     cached: bool
     notes: tuple[str, ...]
     work: float
+    converted: bool | None = None
+    """Whether the converter did its part, if there is one."""
 
 
 def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list[Take]:
@@ -89,15 +95,31 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
 def _record(
     job: SpeechJob, script: Sequence[Line], rooms: Mapping[int, float], progress: Progress
 ) -> list[_Recording]:
+    """Speak lines, then convert their voices."""
+    recordings = _speak(job, script, rooms, progress)
+    if not job.conversion:
+        return recordings
+
+    def report(line: Line) -> None:
+        progress(f"convert {job.language}", line.start, job.end)
+
+    spoken = [(one.line, one.clip) for one in recordings if one.clip]
+    found = convert_clips(job.conversion, job.made, spoken, report)
+    return [_with_voice(one, found.get(one.line.number)) for one in recordings]
+
+
+def _speak(
+    job: SpeechJob, script: Sequence[Line], rooms: Mapping[int, float], progress: Progress
+) -> list[_Recording]:
     recordings: list[_Recording] = []
     paces: list[float] = []
-    done = failed = 0
+    patience = Patience(GIVE_UP)
     many = job.engine.at_once if isinstance(job.engine, BatchSynthesizer) else 1
     drafts: dict[int, str] = {}
     for at, line in enumerate(script):
         progress(f"speak {job.language}", line.start, job.end)
-        if failed >= GIVE_UP and not done:
-            reason = "not tried, since no line before it could be spoken"
+        if patience.exhausted and not speak.find_clip(job, line):
+            reason = f"not tried, since {patience.in_a_row} lines before it could not be spoken"
             recordings.append(_Recording(line, None, False, (reason,), 0.0))
             continue
         started = time.perf_counter()
@@ -107,15 +129,28 @@ def _record(
             drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
         draft = drafts.get(line.number)
         clip, cached, notes = speak.speak_line(job, line, rooms[line.number], paces, draft)
-        done, failed = (done + 1, 0) if clip else (done, failed + 1)
+        if clip and not cached:
+            patience.success()
+        elif not clip:
+            patience.failure()
         if clip and width(line.text) >= speak.PACE_COLUMNS:
             paces.append(width(line.text) / speak.speech_seconds(clip))
-        if clip and job.conversion:
-            clip, new, fault = speak.convert_clip(job, job.conversion, line, clip)
-            cached, notes = cached and not new, [*notes, *fault]
         work = 0.0 if cached else time.perf_counter() - started
         recordings.append(_Recording(line, clip, cached, tuple(notes), work))
     return recordings
+
+
+def _with_voice(one: _Recording, converted: ConvertedClip | None) -> _Recording:
+    if not converted:  # it was not spoken
+        return one
+    return replace(
+        one,
+        clip=converted.clip,
+        cached=one.cached and converted.cached,
+        notes=(*filter(None, [converted.fault]), *one.notes),  # the reason first
+        work=one.work + converted.work,
+        converted=not converted.fault,
+    )
 
 
 def _places(job: SpeechJob, recordings: Sequence[_Recording]) -> dict[int, Fit]:
@@ -179,7 +214,8 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
     if abs(place.shift) > NOTABLE_SHIFT:
         when = "late" if place.shift > 0 else "early"
         notes.append(f"begins {abs(place.shift):.1f} s {when}")
-    return Take(line, ready, speak.speech_seconds(clip), place, one.cached, tuple(notes), one.work)
+    seconds = speak.speech_seconds(clip)
+    return Take(line, ready, seconds, place, one.cached, tuple(notes), one.work, one.converted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +237,11 @@ class SpokenTrack:
         return [mix.ScheduledClip(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
 
     @property
+    def converted(self) -> bool:
+        """Whether any of it is in a converter's voice."""
+        return any(take.converted for take in self.takes)
+
+    @property
     def title(self) -> str:
         """The track's title in players."""
         return f"{languages.name(self.track.language)} (generated speech)"
@@ -208,6 +249,6 @@ class SpokenTrack:
     @property
     def comment(self) -> str:
         """A sentence for the file's comment."""
-        how = f" and {self.job.conversion.name}" if self.job.conversion else ""
+        how = f" and {self.job.conversion.name}" if self.job.conversion and self.converted else ""
         name = languages.name(self.track.language)
         return f"The speech in {name} was generated with {self.job.name}{how}."

@@ -1,4 +1,4 @@
-"""Make the clip of one line of a dub: have it spoken, perhaps convert its voice, check and keep it.
+"""Make the clip of one line of a dub: have it spoken, check and keep it.
 
 No engine is trusted: every clip is measured, and one that is not speech of about the right length
 is requested again, then reported. All lines of a track are spoken in :mod:`.schedule`.
@@ -16,16 +16,17 @@ from statistics import median
 
 from dubkit.cues.text import width
 from dubkit.engines import guarded
-from dubkit.errors import DubkitError, UsageError
-from dubkit.files import Made, cannot_write, sha256_of
-from dubkit.hooks import BatchSynthesizer, Converter, Synthesizer, Utterance
+from dubkit.errors import DubkitError, MissingDependency, UsageError
+from dubkit.files import Made, cannot_write
+from dubkit.hooks import BatchSynthesizer, Synthesizer, Utterance
 from dubkit.system.terminal import one_line
-from dubkit.types import Voice
 from dubkit.workspace import key_of
 
 from . import clip as clips
+from .convert import Conversion
 from .lines import Line
 from .shorten import OverlongLine
+from .voices import voice_key
 
 log = logging.getLogger("dubkit")
 
@@ -39,18 +40,6 @@ PACE_COLUMNS = 12
 """Columns from which the pace of a line is meaningful."""
 BRIEF_SECONDS = 0.1, 8.0
 """Seconds that a shorter line can take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """A voice conversion that every clip goes through after it is spoken."""
-
-    engine: Converter
-
-    name: str
-    identity: Mapping[str, object]
-    voices: Mapping[str | None, Voice]
-    """By speaker."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +75,9 @@ def _key(job: SpeechJob, line: Line) -> str:
         engine=job.identity,
         text=line.text,
         language=job.language,
-        voice=_voice_key(line.voice),
+        voice=voice_key(line.voice),
         seed=job.seeds.get(line.number, 0),
     )[:12]
-
-
-def _voice_key(voice: Voice) -> list[object]:
-    """The parts of a voice that a clip depends on."""
-    return [voice.name, [[sha256_of(one.path), one.text] for one in voice.references]]
 
 
 def _path(job: SpeechJob, line: Line) -> Path:
@@ -185,6 +169,9 @@ def speak_line(
             return replace(clip, path=path), False, []
         except UsageError:
             raise
+        except MissingDependency as failure:  # which is missing at the next attempt as well
+            faults.append(one_line(failure.message))
+            break
         except DubkitError as failure:
             faults.append(one_line(failure.message))
         finally:
@@ -196,36 +183,6 @@ def speak_line(
 
 def _draft_path(path: Path) -> Path:
     return path.with_suffix(".part.wav")
-
-
-def convert_clip(
-    job: SpeechJob, conversion: Conversion, line: Line, clip: clips.Clip
-) -> tuple[clips.Clip, bool, list[str]]:
-    """The clip in the converted voice, whether that is new, and what went wrong: then the clip is
-    returned unchanged, and the next run tries again."""
-    voice = conversion.voices[line.speaker]
-    key = key_of(converter=conversion.identity, voice=_voice_key(voice))[:12]
-    path = clip.path.with_name(f"{clip.path.stem}.{key}.wav")
-    try:
-        return clips.measure(path), False, []
-    except ValueError:
-        pass
-    part = path.with_suffix(".part.wav")
-    job.made.add(path.name, part.name)
-    try:
-        with guarded(""):
-            conversion.engine.convert(clip.path, part, voice=voice)
-            converted = clips.measure(part)
-            if abs(converted.seconds - clip.seconds) > max(0.25, clip.seconds / 10):
-                raise ValueError(f"{clip.seconds:.1f} s became {converted.seconds:.1f} s")
-            part.replace(path)
-        return replace(converted, path=path), True, []
-    except UsageError:
-        raise
-    except DubkitError as failure:
-        return clip, True, [f"its voice could not be converted ({one_line(failure.message)})"]
-    finally:
-        clips.remove(part)
 
 
 def _implausibility(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str:

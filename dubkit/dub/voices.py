@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dubkit.errors import UsageError
+from dubkit.files import sha256_of
 from dubkit.hooks import Synthesizer
 from dubkit.types import Voice
 
@@ -81,3 +82,8 @@ def _parse(chosen: Sequence[str], speakers: Sequence[str | None]) -> list[tuple[
             raise UsageError(f"there is no speaker {person!r}", f"there is {known}")
         pairs.append((person, name) if equals else (None, person))
     return sorted(pairs, key=lambda pair: pair[0] is not None)
+
+
+def voice_key(voice: Voice) -> list[object]:
+    """The parts of a voice that a clip depends on."""
+    return [voice.name, [[sha256_of(one.path), one.text] for one in voice.references]]

@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import logging
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dubkit import workspace
-from dubkit.engines import guarded
+from dubkit.engines import Patience, guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, PluginError, UsageError
 from dubkit.files import Made, cannot_write, read_json, replacing, sha256_of
-from dubkit.hooks import LipSyncer, Progress
+from dubkit.hooks import BatchLipSyncer, LipSyncer, LipSyncRequest, Progress
 from dubkit.media.probe import open_media
-from dubkit.types import Media
+from dubkit.types import Media, SpanOutcome
 
 from . import compose, encoding, face_clips, faces, spans, tracks
 from .compose import RenderedClip
@@ -41,18 +42,6 @@ log = logging.getLogger("dubkit")
 
 GIVE_UP = 3
 """Failures in a row, without any success, after which an engine is not called again."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpanOutcome:
-    """What happened to a span of the film in which the dub speaks."""
-
-    start: float
-    end: float
-    state: Literal["redrawn", "no face", "failed"]
-    reason: str = ""
-    cached: bool = False
-    """Whether an earlier run rendered it."""
 
 
 def check() -> None:
@@ -250,28 +239,42 @@ def _render_spans(
     reasons: dict[str, str] = {}
     starts = [span.start for span, _ in todo]
     frames = decode_frames(task.film, [(span.start, span.end) for span, _ in todo])
-    in_a_row = 0
-    for number, group in itertools.groupby(frames, lambda one: bisect_right(starts, one[1]) - 1):
-        span, key = todo[number]
-        before = done
+    many = max(1, task.engine.at_once) if isinstance(task.engine, BatchLipSyncer) else 1
+    patience = Patience(GIVE_UP, worked=bool(cached))
 
-        def report(
-            stage: str, now: float, of: float, span: Span = span, at: float = before
-        ) -> None:
-            task.progress("lip-sync", at + span.seconds * (min(1.0, now / of) if of else 0), total)
+    def render(shots: Sequence[_Shot], report: Progress) -> None:
+        for shot, made in zip(shots, _render(task, shots, report), strict=True):
+            if isinstance(made, RenderedClip):
+                clips[shot.key] = made
+                reasons.pop(shot.key, None)
+                patience.success()
+            else:
+                reasons[shot.key] = made.message
+                hopeless = isinstance(made, (UsageError, MissingDependency))
+                patience.failure(hopeless=hopeless)
+                log.info("lip-sync of %.1f s: %s", shot.span.start, made.message)
 
-        try:
-            clips[key] = _render_span(task, span, key, group, report)
-            in_a_row = 0
-        except _RenderFailure as failure:
-            reasons[key] = str(failure)
-            in_a_row += 1
-            log.info("lip-sync of %.1f s to %.1f s: %s", span.start, span.end, failure)
-            hopeless = failure.hopeless or in_a_row >= GIVE_UP
-            if hopeless and not any(clips.values()):
-                break
-        done += span.seconds
-        task.progress("lip-sync", done, total)
+    with contextlib.ExitStack() as scratch:
+        shots: list[_Shot] = []
+        groups = itertools.groupby(frames, lambda one: bisect_right(starts, one[1]) - 1)
+        following = next(groups, None)
+        while following and not patience.exhausted:
+            number, group = following
+            folder = scratch.enter_context(_scratch(task))
+            shots.append(_write_shot(task, *todo[number], group, folder))
+            following = next(groups, None)
+            if len(shots) < many and following:
+                continue
+            seconds = sum(shot.span.seconds for shot in shots)
+            report = functools.partial(_report, task.progress, done, seconds, total)
+            render(shots, report)
+            for shot in shots if len(shots) > 1 else ():  # what failed together, alone
+                if shot.key in reasons and not patience.exhausted:
+                    render([shot], lambda stage, now, of: None)
+            done += seconds
+            task.progress("lip-sync", done, total)
+            shots = []
+            scratch.close()
     why = f"not tried, since {task.name} had failed" if reasons else "there is no picture"
     outcomes = [
         SpanOutcome(round(span.start, 3), round(span.end, 3), "redrawn", "", key in cached)
@@ -282,18 +285,16 @@ def _render_spans(
     return [clip for clip in clips.values() if clip], outcomes
 
 
+def _report(
+    progress: Progress, before: float, seconds: float, total: float, _: str, now: float, of: float
+) -> None:
+    """Report an engine's own progress with some shots as that of all."""
+    progress("lip-sync", before + seconds * (min(1.0, now / of) if of else 0.0), total)
+
+
 def _with_type(failure: BaseException) -> PluginError:
     """A message alone may not say what failed: ``SystemExit(3)`` is only ``3``."""
     return PluginError(f"{type(failure).__name__}: {failure}")
-
-
-class _RenderFailure(Exception):
-    """An engine could not render a span."""
-
-    def __init__(self, reason: str, hopeless: bool = False) -> None:
-        super().__init__(reason)
-        self.hopeless = hopeless
-        """Whether it would fail for any other span, too."""
 
 
 @contextlib.contextmanager
@@ -308,39 +309,80 @@ def _scratch(task: _Task) -> Iterator[Path]:
         task.made.remove(path.name)
 
 
-def _render_span(
-    task: _Task,
-    span: Span,
-    key: str,
-    frames: Iterable[tuple[Any, float]],
-    report: Callable[[str, float, float], None],
-) -> RenderedClip:
-    """Have one span rendered, and keep the clip."""
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """A span of the film as it goes to the engine."""
+
+    span: Span
+    key: str
+    times: Sequence[float]
+    folder: Path
+
+    @property
+    def request(self) -> LipSyncRequest:
+        """Its files."""
+        return LipSyncRequest(
+            *(self.folder / name for name in ("shot.mp4", "voice.wav", "out.mp4"))
+        )
+
+
+def _write_shot(
+    task: _Task, span: Span, key: str, frames: Iterable[tuple[Any, float]], folder: Path
+) -> _Shot:
+    """Write the picture and the speech of a span."""
     import av.error
 
-    with _scratch(task) as temporary:
-        clip, voice, out = (temporary / name for name in ("shot.mp4", "voice.wav", "out.mp4"))
+    video, audio = folder / "shot.mp4", folder / "voice.wav"
+    try:
+        times = face_clips.write_clip(frames, span, task.picture, task.rate, video)
+    except av.error.FFmpegError as failure:
+        # While writing: frames that cannot be read are skipped.
+        why = OSError(failure.errno, failure.strerror)
+        raise cannot_write(task.folder, why) from failure
+    length = len(times) / task.rate
+    samples = face_clips.read_speech(task.sound, times[0], times[0] + float(length))
+    face_clips.write_speech(samples, length, audio)
+    return _Shot(span, key, times, folder)
+
+
+def _render(
+    task: _Task, shots: Sequence[_Shot], report: Progress
+) -> list[RenderedClip | DubkitError]:
+    """Have some shots redrawn in one call, and keep the clips; for those that failed, why."""
+    requests = [shot.request for shot in shots]
+    try:
+        with guarded("", instead=_with_type):
+            if len(requests) > 1:
+                assert isinstance(task.engine, BatchLipSyncer)
+                faults = [str(one) for one in task.engine.lipsync_all(requests, progress=report)]
+                faults += ["it was left out"] * (len(requests) - len(faults))
+            else:
+                (one,) = requests
+                task.engine.lipsync(one.video, one.audio, one.out, progress=report)
+                faults = [""]
+    except DubkitError as failure:
+        return [failure] * len(requests)
+    made: list[RenderedClip | DubkitError] = []
+    for shot, fault in zip(shots, faults, strict=False):
         try:
-            times = face_clips.write_clip(frames, span, task.picture, task.rate, clip)
-        except av.error.FFmpegError as failure:
-            # While writing: frames that cannot be read are skipped.
-            why = OSError(failure.errno, failure.strerror)
-            raise cannot_write(task.folder, why) from failure
-        length = len(times) / task.rate
-        samples = face_clips.read_speech(task.sound, times[0], times[0] + float(length))
-        face_clips.write_speech(samples, length, voice)
-        try:
-            with guarded("", instead=_with_type):
-                task.engine.lipsync(clip, voice, out, progress=report)
-                color = face_clips.check_rendered(clip, out, span, times)
-        except (UsageError, MissingDependency) as failure:
-            raise _RenderFailure(failure.message, hopeless=True) from failure
+            if fault:
+                raise PluginError(fault, "")
+            made.append(_keep(task, shot))
         except DubkitError as failure:
-            raise _RenderFailure(failure.message) from failure
-        part = temporary / "kept.json"
-        task.made.add(f"{key}.json", f"{key}.mp4")
-        part.write_text(json.dumps({"times": times, "colour": color}), "utf-8")
-        # The picture last: without it the span counts as unfinished.
-        part.replace(task.folder / f"{key}.json")
-        out.replace(task.folder / f"{key}.mp4")
-    return RenderedClip(span, task.folder / f"{key}.mp4", task.rate, tuple(times), tuple(color))
+            made.append(failure)
+    return made
+
+
+def _keep(task: _Task, shot: _Shot) -> RenderedClip:
+    """Check and keep what was rendered for a shot."""
+    video, out = shot.request.video, shot.request.out
+    with guarded("", instead=_with_type):
+        color = face_clips.check_rendered(video, out, shot.span, shot.times)
+    part = shot.folder / "kept.json"
+    task.made.add(f"{shot.key}.json", f"{shot.key}.mp4")
+    part.write_text(json.dumps({"times": shot.times, "colour": color}), "utf-8")
+    # The picture last: without it the span counts as unfinished.
+    part.replace(task.folder / f"{shot.key}.json")
+    kept = task.folder / f"{shot.key}.mp4"
+    out.replace(kept)
+    return RenderedClip(shot.span, kept, task.rate, tuple(shot.times), tuple(color))

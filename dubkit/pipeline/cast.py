@@ -17,8 +17,8 @@ from dubkit import languages
 from dubkit.cues.media_end import shift
 from dubkit.dub import clip as clips
 from dubkit.dub.voices import Casting, named_voices, voices_by_speaker, voices_for
-from dubkit.engines import Choice, guarded
-from dubkit.errors import DubkitError, OutputError
+from dubkit.engines import Choice, Patience, guarded
+from dubkit.errors import DubkitError, OutputError, UsageError
 from dubkit.files import cache_folder, read_json, replacing, write_json
 from dubkit.hooks import Synthesizer
 from dubkit.speech import passages, voiceprint
@@ -43,6 +43,8 @@ log = logging.getLogger("dubkit")
 SAMPLE_LENGTH = 150
 """Characters that voices speak to be compared in a language without a text for that."""
 SAMPLE_CUES = 5
+GIVE_UP = 2
+"""Voices that fail in a row, with none before them compared, after which no more are tried."""
 SHOWN = 8
 """Voices that are named as others to choose from."""
 
@@ -121,6 +123,7 @@ def _match_voices(
     sample = TEXTS.get(languages.primary(track.language)) or _longest_texts(track)
 
     about = {"engine": choice.identity, "language": track.language}
+    patience = Patience(GIVE_UP)
 
     def make(path: Path) -> tuple[()]:
         with context.timed("match voices"):
@@ -140,13 +143,20 @@ def _match_voices(
 
     def speak(name: str) -> Samples:
         part = work.part("voice.wav")
+        if patience.exhausted:
+            return references.read_samples(None)
         try:
             with guarded(f"voice {name} cannot be compared"):
                 engine.speak(
                     sample, part, language=track.language, voice=Voice(name), seconds=None, seed=0
                 )
-                return clips.load(part, voiceprint.RATE)
-        except DubkitError:  # a voice that fails is not chosen
+                samples = clips.load(part, voiceprint.RATE)
+                patience.success()
+                return samples
+        except DubkitError as failure:  # a voice that fails is not chosen
+            if isinstance(failure, UsageError) and not patience.worked:
+                raise  # no line would be spoken either
+            patience.failure(failure.message)
             return references.read_samples(None)
         finally:
             clips.remove(part)

@@ -6,7 +6,7 @@ How a track is spoken is in :mod:`dubkit.dub`; how the file is written, in :mod:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from dubkit.cues.media_end import within_media
 from dubkit.cues.spoken import spoken_track
 from dubkit.dub import lines, report, schedule, speak
+from dubkit.dub.convert import Conversion
 from dubkit.dub.lines import Line
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.dub.shorten import Shortener
@@ -23,7 +24,7 @@ from dubkit.hooks import Converter, Synthesizer, Transcriber, Translator
 from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
-from dubkit.types import Dub, Track, Translation
+from dubkit.types import Dub, SpanOutcome, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
 from . import cast, outputs, render
@@ -94,15 +95,20 @@ def write_dubs(
     paths: list[Path] = []
     dubs: list[Dub] = []
     for group in groups:
-        video, spans = render.write_dub(context, work, text, group, tracks)
-        paths.append(video)
-        facts = {"lipsync": [asdict(span) for span in spans]} if context.options.lipsync else {}
+        # A film in which nobody speaks is whole as it is; one whose lines all failed is not dubbed.
+        voiced = [one for one in group if one.clips or not one.takes]
+        spans: list[SpanOutcome] = []
+        if voiced:
+            out = render.dub_path(context, [one.track.language for one in group])
+            spans = render.write_dub(context, work, text, voiced, tracks, out)
+            paths.append(out)
         for one in group:
             cost = costs.get(one.track.language, 0.0)
             with contained(
                 context.warnings.append, f"{one.track.language}: the report of the dub was not made"
             ):
-                dub = _write_report(context, work, one, video, facts, cost)
+                video = out if one in voiced else None
+                dub = _write_report(context, work, one, video, spans, cost)
                 paths.append(dub.report)
                 dubs.append(dub)
                 context.warnings[:0] = report.warnings(dub)
@@ -146,12 +152,13 @@ def _speak(
     if all(take.cached for take in takes):
         context.timings.pop(f"speak {language}")
     about: dict[str, object] = {}
-    if options.imitates:
+    converted = any(take.converted for take in takes)
+    if converted or (options.clone and any(take.clip for take in takes)):
         about["imitates"] = "the voices of the original's speakers"
-        if options.convert_to:
+        if converted and options.convert_to:
             about["imitates"] = ", ".join(options.convert_to)
         about["consent"] = _read_consent(work)
-    if job.conversion:
+    if job.conversion and converted:
         about["converter"] = job.conversion.name
     spent: dict[str, object] = {"engine_seconds": round(sum(take.work for take in takes), 2)}
     if shorten and shorten.usage.requests:
@@ -174,13 +181,13 @@ def _shortener(
 
 def _conversion(
     context: Context, work: Workspace, text: SourceText, track: Track
-) -> speak.Conversion | None:
+) -> Conversion | None:
     if not context.options.convert:
         return None
     choice = context.converter
     speakers = [cue.speaker for cue in track.cues] or [None]
     voices = cast.conversion_targets(context, work, text, speakers)
-    return speak.Conversion(
+    return Conversion(
         context.engines.engine(choice),
         choice.name,
         choice.identity,
@@ -248,14 +255,15 @@ def _write_report(
     context: Context,
     work: Workspace,
     spoken: SpokenTrack,
-    video: Path,
-    facts: Mapping[str, object],
+    video: Path | None,
+    spans: Sequence[SpanOutcome],
     cost: float | None,
 ) -> Dub:
     """Write ``<stem>.<language>.dub.json``; ``cost`` is that of the translation in US dollars."""
     path = _report_path(context, spoken.track.language)
     takes = tuple(map(report.spoken_line, spoken.takes))
-    dub = Dub(spoken.track.language, video, path, spoken.job.name, takes)
+    dub = Dub(spoken.track.language, video, path, spoken.job.name, takes, tuple(spans))
+    facts = {"lipsync": [asdict(span) for span in spans]} if context.options.lipsync else {}
     content = report.to_json(dub, **spoken.about, **facts)
     # Times and costs are those of the run that did the work: a run that did none keeps them.
     key = key_of(report=content)

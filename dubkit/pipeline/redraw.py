@@ -14,7 +14,7 @@ from dubkit.engines import Choice
 from dubkit.files import read_json
 from dubkit.hooks import LipSyncer
 from dubkit.lipsync import redraw as lipsync
-from dubkit.lipsync.redraw import SpanOutcome
+from dubkit.types import SpanOutcome
 from dubkit.workspace import Workspace
 
 from .context import Context

@@ -13,10 +13,9 @@ from dubkit import subtitles
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.files import sha256_of
-from dubkit.lipsync.redraw import SpanOutcome
 from dubkit.media import mux
 from dubkit.subtitles.source import SourceText
-from dubkit.types import Media, Track
+from dubkit.types import Media, SpanOutcome, Track
 from dubkit.workspace import Workspace, key_of
 
 from . import outputs, separate
@@ -42,19 +41,18 @@ def write_dub(
     text: SourceText,
     dubs: Sequence[SpokenTrack],
     tracks: Sequence[SubtitleTrack],
-) -> tuple[Path, list[SpanOutcome]]:
-    """Write one file with all of ``dubs`` and ``tracks``; returns its path and the outcome of
-    lip-sync.
+    out: Path,
+) -> list[SpanOutcome]:
+    """Write one file, ``out``, with all of ``dubs`` and ``tracks``; returns what lip-sync did.
 
-    The first dub is the default audio track, the original comes last.
+    In each dub something is spoken, or there is nothing to speak. The first is the default audio track, the original comes last.
     """
     assert context.media
     options, stream = context.options, context.stream
     film = _with_dubbed_stream_first(context.media, context, text)
-    out = dub_path(context, [dub.track.language for dub in dubs])
     texts = [outputs.render_in_video(context, text, one, "srt") for one in tracks]
-    comment = " ".join(dub.comment for dub in dubs)
-    if options.imitates:
+    comment = " ".join(dub.comment for dub in dubs if dub.clips)
+    if any("imitates" in dub.about for dub in dubs):
         comment += " It imitates a voice, which the user says is permitted."
     background = separate.background_file(context, work) if options.separate else None
     speech = _speech_spans(text.track)
@@ -120,7 +118,7 @@ def write_dub(
                 file.unlink(missing_ok=True)
 
     work.output(out, key, make, force=options.force, whole=outputs.is_whole)
-    return out, lipsync.outcomes() if lipsync else []
+    return lipsync.outcomes() if lipsync else []
 
 
 def _with_dubbed_stream_first(film: Media, context: Context, text: SourceText) -> Media:

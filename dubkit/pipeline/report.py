@@ -111,22 +111,33 @@ def untranslated_warning(
 
 
 def find_failures(result: Result) -> Iterator[DubkitError]:
-    """An error for each language that nothing translates to, or in which nothing was translated or
-    spoken."""
+    """An error for each language that nothing translates to, or in which nothing of what was asked
+    was done: translated, spoken, converted, redrawn."""
     for message, hint in dict.fromkeys(result.untranslatable.values()):
         yield MissingDependency(message, hint)
     yield from (untranslated_error(one) for one in result.translations if one.is_untranslated)
     for dub in result.dubs:
-        if dub.lines and len(dub.unspoken) == len(dub.lines):
-            yield _unspoken_error(dub)
+        yield from _undone(dub)
 
 
-def _unspoken_error(dub: Dub) -> NothingDone:
-    reason = next((text for line in dub.lines for text in line.warnings), "")
-    return NothingDone(
-        f"nothing was spoken in {languages.name(dub.language)}: {reason}".removesuffix(": "),
-        "run the same command again when that is mended; another --tts may speak it",
-    )
+def _undone(dub: Dub) -> Iterator[NothingDone]:
+    """What was asked of a dub and no engine did any of."""
+    spoken = [line for line in dub.lines if line.spoken is not None]
+    again = "run the same command again when that is mended"
+    name = languages.name(dub.language)
+
+    def nothing(was_done: str, reason: str, instead: str) -> NothingDone:
+        message = f"nothing was {was_done} in {name}: {reason}".removesuffix(": ")
+        return NothingDone(message, f"{again}; {instead}")
+
+    if dub.lines and not spoken:
+        reason = next((text for line in dub.lines for text in line.warnings), "")
+        yield nothing("spoken", reason, "another --tts may speak it")
+    if dub.unconverted and len(dub.unconverted) == len(spoken):
+        reason = next(iter(dub.unconverted[0].warnings), "")
+        yield nothing("converted to another voice", reason, "the dub is in the synthesizer's")
+    if dub.not_redrawn and not any(span.state == "redrawn" for span in dub.lipsync):
+        yield nothing("lip-synced", dub.not_redrawn[0].reason, "the picture is as it was")
 
 
 def untranslated_error(one: Translation) -> NothingDone:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import functools
 import math
+import re
 import ssl
 import threading
 import time
@@ -19,6 +20,33 @@ import httpx
 from dubkit import Proxy, find_proxy
 
 MEGABYTE = 1_000_000
+NO_SUCH_VOICE = re.compile(
+    r"(unknown|invalid|unsupported|unrecognized|no such|not a valid|no)\W{1,3}(voice|speaker)\b|"
+    r"\b(voice|speaker)s?\b.{0,60}?\b(not (found|exist|available|supported|valid|recognized|known)|"
+    r"does ?n.t exist|(is|are) (unknown|invalid|unsupported|unavailable))|"
+    r"(not find|n't find|not have|n't have|not know|n't know)\b.{0,30}\b(voice|speaker)\b|"
+    r"voice_not_found|invalid_voice",
+    re.I,
+)
+"""What servers say that do not have the voice that was asked for, with whatever status."""
+TO_CONFIGURE = re.compile(
+    r"configur|environment variable|\b(is|are|was|been) not (set|installed|enabled|loaded)\b|"
+    r"\b(please|must|first)\b.{0,20}\b(set|install|enable|provide|download)\b|"
+    r"\bset (the )?[\"'`$]*[A-Z][A-Z0-9]*_[A-Z0-9_]+|no (model|backend)s?\b.{0,20}\bloaded",
+    re.I,
+)
+"""What servers say that somebody has to set up before they can work."""
+BUSY = re.compile(
+    r"temporar|try again|retry|overload|busy|capacity|(is|still|currently) (loading|starting)|"
+    r"warming|queue|rate limit",
+    re.I,
+)
+"""What servers say when only time is needed."""
+
+
+def must_be_set_up(status: int, text: str) -> bool:
+    """Whether an answer says that the server has to be set up, so that no time will mend it."""
+    return status in (501, 503) and bool(TO_CONFIGURE.search(text)) and not BUSY.search(text)
 
 
 class TooLarge(httpx.RequestError):

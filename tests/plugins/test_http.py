@@ -341,7 +341,7 @@ REFUSALS: dict[str, tuple[Answering, str]] = {
     "always broken": (break_off, "broke off"),
     "refused": (
         lambda asked, _: reply(asked, b'{"detail": "no such voice"}', "application/json", 422),
-        "refuses .*422.*no such voice",
+        "does not have the voice .*422.*no such voice",
     ),
     "a wrong key": (lambda asked, _: reply(asked, b"", status=401), "refuses the key"),
     "elsewhere": (lambda asked, _: reply(asked, b"", status=302, Location="/x"), "refuses .*302"),
@@ -525,3 +525,21 @@ def test_a_converter_sends_its_sound(tmp_path: Path) -> None:
         preset.write_text(preset.read_text().replace("{work}/a.wav", "/tmp/../etc/a.wav"))
         with pytest.raises(UsageError, match="no place for a copy"):
             HttpConverter(preset=preset).convert(audio, tmp_path / "out.wav", voice=Voice())
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "message"),
+    [
+        (500, "ValueError: no voice named Ana", "does not have the voice"),
+        (404, "Voice Ana not found", "does not have the voice"),
+        (503, "Configure MODEL_PATH first", "is not set up"),
+    ],
+)
+def test_what_no_waiting_mends_is_asked_once(
+    status: int, text: str, message: str, tmp_path: Path
+) -> None:
+    with Server(lambda asked, body: reply(asked, text.encode(), "text/plain", status)) as server:
+        engine = engine_at(tmp_path, server.url, retries=3)
+        with pytest.raises(UsageError, match=f"{message} .{status}: {text}"):
+            speak(engine, tmp_path / "out.wav")
+        assert len(server.asked) == 1

@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from command import AUSTEN, assert_refused, called
 from llm_server import LLMServer
+from openai_server import Answering, HangUpServer
 from preset_samples import read
 from speech_server import RATE, SpeechServer, buzz
 
@@ -28,6 +30,7 @@ from dubkit import (
 )
 from dubkit.testing import check_synthesizer
 from dubkit_plugins.kokoro.engine import Kokoro
+from dubkit_plugins.openai_api.server import Answer
 from dubkit_plugins.openai_api.speech import OpenAISpeech, decode, is_text
 
 KEY = "sk-very-secret-0123456789"
@@ -414,3 +417,87 @@ def test_another_server_is_another_voice(monkeypatch):
         monkeypatch.setenv("OPENAI_SPEECH_BASE_URL", url)
         keys.append(json.dumps(engines.identity("synthesizers", "openai-speech", {})))
     assert keys[0] != keys[1] and KEY not in keys[0]
+
+
+# ---------------------------------------------------------------- what no waiting mends
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (500, "KeyError: voice 'alloy' not found"),
+        (400, "Unknown speaker: alloy"),
+        (502, "could not find a voice alloy"),
+    ],
+)
+def test_a_refused_voice_ends_it_with_the_first_request(status, text, tmp_path):
+    with Scripted(status, text) as server:
+        engine = OpenAISpeech(base_url=server.url)
+        texts = [Utterance(TEXT, tmp_path / f"{n}.wav", "en", Voice("alloy")) for n in range(9)]
+        with pytest.raises(UsageError, match=f"no voice 'alloy'.*{text}"):
+            engine.speak_all(texts)
+        assert server.paths.count("/v1/audio/speech") == 1
+
+
+def test_a_server_that_must_be_set_up_is_asked_once(tmp_path):
+    with Scripted(503, "No API key: set ELEVEN_API_KEY in the environment") as server:
+        with pytest.raises(UsageError, match=r"not set up .503: No API key"):
+            speak(OpenAISpeech(base_url=server.url), tmp_path / "out.wav")
+        assert server.paths.count("/v1/audio/speech") == 1
+    with Scripted(503, "The model is loading, try again") as server:
+        with pytest.raises(PluginError, match=r"the server at .* fails"):
+            speak(OpenAISpeech(base_url=server.url, retries=1), tmp_path / "out.wav")
+        assert server.paths.count("/v1/audio/speech") == 2
+
+
+def test_a_server_that_only_crashes_is_not_asked_again_and_again(tmp_path):
+    with Scripted(500, "Internal Server Error") as server:
+        engine = OpenAISpeech(base_url=server.url, retries=1)
+        for _ in range(3):
+            with pytest.raises(PluginError):
+                speak(engine, tmp_path / "out.wav")
+        assert server.paths.count("/v1/audio/speech") == 2 + 1 + 1
+
+
+def test_voices_are_found_where_coqui_s_server_lists_them():
+    lines = b"Ana Florence multilingual u\nCraig Gutsy multilingual u\n"
+    with Scripted(500, "Internal Server Error", {"/voices": lines}) as server:
+        engine = OpenAISpeech(base_url=server.url)
+        assert list(engine.voices("pt")) == ["Ana Florence", "Craig Gutsy"]
+        error = engine._voice_error("alloy", Answer(500, b"KeyError"))
+        assert "it has Ana Florence, Craig Gutsy" in error.hint
+
+
+class Scripted:
+    """A server that answers each request for speech with the same error."""
+
+    def __init__(self, status: int, text: str, pages: dict[str, bytes] | None = None) -> None:
+        self.paths: list[str] = []
+        outer = self
+
+        class Handler(Answering):
+            stopped = threading.Event()
+
+            def do_GET(self) -> None:
+                outer.paths.append(self.path)
+                page = (pages or {}).get(self.path)
+                self.send(200 if page else 404, page or {"detail": "Not Found"}, "text/html")
+
+            def do_POST(self) -> None:
+                outer.paths.append(self.path)
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                if not body["input"]:
+                    outer.paths.pop()
+                    return self.error(422, "input is required", "")
+                self.error(status, text, "")
+
+        self._server = HangUpServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __enter__(self) -> "Scripted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

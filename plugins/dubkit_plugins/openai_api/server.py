@@ -26,7 +26,14 @@ import httpx
 from openai import APIConnectionError, APIStatusError, OpenAI, Stream
 
 from dubkit import MissingDependency, PluginError, Proxy, UsageError, find_proxy
-from dubkit_plugins.http import ProxyFault, Unfinished, client, retry_after
+from dubkit_plugins.http import (
+    NO_SUCH_VOICE,
+    ProxyFault,
+    Unfinished,
+    client,
+    must_be_set_up,
+    retry_after,
+)
 
 from .event_stream import joined
 
@@ -125,7 +132,16 @@ class Answer:
     def passes(self) -> bool:
         """Whether it is a fault that passes by itself."""
         passing = self.status in (0, 408, 409, 425, 429) or self.status >= 500
-        return passing and not self.no_credit  # which some servers report as a full queue
+        # Some servers report an empty account as a full queue, and a missing voice as a crash.
+        return passing and not (self.no_credit or self.no_voice or self.must_be_set_up)
+
+    @property
+    def no_voice(self) -> bool:
+        return self.status >= 400 and bool(NO_SUCH_VOICE.search(self.text[:2000]))
+
+    @property
+    def must_be_set_up(self) -> bool:
+        return must_be_set_up(self.status, self.text[:2000])
 
 
 @dataclass
@@ -134,6 +150,8 @@ class _State:
 
     worked: bool = False
     """Whether the server has fulfilled any request yet."""
+    crashes: bool = False
+    """Whether it answered 500 as often as it was asked, and nothing else since."""
     not_before: float = 0.0
     """The earliest time for the next request, by the monotonic clock."""
 
@@ -170,6 +188,11 @@ class Server:
     def where(self) -> str:
         """Its address for people, without a password."""
         return re.sub("//[^/]*@", "//", self.url).partition("?")[0].rstrip("/")
+
+    @property
+    def worked(self) -> bool:
+        """Whether it has fulfilled any request yet."""
+        return self._state.worked
 
     @property
     def is_openai(self) -> bool:
@@ -250,7 +273,8 @@ class Server:
             answer = self.post(path, body, self.timeout)
             broken = answer.status == 200 and not readable(answer)
             if not (answer.passes or broken) or refused(answer):
-                self._state.worked |= answer.status == 200
+                if answer.status == 200:
+                    self._state.worked, self._state.crashes = True, False
                 return answer
             tries += 1
             if answer.status == 429:  # not a fault, but it may last
@@ -260,7 +284,10 @@ class Server:
             if broken and (faults > 1 or not self.retries):  # the same text gives the same answer
                 return answer
             delay = answer.wait or 0.5 * 2 ** min(tries - 1, 4)
-            if answer.final or faults > self.retries or delay > patience:
+            # A crash that never passed once will not pass for the next request either.
+            crashing = answer.status == 500 and self._state.crashes
+            if answer.final or faults > self.retries or delay > patience or crashing:
+                self._state.crashes |= answer.status == 500
                 raise self._failure(answer)
             if answer.status == 429 or answer.wait:
                 self._state.not_before = max(self._state.not_before, time.monotonic() + delay)
@@ -352,6 +379,11 @@ class Server:
             raise UsageError(
                 f"the server at {self.where} has no model {model!r}",
                 f"-o {self.engine}.model=NAME" + (f"; it has {', '.join(names)}" if names else ""),
+            )
+        if answer.must_be_set_up:
+            raise UsageError(
+                f"the server at {self.where} is not set up ({answer.status}: {self.words(answer)})",
+                "do what it says, then run the same command again",
             )
         if answer.status == 407 and (proxy := find_proxy(self.url)):
             raise UsageError(f"the proxy {proxy.where} wants a user and a password", proxy.hint)

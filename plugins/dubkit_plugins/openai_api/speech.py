@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -62,6 +63,12 @@ PCM_RATE = 24_000
 LARGEST = 64_000_000
 """Bytes of an answer: ten minutes at 48 kHz; no single line is longer."""
 SIGNATURES = (b"RIFF", b"RF64", b"ID3", b"fLaC", b"OggS", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")
+SHOWN = 20
+"""Names of voices in a message, at most."""
+VOICE_LISTS = ("/audio/voices", "/voices", "{root}/voices")
+"""Where servers list their voices: Kokoro-FastAPI and most, others, coqui-tts."""
+VOICE_LINE = re.compile(r"(\S.*?) (\S+) ([a-z]|NA|female|male)")
+"""A voice in the list of MaryTTS' protocol, as coqui-tts has it: name, locale and gender."""
 MIN_CORRELATION = 0.2
 """Correlation of each sample with the next, below which bytes are not raw samples of speech."""
 
@@ -204,14 +211,19 @@ class OpenAISpeech(Synthesizer):
             return bool(decoded)
 
         answer = self._server.ask(SPEECH, body, readable)
+        if answer.no_voice:
+            raise self._voice_error(body["voice"], answer)
         if not decoded:
             fault = faults[0] if answer.status == 200 else self._server.fault(answer, model)
             raise PluginError(fault, "")
         write_wav(*decoded[0], out)
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Speak several texts, ``parallel`` at once."""
-        return speak_each(self, texts, self.parallel)
+        """Speak several texts, ``parallel`` at once; the first alone until one was spoken, so that
+        what is wrong with all of them is found by one request."""
+        alone = 0 if self._server.worked else 1
+        first = speak_each(self, texts[:alone], 1)
+        return first + speak_each(self, texts[alone:], self.parallel)
 
     # ------------------------------------------------------------ model and voices
 
@@ -246,11 +258,26 @@ class OpenAISpeech(Synthesizer):
                 self._facts.voices = tuple(self._list_voices()) or VOICES
             return self._facts.voices
 
+    def _voice_error(self, voice: str, answer: Answer) -> UsageError:
+        """The error for a voice that the server does not have."""
+        names = self._all_voices()
+        assumed = not self.voice_names and names == VOICES
+        listed = "" if assumed else f"; it has {', '.join(names[:SHOWN])}"
+        words = self._server.words(answer)
+        return UsageError(
+            f"the server at {self._server.where} has no voice {voice!r} ({words})",
+            f"-o {ENGINE}.voice_names=NAME,NAME{listed}",
+        )
+
     def _list_voices(self) -> list[str]:
         """The voices that the server lists; empty if it speaks but has no list."""
-        answer = self._server.get("/audio/voices")
-        if names := voice_names(answer):
-            return names
+        for path in VOICE_LISTS:
+            root = f"{urlsplit(self._server.url)._replace(path='', query='').geturl()}"
+            answer = self._server.get(path.replace("{root}", root))
+            if names := voice_names(answer):
+                return names
+            if answer.status in (401, 403):
+                break
         if answer.status in (401, 403):
             self._server.raise_if_hopeless(answer)
         silent = {"model": self.model or FALLBACK_MODEL, "input": "", "voice": VOICES[0]}
@@ -271,8 +298,14 @@ def primary(language: str) -> str:
 
 
 def voice_names(answer: Answer) -> list[str]:
-    """The names in a list of voices: strings or objects under ``voices`` or ``data``."""
+    """The names in a list of voices: strings or objects under ``voices`` or ``data``, or MaryTTS'
+    lines."""
+    if answer.status != 200:
+        return []
     listed = answer.json.get("voices") or answer.json.get("data")
+    lines = answer.text.strip().split("\n")
+    if not answer.json and all(VOICE_LINE.fullmatch(line.strip()) for line in lines):
+        listed = [line.strip().rsplit(" ", 2)[0] for line in lines]
     names = []
     for one in listed if isinstance(listed, list) else []:
         name = one.get("id") or one.get("name") if isinstance(one, dict) else one

@@ -161,6 +161,16 @@ def _raise_for_status(answer: Answer, url: str) -> None:
             f"the server at {where(url)} refuses the key ({answer.words})",
             "check what the preset's headers take from the environment",
         )
+    if answer.no_voice:
+        raise UsageError(
+            f"the server at {where(url)} does not have the voice ({answer.words})",
+            "--voice NAME names another",
+        )
+    if answer.must_be_set_up:
+        raise UsageError(
+            f"the server at {where(url)} is not set up ({answer.words})",
+            "do what it says, then run the same command again",
+        )
     if not 200 <= answer.status < 300:
         raise PluginError(f"the server at {where(url)} refuses ({answer.words})", "")
 

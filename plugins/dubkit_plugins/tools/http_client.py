@@ -18,10 +18,12 @@ import httpx
 from dubkit import PluginError, UsageError
 from dubkit_plugins.http import (
     MEGABYTE,
+    NO_SUCH_VOICE,
     ProxyFault,
     TooLarge,
     Unfinished,
     client,
+    must_be_set_up,
     retry_after,
     untrusted,
 )
@@ -49,7 +51,19 @@ class Answer:
     @property
     def passes(self) -> bool:
         """Whether it is a fault that passes by itself."""
+        if self.no_voice or self.must_be_set_up:
+            return False
         return self.status == 0 or self.status in PASSING or self.status >= 500
+
+    @property
+    def no_voice(self) -> bool:
+        """Whether the server says that it does not have the voice."""
+        return self.status >= 400 and bool(NO_SUCH_VOICE.search(self.words))
+
+    @property
+    def must_be_set_up(self) -> bool:
+        """Whether the server says that somebody has to set it up first."""
+        return must_be_set_up(self.status, self.words)
 
     @property
     def words(self) -> str:
