@@ -315,7 +315,7 @@ class _Shot:
 
     span: Span
     key: str
-    times: Sequence[float]
+    times: list[float]
     folder: Path
 
     @property

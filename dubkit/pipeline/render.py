@@ -45,7 +45,8 @@ def write_dub(
 ) -> list[SpanOutcome]:
     """Write one file, ``out``, with all of ``dubs`` and ``tracks``; returns what lip-sync did.
 
-    In each dub something is spoken, or there is nothing to speak. The first is the default audio track, the original comes last.
+    In each dub something is spoken, or there is nothing to speak. The first is the default audio
+    track, the original comes last.
     """
     assert context.media
     options, stream = context.options, context.stream
