@@ -334,7 +334,7 @@ def test_a_lip_syncer_that_fails_leaves_the_picture_and_is_asked_again(portrait)
     job = (video, "--subs-from", srt, "--dub", *LOW)
     painter = f"{video.parent / 'painter.py'}:Painter"
     ran = called(*job, "--lipsync", painter, "-o", "Painter.how=crash")
-    assert ran.status == 0 and "no mouth today" in ran.err, ran
+    assert ran.status == 8 and "no mouth today" in ran.err, ran
     out = video.parent / "face.en.dubbed.mp4"
     assert [digest for _, digest in packets(out)[0]] == [d for _, d in packets(video)[0]]
     report = json.loads((video.parent / "face.en.dub.json").read_text())
