@@ -9,7 +9,8 @@ unpacked (``dpkg -x``). A set's name is a source, and effects after it: ``prompt
 - ``prompts-en`` (es, fr, it, ru): Asterisk's prompts, spoken for the telephone by professionals
   (8 kHz; CC-BY-SA and CC-BY)
 - ``readers``: sentences of pocketsphinx's test data, five readers of LibriVox (public domain)
-- ``dialogue-cs``, ``dialogue-nl``: the two actors of Fish Fillets (GPL-2)
+- ``dialogue-cs``, ``dialogue-nl``: the two actors of Fish Fillets (GPL-2); ``dialogue-cs-big`` and
+  ``dialogue-cs-small``: one of them
 - ``stamps-es`` (ca, fr, ro, ru): lines of one or two seconds, captions of Tux Paint's stamps
 - ``folder:DIR:LANGUAGE``: your own recordings, ``NAME.wav`` (mp3, flac, ...) beside ``NAME.txt``
 
@@ -70,12 +71,12 @@ def build(name: str, *, seconds: float = 300, seed: int = 0) -> SpeechSet:
     """The set ``name``, of about ``seconds``; another ``seed`` draws other clips, pauses and
     noise."""
     source, *effects = name.split("+")
-    clips, language = _clips(source)
+    clips, language = clips_of(source)
     rng = random.Random(seed)
     rng.shuffle(clips)
     sounds, texts, length = [], [], 0.0
     for path, text in clips:
-        sound = _samples(path)
+        sound = samples_of(path)
         sounds.append(sound)
         texts.append(text)
         length += len(sound) / RATE + 0.8
@@ -101,7 +102,7 @@ def write(sound: Sound, path: Path) -> None:
 # ---------------------------------------------------------------- sources
 
 
-def _clips(source: str) -> tuple[list[Clip], str]:
+def clips_of(source: str) -> tuple[list[Clip], str]:
     """The clips of a source in a fixed order, and their language."""
     kind, _, language = source.partition("-")
     if source.startswith("folder:"):
@@ -114,7 +115,7 @@ def _clips(source: str) -> tuple[list[Clip], str]:
     clips = sorted(found[kind](language))
     if not clips:
         raise SystemExit(f"the packages of {source} are not there; see {__file__}")
-    return clips, language or "en"
+    return clips, language.partition("-")[0] or "en"
 
 
 def _prompts(language: str) -> Iterator[Clip]:
@@ -135,13 +136,15 @@ def _readers(_: str) -> Iterator[Clip]:
 
 
 def _dialogue(language: str) -> Iterator[Clip]:
+    language, _, size = language.partition("-")
+    actors = [f"font_{size}"] if size else ["font_big", "font_small"]
     root = SHARE / "games/fillets-ng"
     string = r'"((?:[^"\\]|\\.)*)"'
     line = re.compile(rf"dialogId\({string}, *{string}, *{string}\)\s*dialogStr\({string}\)")
     for path in sorted((root / "script").glob(f"*/dialogs_{language}.lua")):
         for name, font, _, text in line.findall(path.read_text("utf-8", "replace")):
             sound = root / "sound" / path.parent.name / language / f"{name}.ogg"
-            if font in ("font_big", "font_small") and text and sound.exists():
+            if font in actors and text and sound.exists():
                 yield sound, text.replace('\\"', '"')
 
 
@@ -163,7 +166,8 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _samples(path: Path, *filters: str) -> Sound:
+def samples_of(path: Path, *filters: str) -> Sound:
+    """A recording, mono at RATE."""
     argv = [ffmpeg_path(), "-v", "error", "-i", str(path), *filters]
     argv += ["-ar", str(RATE), "-ac", "1", "-f", "f32le", "-"]
     return np.frombuffer(subprocess.run(argv, capture_output=True, check=True).stdout, "<f4")
@@ -221,7 +225,7 @@ def _noise(db: float) -> Callable[[Sound, np.random.Generator], Sound]:
 
 
 def _music() -> Sound:
-    return _samples(sorted((SHARE / "asterisk/moh").rglob("*.wav"))[0])
+    return samples_of(sorted((SHARE / "asterisk/moh").rglob("*.wav"))[0])
 
 
 def _add_music(sound: Sound, _: np.random.Generator) -> Sound:

@@ -116,6 +116,30 @@ def test_a_cough_is_no_speaker():
     assert len(vd._cluster_centers(voices, 1, vd.THRESHOLD)) == 1
 
 
+def voices_of(middles, counts):
+    rng = np.random.default_rng(5)
+    rows = [
+        middle + rng.normal(0, 0.02, len(middle))
+        for middle, count in zip(middles, counts, strict=True)
+        for _ in range(count)
+    ]
+    return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
+
+
+@pytest.mark.parametrize(("cosine", "counts", "people"), [
+    (0.75, (60, 30), 2),  # nearer to each other than the threshold, as on one telephone line
+    (0.75, (60, 0), 1),
+    (0.90, (60, 30), 1),  # one person in two moods
+    (0.75, (10, 8), 1),  # too little speech for a spectrum
+    (0.30, (10, 8), 2),
+    (0.75, (100, 50), 2),
+])  # fmt: skip
+def test_how_many_people_there_are_follows_from_the_spectrum(cosine, counts, people):
+    one, other = np.eye(256)[:2]
+    voices = voices_of((one, cosine * one + (1 - cosine**2) ** 0.5 * other), counts)
+    assert len(vd._cluster_centers(voices, None, vd.THRESHOLD)) == people
+
+
 @pytest.mark.parametrize("seconds", [0, 0.5, 3])
 def test_where_nobody_speaks_there_are_no_turns(tmp_path, seconds):
     write(tmp_path / "silence.wav", np.zeros(round(seconds * RATE)))

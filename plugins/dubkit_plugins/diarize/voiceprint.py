@@ -1,9 +1,11 @@
 """``voiceprint``: diarization by the similarity of voices, without a model to download.
 
 Speech is cut into short windows, each window's voice becomes an embedding, and windows with similar
-voices are clustered into one speaker. It keeps clearly different voices apart over a dialogue. When
-two people speak at once it finds one of them, and a turn shorter than a window may be assigned to a
-neighboring speaker.
+voices are clustered into one speaker. How many speakers there are is found by spectral clustering
+with a normalized maximum eigengap (NME-SC, Park et al. 2019), or by a distance where there is
+little speech. It keeps clearly different voices apart over a dialogue. When two people speak at
+once it finds one of them, and a turn shorter than a window may be assigned to a neighboring
+speaker.
 """
 
 from __future__ import annotations
@@ -37,10 +39,17 @@ HOP = 0.8
 RELIABLE = 1.2
 """Seconds from which a window says enough about a voice to define a speaker."""
 THRESHOLD = 0.39
-"""Cosine distance of two clusters from which they are two people. On 43 dialogues and monologues
-of nine recordings, 0.36 to 0.42 found the right number in 39. In three of the others two women on
-the telephone were merged, whom a given number of speakers keeps apart; in one a third person who
-spoke little was lost."""
+"""Cosine distance of two clusters from which they are two people where there is little speech."""
+ALIKE = 0.77
+"""Share of that distance under which two clusters are one person though the spectrum parts them."""
+SPECTRAL = 40
+"""Windows from which their spectrum tells how many people there are (half a minute of speech)."""
+MAX_SPECTRAL = 500
+"""Windows whose spectrum is computed; the others join the nearest speaker."""
+MOST_SPEAKERS = 10
+"""Speakers that are found at most, if their number is not given."""
+NEIGHBORS = 20
+"""Counts of neighbors that are tried, up to a quarter of all windows."""
 MIN_SHARE = 0.04
 """The least share of all speech that a speaker has, if the number of speakers is not given."""
 MAX_CLUSTERED = 1500
@@ -121,18 +130,72 @@ def _embed(sound: Any, windows: Sequence[_Window], seconds: float, progress: Pro
 
 
 def _cluster_centers(voices: Floats, speakers: int | None, threshold: float) -> Floats:
-    """The mean voice of each speaker, one per row: as many as ``speakers``, or as many as differ by
-    more than the threshold, not counting those who hardly speak."""
-    chosen = np.unique(
-        np.linspace(0, len(voices) - 1, min(len(voices), MAX_CLUSTERED)).round().astype(int)
+    """The mean voice of each speaker, one per row: as many as ``speakers``, or as many as are
+    found, not counting those who hardly speak."""
+    spectral = not speakers and len(voices) >= SPECTRAL
+    sample = _spread(voices, MAX_SPECTRAL if spectral else MAX_CLUSTERED)
+    groups = (
+        _spectral_groups(sample, ALIKE * threshold)
+        if spectral
+        else _cluster(sample, speakers, threshold)
     )
-    groups = _cluster(voices[chosen], speakers, threshold)
     if not speakers:
-        enough = [group for group in groups if len(group) >= max(2.0, MIN_SHARE * len(chosen))]
+        enough = [group for group in groups if len(group) >= max(2.0, MIN_SHARE * len(sample))]
         groups = enough or [max(groups, key=len)]
-    centers = np.stack([voices[chosen[group]].mean(axis=0) for group in groups])
-    lengths = np.linalg.norm(centers, axis=1, keepdims=True)
-    return centers / np.maximum(lengths, 1e-9)  # type: ignore[no-any-return]
+    centers = np.stack([sample[group].mean(axis=0) for group in groups])
+    return _unit_rows(centers)
+
+
+def _spread(voices: Floats, most: int) -> Floats:
+    """At most so many of the voices, from all over the recording."""
+    count = min(len(voices), most)
+    return voices[np.unique(np.linspace(0, len(voices) - 1, count).round().astype(int))]
+
+
+def _unit_rows(rows: Floats) -> Floats:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+def _spectral_groups(voices: Floats, alike: float) -> list[list[int]]:
+    """Groups of windows by spectral clustering; those that are alike all the same are merged.
+
+    Each window is linked to the same number of its nearest ones. Where the eigenvalues of that
+    graph jump is the number of groups; the number of links is the one, relative to which the
+    greatest jump is greatest. So nothing is compared with a fixed distance, which depends on the
+    microphone and the line, but to merge what is too alike to be two people.
+    """
+    near = np.argsort(-(voices @ voices.T), axis=1)
+
+    def laplacian(links: int) -> Floats:
+        graph = np.zeros((len(voices), len(voices)))
+        np.put_along_axis(graph, near[:, :links], 1.0, axis=1)
+        graph = (graph + graph.T) / 2
+        return np.diag(graph.sum(axis=1)) - graph
+
+    best = (np.inf, 1, 1)
+    for links in np.unique(np.linspace(2, len(voices) // 4, NEIGHBORS).astype(int)):
+        values = np.linalg.eigvalsh(laplacian(links))
+        gaps = np.diff(values[: MOST_SPEAKERS + 1])
+        jump = float(gaps.max()) / max(float(values[-1]), 1e-9)
+        best = min(best, (links / max(jump, 1e-9), links, int(gaps.argmax()) + 1))
+    _, links, count = best
+    vectors = np.linalg.eigh(laplacian(links))[1][:, :count]
+    groups = _cluster(_unit_rows(vectors), count, 0.0) if count > 1 else [[*range(len(voices))]]
+    return _merge_alike(voices, groups, alike)
+
+
+def _merge_alike(voices: Floats, groups: list[list[int]], alike: float) -> list[list[int]]:
+    """The groups, but those whose distance is under ``alike`` are one."""
+    while len(groups) > 1:
+        distances = {
+            (a, b): 1 - float(np.mean(voices[groups[a]] @ voices[groups[b]].T))
+            for a, b in itertools.combinations(range(len(groups)), 2)
+        }
+        a, b = min(distances, key=distances.__getitem__)
+        if distances[a, b] > alike:
+            break
+        groups[a] = groups[a] + groups.pop(b)
+    return groups
 
 
 def _cluster(voices: Floats, speakers: int | None, threshold: float) -> list[list[int]]:
