@@ -149,11 +149,13 @@ def _cluster_centers(voices: Floats, speakers: int | None, threshold: float) -> 
 def _spread(voices: Floats, most: int) -> Floats:
     """At most so many of the voices, from all over the recording."""
     count = min(len(voices), most)
-    return voices[np.unique(np.linspace(0, len(voices) - 1, count).round().astype(int))]
+    chosen: Floats = voices[np.linspace(0, len(voices) - 1, count).round().astype(int)]
+    return chosen
 
 
 def _unit_rows(rows: Floats) -> Floats:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    unit: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return unit
 
 
 def _spectral_groups(voices: Floats, alike: float) -> list[list[int]]:
@@ -166,7 +168,7 @@ def _spectral_groups(voices: Floats, alike: float) -> list[list[int]]:
     """
     near = np.argsort(-(voices @ voices.T), axis=1)
 
-    def laplacian(links: int) -> Floats:
+    def laplacian(links: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         graph = np.zeros((len(voices), len(voices)))
         np.put_along_axis(graph, near[:, :links], 1.0, axis=1)
         graph = (graph + graph.T) / 2
