@@ -17,6 +17,7 @@ from media_samples import AVC, ffmpeg, frames, packets
 from dubkit import Cue, Track, subtitles
 from dubkit.dub.convert import GIVE_UP
 from dubkit.media.probe import probe
+from dubkit.pipeline import references
 
 VOICES = f"{TESTS}/data/voices.py"
 MIMIC = ("--tts", f"{VOICES}:Mimic", "--clone")
@@ -82,6 +83,27 @@ def test_a_clone_speaks_from_the_speakers_own_clips_and_the_file_says_so(talk, l
         assert "imitates" in container.metadata["comment"]
     clip = probe(next((tmp_path / "talk.dubkit/references").glob("*.wav")))
     assert 3 <= clip.duration <= 10
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ("One two|three. Four|five.", "One two three. Four five."),
+        # Ten seconds from the first word would end within a sentence.
+        ("One two|three.|Four five|six|seven|eight.", "Four five six seven eight."),
+        ("One|two|three.|Four|five|six.|Seven|eight|nine|ten|eleven|twelve", "One two three."),
+        ("One|two|three|four|five|six|seven", "One two three four five"),
+    ],
+)  # fmt: skip
+def test_clips_are_whole_sentences_if_they_can_be(texts, expected):
+    cues = tuple(
+        Cue(2.0 * n, 2.0 * n + 1.9, text, speaker="A") for n, text in enumerate(texts.split("|"))
+    )
+    rng = np.random.default_rng(1)
+    audio = rng.normal(0, 0.1, 16_000 * 2 * len(cues)).astype(np.float32)
+    found = references._best_passages(audio, Track("en", cues), "A")
+    assert found[0].text == expected
+    assert all(one.seconds <= 10 for one in found)
 
 
 def test_a_files_words_are_not_taken_for_what_the_clip_says(film, log):

@@ -119,11 +119,12 @@ def _split_cue(index: int, cue: Cue, language: str, names: Collection[str]) -> I
 
 def _has_full_stops(pieces: Sequence[Piece], language: str) -> bool:
     """Whether full stops show where sentences end. Chinese subtitles, for one, rarely have any."""
-    ends = sum(_ends_sentence(piece.text, "", language) for piece in pieces)
+    ends = sum(ends_sentence(piece.text, "", language) for piece in pieces)
     return ends >= PUNCTUATED * len(pieces)
 
 
-def _ends_sentence(text: str, following: str, language: str) -> bool:
+def ends_sentence(text: str, following: str, language: str) -> bool:
+    """Whether a sentence ends with a text of a cue, before the text of the next."""
     left, right = without_marks(text).split()[-1:], without_marks(following).split()[:1]
     return phrases.ends_sentence("".join(left), "".join(right), language)
 
@@ -143,7 +144,7 @@ def _continues(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
         and not without_marks(last.tail)
         and not without_marks(piece.text).startswith(tuple("[(（【<>"))
         and not last.text.endswith((")", "]", "）", "】"))
-        and not _ends_sentence(last.text, piece.text, track.language)
+        and not ends_sentence(last.text, piece.text, track.language)
     )
 
 

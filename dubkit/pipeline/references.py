@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.cues.media_end import shift
+from dubkit.cues.sentences import ends_sentence
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import Made, read_json, write_json
 from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
@@ -36,6 +37,8 @@ SHORTEST, LONGEST = 3.0, 10.0
 """Seconds of a clip."""
 LONGEST_PAUSE = 0.7
 """Seconds of a pause across which a clip continues."""
+WHOLE = 6.0
+"""Decibels of noise that are worse than a clip that begins or ends within a sentence."""
 CLIPS = 3
 """Clips of one speaker."""
 LARGEST_CLIP = 64 * 2**20
@@ -164,18 +167,14 @@ def _best_passages(audio: Samples, track: Track, speaker: str) -> list[_Passage]
     for first, cue in enumerate(track.cues):
         if (cue.speaker or "") != speaker:
             continue
-        end, texts = _speech_end(cue), [cue.text]
-        for following in track.cues[first + 1 :]:
-            if (following.speaker or "") != speaker or following.start - end > LONGEST_PAUSE:
-                break
-            if _speech_end(following) - cue.start > LONGEST:
-                break
-            end = _speech_end(following)
-            texts.append(following.text)
+        count, is_whole = _longest_passage(track, first)
+        end = _speech_end(track.cues[first + count - 1])
         if any(start < end and cue.start < stop for start, stop in others):
             continue
+        begins = first == 0 or _ends_sentence(track, first - 1)
         quality = passages.quality(audio, (cue.start, end), SHORTEST)
-        words = " ".join(" ".join(texts).split())
+        quality -= WHOLE * ((not begins) + (not is_whole))
+        words = " ".join(" ".join(one.text for one in track.cues[first : first + count]).split())
         candidates.append(_Passage(cue.start, min(end, cue.start + LONGEST), words, quality))
     candidates.sort(key=lambda passage: -passage.quality)
     kept: list[_Passage] = []
@@ -185,6 +184,31 @@ def _best_passages(audio: Samples, track: Track, speaker: str) -> list[_Passage]
         if apart and long and one.seconds >= 1.0 and len(kept) < CLIPS:
             kept.append(one)
     return kept
+
+
+def _longest_passage(track: Track, first: int) -> tuple[int, bool]:
+    """How many cues from ``first`` are the longest clip, and whether it ends with a sentence; one
+    that does is preferred if it is not too short."""
+    start, end = track.cues[first].start, _speech_end(track.cues[first])
+    longest = whole = 0
+    for number in range(first, len(track.cues)):
+        cue = track.cues[number]
+        apart = cue.speaker != track.cues[first].speaker or cue.start - end > LONGEST_PAUSE
+        end = _speech_end(cue)
+        if number > first and (apart or end - start > LONGEST):
+            break
+        longest = number - first + 1
+        if end - start >= SHORTEST and _ends_sentence(track, number):
+            whole = longest
+    return (whole, True) if whole else (longest, _ends_sentence(track, first + longest - 1))
+
+
+def _ends_sentence(track: Track, number: int) -> bool:
+    """Whether a sentence ends with a cue; it does where another person goes on."""
+    cue, *after = track.cues[number : number + 2]
+    if not after or after[0].speaker != cue.speaker:
+        return True
+    return ends_sentence(cue.text, after[0].text, track.language)
 
 
 def _write_clips(
