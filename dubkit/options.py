@@ -22,6 +22,7 @@ from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypedDict, TypeVar
 
+from dubkit.cues.spoken import LONGEST_NAME
 from dubkit.subtitles.encodings import check_encoding
 from dubkit.subtitles.style import parse_style
 
@@ -236,6 +237,22 @@ def _parse_clock(text: str, missing: float) -> float | None:
     if (found[2] and float(seconds) >= 60) or (found[1] and minutes >= 60):
         return None
     return hours * 3600 + minutes * 60 + float(seconds)
+
+
+def parse_speaker_name(text: str) -> tuple[str, str]:
+    """Who, and the name for them, of ``S1=Mary``. Raises UsageError for anything else."""
+    who, equals, name = (" ".join(part.split()) for part in text.partition("="))
+    if not (who and equals and name):
+        raise UsageError(
+            f"--speaker-names takes WHO=NAME, not {reprlib.repr(text)}",
+            "--speaker-names S1=Mary,S2=John",
+        )
+    if len(name) > LONGEST_NAME or not name.isprintable() or re.search(r"[:：<>\[\]]", name):
+        raise UsageError(
+            f"--speaker-names: {reprlib.repr(name)} cannot stand before a line as a name",
+            f"at most {LONGEST_NAME} characters, without colons and brackets",
+        )
+    return who, name
 
 
 MAKE: Final = "what to make"
@@ -489,6 +506,13 @@ class Options:
     ))  # fmt: skip
     """See :func:`dubkit.speech.diarization.read`."""
     diarizer: str = option("auto", Spec(WHO, ENGINE, ENGINES, engine="diarizers", page="who"))
+    speaker_names: tuple[str, ...] = option((), Spec(
+        WHO, "their names: S1=Mary,S2=John; or 1=Mary",
+        "names for the speakers that are found: `S1=Mary,S2=John`, or by number, `1=Mary,2=John`; "
+        "two with the same name are one",
+        check=parse_speaker_name, page="who",
+    ))  # fmt: skip
+    """See :mod:`dubkit.pipeline.diarize`."""
 
     profile: str = option(profiles.DEFAULT, Spec(
         "style", f"{', '.join(profiles.PROFILES)} (default: {profiles.DEFAULT})",
@@ -563,6 +587,9 @@ class Options:
                 "--speakers-from says who speaks when, and so would --speakers and --diarizer",
                 "leave one out",
             )
+        named = [parse_speaker_name(one)[0] for one in self.speaker_names]
+        if twice := next((who for who in named if named.count(who) > 1), ""):
+            raise UsageError(f"--speaker-names has two names for {twice}", "leave one out")
         if self.dub:
             self._check_dub()
 
@@ -696,6 +723,7 @@ class Keywords(TypedDict, total=False):
     speakers: str | int
     speakers_from: AnyPath | None
     diarizer: str
+    speaker_names: Texts
     profile: str
     max_line_width: int | None
     max_lines: int | None

@@ -196,7 +196,7 @@ def as_toml(one):
         return f"{key} = 20" if one.name != "max_lines" else f"{key} = 3"
     examples = {"to": "es", "profile": "bbc", "language": "de", "speakers": "2",
                 "encoding": "cp1250", "style": "size=50", "redo": "1",
-                "range": "0:10-0:20"}  # fmt: skip
+                "range": "0:10-0:20", "speaker_names": "S1=Mary"}  # fmt: skip
     return f"{key} = {json.dumps((*one.choices, examples.get(one.name, 'x'))[0])}"
 
 

@@ -11,6 +11,9 @@ from media_samples import AVC, ffmpeg
 from speech_samples import decoded
 
 from dubkit import Cue, InputError, Options, Track, Turn, UsageError, Voice, Word, subtitles
+from dubkit.cues.spoken import rename_speakers
+from dubkit.options import from_keywords
+from dubkit.pipeline.edits import Baseline, merge_edits
 from dubkit.speech import diarization
 from dubkit_plugins.kokoro.engine import Kokoro
 
@@ -206,3 +209,125 @@ def test_two_people_of_a_dialogue_are_distinguished_and_have_a_voice_each(tmp_pa
     assert [line["speaker"] for line in lines] == ["S1", "S2", "S1", "S2"], lines
     voices = {line["speaker"]: line["voice"] for line in lines}
     assert voices["S1"].startswith("pm_alex") and voices["S2"].startswith("pf_dora")
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("who", "found"),
+    [("S1", "S1"), ("1", "S1"), ("01", "S1"), ("12", "S12"), ("2", "2"), ("0", "SPEAKER_00"),
+     ("3", None), ("s1", None), ("", None), ("²", None), ("Agent", None)],
+)  # fmt: skip
+def test_a_speaker_is_found_by_name_or_number(who, found):
+    known = ["S1", "S2", "2", "S12", "SPEAKER_00", "A3", "B3", "Agent 4 of 5"]
+    assert diarization.find_speaker(who, known) == found
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["Mary", "S1=", "=Mary", "S1=Mary: she", "S1=<b>", "S1=" + "x" * 41, ["S1=a\x00b"],
+     "S1=Mary,S1=Ann"],
+)  # fmt: skip
+def test_what_is_no_name_is_refused(names):
+    with pytest.raises(UsageError, match="--speaker-names"):
+        from_keywords({"subs": True, "speaker_names": names})
+
+
+def test_labels_in_the_text_get_the_names_too():
+    def renamed(text, **names):
+        cues = (Cue(0, 1, text, speaker="MARY"), Cue(1, 2, "Hm.", speaker="BO"), Cue(2, 3, "MARY!"))
+        return [(c.text, c.speaker) for c in rename_speakers(Track("en", cues), names).cues]
+
+    rest = [("Hm.", "BO"), ("MARY!", None)]
+    assert renamed("MARY: So, MARY: am I.", MARY="Ann Lee") == [
+        ("Ann Lee: So, MARY: am I.", "Ann Lee"), *rest,
+    ]  # fmt: skip
+    swapped = renamed("- MARY: Hi.\n- [BO]: Ho.", MARY="BO", BO="MARY")
+    assert swapped[:2] == [("- BO: Hi.\n- [MARY]: Ho.", "BO"), ("Hm.", "MARY")]
+    marks = renamed("<v.MARY>Hi.</v> <v.BO>Ho.</v>", MARY="Ann Lee")
+    assert marks[0] == ("<v.Ann␣Lee>Hi.</v> <v.BO>Ho.</v>", "Ann Lee")
+    assert renamed("MARY: Hi.", MARY="MARY", ZOE="Ann")[0] == ("MARY: Hi.", "MARY")
+
+
+def test_the_names_are_in_the_subtitles_and_the_report_and_have_voices(film, tmp_path):
+    video, srt, turns = film
+    ran = called(video, "--subs-from", srt, "--dub", *HUM, "--speakers-from", turns,
+                 "--speaker-names", "Anna=Mary Lee,Ben=John,3=Zoe", "--speaker-labels",
+                 "--voice", "John=low", "--voice", "Anna=high")  # fmt: skip
+    assert ran.status == 0, ran
+    assert "there is no speaker 3; there is Anna, Ben" in ran.err
+    lines = json.loads((tmp_path / "film.en.dub.json").read_text())["lines"]
+    assert [(one["speaker"], one["voice"]) for one in lines] == [
+        ("Mary Lee", "high"), ("John", "low"),
+    ]  # fmt: skip
+    ran = called(video, "--subs-from", srt, "--format", "vtt,txt", "--no-video", "--speaker-labels",
+                 "--speakers-from", turns, "--speaker-names", "Anna=Mary,Ben=Mary")  # fmt: skip
+    assert ran.status == 0 and "there is no speaker" not in ran.err, ran
+    assert "Mary: Who is there?" in ran.paths[0].read_text()
+
+
+HALVES = """
+from dataclasses import dataclass
+from pathlib import Path
+from dubkit import Diarizer, Turn
+
+@dataclass(frozen=True)
+class Halves(Diarizer):
+    contract = 2
+
+    def diarize(self, audio, *, speakers, progress):
+        with Path(__file__).with_name("log").open("a") as log:
+            log.write("diarized\\n")
+        return [Turn(0, 2.4, "S1"), Turn(2.4, 8, "S2")]
+"""
+
+
+def test_other_names_need_no_other_turns_and_leave_edits_alone(film, tmp_path):
+    video, srt, _ = film
+    srt.unlink()
+    plugin = tmp_path / "halves.py"
+    plugin.write_text(HALVES)
+    cues = tmp_path / "film.dubkit/cues.en.json"
+
+    def shown(names=""):
+        named = ("--speaker-names", names) if names else ()
+        ran = called(video, "--subs", "--no-video", "--format", "vtt", *FAST,
+                     "--diarizer", f"{plugin}:Halves", *named)  # fmt: skip
+        assert ran.status == 0 and "your edit is in" not in ran.err, ran
+        assert (tmp_path / "log").read_text() == "diarized\n"
+        text = ran.paths[0].read_text("utf-8")
+        return [line for line in text.splitlines() if line.startswith("<v")], ran
+
+    assert shown()[0] == ["<v S1>The quick brown fox", "<v S2>jumps, and the lazy dog sleeps."]
+    assert shown("1=Mary,S2=John")[0][0] == "<v Mary>The quick brown fox"
+    whole = json.loads(cues.read_text("utf-8"))
+    assert whole["segments"][0]["speaker"] == "Mary"
+    whole["segments"][0]["text"] = "An edit."
+    cues.write_text(json.dumps(whole), "utf-8")
+    assert shown("S1=Ann,S2=John")[0] == [
+        "<v Ann>An edit.",
+        "<v John>jumps, and the lazy dog sleeps.",
+    ]
+    # Edited in the result, and by the diarizer's name in the cue file.
+    result = tmp_path / "film.en.vtt"
+    result.write_text(result.read_text("utf-8").replace("An edit.", "Another."), "utf-8")
+    assert shown("S1=Eve,S2=John")[0][0] == "<v Eve>Another."
+    whole = json.loads(cues.read_text("utf-8"))
+    whole["segments"][0]["speaker"] = "S2"
+    cues.write_text(json.dumps(whole), "utf-8")
+    assert shown("S1=Eve,S2=John")[0][0] == "<v John>Another."
+    found, ran = shown("S1=S2,S2=S1,Bob=Rob")
+    assert found[1] == "<v S1>jumps, and the lazy dog sleeps."
+    assert "there is no speaker Bob; there is S1, S2" in ran.err
+    assert_refused(called(video, "--subs", "--speaker-names", "Mary"), 2, "WHO=NAME")
+
+
+def test_an_edited_translation_is_by_who_speaks_now():
+    def spoken_by(*names, text="uno"):
+        return Track("es", tuple(Cue(k, k + 1, text, speaker=one) for k, one in enumerate(names)))
+
+    before, now = spoken_by("S1", "S2"), spoken_by("Ann", "John")
+    edited = spoken_by("S1", "Eve", text="mío")
+    merged = merge_edits(Baseline(before, before), edited, Baseline(now, now)).track
+    assert [(c.text, c.speaker) for c in merged.cues] == [("mío", "Ann"), ("mío", "Eve")]

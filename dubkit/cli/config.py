@@ -40,8 +40,8 @@ LEAVE_OUT = "--no-config leaves it out"
 HARMLESS = frozenset(
     """
     audio_track bilingual burn cps crf encoding formats language max_line_width max_lines
-    max_words_per_cue one_file profile retime sdh skip_existing speaker_labels speakers strict style
-    subs video
+    max_words_per_cue one_file profile retime sdh skip_existing speaker_labels speaker_names
+    speakers strict style subs video
     """.split()
 )
 """The options that any file may set: they run no program and no engine that was not asked for,

@@ -12,7 +12,7 @@ only in a text that has others, since ``Remember:`` looks the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dubkit.types import Cue, Track
@@ -159,6 +159,32 @@ def name_speakers(track: Track) -> Track:
         return replace(cue, speaker=first.speaker) if first and first.speaker else cue
 
     return replace(track, cues=tuple(map(named, track.cues)))
+
+
+def rename_speakers(track: Track, names: Mapping[str, str]) -> Track:
+    """The track with other names for its speakers, in labels, too."""
+    changed = {one: name for one, name in names.items() if one != name}
+    if not changed:
+        return track
+    known = find_names(track)
+
+    def renamed(cue: Cue) -> Cue:
+        text, begin = cue.text, 0
+        for one in passages(cue.text, track.language, known):
+            place = text.find(one.label, begin) if one.label else -1
+            if place < 0:
+                continue
+            label = one.label
+            if one.speaker in changed:
+                new = changed[one.speaker]
+                new = new.replace(" ", SPACE) if label.startswith("<v.") else new
+                written = rf"[\s{SPACE}]+".join(map(re.escape, one.speaker.split()))
+                label = re.sub(written, new.replace("\\", r"\\"), label, count=1)
+            text = text[:place] + label + text[place + len(one.label) :]
+            begin = place + len(label)
+        return replace(cue, text=text, speaker=changed.get(cue.speaker or "", cue.speaker))
+
+    return replace(track, cues=tuple(map(renamed, track.cues)))
 
 
 @dataclass(frozen=True, slots=True)

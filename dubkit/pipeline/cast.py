@@ -22,6 +22,7 @@ from dubkit.errors import DubkitError, OutputError, UsageError
 from dubkit.files import cache_folder, read_json, replacing, write_json
 from dubkit.hooks import Synthesizer
 from dubkit.speech import passages, voiceprint
+from dubkit.speech.diarization import find_speaker
 from dubkit.speech.sample_texts import TEXTS
 from dubkit.speech.voiceprint import Voiceprint
 from dubkit.subtitles.source import SourceText
@@ -62,12 +63,27 @@ def cast_voices(
     """
     engine = context.engines.engine(choice)
     speakers = [cue.speaker for cue in track.cues] or [None]
+    chosen = _choices(context, context.options.voice, speakers)
     if context.options.clone:
         own_clips = references.find_references(context, work, text)
-        named = named_voices(engine, track.language, context.options.voice, speakers)
+        named = named_voices(engine, track.language, chosen, speakers)
         return _named_or_cloned(context, named, own_clips, speakers)
-    matched = _match_voices(context, work, text, track, choice)
-    return voices_for(engine, track.language, context.options.voice, speakers, matched)
+    matched = _match_voices(context, work, text, track, choice, chosen)
+    return voices_for(engine, track.language, chosen, speakers, matched)
+
+
+def _choices(
+    context: Context, chosen: Sequence[str], speakers: Sequence[str | None]
+) -> tuple[str, ...]:
+    """``NAME`` and ``WHO=NAME`` as they were typed, with the name of who is typed as a number or as
+    the diarizer calls them."""
+
+    def named(choice: str) -> str:
+        who, equals, voice = choice.partition("=")
+        found = None if who in speakers else find_speaker(who, context.speakers)
+        return f"{context.speakers[found]}={voice}" if equals and found else choice
+
+    return tuple(map(named, chosen))
 
 
 def conversion_targets(
@@ -77,7 +93,8 @@ def conversion_targets(
 
     Raises UsageError for an unknown speaker.
     """
-    named = voices_by_speaker(context.options.convert_to, speakers)
+    chosen = _choices(context, context.options.convert_to, speakers)
+    named = voices_by_speaker(chosen, speakers)
     if all(speaker in named for speaker in speakers):
         return named
     own_clips = references.find_references(context, work, text)
@@ -105,6 +122,7 @@ def _match_voices(
     text: SourceText,
     track: Track,
     choice: Choice[Synthesizer],
+    chosen: Sequence[str],
 ) -> dict[str, str]:
     """The engine's voices most similar to those of the speakers, via ``voices.<language>.json``.
 
@@ -113,7 +131,7 @@ def _match_voices(
     engine = context.engines.engine(choice)
     installed = list(engine.voices(track.language))
     speakers = [cue.speaker for cue in track.cues]
-    named = named_voices(engine, track.language, context.options.voice, speakers)
+    named = named_voices(engine, track.language, chosen, speakers)
     taken = {voice.name for voice in named.values()}
     people = set(speakers) - named.keys()
     free = [name for name in installed if name not in taken]

@@ -56,6 +56,8 @@ class Context:
         """The audio track that is transcribed and dubbed; None if there is none."""
         self.part = parse_range(options.range) if options.range else None
         """Start and end, in seconds, of the part that is worked on; None if that is all."""
+        self.speakers: dict[str, str] = {}
+        """The name of each speaker by what the diarizer or the file calls them."""
         self.edited_results: set[Path] = set()
         """Results that a person edited, and whose text has been taken."""
         self.timings: dict[str, float] = {}

@@ -1,19 +1,25 @@
 """The diarization stage: who speaks when, from a diarizer or from another tool's file.
 
 How turns are read from a file and assigned to words is in :mod:`dubkit.speech.diarization`.
+Speakers have the names of ``--speaker-names`` from here on, and in the files of cues, too; the
+turns in the workspace keep those of the diarizer, so other names need no other turns.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dubkit import engines
+from dubkit.cues import spoken
 from dubkit.engines import choose
 from dubkit.errors import DubkitError
 from dubkit.files import write_json
 from dubkit.hooks import Diarizer
-from dubkit.speech.diarization import read
+from dubkit.options import parse_speaker_name
+from dubkit.speech.diarization import find_speaker, read
 from dubkit.types import Track, Turn
 from dubkit.workspace import Workspace
 
@@ -30,19 +36,21 @@ def is_wanted(context: Context, track: Track) -> bool:
         return options.speakers != "1"
     one_voice = any("=" not in choice for choice in options.voice) and not options.imitates
     named = any(cue.speaker for cue in track.cues)
-    return options.dub and not one_voice and not named and bool(track.cues)
+    needed = options.speaker_names or (options.dub and not one_voice)
+    return bool(needed and not named and track.cues)
 
 
 def find_turns(context: Context, work: Workspace) -> list[Turn]:
-    """Who speaks when in the audio track in use, via ``turns.json``; empty if only one person does.
+    """Who speaks when in the audio track in use, via ``turns.json``, by the names to show; empty if
+    only one person does who is given no name.
 
     Raises InputError for a file of turns that cannot be read. A failure of the diarizer is raised
     if the user requested speakers or that diarizer; else it is a warning.
     """
     options = context.options
     if options.speakers_from:
-        return read(options.speakers_from)
-    requested = bool(options.speakers) or options.diarizer != "auto"
+        return _named_turns(context, read(options.speakers_from))
+    requested = bool(options.speakers or options.speaker_names) or options.diarizer != "auto"
     try:
         choice = choose.diarizer(context.engines, options)
         people = int(options.speakers) if options.speakers.isdigit() else None
@@ -72,8 +80,46 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
         context.warnings.append(f"who speaks when could not be determined: {failure.message}")
         return []
     begin, end = context.part or (-math.inf, math.inf)
+    named = _named_turns(context, turns)
     turns = [turn for turn in turns if turn.start < end and turn.end > begin]
-    return turns if len({turn.speaker for turn in turns}) > 1 else []
+    if len({turn.speaker for turn in turns}) < 2 and not options.speaker_names:
+        return []
+    return [turn for turn in named if turn.start < end and turn.end > begin]
+
+
+def _named_turns(context: Context, turns: Sequence[Turn]) -> list[Turn]:
+    _find_names(context, (turn.speaker for turn in turns))
+    return [replace(turn, speaker=context.speakers[turn.speaker]) for turn in turns]
+
+
+def name_speakers(context: Context, track: Track) -> Track:
+    """The track with the names of ``--speaker-names`` for the speakers that it came with."""
+    _find_names(context, (cue.speaker for cue in track.cues))
+    return spoken.rename_speakers(track, context.speakers)
+
+
+def name_edited(context: Context, track: Track) -> Track:
+    """The track from a file of cues, in which a person may have given a cue to another speaker by
+    what the diarizer calls them. Warns of names for speakers that there are not."""
+    given = dict(map(parse_speaker_name, context.options.speaker_names))
+    added = {cue.speaker for cue in track.cues if cue.speaker} - set(context.speakers.values())
+    for one in added:
+        context.speakers.setdefault(one, given.get(one, one))
+    if missing := [who for who in given if not find_speaker(who, context.speakers)]:
+        known = ", ".join(context.speakers) or "nobody by name"
+        context.warnings.append(
+            f"--speaker-names: there is no speaker {', '.join(missing)}; there is {known}"
+        )
+    return spoken.rename_speakers(track, {one: context.speakers[one] for one in added})
+
+
+def _find_names(context: Context, speakers: Iterable[str | None]) -> None:
+    """Note speakers, with the names that they are given."""
+    found = dict.fromkeys(one for one in speakers if one)
+    context.speakers |= {one: one for one in found}
+    for who, name in map(parse_speaker_name, context.options.speaker_names):
+        if one := find_speaker(who, found):
+            context.speakers[one] = name
 
 
 def _diarize(

@@ -281,11 +281,24 @@ def _retime(
     cues: Sequence[Cue], old: Sequence[Cue], new: Sequence[Cue], shift: float
 ) -> Iterator[Cue]:
     """Edited cues with the times of the new cues there; if a person changed the times, with these,
-    moved by ``shift`` seconds as their source was."""
+    moved by ``shift`` seconds as their source was. Unless a person changed the speaker, it is the
+    new one."""
     untouched = [(cue.start, cue.end) for cue in cues] == [(cue.start, cue.end) for cue in old]
-    if untouched and len(new) == len(cues):
-        for cue, other in zip(cues, new, strict=True):
-            yield replace(cue, start=other.start, end=other.end)
-    else:
-        for cue in cues:
-            yield replace(cue, start=cue.start + shift, end=cue.end + shift)
+    for k, cue in enumerate(cues):
+        if untouched and len(new) == len(cues):
+            moved = replace(cue, start=new[k].start, end=new[k].end)
+        else:
+            moved = replace(cue, start=cue.start + shift, end=cue.end + shift)
+        if new and cue.speaker == _speaker_at(cue, old):
+            moved = replace(moved, speaker=_speaker_at(moved, new))
+        yield moved
+
+
+def _speaker_at(cue: Cue, cues: Sequence[Cue]) -> str | None:
+    """The speaker of the one of the cues that is shown with ``cue`` for longest."""
+
+    def overlap(one: Cue) -> float:
+        return min(one.end, cue.end) - max(one.start, cue.start)
+
+    there = max(cues, key=overlap, default=None)
+    return there.speaker if there else None

@@ -133,6 +133,7 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
     track = source_text.read_edited(edits.step(work, name, key, make))
     if turns and not any(cue.speaker for cue in track.cues):
         track = diarization.assign_speakers(track, turns)
+    track = diarize.name_edited(context, track)
     if not track.cues:
         context.warnings.append("no speech was found, so there is nothing to show")
     if context.options.original:
@@ -188,10 +189,13 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         text = text_within(text, context.part, "" if context.media else context.source.name)
     if options.retime:
         text = replace(text, track=fit_cues(text.track, options.reading, context.rate))
-    if diarize.is_wanted(context, text.track):
+    named = diarize.name_speakers(context, text.track)
+    text = replace(text, track=named, edited=named != text.track)
+    if diarize.is_wanted(context, named):
         turns = diarize.find_turns(context, work)
-        text = replace(text, track=diarization.assign_speakers(text.track, turns))
-    return _editable(context, work, text)
+        text = replace(text, track=diarization.assign_speakers(named, turns))
+    text = _editable(context, work, text)
+    return replace(text, track=diarize.name_edited(context, text.track))
 
 
 def _extract(context: Context, stream: SubtitleStream, out: Path) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def _turn(start: float, end: float, speaker: str) -> Turn:
     if not (math.isfinite(start) and math.isfinite(end) and name):
         raise ValueError("not a turn")
     return Turn(start, max(start, end), name)
+
+
+def find_speaker(who: str, speakers: Iterable[str]) -> str | None:
+    """The speaker of that name or, for ``1``, of that number: ``S1``; None if there is none."""
+    known = list(speakers)
+    if who in known or not (who.isascii() and who.isdigit()):
+        return who if who in known else None
+    number = who.lstrip("0") or "0"
+    found = [one for one in known if re.fullmatch(rf"\D*0*{number}", one, re.ASCII)]
+    return found[0] if len(found) == 1 else None
 
 
 def assign_speakers(track: Track, turns: Sequence[Turn]) -> Track:
