@@ -16,8 +16,9 @@ What holds for all kinds:
   time, drop a line or cut off speech. What it could not do it omits or reports; it invents nothing.
 - Secrets come from the environment only. Any other variable that changes a result is named after
   the engine (``OPENAI_BASE_URL`` for ``openai``), so that the workspace can take it into account.
-- Settings called ``parallel``, ``batch``, ``threads``, ``timeout``, ``retries`` or ``..._price``
-  affect how it works and not its result; a change of any other setting makes results again.
+- Settings called ``parallel``, ``batch``, ``threads``, ``devices``, ``timeout``, ``retries`` or
+  ``..._price`` affect how it works and not its result; a change of any other setting makes results
+  again.
 - It raises :class:`~dubkit.errors.DubkitError` kinds; anything else is reported as its failure.
 - If the protocol has a field ``parallel``, methods may be called from that many threads at once.
 - Progress never decreases within a stage, nor exceeds its total.
@@ -454,7 +455,13 @@ class HasModels(Protocol):
 
 @runtime_checkable
 class External(Protocol):
-    """An engine of any kind whose work an external tool or server does; for ``dubkit doctor``."""
+    """An engine of any kind whose work an external tool or server does; for ``dubkit doctor``.
+
+    One with presets has these settings: ``preset``; the same under the name of its kind
+    (``converter``), where engines of several kinds share their settings; and ``set``, a text of
+    ``converter.key=value,...`` for the tool's own. A user then names the tool itself as the engine:
+    ``--convert rvc -o rvc.key=value``.
+    """
 
     def presets(self) -> Mapping[str, str]:
         """The tools that it can use, by the value of its setting ``preset``, each in a few words;

@@ -51,7 +51,7 @@ REPOSITORIES = (
         "svc={repo}/svc,folder={repo},speaker=alice",
     ),
     Tool(
-        "rvc", "tools/infer_cli.py",
+        "rvc", "tools/infer_batch_rvc.py",
         ("assets/weights/voice.pth", "assets/hubert/hubert_base.pt", "assets/rmvpe/rmvpe.pt"),
         "repo={repo},python={python}",
     ),

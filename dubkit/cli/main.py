@@ -124,6 +124,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         options = _options(given)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
+        options = choose.with_presets(options)
         choose.check_names(options)  # once: every input would raise the same
         texts: dict[Path, Path | None] = {}
 

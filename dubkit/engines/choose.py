@@ -9,14 +9,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
-from dubkit.hooks import Diarizer, Engine, Separator, Synthesizer, Transcriber, Translator
+from dubkit.hooks import (
+    Diarizer,
+    Engine,
+    External,
+    Separator,
+    Synthesizer,
+    Transcriber,
+    Translator,
+)
 from dubkit.languages import primary
-from dubkit.options import Options
+from dubkit.options import Options, list_options
 
 from . import registry
 from .registry import Choice, E, guarded
@@ -45,6 +53,56 @@ def check_names(options: Options) -> None:
             raise UsageError(
                 f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
             )
+
+
+def with_presets(options: Options) -> Options:
+    """The options with the names of tools (``--convert rvc``, ``-o rvc.speaker=alice.pth``)
+    replaced by the engines that use them, and their settings.
+
+    A tool is known by the name of a preset of an :class:`dubkit.hooks.External` engine. Raises
+    UsageError for a name that is neither an engine's nor a preset's.
+    """
+    settings = {engine: dict(values) for engine, values in options.settings.items()}
+    changes: dict[str, str] = {}
+    for one in list_options(type(options)):
+        name = getattr(options, one.name) if one.engine else ""
+        if name in ("", "auto") or ":" in name or registry.is_installed(one.engine, name):
+            continue
+        found = _engine_with_preset(one.engine, name)
+        if not found:
+            continue
+        engine, preset, known = found
+        changes[one.name] = engine
+        role = one.engine[:-1]
+        into = settings.setdefault(engine, {})
+        own = {role: preset}
+        added = [into["set"]] if into.get("set") else []
+        for alias in [key for key in settings if _plain(key) == _plain(preset)]:
+            for key, value in settings.pop(alias).items():
+                if key in known and key != "args":  # several kinds may be in use at once
+                    own[key] = value
+                else:
+                    added.append(f"{role}.{key}={value}")
+        into |= own | ({"set": ",".join(added)} if added else {})
+    return replace(options, settings=settings, **changes) if changes else options
+
+
+def _engine_with_preset(kind: str, name: str) -> tuple[str, str, set[str]] | None:
+    """The engine of a kind that has a preset of that name, the preset's full name, and the engine's
+    own settings."""
+    for plugin in registry.plugins(kind):
+        with contextlib.suppress(DubkitError):  # one that lacks a package has none
+            engine = registry.load(hooks.KINDS[kind], plugin.name, {})
+            if isinstance(engine, External):
+                with guarded(f"{plugin.name} cannot list its presets"):
+                    names = [one for one in engine.presets() if _plain(one) == _plain(name)]
+                if names:
+                    return plugin.name, names[0], {one.name for one in fields(engine) if one.init}
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def transcriber(options: Options) -> Choice[Transcriber]:

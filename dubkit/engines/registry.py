@@ -31,7 +31,7 @@ from dubkit.system.faults import MORE_MEMORY, SECRET, is_out_of_memory, words_of
 
 log = logging.getLogger("dubkit")
 
-NEUTRAL_SETTINGS = re.compile(r"parallel|batch|threads|timeout|retries|\w+_price")
+NEUTRAL_SETTINGS = re.compile(r"parallel|batch|threads|devices|timeout|retries|\w+_price")
 """Names of settings that affect how an engine works and not its result: if one of them changes,
 nothing is made again."""
 
@@ -93,6 +93,11 @@ def find(kind: str, name: str) -> Plugin:
         owners = " and ".join(plugin.distribution for plugin in named)
         raise UsageError(f"{name!r} is claimed by {owners}", "uninstall one of them")
     return named[0]
+
+
+def is_installed(kind: str, name: str) -> bool:
+    """Whether :func:`find` finds something."""
+    return any(one.name == name or one.name.startswith(f"{name}-") for one in plugins(kind))
 
 
 def kind_of(protocol: type) -> str:

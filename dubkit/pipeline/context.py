@@ -44,7 +44,7 @@ class Context:
         self, source: Path, options: Options, progress: Progress, room: EngineRoom
     ) -> None:
         self.source = source
-        self.options = options
+        self.options = options = choose.with_presets(options)
         self.progress = progress
         self.engines = room
         """Every stage gets its engines here, and closes them here when it is done with them."""

@@ -253,3 +253,39 @@ def abbreviate(value: object) -> str:
     """A value's repr, shortened to fit into a sentence."""
     text = repr(value)
     return text if len(text) < 80 else text[:77] + "..."
+
+
+def attempt_many(
+    wrong: Findings,
+    what: str,
+    folder: Path,
+    engine: Any,
+    requests: Sequence[Any],
+    call: Callable[[list[Any]], object],
+) -> list[Any]:
+    """Pass ``requests``, each with an ``out``, to ``call`` in as few parts as ``engine.at_once``
+    allows; returns those that it says are done. Alone, each was done."""
+    if type(engine.at_once) is not int or engine.at_once < 1:
+        wrong.append(f"at_once is {engine.at_once!r}; it must be a number from 1")
+        return []
+    done = []
+    for begin in range(0, len(requests), engine.at_once):
+        part = list(requests[begin : begin + engine.at_once])
+        before = len(wrong)
+        faults: Any = attempt_watched(wrong, what, folder, [one.out for one in part], call, part)
+        if len(wrong) > before:
+            break
+        if (
+            isinstance(faults, str)
+            or not isinstance(faults, Sequence)
+            or len(faults) != len(part)
+            or not all(isinstance(fault, str) for fault in faults)
+        ):
+            wrong.append(f"{what} returns {abbreviate(faults)}, not a text for each of {len(part)}")
+            break
+        for one, fault in zip(part, faults, strict=True):
+            if fault:
+                wrong.append(f"{what} fails: {fault}; alone, it was done")
+            else:
+                done.append(one)
+    return done

@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.files import at_home
+from dubkit.hooks import BatchLipSyncer, LipSyncRequest
 from dubkit.system.scratch import scratch_folder
 
 from . import samples
-from .findings import attempt_watched, is_number, is_ready, progress, verdict
+from .findings import (
+    Findings,
+    attempt_many,
+    attempt_watched,
+    is_number,
+    is_ready,
+    progress,
+    verdict,
+)
 
 SECONDS = 2.0
 
@@ -19,7 +28,8 @@ def check_lipsyncer(
     engine: Any, *, video: str | Path | None = None, audio: str | Path | None = None
 ) -> None:
     """Have it move the mouth in ``video`` (one shot of one face, constant frame rate; a test
-    pattern if none is given) to ``audio`` (any file with sound), and count frames."""
+    pattern if none is given) to ``audio`` (any file with sound), several shots at once if it
+    supports that, and count frames."""
     with verdict("lipsyncers", engine) as wrong, scratch_folder() as folder:
         rate = getattr(engine, "frame_rate", None)
         if rate is not None and not (is_number(rate) and rate > 0):
@@ -39,7 +49,6 @@ def check_lipsyncer(
             samples.write_converted(audio, sound, 16_000)
         else:
             samples.write_babble(sound, SECONDS, 16_000)
-        count, size = samples.frame_count_and_size(picture)
         out = folder / "out/shot.mp4"
         out.parent.mkdir()
         report, before = progress(wrong, "lipsync()"), len(wrong)
@@ -49,13 +58,30 @@ def check_lipsyncer(
         )
         if len(wrong) > before:
             return
-        try:
-            new_count, new_size = samples.frame_count_and_size(out)
-        except ValueError as fault:
-            wrong.append(f"lipsync() returns, but the file that it should write {fault}")
-            return
-        if new_count != count:
-            wrong.append(f"lipsync() writes {new_count} frames for {count}; it must keep each")
-        if new_size != size:
-            shape = "{}x{}".format
-            wrong.append(f"lipsync() writes {shape(*new_size)} pixels for {shape(*size)}")
+        _check_shot(wrong, "lipsync()", picture, out)
+        if isinstance(engine, BatchLipSyncer) and not wrong:
+            requests = [
+                LipSyncRequest(picture, sound, folder / f"out/many {n}.mp4") for n in range(3)
+            ]
+            what = "lipsync_all()"
+
+            def together(part: list[LipSyncRequest]) -> object:
+                return engine.lipsync_all(part, progress=progress(wrong, what))
+
+            for one in attempt_many(wrong, what, folder, engine, requests, together):
+                _check_shot(wrong, what, one.video, one.out)
+
+
+def _check_shot(wrong: Findings, what: str, video: Path, out: Path) -> None:
+    """Compare a shot with what was made of it."""
+    count, size = samples.frame_count_and_size(video)
+    try:
+        new_count, new_size = samples.frame_count_and_size(out)
+    except ValueError as fault:
+        wrong.append(f"{what} returns, but the file that it should write {fault}")
+        return
+    if new_count != count:
+        wrong.append(f"{what} writes {new_count} frames for {count}; it must keep each")
+    if new_size != size:
+        shape = "{}x{}".format
+        wrong.append(f"{what} writes {shape(*new_size)} pixels for {shape(*size)}")

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dubkit.hooks import BatchSynthesizer, Utterance
+from dubkit.hooks import BatchConverter, BatchSynthesizer, ConversionRequest, Utterance
 from dubkit.languages import primary
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Reference, Voice
 
 from . import samples
-from .findings import Findings, abbreviate, attempt, attempt_watched, is_ready, verdict
+from .findings import (
+    Findings,
+    abbreviate,
+    attempt,
+    attempt_many,
+    attempt_watched,
+    is_ready,
+    verdict,
+)
 from .translators import SENTENCES
 
 SHORTEST = 0.1
@@ -131,35 +139,13 @@ def _speak_all(
     seconds: float,
 ) -> None:
     """Have texts spoken with as few calls as it allows; alone, the first took ``seconds``."""
-    if type(engine.at_once) is not int or engine.at_once < 1:
-        wrong.append(f"at_once is {engine.at_once!r}; it must be a number from 1")
-        return
-    for begin in range(0, len(texts), engine.at_once):
-        part = texts[begin : begin + engine.at_once]
-        before = len(wrong)
-        faults = attempt_watched(
-            wrong, what, folder, [one.out for one in part], engine.speak_all, list(part)
-        )
-        if len(wrong) > before:
-            return
-        if (
-            isinstance(faults, str)
-            or not isinstance(faults, Sequence)
-            or len(faults) != len(part)
-            or not all(isinstance(fault, str) for fault in faults)
-        ):
-            wrong.append(f"{what} returns {abbreviate(faults)}, not a text for each of {len(part)}")
-            return
-        for one, fault in zip(part, faults, strict=True):
-            if fault:
-                wrong.append(f"{what} fails: {fault}; alone, the text was spoken")
-                continue
-            length = _check_sound(wrong, what, one.out)
-            if length is not None and one.text == texts[0].text and length != seconds:
-                wrong.append(
-                    f"{what} speaks for {length:.3f} s and speak() for {seconds:.3f} s; the same "
-                    "seed must give the same sound"
-                )
+    for one in attempt_many(wrong, what, folder, engine, texts, engine.speak_all):
+        length = _check_sound(wrong, what, one.out)
+        if length is not None and one.text == texts[0].text and length != seconds:
+            wrong.append(
+                f"{what} speaks for {length:.3f} s and speak() for {seconds:.3f} s; the same "
+                "seed must give the same sound"
+            )
 
 
 def _check_sound(wrong: Findings, what: str, out: Path) -> float | None:
@@ -180,8 +166,9 @@ def _check_sound(wrong: Findings, what: str, out: Path) -> float | None:
 def check_converter(
     engine: Any, *, speech: str | Path | None = None, references: Sequence[Reference] = ()
 ) -> None:
-    """Have it convert ``speech`` (any file with sound) to the voice of ``references``; a voice-like
-    buzz stands in for either if it is not given."""
+    """Have it convert ``speech`` (any file with sound) to the voice of ``references``, several
+    recordings at once if it supports that; a voice-like buzz stands in for either if it is not
+    given."""
     with verdict("converters", engine) as wrong, scratch_folder() as folder:
         if not is_ready("converters", engine):
             return
@@ -199,8 +186,18 @@ def check_converter(
             attempt_watched(wrong, what, folder, [out], engine.convert, audio, out, voice=voice)
             if len(wrong) > before:
                 continue
-            wanted, seconds = samples.seconds_of(audio), _check_sound(wrong, what, out)
-            if seconds is not None and abs(seconds - wanted) > LENGTH_TOLERANCE:
-                wrong.append(
-                    f"{what} writes {seconds:.3f} s for {wanted:.3f} s; it must be equally long"
-                )
+            _check_length(wrong, what, audio, out)
+        if isinstance(engine, BatchConverter) and not wrong:
+            requests = [
+                ConversionRequest(audio, folder / f"out/many {n}.wav", voice)
+                for n, audio in enumerate((long, short, long))
+            ]
+            what, call = "convert_all()", engine.convert_all
+            for one in attempt_many(wrong, what, folder, engine, requests, call):
+                _check_length(wrong, what, one.audio, one.out)
+
+
+def _check_length(wrong: Findings, what: str, audio: Path, out: Path) -> None:
+    wanted, seconds = samples.seconds_of(audio), _check_sound(wrong, what, out)
+    if seconds is not None and abs(seconds - wanted) > LENGTH_TOLERANCE:
+        wrong.append(f"{what} writes {seconds:.3f} s for {wanted:.3f} s; it must be equally long")

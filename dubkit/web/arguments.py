@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dubkit.engines import find
+from dubkit.engines import choose, find
 from dubkit.errors import UsageError
 from dubkit.options import EMBEDDED, Options, from_keywords, list_options, unknown_option
 from dubkit.subtitles.source import format_of
@@ -129,6 +129,7 @@ def _is_open_ended(name: str, catalog: Catalog) -> bool:
 
 
 def _refuse_local(options: Options, engines: Callable[[], Catalog]) -> None:
+    options = choose.with_presets(options)  # the name of a tool stands for an engine that runs it
     for kind, name in options.named_engines:
         if ":" in name or "/" in name or "\\" in name:
             raise UsageError(

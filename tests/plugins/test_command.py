@@ -552,3 +552,56 @@ def test_a_worker_ends_with_dubkit(end: str, tmp_path: Path) -> None:
     errors = child.communicate(timeout=20)[1]
     assert (b"KeyboardInterrupt" in errors) is (end == "interrupt"), errors
     assert is_gone(int(note.read_text()))
+
+
+# ---------------------------------------------------------------- devices, and more arguments
+
+SHOWS_ALL = GOOD + (
+    "note = open(os.path.join(os.path.dirname(__file__), 'seen'), 'a')\n"
+    "note.write(f\"{os.environ.get('CUDA_VISIBLE_DEVICES')} {sys.argv[4:]}\\n\")\n"
+)
+
+
+def test_more_arguments_are_passed_on(tmp_path: Path) -> None:
+    engine = speaker(tmp_path, SHOWS_ALL, args="--steps 9 'a b'", devices="3")
+    speak(engine, tmp_path / "out.wav")
+    assert (tmp_path / "seen").read_text() == "3 ['--steps', '9', 'a b']\n"
+    engine = speaker(tmp_path, SHOWS_ALL, set="synthesizer.args=-x 1,converter.args=no")
+    speak(engine, tmp_path / "out.wav")
+    assert (tmp_path / "seen").read_text().endswith("None ['-x', '1']\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        speak(speaker(tmp_path, GOOD, args="'"), tmp_path / "out.wav")
+
+
+def test_each_device_has_a_run_of_its_own(tmp_path: Path) -> None:
+    engine = speaker(tmp_path, "time.sleep(0.3)\n" + SHOWS_ALL, devices="0,1")
+    texts = [Utterance("Hi.", tmp_path / f"{n}.wav", "en", Voice("Ana")) for n in range(4)]
+    assert engine.at_once == 2 and engine.speak_all(texts) == [""] * 4
+    assert {line[0] for line in (tmp_path / "seen").read_text().splitlines()} == {"0", "1"}
+
+
+def test_each_device_has_a_worker_of_its_own(tmp_path: Path) -> None:
+    code = (
+        "import json\nfrom standin import *\n"
+        "for line in sys.stdin:\n"
+        "    asked = json.loads(line); time.sleep(0.2)\n"
+        "    size = 16000 + int(os.environ['CUDA_VISIBLE_DEVICES'])\n"
+        "    write_wav(asked['out'], spoken('x' * 20, 16000)[:size], 16000)\n"
+        "    print(json.dumps({'id': asked['id'], 'ok': True}), flush=True)\n"
+    )
+    argv = [sys.executable, str(program(tmp_path, code))]
+    lines = f'how = "worker"\nargv = {json.dumps(argv)}\nrequest = {{out = "{{out}}"}}'
+    engine = CommandSynthesizer(preset=preset(tmp_path, lines), devices="0,1")
+    texts = [Utterance("Hi.", tmp_path / f"{n}.wav", "en", Voice("Ana")) for n in range(4)]
+    try:
+        assert engine.speak_all(texts) == [""] * 4
+        assert len(engine._state.workers) == 2
+        assert {len(read(one.out)[0]) for one in texts} == {16000, 16001}
+    finally:
+        engine.close()
+
+
+def test_a_tool_that_is_alone_in_its_folder_takes_one_device(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="one thing at a time"):
+        speaker(tmp_path, GOOD, "exclusive = true", devices="0,1")
+    speaker(tmp_path, GOOD, "exclusive = true", devices="1")

@@ -543,3 +543,15 @@ def test_what_no_waiting_mends_is_asked_once(
         with pytest.raises(UsageError, match=f"{message} .{status}: {text}"):
             speak(engine, tmp_path / "out.wav")
         assert len(server.asked) == 1
+
+
+def test_a_clip_goes_into_json_as_text(tmp_path: Path) -> None:
+    body = '[http.json]\ntext = "{text}"\nclip = "data:audio/wav;base64,{reference_base64}"'
+    with Server(lambda asked, body: reply(asked, wav())) as server:
+        engine = engine_at(tmp_path, server.url, rest=body)
+        voice = clip(tmp_path)
+        engine.speak("Hi.", tmp_path / "o.wav", language="en", voice=voice, seconds=None, seed=1)
+        sent = json.loads(server.asked[0][2])["clip"].removeprefix("data:audio/wav;base64,")
+        assert base64.b64decode(sent) == voice.references[0].path.read_bytes()
+        with pytest.raises(UsageError, match="needs a clip"):
+            speak(engine_at(tmp_path, server.url, rest=body), tmp_path / "o.wav")

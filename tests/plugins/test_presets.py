@@ -4,6 +4,7 @@ that takes that tool's own arguments and no others, in a folder laid out like th
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from preset_samples import (
     clip,
     engine_of,
     read,
+    serving,
 )
 
-from dubkit import PluginError, Reference, UsageError, Voice
+from dubkit import BatchConverter, ConversionRequest, PluginError, Reference, UsageError, Voice
+from dubkit.engines.choose import with_presets
+from dubkit.options import Options
 from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
 from dubkit.testing.samples import write_babble
 from dubkit_plugins.tools import presets
@@ -146,6 +150,50 @@ def test_unreadable_sound_is_a_failure_even_if_the_tool_exits_with_0(tmp_path: P
         engine.convert(tmp_path / "in.wav", tmp_path / "out.wav", voice=Voice())
 
 
+@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc"])
+def test_a_converter_does_many_in_one_run(stem: str, tmp_path: Path) -> None:
+    engine, repo = engine_of(stem, tmp_path)
+    runs = counted(repo / BY_STEM[stem].program)
+    voices = {"rvc": ("voice.pth", "bob.pth")}.get(stem, ("alice", "bob"))
+    (repo / "assets/weights/bob.pth").write_text("") if stem == "rvc" else None
+    if stem == "so_vits_svc":
+        (repo / "logs/44k/config.json").write_text('{"spk": {"alice": 0, "bob": 1}}')
+    requests = [
+        ConversionRequest(
+            write_babble(tmp_path / f"{n}.wav", 0.5 + n / 10, 24000),
+            tmp_path / f"out {n}.wav",
+            Voice(voices[n == 3]),
+        )
+        for n in range(4)
+    ]
+    assert isinstance(engine, BatchConverter) and engine.at_once >= 4
+    assert engine.convert_all(requests) == [""] * 4
+    assert runs() == 2  # one for each voice
+    for n, one in enumerate(requests):
+        samples, rate = read(one.out)
+        assert len(samples) / rate == pytest.approx(0.5 + n / 10, abs=0.01)
+    assert not list(repo.glob("raw/*"))
+
+
+def test_one_bad_recording_does_not_cost_the_others(tmp_path: Path) -> None:
+    engine, _ = engine_of("so_vits_svc_fork", tmp_path)
+    good, bad = write_babble(tmp_path / "good.wav", 1.0, 24000), tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF nothing")
+    faults = engine.convert_all(
+        [ConversionRequest(path, tmp_path / f"{path.stem}.out", Voice()) for path in (bad, good)]
+    )
+    assert "Failed to load" in faults[0] and faults[1] == ""
+
+
+def counted(program: Path) -> Callable[[], int]:
+    """How often a program has been run from now on."""
+    log = program.parent.parent / "runs.log"
+    text = program.read_text()
+    first, _, rest = text.partition("\n")
+    program.write_text(f"{first}\nopen({str(log)!r}, 'a').write('x')\n{rest}")
+    return lambda: len(log.read_text()) if log.exists() else 0
+
+
 # ---------------------------------------------------------------- synthesizers
 
 
@@ -214,7 +262,7 @@ def test_xtts_uses_every_clip_of_a_voice(stem: str, tmp_path: Path) -> None:
 
 
 def test_each_synthesizer_knows_its_voices_and_whether_it_clones() -> None:
-    own = {"xtts": 2, "xtts_worker": 2, "f5_tts": 0, "f5_tts_worker": 0}
+    own = {"xtts": 2, "xtts_worker": 2, "f5_tts": 0, "f5_tts_worker": 0, "chatterbox": 0}
     for stem, count in own.items():
         engine = CommandSynthesizer(preset=Path(stem))
         assert engine.clones and len(engine.voices("en")) == count and not engine.voices("qaa")
@@ -237,7 +285,7 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("packages")
-@pytest.mark.parametrize("stem", ["xtts_worker", "f5_tts_worker"])
+@pytest.mark.parametrize("stem", ["xtts_worker", "f5_tts_worker", "chatterbox"])
 def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     engine = CommandSynthesizer(preset=PRESETS / f"{stem}.toml", set=f"python={sys.executable}")
     assert engine.check() == []
@@ -247,6 +295,26 @@ def test_a_worker_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     engine.speak(text, out, language="en", voice=clip(tmp_path), seconds=None, seed=1)
     samples, rate = read(out)
     assert len(samples) / rate == pytest.approx(0.07 * len(" ".join(text.split())), abs=0.001)
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_converter_without_training_by_a_worker(tmp_path: Path) -> None:
+    engine = CommandConverter(preset=PRESETS / "chatterbox_vc.toml", set=f"python={sys.executable}")
+    assert engine.clones and engine.check() == []
+    check_converter(engine)
+    engine.close()
+
+
+@pytest.mark.usefixtures("packages")
+def test_more_arguments_of_a_worker_are_the_tool_s_own(tmp_path: Path) -> None:
+    engine = CommandSynthesizer(
+        preset=PRESETS / "chatterbox.toml", set=f"python={sys.executable}", args="cfg_weight=x"
+    )
+    with pytest.raises(PluginError, match="cfg_weight is 'x'"):
+        engine.speak(
+            "Hi.", tmp_path / "x.wav", language="pt", voice=clip(tmp_path), seconds=None, seed=1
+        )
+    engine.close()
 
 
 @pytest.mark.usefixtures("packages")
@@ -328,7 +396,7 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         ("so_vits_svc_fork", '"infer", ', ""),
         ("so_vits_svc_fork", '"-fm"', '"--f0"'),
         ("rvc", '"--opt_path"', '"--output_path"'),
-        ("rvc", "tools/infer_cli.py", "infer_cli.py"),
+        ("rvc", "tools/infer_batch_rvc.py", "infer_batch_rvc.py"),
         ("seed_vc", "--target", "--reference"),
         ("seed_vc", "vc_voice_like_", "vc_like_voice_"),
         ("seed_vc", '"--fp16", "{settings.half}"', '"--fp16", "half"'),
@@ -342,7 +410,7 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         ("wav2lip", 'cwd = "{settings.repo}"', 'cwd = "{work}"'),
         ("musetalk", "-m\", \"scripts.inference", "scripts/inference.py\", \"x"),
         ("musetalk", "video_path =", "video ="),
-        ("musetalk", "results/v15/out.mp4", "results/out.mp4"),
+        ("musetalk", "results/v15/{id}.mp4", "results/{id}.mp4"),
         ("latentsync", "--video_out_path", "--out_path"),
         ("latentsync", "rate = 16000", "rate = 24000"),
         ("geneface_plus_plus", "--drv_aud", "--drv_audio"),
@@ -372,13 +440,22 @@ def test_a_mistake_in_a_preset_fails(stem: str, right: str, wrong: str, tmp_path
 # ---------------------------------------------------------------- loading a preset
 
 
-def written(folder: Path, **changes: str) -> Path:
-    """A small preset with some of it changed."""
-    text = (PRESETS / "rvc.toml").read_text()
-    for old, new in changes.items():
-        text = text.replace(old, new)
-    (folder / "rvc.toml").write_text(text)
-    return folder / "rvc.toml"
+SMALL = """
+kind = "converter"
+name = "Small"
+licence = "none"
+homepage = "https://example.org"
+[settings]
+repo = "~/small"
+[run]
+cwd = "{settings.repo}"
+argv = [
+    "{python}", "convert.py", "{audio}", "{out}",
+]
+timeout = 900
+[output]
+path = "{out}"
+"""
 
 
 @pytest.mark.parametrize(
@@ -395,8 +472,10 @@ def written(folder: Path, **changes: str) -> Path:
         ("[settings]", "[[settings]]", "settings"),
         ("[run]", "[run", "not TOML"),
         ("[run]", '[[stage]]\ninput = "audio"\nto = "x"\npad = -1\n[run]', "pad is -1"),
+        ('"{audio}"', '{ each = ["{audio}"] }', "only for a batch"),
         ("[run]", '[run]\nhow = "often"', "'often'.*once, worker, batch"),
-        ("[run]", '[run]\nhow = "batch"', "gets its items in the file"),
+        ("[run]", '[run]\nhow = "batch"', "nothing says where"),
+        ("argv = [", 'how = "batch"\nargv = [{ each = ["{id}"] },', "cannot contain"),
         ("[run]", '[run]\nitem = {a = "{audio}"}', "only for a batch"),
         (
             '"{python}",',
@@ -409,11 +488,10 @@ def written(folder: Path, **changes: str) -> Path:
     ],
 )
 def test_a_wrong_preset_is_refused(old: str, new: str, message: str, tmp_path: Path) -> None:
-    text = (PRESETS / "rvc.toml").read_text()
-    assert old in text
-    (tmp_path / "rvc.toml").write_text(text.replace(old, new))
+    assert old in SMALL
+    (tmp_path / "small.toml").write_text(SMALL.replace(old, new))
     with pytest.raises(UsageError) as refusal:
-        CommandConverter(preset=tmp_path / "rvc.toml")
+        CommandConverter(preset=tmp_path / "small.toml")
     assert re.search(message, f"{refusal.value.message} {refusal.value.hint}")
 
 
@@ -462,3 +540,56 @@ def test_each_kind_may_have_its_own_preset(tmp_path: Path) -> None:
     chosen = {"converter": PRESETS / "rvc.toml", "lipsyncer": PRESETS / "wav2lip.toml"}
     assert "RVC" in CommandConverter(**chosen).check()[0]
     assert "Wav2Lip" in CommandLipSyncer(**chosen).check()[0]
+
+
+# ---------------------------------------------------------------- tools by their own names
+
+
+def test_a_tool_is_named_like_an_engine() -> None:
+    options = with_presets(
+        Options(
+            dub=True,
+            to=("pt",),
+            tts="pocket-tts",
+            convert="so-vits-svc",
+            lipsync="wav2lip",
+            settings={
+                "pocket-tts": {"server": "http://localhost:1"},
+                "so-vits-svc": {"speaker": "a,b", "args": "-eh", "devices": "0,1"},
+                "wav2lip": {"args": "--nosmooth"},
+            },
+        )
+    )
+    assert (options.tts, options.convert, options.lipsync) == ("http", "command", "command")
+    command = CommandConverter(**options.settings["command"])
+    assert command.gpus == ("0", "1") and command._tool and command._tool.name == "so-vits-svc"
+    assert command._tool.settings["speaker"] == "a,b" and command._tool.settings["args"] == "-eh"
+    lips = CommandLipSyncer(**{**options.settings["command"], "devices": "0"})
+    assert lips._tool and lips._tool.settings["args"] == "--nosmooth"
+    server = HttpSynthesizer(**options.settings["http"])
+    assert server._tool and server._tool.settings["server"] == "http://localhost:1"
+
+
+def test_an_engine_s_own_name_and_an_unknown_one_stay_as_they_are() -> None:
+    for name in ("kokoro", "auto", "./my.py:Engine", "nothing-like-it"):
+        options = Options(dub=True, to=("pt",), tts=name)
+        assert with_presets(options) is options
+
+
+# ---------------------------------------------------------------- servers
+
+
+def test_pocket_tts_takes_a_voice_or_a_clip(tmp_path: Path) -> None:
+    with serving("pocket_tts") as address:
+        engine = HttpSynthesizer(preset=Path("pocket-tts"), set=f"server={address}")
+        check_synthesizer(engine, language="pt")
+
+
+def test_xtts_server_takes_a_voice_or_a_clip(tmp_path: Path) -> None:
+    with serving("xtts_server") as address:
+        engine = HttpSynthesizer(preset=Path("xtts-server"), set=f"server={address}")
+        check_synthesizer(engine, language="pt")
+        with pytest.raises(PluginError, match="KeyError: 'Nobody'"):
+            engine.speak(
+                "Hi.", tmp_path / "x", language="pt", voice=Voice("Nobody"), seconds=None, seed=1
+            )

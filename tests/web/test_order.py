@@ -86,6 +86,8 @@ REFUSED = [
     {"to": "pt", "dub": True, "tts": "http"},
     {"to": "pt", "dub": True, "convert": "command"},
     {"to": "pt", "dub": True, "lipsync": "command"},
+    {"to": "pt", "dub": True, "convert": "rvc"},
+    {"to": "pt", "dub": True, "tts": "pocket-tts"},
     {"to": "pt", "dub": True, "separate": "./x.py:X"},
     {"diarizer": "./x.py:X"},
     {"model": "/models/whisper"},

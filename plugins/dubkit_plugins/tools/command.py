@@ -13,27 +13,42 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from filelock import FileLock
 
-from dubkit import LipSyncer, PluginError, Progress, UsageError, Utterance, scratch_folder
+from dubkit import (
+    ConversionRequest,
+    DubkitError,
+    LipSyncer,
+    LipSyncRequest,
+    PluginError,
+    Progress,
+    UsageError,
+    Utterance,
+    scratch_folder,
+)
 
 from . import presets
 from .engines import (
+    Slot,
     State,
     Tool,
     ToolConverter,
     ToolSynthesizer,
     numbered_paths,
     require_voice,
+    slots,
     speech_inputs,
+    voice_inputs,
 )
 from .media import save_shot, save_sound, stage_sound
 from .presets import Preset, Program, StagedInput
@@ -41,6 +56,8 @@ from .process import Worker, last_lines, run, stop_running
 
 Save: TypeAlias = Callable[[Path], None]
 """Turns a tool's file into the one that the core asked for."""
+Item: TypeAlias = tuple[Mapping[str, Any], Save]
+"""The inputs of an item, and what to do with the tool's file."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +69,61 @@ class _Command(Tool):
 
     lipsyncer: Path | None = None
     """The preset of the lip-syncer, if several kinds of tool are in use at once."""
+    args: str = ""
+    """Further arguments of the program, as in a shell; for one of several kinds of tool it is
+    ``converter.args=...`` in ``set``."""
+    devices: str = ""
+    """GPUs to use at once, one run of the program on each: ``0,1``. It finds them by
+    ``CUDA_VISIBLE_DEVICES``."""
+
+    def _load(self, kind: str) -> Preset | None:
+        tool = super()._load(kind)
+        if tool and tool.run and tool.run.exclusive and len(self.gpus) > 1:
+            raise UsageError(
+                f"{tool.name} does one thing at a time in its folder, on whatever devices",
+                f"name one: devices={self.gpus[0]}",
+            )
+        return tool
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The GPUs to use, one run on each."""
+        return tuple(name.strip() for name in self.devices.split(",") if name.strip())
 
     def close(self) -> None:
-        """End the worker, if one is running."""
-        if self._state.kept is not None:
-            self._state.kept.stop()
+        """End the workers that are running."""
+        for worker in self._state.workers.values():
+            worker.stop()
 
     def _missing(self, tool: Preset) -> list[str]:
         return missing_requirements(tool)
 
+    @property
+    def at_once(self) -> int:
+        """Items per call of many: a batch on each device, or as many as may run in parallel."""
+        if not self._tool or not self._tool.run:
+            return 1
+        program = self._tool.run
+        runs = len(slots(self._tool, self.gpus))
+        return runs * max(1, program.batch) if program.how == "batch" else runs
+
     def _run_item(self, inputs: Mapping[str, Any], out: Path) -> None:
         """Run the tool on one item whose file is sound."""
-        self._run([(inputs, _saving_to(out, self._require_preset().output.rate))])
+        self._run((inputs, _saving_to(out, self._require_preset().output.rate)))
 
-    def _run(self, items: Sequence[tuple[Mapping[str, Any], Save]]) -> list[str]:
-        """Run the tool on items and pass each one's file to its ``save``; retry those that failed.
+    def _run(self, item: Item) -> None:
+        """Run the tool on one item; raises what goes wrong."""
+        (fault,) = self._run_all([item])
+        if fault:
+            raise fault
 
-        Returns what finally went wrong with each, "" if nothing. Raises it for a single item.
+    def _run_all(
+        self, items: Sequence[Item], progress: Callable[[int], None] = lambda done: None
+    ) -> list[PluginError | None]:
+        """Run the tool on items, as many runs at once as there are slots, and pass each one's file
+        to its ``save``; retry those that failed. Returns what finally went wrong with each.
+
+        ``progress`` is called with the number of items that are done.
         """
         tool = self._require_preset()
         assert tool.run
@@ -76,17 +131,59 @@ class _Command(Tool):
             require_voice(tool, inputs)
         faults: dict[int, PluginError | None] = dict.fromkeys(range(len(items)))
         left = list(faults)
-        with self._state.slots:
-            for _ in range(1 + max(0, tool.run.retries if self.retries is None else self.retries)):
-                if self._state.stopped:
-                    raise PluginError(f"{tool.name} was stopped", "")
-                latest = run_items(tool, [items[n] for n in left], self._state, self.timeout)
-                faults.update(zip(left, latest, strict=True))
-                if not (left := [n for n in left if faults[n]]):
-                    break
-        if len(items) == 1 and (fault := faults[0]):
-            raise PluginError(f"{tool.name}: {fault.message}", fault.hint)
-        return [f"{tool.name}: {one.message}" if one else "" for one in faults.values()]
+        for _ in range(1 + max(0, tool.run.retries if self.retries is None else self.retries)):
+            runs = _share_out(tool.run, items, left, len(slots(tool, self.gpus)))
+            for done, (numbers, latest) in enumerate(self._run_each(tool, items, runs), 1):
+                faults.update(zip(numbers, latest, strict=True))
+                progress(len(items) * done // len(runs))
+            if not (left := [n for n in left if faults[n]]):
+                break
+        return [
+            PluginError(f"{tool.name}: {one.message}", one.hint) if one else None
+            for one in faults.values()
+        ]
+
+    def _run_each(
+        self, tool: Preset, items: Sequence[Item], runs: Sequence[Sequence[int]]
+    ) -> Iterator[tuple[Sequence[int], list[PluginError | None]]]:
+        """Do the runs, as many at once as there are slots; as each ends, what went wrong."""
+        if len(runs) == 1:
+            yield runs[0], self._run_once(tool, [items[n] for n in runs[0]])
+            return
+        pool = ThreadPoolExecutor(len(slots(tool, self.gpus)))
+        try:
+            futures = {
+                pool.submit(self._run_once, tool, [items[n] for n in run]): run for run in runs
+            }
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException as stop:  # or the tools of the other threads would run on
+            self._state.stopped = not isinstance(stop, DubkitError)
+            stop_running()
+            self.close()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run_once(self, tool: Preset, items: Sequence[Item]) -> list[PluginError | None]:
+        with self._state.slot() as slot:
+            if self._state.stopped:
+                raise PluginError(f"{tool.name} was stopped", "")
+            extra = str(tool.settings.get("args") or self.args)
+            return run_items(tool, items, self._state, self.timeout, slot, extra)
+
+
+def _share_out(
+    program: Program, items: Sequence[Item], left: Sequence[int], runs: int
+) -> list[list[int]]:
+    """The items of each run, by number: one, or for a batch as many as have enough in common."""
+    if program.how != "batch":
+        return [[number] for number in left]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number in left:
+        groups.setdefault(presets.batch_key(program, items[number][0]), []).append(number)
+    size = min(max(1, program.batch), -(-len(left) // runs))
+    return [group[at : at + size] for group in groups.values() for at in range(0, len(group), size)]
 
 
 @dataclass(frozen=True)
@@ -97,36 +194,38 @@ class CommandSynthesizer(_Command, ToolSynthesizer):
         """The presets of tools that clone."""
         if not clone:
             return ""
-        return (
-            "examples/presets has XTTS, F5-TTS, CosyVoice and GPT-SoVITS: "
-            "--tts command -o command.preset=f5-tts"
-        )
-
-    @property
-    def at_once(self) -> int:
-        """Texts per call of :meth:`speak_all`: a batch, or as many as may run in parallel."""
-        program = self._tool.run if self._tool else None
-        return program.batch if program and program.how == "batch" else super().at_once
+        return "examples/presets has XTTS, F5-TTS, Chatterbox, CosyVoice and others: --tts f5-tts"
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
-        """Run the tool on many texts: once for a batch, otherwise several runs in parallel."""
+        """Run the tool on many texts, several runs at once."""
         tool = self._require_preset()
-        if tool.run and tool.run.how == "batch":
-            rate = tool.output.rate
-            return self._run(
+        rate = tool.output.rate
+        return _sentences(
+            self._run_all(
                 [(speech_inputs(tool, text), _saving_to(text.out, rate)) for text in texts]
             )
-        try:
-            return super().speak_all(texts)
-        except BaseException:  # Ctrl-C included: otherwise the other threads' tools would run on
-            self._state.stopped = True
-            stop_running()
-            raise
+        )
 
 
 @dataclass(frozen=True)
 class CommandConverter(_Command, ToolConverter):
     """A program that converts voices (so-vits-svc, RVC, ...), driven by a preset."""
+
+    def convert_all(self, requests: Sequence[ConversionRequest]) -> Sequence[str]:
+        """Run the tool on many recordings, several runs at once."""
+        tool = self._require_preset()
+        rate = tool.output.rate
+        return _sentences(
+            self._run_all(
+                [
+                    (
+                        {"audio": one.audio.absolute(), **voice_inputs(tool, one.voice)},
+                        _saving_to(one.out, rate),
+                    )
+                    for one in requests
+                ]
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -141,8 +240,27 @@ class CommandLipSyncer(_Command, LipSyncer):
 
     def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
         """Run the tool on one shot."""
-        inputs = {"video": video.absolute(), "audio": audio.absolute()}
-        self._run([(inputs, lambda made: save_shot(made, video, out))])
+        self._run(_shot(LipSyncRequest(video, audio, out)))
+
+    def lipsync_all(
+        self, requests: Sequence[LipSyncRequest], *, progress: Progress
+    ) -> Sequence[str]:
+        """Run the tool on many shots, several runs at once."""
+
+        def report(done: int) -> None:
+            progress("lip-sync", done, len(requests))
+
+        return _sentences(self._run_all([_shot(one) for one in requests], report))
+
+
+def _shot(one: LipSyncRequest) -> Item:
+    inputs = {"video": one.video.absolute(), "audio": one.audio.absolute()}
+    return inputs, lambda made: save_shot(made, one.video, one.out)
+
+
+def _sentences(faults: Sequence[PluginError | None]) -> list[str]:
+    """What went wrong with each, in words."""
+    return [fault.message if fault else "" for fault in faults]
 
 
 def _saving_to(out: Path, rate: int) -> Save:
@@ -188,7 +306,7 @@ def _find_program(name: str, cwd: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _Prepared:
     """The values of an item's placeholders, and what to do with the tool's file."""
 
     values: dict[str, Any]
@@ -197,12 +315,14 @@ class _Item:
 
 def run_items(
     tool: Preset,
-    items: Sequence[tuple[Mapping[str, Any], Save]],
+    items: Sequence[Item],
     state: State,
     timeout: float | None,
+    slot: Slot,
+    extra: str,
 ) -> list[PluginError | None]:
-    """Run a tool on items (several only for a batch), save their files, and return what went wrong
-    with each."""
+    """Run a tool on items (several only for a batch) in a slot, with ``extra`` arguments, save
+    their files, and return what went wrong with each."""
     assert tool.run
     with scratch_folder() as temporary:
         work = temporary.resolve()
@@ -213,7 +333,9 @@ def run_items(
             )
         with contextlib.ExitStack() as cleaning:
             try:
-                return _run_items(tool, tool.run, items, state, timeout, work, cleaning)
+                return _run_items(
+                    tool, tool.run, items, state, timeout, slot, extra, work, cleaning
+                )
             except PluginError as failure:
                 return [failure] * len(items)
 
@@ -221,13 +343,15 @@ def run_items(
 def _run_items(
     tool: Preset,
     program: Program,
-    items: Sequence[tuple[Mapping[str, Any], Save]],
+    items: Sequence[Item],
     state: State,
     timeout: float | None,
+    slot: Slot,
+    extra: str,
     work: Path,
     cleaning: contextlib.ExitStack,
 ) -> list[PluginError | None]:
-    common = presets.fixed_values(tool) | {"work": work, "out_dir": work}
+    common = presets.fixed_values(tool) | {"work": work, "out_dir": work, "run_dir": work}
     common["python"] = presets.expand_home(presets.fill(program.python, common))
     # A worker outlives the item's folder.
     outlives = program.how == "worker" and "{work}" in program.cwd
@@ -235,31 +359,42 @@ def _run_items(
     cwd = Path(presets.expand_home(folder)).resolve()
     if not cwd.is_dir():
         raise UsageError(f"there is no folder {cwd}", "check the preset's settings")
-    if program.parallel <= 1 and program.how != "worker" and cwd != work:
+    alone = program.exclusive or (program.parallel <= 1 and not slot.device)
+    if alone and program.how != "worker" and cwd != work:
         cleaning.enter_context(_folder_lock(cwd))
     prepared = []
     for number, (inputs, save) in enumerate(items, 1):
         own = work if len(items) == 1 else work / str(number)
         own.mkdir(exist_ok=True)
-        prepared.append(_Item(_prepare(tool, {**common, **inputs}, own, cwd, cleaning), save))
-    values = common if program.how == "batch" else prepared[0].values
-    request = presets.fill(program.request, values)
+        prepared.append(_Prepared(_prepare(tool, {**common, **inputs}, own, cwd, cleaning), save))
+    first = prepared[0].values
+    values = first
     if program.how == "batch":
+        values = common | {name: first[name] for name in presets.OF_A_VOICE if name in first}
+    request = presets.fill(program.request, values)
+    if program.item_key:
+        request |= {
+            str(presets.fill(program.item_key, one.values)): presets.fill(program.item, one.values)
+            for one in prepared
+        }
+    elif program.item:
         request["items"] = [presets.fill(program.item, item.values) for item in prepared]
     if request and program.how != "worker":
         values["request"] = work / "request.json"
         values["request"].write_text(json.dumps(request, default=str), "utf-8")
-    argv = presets.build_argv(program.argv, values)
+    argv = presets.build_argv(program.argv, values, [item.values for item in prepared])
+    argv += [str(presets.expand_home(part)) for part in _split(extra)]
     if executable := _find_program(argv[0], cwd):
         argv[0] = executable
     added = {key: presets.as_text(presets.fill(v, values)) for key, v in program.env.items()}
+    if slot.device:
+        added.setdefault("CUDA_VISIBLE_DEVICES", slot.device)
     env = {**os.environ, **added}
     before = [_snapshot(tool, item.values, cwd) for item in prepared]
     seconds = timeout or program.timeout
     status, ending = 0, ""
     if program.how == "worker":
-        state.kept = state.kept or Worker()
-        state.kept.ask(
+        state.workers.setdefault(slot, Worker()).ask(
             json.loads(json.dumps({**request, "id": values["id"]}, default=str)),
             argv,
             cwd=cwd,
@@ -310,6 +445,14 @@ def _prepare(
         elif source:
             values[stage.input] = _stage(stage, source, to, cleaning)
     return values
+
+
+def _split(text: str) -> list[str]:
+    """Arguments as a shell would read them."""
+    try:
+        return shlex.split(text)
+    except ValueError as wrong:
+        raise UsageError(f"the arguments {text!r} cannot be read: {wrong}", "quote them") from None
 
 
 def _folder_lock(folder: Path) -> FileLock:

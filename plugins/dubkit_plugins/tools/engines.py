@@ -5,10 +5,11 @@ See :mod:`.presets` for what a preset is, and :mod:`.command` and :mod:`.http` f
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import re
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,19 +18,40 @@ from dubkit import Converter, Synthesizer, UsageError, Utterance, Voice
 
 from . import presets
 from .presets import Preset
+from .process import Worker
 from .speaking import speak_each
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one run of a tool."""
+
+    device: str = ""
+    """The only GPU that it sees; "" for all."""
+    number: int = 0
 
 
 @dataclass
 class State:
     """What the calls of one engine share."""
 
-    slots: threading.Semaphore = field(default_factory=threading.Semaphore)
-    """One for each item that the tool may work on at once."""
-    kept: Any = None
-    """What a call leaves to the next: a worker, or that the server was found ready."""
+    slots: queue.SimpleQueue[Slot] = field(default_factory=queue.SimpleQueue)
+    """One for each run of the tool that there may be at once."""
+    ready: bool = False
+    """Whether the server was found ready."""
+    workers: dict[Slot, Worker] = field(default_factory=dict)
+    """Those that are running."""
     stopped: bool = False
     """Whether the run was interrupted, so that nothing may be started any more."""
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[Slot]:
+        """Wait for a free slot, and take it for a while."""
+        free = self.slots.get()
+        try:
+            yield free
+        finally:
+            self.slots.put(free)
 
 
 @dataclass(frozen=True)
@@ -63,9 +85,14 @@ class Tool(ABC):
         tool = presets.load(path, kind, self.TABLE, self.set) if path else None
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_tool", tool)
-        if tool:
-            self._state.slots = threading.Semaphore(parallel(tool))
+        for slot in slots(tool, self.gpus) if tool else ():
+            self._state.slots.put(slot)
         return tool
+
+    @property
+    def gpus(self) -> tuple[str, ...]:
+        """The GPUs to use, one run on each; none for what the tool itself does."""
+        return ()
 
     def _require_preset(self) -> Preset:
         """Its preset; UsageError if none is set."""
@@ -115,7 +142,7 @@ class ToolSynthesizer(Tool, Synthesizer):
     @property
     def at_once(self) -> int:
         """Texts per call of :meth:`speak_all`."""
-        return parallel(self._tool) if self._tool else 1
+        return len(slots(self._tool, self.gpus)) if self._tool else 1
 
     def voices(self, language: str) -> Sequence[str]:
         """The voices that the preset lists."""
@@ -158,10 +185,11 @@ class ToolConverter(Tool, Converter):
         self._run_item({"audio": audio.absolute(), **inputs}, out)
 
 
-def parallel(tool: Preset) -> int:
-    """How many items the tool takes at once."""
+def slots(tool: Preset, gpus: Sequence[str]) -> list[Slot]:
+    """The runs of a tool that there may be at once: as many on each GPU as its preset says."""
     call = tool.run or tool.http
-    return max(1, call.parallel) if call else 1
+    each = range(max(1, call.parallel) if call else 1)
+    return [Slot(gpu, number) for gpu in gpus or [""] for number in each]
 
 
 # ---------------------------------------------------------------- inputs of a tool

@@ -70,7 +70,7 @@ class _Http(Tool):
             self.timeout or tool.http.timeout,
             tool.http.retries if self.retries is None else self.retries,
         )
-        with self._state.slots, scratch_folder() as temporary:
+        with self._state.slot(), scratch_folder() as temporary:
             try:
                 work = temporary.resolve()
                 request_item(tool, tool.http, inputs, out, self._state, limits, work)
@@ -132,9 +132,12 @@ def request_item(
             for source, copy in zip(sources, copies, strict=True):
                 stage_sound(source, copy, stage.rate, stage.channels, stage.pad)
             values[stage.input] = copies if isinstance(given, list) else to
-    if endpoint.health and not state.kept:
+    if endpoint.health and not state.ready:
         require_ready(tool, values)
-        state.kept = True
+        state.ready = True
+    for name in presets.ENCODED:  # of the copies, in the form that the server wants
+        path = values.get(name.removesuffix("_base64"))
+        values[name] = base64.b64encode(Path(path).read_bytes()).decode() if path else ""
     timeout, retries = limits
     largest = endpoint.reply.largest * 1_000_000
     question = build_request(endpoint, values)
@@ -192,7 +195,8 @@ def build_request(endpoint: Endpoint, values: Mapping[str, Any]) -> Question:
     form = {
         name: presets.as_text(value) for name, value in presets.fill(endpoint.form, values).items()
     }
-    files = {name: Path(presets.fill(at, values)) for name, at in endpoint.files.items()}
+    filled = {name: presets.fill(at, values) for name, at in endpoint.files.items()}
+    files = {name: Path(at) for name, at in filled.items() if at}
     return Question(url, endpoint.method, sent, form=form, files=files)
 
 

@@ -14,14 +14,14 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dubkit import UsageError, at_home
 
-PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.\w+)?)\}")
+PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*(?:\.\w+)?)\}")
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "synthesizer": (
         "text", "text_file", "language", "speaker", "reference", "references", "reference_text",
@@ -35,8 +35,15 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
 """The inputs of each kind of tool, which are also placeholders. ``reference`` is the cleanest clip
 of a voice. ``references`` is all clips; it must be a string of its own and becomes that many
 arguments."""
-COMMON = ("id", "work", "out", "out_dir", "python", "here", "request")
+COMMON = ("id", "work", "out", "out_dir", "run_dir", "python", "here", "request")
 """Placeholders of every kind of tool."""
+OF_A_VOICE = (
+    "language", "speaker", "reference", "references", "reference_text", "reference_language",
+)  # fmt: skip
+"""Inputs that many items share. A batch may have them in its ``argv``: items that differ in one of
+these are done by different runs."""
+ENCODED = ("audio_base64", "reference_base64")
+"""Files as text, for servers that take them inside of JSON."""
 FILES = ("audio", "video", "reference", "references", "text_file")
 """Inputs that are files and can be staged."""
 
@@ -88,12 +95,13 @@ class Program:
 
     argv: tuple[Any, ...]
     """Arguments. A list among them is omitted as a whole if a placeholder in it is empty, and
-    ``{when = "{settings.x}", args = [...]}`` if the value of ``when`` is empty or false."""
+    ``{when = "{settings.x}", args = [...]}`` if the value of ``when`` is empty or false. In a batch
+    ``{each = [...]}`` stands there once for each item."""
     how: str = "once"
     """``once``: one run for each item. ``worker``: a program that keeps running, reads a line of
     JSON for each item (``request``) and answers ``{"id": ..., "ok": true}`` or
-    ``{..., "error": "why"}``. ``batch``: one run for many items, each described by ``item`` in the
-    ``items`` of the ``request``."""
+    ``{..., "error": "why"}``. ``batch``: one run for many items, which it finds in the folder
+    ``{run_dir}``, in its ``argv`` by ``each``, or in the ``request`` by ``item``."""
     python: str = ""
     """The tool's own Python interpreter, ``{python}``."""
     cwd: str = "{work}"
@@ -101,6 +109,9 @@ class Program:
     request: Mapping[str, Any] = field(default_factory=dict)
     """Written as JSON to the file ``{request}``; for a worker, the line for an item."""
     item: Mapping[str, Any] = field(default_factory=dict)
+    """What the ``request`` of a batch has for each item, in its list ``items`` ..."""
+    item_key: str = ""
+    """... or, if this is given, under this key: ``task_{id}``."""
     batch: int = 50
     """Items per run, at most."""
     timeout: float = 600.0
@@ -109,6 +120,8 @@ class Program:
     """Additional seconds for a worker's first item or for a batch, to load a model."""
     retries: int = 0
     parallel: int = 1
+    exclusive: bool = False
+    """Whether two runs in the same ``cwd`` disturb each other, on whatever devices."""
     plain_paths: bool = False
     """Whether it passes paths to a shell unquoted, so that they must not contain spaces."""
 
@@ -321,7 +334,8 @@ def _validate(preset: Preset, file: str, kind: str, table: str) -> None:
             if not _is_argument(part):
                 raise UsageError(
                     f"{file}: run.argv contains {part!r}",
-                    'it takes strings, lists of strings, and {when = "...", args = [...]}',
+                    'it takes strings, lists of strings, {when = "...", args = [...]} and '
+                    "{each = [...]}",
                 )
     if preset.http:
         one_of("http.method", preset.http.method, ("GET", "POST", "PUT"))
@@ -339,6 +353,8 @@ def _validate(preset: Preset, file: str, kind: str, table: str) -> None:
     if preset.run:
         _validate_start(preset.run, file, settings)
     names = {*INPUTS[kind], *COMMON, *settings}
+    if preset.http:
+        names |= {name for name in ENCODED if name.removesuffix("_base64") in names}
     for text in _strings(dataclasses.asdict(preset)):
         for name in PLACEHOLDER.findall(text):
             if name == "references" and text != "{references}":
@@ -356,17 +372,22 @@ def _validate(preset: Preset, file: str, kind: str, table: str) -> None:
 def _validate_start(run: Program, file: str, settings: set[str]) -> None:
     """Raise UsageError if what starts a program for many items refers to one of them."""
     known = settings | {"python", "here"}
+    argv = [part for part in run.argv if not (isinstance(part, dict) and "each" in part)]
+    each = len(argv) < len(run.argv)
     table = "run.request"
     if run.how == "batch":
-        known, table = known | {"request", "work", "out_dir"}, "run.item"
-        if not run.item or not any("{request}" in text for text in _strings(run.argv)):
+        known = known | {"request", "work", "out_dir", "run_dir", *OF_A_VOICE}
+        table = "run.item, or each"
+        text = " ".join(_strings(run.argv))
+        if not (each or "{run_dir}" in text or ("{request}" in text and run.item)):
             raise UsageError(
-                f"{file}: a batch gets its items in the file {{request}}",
-                "put {request} into run.argv, and what each item needs into [run.item]",
+                f"{file}: nothing says where a batch finds its items",
+                "put {each = [...]}, or {run_dir} with copies of them (stage.to), or {request} "
+                "(with a [run.item]) into run.argv",
             )
-    elif run.item:
-        raise UsageError(f"{file}: [run.item] is only for a batch", 'write how = "batch"')
-    started = [run.argv, run.env, run.request] if run.how == "batch" else [run.argv, run.env]
+    elif run.item or each:
+        raise UsageError(f"{file}: [run.item] and each are only for a batch", 'write how = "batch"')
+    started = [argv, run.env, run.request] if run.how == "batch" else [argv, run.env]
     for text in _strings(started) if run.how != "once" else ():
         if of_item := {*PLACEHOLDER.findall(text)} - known:
             raise UsageError(
@@ -375,7 +396,16 @@ def _validate_start(run: Program, file: str, settings: set[str]) -> None:
             )
 
 
+def batch_key(run: Program, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """What items of one run must have in common: the inputs that ``argv`` and ``request`` name."""
+    named = {name for text in _strings([run.argv, run.request, dict(run.env)])
+             for name in PLACEHOLDER.findall(text)}  # fmt: skip
+    return tuple(repr(inputs.get(name)) for name in OF_A_VOICE if name in named)
+
+
 def _is_argument(part: Any) -> bool:
+    if isinstance(part, dict) and set(part) == {"each"}:
+        return _is_argument(part["each"])
     if isinstance(part, dict):
         return set(part) == {"when", "args"} and _is_argument(part["args"])
     if isinstance(part, list):
@@ -401,6 +431,9 @@ def _apply_settings(preset: Preset, file: str, kind: str, overrides: str) -> dic
     ``converter.key=value`` is for the preset of that kind only, if several are in use.
     """
     settings = dict(preset.settings)
+    if preset.run:
+        settings.setdefault("args", "")  # every program takes more of them
+    known = dict(settings)
     # A comma is part of the value unless another key follows.
     for pair in re.split(r",(?=[\w.]+=)", overrides) if overrides else []:
         key, equals, text = pair.partition("=")
@@ -416,7 +449,7 @@ def _apply_settings(preset: Preset, file: str, kind: str, overrides: str) -> dic
                 f"{file} has no setting {key!r}",
                 f"its settings: {', '.join(settings) or 'none'}; set=key=value,key=value",
             )
-        settings[name] = _convert(text, preset.settings[name], name)
+        settings[name] = _convert(text, known[name], name)
     filled: dict[str, Any] = {}
     for name, value in settings.items():
         filled[name] = expand_home(fill(value, with_settings({}, filled)))
@@ -473,11 +506,17 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def build_argv(argv: tuple[Any, ...], values: Mapping[str, Any]) -> list[str]:
-    """A program's arguments, without the lists in which a placeholder is empty."""
+def build_argv(
+    argv: tuple[Any, ...], values: Mapping[str, Any], items: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+    """A program's arguments, without the lists in which a placeholder is empty; ``items`` are the
+    values of each item of a batch."""
     parts: list[Any] = []
     for part in argv:
-        if isinstance(part, dict):
+        if isinstance(part, dict) and "each" in part:
+            for item in items:
+                parts += build_argv(tuple(part["each"]), item)
+        elif isinstance(part, dict):
             if _has_value(fill(part["when"], values)):
                 parts += fill(part["args"], values)
         elif isinstance(part, list):
@@ -504,7 +543,8 @@ def missing_voice(preset: Preset, values: Mapping[str, Any]) -> str:
     if preset.http:
         required += [preset.http.url, preset.http.query, preset.http.json]
         required += [preset.http.form, preset.http.files]
-    names = {name for text in _strings(required) for name in PLACEHOLDER.findall(text)}
+    found = (name for text in _strings(required) for name in PLACEHOLDER.findall(text))
+    names = {name.removesuffix("_base64") for name in found}
     voices = [name for name in ("speaker", "reference", "references") if name in names]
     return "" if not voices or any(values.get(name) for name in voices) else voices[0]
 

@@ -1,4 +1,4 @@
-"""Takes what RVC's tools/infer_cli.py (branch 20240604) takes."""
+"""Takes what RVC's tools/infer_batch_rvc.py (branch 20240604) takes."""
 
 import argparse
 from pathlib import Path
@@ -30,5 +30,8 @@ if args.f0method == "rmvpe":
     must_exist(settings["rmvpe_root"] + "/rmvpe.pt")
 elif args.f0method not in ("pm", "harvest", "crepe"):
     raise SystemExit("UnboundLocalError: f0")
-samples, rate = read_wav(args.input_path)
-write_wav(args.opt_path, converted(resampled(samples, rate, 40000)), 40000)
+for path in Path(args.input_path).iterdir():
+    if path.suffix == ".wav":
+        samples, rate = read_wav(str(path))
+        must_exist(args.opt_path)
+        write_wav(f"{args.opt_path}/{path.name}", converted(resampled(samples, rate, 40000)), 40000)

@@ -34,10 +34,16 @@ for path in (args.input_path, args.model_path, args.config_path):
         parser.error(f"Path {path!r} does not exist.")
 if not sorted(Path(args.model_path).glob("G_*.pth")):
     sys.exit("IndexError: list index out of range")
-try:
-    samples, rate = read_wav(args.input_path)
-except Exception as error:
-    print(f"Failed to load {args.input_path}: {error}", file=sys.stderr)
-    sys.exit(0)
-Path(args.output_path).parent.mkdir(parents=True, exist_ok=True)
-write_wav(args.output_path, converted(resampled(samples, rate, 44100)), 44100)
+source, target = Path(args.input_path), Path(args.output_path)
+if source.is_dir() and not args.recursive:
+    sys.exit("ValueError: input_path is a directory. Use 0re or --recursive to infer recursively.")
+files = list(source.rglob("*.*")) if source.is_dir() else [source]
+for path in files:
+    try:
+        samples, rate = read_wav(str(path))
+    except Exception as error:
+        print(f"Failed to load {path}: {error}", file=sys.stderr)
+        continue
+    out = target / path.relative_to(source) if source.is_dir() else target
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_wav(str(out), converted(resampled(samples, rate, 44100)), 44100)
