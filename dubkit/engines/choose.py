@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
@@ -63,7 +63,7 @@ def with_presets(options: Options) -> Options:
     UsageError for a name that is neither an engine's nor a preset's.
     """
     settings = {engine: dict(values) for engine, values in options.settings.items()}
-    changes: dict[str, str] = {}
+    changes: dict[str, Any] = {}
     for one in list_options(type(options)):
         name = getattr(options, one.name) if one.engine else ""
         if name in ("", "auto") or ":" in name or registry.is_installed(one.engine, name):
@@ -97,7 +97,7 @@ def _engine_with_preset(kind: str, name: str) -> tuple[str, str, set[str]] | Non
                 with guarded(f"{plugin.name} cannot list its presets"):
                     names = [one for one in engine.presets() if _plain(one) == _plain(name)]
                 if names:
-                    return plugin.name, names[0], {one.name for one in fields(engine) if one.init}
+                    return plugin.name, names[0], registry.setting_names(engine)
     return None
 
 

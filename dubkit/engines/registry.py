@@ -403,11 +403,14 @@ def _class_in_file(spec: str) -> Any:
     return getattr(module, name)
 
 
+def setting_names(engine: Any) -> set[str]:
+    """The names of an engine's settings."""
+    return {field.name for field in fields(engine) if field.init} if is_dataclass(engine) else set()
+
+
 def _values(engine: Any, name: str, settings: Mapping[str, str]) -> dict[str, object]:
     """Settings as the types of the engine's fields."""
-    known = (
-        {field.name for field in fields(engine) if field.init} if is_dataclass(engine) else set()
-    )
+    known = setting_names(engine)
     hints = typing.get_type_hints(engine) if known else {}
     for key in settings:
         if key not in known:
