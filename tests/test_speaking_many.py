@@ -89,7 +89,9 @@ def test_converters_of_many_recordings(code: str, tmp_path: Path) -> None:
 
 LIP_SYNCERS = """
 import shutil
+from dataclasses import dataclass
 from dubkit import LipSyncer
+@dataclass(frozen=True)
 class Many(LipSyncer):
     contract = 2
     at_once = 3
