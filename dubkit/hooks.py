@@ -145,6 +145,17 @@ class Preloading(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsBack(Protocol):
+    """A transcriber that can be set to read generated speech back, to check it: quickly, and with
+    what is on this machine."""
+
+    def settings_to_read_back(self, language: str) -> Mapping[str, str] | None:
+        """The settings for that, by their names; None if it has no model for the language here.
+        Must not download anything."""
+        ...
+
+
 # ---------------------------------------------------------------- one language to another
 
 

@@ -457,6 +457,17 @@ class Options:
         "speak lines of the dub again, as another take: `12,15-18`",
         metavar="LIST", needs="dub", check=parse_redo, page="dubbing",
     ))  # fmt: skip
+    verify: bool = option(True, Spec(
+        "dubbing", "do not check what was spoken",
+        "do not check what was spoken: its words (read back by a recognizer that is here), its "
+        "voice, its sound",
+        needs="dub", page="dubbing",
+    ))  # fmt: skip
+    takes: int = option(3, Spec(
+        "dubbing", "times a line is spoken at most until it is right (default: 3)",
+        "times that a line is spoken at most until the check finds nothing wrong with it",
+        needs="dub", bounds=(1, 20),
+    ))  # fmt: skip
     clone: bool = option(False, Spec(
         "dubbing", "speak in the original's own voices",
         "speak in the original's own voices, by a `--tts` that clones",
@@ -713,6 +724,8 @@ class Keywords(TypedDict, total=False):
     tts: str
     voice: Texts
     redo: str
+    verify: bool
+    takes: int
     clone: bool
     convert: str
     convert_to: Texts

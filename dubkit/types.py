@@ -278,6 +278,13 @@ class SpokenLine:
     warnings: tuple[str, ...]
     converted: bool | None = None
     """Whether it is in the converter's voice; None if there is no converter, or no speech."""
+    verified: bool | None = None
+    """Whether its speech is what it should be: the words, the voice, the sound; None if that was
+    not checked."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with it, if not; among ``warnings``, too."""
+    takes: int = 1
+    """Times that it was spoken until nothing was wrong, or no more was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +327,11 @@ class Dub:
     def not_redrawn(self) -> tuple[SpanOutcome, ...]:
         """The spans in which the lip-syncer failed."""
         return tuple(span for span in self.lipsync if span.state == "failed")
+
+    @property
+    def doubtful(self) -> tuple[SpokenLine, ...]:
+        """The lines whose speech is not what it should be."""
+        return tuple(line for line in self.lines if line.verified is False)
 
 
 @dataclass(frozen=True, slots=True)

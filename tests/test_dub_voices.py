@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from command import AUSTEN, FAST, TESTS, assert_refused, called
 from data.voices import pitch
-from dub_samples import GOOD, HUM, LINES, LOW, dub, report_of
+from dub_samples import GOOD, HUM, LINES, LOW, UNCHECKED, dub, report_of
 from media_samples import AVC, ffmpeg, frames, packets
 
 from dubkit import Cue, Track, subtitles
@@ -20,7 +20,7 @@ from dubkit.media.probe import probe
 from dubkit.pipeline import references
 
 VOICES = f"{TESTS}/data/voices.py"
-MIMIC = ("--tts", f"{VOICES}:Mimic", "--clone")
+MIMIC = ("--tts", f"{VOICES}:Mimic", "--clone", *UNCHECKED)
 OCTAVE = (*LOW, "--convert", f"{VOICES}:Octave")
 YES = ("--i-have-consent",)
 

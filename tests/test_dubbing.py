@@ -20,7 +20,7 @@ from command import (
     start,
     times,
 )
-from dub_samples import GOOD, HUM, LINES, LOW, dub, report_of
+from dub_samples import GOOD, HUM, LINES, LOW, UNCHECKED, dub, report_of
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 from speech_samples import decoded
 
@@ -31,7 +31,7 @@ from dubkit.media import loudness
 from dubkit.media.probe import probe
 
 FIRST = LINES[:3]
-BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken", "--voice", "low")
+BROKEN = ("--tts", f"{TESTS}/data/synthesizers.py:Broken", "--voice", "low", *UNCHECKED)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_a_second_run_does_nothing_and_one_line_is_one_line(short, log):
 def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkeypatch):
     calls = tmp_path / "choir.log"
     monkeypatch.setenv("CHOIR_LOG", str(calls))
-    choir = ("--tts", f"{TESTS}/data/synthesizers.py:Choir", "--voice", "low")
+    choir = ("--tts", f"{TESTS}/data/synthesizers.py:Choir", "--voice", "low", *UNCHECKED)
     assert dub(film, *choir).status == 0
     asked = [json.loads(line) for line in calls.read_text().splitlines()]
     assert [len(one) for one in asked] == [3, 3, 1]
@@ -149,7 +149,9 @@ def test_an_engine_that_takes_many_is_asked_for_many(film, log, tmp_path, monkey
 
 @pytest.mark.parametrize("way", ["--json", "--events"])
 def test_what_an_engine_prints_is_no_result(way, short):
-    ran = dub(short, "--tts", f"{TESTS}/data/synthesizers.py:Chatty", "--voice", "low", way)
+    ran = dub(
+        short, "--tts", f"{TESTS}/data/synthesizers.py:Chatty", "--voice", "low", *UNCHECKED, way
+    )
     assert ran.status == 0 and "speaking" in ran.err
     for line in ran.out.splitlines():
         json.loads(line)
@@ -438,7 +440,8 @@ def test_the_clips_are_there_to_listen_to(dubbed):
 def test_a_run_killed_in_the_middle_of_speaking_goes_on_where_it_was(film, log):
     video, srt = film
     job = (video, "--subs-from", srt, "--to", "es", "--dub", *GOOD, "--voice", "low",
-           "--tts", f"{TESTS}/data/synthesizers.py:Hum", "-o", "Hum.pause=0.4")  # fmt: skip
+           "--tts", f"{TESTS}/data/synthesizers.py:Hum", "-o", "Hum.pause=0.4",
+           *UNCHECKED)  # fmt: skip
     child = start(*job)
     clips = video.parent / "film.dubkit/dub.es"
     deadline = time.monotonic() + 60

@@ -66,7 +66,8 @@ def noted(tmp_path, monkeypatch):
 
 def test_a_run_builds_each_engine_once(talk, noted):
     engines, voice, notes = noted
-    ran = called(talk, "--subs", "--to", "es", "--dub", *engines, *voice, "--voice", "low")
+    ran = called(talk, "--subs", "--to", "es", "--dub", *engines, *voice, "--voice", "low",
+                 "--no-verify")  # fmt: skip
     assert ran.status == 0, ran
     built = [line for line in notes() if line.startswith("build")]
     assert sorted(built) == ["build Ears", "build Voice", "build Words"]

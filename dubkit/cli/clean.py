@@ -41,7 +41,7 @@ MODELS = ("models", "spleeter-2stems")
 """What has to be downloaded again. The page's folders, with people's videos, are in neither."""
 OWN_FILES = re.compile(
     rf"{re.escape(STATE)}|{re.escape(OWNER)}|{re.escape(LOCK)}|{re.escape(Made.NAME)}"
-    r"|translations\.[\w-]+\.jsonl"
+    r"|(translations|checks)\.[\w-]+\.jsonl"
 )
 """What dubkit writes into a workspace without a record."""
 OWN_FOLDERS = re.compile(r"references|(dub|lipsync)\.[\w-]+")

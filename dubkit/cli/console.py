@@ -40,6 +40,7 @@ VERBS = {
     "match": "Choosing voices",
     "speak": "Speaking",
     "convert": "Converting voices in",
+    "verify": "Checking what was spoken",
     "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",

@@ -4,6 +4,7 @@
 - :mod:`.voices`: which voice speaks for which speaker.
 - :mod:`.speak`: one line to a clip, by an engine whose result is checked.
 - :mod:`.convert`: clips in another voice, by an engine whose result is checked.
+- :mod:`.verify`: whether a clip is the speech that it should be.
 - :mod:`.shorten`: ask a translator for a shorter text.
 - :mod:`.fit`: when each line begins, and how much faster it is spoken.
 - :mod:`.schedule`: all of these for a whole track.

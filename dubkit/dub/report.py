@@ -12,6 +12,8 @@ from .schedule import Take
 
 LATE = 1.0
 """Seconds of shift from which a user is warned; the report has all."""
+DOUBTS_SHOWN = 3
+"""Lines whose faults are named in a warning; the report has all."""
 TEXT_SHOWN = 34
 """Characters of a line in the table."""
 
@@ -36,6 +38,9 @@ def spoken_line(take: Take) -> SpokenLine:
         before=line.before,
         warnings=take.warnings,
         converted=take.converted,
+        verified=take.verified,
+        faults=take.faults,
+        takes=take.takes,
     )
 
 
@@ -54,6 +59,7 @@ def to_json(dub: Dub, **about: object) -> dict[str, object]:
             "lines": len(dub.lines),
             "spoken": len(stretches),
             "within_quiet_stretch": sum(stretch <= QUIET_STRETCH + 1e-6 for stretch in stretches),
+            "doubtful": len(dub.doubtful),
             "reworded": sum(bool(one.before) for one in dub.lines),
             "mean_stretch": round(sum(stretches) / len(stretches), 3) if stretches else None,
             "mean_shift": round(sum(shifts) / len(shifts), 3) if shifts else None,
@@ -68,8 +74,8 @@ def _line_to_json(one: SpokenLine) -> Mapping[str, object]:
 
 
 def warnings(dub: Dub) -> list[str]:
-    """What a user should know: lines that could not be spoken, or not in the requested voice, and
-    lines that are hurried or late."""
+    """What a user should know: lines that could not be spoken, or not in the requested voice, that
+    may be wrong, and lines that are hurried or late."""
     found = []
     lines, language = dub.lines, dub.language
     if silent := [one for one in lines if one.stretch is None]:
@@ -84,6 +90,14 @@ def warnings(dub: Dub) -> list[str]:
         found.append(
             f"{language}: {len(plain)} of {len(lines)} lines are in the synthesizer's voice "
             f"(lines {_numbers(plain)}: {reason}); run the same command again to try them"
+        )
+    if doubtful := dub.doubtful:
+        shown = "; ".join(f"line {one.number}: {one.faults[0]}" for one in doubtful[:DOUBTS_SHOWN])
+        more = ", ..." if len(doubtful) > DOUBTS_SHOWN else ""
+        numbers = ",".join(str(one.number) for one in doubtful[:10])
+        found.append(
+            f"{language}: {len(doubtful)} of {len(lines)} lines may be wrong ({shown}{more}); "
+            f"listen to them: --redo {numbers} speaks them again"
         )
     if hurried := [one for one in lines if one.stretch and one.stretch > QUIET_STRETCH]:
         found.append(

@@ -17,7 +17,7 @@ from dubkit import languages
 from dubkit.cues.text import width
 from dubkit.engines import Patience
 from dubkit.errors import MediaError
-from dubkit.files import cannot_write
+from dubkit.files import cannot_write, sha256_of
 from dubkit.hooks import BatchSynthesizer, Progress
 from dubkit.types import Track
 
@@ -28,6 +28,7 @@ from .fit import NOTABLE_SHIFT, QUIET_STRETCH, Fit, Slot, fit
 from .lines import Line
 from .shorten import OverlongLine
 from .speak import SpeechJob
+from .verify import Verdict
 
 SHORTEN_ROUNDS = 2
 """Times that the translator is asked for a shorter text for a line that is too long."""
@@ -51,6 +52,12 @@ class Take:
     """Seconds that the engines took."""
     converted: bool | None = None
     """Whether it is in the converter's voice, if there is one."""
+    verified: bool | None = None
+    """Whether it is what it should be; None if that was not checked."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with it, if not."""
+    takes: int = 1
+    """Times that it was spoken until it was right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,10 @@ class _Recording:
     work: float
     converted: bool | None = None
     """Whether the converter did its part, if there is one."""
+    spoken: clips.Clip | None = None
+    """The clip before its voice was converted."""
+    verdict: Verdict | None = None
+    takes: int = 1
 
 
 def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list[Take]:
@@ -76,7 +87,7 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
     except OSError as failure:
         raise cannot_write(job.folder, failure) from failure
     rooms = dict(zip((line.number for line in script), _rooms(script, job.end), strict=True))
-    recordings = _record(job, script, rooms, progress)
+    recordings = _verify(job, _record(job, script, rooms, progress), rooms, progress)
     for _ in range(SHORTEN_ROUNDS):
         overlong = _overlong(job, recordings)
         texts = job.shorten(overlong) if job.shorten and overlong else {}
@@ -86,8 +97,10 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
                  if one.line.number in texts]  # fmt: skip
         new = {one.line.number: one for one in _record(job, again, rooms, progress) if one.clip}
         recordings = [new.get(one.line.number, one) for one in recordings]
+        recordings = _verify(job, recordings, rooms, progress)
     progress(f"speak {job.language}", job.end, job.end)
-    speak.drop_old(job, [one.line for one in recordings])
+    chosen = {one.clip.path.stem for one in recordings if one.clip}
+    speak.drop_old(job, [one.line for one in recordings], chosen)
     places = _places(job, recordings)
     return [_take(job, one, places.get(one.line.number)) for one in recordings]
 
@@ -136,7 +149,7 @@ def _speak(
         if clip and width(line.text) >= speak.PACE_COLUMNS:
             paces.append(width(line.text) / speak.speech_seconds(clip))
         work = 0.0 if cached else time.perf_counter() - started
-        recordings.append(_Recording(line, clip, cached, tuple(notes), work))
+        recordings.append(_Recording(line, clip, cached, tuple(notes), work, spoken=clip))
     return recordings
 
 
@@ -151,6 +164,120 @@ def _with_voice(one: _Recording, converted: ConvertedClip | None) -> _Recording:
         work=one.work + converted.work,
         converted=not converted.fault,
     )
+
+
+# ---------------------------------------------------------------- verifying
+
+
+def _verify(
+    job: SpeechJob,
+    recordings: Sequence[_Recording],
+    rooms: Mapping[int, float],
+    progress: Progress,
+) -> list[_Recording]:
+    """Have the clips judged, and what is wrong spoken again; the best take of each line is kept."""
+    kept = _judge(job, recordings)
+    hopeless: set[int] = set()
+    """Lines of which every further take would be the same."""
+    for number in range(1, job.takes):
+        wrong = [one for one in kept if _is_wrong(one) and one.line.number not in hopeless]
+        wrong = [one for one in wrong if one.takes == number]
+        # If none of the first is better, the others would not be either.
+        for at, part in enumerate((wrong[:GIVE_UP], wrong[GIVE_UP:])):
+            if not part:
+                continue
+            lines = [one.line for one in part]
+            again = _record(job.take(lines, number), lines, rooms, progress)
+            takes = {new.line.number: new for new in again if new.clip}
+            same = {
+                one.line.number
+                for one in part
+                if (new := takes.get(one.line.number)) is None or _is_same(one, new)
+            }
+            hopeless |= same
+            kept = _best(job, kept, {n: new for n, new in takes.items() if n not in same})
+            if at == 0 and len(part) == GIVE_UP and all(map(_is_wrong, _these(kept, lines))):
+                hopeless |= {one.line.number for one in wrong}
+                break
+    return _unconverted(job, kept)
+
+
+def _is_wrong(one: _Recording) -> bool:
+    return bool(one.verdict and one.verdict.faults)
+
+
+def _is_same(one: _Recording, other: _Recording) -> bool:
+    """Whether an engine spoke a line the same way again: it does not heed the seed."""
+    assert one.spoken and other.spoken
+    return sha256_of(one.spoken.path) == sha256_of(other.spoken.path)
+
+
+def _these(recordings: Sequence[_Recording], lines: Sequence[Line]) -> list[_Recording]:
+    numbers = {line.number for line in lines}
+    return [one for one in recordings if one.line.number in numbers]
+
+
+def _judge(job: SpeechJob, recordings: Sequence[_Recording]) -> list[_Recording]:
+    """The recordings with what is wrong with them."""
+    spoken = [(_as_converted(job, one), one.clip) for one in recordings if one.clip]
+    if not job.verify or not spoken:
+        return list(recordings)
+    verdicts = iter(job.verify(spoken))
+    return [replace(one, verdict=next(verdicts)) if one.clip else one for one in recordings]
+
+
+def _as_converted(job: SpeechJob, one: _Recording) -> Line:
+    """The line, in the voice that it was converted to if it was."""
+    if job.conversion and one.clip and one.spoken and one.clip.path != one.spoken.path:
+        return replace(one.line, voice=job.conversion.voices[one.line.speaker])
+    return one.line
+
+
+def _best(
+    job: SpeechJob, kept: Sequence[_Recording], takes: Mapping[int, _Recording]
+) -> list[_Recording]:
+    """The recordings, each with its new take if that is nearer to what it should be."""
+    if not takes:
+        return list(kept)
+    again = [takes.get(one.line.number, one) for one in kept]
+    judged = _judge(job, again)
+    best = []
+    for old, new in zip(kept, judged, strict=True):
+        if old.line.number not in takes:
+            best.append(old)
+            continue
+        assert old.verdict and new.verdict
+        chosen = new if new.verdict.error < old.verdict.error else old
+        work, cached = old.work + new.work, old.cached and new.cached
+        best.append(replace(chosen, work=work, cached=cached, takes=old.takes + 1))
+    return best
+
+
+def _unconverted(job: SpeechJob, kept: Sequence[_Recording]) -> list[_Recording]:
+    """The recordings, those unconverted whose words a conversion has destroyed: a line in the
+    synthesizer's voice is better than noise."""
+    lost = {
+        one.line.number: replace(one, clip=one.spoken)
+        for one in kept
+        if one.verdict and (one.verdict.sound or one.verdict.words)
+        if one.spoken and one.clip and one.clip.path != one.spoken.path
+    }
+    if not lost:
+        return list(kept)
+    judged = _judge(job, [lost.get(one.line.number, one) for one in kept])
+    found = []
+    for old, new in zip(kept, judged, strict=True):
+        was, now = old.verdict, new.verdict
+        if old.line.number in lost and was and now and not (now.sound or now.words):
+            note = f"its voice could not be converted ({was.faults[0]})"
+            right = replace(now, voice=())
+            found.append(replace(new, verdict=right, converted=False, notes=(note, *old.notes)))
+        else:
+            found.append(old)
+    return found
+
+
+# ---------------------------------------------------------------- fitting
 
 
 def _places(job: SpeechJob, recordings: Sequence[_Recording]) -> dict[int, Fit]:
@@ -190,7 +317,7 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
     """Prepare the clip for the mix at its place."""
     line, clip, notes = one.line, one.clip, list(one.notes)
     if clip is None or place is None:
-        return Take(line, None, 0.0, None, one.cached, one.notes, one.work)
+        return Take(line, None, 0.0, None, one.cached, one.notes, one.work, takes=one.takes)
     ready = clip.path.with_name(f"{clip.path.stem}.{place.stretch * 1000:.0f}.ready.wav")
     try:
         prepared = clips.measure(ready)
@@ -214,8 +341,21 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
     if abs(place.shift) > NOTABLE_SHIFT:
         when = "late" if place.shift > 0 else "early"
         notes.append(f"begins {abs(place.shift):.1f} s {when}")
-    seconds = speak.speech_seconds(clip)
-    return Take(line, ready, seconds, place, one.cached, tuple(notes), one.work, one.converted)
+    faults = one.verdict.faults if one.verdict else ()
+    known = one.verdict is not None and (faults or not one.verdict.unread)
+    return Take(
+        line,
+        ready,
+        speak.speech_seconds(clip),
+        place,
+        one.cached,
+        (*faults, *notes),
+        one.work,
+        one.converted,
+        not faults if known else None,
+        faults,
+        one.takes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

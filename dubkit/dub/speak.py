@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -27,6 +27,7 @@ from .convert import Conversion
 from .lines import Line
 from .shorten import OverlongLine
 from .voices import voice_key
+from .verify import Verdict
 
 log = logging.getLogger("dubkit")
 
@@ -40,6 +41,8 @@ PACE_COLUMNS = 12
 """Columns from which the pace of a line is meaningful."""
 BRIEF_SECONDS = 0.1, 8.0
 """Seconds that a shorter line can take."""
+NEXT_TAKE = 10**6
+"""From the seed of a take to that of the next one, if it is wrong: beyond all of --redo."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,15 @@ class SpeechJob:
     conversion: Conversion | None = None
     shorten: Callable[[Sequence[OverlongLine]], Mapping[int, str]] | None = None
     """Finds shorter texts for lines that are too long; by line number."""
+    verify: Callable[[Sequence[tuple[Line, clips.Clip]]], Sequence[Verdict]] | None = None
+    """Judges clips, which are all of the track: a clip is compared with the others."""
+    takes: int = 1
+    """Times that a line is spoken at most until its clip is right."""
+
+    def take(self, lines: Iterable[Line], number: int) -> SpeechJob:
+        """The same job with another take of some lines, counted from 0."""
+        seeds = {one.number: self.seeds.get(one.number, 0) + NEXT_TAKE * number for one in lines}
+        return replace(self, seeds={**self.seeds, **seeds})
 
     @functools.cached_property
     def made(self) -> Made:
@@ -200,12 +212,26 @@ def _implausibility(line: Line, clip: clips.Clip, paces: Sequence[float]) -> str
     return ""
 
 
-def drop_old(job: SpeechJob, lines: Iterable[Line]) -> None:
-    """Remove clips of lines that are no longer spoken."""
-    wanted = {
-        f"{line.number:04}-{_key(job, replace(line, text=text))}"
-        for line in lines
-        for text in (line.text, *line.before)  # the next run needs these, too
-    }
+def drop_old(job: SpeechJob, lines: Collection[Line], chosen: Collection[str]) -> None:
+    """Remove clips of lines that are no longer spoken, and what was prepared for the mix of clips
+    but ``chosen``, which are names without their ending."""
+
+    def names_of(job: SpeechJob, lines: Iterable[Line]) -> set[str]:
+        return {
+            f"{line.number:04}-{_key(job, replace(line, text=text))}"
+            for line in lines
+            for text in (line.text, *line.before)  # the next run needs these, too
+        }
+
     names = job.made.matching("[0-9]*.wav")
-    job.made.remove(*(name for name in names if name.split(".")[0] not in wanted))
+    prepared = {name for name in names if name.endswith(".ready.wav")}
+    wanted = names_of(job, lines)
+    # Only lines that were spoken again have other takes: keys take long with reference clips.
+    others = {name.partition("-")[0] for name in names if name.split(".")[0] not in wanted}
+    again = [line for line in lines if f"{line.number:04}" in others]
+    for number in range(1, job.takes):
+        wanted |= names_of(job.take(again, number), again)
+    job.made.remove(
+        *(name for name in names if name.split(".")[0] not in wanted),
+        *(name for name in prepared if name.rsplit(".", 3)[0] not in chosen),
+    )

@@ -18,6 +18,7 @@ from dubkit.hooks import (
     Diarizer,
     Engine,
     External,
+    ReadsBack,
     Separator,
     Synthesizer,
     Transcriber,
@@ -124,6 +125,27 @@ def transcriber(options: Options) -> Choice[Transcriber]:
 
 Prepare: TypeAlias = Callable[[Translator, str | None, str], None]
 """Called with a translator that is chosen, and the languages that it is chosen for."""
+
+
+def reader(room: EngineRoom, options: Options, language: str) -> Choice[Transcriber] | None:
+    """What reads speech in a language back, to check it: the run's own transcriber or another that
+    is ready here, set to be quick. None if there is none; nothing is downloaded."""
+    named = options.transcriber != "auto"
+    own = [_choice(Transcriber, options, options.transcriber)] if named else []
+    others, _ = _candidates(Transcriber, options)
+    for choice in [*own, *(one for one in others if _suits(one, options))]:
+        try:
+            with guarded(f"{choice.name} cannot be asked"):
+                engine = room.engine(choice)
+                if not isinstance(engine, ReadsBack) or engine.check():
+                    continue
+                settings = engine.settings_to_read_back(language)
+                if settings is not None:
+                    device = {"device": options.device} if options.device else {}
+                    return replace(choice, settings={**device, **choice.settings, **settings})
+        except DubkitError as failure:
+            log.debug("%s", failure.message)
+    return replace(own[0], settings=options.engine_settings(own[0].name)) if own else None
 
 
 def translator(

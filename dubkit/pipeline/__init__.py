@@ -13,6 +13,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.outputs`: subtitle files, and the video with them.
 - :mod:`.dub`: the translations spoken, and their reports.
 - :mod:`.cast`: which voice each speaker gets, for ``dub``.
+- :mod:`.verify`: whether what was spoken is what it should be, for ``dub``.
 - :mod:`.references`: clips of a speaker's own voice, for ``cast``.
 - :mod:`.render`: the video with a dub, for ``dub``.
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.

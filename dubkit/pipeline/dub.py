@@ -27,7 +27,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import Dub, SpanOutcome, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
-from . import cast, outputs, render
+from . import cast, outputs, render, verify
 from .context import Context, translator_for
 from .translate import translation_job
 
@@ -146,9 +146,12 @@ def _speak(
         _seeds(context, work, script, language),
         _conversion(context, work, original, words),
         shorten,
+        verify.Verifier(context, work, language) if options.verify and script else None,
+        options.takes,
     )
     with context.timed(f"speak {language}"):
         takes = schedule.schedule(job, script, context.progress)
+    context.timings[f"speak {language}"] -= context.timings.get(f"verify {language}", 0.0)
     if all(take.cached for take in takes):
         context.timings.pop(f"speak {language}")
     about: dict[str, object] = {}

@@ -133,6 +133,9 @@ def _undone(dub: Dub) -> Iterator[NothingDone]:
     if dub.lines and not spoken:
         reason = next((text for line in dub.lines for text in line.warnings), "")
         yield nothing("spoken", reason, "another --tts may speak it")
+    elif dub.doubtful and len(dub.doubtful) == len(spoken):
+        reason = f"line {dub.doubtful[0].number}: {dub.doubtful[0].faults[0]}"
+        yield nothing("spoken as it should be", reason, "another --tts may speak it")
     if dub.unconverted and len(dub.unconverted) == len(spoken):
         reason = next(iter(dub.unconverted[0].warnings), "")
         yield nothing("converted to another voice", reason, "the dub is in the synthesizer's")

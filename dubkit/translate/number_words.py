@@ -191,6 +191,27 @@ def read(text: str, language: str) -> Reading:
     return Reading(tuple(numbers), found, bool(lexicon.words))
 
 
+def without_numbers(text: str, language: str) -> str:
+    """A text as it is compared, with a ``#`` for each number in it, whether that stands in digits
+    or in words: ``1995`` is the same as how it is read out."""
+    plain = _plain(text)
+    lexicon = _lexicon(primary(language))
+    unspaced = primary(language) in _UNSPACED
+    written: list[str] = []
+    at, begins = 0, True
+    while at < len(plain):
+        digits = _DIGITS.match(plain, at)
+        size = len(digits[0]) if digits else 0
+        if not digits and (begins or unspaced):
+            size, _ = _longest(plain, at, lexicon)
+        written.append("#" if size else plain[at])
+        begins = bool(size) or not (plain[at].isalnum() or plain[at] == "'")
+        at += size or 1
+    links = "|".join(map(re.escape, _AND.get(primary(language), "").split()))
+    between = rf"(?:[^\w#]*(?:{links})?[^\w#]*)" if links else r"[^\w#]*"
+    return re.sub(rf"#(?:{between}#)*", "#", "".join(written))
+
+
 def _digit(char: str) -> float:
     return float(char) if char.isdecimal() else float("nan")
 

@@ -40,7 +40,8 @@ LAYOUT = tuple(
         subs_from | encoding retime strict | glossary speakers_from
         transcriber | model device audio_track | hotwords | prompt
         translator | tone context | bilingual | dry_run
-        tts | voice | separate | one_file | redo | clone | convert | convert_to | consent | lipsync
+        tts | voice | separate | one_file | redo | verify
+        clone | convert | convert_to | consent | lipsync
     """.replace("\n", "|").split("|")
 )
 """The order of fields, and which of them share a row; those not named here follow, a row each."""

@@ -257,6 +257,7 @@ def test_of_three_thousand_cues_only_those_in_view_are_drawn(person, tmp_path):
 DUB = {
     "subs": True, "dub": True, "to": "pt", "transcriber": f"{ENGINES}:Fast",
     "translator": TRANSLATOR, "tts": f"{DATA / 'synthesizers.py'}:Hum",
+    "verify": False,
 }  # fmt: skip
 """By engines of a few lines."""
 

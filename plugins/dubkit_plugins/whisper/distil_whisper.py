@@ -7,7 +7,7 @@ and torch takes seconds.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -97,6 +97,13 @@ class DistilWhisper(Transcriber):
 
         if not self.draft:
             preload(self._family(lambda *_: None), self.model, language)
+
+    def settings_to_read_back(self, language: str) -> Mapping[str, str] | None:
+        """See :class:`dubkit.hooks.ReadsBack`."""
+        from .transcribe import settings_to_read_back
+
+        found = settings_to_read_back(CATALOGUE, language, packages=False)
+        return found and {**found, "draft": ""}
 
     def transcribe(
         self,

@@ -5,7 +5,7 @@ The libraries are imported with the first engine: a run that has nothing to tran
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -103,6 +103,12 @@ class FasterWhisper(Transcriber):
                 family.load(weights)
         else:
             preload(family, self.model, language)
+
+    def settings_to_read_back(self, language: str) -> Mapping[str, str] | None:
+        """See :class:`dubkit.hooks.ReadsBack`."""
+        from .transcribe import settings_to_read_back
+
+        return settings_to_read_back(CATALOGUE, language, packages=True)
 
     def transcribe(
         self,

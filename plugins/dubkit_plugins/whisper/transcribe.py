@@ -40,6 +40,8 @@ SURE = 0.5
 """Probability below which a detected language is worth a warning."""
 DETECTORS = ("tiny", "base", "small")
 """Models that can detect a language, the smallest first."""
+READERS = ("base", "small", "large-v3-turbo", "medium", "large-v3", "large-v2", "tiny")
+"""Models that can read speech back, the one that is preferred for it first."""
 
 
 def hold(held: dict[str, E], name: str, load: Callable[[], E]) -> E:
@@ -190,6 +192,22 @@ def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:
     if not 0 < probability < SURE:
         return code, ()
     return code, (f"the language may not be {code} ({probability:.0%} sure); --language sets it",)
+
+
+def settings_to_read_back(
+    catalogue: Mapping[str, str], language: str, *, packages: bool
+) -> Mapping[str, str] | None:
+    """See :class:`dubkit.hooks.ReadsBack`: the smallest model here that reads most languages well
+    enough, greedily."""
+    try:
+        whisper_code(language)
+    except UsageError:
+        return None
+    for name in READERS:
+        packaged = packages and name == models.OFFLINE_NAME and models.find_packaged()
+        if packaged or models.find_here(name, catalogue, packages=packages):
+            return {"model": name, "beam_size": "1"}
+    return None
 
 
 def whisper_code(language: str) -> str:

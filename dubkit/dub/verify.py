@@ -1,0 +1,469 @@
+"""Whether each clip of a dub is what it should be: speech, the words of its line, in the voice of
+its speaker.
+
+A clip is measured alone (:class:`Measurement`), and judged beside the others of its track: a
+recognizer that hardly knows a language misreads all lines of it, an odd voice is odd in all of
+them, and neither is a fault of one clip. How clips are read back is :mod:`dubkit.pipeline.verify`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from dubkit.cues.text import width
+from dubkit.speech import voiceprint
+from dubkit.translate.number_words import without_numbers
+from dubkit.types import Voice
+
+from .lines import Line
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+RATE = voiceprint.RATE
+"""Hz of all samples here; they are mono, from -1 to 1."""
+
+FRAME, HOP = RATE // 20, RATE // 40
+"""Samples of a frame, and from one to the next."""
+PITCHES = 60, 500
+"""Hz of voices."""
+PERIODIC = 0.5
+"""Correlation of a frame with itself, a period later, from which it is voiced."""
+SILENT_DB = 40.0
+"""Decibels below the loudest from which a frame is a pause."""
+FULL_SCALE = 0.99
+"""Share of the largest sample that is at the limit, if that is 1 or nearly."""
+
+NOISY, FLAT = 0.12, 0.2
+"""Share of voiced frames under which, and flatness of the spectrum from which a sound is noise."""
+STEADY_DB = 5.0
+"""Decibels between the loud and the soft parts of a sound under which nobody speaks in it: speech
+has 15 and more."""
+CLIPPED = 0.02
+"""Share of samples at full scale from which a sound is distorted."""
+LONGEST_PAUSE = 2.5
+"""Seconds of silence inside a line."""
+
+FEW_LETTERS = 9
+"""Letters of a line under which what a recognizer reads means little."""
+PACE_COLUMNS = 12
+"""Columns of a line from which its pace means something."""
+COMPARABLE = 3
+"""Lines from which others show what is usual."""
+UNREADABLE = 0.6
+"""Usual error of reading from which nothing can be concluded from the words of a track."""
+MARGIN = 0.3
+"""Error above the usual one from which the words are others."""
+MISSING, EXTRA = 0.25, 0.14
+"""Share of a line's letters, in one piece, that is too much to be missing, or to be added."""
+DRAGGING, TWICE = 1.2, 0.2
+"""How much longer than likely a clip is that is read in halves, too, and the share of letters that
+there are then too many: a recognizer leaves out what is spoken twice, but not in another file."""
+SLOW, FAST = 1.9, 0.5
+"""How much longer and shorter than others' pace makes likely a clip without a reading may be."""
+
+VOICE_SECONDS = 0.9
+"""Seconds of speech from which a voice can be compared."""
+VOICE_MARGIN = 0.1, 0.15
+"""Similarity under the usual one of a speaker's clips from which a voice is another's, at least and
+at most ..."""
+VOICE_SPREADS = 4.0
+"""... and that in multiples of the usual deviation."""
+NEARER = 0.05
+"""How much nearer to another speaker's voice a clip has to be to be in that one."""
+UNLIKE = 0.6
+"""Similarity to the person who is imitated under which it is not their voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The sound of a clip."""
+
+    seconds: float
+    """Of speech, without silence at the ends."""
+    voiced: float
+    """Share of the loud frames that are periodic, as vowels are."""
+    flatness: float
+    """Of the spectrum of loud frames: 0.56 for white noise, under 0.2 for speech."""
+    range_db: float
+    """Decibels between the level that a tenth of the frames exceeds and the one that 90 % do."""
+    pause: float
+    """Seconds of the longest silence inside."""
+    clipped: float
+    """Share of samples at full scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What is known of a clip alone."""
+
+    signals: Signals
+    voice: tuple[float, ...]
+    """Its embedding; empty if there is too little speech."""
+    read: str | None
+    """What a recognizer read in it; None if none did."""
+    alone: bool = False
+    """Whether it was read by itself, too."""
+    halves: str = ""
+    """What was read in its halves, each by itself; empty if that was not done."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a value for a JSON file."""
+        names = Signals.__slots__
+        signals = [round(float(getattr(self.signals, name)), 4) for name in names]
+        return {
+            "signals": signals,
+            "voice": list(self.voice),
+            "read": self.read,
+            "alone": self.alone,
+            "halves": self.halves,
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> Measurement:
+        """The reverse of :meth:`to_json`. Raises ValueError, TypeError or LookupError for what it
+        did not return."""
+        signals = Signals(*map(float, value["signals"]))
+        voice = tuple(map(float, value["voice"]))
+        read = value["read"]
+        numbers = (*voice, *map(float, value["signals"]))
+        if len(voice) not in (0, voiceprint.SIZE) or not all(map(math.isfinite, numbers)):
+            raise ValueError("not a measurement")
+        text = None if read is None else str(read)
+        return Measurement(signals, voice, text, bool(value["alone"]), str(value["halves"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A clip to judge."""
+
+    line: Line
+    measured: Measurement
+    like: tuple[float, ...] = ()
+    """The voice that it should resemble, if somebody is imitated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a clip, each fault in a few words; nothing if it is what it should be."""
+
+    sound: tuple[str, ...]
+    words: tuple[str, ...]
+    voice: tuple[str, ...]
+    error: float
+    """How far it is from right, to choose among takes; the lower, the better."""
+    unread: bool = False
+    """Whether nothing is known of its words: nobody read them, or the reader misreads most lines of
+    this track."""
+    drags: bool = False
+    """Whether it takes longer than is likely, so that something may be spoken twice."""
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.sound, *self.words, *self.voice)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A text and what was read of it, as shares of the text's letters."""
+
+    error: float
+    """Letters to change, at most 1."""
+    missing: float
+    """The longest piece of the text that was not read."""
+    extra: float
+    """The longest piece that was read and is not in the text."""
+    letters: int
+    """Of the text."""
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def signals(samples: Samples) -> Signals:
+    """The sound of a clip, at RATE."""
+    import numpy as np
+
+    samples = np.asarray(samples, np.float32)
+    peak = float(np.abs(samples).max(initial=0.0))
+    clipped = float(np.mean(np.abs(samples) >= FULL_SCALE * peak)) if peak >= 0.98 else 0.0
+    if len(samples) < FRAME:
+        samples = np.pad(samples, (0, FRAME - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    levels = 10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-12)
+    loudest = float(np.quantile(levels, 0.95))
+    sounding = np.flatnonzero(levels > loudest - SILENT_DB)
+    first, last = int(sounding[0]), int(sounding[-1])
+    gaps = np.diff(sounding)
+    inside = levels[first : last + 1]
+    spread = float(np.quantile(inside, 0.9) - np.quantile(inside, 0.1))
+    loud = frames[levels > loudest - 12]
+    return Signals(
+        seconds=(last - first) * HOP / RATE + FRAME / RATE,
+        voiced=_voiced(loud),
+        flatness=_flatness(loud),
+        range_db=spread,
+        pause=max(0, int(gaps.max(initial=1)) - 1) * HOP / RATE,
+        clipped=clipped,
+    )
+
+
+def quietest(samples: Samples) -> int:
+    """The quietest place near the middle of a clip, between two words as a rule."""
+    import numpy as np
+
+    first, last = int(0.4 * len(samples)), int(0.6 * len(samples))
+    size = HOP
+    starts = np.arange(first, max(first + 1, last - size), size)
+    powers = [float(np.mean(np.square(samples[at : at + 2 * size]))) for at in starts]
+    return int(starts[int(np.argmin(powers))]) + size
+
+
+def _voiced(frames: Samples) -> float:
+    import numpy as np
+
+    power = np.square(np.abs(np.fft.rfft(frames, 2 * FRAME)))
+    shifts = np.arange(RATE // PITCHES[1], RATE // PITCHES[0] + 1)
+    alike = np.fft.irfft(power)[:, : shifts[-1] + 1]
+    alike = alike[:, shifts] / (1 - shifts / FRAME) / np.maximum(alike[:, :1], 1e-12)
+    return float(np.mean(alike.max(axis=1) > PERIODIC))
+
+
+def _flatness(frames: Samples) -> float:
+    import numpy as np
+
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(FRAME)))) + 1e-12
+    power = power[:, FRAME * 100 // RATE : FRAME * 7000 // RATE]
+    return float(np.median(np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)))
+
+
+@functools.lru_cache(maxsize=10_000)
+def compare(text: str, read: str, language: str) -> Comparison:
+    """How what was read differs from a text: letters alone, numbers the same in digits and in
+    words."""
+    wanted, found = (
+        [char for char in without_numbers(one, language) if char.isalnum() or char == "#"]
+        for one in (text, read)
+    )
+    steps = _edits(wanted, found)
+    size = max(1, len(wanted))
+    changed = sum(step != "=" for step in steps)
+    return Comparison(
+        min(1.0, changed / size),
+        _longest_run(steps, "-") / size,
+        _longest_run(steps, "+") / size,
+        len(wanted),
+    )
+
+
+def _edits(wanted: Sequence[str], found: Sequence[str]) -> str:
+    """The cheapest way from one to the other: ``=`` kept, ``~`` changed, ``-`` removed, ``+``
+    added."""
+    rows = [list(range(len(found) + 1))]
+    for i, one in enumerate(wanted, 1):
+        above, row = rows[-1], [i]
+        for j, other in enumerate(found, 1):
+            least = above[j - 1] + (one != other)
+            row.append(min(least, above[j] + 1, row[j - 1] + 1))
+        rows.append(row)
+    i, j = len(wanted), len(found)
+    steps = []
+    while i or j:
+        cost = rows[i][j]
+        if i and j and cost == rows[i - 1][j - 1] + (wanted[i - 1] != found[j - 1]):
+            i, j = i - 1, j - 1
+            steps.append("=" if wanted[i] == found[j] else "~")
+        elif i and cost == rows[i - 1][j] + 1:
+            i -= 1
+            steps.append("-")
+        else:
+            j -= 1
+            steps.append("+")
+    return "".join(reversed(steps))
+
+
+def _longest_run(steps: str, kind: str) -> int:
+    """Letters of the longest piece that is mostly of one kind: single letters of words that are
+    not there are always found somewhere."""
+    best = here = 0
+    for step in steps:
+        here = max(0, here + (1 if step == kind else -1 if step == "=" else 0))
+        best = max(best, here)
+    return best
+
+
+# ---------------------------------------------------------------- judging
+
+
+def judge(clips: Sequence[Evidence], language: str) -> list[Verdict]:
+    """A verdict on each clip of a track."""
+    readings = [
+        compare(one.line.text, one.measured.read, language)
+        if one.measured.read is not None
+        else None
+        for one in clips
+    ]
+    known = [one for one in readings if one and one.letters >= FEW_LETTERS]
+    usual = median(one.error for one in known) if known else 0.0
+    paces = _paces(clips)
+    likenesses = _likenesses(clips)
+    resemblances = _resemblances(clips)
+    verdicts = []
+    for one, reading, pace, likeness in zip(clips, readings, paces, likenesses, strict=True):
+        words = _wrong_words(one, reading, usual, pace, language)
+        is_read = bool(reading and reading.letters >= FEW_LETTERS and not words)
+        sound = _wrong_sound(one.measured.signals, is_read=is_read and usual < UNREADABLE)
+        voice = _wrong_voice(one, likeness, resemblances)
+        if sound:  # noise has neither words nor a voice
+            words, voice = (), ()
+        faults = len(sound) * 2 + len(words) + len(voice)
+        error = faults + (reading.error if reading else 0.0) + max(0.0, -likeness)
+        unread = not known or usual >= UNREADABLE
+        verdicts.append(Verdict(sound, words, voice, error, unread, pace > DRAGGING))
+    return verdicts
+
+
+def _wrong_sound(found: Signals, *, is_read: bool) -> tuple[str, ...]:
+    faults = []
+    if not is_read:
+        if found.voiced < NOISY and found.flatness > FLAT:
+            faults.append("it is noise, not speech")
+        elif found.range_db < STEADY_DB:
+            faults.append("it is a steady sound, not speech")
+    if found.clipped > CLIPPED:
+        faults.append(f"its sound is clipped ({found.clipped:.0%} at full scale)")
+    if found.pause > LONGEST_PAUSE:
+        faults.append(f"it is silent for {found.pause:.1f} s in between")
+    return tuple(faults)
+
+
+def _paces(clips: Sequence[Evidence]) -> list[float]:
+    """Of each clip, how much longer it is than others' pace makes likely; 1.0 if that is not
+    known."""
+    found = [
+        width(one.line.text) / max(0.05, one.measured.signals.seconds)
+        if width(one.line.text) >= PACE_COLUMNS
+        else None
+        for one in clips
+    ]
+    by_voice: dict[Voice | None, list[float]] = {}
+    for one, pace in zip(clips, found, strict=True):
+        if pace:
+            for voice in (one.line.voice, None):
+                by_voice.setdefault(voice, []).append(pace)
+    usual = {voice: median(paces) for voice, paces in by_voice.items() if len(paces) >= COMPARABLE}
+    return [
+        usual.get(one.line.voice, usual.get(None, pace)) / pace if pace else 1.0
+        for one, pace in zip(clips, found, strict=True)
+    ]
+
+
+def _wrong_words(
+    one: Evidence, reading: Comparison | None, usual: float, pace: float, language: str
+) -> tuple[str, ...]:
+    if reading and not one.measured.read and reading.letters >= FEW_LETTERS:
+        return ("no words could be recognized in it",)
+    if reading is None or usual >= UNREADABLE:
+        if pace > SLOW:
+            return (f"it is {pace:.1f} times as long as is likely",)
+        if pace < FAST:
+            return (f"it is only {pace:.0%} as long as is likely",)
+        return ()
+    read = " ".join((one.measured.read or "").split())
+    shown = f'"{read[:60]}..."' if len(read) > 60 else f'"{read}"'
+    if reading.letters < FEW_LETTERS:
+        # Of a word or two a recognizer may read anything, but not a sentence.
+        if reading.extra * reading.letters > 2 * FEW_LETTERS:
+            return (f"it was read back as {shown}",)
+        return ()
+    halves = one.measured.halves
+    if halves and compare(one.line.text, halves, language).extra > TWICE + usual / 2:
+        return ("some of its words are spoken twice",)
+    for share, limit, what in (
+        (reading.missing, MISSING, "words are missing"),
+        (reading.extra, EXTRA, "there are more words in it"),
+    ):
+        if share > limit + usual / 2 and reading.error - share < MARGIN:
+            return (f"{what}: it was read back as {shown}",)
+    if reading.error > usual + MARGIN or max(reading.missing, reading.extra) > MARGIN + usual / 2:
+        return (f"it was read back as {shown}",)
+    return ()
+
+
+def _likenesses(clips: Sequence[Evidence]) -> list[float]:
+    """Of each clip, how much its voice is nearer to its speaker's than is required; 1.0 if that
+    cannot be known."""
+    import numpy as np
+
+    found = [1.0] * len(clips)
+    groups: dict[tuple[str | None, Voice], list[int]] = {}
+    for at, one in enumerate(clips):
+        if one.measured.voice:
+            groups.setdefault(_who(one), []).append(at)
+    large = [members for members in groups.values() if len(members) > COMPARABLE]
+    voices = [np.array([clips[at].measured.voice for at in one], np.float32) for one in large]
+    centers = [np.median(one, axis=0) for one in voices]
+    centers = [one / max(1e-9, float(np.linalg.norm(one))) for one in centers]
+    for k, members in enumerate(large):
+        near = voices[k] @ centers[k]
+        usual = float(np.median(near))
+        spread = 1.4826 * float(np.median(np.abs(near - usual)))
+        least = usual - min(max(VOICE_MARGIN[0], VOICE_SPREADS * spread), VOICE_MARGIN[1])
+        others = [voices[k] @ one for other, one in enumerate(centers) if other != k]
+        nearest = np.max(others, axis=0) if others else np.zeros(len(members))
+        for at, own, other in zip(members, near, nearest, strict=True):
+            found[at] = min(float(own) - least, float(own) - float(other) + NEARER)
+    return found
+
+
+def _wrong_voice(
+    one: Evidence, likeness: float, others: Mapping[tuple[str | None, Voice], float]
+) -> tuple[str, ...]:
+    who = one.line.speaker or "the speaker"
+    if likeness < 0:
+        return (f"its voice is not that of {who}'s other lines",)
+    # If none of the lines is like the person, that is no fault of one.
+    own = _resemblance(one)
+    if own is not None and own < UNLIKE <= others.get(_who(one), 0.0):
+        return (f"its voice is not like {who}'s own ({own:.2f} of 1)",)
+    return ()
+
+
+def unlike(clips: Sequence[Evidence]) -> dict[str | None, float]:
+    """The speakers whose lines, most of them, are not like the person who is imitated, and how
+    similar they are."""
+    return {
+        speaker: similarity
+        for (speaker, _), similarity in _resemblances(clips).items()
+        if similarity < UNLIKE
+    }
+
+
+def _who(one: Evidence) -> tuple[str | None, Voice]:
+    return one.line.speaker, one.line.voice
+
+
+def _resemblance(one: Evidence) -> float | None:
+    """Similarity to the person who is imitated; None if it is not known."""
+    if not (one.like and one.measured.voice):
+        return None
+    return sum(a * b for a, b in zip(one.like, one.measured.voice, strict=True))
+
+
+def _resemblances(clips: Sequence[Evidence]) -> dict[tuple[str | None, Voice], float]:
+    """Of each speaker and voice, the usual similarity to the person who is imitated."""
+    found: dict[tuple[str | None, Voice], list[float]] = {}
+    for one in clips:
+        if (similarity := _resemblance(one)) is not None:
+            found.setdefault(_who(one), []).append(similarity)
+    return {who: median(similarities) for who, similarities in found.items()}
