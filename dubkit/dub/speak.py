@@ -26,8 +26,8 @@ from . import clip as clips
 from .convert import Conversion
 from .lines import Line
 from .shorten import OverlongLine
-from .voices import voice_key
 from .verify import Verdict
+from .voices import voice_key
 
 log = logging.getLogger("dubkit")
 
