@@ -79,6 +79,8 @@ def test_what_a_recognizer_misspells_is_no_fault():
         "It was a vine day, and nobody was at Rome.",
     ):
         assert not film(read=read)[0].faults, read
+    halved = "It was a fine day and nobo nobody was at home."
+    assert not film(read=TEXTS[0], halves=halved)[0].faults
 
 
 def test_noise_whose_words_were_read_is_a_whisper():

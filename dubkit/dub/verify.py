@@ -64,9 +64,10 @@ MARGIN = 0.3
 """Error above the usual one from which the words are others."""
 MISSING, EXTRA = 0.25, 0.14
 """Share of a line's letters, in one piece, that is too much to be missing, or to be added."""
-DRAGGING, TWICE = 1.2, 0.2
-"""How much longer than likely a clip is that is read in halves, too, and the share of letters that
-there are then too many: a recognizer leaves out what is spoken twice, but not in another file."""
+DRAGGING, TWICE, TWICE_LETTERS = 1.2, 0.2, 8
+"""How much longer than likely a clip is that is read in halves, too, and the share and number of
+letters that there are then too many: a recognizer leaves out what is spoken twice, but not where
+it reads only the first or the second; the one word that is cut may be read in both."""
 SLOW, FAST = 1.9, 0.5
 """How much longer and shorter than others' pace makes likely a clip without a reading may be."""
 
@@ -387,7 +388,8 @@ def _wrong_words(
             return (f"it was read back as {shown}",)
         return ()
     halves = one.measured.halves
-    if halves and compare(one.line.text, halves, language).extra > TWICE + usual / 2:
+    added = compare(one.line.text, halves, language).extra if halves else 0.0
+    if added > TWICE + usual / 2 and added * reading.letters >= TWICE_LETTERS:
         return ("some of its words are spoken twice",)
     for share, limit, what in (
         (reading.missing, MISSING, "words are missing"),
