@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from corpus import RATE, Sound, _clips
+from corpus import RATE, Sound, clips_of, samples_of
 
 from dubkit.dub import clip
 from dubkit.dub.lines import Line
@@ -165,20 +165,18 @@ def kokoro(name: str, language: str, folder: Path, count: int) -> tuple[list[Lin
 
 def recorded(name: str, language: str, folder: Path, count: int) -> tuple[list[Line], float]:
     """Recordings with their texts."""
-    from corpus import _samples
-
-    found, _ = _clips(name)
+    found, _ = clips_of(name)
     random.Random(0).shuffle(found)
     lines = []
     for number, (path, text) in enumerate(found[:count], 1):
         lines.append(_line(number, text, "somebody"))
         good = folder / f"{number:02}.good.wav"
         if not good.exists():
-            _write(_samples(path), good)
+            _write(samples_of(path), good)
             high = number % 2
             moved = 1.25 if high else 0.8
             _write(
-                _samples(path, "-af", f"aresample=16000,asetrate={16000 * moved:.0f},"
+                samples_of(path, "-af", f"aresample=16000,asetrate={16000 * moved:.0f},"
                                       f"aresample=16000,atempo={1 / moved}"),
                 folder / f"{number:02}.other voice.wav",
             )  # fmt: skip
