@@ -21,7 +21,18 @@ from typing import Any
 
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
-from dubkit.cli import check, clean, completion, doctor, events, main, models, parser, show_config
+from dubkit.cli import (
+    check,
+    clean,
+    completion,
+    doctor,
+    events,
+    faces,
+    main,
+    models,
+    parser,
+    show_config,
+)
 from dubkit.cues import profiles
 from dubkit.cues.check import Violation
 from dubkit.dub import report as dub_report
@@ -135,6 +146,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "config": show_config.config_parser,
     "clean": clean.clean_parser,
     "completion": completion.completion_parser,
+    "faces": faces.faces_parser,
     "ui": serve.ui_parser,
 }
 

@@ -23,6 +23,7 @@ from .errors import (
 )
 from .files import at_home, cache_folder
 from .hooks import (
+    AvatarDrawer,
     BatchConverter,
     BatchLipSyncer,
     BatchSynthesizer,
@@ -38,6 +39,7 @@ from .hooks import (
     Progress,
     Separator,
     Synthesizer,
+    TrainedLipSyncer,
     TranscribeProgress,
     Transcriber,
     TranslationReply,
@@ -82,6 +84,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AudioStream",
+    "AvatarDrawer",
     "BatchConverter",
     "BatchLipSyncer",
     "BatchSynthesizer",
@@ -115,6 +118,7 @@ __all__ = [
     "SubtitleStream",
     "Synthesizer",
     "Track",
+    "TrainedLipSyncer",
     "TranscribeProgress",
     "Transcriber",
     "Transcription",

@@ -432,6 +432,29 @@ class BatchLipSyncer(Protocol):
         ...
 
 
+@runtime_checkable
+class TrainedLipSyncer(Protocol):
+    """A lip-syncer that draws the faces of people on whose crops (``dubkit faces``) it learned."""
+
+    trained: bool  # if false, it takes shots like any other
+
+    def knows(self, person: str) -> bool:
+        """Whether it was trained on the crop of that name."""
+
+    def lipsync_crop(
+        self, video: Path, audio: Path, out: Path, *, person: str, frames: range, progress: Progress
+    ) -> None:
+        """As :meth:`LipSyncer.lipsync`, with a video of these frames of the person's crop."""
+
+
+@runtime_checkable
+class AvatarDrawer(Protocol):
+    """A lip-syncer that can draw a whole picture: of someone who speaks, say."""
+
+    def draw_avatar(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
+        """Write a picture of one size and rate, as long as ``audio``; ``video`` may be ignored."""
+
+
 class Separator(Engine, Protocol):
     """Separates speech from everything else. Entry-point group ``dubkit.separators``."""
 

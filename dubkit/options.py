@@ -33,6 +33,8 @@ from .languages import is_tag, understand
 
 BILINGUAL = ("translation-first", "original-first")
 """Orders of two languages in one cue."""
+LIPSYNC_MODES = ("mouth", "avatar", "avatar-corner")
+"""What is done with what a lip-syncer draws."""
 EMBEDDED = re.compile(r"embedded(?::(.*))?", re.DOTALL)
 """``--subs-from`` for a text track of the video itself, by number or language."""
 SITE = re.compile(r"site(?::(.+))?", re.DOTALL)
@@ -493,6 +495,17 @@ class Options:
         "dubbing", "engine that redraws mouths",
         engine="lipsyncers", needs="dub", page="dubbing",
     ))  # fmt: skip
+    lipsync_mode: str = option("mouth", Spec(
+        "dubbing", "mouth, or a picture of the engine's own: avatar, avatar-corner",
+        "`mouth` redraws mouths; `avatar` shows a picture of the engine's own in place of the "
+        "film's, `avatar-corner` in a corner of it",
+        choices=LIPSYNC_MODES, needs="lipsync",
+    ))  # fmt: skip
+    faces: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
+        "dubbing", "crops that --lipsync was trained on (dubkit faces)",
+        "the folder that `dubkit faces` wrote, for a lip-syncer that was trained on its crops",
+        metavar="DIR", needs="lipsync",
+    ))  # fmt: skip
     separate: str = option("", Spec(
         "dubbing", "remove the original speech, not just lower all sound",
         "remove the speech from the original's sound instead of lowering all of it: {engines}",
@@ -731,6 +744,8 @@ class Keywords(TypedDict, total=False):
     convert_to: Texts
     consent: bool
     lipsync: str
+    lipsync_mode: str
+    faces: AnyPath | None
     separate: str | bool
     one_file: bool
     speakers: str | int

@@ -293,7 +293,7 @@ class SpanOutcome:
 
     start: float
     end: float
-    state: Literal["redrawn", "no face", "failed"]
+    state: Literal["redrawn", "no face", "untrained", "failed"]
     reason: str = ""
     cached: bool = False
     """Whether an earlier run rendered it."""

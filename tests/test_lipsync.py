@@ -612,3 +612,43 @@ def test_speech_is_cut_to_the_sample(tmp_path):
         assert abs(int(np.abs(speech).argmax()) - round((2 - start) * 16000)) <= 1
     beyond = face_clips.read_speech(path, 2.9, 4.0)
     assert len(beyond) == 17600 and not beyond.any()
+
+
+# ---------------------------------------------------------------- pictures of an engine's own
+
+
+class Presenter(Painter):
+    """Draws a gray picture of another shape, at ten frames a second."""
+
+    def draw_avatar(self, video, audio, out, *, progress):
+        with wave.open(str(audio)) as sound:
+            seconds = sound.getnframes() / sound.getframerate()
+        self.frame_counts.append(frames(video)[-1][0])
+        ffmpeg("-f", "lavfi", "-i", f"color=0xc0c0c0:s=120x80:r=10:d={seconds}",
+               "-c:v", "libx264", out)  # fmt: skip
+        progress("lip-sync", 1, 1)
+
+
+@pytest.mark.parametrize("mode", ["avatar", "avatar-corner"])
+def test_an_avatar_is_shown_throughout(mode, film, tmp_path):
+    engine = Presenter()
+    outcomes, out = redraw_film(film, tmp_path, engine, mode=mode)
+    assert [(one.start, one.end, one.state) for one in outcomes] == [(0, 3, "redrawn")], outcomes
+    old, new = same_times(film, out)
+    # 120x80 is as wide as the picture, or half as wide at its bottom right.
+    place = slice(43, 211), slice(2, 254)
+    if mode == "avatar-corner":
+        place = slice(SIDE - 7 - 74, SIDE - 9), slice(SIDE - 7 - 112, SIDE - 9)
+    for number in (0, 40, len(new) - 1):
+        was, now = old[number][1].astype(float), new[number][1].astype(float)
+        assert np.abs(now[place] - now[place].mean()).max() < 6 and now[place].mean() > 150
+        rest = np.ones(now.shape, bool)
+        rest[tuple(slice(max(0, one.start - 6), one.stop + 6) for one in place)] = False
+        if mode == "avatar":
+            assert now[rest].max() < 25
+        else:
+            assert np.abs(now - was)[rest].mean() < 1.5
+    again, _ = redraw_film(film, tmp_path, engine, mode=mode)
+    assert len(engine.frame_counts) == 1 and [one.cached for one in again] == [True]
+    other, _ = redraw_film(film, tmp_path, Painter(), mode=mode, identity={"engine": "other"})
+    assert [one.state for one in other] == ["failed"]

@@ -151,6 +151,7 @@ class Console:
             BarColumn,
             Progress,
             ProgressColumn,
+            SpinnerColumn,
             Task,
             TextColumn,
         )
@@ -186,7 +187,8 @@ class Console:
         terminal = Terminal(stderr=True)
         wide = terminal.width >= ROOMY
         named = TextColumn("{task.description}", markup=False)
-        columns = [named, BarColumn(bar_width=None)] if wide else []
+        # An external tool may work for minutes without saying how far it is.
+        columns = [SpinnerColumn(), named, BarColumn(bar_width=None)] if wide else []
         last = [Left()] if wide else []
         self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
         self._task = self._bar.add_task(title, completed=int(begin), total=total or None)

@@ -39,6 +39,7 @@ from .check import check_command
 from .clean import clean_command
 from .completion import completion_command
 from .console import Console
+from .faces import faces_command
 from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
 from .show_config import config_command
@@ -58,6 +59,7 @@ COMMANDS: Mapping[str, Command] = {
     "plugins": doctor.plugins_command,
     "doctor": doctor.doctor_command,
     "models": models_command,
+    "faces": faces_command,
 }
 
 

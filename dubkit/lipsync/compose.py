@@ -41,6 +41,13 @@ HALF_WIDTH = 0.85
 """... and over most of the cheeks."""
 EDGE = 0.3
 """Share of its radius over which it blends into the film's own picture."""
+OCCLUDED = 30.0
+"""Difference of luma, or half of that of chroma, of 255, from which a drawn pixel of a cheek is not
+the film's."""
+MOUTH = 0.6
+"""Distance from the middle of the lower face within which the two differ as the mouth moves."""
+THICK = 0.15
+"""Half of the thickness, in distances from eyes to mouth, of what is taken for an object."""
 FADE = 0.12
 """Seconds over which it does so when speech begins or ends within a shot."""
 
@@ -110,9 +117,13 @@ def _blend(
     import numpy as np
 
     span = clip.span
+    if not span.face:
+        _place(frame, span, patch)
+        return
     here, there = position_at(span.face, time), position_at(span.face, clip.times[index])
     # If the engine's rate differs from the film's, the head has moved a little in between.
-    shift = tuple(2 * round((a - b) / 2) for a, b in zip(here.mouth, there.mouth, strict=True))
+    moved = tuple(a - b for a, b in zip(here.mouth, there.mouth, strict=True))
+    shift = tuple(2 * round(by / 2) for by in moved)
     region = _region(here, span.window, (shift[0], shift[1]))
     if region is None:
         return
@@ -122,15 +133,109 @@ def _blend(
     alpha = smooth * smooth * (3 - 2 * smooth) * _strength(span, time)
     extra_bits = frame.format.components[0].bits - 8
     across, down = left - span.window[0] - shift[0], top - span.window[1] - shift[1]
+    parts = []
     for number, (plane, new) in enumerate(zip(planes(frame), planes(patch), strict=True)):
         wide, high = frame.width // plane.shape[1], frame.height // plane.shape[0]
         part = plane[top // high : (top + height) // high, left // wide : (left + width) // wide]
         rows = slice(down // high, down // high + part.shape[0])
         theirs = new[rows, across // wide : across // wide + part.shape[1]].astype(np.float32)
+        theirs = _move(theirs, (moved[0] - shift[0]) / wide, (moved[1] - shift[1]) / high)
         theirs += clip.color[number] * 2**extra_bits
+        parts.append((part, theirs, high, wide))
+    if span.person:
+        # An engine that never saw the frame draws over whatever is before the face.
+        unit = math.hypot(here.mouth[0] - here.eyes[0], here.mouth[1] - here.eyes[1])
+        own, drawn = ([_full(one[k], one[2:]) / 2**extra_bits for one in parts] for k in (0, 1))
+        alpha *= 1 - find_occlusion(own, drawn, inside, unit)
+    for part, theirs, high, wide in parts:
         share = alpha[::high, ::wide]
         mixed = part + share * (theirs - part)
         part[:] = np.rint(mixed).clip(0, 2 ** (8 + extra_bits) - 1)
+
+
+def _move(values: NDArray[Any], across: float, down: float) -> NDArray[Any]:
+    """A part of a plane moved by up to a pixel to the right and down."""
+    import numpy as np
+
+    for axis, by in ((1, across), (0, down)):
+        if abs(by) < 0.05:
+            continue
+        margin = [(1, 1) if axis == k else (0, 0) for k in (0, 1)]
+        wide = np.pad(values, margin, mode="edge")
+        at = 0 if by > 0 else 2
+        beside = np.take(wide, range(at, at + values.shape[axis]), axis)
+        values = values + np.float32(min(1.0, abs(by))) * (beside - values)
+    return values
+
+
+def _full(plane: NDArray[Any], steps: tuple[int, int]) -> NDArray[Any]:
+    """A plane at the size of luma."""
+    import numpy as np
+
+    return np.repeat(np.repeat(plane, steps[0], 0), steps[1], 1).astype(np.float32)
+
+
+def find_occlusion(
+    own: Sequence[NDArray[Any]],
+    drawn: Sequence[NDArray[Any]],
+    inside: NDArray[Any],
+    unit: float,
+) -> NDArray[Any]:
+    """How much of each pixel something before the face covers, 0 to 1; shape (height, width).
+
+    ``own`` and ``drawn`` are luma and two chroma channels, of 255, of a face in the film and as an
+    engine drew it, ``inside`` its :func:`distance`, ``unit`` pixels from eyes to mouth. Around the
+    mouth the two must be alike, except for the thin band by which a jaw moves; within it they
+    differ anyway, so there only what has the color of what covers the cheeks or chin counts.
+    """
+    import numpy as np
+
+    luma, *chroma = (np.abs(a - b) for a, b in zip(own, drawn, strict=True))
+    apart = _mean(np.maximum(luma, 2 * np.maximum(*chroma)), round(0.04 * unit))
+    unlike = apart > OCCLUDED
+    mouth = inside < MOUTH
+    thick = round(THICK * unit)
+    core = _mean((unlike & ~mouth).astype(np.float32), thick) > 0.99
+    if not core.any():
+        return np.zeros_like(inside)
+    mask = unlike & ~mouth & (_mean(core.astype(np.float32), thick) > 0)
+    colors = [plane[core] for plane in own]
+    near = [
+        np.abs(plane - np.median(color)) < 15 + 2 * color.std()
+        for plane, color in zip(own, colors, strict=True)
+    ]
+    mask |= mouth & unlike & near[0] & near[1] & near[2]
+    soft = round(0.05 * unit)
+    # Widened first, so that its soft edge lies outside.
+    return _mean((_mean(mask.astype(np.float32), soft) > 0.01).astype(np.float32), soft)
+
+
+def _mean(values: NDArray[Any], radius: int) -> NDArray[Any]:
+    """The mean of the square around each value."""
+    import numpy as np
+
+    if radius < 1:
+        return values
+    wide = 2 * radius + 1
+    for axis in (0, 1):
+        margin = [(radius + 1, radius) if axis == k else (0, 0) for k in (0, 1)]
+        sums = np.pad(values.astype(np.float64), margin, mode="edge").cumsum(axis)
+        after = np.take(sums, range(wide, sums.shape[axis]), axis)
+        values = (after - np.take(sums, range(sums.shape[axis] - wide), axis)) / wide
+    return values
+
+
+def _place(frame: VideoFrame, span: Span, patch: VideoFrame) -> None:
+    """Show an engine's picture in its window."""
+    left, top, width, height = span.window
+    extra_bits = frame.format.components[0].bits - 8
+    black = 0 if int(frame.color_range) == 2 or frame.format.name.startswith("yuvj") else 16
+    for number, (plane, new) in enumerate(zip(planes(frame), planes(patch), strict=True)):
+        wide, high = frame.width // plane.shape[1], frame.height // plane.shape[0]
+        if span.alone:
+            plane[:] = (128 if number else black) << extra_bits
+        part = plane[top // high : (top + height) // high, left // wide : (left + width) // wide]
+        part[:] = new[: part.shape[0], : part.shape[1]]
 
 
 def _strength(span: Span, time: float) -> float:
@@ -240,7 +345,8 @@ def _encode(
         if waiting and time >= waiting[0].span.start:
             clip = waiting[0]
             read = read or _frame_reader(clip, picture)
-            index = min(round((time - clip.times[0]) * clip.rate), len(clip.times) - 1)
+            index = round((time - clip.times[0]) * clip.rate)
+            index = max(0, min(index, len(clip.times) - 1))
             if patch := read(index):
                 frame.make_writable()
                 _blend(frame, clip, patch, index, time)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import wave
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,10 @@ MAX_DIFFERENCE = 25.0
 MAX_COLOR_SHIFT = 16.0
 """Difference of luma or chroma around the mouth, of 255, up to which it is corrected: engines
 interpret color spaces differently. A larger one was drawn."""
+LARGEST_AVATAR = 4096
+"""Pixels of a side of a picture that an engine draws by itself."""
+MISSING = 0.4
+"""Seconds by which that may be shorter than the speech; its last frame then stays."""
 _STEP = 5
 """Every nth frame is compared."""
 
@@ -42,46 +46,89 @@ _STEP = 5
 # ---------------------------------------------------------------- the engine's input
 
 
+def at_rate(
+    frames: Iterable[tuple[VideoFrame, float]], rate: Fraction
+) -> Iterator[tuple[VideoFrame, float]]:
+    """The frames that a player shows at a constant rate from the first on, each with its second in
+    the film."""
+    first: float | None = None
+    before: tuple[VideoFrame, float] | None = None
+    count = 0
+    for frame, time in frames:
+        first = time if first is None else first
+        # A quarter of a frame's tolerance, since times in files are rounded.
+        while before and first + (count + 0.25) / rate < time:
+            yield before
+            count += 1
+        before = frame, time
+    while before and first is not None and count <= (before[1] - first) * rate + 0.25:
+        yield before
+        count += 1
+
+
+def at_times(
+    frames: Iterable[tuple[VideoFrame, float]], times: Sequence[float]
+) -> Iterator[tuple[VideoFrame, float]]:
+    """The frames of certain seconds of the film, as :func:`at_rate` chose them before; for those
+    that can no longer be decoded, the frame beside."""
+    count = 0
+    for frame, time in frames:
+        while count < len(times) and times[count] < time + 0.001:
+            yield frame, times[count]
+            count += 1
+        last = frame
+    for time in times[count:]:
+        yield last, time
+
+
+def cut_window(
+    frames: Iterable[tuple[VideoFrame, float]],
+    window: tuple[int, int, int, int],
+    size: tuple[int, int],
+    picture: PictureFormat,
+) -> Iterator[tuple[VideoFrame, float]]:
+    """A part of each frame, as engines read it."""
+    held: tuple[VideoFrame, VideoFrame] | None = None  # a frame that is shown twice is cut once
+    for frame, time in frames:
+        if held is None or held[0] is not frame:
+            whole = picture.prepare(frame)
+            held = frame, picture.to_engine(encoding.cut(whole, window), size)
+        yield held[1], time
+
+
 def write_clip(
     frames: Iterable[tuple[VideoFrame, float]],
-    span: Span,
-    picture: PictureFormat,
+    size: tuple[int, int],
     rate: Fraction,
     path: Path,
+    speech: Callable[[], NDArray[Any]] | None = None,
 ) -> list[float]:
-    """Write the span's window at a constant rate, nearly lossless, and return for each frame of the
-    clip the second in the film that it shows."""
+    """Write what :func:`cut_window` cut, nearly lossless, and return for each frame the second in
+    the film that it shows. ``speech``, called when all are written, is the sound to go with it."""
     import av
 
     times: list[float] = []
     with av.open(str(path), "w", format="mp4") as clip:
         stream: Any = clip.add_stream("libx264", rate=rate)
-        stream.width, stream.height = span.size
+        sound: Any = clip.add_stream("aac", rate=RATE, layout="mono") if speech else None
+        stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         # The film's sample values are passed on unchanged, tagged with the color space that is
         # assumed for untagged files, so that engines that read the tag and those that don't agree.
         context = stream.codec_context
         context.colorspace, context.color_range = 6, 1
         context.options = {"crf": "8", "preset": "veryfast"}
-
-        def put(window: VideoFrame, time: float) -> None:
+        for window, time in frames:
             window.pts, window.time_base = len(times), 1 / rate
             window.pict_type = 0
             clip.mux(stream.encode(window))
             times.append(time)
-
-        first: float | None = None
-        before: tuple[VideoFrame, float] | None = None
-        for frame, time in frames:
-            first = time if first is None else first
-            # A quarter of a frame's tolerance, since times in files are rounded.
-            while before and first + (len(times) + 0.25) / rate < time:
-                put(*before)
-            cut = encoding.cut(picture.prepare(frame), span.window)
-            before = picture.to_engine(cut, span.size), time
-        while before and first is not None and len(times) <= (before[1] - first) * rate + 0.25:
-            put(*before)
         clip.mux(stream.encode(None))
+        if speech:
+            samples = av.AudioFrame.from_ndarray(speech().reshape(1, -1), "s16", "mono")
+            samples.rate, samples.pts = RATE, 0
+            clip.mux(sound.encode(samples))
+            clip.mux(sound.encode(None))
     return times
 
 
@@ -146,7 +193,7 @@ def write_speech(speech: NDArray[Any], seconds: Fraction, path: Path) -> None:
 # ---------------------------------------------------------------- the engine's output
 
 
-def check_rendered(clip: Path, rendered: Path, span: Span, times: list[float]) -> list[float]:
+def check_rendered(clip: Path, rendered: Path, span: Span, times: Sequence[float]) -> list[float]:
     """How much the luma and the two chroma channels of what an engine rendered differ from the
     clip's, around the mouth. PluginError if it is not the clip with another mouth."""
     import av.error
@@ -178,7 +225,9 @@ def check_rendered(clip: Path, rendered: Path, span: Span, times: list[float]) -
                 far = distance(here, span, (wide, high))
                 planes = zip(encoding.planes(sent), encoding.planes(new), strict=True)
                 apart = [a.astype(np.float32) - b for a, b in planes]
-                rest = np.abs(apart[0][far > 1.5])
+                # An engine that was trained draws a background of its own.
+                kept = (far > 1) & (far < 2) if span.person else far > 1.5
+                rest = np.abs(apart[0][kept])
                 differences.append(float(rest.mean()) if rest.size else 0.0)
                 near = (far > 1) & (far < 1.4)
                 if near.any():
@@ -200,6 +249,33 @@ def check_rendered(clip: Path, rendered: Path, span: Span, times: list[float]) -
         )
     shift = np.median(around, axis=0) if around else np.zeros(3)
     return [float(value) if abs(value) < MAX_COLOR_SHIFT else 0.0 for value in shift]
+
+
+def check_avatar(rendered: Path, seconds: float) -> tuple[tuple[int, int], Fraction, int]:
+    """The size, frame rate and number of frames of a picture that an engine drew by itself for so
+    many seconds. PluginError if it is none."""
+    import av.error
+
+    if not rendered.is_file() or rendered.is_symlink() or not rendered.stat().st_size:
+        raise PluginError("it wrote no file")
+    try:
+        with open_media(rendered) as media:
+            if not media.streams.video:
+                raise PluginError("what it wrote holds no picture")
+            stream: Any = media.streams.video[0]
+            size, rate = (stream.width, stream.height), Fraction(stream.average_rate or 25)
+            count = 0
+            for frame in media.decode(stream):
+                if (frame.width, frame.height) != size or max(size) > LARGEST_AVATAR:
+                    raise PluginError(f"wrong size: {frame.width}x{frame.height}")
+                count += 1
+    except InputError:
+        raise PluginError("what it wrote cannot be read as video") from None
+    except (av.error.FFmpegError, ValueError) as failure:
+        raise PluginError(f"what it wrote cannot be read to its end: {failure}") from None
+    if count / rate < seconds - MISSING:
+        raise PluginError(f"wrong length: {float(count / rate):.1f} s for {seconds:.1f}")
+    return size, rate, min(count, round(seconds * rate) + 1)
 
 
 def _check_size(frame: VideoFrame, wide: int, high: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,20 @@ def _detection(numbers: NDArray[Any]) -> Detection:
         points[3:].mean(axis=0).tolist(),
     )
     return Detection(0.0, (left, top, right, bottom), (eyes[0], eyes[1]), (mouth[0], mouth[1]))
+
+
+def detection_from(
+    time: float,
+    box: Sequence[float],
+    eyes: Sequence[float],
+    mouth: Sequence[float],
+    moved: float,
+) -> Detection:
+    """A detection from a file, which may hold anything. Raises ValueError or TypeError."""
+    left, top, right, bottom = map(float, box)
+    (eyes_x, eyes_y), (mouth_x, mouth_y) = map(float, eyes), map(float, mouth)
+    corners = (left, top, right, bottom)
+    return Detection(float(time), corners, (eyes_x, eyes_y), (mouth_x, mouth_y), float(moved))
 
 
 def overlap(one: Any, other: Any) -> float:

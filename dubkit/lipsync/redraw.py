@@ -20,26 +20,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dubkit import workspace
 from dubkit.engines import Patience, guarded
 from dubkit.errors import DubkitError, InputError, MissingDependency, PluginError, UsageError
 from dubkit.files import Made, cannot_write, read_json, replacing, sha256_of
-from dubkit.hooks import BatchLipSyncer, LipSyncer, LipSyncRequest, Progress
+from dubkit.hooks import (
+    AvatarDrawer,
+    BatchLipSyncer,
+    LipSyncer,
+    LipSyncRequest,
+    Progress,
+    TrainedLipSyncer,
+)
 from dubkit.media.probe import open_media
 from dubkit.types import Media, SpanOutcome
 
-from . import compose, encoding, face_clips, faces, spans, tracks
+from . import avatar, compose, crops, encoding, face_clips, faces, spans, tracks
 from .compose import RenderedClip
+from .crops import Person
 from .encoding import PictureFormat
-from .faces import Detection
 from .frames import CUT, decode_frames
 from .spans import Span
 from .tracks import Shot
 
 log = logging.getLogger("dubkit")
 
+Mode = Literal["mouth", "avatar", "avatar-corner"]
 GIVE_UP = 3
 """Failures in a row, without any success, after which an engine is not called again."""
 
@@ -60,17 +68,24 @@ def redraw(
     speech: Sequence[tuple[float, float]],
     folder: Path,
     progress: Progress,
+    people: Sequence[Person] | None = None,
+    mode: Mode = "mouth",
 ) -> list[SpanOutcome]:
     """Write the picture of ``film`` alone, with mouths moving to ``sound``, to ``out`` (mp4).
 
     ``sound`` is as long as the film, preferably the dub's speech alone; ``speech`` are the spans in
     which it speaks, in seconds. ``engine`` is a lip-syncer called ``name``, identified by
     ``identity`` in cache keys. What it renders is kept in ``folder``, which is for this one dub,
-    and not requested again. If nothing could be redrawn, ``out`` is not written. Raises
-    MissingDependency without the face detector, InputError for a picture that cannot be decoded,
-    OutputError when nothing can be written; never for what an engine does.
+    and not requested again. ``people`` are the crops (:mod:`.crops`) for an engine that was trained
+    on them. In another ``mode`` than ``mouth`` the engine draws a picture of its own throughout the
+    film, which replaces the film's or is shown in a corner of it.
+
+    If nothing could be redrawn, ``out`` is not written. Raises MissingDependency without
+    the face detector, InputError for a picture that cannot be decoded, OutputError when nothing can
+    be written; never for what an engine does.
     """
-    check()
+    if mode == "mouth":
+        check()
     if not film.video:
         raise InputError(f"{film.path} has no picture.", "Leave --lipsync out.")
     picture = encoding.picture_format(film)
@@ -79,11 +94,19 @@ def redraw(
         made = Made(folder)
         made.remove(*made.matching("asked-*"))
         source = sha256_of(film.path)
-        stretches = spans.join_speech(speech)
-        shots = _load_shots(film, source, stretches, folder, progress)
-        planned, faceless = spans.plan(shots, stretches, speech, picture.shape.size)
+        faceless: list[tuple[float, float]] = []
+        untrained: list[tuple[float, float, str]] = []
+        if mode == "mouth":
+            stretches = spans.join_speech(speech)
+            shots = _load_shots(film, source, stretches, folder, progress)
+            planned, faceless = spans.plan(shots, stretches, speech, picture.shape.size)
+        else:
+            planned = avatar.plan(film.duration, speech, picture.shape.size, mode)
+        if people is not None:
+            planned, untrained = crops.fit(planned, people, functools.partial(_knows, engine))
         own = picture.rate if 10 <= picture.rate <= 60 else 25
         rate = Fraction(engine.frame_rate or own).limit_denominator(1001)
+        rate = crops.RATE if people is not None else rate
         keys = [_key(source, sound, span, rate, identity) for span in planned]
         task = _Task(film, picture, sound, engine, name, rate, folder, progress, made)
         clips, outcomes = _render_spans(task, planned, keys)
@@ -95,18 +118,23 @@ def redraw(
         compose.encode(film, picture, clips, out, progress)
     reason = f"no face of {tracks.SMALLEST} pixels or more is visible"
     outcomes += [SpanOutcome(round(a, 3), round(b, 3), "no face", reason) for a, b in faceless]
+    outcomes += [SpanOutcome(round(a, 3), round(b, 3), "untrained", why) for a, b, why in untrained]
     return sorted(outcomes, key=lambda one: one.start)
 
 
 def warnings(film: Media, outcomes: Sequence[SpanOutcome], name: str) -> list[str]:
     """What a user must know about the outcomes, a sentence each."""
     found = []
-    for state, what in (("failed", f"{name} failed"), ("no face", "there is no face to redraw")):
+    for state, what in (
+        ("failed", f"{name} failed"),
+        ("untrained", f"{name} does not know the face"),
+        ("no face", "there is no face to redraw"),
+    ):
         these = [one for one in outcomes if one.state == state]
         if these:
             seconds = sum(one.end - one.start for one in these)
             first = these[0]
-            reason = f": {first.reason}" if state == "failed" else ""
+            reason = "" if state == "no face" else f": {first.reason}"
             found.append(
                 f"lip-sync: {what} in {seconds:.1f} s of speech ({len(these)} spans, the first at "
                 f"{first.start:.1f} s{reason}); there, the picture stays as it was"
@@ -148,7 +176,9 @@ def _load_shots(
                 Shot(
                     float(one["start"]),
                     float(one["end"]),
-                    tuple(tuple(_detection(**it) for it in face) for face in one["faces"]),
+                    tuple(
+                        tuple(faces.detection_from(**it) for it in face) for face in one["faces"]
+                    ),
                 )
                 for one in read["shots"]
             ]
@@ -161,20 +191,6 @@ def _load_shots(
     return shots
 
 
-def _detection(
-    time: float,
-    box: Sequence[float],
-    eyes: Sequence[float],
-    mouth: Sequence[float],
-    moved: float,
-) -> Detection:
-    """A detection from a file, which may hold anything. Raises ValueError or TypeError."""
-    left, top, right, bottom = map(float, box)
-    (eyes_x, eyes_y), (mouth_x, mouth_y) = map(float, eyes), map(float, mouth)
-    corners = (left, top, right, bottom)
-    return Detection(float(time), corners, (eyes_x, eyes_y), (mouth_x, mouth_y), float(moved))
-
-
 def _key(
     source: str, sound: Path, span: Span, rate: Fraction, identity: Mapping[str, object]
 ) -> str:
@@ -182,6 +198,8 @@ def _key(
     return workspace.key_of(
         film=source,
         span=[round(span.start, 3), round(span.end, 3), span.window, span.size, str(rate)],
+        **({"crop": [span.person, span.frames.start]} if span.person else {}),
+        **({} if span.face else {"avatar": True}),
         sound=face_clips.digest(samples),
         engine=identity,
     )
@@ -203,9 +221,22 @@ def _load_clip(task: _Task, span: Span, key: str) -> RenderedClip | None:
         return None
     except (InputError, av.error.FFmpegError):
         return None
-    if not times or len(color) != 3 or frames < len(times) - face_clips.FRAME_TOLERANCE:
+    if not times or len(color) != 3:
         return None
-    return RenderedClip(span, path, task.rate, times, color)
+    if span.face and frames >= len(times) - face_clips.FRAME_TOLERANCE:
+        return RenderedClip(span, path, task.rate, times, color)
+    if not span.face:
+        with contextlib.suppress(PluginError):
+            return _placed(span, path, times[0])
+    return None
+
+
+def _placed(span: Span, path: Path, start: float) -> RenderedClip:
+    """An avatar's clip that begins at a second of the film, with its place in the picture.
+    PluginError if it is none."""
+    size, rate, count = face_clips.check_avatar(path, span.end - start)
+    times = tuple(start + float(number / rate) for number in range(count))
+    return RenderedClip(avatar.place(span, size), path, rate, times, (0.0, 0.0, 0.0))
 
 
 # ---------------------------------------------------------------- calling the engine
@@ -239,7 +270,8 @@ def _render_spans(
     reasons: dict[str, str] = {}
     starts = [span.start for span, _ in todo]
     frames = decode_frames(task.film, [(span.start, span.end) for span, _ in todo])
-    many = max(1, task.engine.at_once) if isinstance(task.engine, BatchLipSyncer) else 1
+    alike = not any(span.person or not span.face for span, _ in todo)
+    many = max(1, task.engine.at_once) if alike and isinstance(task.engine, BatchLipSyncer) else 1
     patience = Patience(GIVE_UP, worked=bool(cached))
 
     def render(shots: Sequence[_Shot], report: Progress) -> None:
@@ -267,6 +299,7 @@ def _render_spans(
                 continue
             seconds = sum(shot.span.seconds for shot in shots)
             report = functools.partial(_report, task.progress, done, seconds, total)
+            task.progress("lip-sync", done, total)
             render(shots, report)
             for shot in shots if len(shots) > 1 else ():  # what failed together, alone
                 if shot.key in reasons and not patience.exhausted:
@@ -290,6 +323,13 @@ def _report(
 ) -> None:
     """Report an engine's own progress with some shots as that of all."""
     progress("lip-sync", before + seconds * (min(1.0, now / of) if of else 0.0), total)
+
+
+def _knows(engine: LipSyncer, person: str) -> bool:
+    """Whether an engine was trained on a crop; False if it cannot say."""
+    with contextlib.suppress(DubkitError), guarded("", instead=_with_type):
+        return isinstance(engine, TrainedLipSyncer) and bool(engine.knows(person))
+    return False
 
 
 def _with_type(failure: BaseException) -> PluginError:
@@ -334,7 +374,13 @@ def _write_shot(
 
     video, audio = folder / "shot.mp4", folder / "voice.wav"
     try:
-        times = face_clips.write_clip(frames, span, task.picture, task.rate, video)
+        shown = (
+            face_clips.at_times(frames, span.times)
+            if span.person
+            else face_clips.at_rate(frames, task.rate)
+        )
+        cut = face_clips.cut_window(shown, span.window, span.size, task.picture)
+        times = face_clips.write_clip(cut, span.size, task.rate, video)
     except av.error.FFmpegError as failure:
         # While writing: frames that cannot be read are skipped.
         why = OSError(failure.errno, failure.strerror)
@@ -357,8 +403,7 @@ def _render(
                 faults = [str(one) for one in task.engine.lipsync_all(requests, progress=report)]
                 faults += ["it was left out"] * (len(requests) - len(faults))
             else:
-                (one,) = requests
-                task.engine.lipsync(one.video, one.audio, one.out, progress=report)
+                _call(task.engine, shots[0], report)
                 faults = [""]
     except DubkitError as failure:
         return [failure] * len(requests)
@@ -373,11 +418,29 @@ def _render(
     return made
 
 
+def _call(engine: LipSyncer, shot: _Shot, report: Progress) -> None:
+    """Have one shot redrawn, in the way that its span needs."""
+    files, span = shot.request, shot.span
+    paths = files.video, files.audio, files.out
+    if not span.face:
+        assert isinstance(engine, AvatarDrawer)
+        engine.draw_avatar(*paths, progress=report)
+    elif span.person:
+        assert isinstance(engine, TrainedLipSyncer)
+        engine.lipsync_crop(*paths, person=span.person, frames=span.frames, progress=report)
+    else:
+        engine.lipsync(*paths, progress=report)
+
+
 def _keep(task: _Task, shot: _Shot) -> RenderedClip:
     """Check and keep what was rendered for a shot."""
     video, out = shot.request.video, shot.request.out
     with guarded("", instead=_with_type):
-        color = face_clips.check_rendered(video, out, shot.span, shot.times)
+        if shot.span.face:
+            color = face_clips.check_rendered(video, out, shot.span, shot.times)
+        else:
+            face_clips.check_avatar(out, float(len(shot.times) / task.rate))
+            color = [0.0, 0.0, 0.0]
     part = shot.folder / "kept.json"
     task.made.add(f"{shot.key}.json", f"{shot.key}.mp4")
     part.write_text(json.dumps({"times": shot.times, "colour": color}), "utf-8")
@@ -385,4 +448,6 @@ def _keep(task: _Task, shot: _Shot) -> RenderedClip:
     part.replace(task.folder / f"{shot.key}.json")
     kept = task.folder / f"{shot.key}.mp4"
     out.replace(kept)
+    if not shot.span.face:
+        return _placed(shot.span, kept, shot.times[0])
     return RenderedClip(shot.span, kept, task.rate, tuple(shot.times), tuple(color))

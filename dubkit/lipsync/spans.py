@@ -39,6 +39,14 @@ class Span:
     fades_in: bool = True
     fades_out: bool = True
     """Whether the film's own mouth is visible before, and after, in the same shot."""
+    person: str = ""
+    """Whose crop it is of, if the engine was trained on one ..."""
+    frames: range = range(0)
+    """... the numbers of its frames in that ..."""
+    times: tuple[float, ...] = ()
+    """... and for each of them, the second in the film that it shows."""
+    alone: bool = False
+    """Whether what is drawn is shown in place of the film, and the rest is black."""
 
     @property
     def seconds(self) -> float:
@@ -75,7 +83,7 @@ def plan(
             if end - start < SHORTEST:
                 continue
             rest = start
-            for piece in _pieces(start, end, speech):
+            for piece in cut_in_pauses(start, end, speech):
                 for span in _spans(shot, piece, speech, size):
                     _add_empty(empty, rest, span.start)
                     if spans and spans[-1].end > shot.start and _continues(spans[-1], span):
@@ -98,20 +106,20 @@ def _add_empty(empty: list[tuple[float, float]], start: float, end: float) -> No
         empty.append((start, end))
 
 
-def _pieces(
-    start: float, end: float, speech: Sequence[tuple[float, float]]
+def cut_in_pauses(
+    start: float, end: float, speech: Sequence[tuple[float, float]], longest: float = LONGEST
 ) -> list[tuple[float, float]]:
     """A stretch in pieces that are not too long, cut in the longest suitable pauses."""
-    if end - start <= LONGEST:
+    if end - start <= longest:
         return [(start, end)]
-    low, high = start + LONGEST / 2, min(start + LONGEST, end - SHORTEST)
+    low, high = start + longest / 2, min(start + longest, end - SHORTEST)
     pauses = [
         (after - before, (before + after) / 2)
         for (_, before), (after, _) in itertools.pairwise(sorted(speech))
         if low <= (before + after) / 2 <= high
     ]
     at = max(pauses)[1] if pauses else high
-    return [(start, at), *_pieces(at, end, speech)]
+    return [(start, at), *cut_in_pauses(at, end, speech, longest)]
 
 
 def _spans(

@@ -21,13 +21,12 @@ from dubkit.dub.shorten import Shortener
 from dubkit.errors import ConsentNeeded, UsageError, contained
 from dubkit.files import read_json
 from dubkit.hooks import Converter, Synthesizer, Transcriber, Translator
-from dubkit.lipsync import redraw
 from dubkit.options import parse_redo
 from dubkit.subtitles.source import SourceText
 from dubkit.types import Dub, SpanOutcome, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
-from . import cast, outputs, render, verify
+from . import cast, outputs, redraw, render, verify
 from .context import Context, translator_for
 from .translate import translation_job
 
@@ -56,8 +55,7 @@ def claim(context: Context, work: Workspace) -> None:
     if options.lipsync:
         if not context.media.video:
             raise UsageError(f"{context.source.name} has no picture", "leave --lipsync out")
-        _ = context.lip_syncer
-        redraw.check()
+        redraw.LipSync.check(context)
     if options.imitates:
         _require_consent(context, work)
 

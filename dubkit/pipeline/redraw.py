@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.engines import Choice
-from dubkit.files import read_json
-from dubkit.hooks import LipSyncer
+from dubkit.errors import UsageError
+from dubkit.files import read_json, sha256_of
+from dubkit.hooks import AvatarDrawer, LipSyncer, TrainedLipSyncer
+from dubkit.lipsync import crops
 from dubkit.lipsync import redraw as lipsync
+from dubkit.lipsync.redraw import Mode
 from dubkit.types import SpanOutcome
 from dubkit.workspace import Workspace
 
@@ -27,11 +31,39 @@ class LipSync:
     choice: Choice[LipSyncer]
     work: Workspace
     language: str
+    mode: Mode
+    faces: Path | None
+    """The folder with the crops that the engine was trained on."""
+
+    @staticmethod
+    def check(context: Context) -> None:
+        """Refuse, before the long work, what cannot be lip-synced as the options say."""
+        options, engine = context.options, context.engines.engine(context.lip_syncer)
+        name = context.lip_syncer.name
+        if options.lipsync_mode != "mouth":
+            if options.faces:
+                raise UsageError("--faces is for mouths, not for an avatar", "leave --faces out")
+            if not isinstance(engine, AvatarDrawer):
+                raise UsageError(f"{name} draws no avatar", "leave --lipsync-mode out")
+            return
+        lipsync.check()
+        trained = isinstance(engine, TrainedLipSyncer) and engine.trained
+        if trained and not options.faces:
+            raise UsageError(
+                f"{name} draws the people that it was trained on, and must know where they are",
+                f"dubkit faces {context.source.name} -o DIR, train it, and add --faces DIR",
+            )
+        if options.faces:
+            if not trained:
+                raise UsageError(f"{name} is not trained on crops", "leave --faces out")
+            crops.load(options.faces, context.source)
 
     @classmethod
     def of(cls, context: Context, work: Workspace, dub: SpokenTrack) -> LipSync:
         """The lip-sync that the options request for a dub."""
-        return cls(context.lip_syncer, work, dub.track.language)
+        options = context.options
+        mode = cast(Mode, options.lipsync_mode)
+        return cls(context.lip_syncer, work, dub.track.language, mode, options.faces)
 
     @property
     def picture(self) -> Path:
@@ -47,8 +79,11 @@ class LipSync:
     def key(self) -> list[object]:
         """What the picture depends on; it differs from run to run while a span has failed, so that
         this is tried again."""
-        failed = any(span.state == "failed" for span in self.outcomes())
-        return [self.choice.identity, self.record.stat().st_mtime_ns if failed else 0]
+        failed = any(span.state in ("failed", "untrained") for span in self.outcomes())
+        faces = [sha256_of(self.faces / crops.FILE)] if self.faces else []
+        mode = [] if self.mode == "mouth" else [self.mode]
+        tried = self.record.stat().st_mtime_ns if failed else 0
+        return [self.choice.identity, tried, *faces, *mode]
 
     def outcomes(self) -> list[SpanOutcome]:
         """What happened to each span when the picture was made."""
@@ -75,6 +110,7 @@ class LipSync:
         try:
             with context.timed("lip-sync"):
                 mix.mix(context.media, None, dub.clips, speech, speech=[])
+                people = crops.load(self.faces, context.media.path) if self.faces else None
                 outcomes = lipsync.redraw(
                     context.media,
                     speech,
@@ -85,6 +121,8 @@ class LipSync:
                     speech=[(take.fit.start, take.fit.end) for take in dub.takes if take.fit],
                     folder=self.work.folder / f"lipsync.{self.language}",
                     progress=context.progress,
+                    people=people,
+                    mode=self.mode,
                 )
         finally:
             speech.unlink(missing_ok=True)

@@ -139,8 +139,9 @@ def _undone(dub: Dub) -> Iterator[NothingDone]:
     if dub.unconverted and len(dub.unconverted) == len(spoken):
         reason = next(iter(dub.unconverted[0].warnings), "")
         yield nothing("converted to another voice", reason, "the dub is in the synthesizer's")
-    if dub.not_redrawn and not any(span.state == "redrawn" for span in dub.lipsync):
-        yield nothing("lip-synced", dub.not_redrawn[0].reason, "the picture is as it was")
+    idle = [span for span in dub.lipsync if span.state in ("failed", "untrained")]
+    if idle and not any(span.state == "redrawn" for span in dub.lipsync):
+        yield nothing("lip-synced", idle[0].reason, "the picture is as it was")
 
 
 def untranslated_error(one: Translation) -> NothingDone:

@@ -50,12 +50,14 @@ from .engines import (
     speech_inputs,
     voice_inputs,
 )
-from .media import save_shot, save_sound, stage_sound
+from .media import save_picture, save_shot, save_sound, stage_sound
 from .presets import Preset, Program, StagedInput
 from .process import Worker, last_lines, run, stop_running
 
 Save: TypeAlias = Callable[[Path], None]
 """Turns a tool's file into the one that the core asked for."""
+Report: TypeAlias = Callable[[float], None]
+"""Called with the share that is done, 0 to 1."""
 Item: TypeAlias = tuple[Mapping[str, Any], Save]
 """The inputs of an item, and what to do with the tool's file."""
 
@@ -111,14 +113,18 @@ class _Command(Tool):
         """Run the tool on one item whose file is sound."""
         self._run((inputs, _saving_to(out, self._require_preset().output.rate)))
 
-    def _run(self, item: Item) -> None:
-        """Run the tool on one item; raises what goes wrong."""
-        (fault,) = self._run_all([item])
+    def _run(self, item: Item, report: Report | None = None) -> None:
+        """Run the tool on one item; raises what goes wrong. ``report`` is called with the share
+        that is done, if the tool shows it."""
+        (fault,) = self._run_all([item], report=report)
         if fault:
             raise fault
 
     def _run_all(
-        self, items: Sequence[Item], progress: Callable[[int], None] = lambda done: None
+        self,
+        items: Sequence[Item],
+        progress: Callable[[int], None] = lambda done: None,
+        report: Report | None = None,
     ) -> list[PluginError | None]:
         """Run the tool on items, as many runs at once as there are slots, and pass each one's file
         to its ``save``; retry those that failed. Returns what finally went wrong with each.
@@ -133,7 +139,7 @@ class _Command(Tool):
         left = list(faults)
         for _ in range(1 + max(0, tool.run.retries if self.retries is None else self.retries)):
             runs = _share_out(tool.run, items, left, len(slots(tool, self.gpus)))
-            for done, (numbers, latest) in enumerate(self._run_each(tool, items, runs), 1):
+            for done, (numbers, latest) in enumerate(self._run_each(tool, items, runs, report), 1):
                 faults.update(zip(numbers, latest, strict=True))
                 progress(len(items) * done // len(runs))
             if not (left := [n for n in left if faults[n]]):
@@ -144,11 +150,15 @@ class _Command(Tool):
         ]
 
     def _run_each(
-        self, tool: Preset, items: Sequence[Item], runs: Sequence[Sequence[int]]
+        self,
+        tool: Preset,
+        items: Sequence[Item],
+        runs: Sequence[Sequence[int]],
+        report: Report | None,
     ) -> Iterator[tuple[Sequence[int], list[PluginError | None]]]:
         """Do the runs, as many at once as there are slots; as each ends, what went wrong."""
         if len(runs) == 1:
-            yield runs[0], self._run_once(tool, [items[n] for n in runs[0]])
+            yield runs[0], self._run_once(tool, [items[n] for n in runs[0]], report)
             return
         pool = ThreadPoolExecutor(len(slots(tool, self.gpus)))
         try:
@@ -165,12 +175,14 @@ class _Command(Tool):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _run_once(self, tool: Preset, items: Sequence[Item]) -> list[PluginError | None]:
+    def _run_once(
+        self, tool: Preset, items: Sequence[Item], report: Report | None = None
+    ) -> list[PluginError | None]:
         with self._state.slot() as slot:
             if self._state.stopped:
                 raise PluginError(f"{tool.name} was stopped", "")
             extra = str(tool.settings.get("args") or self.args)
-            return run_items(tool, items, self._state, self.timeout, slot, extra)
+            return run_items(tool, items, self._state, self.timeout, slot, extra, report)
 
 
 def _share_out(
@@ -233,14 +245,17 @@ class CommandLipSyncer(_Command, LipSyncer):
     """A program that redraws mouths (Wav2Lip, MuseTalk, ...), driven by a preset."""
 
     frame_rate: float | None = field(default=None, init=False, compare=False)
+    trained: bool = field(default=False, init=False, compare=False)
+    """Whether the tool draws frames of crops that it was trained on."""
 
     def __post_init__(self) -> None:
         if tool := self._load("lipsyncer"):
             object.__setattr__(self, "frame_rate", tool.frame_rate)
+            object.__setattr__(self, "trained", presets.takes(tool, "first_frame"))
 
     def lipsync(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
         """Run the tool on one shot."""
-        self._run(_shot(LipSyncRequest(video, audio, out)))
+        self._draw(_shot(LipSyncRequest(video, audio, out)), progress)
 
     def lipsync_all(
         self, requests: Sequence[LipSyncRequest], *, progress: Progress
@@ -252,9 +267,34 @@ class CommandLipSyncer(_Command, LipSyncer):
 
         return _sentences(self._run_all([_shot(one) for one in requests], report))
 
+    def knows(self, person: str) -> bool:
+        """Whether what the preset names as the model of a person is there."""
+        return not self._tool or not missing_model(self._tool, person)
 
-def _shot(one: LipSyncRequest) -> Item:
-    inputs = {"video": one.video.absolute(), "audio": one.audio.absolute()}
+    def lipsync_crop(
+        self, video: Path, audio: Path, out: Path, *, person: str, frames: range, progress: Progress
+    ) -> None:
+        """Have the tool draw frames of a crop that it was trained on."""
+        self._draw(_shot(LipSyncRequest(video, audio, out), person, frames), progress)
+
+    def draw_avatar(self, video: Path, audio: Path, out: Path, *, progress: Progress) -> None:
+        """Have the tool draw a picture of its own."""
+        inputs, _ = _shot(LipSyncRequest(video, audio, out))
+        self._draw((inputs, lambda made: save_picture(made, out)), progress)
+
+    def _draw(self, item: Item, progress: Progress) -> None:
+        self._run(item, lambda share: progress("lip-sync", share, 1.0))
+
+
+def _shot(one: LipSyncRequest, person: str = "", frames: range = range(0)) -> Item:
+    inputs = {
+        "video": one.video.absolute(),
+        "audio": one.audio.absolute(),
+        "person": person,
+        # As text: the number 0 would count as no value.
+        "first_frame": str(frames.start) if frames else "",
+        "last_frame": str(frames.stop) if frames else "",
+    }
     return inputs, lambda made: save_shot(made, one.video, one.out)
 
 
@@ -268,6 +308,17 @@ def _saving_to(out: Path, rate: int) -> Save:
 
 
 # ---------------------------------------------------------------- requirements
+
+
+def missing_model(tool: Preset, person: str) -> str:
+    """Where the model of a person should be and is not; "" if it is there, or the preset does not
+    say where."""
+    if not tool.run or not tool.needs.person:
+        return ""
+    values = {**presets.fixed_values(tool), "person": person}
+    cwd = Path(presets.expand_home(presets.fill(tool.run.cwd, values)))
+    path = cwd / presets.expand_home(presets.as_text(presets.fill(tool.needs.person, values)))
+    return "" if path.exists() else str(path)
 
 
 def missing_requirements(tool: Preset) -> list[str]:
@@ -320,6 +371,7 @@ def run_items(
     timeout: float | None,
     slot: Slot,
     extra: str,
+    report: Report | None = None,
 ) -> list[PluginError | None]:
     """Run a tool on items (several only for a batch) in a slot, with ``extra`` arguments, save
     their files, and return what went wrong with each."""
@@ -334,7 +386,7 @@ def run_items(
         with contextlib.ExitStack() as cleaning:
             try:
                 return _run_items(
-                    tool, tool.run, items, state, timeout, slot, extra, work, cleaning
+                    tool, tool.run, items, state, timeout, slot, extra, work, cleaning, report
                 )
             except PluginError as failure:
                 return [failure] * len(items)
@@ -350,6 +402,7 @@ def _run_items(
     extra: str,
     work: Path,
     cleaning: contextlib.ExitStack,
+    report: Report | None = None,
 ) -> list[PluginError | None]:
     common = presets.fixed_values(tool) | {"work": work, "out_dir": work, "run_dir": work}
     common["python"] = presets.expand_home(presets.fill(program.python, common))
@@ -406,7 +459,16 @@ def _run_items(
         if program.how == "batch":
             seconds = program.start_timeout + len(items) * seconds
         largest = len(items) * tool.output.largest * 1_000_000
-        done = run(argv, cwd=cwd, env=env, timeout=seconds, folder=work, largest=largest)
+        done = run(
+            argv,
+            cwd=cwd,
+            env=env,
+            timeout=seconds,
+            folder=work,
+            largest=largest,
+            report=report,
+            bar=program.bar,
+        )
         status, ending = done.status, last_lines(done.tail.splitlines())
     failed = PluginError(f"it failed with status {status}{ending}", "") if status else None
     if failed and program.how == "once":

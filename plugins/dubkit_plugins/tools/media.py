@@ -141,6 +141,33 @@ def _save_shot(made: Path, video: Path, out: Path) -> None:
         raise PluginError(f"{made.name} cannot be read as video: {error}", "") from None
 
 
+def save_picture(made: Path, out: Path) -> None:
+    """Write the picture in a tool's file to ``out``, of the size and at the rate that it has.
+
+    Raises PluginError if there is none, or it has no constant size.
+    """
+    try:
+        with _open(made) as tool, av.open(str(out), "w", format="mp4") as container:
+            source = tool.streams.video[0]
+            target: Any = container.add_stream("libx264", rate=source.average_rate or 25)
+            # Encoders need even sides.
+            width, height = source.width // 2 * 2, source.height // 2 * 2
+            target.width, target.height, target.pix_fmt = width, height, "yuv420p"
+            target.options = {"crf": "12", "preset": "fast"}
+            for number, frame in enumerate(tool.decode(source)):
+                if (frame.width, frame.height) != (source.width, source.height):
+                    raise PluginError("its frames change their size", "")
+                even = frame.reformat(width=width, height=height, format="yuv420p")
+                _encode(container, target, even, number)
+            container.mux(target.encode(None))
+    except (av.FFmpegError, ValueError, OSError, IndexError) as error:
+        out.unlink(missing_ok=True)
+        raise PluginError(f"{made.name} cannot be read as video: {error}", "") from None
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+
+
 def _open(path: Path) -> Any:
     return av.open(
         f"file:{path.absolute()}",

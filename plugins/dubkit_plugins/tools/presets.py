@@ -30,11 +30,13 @@ INPUTS: Mapping[str, tuple[str, ...]] = {
     "converter": (
         "audio", "speaker", "reference", "references", "reference_text", "reference_language",
     ),
-    "lipsyncer": ("video", "audio"),
+    "lipsyncer": ("video", "audio", "person", "first_frame", "last_frame"),
 }  # fmt: skip
 """The inputs of each kind of tool, which are also placeholders. ``reference`` is the cleanest clip
 of a voice. ``references`` is all clips; it must be a string of its own and becomes that many
-arguments."""
+arguments. ``first_frame`` and ``last_frame``, which is the number after the last one's, are those
+of the shot in the crop called ``person`` (``dubkit faces``): a lip-syncer with them is one that was
+trained on it."""
 COMMON = ("id", "work", "out", "out_dir", "run_dir", "python", "here", "request")
 """Placeholders of every kind of tool."""
 OF_A_VOICE = (
@@ -68,6 +70,9 @@ class Requirements:
     """Files and folders, relative to ``run.cwd``."""
     programs: tuple[str, ...] = ()
     """Names to be found on PATH."""
+    person: str = ""
+    """The file or folder, relative to ``run.cwd`` and with ``{person}`` in it, that is there if the
+    tool was trained on a person."""
     install: str = ""
     """What the user has to type or read to install it all."""
 
@@ -122,6 +127,9 @@ class Program:
     parallel: int = 1
     exclusive: bool = False
     """Whether two runs in the same ``cwd`` disturb each other, on whatever devices."""
+    bar: str = ""
+    """The label of the progress bar (tqdm) on its output that stands for the whole work, if it
+    shows several."""
     plain_paths: bool = False
     """Whether it passes paths to a shell unquoted, so that they must not contain spaces."""
 
@@ -411,6 +419,11 @@ def _is_argument(part: Any) -> bool:
     if isinstance(part, list):
         return bool(part) and all(isinstance(text, str) for text in part)
     return isinstance(part, str)
+
+
+def takes(preset: Preset, name: str) -> bool:
+    """Whether a placeholder is used."""
+    return any(name in PLACEHOLDER.findall(text) for text in _strings(dataclasses.asdict(preset)))
 
 
 def _strings(value: Any) -> Iterator[str]:

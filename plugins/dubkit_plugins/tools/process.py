@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -52,17 +53,21 @@ def run(
     timeout: float,
     folder: Path,
     largest: int,
+    report: Callable[[float], None] | None = None,
+    bar: str = "",
 ) -> ProcessResult:
     """Run a tool to its end; whatever happens, it does not run on afterwards.
 
-    Raises PluginError if it takes longer than ``timeout`` seconds or writes more than ``largest``
-    bytes into ``folder``, MissingDependency if there is no such program.
+    ``report`` is called with the share that is done, 0 to 1, if the tool shows a progress bar on
+    its output; ``bar`` is the label of the one that counts. Raises PluginError if it takes longer
+    than ``timeout`` seconds or writes more than ``largest`` bytes into ``folder``,
+    MissingDependency if there is no such program.
     """
     child = _start(argv, cwd, env, subprocess.DEVNULL, subprocess.STDOUT)
     _running.add(child)
     tail: collections.deque[str] = collections.deque(maxlen=KEEP_LINES)
     assert child.stdout
-    reader = _start_reader(child.stdout, tail.append)
+    reader = _start_reader(child.stdout, tail.append, Bar(bar, report).read if report else None)
     until = time.monotonic() + timeout
     try:
         while True:
@@ -127,18 +132,65 @@ def _start(
         raise PluginError(f"{Path(argv[0]).name} cannot be run: {error}", "") from None
 
 
-def _start_reader(stream: IO[bytes], take: Callable[[str], None]) -> threading.Thread:
-    """Pass each line of a stream to ``take``, in a thread."""
+class Bar:
+    """Reads what tqdm shows, ``label:  42%|####``, from a tool's output."""
+
+    SHARE = re.compile(r"(\d{1,3})%\|")
+
+    def __init__(self, label: str, report: Callable[[float], None]) -> None:
+        self._label = label
+        self._report = report
+        self._before = 0.0
+        """The share that bars before this one stand for."""
+        self._now = self._highest = 0.0
+
+    def read(self, text: str) -> None:
+        """Report the last share in a piece of output. What a first bar counts to its end is half of
+        the work, a second half of the rest, as nobody knows how many follow; if the preset says
+        which bar counts, that is all of it."""
+        for part in re.split(r"[\r\n]", text):
+            if self._label not in part or not (found := self.SHARE.findall(part)):
+                continue
+            now = min(int(found[-1]), 100) / 100
+            if not self._label and now < self._now:
+                self._before += (1 - self._before) / 2
+            self._now = now
+            weight = 1.0 if self._label else (1 - self._before) / 2
+            share = self._before + weight * now
+            if share > self._highest:
+                self._highest = share
+                self._report(share)
+
+
+def _start_reader(
+    stream: IO[bytes], take: Callable[[str], None], watch: Callable[[str], None] | None = None
+) -> threading.Thread:
+    """Pass each line of a stream to ``take``, and each piece as it comes to ``watch``, in a
+    thread."""
 
     def read() -> None:
+        line = b""
         with stream, contextlib.suppress(ValueError, OSError):
-            while raw := stream.readline(LONGEST_LINE):
-                # A progress bar overwrites its own line again and again.
-                take(raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2])
+            while piece := os.read(stream.fileno(), 65_536):
+                if watch:
+                    watch(piece.decode("utf-8", "replace"))
+                *lines, line = (line + piece).split(b"\n")
+                for whole in lines:
+                    take(_last_shown(whole))
+                if len(line) > LONGEST_LINE:
+                    take(_last_shown(line))
+                    line = b""
+        if line:
+            take(_last_shown(line))
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
+
+
+def _last_shown(line: bytes) -> str:
+    """What stays of a line: a progress bar overwrites its own again and again."""
+    return line.decode("utf-8", "replace").rstrip().rpartition("\r")[2]
 
 
 # ---------------------------------------------------------------- a worker
