@@ -99,6 +99,12 @@ def test_paths_are_those_of_the_file(places):
     assert found["translator"] == f"{own.parent / 'x.py'}:Mine"
 
 
+def test_the_subtitles_of_a_site_are_for_addresses(places):
+    places[0].write_text("subs = true\nsubs-from = 'site:es'")
+    assert keywords("https://a.example/x") == {"subs": True, "subs_from": "site:es"}
+    assert keywords("x.mp4") == {"subs": True}
+
+
 def test_the_nearest_folder_counts_up_to_home(places, tmp_path, monkeypatch):
     _, near = places
     (tmp_path / "dubkit.toml").write_text('profile = "bbc"')  # above home
@@ -156,6 +162,7 @@ def test_a_run_follows_its_files(places, talk):
         ("to = [", 0, "is not TOML", "--no-config"),
         ("a = " + "[" * 5000, 0, "", "--no-config"),
         ("cps = " + "1" * 5000, 0, "is not TOML", "--no-config"),
+        ("cps = 0x" + "f" * 5000, 0, "is not TOML", "--no-config"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_place(places, text, line, message, hint):
@@ -177,6 +184,12 @@ def test_what_is_no_text_is_refused(places, content):
 def test_a_pipe_does_not_block(places):
     os.mkfifo(places[1])
     assert_refused(called("x.mp4", "--subs"), 2, "plain file", "--no-config")
+
+
+def test_a_link_to_itself_is_reported(places):
+    places[0].symlink_to(places[0])
+    with pytest.raises(UsageError, match="cannot be read"):
+        config.read_all()
 
 
 def test_windows_editors_write_a_mark_and_carriage_returns(places):

@@ -25,6 +25,7 @@ from dubkit.errors import OutputError, UsageError
 from dubkit.files import config_folder, read_bytes, replacing, state_folder
 from dubkit.options import (
     EMBEDDED,
+    SITE,
     Option,
     Options,
     checked_value,
@@ -32,6 +33,8 @@ from dubkit.options import (
     list_options,
 )
 from dubkit.subtitles.source import format_of
+
+from .inputs import ADDRESS
 
 NAME = "dubkit.toml"
 VARIABLE = "DUBKIT_CONFIG"
@@ -163,9 +166,9 @@ def read(path: Path, *, own: bool) -> ConfigFile:
     """A file; ``own`` is the user's. Raises UsageError that names the file, and the line if it is
     known, for what cannot be read, unknown keys and wrong values."""
     try:
-        content = read_bytes(path.resolve(), LARGEST)  # some people link theirs
+        content = read_bytes(Path(os.path.realpath(path)), LARGEST)  # some people link theirs
         text = content.decode("utf-8-sig")
-        table = tomllib.loads(text)
+        settings = tuple(_settings(path, text, tomllib.loads(text)))
     except OSError as failure:
         raise UsageError(
             f"{path} cannot be read: {failure.strerror or failure}", LEAVE_OUT
@@ -174,11 +177,11 @@ def read(path: Path, *, own: bool) -> ConfigFile:
         raise UsageError(f"{path} is not UTF-8", f"save it as UTF-8; {LEAVE_OUT}") from failure
     except RecursionError as failure:
         raise UsageError(f"{path} is nested too deeply", LEAVE_OUT) from failure
-    except ValueError as failure:
+    except ValueError as failure:  # also of a number that Python does not write out
         raise UsageError(f"{path} is not TOML: {failure}", LEAVE_OUT) from failure
     fingerprint = hashlib.sha256(os.fsencode(path) + b"\0" + content).hexdigest()
     trusted = own or fingerprint in _trusted()
-    return ConfigFile(path, tuple(_settings(path, text, table)), trusted, fingerprint)
+    return ConfigFile(path, settings, trusted, fingerprint)
 
 
 def key_of(one: Option) -> str:
@@ -267,7 +270,8 @@ def _converted(one: Option, value: Any, path: Path, line: int) -> Any:
         raise UsageError(f"{_at(path, line)}{wrong.message}", wrong.hint) from wrong
     if one.name == "formats" and not converted:
         raise _wrong_type(one, value, path, line, 'format = ["srt"]')
-    if one.type is Path or (one.file and not EMBEDDED.fullmatch(str(converted))):
+    no_file = EMBEDDED.fullmatch(str(converted)) or SITE.fullmatch(str(converted))
+    if one.type is Path or (one.file and not no_file):
         return type(converted)(_placed(str(converted), path.parent))
     if one.engine and ":" in converted:  # ./file.py:ClassName
         file, _, name = converted.rpartition(":")
@@ -348,7 +352,8 @@ def combined(
     first.
 
     What a file sets and cannot go with what counts more is left out: ``tone`` where nothing is
-    translated, ``no-video`` where ``--burn`` was typed.
+    translated, ``no-video`` where ``--burn`` was typed, the subtitles of a site where no address
+    was.
     """
     only_texts = bool(inputs) and all(format_of(Path(name)) for name in inputs)
     without = {*typed, *(NEEDS_VIDEO if only_texts else ())}
@@ -356,6 +361,10 @@ def combined(
         {one.name: one.value for one in file.accepted if not one.engine and one.name not in without}
         for file in files
     ]
+    if not any(map(ADDRESS.match, inputs)):
+        for own in values:
+            if SITE.fullmatch(str(own.get("subs_from"))):
+                del own["subs_from"]
     found = _with_all(typed, values)
     if _problem(found):
         found = dict(typed)
