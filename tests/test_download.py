@@ -1,6 +1,7 @@
 """Inputs that are addresses: real yt-dlp, and a server on this machine."""
 
 import sys
+from pathlib import Path
 
 import pytest
 from command import FAST, called
@@ -8,6 +9,8 @@ from web_server import serving
 
 from dubkit import InputError
 from dubkit.cli import download
+from dubkit.cli.main import _with_site_text
+from dubkit.options import from_keywords
 
 FEED = """<?xml version="1.0"?>
 <rss version="2.0"><channel><title>Talks</title>{items}</channel></rss>"""
@@ -103,6 +106,14 @@ def test_the_subtitles_of_the_site(here, mp4):
         assert "has no subtitles in French: its speech is transcribed" in ran.err
         ran = called(here / "A talk (1).mp4", "--subs", "--subs-from", "site", *FAST)
         assert ran.status == 2 and "is for addresses" in ran.err
+
+
+def test_speech_instead_of_subtitles_that_a_site_does_not_have():
+    asked = from_keywords({"subs_from": "site", "encoding": "cp1250", "retime": True})
+    video = Path("x.mp4")
+    assert _with_site_text(asked, video, {video: None}) == from_keywords({"subs": True})
+    found = _with_site_text(asked, video, {video: Path("x.site.en.srt")})
+    assert (found.subs_from, found.encoding, found.retime) == ("x.site.en.srt", "cp1250", True)
 
 
 @pytest.mark.parametrize(

@@ -215,8 +215,8 @@ def _mirrored(options: Options, place: Path) -> Options:
 
 
 def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | None]) -> Options:
-    """The options for an input, with the file of the site's subtitles if these are asked for;
-    without them if the site has none."""
+    """The options for an input, with the file of the site's subtitles if these are asked for; if
+    the site has none, those for its speech instead."""
     if not SITE.fullmatch(options.subs_from or ""):
         return options
     if source not in texts:
@@ -224,7 +224,17 @@ def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | 
             f"{source.name} is a file, and --subs-from {options.subs_from} is for addresses",
             "--subs-from FILE, or embedded for its own track",
         )
-    return replace(options, subs_from=str(texts[source]) if texts[source] else None)
+    if text := texts[source]:
+        return replace(options, subs_from=str(text))
+    return replace(
+        options,
+        subs_from=None,
+        subs=options.original,
+        # These are for text from a file.
+        encoding=None,
+        strict=False,
+        retime=options.retime and bool(options.to),
+    )
 
 
 def _process(
