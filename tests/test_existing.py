@@ -49,6 +49,9 @@ EN, ES = {"language": "en"}, {"language": "es"}
         ("srt=en", {"subs": True}, None),
         ("srt=?", {"subs": True, "to": "es"}, (False, ("es",))),
         ("srt=es", {"subs": True, "to": "es"}, (True, ())),
+        # What is made without --subs.
+        ("", {"burn": True}, (True, ())),
+        ("en.srt", {"burn": True, **EN}, None),
         # Not of this film, and not subtitles.
         ("s.en.srt en.txt", {"subs": True, **EN}, (True, ())),
         # Dubs, by their reports.
@@ -77,6 +80,17 @@ def test_the_language_spoken_is_that_of_the_audio_track(talk):
     text = {"subs": True, "to": "fr", "subs_from": str(talk.parent / "film.es.srt")}
     found = remaining(film, from_keywords(text))
     assert found and not found.subs
+
+
+def test_the_text_of_a_file_is_left_to_make(talk):
+    other = talk.with_name("other.srt")
+    other.write_text(ENGLISH)
+    (talk.parent / "talk.es.srt").write_text(SPANISH)
+    asked = {"subs_from": str(other), "retime": True}
+    found = remaining(talk, from_keywords(asked))
+    assert found and found.subs and found.retime
+    found = remaining(talk, from_keywords({**asked, "subs": True, "to": "es"}))
+    assert found and (found.to, found.retime) == ((), True)
 
 
 def test_the_language_spoken_is_known_once_it_is_transcribed(talk):

@@ -49,7 +49,7 @@ def remaining(source: Path, options: Options) -> Options | None:
         options = replace(_without(options, "dub", "convert", "to"), video=False)
     present = set(_subtitled(source, options))
     to = tuple(one for one in options.to if not any(_same(one, own.language) for own in present))
-    subs = options.subs
+    subs = options.original  # --burn and --subs-from ask for it, too
     if subs and (spoken := _spoken(source, options)):
         subs = not _has(present, spoken)
     elif subs:
@@ -58,7 +58,8 @@ def remaining(source: Path, options: Options) -> Options | None:
         subs = all(one.named for one in own)
     if to:
         return replace(options, subs=subs, to=to)
-    return replace(_without(options, "to"), retime=False) if subs else None
+    retime = options.retime and bool(options.subs_from)
+    return replace(_without(options, "to"), subs=True, retime=retime) if subs else None
 
 
 def is_there(source: Path, options: Options, language: str) -> bool:
