@@ -9,8 +9,8 @@ import pytest
 from command import FAST, assert_refused, called, contents
 from filelock import FileLock
 
-from dubkit.cli.clean import _size, age
-from dubkit.errors import UsageError
+from dubkit.cli.clean import _remove, _size, age
+from dubkit.errors import InputError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,20 @@ def test_a_video_or_its_workspace_is_named(place, name):
     shutil.copytree(place / "talk.dubkit", place / "other.dubkit")
     assert called("clean", place / name, "--yes").status == 0
     assert not (place / "talk.dubkit").exists() and (place / "other.dubkit").exists()
+
+
+def test_a_subtitle_file_is_not_the_video_of_its_name(place):
+    (place / "talk.srt").write_text("")
+    assert "nothing to remove" in called("clean", place / "talk.srt", "--dry-run").out
+    shutil.copytree(place / "talk.dubkit", place / "talk.srt.dubkit")
+    assert called("clean", place / "talk.srt", "--yes").status == 0
+    assert not (place / "talk.srt.dubkit").exists() and (place / "talk.dubkit").exists()
+
+
+def test_places_within_places_are_removed_once(place, monkeypatch):
+    monkeypatch.chdir(place)
+    ran = called("clean", place, place / "talk.mp4", "talk.dubkit", "--yes")
+    assert ran.status == 0 and ran.out.count("talk.dubkit") == 1, ran
 
 
 def edit(work):
@@ -114,6 +128,14 @@ def test_edits_go_only_when_that_is_said(place):
     edit(place / "talk.dubkit")
     assert called("clean", place, "--yes", "--edited").status == 0
     assert not (place / "talk.dubkit").exists()
+
+
+def test_edits_during_the_question_are_kept(place):
+    edit(place / "talk.dubkit")
+    before = contents(place)
+    with pytest.raises(InputError, match="was edited by hand"):
+        _remove(place / "talk.dubkit", edited=False)
+    assert contents(place) == before
 
 
 def test_a_workspace_in_use_is_left(place):

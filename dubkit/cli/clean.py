@@ -29,6 +29,7 @@ from dubkit.files import (
     sha256_of,
 )
 from dubkit.installed import REMEMBERED
+from dubkit.subtitles.source import format_of
 from dubkit.system import terminal
 from dubkit.system.terminal import printable
 from dubkit.workspace import LOCK, STATE, SUFFIX, check
@@ -110,7 +111,7 @@ def clean_command(arguments: Sequence[str]) -> int:
         names = CACHES * given.cache + MODELS * given.models
         found = [one for name in names if (one := _cached(name, given.older_than))]
     else:
-        folders = dict.fromkeys(_workspaces(given.places or ["."]))
+        folders = {one.absolute(): one for one in _workspaces(given.places or ["."])}.values()
         found = [_examine(folder, given.older_than, edited=given.edited) for folder in folders]
     going = [one for one in found if not one.kept]
     for one in found:
@@ -130,7 +131,7 @@ def clean_command(arguments: Sequence[str]) -> int:
     status = 0
     for one in going:
         try:
-            _remove(one.path)
+            _remove(one.path, edited=given.edited)
         except DubkitError as failure:
             terminal.print_failure(failure)
             status = status or failure.exit_status
@@ -152,9 +153,10 @@ def _workspaces(places: Sequence[str]) -> Iterator[Path]:
                 "name a folder, a video or a workspace",
             )
         if path.is_file():
-            # A video's has the name without the suffix, a subtitle file's with it.
-            beside = (path.with_suffix(SUFFIX), path.with_name(path.name + SUFFIX))
-            yield from (one for one in beside if one.is_dir() and not is_link(one))
+            # That of a subtitle file is not that of the video of its name.
+            work = path.with_name(f"{path.name if format_of(path) else path.stem}{SUFFIX}")
+            if work.is_dir() and not is_link(work):
+                yield work
         elif path.name.endswith(SUFFIX):
             yield path
         else:
@@ -276,8 +278,9 @@ def _locked(folder: Path) -> Iterator[bool]:
         lock.release()
 
 
-def _remove(path: Path) -> None:
-    """Remove a workspace that still may be, or a part of the cache. Raises OutputError."""
+def _remove(path: Path, *, edited: bool) -> None:
+    """Remove a workspace that still may be, or a part of the cache. Raises InputError for one that
+    was edited or used since it was listed, and OutputError."""
     try:
         if not path.name.endswith(SUFFIX):
             delete(path.parent, path.name)
@@ -285,6 +288,8 @@ def _remove(path: Path) -> None:
         with _locked(path) as free:
             if not free or not is_own(path):
                 raise InputError(f"{path} is in use now", "try again later")
+            if reason := _stranger(path, edited=edited):  # while the question was open
+                raise InputError(f"{path} was not removed: {reason}", "look at it")
             names = sorted(one.name for one in path.iterdir() if one.name != LOCK)
             # What shows whose it is goes last: a kill leaves what can be removed another time.
             for name in sorted(names, key=lambda name: name in (Made.NAME, STATE, OWNER)):
