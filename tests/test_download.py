@@ -182,6 +182,15 @@ def test_titles_of_strangers(title):
     assert stem.lower() != "con"
 
 
+def test_titles_that_differ_in_case_are_several_files(tmp_path):
+    (tmp_path / "TALK.mp4").write_bytes(b"")
+    assert download._free_stem({"title": "Talk"}, tmp_path, {"x": "talk (2)"}) == "Talk (3)"
+
+
+def test_an_address_that_is_no_unicode(tmp_path):
+    assert download._known("https://127.0.0.1/\udcff", tmp_path, None) is None
+
+
 def test_a_title_is_no_template(tmp_path, mp4):
     with serving({"/v.mp4": mp4}) as site:
         page = (

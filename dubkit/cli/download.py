@@ -264,7 +264,8 @@ def _known(address: str, folder: Path, wanted: str | None) -> Download | None:
 
 
 def _hash(key: str) -> str:
-    return hashlib.sha256(without_passwords(key).encode()).hexdigest()[:32]
+    text = without_passwords(key).encode("utf-8", "surrogatepass")  # it may have been typed so
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def _read_notes(folder: Path) -> dict[str, str]:
@@ -304,14 +305,15 @@ def _safe(title: str) -> str:
 
 
 def _free_stem(video: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -> str:
-    """A stem of the video's title that no other file here has."""
+    """A stem of the video's title that no other file here has, on any system."""
     title = str(video.get("title") or video.get("id") or "video")
     taken = {*notes.values()}
     with contextlib.suppress(OSError):
         taken |= {path.name.partition(".")[0] for path in folder.iterdir()}
         taken |= {path.stem for path in folder.iterdir()}
     numbers = (_safe(f"{title[: LONGEST_STEM // 2]} ({number})") for number in range(2, 10_000))
-    return next(one for one in (_safe(title), *numbers) if one not in taken)
+    folded = {one.casefold() for one in taken}
+    return next(one for one in (_safe(title), *numbers) if one.casefold() not in folded)
 
 
 def _media(folder: Path, stem: str) -> Path | None:
