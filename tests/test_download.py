@@ -187,6 +187,15 @@ def test_titles_that_differ_in_case_are_several_files(tmp_path):
     assert download._free_stem({"title": "Talk"}, tmp_path, {"x": "talk (2)"}) == "Talk (3)"
 
 
+def test_long_titles_that_begin_alike_are_several_files(tmp_path):
+    titles = [f"{'日' * 50}{number}" for number in range(3)]
+    stems: dict[str, str] = {}
+    for title in titles:
+        stems[title] = download._free_stem({"title": title}, tmp_path, stems)
+    assert len({*stems.values()}) == 3
+    assert all(len(one.encode()) <= download.LONGEST_STEM for one in stems.values())
+
+
 def test_an_address_that_is_no_unicode(tmp_path):
     assert download._known("https://127.0.0.1/\udcff", tmp_path, None) is None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import re
 import unicodedata
@@ -299,21 +300,26 @@ def _safe(title: str) -> str:
 
     text = unicodedata.normalize("NFC", sanitize_filename(title))
     text = "".join(char for char in text if unicodedata.category(char)[0] != "C")
-    text = " ".join(text.split()).lstrip(".- ")
-    text = text.encode("utf-8", "ignore")[:LONGEST_STEM].decode("utf-8", "ignore").rstrip(". ")
+    text = _cut(" ".join(text.split()).lstrip(".- "), LONGEST_STEM)
     return f"{text}_" if not text or RESERVED.fullmatch(text) else text
+
+
+def _cut(text: str, size: int) -> str:
+    """A text of at most so many bytes, as a name may end."""
+    return text.encode("utf-8", "ignore")[:size].decode("utf-8", "ignore").rstrip(". ")
 
 
 def _free_stem(video: Mapping[str, Any], folder: Path, notes: Mapping[str, str]) -> str:
     """A stem of the video's title that no other file here has, on any system."""
-    title = str(video.get("title") or video.get("id") or "video")
+    stem = _safe(str(video.get("title") or video.get("id") or "video"))
     taken = {*notes.values()}
     with contextlib.suppress(OSError):
         taken |= {path.name.partition(".")[0] for path in folder.iterdir()}
         taken |= {path.stem for path in folder.iterdir()}
-    numbers = (_safe(f"{title[: LONGEST_STEM // 2]} ({number})") for number in range(2, 10_000))
     folded = {one.casefold() for one in taken}
-    return next(one for one in (_safe(title), *numbers) if one.casefold() not in folded)
+    short = _cut(stem, LONGEST_STEM - len(" (10000)"))
+    numbers = (f"{short} ({number})" for number in itertools.count(2))
+    return next(one for one in itertools.chain([stem], numbers) if one.casefold() not in folded)
 
 
 def _media(folder: Path, stem: str) -> Path | None:
