@@ -108,6 +108,21 @@ def test_the_subtitles_of_the_site(here, mp4):
         assert ran.status == 2 and "is for addresses" in ran.err
 
 
+def test_a_result_is_not_taken_for_the_text_of_the_site(tmp_path, mp4):
+    with serving({"/talk.mp4": mp4, "/talk.vtt": ("text/vtt", VTT.encode())}) as site:
+        page = (
+            "<html><head><title>A talk</title></head><body><video src='/talk.mp4'>"
+            "<track kind='subtitles' srclang='en' src='/talk.vtt'></video></body></html>"
+        )
+        site.files["/page"] = ("text/html", page.encode())
+        ((video,), _) = get(f"{site.address}/page", tmp_path)
+        result = video.path.with_suffix(".en.vtt")
+        result.write_text("Mine.")
+        ((found,), _) = get(f"{site.address}/page", tmp_path, "site")
+        assert found.path == video.path and "What the site says." in found.subtitles.read_text()
+        assert result.read_text() == "Mine."
+
+
 def test_speech_instead_of_subtitles_that_a_site_does_not_have():
     asked = from_keywords({"subs_from": "site", "encoding": "cp1250", "retime": True})
     video = Path("x.mp4")

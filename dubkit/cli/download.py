@@ -216,20 +216,30 @@ def _fetch(
         # Noted before the first byte: what breaks off is resumed under its name.
         keys = (key,) if video.get("in_list") else (key, typed)
         _write_notes(folder, {**notes, **{_hash(one): stem for one in keys}})
-        downloader.params["writesubtitles"] = downloader.params["writeautomaticsub"] = bool(
-            language
-        )
-        downloader.params["subtitleslangs"] = [re.escape(language)] if language else []
-        downloader.params["skip_download"] = path is not None
-        made = downloader.process_ie_result({**video, "dubkit_stem": stem}, download=True)
+    if path is None:
+        made = _process(downloader, video, stem, None)
+        path = Path(made["requested_downloads"][0]["filepath"])
+    if language:
+        # Under a name of their own: yt-dlp takes what is there for the site's.
+        made = _process(downloader, video, f"{stem}{SITE_MARK}", language)
         for tag, one in (made.get("requested_subtitles") or {}).items():
             if written := one.get("filepath"):
                 text = _renamed(Path(written), folder, stem, tag)
-        path = path or Path(made["requested_downloads"][0]["filepath"])
     if wanted is not None and text is None:
         what = f"in {languages.name(wanted)}" if wanted else "of its own"
         log.warning("%s has no subtitles %s: its speech is transcribed", path.name, what)
     return Download(folder / path.name, text)
+
+
+def _process(downloader: Any, video: dict[str, Any], stem: str, language: str | None) -> Any:
+    """Download a video, or only its subtitles in a language; returns what yt-dlp knows then."""
+    downloader.params.update(
+        writesubtitles=bool(language),
+        writeautomaticsub=bool(language),
+        subtitleslangs=[re.escape(language)] if language else [],
+        skip_download=bool(language),
+    )
+    return downloader.process_ie_result({**video, "dubkit_stem": stem}, download=True)
 
 
 def _site_language(video: Mapping[str, Any], wanted: str) -> str | None:
