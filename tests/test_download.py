@@ -120,7 +120,19 @@ def test_a_result_is_not_taken_for_the_text_of_the_site(tmp_path, mp4):
         result.write_text("Mine.")
         ((found,), _) = get(f"{site.address}/page", tmp_path, "site")
         assert found.path == video.path and "What the site says." in found.subtitles.read_text()
+        assert get(f"{site.address}/page", tmp_path, "site") == ([found], [])
         assert result.read_text() == "Mine."
+
+
+def test_a_translation_of_the_site_is_not_what_is_spoken(tmp_path, mp4):
+    tracks = {name: ("text/vtt", VTT.replace("says", name).encode()) for name in ("en", "es")}
+    with serving({"/v.mp4": mp4, **{f"/{name}.vtt": one for name, one in tracks.items()}}) as site:
+        marks = "".join(f"<track kind='subtitles' srclang='{n}' src='/{n}.vtt'>" for n in tracks)
+        page = f"<html><title>A</title><body><video src='/v.mp4'>{marks}</video></body></html>"
+        site.files["/page"] = ("text/html", page.encode())
+        for wanted, expected in (("site:es", "es"), ("site", "en"), ("site", "en")):
+            ((found,), _) = get(f"{site.address}/page", tmp_path, wanted)
+            assert f"What the site {expected}." in found.subtitles.read_text()
 
 
 def test_speech_instead_of_subtitles_that_a_site_does_not_have():

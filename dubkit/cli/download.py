@@ -32,7 +32,8 @@ from .inputs import MEDIA_SUFFIXES, Failures
 log = logging.getLogger("dubkit")
 
 NOTES = ".dubkit-downloads.json"
-"""By hashes of addresses, the stems of what was downloaded into a folder."""
+"""By hashes of addresses, the stems of what was downloaded into a folder; by hashes of stems, which
+file is the site's text in the language spoken."""
 LONGEST_STEM = 120
 """Bytes of a file's name: room for the languages and suffixes of what is made of it."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -225,6 +226,8 @@ def _fetch(
         for tag, one in (made.get("requested_subtitles") or {}).items():
             if written := one.get("filepath"):
                 text = _renamed(Path(written), folder, stem, tag)
+        if text and not wanted:
+            _write_notes(folder, {**_read_notes(folder), _hash(f"spoken {stem}"): text.name})
     if wanted is not None and text is None:
         what = f"in {languages.name(wanted)}" if wanted else "of its own"
         log.warning("%s has no subtitles %s: its speech is transcribed", path.name, what)
@@ -344,12 +347,16 @@ def _media(folder: Path, stem: str) -> Path | None:
 
 
 def _text(folder: Path, stem: str, wanted: str | None) -> Path | None:
-    """The site's subtitles of a video that are here."""
-    if wanted is not None and folder.is_dir():
+    """The site's subtitles of a video that are here: in the language ``wanted``, or for "" those
+    that were noted as what is spoken."""
+    if wanted == "":
+        name = _read_notes(folder).get(_hash(f"spoken {stem}"), "")
+        return folder / name if name and (folder / name).is_file() else None
+    if wanted and folder.is_dir():
         for path in sorted(folder.iterdir()):
             if path.name.startswith(f"{stem}{SITE_MARK}.") and format_of(path):
                 language = name_parts(path).language or ""
-                if not wanted or languages.primary(language) == languages.primary(wanted):
+                if languages.primary(language) == languages.primary(wanted):
                     return path
     return None
 
