@@ -197,11 +197,9 @@ def _settings(path: Path, text: str, table: Mapping[str, Any]) -> Iterator[Setti
             converted = _converted(known[key], value, path, line)
             yield Setting(key, known[key].name, converted, value, line)
         elif isinstance(value, dict):
-            if near := _near_engine(key):
+            if hint := _engine_hint(key):
                 line = _line_of(text, key)
-                raise UsageError(
-                    f"{_at(path, line)}there is no engine {key[:60]!r}", f"did you mean [{near}]?"
-                )
+                raise UsageError(f"{_at(path, line)}there is no engine {key[:60]!r}", hint)
             for field, own in value.items():
                 line = _line_of(text, field, key)
                 if not isinstance(own, str | int | float):
@@ -232,16 +230,17 @@ def _unknown(path: Path, line: int, key: str, known: Mapping[str, Option]) -> Us
     )
 
 
-def _near_engine(name: str) -> str:
-    """The installed engine that was probably meant by a name that none has; "" for one that may be
-    the class of an engine in a file."""
+def _engine_hint(name: str) -> str:
+    """What to say about a name that no installed engine has; "" for one that may be the class of an
+    engine in a file."""
     installed = list(_installed())
     if name in installed:
         return ""
-    near = difflib.get_close_matches(name[:30].lower(), installed, 1)
-    if near or (name.isidentifier() and name[0].isupper()):
-        return "".join(near)
-    return "|".join(installed)
+    if near := difflib.get_close_matches(name[:30].lower(), installed, 1):
+        return f"did you mean [{near[0]}]?"
+    if name.isidentifier() and name[0].isupper():
+        return ""
+    return f"known: {', '.join(installed)}"
 
 
 def _installed() -> dict[str, None]:
