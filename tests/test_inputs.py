@@ -30,6 +30,10 @@ def test_a_file_is_taken_whatever_its_name(tmp_path):
     assert found(tmp_path, "talk.subbed.mp4") == ["talk.subbed.mp4"]
 
 
+def test_a_drive_is_no_address():
+    assert expand(["C://films/a.mp4"]) == ({Path("C://films/a.mp4"): Path()}, [])
+
+
 def test_a_folder_gives_its_media_sorted_by_name(tmp_path):
     make(tmp_path, "b.mp4", "a/c.MKV", "a/b.opus", "notes.txt", "talk.srt")
     assert found(tmp_path, ".") == ["a/b.opus", "a/c.MKV", "b.mp4"]

@@ -22,8 +22,8 @@ MEDIA_SUFFIXES = frozenset(
     """.split()
 )
 """What is taken from a folder; a file named directly may have any suffix."""
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-"""How an input begins that is an address."""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""How an input begins that is an address; a single letter is a drive."""
 OUR_STEMS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a second run must not take as input."""
 
