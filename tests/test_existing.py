@@ -37,6 +37,8 @@ EN, ES = {"language": "en"}, {"language": "es"}
         ("de.srt en.vtt", {"subs": True, **EN}, None),
         ("es.srt", {"subs": True, "to": "es", **EN}, (True, ())),
         ("es.srt", {"subs": True, "to": "es", "tone": "formal", **EN}, (True, ())),
+        ("es.srt", {"subs": True, "to": "es", "retime": True, **EN}, (True, ())),
+        ("es.dub.json", {"subs": True, "to": "es", "dub": True, "retime": True}, (True, ())),
         ("en.srt", {"subs": True, "to": "es", **EN}, (False, ("es",))),
         ("en.srt es.srt", {"subs": True, "to": "es", **EN}, None),
         ("srt=es", {"subs": True, **EN}, (True, ())),

@@ -58,8 +58,7 @@ def remaining(source: Path, options: Options) -> Options | None:
         subs = all(one.named for one in own)
     if to:
         return replace(options, subs=subs, to=to)
-    retime = options.retime and bool(options.subs_from)
-    return replace(_without(options, "to"), subs=True, retime=retime) if subs else None
+    return replace(_without(options, "to"), subs=True) if subs else None
 
 
 def is_there(source: Path, options: Options, language: str) -> bool:
@@ -78,7 +77,10 @@ def _without(options: Options, *unused: str) -> Options:
     dropped = [
         one for one in list_options(type(options)) if one.name in unused or one.needs in unused
     ]
-    return replace(options, **{one.name: one.default for one in dropped})
+    values = {one.name: one.default for one in dropped}
+    if "to" in unused and not options.subs_from:  # recognized speech is timed for reading anyway
+        values["retime"] = False
+    return replace(options, **values)
 
 
 def _same(tag: str, other: str) -> bool:
