@@ -12,7 +12,7 @@ from command import assert_refused, called
         (["--tr"], {"--transcriber", "--translator"}),
         (["--profile", "net"], {"netflix", "netflix-kids"}),
         (["--translator", "arg"], {"argos"}),
-        (["talk.mp4", "--no-v"], {"--no-video"}),
+        (["talk.mp4", "--no-vi"], {"--no-video"}),
         (["ta"], {"talk.mp4"}),
     ],
 )
