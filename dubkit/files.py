@@ -105,6 +105,14 @@ def append_lines(path: Path, lines: bytes) -> None:
         file.write(lines)
 
 
+def append_at_once(path: Path, line: bytes) -> None:
+    """Add a line to a plain file that other processes add to as well. Raises OSError, also if only
+    a part of it was written."""
+    with _plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _AT_ONCE, "ab") as file:
+        if os.write(file.fileno(), line) != len(line):  # in one piece: no line comes in between
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 # ---------------------------------------------------------------- reading
 
 

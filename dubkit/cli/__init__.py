@@ -4,6 +4,7 @@
 - :mod:`.parser`: the command line's grammar, and the options that arguments stand for.
 - :mod:`.inputs`: files, folders and patterns to a list of media files.
 - :mod:`.console`: what a person sees of a run: the bar, warnings, errors.
+- :mod:`.log_file`: the same in a file.
 - :mod:`.events`: the same for programs, as JSON lines.
 - :mod:`.config`: what stays set: ``dubkit.toml`` of the user and of a folder.
 - :mod:`.show_config`: ``dubkit config``.

@@ -53,6 +53,8 @@ def _completable() -> argparse.ArgumentParser:
         if action.dest == "inputs":
             action.help = "a video, a folder or a subtitle file"
             action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif action.dest == "log":
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
         elif one and one.engine:
             action.choices = ["auto", *dict.fromkeys(p.name for p in engines.plugins(one.engine))]
         elif one and one.choices and one.type is not tuple:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -50,11 +50,20 @@ VERBS = {
 class Console:
     """The terminal side of one run of the command; a context manager."""
 
-    def __init__(self, *, quiet: bool, verbose: bool, debug: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        verbose: bool,
+        debug: bool = False,
+        write: Callable[[str], None] | None = None,
+    ) -> None:
+        """``write`` takes each line, if it is not for standard error."""
         self.quiet = quiet
         self.verbose = verbose
         self.debug = debug
-        self._terminal = sys.stderr.isatty() and not quiet
+        self._print = write or print_error
+        self._terminal = sys.stderr.isatty() and not (quiet or write)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
@@ -67,7 +76,8 @@ class Console:
         logger = logging.getLogger("dubkit")
         logger.addHandler(self._handler)
         level = logging.ERROR if self.quiet else logging.INFO
-        logger.setLevel(logging.DEBUG if self.verbose else level)
+        self._handler.setLevel(logging.DEBUG if self.verbose else level)
+        logger.setLevel(self._handler.level)
         logger.propagate = False
         return self
 
@@ -220,7 +230,7 @@ class Console:
             line = printable(text)
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            print_error(text)
+            self._print(text)
 
 
 class _Handler(logging.Handler):

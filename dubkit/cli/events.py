@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +71,7 @@ class Events:
         _out = sys.stdout
         logger = logging.getLogger("dubkit")
         logger.addHandler(self._handler)
+        self._handler.setLevel(logging.INFO)
         logger.setLevel(logging.INFO)
         logger.propagate = False
         return self
@@ -111,10 +112,6 @@ class Events:
     def fail(self, failure: DubkitError, source: Path | str | None) -> None:
         """Write the error of an input that failed."""
         write_error(failure, source)
-
-    def result(self, summary: Mapping[str, object]) -> None:
-        """Write the end of the run, with what ``--json`` would print."""
-        write("result", **summary)
 
 
 class _Handler(logging.Handler):

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from dubkit import pipeline
+from dubkit import __version__, pipeline
 from dubkit.engines import EngineRoom, choose
 from dubkit.errors import (
     PARTLY_DONE,
@@ -40,6 +40,7 @@ from .clean import clean_command
 from .completion import completion_command
 from .console import Console
 from .faces import faces_command
+from .log_file import LogFile, LoggedConsole
 from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
 from .show_config import config_command
@@ -47,6 +48,8 @@ from .show_config import config_command
 DEBUG = "--debug"
 SOME_FAILED = 1
 """Exit status of a batch in which an input failed."""
+
+AnyConsole = Console | events.Events | LoggedConsole
 
 Command = Callable[[Sequence[str]], int]
 """Runs a subcommand with the arguments after its name, and returns its exit status."""
@@ -116,14 +119,12 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     if near and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parse(arguments)
-    console: Console | events.Events = Console(
-        quiet=given.quiet, verbose=given.verbose or given.debug, debug=given.debug
-    )
-    if given.events:
-        console = events.Events()
+    console = _console(given, arguments)
     start_keeper()
     with console, EngineRoom() as room:
         options = _options(given)
+        if isinstance(console, LoggedConsole):
+            console.file.hide(options.settings)
         if not given.inputs:
             raise UsageError("no input is named", USAGE)
         options = choose.with_presets(options)
@@ -176,18 +177,36 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
             if not given.json and not given.events:
                 for path in result.outputs:
                     terminal.print_path(path)
-    if isinstance(console, events.Events):
-        console.result(_summary(results, errors))
+    if given.events:
+        events.write("result", **_summary(results, errors))
     elif given.json:
         print(as_json(_summary(results, errors)), flush=True)
     if not errors:
         return PARTLY_DONE if any(result.is_partial for result in results) else 0
     if total == 1:
         return errors[0][1].exit_status
+    failed = f"dubkit: {len({name for name, _ in errors})} of {total} inputs failed"
     if not given.quiet:
-        failed = len({name for name, _ in errors})
-        terminal.print_error(f"dubkit: {failed} of {total} inputs failed")
+        terminal.print_error(failed)
+    if isinstance(console, LoggedConsole):
+        console.file.write(failed)
     return SOME_FAILED
+
+
+def _console(given: argparse.Namespace, arguments: Sequence[str]) -> AnyConsole:
+    """What shows the run, and logs it if that is asked for. Raises OutputError for a log that
+    cannot be written."""
+    shown: Console | events.Events = Console(
+        quiet=given.quiet, verbose=given.verbose or given.debug, debug=given.debug
+    )
+    if given.events:
+        shown = events.Events()
+    if given.log is None:
+        return shown
+    file = LogFile(Path(given.log))
+    file.hide(keywords_of(given).get("settings", {}))
+    file.add(f"dubkit {__version__}: {' '.join(outline(arguments))}")
+    return LoggedConsole(shown, file, debug=given.debug)
 
 
 def _options(given: argparse.Namespace) -> Options:
@@ -240,13 +259,14 @@ def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | 
 def _process(
     source: Path,
     options: Options,
-    console: Console | events.Events,
+    console: AnyConsole,
     title: str,
     room: EngineRoom,
 ) -> Result:
     # What engines print goes to standard error: standard output has only results. The console's
     # job must end first, since its bar restores the standard output that it found.
-    with contextlib.redirect_stdout(sys.stderr), console.job(title):
+    job = console.job(title, source) if isinstance(console, LoggedConsole) else console.job(title)
+    with contextlib.redirect_stdout(sys.stderr), job:
         return pipeline.process(source, options, console.progress, room)
 
 
@@ -276,7 +296,7 @@ def _estimate(
     texts: Mapping[Path, Path | None],
     errors: inputs.Failures,
     given: argparse.Namespace,
-    console: Console | events.Events,
+    console: AnyConsole,
 ) -> int:
     """``--dry-run``: what translating would take, a line for each input and language."""
     estimates = []
@@ -294,13 +314,16 @@ def _estimate(
         ],
         "errors": _errors(errors),
     }
-    if isinstance(console, events.Events):
-        console.result(summary)
+    if given.events:
+        events.write("result", **summary)
     elif given.json:
         print(as_json(summary))
     else:
         for source, one in estimates:
             print(printable(f"{source}: {report.estimate(one)}"))
+    if isinstance(console, LoggedConsole):
+        for source, one in estimates:
+            console.file.write(f"{source}: {report.estimate(one)}")
     if not errors:
         return 0
     return errors[0][1].exit_status if len(sources) <= 1 else SOME_FAILED

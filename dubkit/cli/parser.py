@@ -46,6 +46,9 @@ Other commands (each has --help):
 GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("-q", "--quiet"), "errors only", "", {"action": "store_true"}),
     (("-v", "--verbose"), "timings and details", "", {"action": "store_true"}),
+    (("--log",), "add what -v shows, with times, to a file",
+     "add everything that `-v` shows, with times and without keys, to a file; also with `-q`",
+     {"metavar": "FILE", "default": None}),
     (("--debug",), "details and tracebacks, and a report with all that was typed but keys",
      "", {"action": "store_true"}),
     (("--json",), "one JSON object on standard output",
@@ -290,7 +293,10 @@ def options_tables(options: type[Options] = Options) -> str:
         _table(title, [(_typed(one), _keyword(one), _about(one)) for one in members])
         for title, members in _groups(options)
     ]
-    general = [(_code(*flags), "", about or help) for flags, help, about, _ in GENERAL]
+    general = [
+        (_code(*flags[:-1], f"{flags[-1]} {more.get('metavar', '')}".rstrip()), "", about or help)
+        for flags, help, about, more in GENERAL
+    ]
     return "\n".join([*parts, _table("general", general)])
 
 

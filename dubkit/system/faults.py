@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dubkit.errors import DubkitError, InternalError
@@ -31,6 +31,11 @@ log = logging.getLogger("dubkit")
 
 SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|AUTH|PROXY)$", re.IGNORECASE)
 """Endings of the names of environment variables and settings whose values are secret."""
+_QUERY = re.compile(
+    r"([?&][\w-]*(?:key|token|secret|password|signature|sig|auth)=)[^&\s#]+", re.IGNORECASE
+)
+_BEARER = re.compile(r"(?<=\bbearer )[^\s\"',]+", re.IGNORECASE)
+_PAIR = re.compile(r"([\w-]+)[\"']?\s*[:=]\s*[\"']?([^\"',}\s]+)")
 SHORTEST_SECRET = 4
 """Characters; what is shorter would be found everywhere."""
 LIBRARIES = (
@@ -158,11 +163,26 @@ def _report(failure: BaseException, options: Sequence[str], arguments: Sequence[
         lines += ["", "from:" if number else "failed:", *_outline(one)]
         if arguments:
             lines.append(f"  message: {words_of(one)}")
-    text = without_passwords("\n".join(printable(line) for line in lines) + "\n")
+    return without_secrets("\n".join(printable(line) for line in lines) + "\n")
+
+
+def without_secrets(text: str, values: Iterable[str] = ()) -> str:
+    """A text without passwords and keys: those in addresses and in what is sent to a server, those
+    in environment variables, and ``values``."""
+    text = _QUERY.sub(r"\1...", _BEARER.sub("...", without_passwords(text)))
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) >= SHORTEST_SECRET:
             text = text.replace(value, f"${name}")
+    for value in values:
+        text = text.replace(value, "...")
     return text
+
+
+def secrets_in(settings: Mapping[str, str]) -> Iterator[str]:
+    """The keys among the settings of an engine, by themselves or in JSON."""
+    for name, value in settings.items():
+        found = [(name, value), *_PAIR.findall(value)]
+        yield from (one for key, one in found if SECRET.search(key) and len(one) >= SHORTEST_SECRET)
 
 
 def without_passwords(text: str) -> str:
