@@ -44,7 +44,9 @@ Group = Literal[
     "", "what to make", "results", "speech", "translation", "dubbing", "speakers", "style"
 ]
 """Headings of ``--help`` and the site, in their order; empty for what has no flag of its own."""
-PageGroup = Literal["", "main", "more", "files", "speech", "translation", "dubbing", "who", "look"]
+PageGroup = Literal[
+    "", "main", "more", "limits", "files", "speech", "translation", "dubbing", "who", "look"
+]
 """Groups of the page's form, in their order; empty for what only the command may set."""
 
 T = TypeVar("T")
@@ -548,21 +550,21 @@ class Options:
         "style", "most characters in a line (default: the profile's)",
         "most characters in a line instead of the profile's; full-width ones in Chinese, Japanese "
         "and Korean",
-        bounds=(5, 200),
+        bounds=(5, 200), page="limits",
     ))  # fmt: skip
     max_lines: int | None = option(None, Spec(
         "style", "most lines in a cue (default: the profile's)", "most lines in a cue instead of "
-        "the profile's", bounds=(1, 5),
+        "the profile's", bounds=(1, 5), page="limits",
         other_names=("max_line_count",),
     ))  # fmt: skip
     max_words_per_cue: int | None = option(None, Spec(
         "style", "most words in a cue (default: the profile's)", "most words in a cue instead of "
-        "the profile's, in languages that separate words", bounds=(1, 100),
+        "the profile's, in languages that separate words", bounds=(1, 100), page="limits",
         other_names=("max_words_per_line", "max_words"),
     ))  # fmt: skip
     cps: int | None = option(None, Spec(
         "style", "characters to read in a second (default: the profile's)",
-        "characters to read in a second instead of the profile's", bounds=(1, 100),
+        "characters to read in a second instead of the profile's", bounds=(1, 100), page="limits",
     ))  # fmt: skip
     retime: bool = option(False, Spec(
         "style", "retime the cues of a file for reading",

@@ -13,7 +13,7 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-hub-")
 os.environ.pop("HF_HUB_CACHE", None)
-# Where dubkit keeps the secret by which it knows its workspaces again.
+# Where dubkit keeps the secret by which it knows its workspaces again, and what steps take here.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-state-")
 # Not the settings of whoever runs the tests.
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="dubkit-test-config-")

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
 
 from dubkit import __version__, subtitles
-from dubkit.cli.console import time_left
 from dubkit.media.probe import probe
 
 TEXT = """
@@ -529,12 +528,3 @@ def test_doctor_says_what_to_type(monkeypatch):
     ran = called("doctor")
     assert ran.status == 1
     assert re.search(r"^FAIL  ffmpeg.*\n.*pip install imageio-ffmpeg", ran.out, re.MULTILINE)
-
-
-@pytest.mark.parametrize(
-    ("begin", "done", "total", "elapsed", "left"),
-    [(0, 60, 120, 30, 30), (60, 90, 120, 30, 30), (60, 60, 120, 30, None), (0, 60, 0, 30, None),
-     (0, 1, 120, 0.1, None), (0, 130, 120, 30, 0)],
-)  # fmt: skip
-def test_the_time_left_is_that_of_the_average_speed_in_this_run(begin, done, total, elapsed, left):
-    assert time_left(begin, done, total, elapsed) == left

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from dubkit.dub.report import table
 from dubkit.errors import DubkitError, MediaError
 from dubkit.pipeline import report
+from dubkit.pipeline.time_left import Other, Plan
 from dubkit.system.terminal import print_error, printable
 from dubkit.types import Result
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
 WARNINGS_SHOWN = 12
 """Warnings of one input that are printed; ``report.json`` has them all."""
-RESUMING = 0.5
-"""Seconds at the start of a step in which it passes over what an earlier run has done."""
-SETTLED = 2.0
+SETTLED = 0.5
 """Seconds of a step after which its average speed says something."""
 ROOMY = 60
 """Columns of a terminal below which only the bar's numbers are shown."""
@@ -69,7 +68,8 @@ class Console:
         self._stage = ""
         self._began = self._last = 0.0
         self._done = self._total = 0.0
-        self._base = (0.0, 0.0)
+        self.plan = Plan()
+        self._others: Sequence[Other] = ()
         self._handler = _Handler(self)
 
     def __enter__(self) -> Console:
@@ -91,13 +91,14 @@ class Console:
         logging.getLogger("dubkit").removeHandler(self._handler)
 
     @contextmanager
-    def job(self, name: str) -> Iterator[None]:
-        """One input of a batch."""
+    def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
+        """One input of a batch, and those after it; the plan that its run is to fill."""
+        self.plan, self._others = Plan(), others
         if name:
             self.log(name)
         done = False
         try:
-            yield
+            yield self.plan
             done = True
         finally:
             self._close_stage(finished=done)
@@ -108,11 +109,10 @@ class Console:
             self._close_stage(finished=True)
             self._stage, self._began = stage, time.monotonic()
             if self._terminal:
-                self._open_bar(printable(title_of(stage)), done, total)
+                step = f"Step {self.plan.step} of {self.plan.steps}: " if self.plan.steps else ""
+                self._open_bar(printable(step + title_of(stage)), done, total)
         self._done, self._total = max(done, 0.0), total
         self._last = time.monotonic()
-        if self._last - self._began < RESUMING:
-            self._base = (self._last, self._done)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, total=total or None)
 
@@ -175,8 +175,8 @@ class Console:
 
             def render(self, task: Task) -> Text:
                 # What an earlier run did does not count towards this one's speed.
-                before, elapsed = console._in_this_run()
-                speed = (task.completed - before) / elapsed if elapsed > RESUMING else 0.0
+                before, elapsed = console._in_this_run(time.monotonic())
+                speed = (task.completed - before) / elapsed if elapsed > SETTLED else 0.0
                 if download:
                     done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
                     return Text(f"{done:.0f}/{all_:.0f} MB {speed / 1e6:.1f} MB/s")
@@ -186,13 +186,10 @@ class Console:
                 return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
 
         class Left(ProgressColumn):
-            """The time that this step still takes, at its average speed in this run: the latest
-            speed would promise seconds before each slow part."""
+            """The time that all steps still take, and those of the inputs to come."""
 
             def render(self, task: Task) -> Text:
-                before, elapsed = console._in_this_run()
-                left = time_left(before, task.completed, task.total or 0.0, elapsed)
-                return Text("-:--" if left is None else clock(left), style="progress.remaining")
+                return Text(console.time_left(), style="progress.remaining")
 
         terminal = Terminal(stderr=True)
         wide = terminal.width >= ROOMY
@@ -204,22 +201,30 @@ class Console:
         self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
         self._bar.start()
 
-    def _in_this_run(self) -> tuple[float, float]:
-        """What was done when this run's average begins, and the seconds since."""
-        since, before = self._base
-        return before, time.monotonic() - since
+    def time_left(self) -> str:
+        """The time that the input at hand still takes, and in a batch all of them, in words."""
+        left = self.plan.seconds_left()
+        if left is None:
+            return ""
+        of_all = left + sum(other.seconds(self.plan) for other in self._others)
+        return f"{clock(left)} left" + (f", {clock(of_all)} in all" if self._others else "")
+
+    def _in_this_run(self, now: float) -> tuple[float, float]:
+        """What an earlier run had done of the stage, and the seconds since this one goes on."""
+        since, share = self.plan.resumed
+        return share * self._total, now - max(since, self._began)
 
     def _close_stage(self, *, finished: bool) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
         if self._stage and finished and not self.quiet and (self._total or self._done):
-            spent = self._last - self._began
+            before, spent = self._in_this_run(self._last)
             title = title_of(self._stage)
             if self._stage.startswith("download"):
                 line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
             else:
-                media = self._total or self._done
+                media = (self._total or self._done) - before
                 speed = f", {media / spent:.1f} times real time" if spent > 0.05 else ""
                 line = f"{title}: {clock(media)} of media in {spent:.1f} s{speed}"
             self._write(line)
@@ -250,15 +255,6 @@ def title_of(stage: str) -> str:
     """The title of a stage: ``Translating to es`` for ``translate es``."""
     verb, _, rest = stage.partition(" ")
     return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
-
-
-def time_left(begin: float, done: float, total: float, elapsed: float) -> float | None:
-    """Seconds that a step still takes, at the average speed since it began; None while that is
-    unknown. What an earlier run had done, up to ``begin``, does not count as done in ``elapsed``.
-    """
-    if total <= 0 or done <= begin or elapsed < SETTLED:
-        return None
-    return max(0.0, total - done) * elapsed / (done - begin)
 
 
 def clock(seconds: float) -> str:

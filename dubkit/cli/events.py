@@ -3,7 +3,9 @@
 One object a line, whose kind is ``event``; ``at`` is in seconds since the command began.
 
 - ``progress``: ``stage``, ``done``, ``total`` (seconds of media; bytes if the stage begins with
-  ``download``; ``total`` is 0 while it is unknown). A few a second at most.
+  ``download``; ``total`` is 0 while it is unknown); ``step`` and ``steps``, the number of the step
+  at hand and of all that this input takes (0 while that is unknown); ``seconds_left``, the time
+  that they all still take, or null. A few a second at most.
 - ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognized, in any order; a
   later one replaces an earlier one of the same time.
 - ``input``: ``source``, the file being started, if there are several.
@@ -26,6 +28,7 @@ from types import TracebackType
 from typing import TextIO
 
 from dubkit.errors import DubkitError
+from dubkit.pipeline.time_left import Other, Plan
 from dubkit.system.terminal import as_json
 from dubkit.types import Cue, Result
 
@@ -65,6 +68,7 @@ class Events:
         self._stage = ""
         self._last = 0.0
         self._handler = _Handler()
+        self._plan = Plan()
 
     def __enter__(self) -> Events:
         global _out
@@ -87,11 +91,12 @@ class Events:
         logging.getLogger("dubkit").removeHandler(self._handler)
 
     @contextmanager
-    def job(self, name: str) -> Iterator[None]:
-        """One input of a batch."""
+    def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
+        """One input of a batch; the plan that its run is to fill."""
+        self._plan = Plan()
         if name:
             write("input", source=name)
-        yield
+        yield self._plan
 
     def progress(
         self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
@@ -102,7 +107,16 @@ class Events:
         now = time.monotonic()
         if stage != self._stage or now - self._last >= EVERY or (total and done >= total):
             self._stage, self._last = stage, now
-            write("progress", stage=stage, done=round(done, 3), total=round(total, 3))
+            left = self._plan.seconds_left()
+            write(
+                "progress",
+                stage=stage,
+                done=round(done, 3),
+                total=round(total, 3),
+                step=self._plan.step,
+                steps=self._plan.steps,
+                seconds_left=None if left is None else round(left, 1),
+            )
 
     def finish(self, result: Result) -> None:
         """Write the warnings of an input; its results come at the end, with all others'."""

@@ -17,6 +17,7 @@ from types import TracebackType
 from dubkit.errors import DubkitError, OutputError
 from dubkit.files import append_at_once, at_home, cannot_write, open_plain
 from dubkit.hooks import accept_cues
+from dubkit.pipeline.time_left import Other, Plan
 from dubkit.system import faults
 from dubkit.system.terminal import print_error, printable
 from dubkit.types import Cue, Result
@@ -100,10 +101,13 @@ class LoggedConsole:
         self._shown.__exit__(kind, failure, trace)
 
     @contextmanager
-    def job(self, name: str, source: Path | None = None) -> Iterator[None]:
+    def job(
+        self, name: str, others: Sequence[Other] = (), source: Path | None = None
+    ) -> Iterator[Plan]:
         """See :meth:`Console.job`."""
-        with self._shown.job(name), self._log.job(name or str(source or "")):
-            yield
+        with self._shown.job(name, others) as plan, self._log.job(name or str(source or "")):
+            self._log.plan = plan
+            yield plan
 
     def progress(
         self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()

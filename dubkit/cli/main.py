@@ -29,6 +29,7 @@ from dubkit.errors import (
 )
 from dubkit.options import SITE, Options, from_keywords
 from dubkit.pipeline import estimate, report
+from dubkit.pipeline.time_left import Other
 from dubkit.system import faults, terminal
 from dubkit.system.programs import start_keeper
 from dubkit.system.terminal import as_json, printable
@@ -133,9 +134,10 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
 
         def fetch(address: str) -> tuple[list[Path], inputs.Failures]:
             folder = options.output_dir or Path()
-            with console.job(""):
+            with console.job("") as plan:
+                progress = plan.watch(console.progress)
                 found, failed = download.download(
-                    address, folder, options.subs_from, console.progress, dry=options.dry_run
+                    address, folder, options.subs_from, progress, dry=options.dry_run
                 )
             texts.update((one.path, one.subtitles) for one in found)
             return [one.path for one in found], failed
@@ -159,7 +161,8 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
                         try:
                             own = _mirrored(options, places[source])
                             own = _with_site_text(own, source, texts)
-                            result = _process(source, own, console, title, room)
+                            others = _others(sources[number - 1 :])
+                            result = _process(source, own, console, title, others, room)
                             break
                         except (ConsentNeeded, ForeignWorkspace) as needed:
                             options = _with_answer(options, needed)
@@ -261,13 +264,31 @@ def _process(
     options: Options,
     console: AnyConsole,
     title: str,
+    others: Sequence[Other],
     room: EngineRoom,
 ) -> Result:
     # What engines print goes to standard error: standard output has only results. The console's
     # job must end first, since its bar restores the standard output that it found.
-    job = console.job(title, source) if isinstance(console, LoggedConsole) else console.job(title)
-    with contextlib.redirect_stdout(sys.stderr), job:
-        return pipeline.process(source, options, console.progress, room)
+    job = (
+        console.job(title, others, source)
+        if isinstance(console, LoggedConsole)
+        else console.job(title, others)
+    )
+    with contextlib.redirect_stdout(sys.stderr), job as plan:
+        return pipeline.process(source, options, console.progress, room, plan)
+
+
+def _others(sources: Sequence[Path]) -> list[Other]:
+    """What the time left of a batch needs to know of the inputs after the first one."""
+
+    def size(source: Path) -> int:
+        try:
+            return source.stat().st_size
+        except OSError:  # its turn will say what is wrong with it
+            return 0
+
+    own = max(1, size(sources[0]))
+    return [Other(size(source) / own) for source in sources[1:]]
 
 
 def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> Options:

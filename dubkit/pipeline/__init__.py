@@ -18,6 +18,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.render`: the video with a dub, for ``dub``.
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
 - :mod:`.redraw`: the picture with lip-sync, for ``render``.
+- :mod:`.plan`: which steps a run does; :mod:`.time_left`: how long they take.
 - :mod:`.existing`: ``--skip-existing``.
 - :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.
 - :mod:`.result_edits`: people's edits of subtitle files, taken into the cue files.
@@ -44,10 +45,11 @@ from dubkit.subtitles.source import format_of
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Dub, Result, Track, Translation
 
-from . import dub, existing, outputs, report
+from . import dub, existing, outputs, plan, report
 from .context import Context
 from .sound import AUDIO
 from .source import read_source, read_transcript, transcript_file
+from .time_left import Plan
 from .translate import translate_all
 
 
@@ -87,15 +89,20 @@ def transcribe(
 
 
 def process(
-    source: Path, options: Options, progress: Progress, room: EngineRoom | None = None
+    source: Path,
+    options: Options,
+    progress: Progress,
+    room: EngineRoom | None = None,
+    watched: Plan | None = None,
 ) -> Result:
     """Make everything that ``options`` request from one input.
 
     A ``room`` keeps engines for further inputs; without one, they are closed at the end.
+    ``watched`` is filled with the steps of the run, and knows how far it is.
     """
     if room is None:
         with EngineRoom() as own:
-            return process(source, options, progress, own)
+            return process(source, options, progress, own, watched)
     started = time.perf_counter()
     if options.skip_existing:
         left = existing.remaining(source, options)
@@ -103,7 +110,7 @@ def process(
             return _nothing_left(source)
         options = left
     room.begin()
-    context = Context(source, options, progress, room)
+    context = Context(source, options, progress, room, watched)
     video = outputs.video_path(context)
     with workspace.open_workspace(context.workspace, adopt=options.adopt) as work:
         work.expect_source(context.source, context.stamp)
@@ -115,6 +122,7 @@ def process(
         if options.dub or (video and not video.exists()):
             ffmpeg_path()  # raises now rather than after an hour of recognition
 
+        context.plan.expect(plan.steps(context, work))
         text = read_source(context, work)
         # Which language is spoken may be known only now.
         if options.skip_existing and existing.is_there(source, options, text.track.language):
@@ -122,6 +130,7 @@ def process(
                 _tidy(context, work)
                 return _nothing_left(source)
             context.options = options = replace(options, subs=False)
+        context.plan.expect(plan.steps(context, work, text))
         translations = translate_all(context, work, text)
         tracks = outputs.subtitle_tracks(context, text, translations)
         paths = outputs.write_subtitle_files(context, work, text, tracks)

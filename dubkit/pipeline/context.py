@@ -32,6 +32,7 @@ from dubkit.translate import glossary
 from dubkit.types import AudioStream, Media
 
 from .part import end_with
+from .time_left import Plan
 
 
 class Context:
@@ -41,11 +42,17 @@ class Context:
     """
 
     def __init__(
-        self, source: Path, options: Options, progress: Progress, room: EngineRoom
+        self,
+        source: Path,
+        options: Options,
+        progress: Progress,
+        room: EngineRoom,
+        plan: Plan | None = None,
     ) -> None:
         self.source = source
         self.options = options = choose.with_presets(options)
-        self.progress = progress
+        self.plan = plan or Plan()
+        self.progress = self.plan.watch(progress)
         self.engines = room
         """Every stage gets its engines here, and closes them here when it is done with them."""
         choose.check_names(options)
@@ -184,10 +191,12 @@ class Context:
         return self.options.retime or not from_file
 
     @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
-        """Add the wall time of the block to the timings of ``step``."""
+    def timed(self, step: str, *, planned: bool = True) -> Iterator[None]:
+        """Add the wall time of the block to the timings of ``step``; the block is that step of the
+        plan, unless it only prepares it."""
         started = time.perf_counter()
-        yield
+        with self.plan.during(step if planned else ""):
+            yield
         self.timings[step] = self.timings.get(step, 0.0) + time.perf_counter() - started
 
     def progress_of(self, step: str, total: float | None = None) -> Callable[[float], None]:

@@ -26,6 +26,8 @@ from dubkit.workspace import Workspace
 from .context import Context
 from .sound import artifact_of_sound, audio_file
 
+TURNS = "turns.json"
+
 
 def is_wanted(context: Context, track: Track) -> bool:
     """Whether to find out who speaks: on request, and for a dub that has to choose voices."""
@@ -54,9 +56,7 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
     try:
         choice = choose.diarizer(context.engines, options)
         people = int(options.speakers) if options.speakers.isdigit() else None
-        name, key = artifact_of_sound(
-            context, work, "turns.json", engine=choice.identity, speakers=people
-        )
+        name, key = artifact_of_sound(context, work, TURNS, engine=choice.identity, speakers=people)
 
         def make(path: Path) -> tuple[()]:
             engine = context.engines.engine(choice)

@@ -38,7 +38,7 @@ def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
     choice, is_speech = context.separator, name == SPEECH
-    name, key = artifact_of_sound(context, work, name, engine=choice.identity)
+    name, key = sound_artifact(context, work, name)
 
     def make(out: Path) -> tuple[()]:
         folder = work.folder_for("separate", key)
@@ -64,11 +64,16 @@ def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
         context.engines.done(Separator)
 
 
+def sound_artifact(context: Context, work: Workspace, name: str) -> tuple[str, str]:
+    """The name and the key of :data:`BACKGROUND` or :data:`SPEECH`."""
+    return artifact_of_sound(context, work, name, engine=context.separator.identity)
+
+
 def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None:
     assert context.media and context.stream
     whole = folder / "whole.wav"
     with context.timed("separate"):
-        progress = context.progress_of("separate", context.seconds)
+        progress = context.progress_of("audio", context.seconds)
         audio.extract_audio(
             context.media, context.stream, whole, progress, format=audio.FULL, part=context.part
         )

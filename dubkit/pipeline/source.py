@@ -54,19 +54,25 @@ def read_transcript(context: Context, transcript: Path) -> Track:
     return within_part(source_text.read_edited(transcript), context.part)
 
 
-def transcript_file(context: Context, work: Workspace) -> Path:
-    """``transcript.json``: the words of the speech with their times, as the engine recognized
-    them; ``transcript.60-210.json`` of a part of the film."""
-    options, choice = context.options, context.transcriber
-    name, key = artifact_of_sound(
+def transcript_artifact(context: Context, work: Workspace) -> tuple[str, str]:
+    """The name and the key of :func:`transcript_file`."""
+    options = context.options
+    return artifact_of_sound(
         context,
         work,
         TRANSCRIPT,
-        engine=choice.identity,
+        engine=context.transcriber.identity,
         language=options.language,
         prompt=options.prompt,
         hotwords=options.hotwords,
     )
+
+
+def transcript_file(context: Context, work: Workspace) -> Path:
+    """``transcript.json``: the words of the speech with their times, as the engine recognized
+    them; ``transcript.60-210.json`` of a part of the film."""
+    options, choice = context.options, context.transcriber
+    name, key = transcript_artifact(context, work)
 
     def make(path: Path) -> list[str]:
         # Transcribing takes long: if there is no way to translate afterwards, better know it now.
@@ -76,10 +82,11 @@ def transcript_file(context: Context, work: Workspace) -> Path:
                     translator_for(context, options.language, target, prepared=True)
                 except MissingDependency as failure:
                     context.do_without(target, failure)
-        with context.timed("load"):
+        with context.timed("load", planned=False):
             context.engines.start(choice, options.language)
         wav = audio_file(context, work)
         with context.timed("load"):
+            context.progress("load", 0.0, 0.0)
             transcriber = context.engines.engine(choice)
         with context.timed("transcribe"):
             folder = work.folder_for("transcribe", key)

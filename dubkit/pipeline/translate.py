@@ -61,13 +61,13 @@ def translate_to(
     name = f"cues.{target}.json"
     result_edits.take(context, work, name)
     choice = translator_for(context, track.language, target)
-    key = _key(context, choice, track)
+    key = translation_key(context, choice, track)
     new: Translation | None = None
     if work.outdated(name, key):
         # Preparing may have to fall back to another engine, and the key must be of the engine that
         # makes the result.
         choice = translator_for(context, track.language, target, prepared=True)
-        key = _key(context, choice, track)
+        key = translation_key(context, choice, track)
         if work.outdated(name, key):
             new = _translate(context, work, choice, track, target)
     path = edits.step(
@@ -116,7 +116,8 @@ def translation_job(
     )
 
 
-def _key(context: Context, choice: Choice[Translator], track: Track) -> str:
+def translation_key(context: Context, choice: Choice[Translator], track: Track) -> str:
+    """What a translation by the chosen engine depends on."""
     options = context.options
     return key_of(
         text=subtitles.render(track, "json"),

@@ -211,6 +211,8 @@ def translate(
             "are a line: divide it into several cues"
         )
     if planned.todo:
+        state.settled = sum(map(state._span, planned.known))
+        state.report()  # before any work: what an earlier run did is no speed of this one's
         _run_lanes(state, _lanes(planned.todo, job))
     track = _assemble(state)
     return Translation(
@@ -355,8 +357,8 @@ class _State:
 
     @functools.cached_property
     def total(self) -> int:
-        """Milliseconds of text to translate."""
-        return sum(map(self._span, self.plan.todo))
+        """Milliseconds of text to translate, and of what an earlier run has translated."""
+        return sum(map(self._span, {*self.plan.todo, *self.plan.known}))
 
     def _span(self, k: int) -> int:
         sentence = self.plan.sentences[k]

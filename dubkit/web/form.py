@@ -37,6 +37,7 @@ LAYOUT = tuple(
     for row in """
         subs | to | dub burn
         language profile formats | video force
+        max_line_width max_lines | max_words_per_cue cps
         subs_from | encoding retime strict | glossary speakers_from
         transcriber | model device audio_track | hotwords | prompt
         translator | tone context | bilingual | dry_run

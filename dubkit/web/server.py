@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,6 +109,7 @@ class Server:
             "made": job.made,
             "started": job.started,
             "ended": job.ended,
+            "ran": (job.ended or time.time()) - job.started if job.started else 0.0,
             "wishes": requested,
             "place": self.queue.place(folder) if job.state == "waiting" else 0,
             "events": [
@@ -176,7 +178,10 @@ def redact(sentence: object) -> str:
 
 def _redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event with file names in place of paths."""
-    kept = ("event", "at", "stage", "done", "total", "start", "end", "text", "exit_status", "kind")
+    kept = (
+        *("event", "at", "stage", "done", "total", "step", "steps", "seconds_left"),
+        *("start", "end", "text", "exit_status", "kind"),
+    )
     shown = {key: event[key] for key in kept if key in event}
     for key in ("message", "hint"):
         if key in event:

@@ -1,9 +1,11 @@
-// One job: its stage, bar, speed, time left, recognized text, errors, its files.
+// One job: its step, the bar of all steps, speed, time left, recognized text, errors, its files.
 
+import { notifier, showTitle } from "./attention.js";
 import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
 
 const EVERY = 400; // milliseconds between two requests
 const LOST = 2000; // ... when the server does not answer
+const LATE = 0.15; // what is left for each second that an end is overdue, as in the terminal
 
 /** The part of the page; `over(job)` is called when a job has ended, `again(id)` with another one,
  * `cue(language, number)` when a warning about a cue is pressed, `blame(failure)` with an error that
@@ -14,6 +16,7 @@ export function jobPanel(over, again, cue, blame) {
   const stage = h("p", { class: "dk-stage", id: "dk-stage" });
   const bar = h("div", { class: "dk-bar", role: "progressbar", id: "dk-bar", "aria-valuemin": 0,
     "aria-valuemax": 100, "aria-label": t("state_running") }, h("div"));
+  const notify = notifier();
   const speed = h("p", { class: "dk-muted", id: "dk-speed" });
   const took = h("p", { class: "dk-muted" });
   const live = h("div", { class: "dk-live", id: "dk-live", tabindex: "0", "aria-label": t("live") });
@@ -31,13 +34,15 @@ export function jobPanel(over, again, cue, blame) {
   const name = h("h2", {});
   const whole = h("section", { class: "dk-job", id: "dk-job", hidden: true, "aria-label": t("state_running") },
     h("div", { class: "dk-card-head" }, name, state, cancel, resume),
-    stage, bar, speed, took, lost, error.box, reckonedBox, fileBox, warningBox, liveBox);
+    stage, bar, speed, notify.box, took, lost, error.box, reckonedBox, fileBox, warningBox, liveBox);
 
   let shown = null; // the id of the job
   let next = 0;
   let cues = [];
   let warned = [];
   let begun = { stage: "", at: 0, done: 0 };
+  let ahead = null; // of all steps: the time left at the latest event, when that was, the share done
+  let pace = []; // of the stage
   let watched = false; // whether it was seen running
   let timer = 0;
 
@@ -46,6 +51,9 @@ export function jobPanel(over, again, cue, blame) {
     watched = false;
     [shown, next, cues, warned] = [id, 0, [], []];
     begun = { stage: "", at: 0, done: 0 };
+    ahead = null;
+    pace = [];
+    showTitle(null, null);
     whole.hidden = !id;
     for (const box of [liveBox, warningBox, fileBox, reckonedBox]) box.hidden = true;
     live.replaceChildren();
@@ -128,20 +136,31 @@ export function jobPanel(over, again, cue, blame) {
     const [verb, ...rest] = event.stage.split(" ");
     if (event.stage !== begun.stage) begun = { stage: event.stage, at: event.at, done: event.done };
     const of = verb === "translate" || verb === "speak" ? language(rest.join(" ")) : rest.join(" ");
-    stage.textContent = has(`stage_${verb}`) ? t(`stage_${verb}`, { rest: of }) : event.stage;
-    fill(event.total ? event.done / event.total : 0);
+    const doing = has(`stage_${verb}`) ? t(`stage_${verb}`, { rest: of }) : event.stage;
+    const { step, steps } = event;
+    stage.textContent = [steps ? t("step", { step, steps }) : "", doing].filter(Boolean).join(" · ");
     const rate = (event.done - begun.done) / (event.at - begun.at);
-    if (!(rate > 0) || !Number.isFinite(rate) || !event.total) {
-      speed.textContent = "";
-    } else if (verb === "download") {
-      speed.textContent = `${size(event.done)} / ${size(event.total)}, ${size(rate)}/s`;
-    } else {
-      speed.textContent = [
-        `${clock(event.done)} / ${clock(event.total)}`,
-        t("times_real", { speed: rate.toFixed(1) }),
-        t("left", { time: clock((event.total - event.done) / rate) }),
-      ].join(" · ");
+    const moves = rate > 0 && Number.isFinite(rate) && event.total;
+    if (!moves) pace = [];
+    else if (verb === "download") pace = [`${size(event.done)} / ${size(event.total)}`, `${size(rate)}/s`];
+    else pace = [`${clock(event.done)} / ${clock(event.total)}`, t("times_real", { speed: rate.toFixed(1) })];
+    if (typeof event.seconds_left === "number") {
+      const [at, left] = [event.at, event.seconds_left];
+      ahead = { at, left, share: Math.max(ahead?.share ?? 0, at / (at + left || 1)) };
     }
+  }
+
+  // All steps: the time left, which goes on between two events, and the share that is done, which
+  // does not: a step that is overdue would fill the bar.
+  function tick(ran) {
+    const parts = [...pace];
+    if (ahead) {
+      const waited = Math.max(0, ran - ahead.at);
+      const left = Math.max(ahead.left - waited, LATE * (waited - ahead.left));
+      parts.push(t("left", { time: clock(left) }));
+    }
+    speed.textContent = parts.join(" · ");
+    fill(ahead?.share ?? 0);
   }
 
   function fill(share) {
@@ -159,6 +178,11 @@ export function jobPanel(over, again, cue, blame) {
     stage.hidden = bar.hidden = !running;
     if (running && !begun.stage) stage.textContent = job.state === "running" ? t("stage_start") : "";
     speed.hidden = !running;
+    notify.box.classList.toggle("dk-gone", !running);
+    if (running) {
+      tick(job.ran);
+      showTitle(job, ahead?.share ?? null);
+    }
     cancel.hidden = !running;
     resume.hidden = running || job.state === "done";
     resume.textContent = job.state === "failed" ? t("run_again") : t("continue");
@@ -175,6 +199,7 @@ export function jobPanel(over, again, cue, blame) {
     fileBox.hidden = !job.files.length;
     if (document.activeElement === document.body && cancel.disabled) resume.focus({ preventScroll: true });
     if (job.state === "done") liveBox.open = false;
+    if (watched) notify.tell(job);
     over(job);
   }
 
