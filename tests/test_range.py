@@ -3,6 +3,7 @@
 import json
 import shutil
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,8 @@ def test_the_words_and_the_cues_that_begin_in_a_part():
     spoken = Track("en", (Cue(0, 5.9, "w0 w1 w2 w3 w4 w5", words),))
     (cue,) = within_part(spoken, (2, 4)).cues
     assert (cue.start, cue.end, cue.text, cue.words) == (2, 3.9, "w2 w3", words[2:4])
+    (changed,) = within_part(Track("en", (replace(spoken.cues[0], text="By hand."),)), (0, 4)).cues
+    assert (changed.end, changed.text) == (5.9, "By hand.")
     read = Track("en", (Cue(1, 3, "before"), Cue(2, 9, "begins"), Cue(4, 5, "after")))
     assert [cue.text for cue in within_part(read, (2, 4)).cues] == ["begins"]
     assert within_part(read, None) == read
@@ -148,6 +151,24 @@ def test_an_edit_in_a_part_is_in_the_whole(talk):
     assert called(*arguments).status == 0
     kept = [path.read_text("utf-8") for path in cues.parent.glob("cues.en.json*")]
     assert any("Edited by hand." in text for text in kept)
+
+
+def test_edits_of_the_whole_serve_for_a_part_and_outlive_it(talk):
+    cues = talk.with_suffix(".dubkit") / "cues.en.json"
+    arguments = (talk, "--subs", "--no-video", *FAST)
+    assert called(*arguments).status == 0
+    edited = json.loads(cues.read_text("utf-8"))
+    edited["segments"][-1]["text"] += " Edited by hand."
+    cues.write_text(json.dumps(edited), "utf-8")
+    result = talk.with_suffix(".en.srt")
+    assert called(*arguments).status == 0
+    result.write_text(result.read_text("utf-8").replace("fox", "cat"), "utf-8")
+    for part in ("-3", "5.95-"):
+        assert called(*arguments, "--range", part).status == 0
+        assert ("cat" in result.read_text("utf-8")) == (part == "-3")
+    assert called(*arguments).status == 0
+    text = result.read_text("utf-8")
+    assert "cat" in text and "Edited by hand." in text
 
 
 def test_python_and_the_events_have_the_times_of_the_film(talk):

@@ -29,7 +29,7 @@ def within_media(track: Track, media: Media | None) -> Track:
 
 def within_part(track: Track, part: tuple[float, float] | None) -> Track:
     """What of the track begins in ``part`` (start and end in seconds; None is all): the cues, and
-    the words of those that have words."""
+    the words of those whose text they are."""
     if not part:
         return track
     begin, end = part
@@ -39,8 +39,11 @@ def within_part(track: Track, part: tuple[float, float] | None) -> Track:
 
     cues = []
     for cue in track.cues:
+        if not has_words(cue):
+            cues += [cue] if kept(cue) else []
+            continue
         words = tuple(filter(kept, cue.words))
-        if len(words) == len(cue.words) and (words or kept(cue)):
+        if len(words) == len(cue.words):
             cues.append(cue)
         elif words:
             text = "".join(word.text for word in words).strip()
@@ -48,6 +51,12 @@ def within_part(track: Track, part: tuple[float, float] | None) -> Track:
                 replace(cue, start=words[0].start, end=words[-1].end, text=text, words=words)
             )
     return replace(track, cues=tuple(cues))
+
+
+def has_words(cue: Cue) -> bool:
+    """Whether a cue has words, and they are its text: a person may have changed one of the two."""
+    words = "".join(word.text for word in cue.words)
+    return bool(cue.words) and "".join(cue.text.split()) == "".join(words.split())
 
 
 def shift(track: Track, seconds: float) -> Track:

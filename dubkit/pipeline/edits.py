@@ -3,7 +3,8 @@
 Beside each ``cues.<language>.json`` lies its baseline: the cues as dubkit made them, and the text
 that they were made from. When that text changes in one place, the edits everywhere else are carried
 over to the new cues; and those in that place, too, if a cue is still shown there: nobody's words
-are overwritten.
+are overwritten. Nor are they when only a part of the film is worked on: what is edited of the whole
+serves for it.
 
 A *place*, below, is the index of a cue of that text, the source.
 """
@@ -28,6 +29,8 @@ from dubkit.workspace import Make, Workspace
 
 WARNED_SINGLY = 5
 """Cues that get a warning each; more of them share one."""
+PART = "part"
+"""Field of a cue file: start and end of the part of the film that it is of."""
 SAME_TIME = 0.05
 """Seconds by which times may differ and still count as the same."""
 
@@ -70,32 +73,45 @@ def step(
     *,
     source: Track | None = None,
     partial: bool = False,
+    part: tuple[float, float] | None = None,
 ) -> Path:
     """:meth:`Workspace.step` for the cue file ``name``, whose edits are carried over when it is
-    made again. ``source`` are the cues that it is made from."""
+    made again. ``source`` are the cues that it is made from, ``part`` is that of the film, if it is
+    not of all."""
     beside = work.folder / f".{name}.made"
     before = _read_baseline(beside, work.key_for(name)) if work.outdated(name, key) else None
 
-    def make_with_baseline(part: Path) -> Sequence[str]:
-        warnings = make(part)
-        baseline = {"key": key, "track": _to_json(read_edited(part))}
+    def make_with_baseline(new: Path) -> Sequence[str]:
+        warnings = make(new)
+        if part:
+            write_json(new, {**read_json(new), PART: part})
+        baseline = {"key": key, "track": _to_json(read_edited(new))}
         whole = {**baseline, "source": _to_json(source)} if source else baseline
         work.write_json(beside.name, whole)
         return warnings
 
-    def merge(edited: Path, part: Path) -> tuple[bool, Sequence[str]]:
+    def merge(edited: Path, made: Path) -> tuple[bool, Sequence[str]]:
         if before is None:
             return False, ()
-        new = read_edited(part)
+        new = read_edited(made)
         try:
             merged = merge_edits(before, read_edited(edited), Baseline(source or new, new))
         except InputError:  # the edited file is damaged
             return False, ()
-        whole = json.loads(part.read_text("utf-8"))
-        write_json(part, {**whole, **_to_json(merged.track)})
+        write_json(made, {**read_json(made), **_to_json(merged.track)})
         return not merged.lost, list(_warnings(new.language, merged.outdated))
 
     return work.step(name, key, make_with_baseline, partial, merge)
+
+
+def edited_whole(work: Workspace, name: str, part: tuple[float, float] | None) -> Path | None:
+    """The cue file ``name`` of the whole film if it serves for ``part``: if a person has edited it,
+    since what is made of a part would replace the edits elsewhere."""
+    path = work.folder / name
+    if not part or not work.is_edited(name, work.key_for(name) or ""):
+        return None
+    read_edited(path)  # raises if it is damaged
+    return None if PART in read_json(path) else path
 
 
 def _warnings(language: str, outdated: Sequence[int]) -> Iterator[str]:

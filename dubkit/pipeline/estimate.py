@@ -19,8 +19,9 @@ from dubkit.types import Cue, Estimate, Track
 
 from . import translate
 from .context import Context
+from .edits import PART
 from .sound import name_of_part
-from .source import PART, TRANSCRIPT
+from .source import TRANSCRIPT
 
 TYPICAL_TEXT = "Somebody says about as many words as these in the time that one cue takes"
 TYPICAL_SECONDS = 5.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.fit import fit_cues
-from dubkit.cues.media_end import clip_to_end, shift, within_part
+from dubkit.cues.media_end import clip_to_end, has_words, shift, within_part
 from dubkit.errors import InputError, MissingDependency
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Diarizer, Transcriber
@@ -27,8 +27,6 @@ from .part import text_within
 from .sound import AUDIO, artifact_of_sound, audio_file, progress_on_timeline
 
 TRANSCRIPT = "transcript.json"
-PART = "part"
-"""Field of a file of cues: start and end of the part of the film that they are of."""
 
 
 def read_source(context: Context, work: Workspace) -> SourceText:
@@ -130,14 +128,15 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
     def make(path: Path) -> tuple[()]:
         with context.timed("cues"):
             track = clip_to_end(segment.from_words(speech, profile, rate), context.end)
-        content = subtitles.render(track, "json")
-        if context.part:  # for the estimate, which sees only the file
-            write_json(path, {**json.loads(content), PART: context.part})
-        else:
-            path.write_text(content, "utf-8")
+        path.write_text(subtitles.render(track, "json"), "utf-8")
         return ()
 
-    track = source_text.read_edited(edits.step(work, name, key, make))
+    whole = edits.edited_whole(work, name, context.part)
+    path = whole or edits.step(work, name, key, make, part=context.part)
+    track = source_text.read_edited(path)
+    if whole:
+        context.warnings.append(f"{name} has been edited: its text is used")
+        track = within_part(track, context.part)
     if turns and not any(cue.speaker for cue in track.cues):
         track = diarization.assign_speakers(track, turns)
     track = diarize.name_edited(context, track)
@@ -152,19 +151,8 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
 def _without_stale_words(track: Track) -> Track:
     """The transcript without the words of segments whose text a person has changed and whose words
     they have not: the text is then spread over the segment's time."""
-
-    def plain(text: str) -> str:
-        return "".join(text.split())
-
-    return replace(
-        track,
-        cues=tuple(
-            cue
-            if plain(cue.text) == plain("".join(word.text for word in cue.words))
-            else replace(cue, words=())
-            for cue in track.cues
-        ),
-    )
+    cues = (cue if has_words(cue) else replace(cue, words=()) for cue in track.cues)
+    return replace(track, cues=tuple(cues))
 
 
 # ---------------------------------------------------------------- text from subtitles
