@@ -198,6 +198,16 @@ def test_a_converter_that_fails_leaves_lines_as_they_were(how, lost, calls, stat
     assert len(log("converted")) == before + calls  # tried again, and only these
 
 
+def test_a_dub_of_a_part_keeps_the_clips_of_the_whole(film):
+    def clips():
+        return {path.name for path in film[0].parent.glob("*.dubkit/dub.*/*.wav")}
+
+    assert dub(film, *LOW).status == 0
+    whole = clips()
+    assert dub(film, *LOW, "--range", "-2").status == 0
+    assert len(whole) >= len(LINES) and whole <= clips()
+
+
 # ---------------------------------------------------------------- the background
 
 

@@ -99,8 +99,9 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
         recordings = [new.get(one.line.number, one) for one in recordings]
         recordings = _verify(job, recordings, rooms, progress)
     progress(f"speak {job.language}", job.end, job.end)
-    chosen = {one.clip.path.stem for one in recordings if one.clip}
-    speak.drop_old(job, [one.line for one in recordings], chosen)
+    if job.whole:
+        chosen = {one.clip.path.stem for one in recordings if one.clip}
+        speak.drop_old(job, [one.line for one in recordings], chosen)
     places = _places(job, recordings)
     return [_take(job, one, places.get(one.line.number)) for one in recordings]
 

@@ -65,6 +65,8 @@ class SpeechJob:
     """Judges clips, which are all of the track: a clip is compared with the others."""
     takes: int = 1
     """Times that a line is spoken at most until its clip is right."""
+    whole: bool = True
+    """Whether these are all lines of the film: then the clips of others are removed."""
 
     def take(self, lines: Iterable[Line], number: int) -> SpeechJob:
         """The same job with another take of some lines, counted from 0."""

@@ -70,15 +70,17 @@ def redraw(
     progress: Progress,
     people: Sequence[Person] | None = None,
     mode: Mode = "mouth",
+    whole: bool = True,
 ) -> list[SpanOutcome]:
     """Write the picture of ``film`` alone, with mouths moving to ``sound``, to ``out`` (mp4).
 
     ``sound`` is as long as the film, preferably the dub's speech alone; ``speech`` are the spans in
     which it speaks, in seconds. ``engine`` is a lip-syncer called ``name``, identified by
     ``identity`` in cache keys. What it renders is kept in ``folder``, which is for this one dub,
-    and not requested again. ``people`` are the crops (:mod:`.crops`) for an engine that was trained
-    on them. In another ``mode`` than ``mouth`` the engine draws a picture of its own throughout the
-    film, which replaces the film's or is shown in a corner of it.
+    and not requested again; what else is there is removed if the dub is ``whole``. ``people`` are
+    the crops (:mod:`.crops`) for an engine that was trained on them. In another ``mode`` than
+    ``mouth`` the engine draws a picture of its own throughout the film, which replaces the film's
+    or is shown in a corner of it.
 
     If nothing could be redrawn, ``out`` is not written. Raises MissingDependency without
     the face detector, InputError for a picture that cannot be decoded, OutputError when nothing can
@@ -111,7 +113,8 @@ def redraw(
         task = _Task(film, picture, sound, engine, name, rate, folder, progress, made)
         clips, outcomes = _render_spans(task, planned, keys)
         wanted = {f"{key}{suffix}" for key in keys for suffix in (".mp4", ".json")}
-        made.remove(*(name for name in made.matching("*.*") if name not in wanted))
+        if whole:
+            made.remove(*(name for name in made.matching("*.*") if name not in wanted))
     except OSError as failure:
         raise cannot_write(folder, failure) from failure
     if clips:

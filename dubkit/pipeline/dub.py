@@ -146,6 +146,7 @@ def _speak(
         shorten,
         verify.Verifier(context, work, language) if options.verify and script else None,
         options.takes,
+        whole=not context.part,
     )
     with context.timed(f"speak {language}"):
         takes = schedule.schedule(job, script, context.progress)

@@ -123,6 +123,7 @@ class LipSync:
                     progress=context.progress,
                     people=people,
                     mode=self.mode,
+                    whole=not context.part,
                 )
         finally:
             speech.unlink(missing_ok=True)
