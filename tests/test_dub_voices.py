@@ -221,10 +221,16 @@ def test_a_separated_background_is_kept_and_not_lowered(film, log):
     under, beside = strength(out, 0.8, 1.4, 950, 1050), strength(out, 23.2, 23.8, 950, 1050)
     assert under == pytest.approx(beside, abs=1.0)
     assert len(log("separated")) == 1
-    assert (source.parent / "film.dubkit/background.flac").exists()
+    background = source.parent / "film.dubkit/background.flac"
+    assert background.exists()
     cues = source.parent / "film.dubkit/cues.es.json"
     cues.write_text(cues.read_text().replace("?", "!"))
     assert dub(film, *separated).status == 0 and len(log("separated")) == 1  # kept for edits
+    content = background.read_bytes()
+    assert dub(film, *separated, "--range", "1-2").status == 0 and len(log("separated")) == 1
+    background.write_bytes(content[:-1000])
+    assert dub(film, *separated, "--range", "1-2").status == 0 and len(log("separated")) == 2
+    assert probe(background).duration == pytest.approx(probe(source).duration, abs=0.1)
 
 
 @pytest.mark.parametrize("how", ["crash", "short"])

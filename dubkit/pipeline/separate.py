@@ -37,21 +37,23 @@ def speech_file(context: Context, work: Workspace) -> Path | None:
 def _part_file(context: Context, work: Workspace, name: str) -> Path | None:
     if not context.stream:
         return None
-    choice, is_speech = context.separator, name == SPEECH
-    name, key = sound_artifact(context, work, name)
+    choice = context.separator
+    artifact, key = sound_artifact(context, work, name)
+    # That of the whole film may be damaged, and then is made again as it was.
+    part = None if artifact == name else context.part
 
     def make(out: Path) -> tuple[()]:
         folder = work.folder_for("separate", key)
-        parts = folder / "background.wav", folder / "speech.wav"
-        if not all(part.exists() for part in parts):
-            _separate(context, choice, folder)
-        _pack(parts[is_speech], out, delay=context.begin)
+        files = folder / "background.wav", folder / "speech.wav"
+        if not all(file.exists() for file in files):
+            _separate(context, choice, folder, part)
+        _pack(files[name == SPEECH], out, delay=part[0] if part else 0.0)
         return ()
 
-    if work.is_made_here(name) and flaw(work.folder / name, Contents(audio=1)):
-        work.drop(name)
+    if work.is_made_here(artifact) and flaw(work.folder / artifact, Contents(audio=1)):
+        work.drop(artifact)
     try:
-        return work.step(name, key, make, editable=False)
+        return work.step(artifact, key, make, editable=False)
     except (PluginError, MediaError) as failure:
         warning = (
             "the speech could not be removed from the sound, which is lowered instead: "
@@ -69,13 +71,18 @@ def sound_artifact(context: Context, work: Workspace, name: str) -> tuple[str, s
     return artifact_of_sound(context, work, name, engine=context.separator.identity)
 
 
-def _separate(context: Context, choice: Choice[Separator], folder: Path) -> None:
+def _separate(
+    context: Context,
+    choice: Choice[Separator],
+    folder: Path,
+    part: tuple[float, float] | None,
+) -> None:
     assert context.media and context.stream
     whole = folder / "whole.wav"
     with context.timed("separate"):
-        progress = context.progress_of("audio", context.seconds)
+        progress = context.progress_of("audio", context.seconds if part else None)
         audio.extract_audio(
-            context.media, context.stream, whole, progress, format=audio.FULL, part=context.part
+            context.media, context.stream, whole, progress, format=audio.FULL, part=part
         )
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         engine = context.engines.engine(choice)
