@@ -179,6 +179,9 @@ def test_a_converter_that_takes_many_is_asked_for_many(film, log):
     assert dub(film, *many).status == 0
     assert log("together") == [[2], [2], [2]]  # the seventh alone
     assert len(log("converted")) == len(LINES)
+    alone = (*LOW, "--convert", f"{VOICES}:Loner", *YES, "--convert-to", "alto")
+    assert dub(film, *alone).status == 0
+    assert log("together")[3:] == [[4], [3]] and len(log("converted")) == 2 * len(LINES)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,8 @@ def _convert(
                 patience.success()
             except DubkitError as failure:
                 reason = one_line(failure.message)
-                patience.failure(reason)
+                if len(group) == 1:  # what fails in company is tried alone
+                    patience.failure(reason)
                 fault = f"its voice could not be converted ({reason})"
                 found[line.number] = ConvertedClip(clip, False, fault, each)
         return found

@@ -286,7 +286,8 @@ def _render_spans(
             else:
                 reasons[shot.key] = made.message
                 hopeless = isinstance(made, (UsageError, MissingDependency))
-                patience.failure(hopeless=hopeless)
+                if hopeless or len(shots) == 1:  # what fails in company is tried alone
+                    patience.failure(hopeless=hopeless)
                 log.info("lip-sync of %.1f s: %s", shot.span.start, made.message)
 
     with contextlib.ExitStack() as scratch:

@@ -90,6 +90,16 @@ class Octaves(Octave):
         return ["no" if "0002-" in one.audio.name else "" for one in requests]
 
 
+class Loner(Octaves):
+    """The same, but it fails with more than one clip."""
+
+    at_once = 4
+
+    def convert_all(self, requests):
+        note("together", len(requests))
+        raise RuntimeError("out of memory")
+
+
 @dataclass(frozen=True)
 class Whistle(Separator):
     """Takes everything above 700 Hz for background."""
