@@ -21,7 +21,7 @@ from dubkit import Proxy, find_proxy
 
 MEGABYTE = 1_000_000
 NO_SUCH_VOICE = re.compile(
-    r"(unknown|invalid|unsupported|unrecognized|no such|not a valid|no)\W{1,3}(voice|speaker)\b|"
+    r"\b(unknown|invalid|unsupported|unrecognized|no such|not a valid|no)\W{1,3}(voice|speaker)\b|"
     r"\b(voice|speaker)s?\b.{0,60}?\b(not (found|exist|available|supported|valid|recognized|known)|"
     r"does ?n.t exist|(is|are) (unknown|invalid|unsupported|unavailable))|"
     r"(not find|n't find|not have|n't have|not know|n't know)\b.{0,30}\b(voice|speaker)\b|"

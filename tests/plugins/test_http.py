@@ -555,3 +555,13 @@ def test_a_clip_goes_into_json_as_text(tmp_path: Path) -> None:
         assert base64.b64decode(sent) == voice.references[0].path.read_bytes()
         with pytest.raises(UsageError, match="needs a clip"):
             speak(engine_at(tmp_path, server.url, rest=body), tmp_path / "o.wav")
+
+
+def test_a_clip_without_a_voice_is_no_missing_voice(tmp_path: Path) -> None:
+    text = b"422: no speaker detected"
+    with Server(lambda asked, body: reply(asked, text, "text/plain", 422)) as server:
+        engine = engine_at(tmp_path, server.url)
+        with pytest.raises(PluginError, match="no speaker detected"):
+            engine.speak(
+                "A.", tmp_path / "x", language="en", voice=clip(tmp_path), seconds=None, seed=1
+            )

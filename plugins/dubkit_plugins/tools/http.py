@@ -142,7 +142,8 @@ def request_item(
     largest = endpoint.reply.largest * 1_000_000
     question = build_request(endpoint, values)
     answer = ask(question, timeout=timeout, largest=largest, retries=retries)
-    _raise_for_status(answer, question.url)
+    names_voice = bool(values.get("speaker")) or not values.get("reference")
+    _raise_for_status(answer, question.url, names_voice=names_voice)
     if endpoint.reply.kind == "url":
         link = urljoin(question.url, _json_text(answer, endpoint.reply.path))
         same = origin(link) == origin(question.url)
@@ -154,17 +155,17 @@ def request_item(
         # The key is only for the one server.
         follow = Question(link, headers=headers(endpoint, values) if same else {})
         answer = ask(follow, timeout=timeout, largest=largest, retries=retries)
-        _raise_for_status(answer, link)
+        _raise_for_status(answer, link, names_voice=names_voice)
     save_reply(endpoint, answer, int(presets.fill(endpoint.reply.rate, values)), work, out)
 
 
-def _raise_for_status(answer: Answer, url: str) -> None:
+def _raise_for_status(answer: Answer, url: str, *, names_voice: bool) -> None:
     if answer.status in (401, 403):
         raise UsageError(
             f"the server at {where(url)} refuses the key ({answer.words})",
             "check what the preset's headers take from the environment",
         )
-    if answer.no_voice:
+    if answer.no_voice and names_voice:  # else it may hear no voice in a clip
         raise UsageError(
             f"the server at {where(url)} does not have the voice ({answer.words})",
             "--voice NAME names another",
