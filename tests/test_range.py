@@ -216,14 +216,19 @@ def test_a_separated_background_replaces_the_sound_of_the_part_alone(talk, tmp_p
     media = probe(talk)
     placed = [ScheduledClip(line, 0.2)]
 
-    def beeps(part):
+    def peak(part, speech=()):
+        """Of the film's beep at 3 s, as a share of the line's."""
         out = tmp_path / "mix.wav"
-        mix(media, pick_audio(media), placed, out, speech=[], background=bed, part=part)
+        mix(media, pick_audio(media), placed, out, speech=speech, background=bed, part=part)
         with wave.open(str(out)) as file:
             sound = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-        return np.abs(sound[48_000 * 3 : int(48_000 * 3.1)]).max() > 1000  # the film beeps at 3 s
+        line = np.abs(sound[48_000 // 4 : 48_000 // 2]).max()
+        return np.abs(sound[48_000 * 3 : int(48_000 * 3.1)]).max() / line
 
-    assert (beeps(None), beeps((0, 2)), beeps((2, 4))) == (False, True, False)
+    heard = peak((0, 2))
+    assert peak(None) < heard / 20 and peak((2, 4)) < heard / 20
+    assert peak((0, 2), [(1.5, 3.5)]) < heard / 2  # a line of the part goes on after it
+    assert peak((0, 2), [(0.5, 1.5)]) == pytest.approx(heard, rel=0.1)
 
 
 @pytest.mark.slow

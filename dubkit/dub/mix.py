@@ -124,7 +124,10 @@ def mix(
                 total = max(length or decoded, *(round(end) for end in ends), 1)
                 file.truncate(total * _FRAME)
                 target = _speech_level(powers, original)
-                ducked = [] if background else _ducked_spans(speech, lines)
+                ducked = _ducked_spans(speech, lines)
+                if background:  # which ends with the part, while a line may go on
+                    last = part[1] if part else math.inf
+                    ducked = [(max(start, last), end) for start, end in ducked if end > last]
                 report = _scale(progress, film.duration, 0.5, 0.7)
                 _add_lines(file, total, lines, target, ducked, report)
             report = _scale(progress, film.duration, 0.7, 1.0)
