@@ -1011,6 +1011,7 @@ def test_every_text_returned_has_its_own_id(data, lines, copy):
         ({"content": "<Think>hm</think>a"}, "a"),
         ({"content": "[1] a\n<think>[1] b</think>"}, "[1] a"),
         ({"content": "[1] a\n<think>[1] b"}, "[1] a"),
+        ({"content": "[1] a\n<think>b</think><think>[1] c"}, "[1] a"),
         ({"content": "[1] a\n<think>b</think>\n[2] c<think>d</think>"}, "[1] a\n\n[2] c"),
         ({"content": "<think>a <think>b</think> c</think>d"}, "d"),
         ({"content": '{"text": "The <think> tag."}'}, '{"text": "The <think> tag."}'),

@@ -86,9 +86,9 @@ def without_thoughts(text: str) -> str:
         # Beyond the last closing mark no whole thought is searched for: each opening one would
         # search to the end.
         last = _end_of_last(closing, text)
-        closed = whole.sub("", text[:last])
-        opened = unclosed.search(text, last)
-        text = closed[_end_of_last(closing, closed) :] + text[last : opened and opened.start()]
+        closed, rest = whole.sub("", text[:last]), text[last:]
+        opened = unclosed.search(rest)
+        text = closed[_end_of_last(closing, closed) :] + rest[: opened and opened.start()]
     begun = _WRAPPING.match(text := text.strip())
     text = text[begun.end() :].strip() if begun else text
     ended = _WRAPPED.search(text, max(0, len(text) - 200))
