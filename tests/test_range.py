@@ -171,6 +171,19 @@ def test_edits_of_the_whole_serve_for_a_part_and_outlive_it(talk):
     assert "cat" in text and "Edited by hand." in text
 
 
+def test_edits_of_the_whole_of_a_file_serve_for_a_part(talk):
+    srt = talk.with_name("text.en.srt")
+    srt.write_text(SRT, "utf-8")
+    job = (talk, "--subs-from", srt, "--format", "vtt", "--no-video")
+    assert called(*job).status == 0
+    text = talk.with_suffix(".dubkit") / "text.en.json"
+    text.write_text(text.read_text("utf-8").replace("Three.", "Four.").replace("One.", "Zero."))
+    result = talk.with_suffix(".en.vtt")
+    assert called(*job, "--range", "-1").status == 0
+    assert "Zero." in result.read_text("utf-8") and "Four." not in result.read_text("utf-8")
+    assert called(*job).status == 0 and "Four." in result.read_text("utf-8")
+
+
 def test_python_and_the_events_have_the_times_of_the_film(talk):
     track = dubkit.transcribe(talk, transcriber=f"{ENGINES}:Fast", range="2-")
     assert track.words[0].start == 2.5 and track.words[-1].end <= 6

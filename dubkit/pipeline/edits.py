@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dubkit import subtitles
+from dubkit.cues.media_end import within_part
 from dubkit.cues.sentences import sentences
 from dubkit.errors import InputError
 from dubkit.files import read_json, write_json
 from dubkit.subtitles.source import read_edited
 from dubkit.types import Cue, Track
 from dubkit.workspace import Make, Workspace
+
+from .context import Context
 
 WARNED_SINGLY = 5
 """Cues that get a warning each; more of them share one."""
@@ -104,14 +107,17 @@ def step(
     return work.step(name, key, make_with_baseline, partial, merge)
 
 
-def edited_whole(work: Workspace, name: str, part: tuple[float, float] | None) -> Path | None:
-    """The cue file ``name`` of the whole film if it serves for ``part``: if a person has edited it,
-    since what is made of a part would replace the edits elsewhere."""
+def edited_whole(context: Context, work: Workspace, name: str) -> Track | None:
+    """What is in the part that is worked on of the cue file ``name`` of the whole film, if a person
+    has edited that: what is made of a part would replace the edits elsewhere."""
     path = work.folder / name
-    if not part or not work.is_edited(name, work.key_for(name) or ""):
+    if not context.part or not work.is_edited(name, work.key_for(name) or ""):
         return None
-    read_edited(path)  # raises if it is damaged
-    return None if PART in read_json(path) else path
+    track = read_edited(path)
+    if PART in read_json(path):
+        return None
+    context.warnings.append(f"{name} has been edited: its text is used")
+    return within_part(track, context.part)
 
 
 def _warnings(language: str, outdated: Sequence[int]) -> Iterator[str]:

@@ -131,12 +131,10 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
         path.write_text(subtitles.render(track, "json"), "utf-8")
         return ()
 
-    whole = edits.edited_whole(work, name, context.part)
-    path = whole or edits.step(work, name, key, make, part=context.part)
-    track = source_text.read_edited(path)
-    if whole:
-        context.warnings.append(f"{name} has been edited: its text is used")
-        track = within_part(track, context.part)
+    track = edits.edited_whole(context, work, name)
+    if track is None:
+        path = edits.step(work, name, key, make, part=context.part)
+        track = source_text.read_edited(path)
     if turns and not any(cue.speaker for cue in track.cues):
         track = diarization.assign_speakers(track, turns)
     track = diarize.name_edited(context, track)
@@ -212,7 +210,9 @@ def _editable(context: Context, work: Workspace, text: SourceText) -> SourceText
         path.write_text(content, "utf-8")
         return ()
 
-    path = edits.step(work, name, key, make)
+    if whole := edits.edited_whole(context, work, name):
+        return replace(text, track=whole, edited=True)
+    path = edits.step(work, name, key, make, part=context.part)
     if not work.is_edited(name, key):
         return text
     return replace(text, track=source_text.read_edited(path), edited=True)

@@ -14,7 +14,7 @@ from dubkit import languages, subtitles
 from dubkit.cues import check
 from dubkit.cues.fit import fit_cues
 from dubkit.cues.lines import with_lines
-from dubkit.cues.media_end import clip_to_end, within_part
+from dubkit.cues.media_end import clip_to_end
 from dubkit.cues.profiles import limits
 from dubkit.engines import Choice, own_name
 from dubkit.errors import MissingDependency
@@ -63,7 +63,7 @@ def translate_to(
     choice = translator_for(context, track.language, target)
     key = translation_key(context, choice, track)
     new: Translation | None = None
-    whole = edits.edited_whole(work, name, context.part)
+    path, whole = work.folder / name, edits.edited_whole(context, work, name)
     if not whole and work.outdated(name, key):
         # Preparing may have to fall back to another engine, and the key must be of the engine that
         # makes the result.
@@ -71,19 +71,17 @@ def translate_to(
         key = translation_key(context, choice, track)
         if work.outdated(name, key):
             new = _translate(context, work, choice, track, target)
-    path = whole or edits.step(
-        work,
-        name,
-        key,
-        lambda out: _write(out, new),
-        source=track,
-        partial=bool(new and new.failed),
-        part=context.part,
-    )
-    translated = source_text.read_edited(path)
-    if whole:
-        context.warnings.append(f"{name} has been edited: its text is used")
-        translated = within_part(translated, context.part)
+    if not whole:
+        edits.step(
+            work,
+            name,
+            key,
+            lambda out: _write(out, new),
+            source=track,
+            partial=bool(new and new.failed),
+            part=context.part,
+        )
+    translated = whole or source_text.read_edited(path)
     prefix = f"{target}: " if options.original or len(options.to) > 1 else ""
     violations = report.find_violations(translated, options.reading, context.rate, context.warnings)
     if not context.retimed:  # times that a file came with are kept, so there is nothing to warn of
