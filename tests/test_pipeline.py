@@ -51,7 +51,7 @@ def test_run_equals_the_command(talk, tmp_path):
     assert result.warnings == ("all is a guess",)
     assert {"load", "audio", "transcribe", "cues", "mux", "total"} <= set(result.timings)
     assert result.rtfx == pytest.approx(result.duration / result.timings["total"])
-    assert {stage for stage, _, _ in reported} == {"audio", "mux"}
+    assert {stage for stage, _, _ in reported} == {"load", "audio", "mux"}
     assert all(0 <= done <= total + 0.5 for _, done, total in reported)
 
 
