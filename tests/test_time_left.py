@@ -1,10 +1,12 @@
 """How far a run is: its steps, and the time that those to come still take."""
 
 import json
+import time
 
 import pytest
 from command import FAST, called, dubkit
 
+from dubkit.cli.console import Console
 from dubkit.pipeline.time_left import LAPTOP, Other, Plan, Step, keep_pace, read_paces
 
 MEDIA = 60.0
@@ -83,6 +85,22 @@ def test_lines_that_are_passed_over_in_a_moment_are_an_earlier_runs(tmp_path, cl
         clock.now += 5
         plan.report("speak pt", MEDIA * 0.6, MEDIA)
         assert plan.resumed[1] == pytest.approx(0.49)
+
+
+def test_no_step_takes_less_than_no_time():
+    lines: list[str] = []
+    console = Console(quiet=False, verbose=False, write=lines.append)
+    with console, console.job("film") as plan:
+        for name in ("mix", "mux"):
+            with plan.during(name):  # it begins before the end of the step before is shown
+                time.sleep(0.06)
+                for done in (0, 60):
+                    plan.report(name, done, MEDIA)
+                    console.progress(name, done, MEDIA)
+    assert lines[1:] == [
+        "Mixing: 1:00 of media in 0.0 s",
+        "Writing the video: 1:00 of media in 0.0 s",
+    ]
 
 
 def test_a_slow_step_moves_only_those_of_its_kind(tmp_path, clock):

@@ -39,7 +39,7 @@ VERBS = {
     "match": "Choosing voices",
     "speak": "Speaking",
     "convert": "Converting voices in",
-    "verify": "Checking what was spoken",
+    "verify": "Checking the speech in",
     "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",
@@ -67,6 +67,9 @@ class Console:
         self._task: TaskID | None = None
         self._stage = ""
         self._began = self._last = 0.0
+        self._resumed = self._began, 0.0
+        """:attr:`Plan.resumed` at the last progress: the next step begins before this one's end
+        is shown."""
         self._done = self._total = 0.0
         self.plan = Plan()
         self._others: Sequence[Other] = ()
@@ -112,7 +115,7 @@ class Console:
                 step = f"Step {self.plan.step} of {self.plan.steps}: " if self.plan.steps else ""
                 self._open_bar(printable(step + title_of(stage)), done, total)
         self._done, self._total = max(done, 0.0), total
-        self._last = time.monotonic()
+        self._last, self._resumed = time.monotonic(), self.plan.resumed
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self._done, total=total or None)
 
@@ -211,7 +214,7 @@ class Console:
 
     def _in_this_run(self, now: float) -> tuple[float, float]:
         """What an earlier run had done of the stage, and the seconds since this one goes on."""
-        since, share = self.plan.resumed
+        since, share = self._resumed
         return share * self._total, now - max(since, self._began)
 
     def _close_stage(self, *, finished: bool) -> None:
