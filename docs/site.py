@@ -57,6 +57,11 @@ def _part(page: str, text: str) -> str:
     return text
 
 
+def _anchor(title: str) -> str:
+    """The anchor of a section."""
+    return re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower())
+
+
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Turn the links of the repository into those of the site."""
     here = page.file.src_uri
@@ -70,6 +75,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             return link[0]
         file = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
         to = pages.get(file, file.removeprefix("docs/") if file.startswith("docs/") else "")
+        if to == "contributing.md" and name in map(_anchor, ARCHITECTURE):
+            to = "architecture.md"
         if to and files.get_file_from_path(to):
             there = posixpath.relpath(to, posixpath.dirname(here) or ".")
             return f"{image}[{text}]({there}{anchor}{name})"
