@@ -11,7 +11,7 @@ from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, 
 from wav_samples import burst, write
 
 from dubkit.dub.clip import measure, prepare
-from dubkit.dub.mix import ScheduledClip, _reduction, _write_limited, mix
+from dubkit.dub.mix import SOFTER, ScheduledClip, _reduction, _write_limited, mix
 from dubkit.errors import InputError, MediaError, OutputError
 from dubkit.media.audio import FULL, extract_audio, wav_header
 from dubkit.media.ffmpeg import ffmpeg_path
@@ -146,29 +146,30 @@ def read_mono(path):
         return np.frombuffer(wav.readframes(wav.getnframes()), "<i2") / 32767
 
 
-def test_lines_are_as_loud_as_each_other_and_as_the_original(tmp_path, voice):
-    """One is 20 dB softer, one 6 dB softer on purpose; the original speaks from 1 to 4 s."""
+def test_lines_are_as_loud_as_the_originals_lines(tmp_path, voice):
+    """One clip is 20 dB softer. The original speaks from 1 to 4 s, 6 dB softer from 14 to 15 s,
+    and 30 dB softer from 16 to 17 s."""
     ffmpeg("-i", voice.path, "-af", "volume=-20dB", tmp_path / "soft.wav")
-    source = film(
-        tmp_path / "x.mkv", f"{tone(-20, 3000)},volume='if(between(t,1,4),1,0.001)':eval=frame", 20
-    )
+    volume = "if(between(t,1,4),1,if(between(t,14,15),0.5,if(between(t,16,17),0.03,0.001)))"
+    source = film(tmp_path / "x.mkv", f"{tone(-20, 3000, 24)},volume='{volume}':eval=frame", 24)
     placed = [
-        ScheduledClip(voice.path, 6),
-        ScheduledClip(tmp_path / "soft.wav", 9),
-        ScheduledClip(voice.path, 12, -6),
+        ScheduledClip(voice.path, 5),
+        ScheduledClip(tmp_path / "soft.wav", 8, (1, 4)),
+        ScheduledClip(voice.path, 11, (14, 15)),
+        ScheduledClip(voice.path, 18, (16, 17)),
     ]
-    found = mixed(source, placed, tmp_path / "x.wav", [(1, 4)])
+    found = mixed(source, placed, tmp_path / "x.wav", [(1, 4), (14, 15), (16, 17)])
     samples = read(tmp_path / "x.wav").mean(axis=1)
     levels = []
-    for at in (6, 9, 12):
+    for at in (5, 8, 11, 18):
         part = samples[round(at * 48000) : round((at + voice.seconds) * 48000)]
         write(tmp_path / "part.wav", part)
         levels.append(measure(tmp_path / "part.wav").rms_db)
-    assert levels[1] == pytest.approx(levels[0], abs=0.2)
-    assert levels[2] == pytest.approx(levels[0] - 6, abs=0.2)
     original = -20 - 3 - 3  # RMS of a sine, and mono split into two channels
-    assert found.speech_db == pytest.approx(original, abs=0.3)
-    assert levels[0] == pytest.approx(original + found.gain_db, abs=0.3)
+    whole = original + 10 * np.log10((3 + 0.25) / 4)  # what is far softer does not count
+    assert found.speech_db == pytest.approx(whole, abs=0.3)
+    expected = [whole, original, original - 6, whole - SOFTER]
+    assert levels == pytest.approx([one + found.gain_db for one in expected], abs=0.3)
 
 
 # ---------------------------------------------------------------- loudness
@@ -406,7 +407,7 @@ def test_100_lines_in_4_minutes(voice, tmp_path):
         "import json, sys\n"
         "from pathlib import Path\n"
         "from dubkit.media.probe import probe\n"
-        "from dubkit.dub.mix import ScheduledClip, mix\n"
+        "from dubkit.dub.mix import SOFTER, ScheduledClip, mix\n"
         "folder = Path(sys.argv[1])\n"
         "film = probe(folder / 'x.mkv')\n"
         "placed = [ScheduledClip(folder / f'{n}.wav', n * 2.4) for n in range(100)]\n"

@@ -12,7 +12,7 @@ import contextlib
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -45,6 +45,10 @@ DEFAULT_LUFS = -16.0
 """Loudness of a dub whose original has none to match."""
 MAX_DRIVE_DB = 6.0
 """How far the mix may be driven into the limiter to match an original that was limited as well."""
+SOFTER, LOUDER = 9.0, 6.0
+"""How much softer and louder than the others a line may be, in dB, as it is in the original."""
+FEWEST = 3
+"""Tenths of a second of the original from which its loudness means something."""
 QUIETEST = -60.0
 """LUFS below which the original counts as silent."""
 
@@ -66,8 +70,9 @@ class ScheduledClip:
     accepts."""
     start: float
     """Seconds on the video's timeline of the file's first sample."""
-    gain_db: float = 0.0
-    """Relative to the other lines, which are all brought to one level."""
+    spoken: tuple[float, float] | None = None
+    """Seconds between which the original speaks it: the line becomes as loud as that is. Without
+    it, as loud as the original's speech in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class MixResult:
     """Of the original, without its peak; None if it has no audio."""
     result: Loudness
     speech_db: float
-    """Level that the lines were brought to before ``gain_db``, in dBFS."""
+    """Level of the original's speech, in dBFS."""
     gain_db: float
     """Applied to the whole mix, to match the original's loudness."""
 
@@ -102,11 +107,13 @@ def mix(
     It is as long as ``film`` and starts when that does. ``stream`` is ducked by 12 dB in the
     ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
     ``background``, an audio file on the same timeline without the speech, replaces ``stream``, in
-    ``part`` alone if that is given (start and end in seconds), and is not ducked. The lines get the
-    loudness of the original's speech, the whole gets the original's loudness. ``progress`` is
-    called with the seconds done. Raises InputError when a line or the background is not audio,
+    ``part`` alone if that is given (start and end in seconds), and is not ducked. Each line gets
+    the loudness of the original's line, and the whole that of the original. ``progress`` is called
+    with the seconds done. Raises InputError when a line or the background is not audio,
     MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
     """
+    import numpy as np
+
     lines = _measure_lines(schedule)
     original = None
     if stream:
@@ -123,7 +130,8 @@ def mix(
                 # A film of unknown length is as long as its audio.
                 total = max(length or decoded, *(round(end) for end in ends), 1)
                 file.truncate(total * _FRAME)
-                target = _speech_level(powers, original)
+                target = _speech_level(powers[~np.isnan(powers)], original)
+                lines = _with_gains(lines, powers, target)
                 ducked = _ducked_spans(speech, lines)
                 if background:  # which ends with the part, while a line may go on
                     last = part[1] if part else math.inf
@@ -152,6 +160,23 @@ def _speech_level(powers: NDArray[np.float64], original: Loudness | None) -> flo
     return max(level, whole - 10) if level > clips.SILENT_DB else whole
 
 
+def _with_gains(lines: Sequence[_Line], powers: NDArray[np.float64], target: float) -> list[_Line]:
+    """The lines with a gain on top of ``target``, by which each is as loud as the original's line:
+    a shout is louder, a whisper softer. ``powers`` are those of each 0.1 s of the original, NaN
+    where nobody speaks."""
+    import numpy as np
+
+    found = []
+    for line in lines:
+        start, end = (round(10 * max(0.0, time)) for time in line.spoken or (0.0, 0.0))
+        spoken = powers[start:end][~np.isnan(powers[start:end])]
+        level = clips.level(spoken)
+        if len(spoken) >= FEWEST and level > clips.SILENT_DB:
+            line = replace(line, gain_db=min(max(level - target, -SOFTER), LOUDER))
+        found.append(line)
+    return found
+
+
 # ---------------------------------------------------------------- the original
 
 
@@ -166,14 +191,14 @@ def _decode(
     progress: Callable[[float], None],
 ) -> tuple[int, NDArray[np.float64]]:
     """Write what plays under the dub; return the samples written, and the original's speech power:
-    the mean power of each 0.1 s inside the spans, of both channels' average.
+    the mean power of each 0.1 s, of both channels' average, NaN outside the spans.
     """
     import numpy as np
 
     size = RATE // 10
     share = 0.25 if background else 0.5
     inside = _tenths(speech)
-    powers: list[NDArray[np.float64]] = []
+    powers = np.full(len(inside), np.nan)
     written = at = 0
     if stream:
         report = _scale(progress, film.duration, 0.0, share)
@@ -184,7 +209,8 @@ def _decode(
             speaking = inside[at // size : at // size + RATE // size]
             if speaking.any():
                 tenths = clips.powers(block.mean(axis=1), RATE)[: len(speaking)]
-                powers.append(tenths[speaking[: len(tenths)]])
+                here = powers[at // size :][: len(tenths)]
+                np.copyto(here, tenths, where=speaking[: len(tenths)])
             at += len(block)
             report(at / RATE)
     if background:
@@ -200,7 +226,7 @@ def _decode(
                 written += len(block)
             at += len(block)
             report(at / RATE)
-    return written, np.concatenate(powers) if powers else np.zeros(0)
+    return written, powers
 
 
 def _replace_part(file: IO[bytes], at: int, block: Samples, part: tuple[float, float]) -> None:
@@ -258,7 +284,8 @@ class _Line:
     first: int
     """Sample of the film at which it starts."""
     clip: Clip
-    gain_db: float
+    spoken: tuple[float, float] | None
+    gain_db: float = 0.0
 
 
 def _measure_lines(schedule: Sequence[ScheduledClip]) -> list[_Line]:
@@ -269,7 +296,8 @@ def _measure_lines(schedule: Sequence[ScheduledClip]) -> list[_Line]:
             clip = clips.measure(one.path)
         except ValueError as error:
             raise _unusable_line(error) from error
-        lines.append(_Line(max(0, round(one.start * RATE)), clip, one.gain_db))
+        first = max(0, round(one.start * RATE))
+        lines.append(_Line(first, clip, one.spoken))
     return sorted(lines, key=lambda line: line.first)
 
 

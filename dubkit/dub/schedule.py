@@ -374,8 +374,11 @@ class SpokenTrack:
     @property
     def clips(self) -> list[mix.ScheduledClip]:
         """Its clips and when they play."""
-        takes = self.takes
-        return [mix.ScheduledClip(t.clip, t.fit.start) for t in takes if t.clip and t.fit]
+        return [
+            mix.ScheduledClip(take.clip, take.fit.start, (take.line.start, take.line.end))
+            for take in self.takes
+            if take.clip and take.fit
+        ]
 
     @property
     def converted(self) -> bool:
