@@ -563,7 +563,7 @@ class Options:
         other_names=("max_words_per_line", "max_words"),
     ))  # fmt: skip
     cps: int | None = option(None, Spec(
-        "style", "characters to read in a second (default: the profile's)",
+        "style", "characters a second (default: the profile's)",
         "characters to read in a second instead of the profile's", bounds=(1, 100), page="limits",
     ))  # fmt: skip
     retime: bool = option(False, Spec(
@@ -572,7 +572,7 @@ class Options:
         page="files",
     ))  # fmt: skip
     style: str = option("", Spec(
-        "style", "font=Arial,size=48,color=#ffff00,outline=2,position=top",
+        "style", "font=Arial,size=48,color=#ffff00,outline=2,...",
         "`font=`, `size=`, `color=`, `outline=`, `position=` of burned and ass subtitles; sizes in "
         "pixels of a picture 1080 high, scaled to others",
         metavar="LIST", check=parse_style, page="look",

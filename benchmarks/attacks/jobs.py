@@ -9,7 +9,16 @@ from .lab import AUSTEN, ENGINES, ROOT, SRT, ffmpeg, film
 
 SLOW = ("--transcriber", ENGINES / "engines.py:Slow")
 GOOD = ("--translator", ENGINES / "translators.py:Good", "-o", "Good.pauses=0.05")
-HUM = ("--tts", ENGINES / "synthesizers.py:Hum", "-o", "Hum.pause=0.05", "--voice", "low")
+# Nobody can read back what it says.
+HUM = (
+    "--tts",
+    ENGINES / "synthesizers.py:Hum",
+    "-o",
+    "Hum.pause=0.05",
+    "--voice",
+    "low",
+    "--no-verify",
+)
 PAINTER = ("--lipsync", ROOT / "tests/lipsync_engines.py:Painter")
 
 

@@ -44,7 +44,8 @@ PARTS = (
 )  # fmt: skip
 FAST = ("--transcriber", ENGINES / "engines.py:Fast")
 GOOD = ("--translator", ENGINES / "translators.py:Good")
-HUM = ("--tts", ENGINES / "synthesizers.py:Hum", "--voice", "low")
+# Nobody can read back what it says.
+HUM = ("--tts", ENGINES / "synthesizers.py:Hum", "--voice", "low", "--no-verify")
 JOBS = {
     "subs": (".mp4", ("--subs", *FAST)),
     "burn": (".mp4", ("--subs", "--burn", "--format", "ass", *FAST)),

@@ -39,7 +39,8 @@ VICTIMS = (
 )  # fmt: skip
 FAST = ("--transcriber", ENGINES / "engines.py:Fast")
 PT = (*FAST, "--to", "pt", "--translator", ENGINES / "translators.py:Good")
-HUM = ("--dub", "--tts", ENGINES / "synthesizers.py:Hum", "--voice", "low")
+# Nobody can read back what it says.
+HUM = ("--dub", "--tts", ENGINES / "synthesizers.py:Hum", "--voice", "low", "--no-verify")
 MIMIC = ("--dub", "--clone", "--i-have-consent", "--tts", ENGINES / "voices.py:Mimic")
 RUNS = ((*PT, "--subs"), (*PT, *HUM), (*PT, *MIMIC), (*FAST, "--subs", "--burn"))
 FOLDERS = ("", "dub.pt", "dub.pt", "references", "references", "x.parts", "lips.pt", "separated")

@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -74,14 +74,11 @@ class Console:
         self.plan = Plan()
         self._others: Sequence[Other] = ()
         self._handler = _Handler(self)
+        self._open = ExitStack()
 
     def __enter__(self) -> Console:
-        logger = logging.getLogger("dubkit")
-        logger.addHandler(self._handler)
         level = logging.ERROR if self.quiet else logging.INFO
-        self._handler.setLevel(logging.DEBUG if self.verbose else level)
-        logger.setLevel(self._handler.level)
-        logger.propagate = False
+        self._open.enter_context(logs_to(self._handler, logging.DEBUG if self.verbose else level))
         return self
 
     def __exit__(
@@ -91,7 +88,7 @@ class Console:
         trace: TracebackType | None,
     ) -> None:
         self._close_stage(finished=failure is None)
-        logging.getLogger("dubkit").removeHandler(self._handler)
+        self._open.close()
 
     @contextmanager
     def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
@@ -252,6 +249,23 @@ class _Handler(logging.Handler):
         if self._console.debug and record.exc_info:
             for line in self._tracebacks.formatException(record.exc_info).splitlines():
                 self._console._write(line)
+
+
+@contextmanager
+def logs_to(handler: logging.Handler, level: int) -> Iterator[None]:
+    """Have a handler, and no other but those within this, take what dubkit logs."""
+    logger = logging.getLogger("dubkit")
+    before = logger.level, logger.propagate
+    handler.setLevel(level)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 def title_of(stage: str) -> str:

@@ -22,7 +22,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -31,6 +31,8 @@ from dubkit.errors import DubkitError
 from dubkit.pipeline.time_left import Other, Plan
 from dubkit.system.terminal import as_json
 from dubkit.types import Cue, Result
+
+from .console import logs_to
 
 BEGAN = time.monotonic()
 EVERY = 0.2
@@ -68,16 +70,13 @@ class Events:
         self._stage = ""
         self._last = 0.0
         self._handler = _Handler()
+        self._open = ExitStack()
         self._plan = Plan()
 
     def __enter__(self) -> Events:
         global _out
         _out = sys.stdout
-        logger = logging.getLogger("dubkit")
-        logger.addHandler(self._handler)
-        self._handler.setLevel(logging.INFO)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+        self._open.enter_context(logs_to(self._handler, logging.INFO))
         return self
 
     def __exit__(
@@ -88,7 +87,7 @@ class Events:
     ) -> None:
         global _out
         _out = None
-        logging.getLogger("dubkit").removeHandler(self._handler)
+        self._open.close()
 
     @contextmanager
     def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:

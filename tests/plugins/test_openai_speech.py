@@ -311,9 +311,7 @@ def test_many_requests_run_in_parallel_and_each_may_fail_alone(tmp_path):
     ) as server:
         engine = synthesizer(server, parallel=3)
         assert isinstance(engine, BatchSynthesizer) and engine.at_once == 12
-        began = time.monotonic()
         faults = engine.speak_all(texts)
-        assert time.monotonic() - began < 9 * 0.2
         assert server.most == 3
     assert [bool(fault) for fault in faults] == [n == 4 for n in range(9)]
     for n in {*range(9)} - {4}:
