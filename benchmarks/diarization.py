@@ -9,7 +9,7 @@ twelfth of the turns overlapping. The second takes each ``NAME.wav`` in a folder
 ``NAME.rttm`` beside it. Printed are, for each number of people, in how many recordings the number
 was found, the share of speech that is given to another person (confusion), and the diarization
 error rate, with a collar of 0.25 s around each turn and without; beside them the same if all is
-given to one person, and if the diarizer is told the number.
+given to one person, and if the number is given.
 """
 
 from __future__ import annotations

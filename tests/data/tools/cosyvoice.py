@@ -3,14 +3,13 @@
 import email.parser
 import email.policy
 import io
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 from standin import read_wav, spoken
+from standin_server import Handler, serve
 
 
-class Handler(BaseHTTPRequestHandler):
+class Tool(Handler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
@@ -49,10 +48,5 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
-        pass
 
-
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(Tool)

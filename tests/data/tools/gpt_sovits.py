@@ -2,11 +2,10 @@
 
 import io
 import json
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from standin import read_wav, spoken, write_wav
+from standin_server import Handler, serve
 
 KNOWN = {
     "text": str, "text_lang": str, "ref_audio_path": str, "aux_ref_audio_paths": list,
@@ -43,33 +42,21 @@ def fault_of(asked: dict) -> str:
     return "" if 3 <= len(samples) / rate <= 10 else "the clip is not within 3 to 10 s"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Tool(Handler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path != "/tts":
-            return self.reply(404, b'{"detail": "Not Found"}', "application/json")
+            return self.answer(404, b'{"detail": "Not Found"}')
         if self.headers["Content-Type"] != "application/json":
-            return self.reply(422, b'{"detail": "no JSON"}', "application/json")
+            return self.answer(422, b'{"detail": "no JSON"}')
         asked = json.loads(body)
         if fault := fault_of(asked):
             message = json.dumps({"message": fault}).encode()
-            return self.reply(400, message, "application/json")
+            return self.answer(400, message)
         like = read_wav(asked["ref_audio_path"])[0]
         out = io.BytesIO()
         write_wav(out, spoken(asked["text"], 32000, like, asked.get("seed", 0)), 32000)
-        self.reply(200, out.getvalue(), "audio/wav")
-
-    def reply(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(200, out.getvalue(), "audio/wav")
 
 
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(Tool)

@@ -3,14 +3,13 @@
 import email.parser
 import email.policy
 import io
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 from standin import read_wav, spoken, write_wav
+from standin_server import Handler, serve
 
 
-class Handler(BaseHTTPRequestHandler):
+class Tool(Handler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -41,17 +40,5 @@ class Handler(BaseHTTPRequestHandler):
         write_wav(out, spoken(form["text"].decode(), 24000, like), 24000)
         self.answer(200, out.getvalue(), "audio/wav")
 
-    def answer(self, status: int, body: bytes, kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-print(server.server_address[1], flush=True)
-server.serve_forever()
+serve(Tool)
