@@ -6,13 +6,17 @@
 PROCESSES = $(shell python -c "import os; print(min(4, 1 + (os.cpu_count() or 1)))")
 SIDE_BY_SIDE = -n $(PROCESSES) --dist worksteal
 
+# What fails beside others is run once more by itself: limits of time are for a machine that has a
+# moment. What fails twice has failed.
+AGAIN = python -m pytest --last-failed --last-failed-no-failures none --exitfirst
+
 check: extras lint
-	python -m pytest $(SIDE_BY_SIDE) -m "not alone"
-	python -m pytest -m alone
+	python -m pytest $(SIDE_BY_SIDE) -m "not alone" || $(AGAIN) -m "not alone"
+	python -m pytest -m alone || $(AGAIN) -m alone
 
 quick: lint
-	python -m pytest $(SIDE_BY_SIDE) -m "not slow and not alone"
-	python -m pytest -m "not slow and alone"
+	python -m pytest $(SIDE_BY_SIDE) -m "not slow and not alone" || $(AGAIN) -m "not slow and not alone"
+	python -m pytest -m "not slow and alone" || $(AGAIN) -m "not slow and alone"
 
 # Packages of which the tests need neither the dependencies nor the code: a language model's weights,
 # and Argos' package format, which would bring spaCy and Stanza.

@@ -144,12 +144,13 @@ def test_a_password(app):
 def test_wrong_passwords_wait_for_one_another_and_delay_nobody_else(app):
     transport = httpx.ASGITransport(Guard(app, "me:right", local=False))
 
-    async def answer(client: httpx.AsyncClient, password: str) -> tuple[int, float]:
-        start = time.monotonic()
-        answer = await client.get("/dubkit/texts", headers={"authorization": basic(password)})
-        return answer.status_code, time.monotonic() - start
-
     async def all_at_once() -> list[tuple[int, float]]:
+        start = time.monotonic()
+
+        async def answer(client: httpx.AsyncClient, password: str) -> tuple[int, float]:
+            answer = await client.get("/dubkit/texts", headers={"authorization": basic(password)})
+            return answer.status_code, time.monotonic() - start
+
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             client.cookies.set(COOKIE, new_token())
             words = ["me:a", "me:b", "me:c", "me:d", "me:right"]
