@@ -328,6 +328,19 @@ def test_a_second_take_may_do(short):
     assert ran.status == 0 and "not dubbed" not in ran.err
 
 
+@pytest.mark.parametrize("engine", ["Hum", "Choir"])
+def test_no_engine_gets_the_description_of_a_sound(engine, short, log):
+    short[1].write_text(
+        "1\n00:00:01,000 --> 00:00:03,000\n[Laughs] Good morning [coughs], everybody.\n\n"
+        "2\n00:00:04,000 --> 00:00:06,000\n[Laughs]\n\n"
+        "3\n00:00:07,000 --> 00:00:09,000\nMARY: <i>(sighs)</i> Are you ready? [laughs]\n"
+    )
+    tts = ("--tts", f"{TESTS}/data/synthesizers.py:{engine}", "--voice", "low", *UNCHECKED)
+    ran = called(short[0], "--subs-from", short[1], "--dub", *tts)
+    assert ran.status == 0, ran
+    assert {text for text, *_ in log()} == {"Good morning, everybody.", "Are you ready?"}
+
+
 def test_a_text_in_its_own_language(short):
     video, srt = short
     ran = called(video, "--subs-from", srt, "--dub", *LOW)

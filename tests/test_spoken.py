@@ -46,6 +46,11 @@ def lines(track: Track) -> list[tuple[str | None, str]]:
         ("[DOOR SLAMS] Who?", None, "Who?"),
         ("I don't [coughs] know.", None, "I don't know."),
         ("It is me. (sighs)", None, "It is me."),
+        ("[Laughs] I know [laughs], yes. [Laughs]", None, "I know, yes."),
+        ("<i>[Laughs]</i> I know[laughs]", None, "I know"),
+        ("MARY: <i>(sighs)</i> Hi. <b><i>(coughs)</i></b>", "MARY", "Hi."),
+        ("<i>(sighs)</i> <i>Hi.</i>", None, "<i>Hi.</i>"),
+        ("<i>Hi. (sighs)</i>", None, "Hi."),
         ("Wow 😀 that was great!", None, "Wow that was great!"),
         ("（叹气）是我。", None, "是我。"),
         # text that only looks like it

@@ -51,8 +51,12 @@ _SOUND = (
     r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕"
     r"|\*(?!\s)[^*\n]{2,60}(?<!\s)\*"
 )
-_LEADING = re.compile(rf"({_SOUND})[\s:]*")
-_TRAILING = re.compile(rf"(\s*)({_SOUND})\s*$")
+_MARKED = (
+    rf"(?:(?P<open>(?:(?:{OPENING_MARK})\s?){{1,3}})(?P<marked>{_SOUND})"
+    rf"(?P<close>(?:\s?{CLOSING_MARK}){{1,3}})|(?P<bare>{_SOUND}))"
+)
+_LEADING = re.compile(rf"{_MARKED}[\s:]*")
+_TRAILING = re.compile(rf"\s*{_MARKED}\s*$")
 _INSIDE = re.compile(r"\s?(?:\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］)")
 _BETWEEN = re.compile(rf"(?<=[.!?…。！？])\s*(?:{_SOUND})(?=\s*(?:[A-ZÀ-Þ¿¡]|\W|$))")
 _PICTURES = re.compile(
@@ -350,30 +354,39 @@ def _passages_of_turn(text: str, names: Collection[str]) -> Iterator[Passage]:
         label += text[:cut]
         lead, text = lead + text[:cut], text[cut:]
     joint = "\n"
-    while (match := _LEADING.match(text)) and _is_sound(match[1]):
+    while sound := _sound(match := _LEADING.match(text)):
+        assert match
         rest = text[match.end() :]
-        if match[1].startswith("*") and rest[:1].islower():
+        if "*" in sound.lead and rest[:1].islower():
             break  # emphasis
         last = not rest
-        yield Passage(match[1][1:-1].strip(), lead + match[1][0], match[1][-1] + tail * last,
-                      label, speaker, is_speech=False, joint=joint)  # fmt: skip
+        yield replace(sound, lead=lead + sound.lead, tail=sound.tail + tail * last, label=label,
+                      speaker=speaker, joint=joint)  # fmt: skip
         text, lead, label, joint = rest, "", "", " "
         if last:
             return
     after: list[Passage] = []
-    while (match := _TRAILING.search(text)) and match.start() and _is_sound(match[2]):
+    while (match := _TRAILING.search(text)) and match.start() and (sound := _sound(match)):
         rest = text[: match.start()]
-        if match[2][0] not in "[【［" and not rest.rstrip().endswith(_ENDS):
+        if sound.lead[-1] not in "[【［" and not rest.rstrip().endswith(_ENDS):
             break
-        sound = Passage(match[2][1:-1].strip(), match[2][0], match[2][-1], is_speech=False,
-                        speaker=speaker, joint=" ")  # fmt: skip
-        after.insert(0, sound)
+        after.insert(0, replace(sound, speaker=speaker, joint=" "))
         text = rest
     if after:
         after[-1] = replace(after[-1], tail=after[-1].tail + tail)
         tail = ""
     yield Passage(text.strip(), lead, tail, label, speaker, joint=joint)
     yield from after
+
+
+def _sound(match: re.Match[str] | None) -> Passage | None:
+    """The sound that ``_LEADING`` or ``_TRAILING`` has found, with the marks around it."""
+    if not match or not _is_sound(sound := match["marked"] or match["bare"]):
+        return None
+    before, behind = match["open"] or "", match["close"] or ""
+    if before.count("<") != behind.count("<"):
+        return None
+    return Passage(sound[1:-1].strip(), before + sound[0], sound[-1] + behind, is_speech=False)
 
 
 def _song(text: str) -> tuple[str, str, str] | None:
