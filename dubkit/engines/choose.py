@@ -120,7 +120,7 @@ def transcriber(options: Options) -> Choice[Transcriber]:
                 "no transcriber can be used here", "; ".join(hints) or "dubkit doctor says why"
             )
     choice = _choice(Transcriber, options, spec)
-    return replace(choice, settings=options.engine_settings(choice.name))
+    return replace(choice, settings=options.engine_settings(registry.own_name(choice.spec)))
 
 
 Prepare: TypeAlias = Callable[[Translator, str | None, str], None]
@@ -145,7 +145,9 @@ def reader(room: EngineRoom, options: Options, language: str) -> Choice[Transcri
                     return replace(choice, settings={**device, **choice.settings, **settings})
         except DubkitError as failure:
             log.debug("%s", failure.message)
-    return replace(own[0], settings=options.engine_settings(own[0].name)) if own else None
+    if not own:
+        return None
+    return replace(own[0], settings=options.engine_settings(registry.own_name(own[0].spec)))
 
 
 def translator(
@@ -267,11 +269,12 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
         choice = named(room, options, Synthesizer, spec)
         engine = room.engine(choice)
         if options.clone and not engine.clones:
-            raise UsageError(f"{spec} has its own voices and cannot clone a voice", CLONERS)
+            raise UsageError(f"{choice.name} has its own voices and cannot clone a voice", CLONERS)
         if not (options.clone or voices(engine, spec, language)):
             how = "; with --clone it speaks as the original does" if engine.clones else ""
             raise UsageError(
-                f"{spec} has no voice for {_named(language)}", f"--tts names another engine{how}"
+                f"{choice.name} has no voice for {_named(language)}",
+                f"--tts names another engine{how}",
             )
         return choice
 

@@ -131,9 +131,21 @@ class Choice(Generic[E]):
 
     @property
     def name(self) -> str:
-        """The name that people and its settings know it by; both names where there are two."""
-        name = own_name(self.spec)
+        """The name that people know it by, the tool's if it is set to use one; both names where
+        there are two."""
+        name = self.tool or own_name(self.spec)
         return f"{self.first.name}, then {name}" if self.first else name
+
+    @property
+    def tool(self) -> str:
+        """The tool that an engine is set to use by a preset, as it can be typed; "" if none."""
+        preset = self.settings.get(self.kind[:-1]) or self.settings.get("preset")
+        if not preset:
+            return ""
+        with contextlib.suppress(DubkitError):  # raised where the engine is used
+            if issubclass(engine_class(self.protocol, self.spec), hooks.External):
+                return Path(preset).stem.replace("_", "-")
+        return ""
 
     @property
     def identity(self) -> dict[str, object]:

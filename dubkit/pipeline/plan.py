@@ -118,7 +118,10 @@ def _dubs(
             yield Step("separate", seconds, options.separate, needed=made)
         yield from (Step("mix", film, language=language, needed=wanted) for _ in group)
         if options.lipsync:
-            yield Step("lip-sync", seconds, options.lipsync, language, wanted)
+            engine = options.lipsync
+            with suppress(DubkitError):
+                engine = context.lip_syncer.name
+            yield Step("lip-sync", seconds, engine, language, wanted)
         if context.media and context.media.video:
             yield Step("mux", film, language=language, needed=wanted)
 
