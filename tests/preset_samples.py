@@ -2,6 +2,7 @@
 laid out like the tool's own."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import wave
@@ -38,6 +39,8 @@ class Tool:
     """What its repository has besides."""
     settings: str = ""
     """What the user sets, ``{repo}`` for where the tool is."""
+    source: str = ""
+    """The stand-in, if it is another preset's."""
 
 
 REPOSITORIES = (
@@ -81,6 +84,31 @@ REPOSITORIES = (
          "deep_3drecon/BFM/index_mp468_from_mesh35709.npy"),
         "repo={repo},python={python}",
     ),
+    Tool("rvc_next", "rvc-next", (), "program={repo}/rvc-next,speaker=Alice"),
+    Tool("seed_vc_worker", "inference.py", (), "repo={repo},python={python}", "seed_vc"),
+    Tool(
+        "wav2lip_worker", "inference.py",
+        ("checkpoints/wav2lip_gan.pth", "face_detection/detection/sfd/s3fd.pth"),
+        "repo={repo},python={python}", "wav2lip",
+    ),
+    Tool(
+        "latentsync_worker", "scripts/inference.py",
+        ("configs/unet/stage2_512.yaml", "checkpoints/latentsync_unet.pt",
+         "checkpoints/whisper/tiny.pt"),
+        "repo={repo},python={python}", "latentsync",
+    ),
+    Tool(
+        "index_tts2", "indextts/infer_v2.py", ("checkpoints_2/config.yaml",),
+        "repo={repo},python={python}",
+    ),
+    Tool(
+        "index_tts2_5", "indextts/infer_v2_5.py", ("checkpoints/config.yaml",),
+        "repo={repo},python={python}",
+    ),
+    Tool(
+        "cosyvoice3", "cosyvoice/cli/cosyvoice.py", ("third_party/Matcha-TTS/matcha/",),
+        "repo={repo},python={python}",
+    ),
 )  # fmt: skip
 
 BY_STEM = {tool.stem: tool for tool in REPOSITORIES}
@@ -97,8 +125,11 @@ def installed(tool: Tool, folder: Path) -> Path:
     repo = folder / "a tool's folder"
     program = repo / tool.program
     program.parent.mkdir(parents=True)
-    source = (TOOLS / f"{tool.stem}.py").read_text()
-    beside = f"import sys; sys.path.insert(0, {str(TOOLS)!r})\n"
+    name = tool.source or tool.stem
+    source = (TOOLS / f"{name}.py").read_text()
+    beside = f"import sys; sys.path.append({str(TOOLS)!r})\n"
+    if (TOOLS / "repositories" / name).is_dir():
+        shutil.copytree(TOOLS / "repositories" / name, repo, dirs_exist_ok=True)
     program.write_text(f"#!{sys.executable}\n{beside}{source}")
     program.chmod(0o755)
     for name in tool.files:

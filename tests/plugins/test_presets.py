@@ -1,14 +1,17 @@
 """Each preset of ``examples/presets`` on a stand-in for its tool: a small program, or a server,
 that takes that tool's own arguments and no others, in a folder laid out like the tool's."""
 
+import json
 import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from command import called
 from media_samples import ffmpeg, frames
 from preset_samples import (
     BY_STEM,
@@ -17,11 +20,22 @@ from preset_samples import (
     TOOLS,
     clip,
     engine_of,
+    installed,
     read,
     serving,
 )
 
-from dubkit import BatchConverter, ConversionRequest, PluginError, Reference, UsageError, Voice
+from dubkit import (
+    BatchConverter,
+    ConversionRequest,
+    Converter,
+    PluginError,
+    Reference,
+    Synthesizer,
+    UsageError,
+    Voice,
+)
+from dubkit.engines import Choice
 from dubkit.engines.choose import with_presets
 from dubkit.options import Options
 from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
@@ -74,7 +88,8 @@ def test_a_missing_weight_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stem", "rate"), [("so_vits_svc", 44100), ("so_vits_svc_fork", 44100), ("rvc", 40000)]
+    ("stem", "rate"),
+    [("so_vits_svc", 44100), ("so_vits_svc_fork", 44100), ("rvc", 40000), ("rvc_next", 40000)],
 )
 def test_a_converter_returns_the_same_speech_in_another_voice(
     stem: str, rate: int, tmp_path: Path
@@ -92,7 +107,7 @@ def test_a_converter_returns_the_same_speech_in_another_voice(
     assert contents(repo) - before <= {"raw", "results"}  # nothing is left in its folder
 
 
-@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc", "seed_vc"])
+@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc", "rvc_next", "seed_vc"])
 def test_a_converter_keeps_the_contract(stem: str, tmp_path: Path) -> None:
     check_converter(engine_of(stem, tmp_path)[0])
 
@@ -150,7 +165,7 @@ def test_unreadable_sound_is_a_failure_even_if_the_tool_exits_with_0(tmp_path: P
         engine.convert(tmp_path / "in.wav", tmp_path / "out.wav", voice=Voice())
 
 
-@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc"])
+@pytest.mark.parametrize("stem", ["so_vits_svc", "so_vits_svc_fork", "rvc", "rvc_next"])
 def test_a_converter_does_many_in_one_run(stem: str, tmp_path: Path) -> None:
     engine, repo = engine_of(stem, tmp_path)
     runs = counted(repo / BY_STEM[stem].program)
@@ -397,6 +412,10 @@ def test_geneface_draws_its_own_person(tmp_path: Path) -> None:
         ("so_vits_svc_fork", '"-fm"', '"--f0"'),
         ("rvc", '"--opt_path"', '"--output_path"'),
         ("rvc", "tools/infer_batch_rvc.py", "infer_batch_rvc.py"),
+        ("rvc_next", '"convert", ', ""),
+        ("rvc_next", '"--f0"', '"--f0method"'),
+        ("rvc_next", "protect = 0.33", "protect = 0.66"),
+        ("rvc_next", "{id}.*.wav", "{id}.wav"),
         ("seed_vc", "--target", "--reference"),
         ("seed_vc", "vc_voice_like_", "vc_like_voice_"),
         ("seed_vc", '"--fp16", "{settings.half}"', '"--fp16", "half"'),
@@ -526,7 +545,7 @@ def test_without_a_preset_the_choices_are_named() -> None:
     for kind, engine in KINDS.items():
         problem = engine().check()[0]
         known = {"synthesizer": "xtts", "converter": "rvc", "lipsyncer": "wav2lip"}[kind]
-        assert "no preset is set" in problem and known in problem and "cosyvoice" not in problem
+        assert "no preset is set" in problem and known in problem and "gpt_sovits" not in problem
 
 
 def test_presets_that_come_with_dubkit_are_found_by_name() -> None:
@@ -568,6 +587,34 @@ def test_a_tool_is_named_like_an_engine() -> None:
     assert lips._tool and lips._tool.settings["args"] == "--nosmooth"
     server = HttpSynthesizer(**options.settings["http"])
     assert server._tool and server._tool.settings["server"] == "http://localhost:1"
+
+
+def test_reports_and_messages_name_the_tool(tmp_path: Path) -> None:
+    sound, text = write_babble(tmp_path / "talk.wav", 5, 16000), tmp_path / "talk.srt"
+    text.write_text("1\n00:00:01,000 --> 00:00:03,000\nGood morning.\n")
+    xtts = installed(BY_STEM["xtts"], tmp_path / "1") / "tts"
+    rvc = installed(BY_STEM["rvc_next"], tmp_path / "2") / "rvc-next"
+    tools = ("--tts", "xtts", "-o", f"xtts.tts={xtts}", "--convert", "rvc_next")
+    tools = (*tools, "-o", f"rvc-next.program={rvc}", "--voice", "Ana Florence")
+    ran = called(
+        sound, "--subs-from", text, "--dub", *tools, "-o", "rvc-next.speaker=Alice", "--no-verify",
+        "--convert-to", "Alice", "--i-have-consent",
+    )  # fmt: skip
+    assert ran.status == 0, ran
+    report = json.loads((tmp_path / "talk.en.dub.json").read_text())
+    assert (report["synthesizer"], report["converter"]) == ("xtts", "rvc-next")
+    with av.open(str(tmp_path / "talk.en.dubbed.m4a")) as dubbed:
+        assert "generated with xtts and rvc-next" in dubbed.metadata["comment"]
+
+
+def test_the_name_of_a_preset_stands_for_the_engine_that_uses_it() -> None:
+    for protocol, engine, settings, name in (
+        (Synthesizer, "command", {"preset": "f5_tts"}, "f5-tts"),
+        (Synthesizer, "http", {"preset": "xtts", "synthesizer": "./my/own.toml"}, "own"),
+        (Converter, "command", {"lipsyncer": "wav2lip"}, "command"),
+        (Synthesizer, "kokoro", {"preset": "x"}, "kokoro"),
+    ):
+        assert Choice(protocol, engine, settings).name == name
 
 
 def test_an_engine_s_own_name_and_an_unknown_one_stay_as_they_are() -> None:

@@ -5,19 +5,9 @@ and out. Further arguments, ``NAME=VALUE``, are those of ``generate``.
 """
 
 import sys
-import wave
 
 import json_lines  # noqa: I001, RUF100
-import numpy as np
 import torch
-
-
-def write(samples, rate: int, path: str) -> None:
-    """Write a tensor of shape (1, samples), from -1 to 1, as 16-bit WAV."""
-    whole = np.clip(np.asarray(samples).reshape(-1), -1, 1) * 32767
-    with wave.open(path, "wb") as file:
-        file.setparams((1, 2, rate, 0, "NONE", ""))
-        file.writeframes(whole.astype("<i2").tobytes())
 
 
 def main(task: str, device: str, *more: str) -> None:
@@ -33,7 +23,7 @@ def main(task: str, device: str, *more: str) -> None:
             made = converter.generate(
                 request["audio"], target_voice_path=request["reference"], **options
             )
-            write(made, converter.sr, request["out"])
+            json_lines.write_wav(made, converter.sr, request["out"])
 
         return json_lines.serve(convert)
     from chatterbox.mtl_tts import ChatterboxMultilingualTTS
@@ -45,7 +35,7 @@ def main(task: str, device: str, *more: str) -> None:
         made = engine.generate(
             request["text"], request["language"], audio_prompt_path=request["reference"], **options
         )
-        write(made, engine.sr, request["out"])
+        json_lines.write_wav(made, engine.sr, request["out"])
 
     return json_lines.serve(speak)
 

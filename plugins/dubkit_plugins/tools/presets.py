@@ -55,7 +55,8 @@ class SpeechCapabilities:
     """[speech]: the languages and voices of a tool."""
 
     languages: Mapping[str, Any] = field(default_factory=dict)
-    """The tool's own name for each language, by the primary subtag of BCP 47."""
+    """The tool's own name for each language, by the primary subtag of BCP 47; a list of them, if it
+    has the same names."""
     voices: tuple[str, ...] = ()
     """Built-in voices, for every language."""
     clones: bool = False
@@ -288,6 +289,8 @@ def _parse_table(kind: Any, table: Any, file: str, where: str) -> Any:
         if needed and name not in table:
             raise UsageError(f"{file}: {title} lacks {name!r}", f"add {name} = ...")
     hints = typing.get_type_hints(kind)
+    if isinstance(listed := table.get("languages"), list):
+        table = {**table, "languages": {str(tag): tag for tag in listed}}
     values = {
         key: _parse_value(hints[key], value, file, f"{where}.{key}".lstrip("."))
         for key, value in table.items()

@@ -1,9 +1,9 @@
 """What the stand-ins for external tools share. They are run as programs, each in its own folder."""
 
 import math
+import os
 import shlex
 import subprocess
-import sys
 import wave
 from pathlib import Path
 from typing import BinaryIO
@@ -75,7 +75,14 @@ def redraw(video: str, audio: str, out: str, frames: int) -> int:
 
 
 def must_exist(*paths: str) -> None:
-    """Exit like a program whose files are missing."""
+    """Fail like a program whose files are missing."""
     for path in paths:
         if not Path(path).exists():
-            sys.exit(f"FileNotFoundError: [Errno 2] No such file or directory: {path!r}")
+            raise FileNotFoundError(2, "No such file or directory", path)
+
+
+def loading(what: str) -> None:
+    """Note in the file that the test names that something was loaded."""
+    if log := os.environ.get("LOADED"):
+        with Path(log).open("a") as file:
+            file.write(f"{what}\n")

@@ -1,10 +1,11 @@
-"""Takes what Wav2Lip's inference.py takes, needs what it needs, and fails where it fails."""
+"""Takes what Wav2Lip's inference.py takes, needs what it needs, and fails where it fails; as a
+program and as a module, which has what it is asked in ``args``."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from standin import frames_of, must_exist, read_wav, redraw, resampled
+import face_detection
+from standin import frames_of, loading, must_exist, read_wav, redraw, resampled
 
 parser = argparse.ArgumentParser(allow_abbrev=False)
 parser.add_argument("--checkpoint_path", required=True)
@@ -23,24 +24,44 @@ parser.add_argument("--rotate", action="store_true")
 parser.add_argument("--nosmooth", action="store_true")
 args = parser.parse_args()
 
-top, bottom, left, right = args.pads
-if not Path(args.face).is_file() or args.face.split(".")[1] in ("jpg", "png", "jpeg"):
-    sys.exit("ValueError: --face argument must be a valid path to video/image file")
-must_exist(args.checkpoint_path, "face_detection/detection/sfd/s3fd.pth")
-count, rate, width, height = frames_of(args.face)
+if Path(args.face).is_file() and args.face.split(".")[1] in ["jpg", "png", "jpeg"]:
+    args.static = True
 
-samples, sampling = read_wav(args.audio)  # other formats go through temp/temp.wav
-samples = resampled(samples, sampling, 16000)
-if not samples.any():
-    sys.exit("ValueError: Mel contains nan! Using a TTS voice?")
-columns = len(samples) // 200 + 1
-chunks = 0
-while int(chunks * 80.0 / rate) + 16 <= columns:
+
+def face_detect(images: int) -> None:
+    _top, _bottom, _left, _right = args.pads
+    detector = face_detection.FaceAlignment(
+        face_detection.LandmarksType._2D, flip_input=False, device="cpu"
+    )
+    detector.get_detections_for_batch(images)
+
+
+def load_model(path: str) -> None:
+    must_exist(path)
+    loading("model")
+
+
+def main() -> None:
+    if not Path(args.face).is_file():
+        raise ValueError("--face argument must be a valid path to video/image file")
+    count, rate, _, _ = frames_of(args.face)
+    samples, sampling = read_wav(args.audio)  # other formats go through temp/temp.wav
+    samples = resampled(samples, sampling, 16000)
+    if not samples.any():
+        raise ValueError("Mel contains nan! Using a TTS voice?")
+    columns = len(samples) // 200 + 1
+    chunks = 0
+    while int(chunks * 80.0 / rate) + 16 <= columns:
+        chunks += 1
     chunks += 1
-chunks += 1
+    print(f"Length of mel chunks: {chunks}")
+    face_detect(count)
+    load_model(args.checkpoint_path)
+    # OpenCV writes nothing, without an error, if the folder does not exist.
+    must_exist("temp")
+    Path("temp/result.avi").write_bytes(b"AVI")
+    redraw(args.face, args.audio, args.outfile, chunks)  # its status is ignored
 
-# OpenCV writes nothing, without an error, if the folder does not exist.
-must_exist("temp")
-Path("temp/result.avi").write_bytes(b"AVI")
-print(f"Length of mel chunks: {chunks}")
-redraw(args.face, args.audio, args.outfile, chunks)  # its status is ignored
+
+if __name__ == "__main__":
+    main()

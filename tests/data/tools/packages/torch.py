@@ -1,5 +1,7 @@
 """The part of torch that a worker uses."""
 
+float16, bfloat16, float32 = "float16", "bfloat16", "float32"
+
 
 def manual_seed(seed: int) -> None:
     assert type(seed) is int

@@ -3,18 +3,21 @@
 import os
 
 import numpy as np
-from standin import read_wav, spoken, write_wav
+from standin import converted, loading, read_wav, resampled, spoken, write_wav
 
+CONVERTER = "voice_conversion_models/multilingual/multi-dataset/openvoice_v2"
 SPEAKERS = ("Ana Florence", "Craig Gutsy")
 
 
 class TTS:
     def __init__(self, model_name: str = "", *, progress_bar: bool = True, gpu: bool = False):
         print(" > Downloading model ...")
-        if os.environ.get("COQUI_TOS_AGREED") != "1":
+        self.converts = model_name == CONVERTER
+        if not self.converts and os.environ.get("COQUI_TOS_AGREED") != "1":
             input(" > You must confirm the following: [y/n]")
-        if model_name != "tts_models/multilingual/multi-dataset/xtts_v2":
+        if not self.converts and model_name != "tts_models/multilingual/multi-dataset/xtts_v2":
             raise ValueError(model_name)
+        loading("model")
 
     def to(self, device: str) -> "TTS":
         assert device in ("cpu", "cuda", "mps")
@@ -35,4 +38,23 @@ class TTS:
         clips = [speaker_wav] if isinstance(speaker_wav, str) else speaker_wav or []
         like = np.concatenate([read_wav(clip)[0] for clip in clips]) if clips else None
         write_wav(file_path, spoken(text, 24000, like), 24000)
+        return file_path
+
+    def voice_conversion_to_file(
+        self,
+        source_wav,
+        target_wav=None,
+        *,
+        file_path="output.wav",
+        speaker=None,
+        voice_dir=None,
+        source_speaker=None,
+        pipe_out=None,
+        **kwargs,
+    ):
+        if not self.converts:
+            raise RuntimeError("The selected model does not support voice conversion.")
+        for clip in [target_wav] if isinstance(target_wav, str) else target_wav:
+            read_wav(clip)
+        write_wav(file_path, converted(resampled(*read_wav(source_wav), 22050)), 22050)
         return file_path
