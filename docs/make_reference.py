@@ -31,6 +31,7 @@ from dubkit.cli import (
     main,
     models,
     parser,
+    setup,
     show_config,
 )
 from dubkit.cues import profiles
@@ -147,6 +148,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "clean": clean.clean_parser,
     "completion": completion.completion_parser,
     "faces": faces.faces_parser,
+    "setup": setup.setup_parser,
     "ui": serve.ui_parser,
 }
 

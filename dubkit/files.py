@@ -466,6 +466,16 @@ def state_folder() -> Path:
     return (given if given.is_absolute() else Path.home() / ".local/state") / "dubkit"
 
 
+def data_folder() -> Path:
+    """Where programs keep what they have installed for a person. Raises RuntimeError if there is no
+    home."""
+    if sys.platform in ("win32", "darwin"):
+        return state_folder()
+    given = Path(os.environ.get("XDG_DATA_HOME", ""))
+    # The XDG specification says to ignore a relative one.
+    return (given if given.is_absolute() else Path.home() / ".local/share") / "dubkit"
+
+
 def config_folder() -> Path:
     """Where a person's settings of programs are kept. Raises RuntimeError if there is no home."""
     if sys.platform == "win32":

@@ -357,6 +357,15 @@ class BatchSynthesizer(Protocol):
         ...
 
 
+@runtime_checkable
+class ClonesSome(Protocol):
+    """A synthesizer that speaks only some languages in the voice of reference clips."""
+
+    def clones_into(self, language: str) -> bool:
+        """Whether it speaks a language in such a voice."""
+        ...
+
+
 class Converter(Engine, Protocol):
     """Converts speech into another voice. Entry-point group ``dubkit.converters``."""
 
@@ -503,7 +512,70 @@ class External(Protocol):
         ...
 
     def reach(self) -> Sequence[str]:
-        """As :meth:`Engine.check`, but also asks the server, which takes a few seconds at most."""
+        """As :meth:`Engine.check`, but also asks the server, or has the tool show that it starts,
+        which may take a minute."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Files of a model that an external tool needs beside its program."""
+
+    name: str
+    source: str
+    """Where they are published: an address."""
+    licence: str
+    megabytes: int
+    to: Path | None = None
+    """Where the tool looks for the file at ``source``; None if it has a place of its own."""
+    get: tuple[str, ...] = ()
+    """A program that gets them to that place; without it and ``to``, a person must."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How an external tool is installed into a folder of its own; for ``dubkit setup``."""
+
+    tool: str
+    """Its name for people."""
+    licence: str
+    """Of the program and, if they differ, its models."""
+    commercial: bool | None
+    """Whether these allow commercial use; None if that depends."""
+    languages: tuple[str, ...]
+    """What it speaks, as primary subtags; empty if it does not speak."""
+    name: str
+    """Of the folder; tools that share an installation have the same."""
+    pythons: tuple[str, ...]
+    """Versions of Python that it runs on, as ``3.11``, the best first; empty if nothing is known
+    of how to install it."""
+    packages: tuple[str, ...]
+    """Requirements, as arguments of ``pip install``."""
+    megabytes: int
+    """Of the environment with these; 0 if unknown."""
+    git: str
+    """The address of a repository, and after ``@`` a commit; "" if there is none."""
+    weights: tuple[Weights, ...]
+    settings: Mapping[str, str]
+    """The settings of the tool by which dubkit finds it there."""
+    start: str
+    """What to type to start it, if it is a server."""
+    notes: str
+    """What else a person has to do, or should know."""
+
+
+@runtime_checkable
+class Installable(External, Protocol):
+    """An external tool of which dubkit knows how it is installed."""
+
+    def installation(self, folder: Path) -> Installation:
+        """How to install it into ``folder``, with a Python environment in ``env`` and its
+        repository, if any, in ``repo``. Raises UsageError if no tool is set."""
+        ...
+
+    def try_start(self) -> Sequence[str]:
+        """What keeps the tool from starting, a sentence each; it is run for that, for minutes at
+        most. Empty if it starts, or there is no quick way to see it."""
         ...
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import engines, hooks
+from dubkit.engines import choose
 from dubkit.engines.registry import own_name
 from dubkit.errors import OutputError, UsageError
-from dubkit.files import config_folder, read_bytes, replacing, state_folder
+from dubkit.files import cannot_write, config_folder, read_bytes, replacing, state_folder
 from dubkit.options import (
     EMBEDDED,
     SITE,
@@ -234,7 +235,7 @@ def _engine_hint(name: str) -> str:
     """What to say about a name that no installed engine has; "" for one that may be the class of an
     engine in a file."""
     installed = list(_installed())
-    if name in installed:
+    if name in installed or any(choose.tool(kind, name) for kind in hooks.KINDS):
         return ""
     if near := difflib.get_close_matches(name[:30].lower(), installed, 1):
         return f"did you mean [{near[0]}]?"
@@ -419,8 +420,61 @@ def _engine_settings(
     found: dict[str, dict[str, str]] = {}
     for file in reversed(files):
         for one in file.accepted:
-            if one.engine in known:
+            if any(choose.same_name(one.engine, name) for name in known):
                 found.setdefault(one.engine, {})[one.name] = one.value
     for engine, own in typed.items():
         found.setdefault(engine, {}).update(own)
     return found
+
+
+# ---------------------------------------------------------------- of one tool
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """What the files that hold here set of an engine, or of a tool by its own name."""
+    own = _engine_settings({}, read_all(), {name}).values()
+    return {key: value for one in own for key, value in one.items()}
+
+
+def write_settings(path: Path, table: str, settings: Mapping[str, str]) -> None:
+    """Set keys of a table in a file, and change nothing else in it; it may not exist yet.
+
+    Raises UsageError if it is not TOML or writes the table in another way than most people do,
+    OutputError if it cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    lines: list[str] = []
+    try:
+        lines = read_bytes(path, LARGEST).decode("utf-8-sig").splitlines()
+        before = tomllib.loads("\n".join(lines))
+    except FileNotFoundError:
+        before = {}
+    except (OSError, ValueError) as failure:
+        raise UsageError(f"{path} cannot be read: {failure}", "correct it") from failure
+    heads = [n for n, line in enumerate(lines) if re.match(r"\s*\[", line)]
+    own = [n for n in heads if re.fullmatch(rf"\s*\[\s*{re.escape(table)}\s*\]\s*(#.*)?", lines[n])]
+    if own:
+        end = next((n for n in heads if n > own[0]), len(lines))
+        body = lines[own[0] + 1 : end]
+        body = [one for one in body if not any(_sets(one, key) for key in settings)]
+    else:
+        own, end, body = [len(lines)], len(lines), []
+    head = lines[own[0]] if own[0] < len(lines) else f"[{table}]"
+    added = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    lines[own[0] : end] = [head, *added, *body]
+    text = "\n".join(lines) + "\n"
+    wanted = {**before, table: {**before.get(table, {}), **settings}}
+    with contextlib.suppress(ValueError):
+        if tomllib.loads(text) == wanted:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as failure:
+                raise cannot_write(path, failure) from failure
+            with replacing(path) as part:
+                part.write_text(text, "utf-8")
+            return
+    raise UsageError(f"{path} could not be changed", f"write this into it: {'; '.join(added)}")
+
+
+def _sets(line: str, key: str) -> bool:
+    return bool(re.match(rf"\s*([\"']?){re.escape(key)}\1\s*=", line))

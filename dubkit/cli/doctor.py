@@ -16,11 +16,14 @@ from typing import Any
 
 from dubkit import engines, hooks
 from dubkit.engines import choose
+from dubkit.engines.registry import own_name
 from dubkit.errors import DubkitError, UsageError
 from dubkit.media import process
 from dubkit.media.ffmpeg import find_ffmpeg, inspect_ffmpeg
-from dubkit.options import Options
+from dubkit.options import Options, list_options
 from dubkit.system.terminal import as_json, printable
+
+from . import config
 
 LOW_DISK = 2 * 2**30
 """Bytes of free space below which a long video may not fit."""
@@ -40,6 +43,10 @@ PURPOSES = {
     "diarizers": "to tell speakers apart with it",
 }
 """What the engines are for that dubkit's main job does not need."""
+
+
+FLAGS = {one.engine: one.flag for one in list_options(Options) if one.engine}
+"""The option that names an engine of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ def plugins_command(arguments: Sequence[str]) -> int:
             line = f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}"
             print(printable(line))
             for preset, what in dict(row.get("presets", {})).items():
-                print(printable(f"{'':<14} -o {row['name']}.preset={preset:<20} {what}"))
+                name = preset.replace("_", "-")
+                print(printable(f"{'':<14} {FLAGS[row['kind']]} {name:<20} {what}"))
     return 0
 
 
@@ -109,8 +117,11 @@ def doctor_command(arguments: Sequence[str]) -> int:
     """``dubkit doctor``: check everything that dubkit needs; the exit status is 1 if the main job
     would fail."""
     given = _parse(doctor_parser(), arguments)
+    named = {kind: name for kind in FLAGS if (name := getattr(given, kind))}
     if given.presets:
         findings = list(check_presets())
+    elif named:
+        findings = list(check_named(named, given.settings))
     else:
         findings = list(check_configured(given.settings) if given.settings else check_machine())
     if given.json:
@@ -157,12 +168,41 @@ def check_machine() -> Iterator[Finding]:
     yield Finding("disk", f"{free / 2**30:.1f} GiB free here", short, optional=True)
 
 
+def check_named(
+    named: Mapping[str, str], settings: Mapping[str, Mapping[str, str]]
+) -> Iterator[Finding]:
+    """Check engines, or outside tools by their own names, by kind, with the settings that hold for
+    them here. Raises UsageError for an unknown one."""
+    for kind, name in named.items():
+        own = {
+            **config.settings_of(own_name(name)),
+            **{
+                key: value
+                for other, values in settings.items()
+                if choose.same_name(other, own_name(name))
+                for key, value in values.items()
+            },
+        }
+        tool = None if ":" in name or _is_installed(kind, name) else choose.tool(kind, name)
+        if tool:
+            yield _finding(tool.name, _tool_state(tool, own))
+        elif ":" in name:
+            yield _finding(own_name(name), _state(kind, name, own, reach=True))
+        else:
+            full = engines.find(kind, name).name
+            yield _finding(full, _state(kind, full, own, reach=True))
+
+
 def check_configured(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
     """Check the engines that settings are given for, of every kind. Raises UsageError for an
     unknown engine."""
     for name, values in settings.items():
         kinds = [kind for kind in hooks.KINDS if _is_installed(kind, name)]
         if not kinds:
+            tools = {kind: tool.name for kind in FLAGS if (tool := choose.tool(kind, name))}
+            if tools:
+                yield from check_named(tools, settings)
+                continue
             known = {plugin.name for kind in hooks.KINDS for plugin in engines.plugins(kind)}
             raise UsageError(
                 f"there is no engine {name!r} to configure",
@@ -174,17 +214,21 @@ def check_configured(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Find
         if not matching:
             engines.load(hooks.KINDS[kinds[0]], name, values)  # raises what is wrong with them
         for kind in matching or kinds:
-            title = f"{name} ({kind[:-1]})" if len(kinds) > 1 else name
+            label = engines.Choice(hooks.KINDS[kind], name, values).name
+            title = f"{label} ({kind[:-1]})" if len(kinds) > 1 else label
             yield _finding(title, _state(kind, name, values, reach=True))
 
 
 def check_presets() -> Iterator[Finding]:
-    """Check each external tool that has a preset, where the preset expects it."""
+    """Check each external tool that has a preset, with the settings that hold for it here."""
     for kind in hooks.KINDS:
-        for plugin in engines.plugins(kind):
-            for preset in _presets(kind, plugin.name):
-                state = _state(kind, plugin.name, {"preset": preset}, reach=True)
-                yield _finding(preset, state, f"-o {plugin.name}.preset={preset}", optional=True)
+        for tool in choose.tools(kind):
+            state = _tool_state(tool, config.settings_of(tool.name))
+            yield _finding(tool.name, state, f"{FLAGS[kind]} {tool.name}", optional=True)
+
+
+def _tool_state(tool: choose.Tool, own: Mapping[str, str]) -> str:
+    return _state(tool.kind, tool.engine, tool.settings(own), reach=True)
 
 
 def _finding(name: str, state: str, purpose: str = "", *, optional: bool = False) -> Finding:
@@ -300,9 +344,12 @@ def doctor_parser() -> argparse.ArgumentParser:
     """What ``dubkit doctor`` takes."""
     parser = _parser(
         "dubkit doctor",
-        "Check what dubkit needs on this machine; with -o, only what the tools and servers of the "
-        "engines named there need.",
+        "Check what dubkit needs on this machine; with the name of an engine or of an outside tool "
+        "(--tts f5-tts), or settings of one, only that: its server is asked, the tool run to see "
+        "whether it starts.",
     )
+    for kind, flag in FLAGS.items():
+        parser.add_argument(flag, dest=kind, metavar="NAME", help=f"check this {kind[:-1]}")
     parser.add_argument(
         "--presets", action="store_true", help="check the external tools that have a preset"
     )

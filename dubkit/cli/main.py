@@ -44,6 +44,7 @@ from .faces import faces_command
 from .log_file import LogFile, LoggedConsole
 from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
+from .setup import setup_command
 from .show_config import config_command
 
 DEBUG = "--debug"
@@ -64,6 +65,7 @@ COMMANDS: Mapping[str, Command] = {
     "doctor": doctor.doctor_command,
     "models": models_command,
     "faces": faces_command,
+    "setup": setup_command,
 }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
 from dubkit.hooks import (
+    ClonesSome,
     Diarizer,
     Engine,
     External,
@@ -35,7 +36,7 @@ log = logging.getLogger("dubkit")
 
 PIVOT = "en"
 """Where no translator has a direction, two have it by way of this language: nearly all have it."""
-CLONERS = "leave --clone out, or name a --tts that clones (examples/presets has some)"
+CLONERS = "leave --clone out, or name a --tts that clones (dubkit setup lists tools)"
 
 
 def check_names(options: Options) -> None:
@@ -56,6 +57,38 @@ def check_names(options: Options) -> None:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An outside tool that a user calls by its own name, and an engine uses by a preset."""
+
+    kind: str
+    """Of the engine: ``synthesizers``."""
+    engine: str
+    preset: str
+    words: str
+    """What it is."""
+    known: Collection[str]
+    """The engine's own settings."""
+
+    @property
+    def name(self) -> str:
+        """What people type: ``f5-tts``."""
+        return self.preset.replace("_", "-")
+
+    def settings(self, own: Mapping[str, str], before: str = "") -> dict[str, str]:
+        """The settings of the engine that stand for the tool's own, after those of ``set`` that
+        there are."""
+        role = self.kind[:-1]
+        found = {role: self.preset}
+        added = [before] if before else []
+        for key, value in own.items():
+            if key in self.known and key != "args":  # several kinds may be in use at once
+                found[key] = value
+            else:
+                added.append(f"{role}.{key}={value}")
+        return found | ({"set": ",".join(added)} if added else {})
+
+
 def with_presets(options: Options) -> Options:
     """The options with the names of tools (``--convert rvc``, ``-o rvc.speaker=alice.pth``)
     replaced by the engines that use them, and their settings.
@@ -69,41 +102,41 @@ def with_presets(options: Options) -> Options:
         name = getattr(options, one.name) if one.engine else ""
         if name in ("", "auto") or ":" in name or registry.is_installed(one.engine, name):
             continue
-        found = _engine_with_preset(one.engine, name)
+        found = tool(one.engine, name)
         if not found:
             continue
-        engine, preset, known = found
-        changes[one.name] = engine
-        role = one.engine[:-1]
-        into = settings.setdefault(engine, {})
-        own = {role: preset}
-        added = [into["set"]] if into.get("set") else []
-        for alias in [key for key in settings if _plain(key) == _plain(preset)]:
-            for key, value in settings.pop(alias).items():
-                if key in known and key != "args":  # several kinds may be in use at once
-                    own[key] = value
-                else:
-                    added.append(f"{role}.{key}={value}")
-        into |= own | ({"set": ",".join(added)} if added else {})
+        changes[one.name] = found.engine
+        own = [settings.pop(key) for key in list(settings) if same_name(key, found.preset)]
+        into = settings.setdefault(found.engine, {})
+        for values in own or [{}]:
+            into.update(found.settings(values, into.get("set", "")))
     return replace(options, settings=settings, **changes) if changes else options
 
 
-def _engine_with_preset(kind: str, name: str) -> tuple[str, str, set[str]] | None:
-    """The engine of a kind that has a preset of that name, the preset's full name, and the engine's
-    own settings."""
+def tool(kind: str, name: str) -> Tool | None:
+    """The tool of a kind that goes by a name; None if no engine has a preset for it."""
+    return next((one for one in tools(kind) if same_name(one.preset, name)), None)
+
+
+def tools(kind: str) -> list[Tool]:
+    """The tools of a kind that engines have presets for."""
+    found: list[Tool] = []
     for plugin in registry.plugins(kind):
-        with contextlib.suppress(DubkitError):  # one that lacks a package has none
+        # One that lacks a package has none.
+        with contextlib.suppress(DubkitError), guarded(f"{plugin.name} cannot list its presets"):
             engine = registry.load(hooks.KINDS[kind], plugin.name, {})
             if isinstance(engine, External):
-                with guarded(f"{plugin.name} cannot list its presets"):
-                    names = [one for one in engine.presets() if _plain(one) == _plain(name)]
-                if names:
-                    return plugin.name, names[0], registry.setting_names(engine)
-    return None
+                known = registry.setting_names(engine)
+                found += [
+                    Tool(kind, plugin.name, preset, words, known)
+                    for preset, words in engine.presets().items()
+                ]
+    return found
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean the same tool: ``f5_tts`` and ``F5-TTS`` do."""
+    return one.lower().replace("-", "_") == other.lower().replace("-", "_")
 
 
 def transcriber(options: Options) -> Choice[Transcriber]:
@@ -266,8 +299,14 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
     """
     spec = options.tts
     if spec != "auto":
-        choice = named(room, options, Synthesizer, spec)
+        choice = _choice(Synthesizer, options, spec)
         engine = room.engine(choice)
+        if options.clone and not _clones_into(engine, language):  # before it is installed for that
+            others = ", ".join(_cloners(language)) or "another one that clones"
+            raise UsageError(
+                f"{choice.name} does not speak {_named(language)}", f"--tts names one: {others}"
+            )
+        choice = named(room, options, Synthesizer, spec)
         if options.clone and not engine.clones:
             raise UsageError(f"{choice.name} has its own voices and cannot clone a voice", CLONERS)
         if not (options.clone or voices(engine, spec, language)):
@@ -279,7 +318,9 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
         return choice
 
     def speaks(engine: Synthesizer) -> bool:
-        return bool(engine.clones if options.clone else voices(engine, "auto", language))
+        if options.clone:
+            return bool(engine.clones) and _clones_into(engine, language)
+        return bool(voices(engine, "auto", language))
 
     def offer(engine: Synthesizer) -> str:
         return engine.offer(language, clone=options.clone)
@@ -291,6 +332,22 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
     if options.clone:
         missing = "no synthesizer that clones voices is ready here"
     raise MissingDependency(missing, "; ".join(hints[:3]))
+
+
+def _clones_into(engine: Synthesizer, language: str) -> bool:
+    with guarded("a synthesizer cannot say what it speaks", "dubkit doctor checks it"):
+        return not isinstance(engine, ClonesSome) or bool(engine.clones_into(language))
+
+
+def _cloners(language: str) -> list[str]:
+    """The tools that speak a language in the voice of clips."""
+    found = []
+    for one in tools("synthesizers"):
+        with contextlib.suppress(DubkitError), guarded(f"{one.name} cannot be asked"):
+            engine = registry.load(Synthesizer, one.engine, one.settings({}))
+            if engine.clones and _clones_into(engine, language):
+                found.append(one.name)
+    return found
 
 
 def voices(engine: Synthesizer, name: str, language: str) -> list[str]:

@@ -29,10 +29,10 @@ def test_a_preset_is_checked_for_its_own_kind(tmp_path):
     repo = installed(BY_STEM["wav2lip"], tmp_path)
     chosen = ("command.preset=wav2lip", f"command.set={settings_of(BY_STEM['wav2lip'], repo)}")
     ran = doctor(*chosen)
-    assert ran.status == 0 and ran.out.split() == ["ok", "command", "(lipsyncer)", "ready"]
+    assert ran.status == 0 and ran.out.split() == ["ok", "wav2lip", "(lipsyncer)", "ready"]
     (repo / "checkpoints/wav2lip_gan.pth").unlink()
     ran = doctor(*chosen)
-    assert ran.status == 1 and ran.out.startswith("FAIL  command (lipsyncer) not ready\n")
+    assert ran.status == 1 and ran.out.startswith("FAIL  wav2lip (lipsyncer) not ready\n")
     assert "lacks" in ran.out and "wav2lip_gan.pth" in ran.out and "git clone" in ran.out
     assert "s3fd.pth" not in ran.out.partition("To install")[0] and "ffmpeg" not in ran.out
 
@@ -52,7 +52,7 @@ def test_what_a_tool_lacks_is_reported(tmp_path):
 def test_two_presets_are_reported_separately():
     ran = doctor("command.converter=rvc", "command.lipsyncer=wav2lip")
     assert ran.status == 1
-    assert "command (converter) not ready" in ran.out and "command (lipsyncer)" in ran.out
+    assert "rvc (converter)  not ready" in ran.out and "wav2lip (lipsyncer)" in ran.out
     assert "(synthesizer)" not in ran.out
 
 
@@ -60,7 +60,7 @@ def test_the_doctor_asks_a_server():
     with serving("gpt_sovits") as address:
         chosen = ("http.preset=gpt-sovits", f"http.set=server={address}")
         ran = doctor(*chosen)
-        assert ran.status == 0 and ran.out.split() == ["ok", "http", "(synthesizer)", "ready"]
+        assert ran.status == 0 and ran.out.split() == ["ok", "gpt-sovits", "(synthesizer)", "ready"]
     ran = doctor(*chosen)
     assert ran.status == 1
     assert "is not ready" in ran.out and "start it; to install it: git clone" in ran.out
@@ -96,7 +96,7 @@ def test_a_wrong_setting_is_refused(setting, words):
 def test_presets_are_listed_and_each_is_checked():
     ran = called("plugins")
     assert ran.status == 0
-    for line in ("-o command.preset=xtts ", "-o http.preset=cosyvoice ", "-o command.preset=rvc "):
+    for line in ("--tts xtts ", "--tts cosyvoice ", "--convert rvc "):
         assert line in ran.out
     assert "AGPL-3.0" in ran.out
     rows = called("plugins", "--json").json["plugins"]

@@ -4,6 +4,7 @@ that takes that tool's own arguments and no others, in a folder laid out like th
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from command import called
+from command import AUSTEN, BROKEN, assert_refused, called
 from media_samples import ffmpeg, frames
 from preset_samples import (
     BY_STEM,
@@ -64,7 +65,8 @@ def test_each_preset_is_complete_and_names_what_it_was_checked_against() -> None
         way = "http" if "http" in table else "run"
         preset = presets.load(file, table["kind"], way)
         assert preset.homepage.startswith("https://"), file
-        assert preset.licence and preset.checked and preset.needs.install.strip(), file
+        assert preset.licence and preset.checked, file
+        assert preset.needs.install.strip() or preset.needs.packages, file
 
 
 @pytest.mark.parametrize("stem", BY_STEM)
@@ -73,7 +75,9 @@ def test_a_missing_tool_is_reported_with_how_to_install_it(stem: str, tmp_path: 
     wrong = BY_STEM[stem].settings.format(repo=tmp_path / "nowhere", python=tmp_path / "none")
     problems = KINDS[table["kind"]](preset=PRESETS / f"{stem}.toml", set=wrong).check()
     assert len(problems) == 1 and "nowhere" in problems[0]
-    assert table["needs"]["install"].strip()[:30] in problems[0]
+    needs = table["needs"]
+    assert needs.get("install", "").strip()[:30] in problems[0]
+    assert all(one.partition("[")[0] in problems[0] for one in needs.get("packages", ()))
 
 
 def test_a_missing_weight_is_named(tmp_path: Path) -> None:
@@ -621,6 +625,19 @@ def test_an_engine_s_own_name_and_an_unknown_one_stay_as_they_are() -> None:
     for name in ("kokoro", "auto", "./my.py:Engine", "nothing-like-it"):
         options = Options(dub=True, to=("pt",), tts=name)
         assert with_presets(options) is options
+
+
+def test_a_language_that_a_tool_does_not_speak_is_refused_before_recognition(
+    tmp_path: Path,
+) -> None:
+    video = shutil.copy(AUSTEN, tmp_path / "talk.mp4")
+    named = ("--dub", "--clone", "--tts", "f5-tts", "--i-have-consent")
+    for program in (sys.executable, "no-such-program"):  # installed or not
+        ran = called(video, "--to", "pt", *named, "-o", f"f5-tts.program={program}", *BROKEN)
+        assert_refused(ran, 2, "f5-tts does not speak Portuguese", "xtts-worker", "chatterbox")
+    assert "f5" not in ran.err.splitlines()[-1]
+    ran = called(video, "--to", "zh", *named, "-o", "f5-tts.program=no-such-program", *BROKEN)
+    assert_refused(ran, 4, "f5-tts is not ready", "no-such-program", "dubkit setup f5-tts")
 
 
 # ---------------------------------------------------------------- servers

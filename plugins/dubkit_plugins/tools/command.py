@@ -45,11 +45,13 @@ from .engines import (
     ToolConverter,
     ToolSynthesizer,
     numbered_paths,
+    primary,
     require_voice,
     slots,
     speech_inputs,
     voice_inputs,
 )
+from .installation import install_notes
 from .media import save_picture, save_shot, save_sound, stage_sound
 from .presets import Preset, Program, StagedInput
 from .process import Worker, last_lines, run, stop_running
@@ -203,10 +205,9 @@ class CommandSynthesizer(_Command, ToolSynthesizer):
     """A program that speaks (XTTS, F5-TTS, ...), driven by a preset."""
 
     def offer(self, language: str, *, clone: bool) -> str:
-        """The presets of tools that clone."""
-        if not clone:
-            return ""
-        return "examples/presets has XTTS, F5-TTS, Chatterbox, CosyVoice and others: --tts f5-tts"
+        """The presets of tools that clone and speak the language."""
+        names = presets.list_cloners(primary(language)) if clone else ()
+        return f"--tts {names[0]} after dubkit setup {names[0]}" if names else ""
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
         """Run the tool on many texts, several runs at once."""
@@ -342,8 +343,9 @@ def missing_requirements(tool: Preset) -> list[str]:
     first = presets.build_argv(tool.run.argv, {**values, "python": python})[0]
     if first not in (python, *tool.needs.programs) and "{" not in first:
         lacking += [] if _find_program(first, cwd) else [f"the program {first}"]
-    steps = tool.needs.install.strip() or f"see {tool.homepage}"
-    return [f"{tool.name} lacks {'; '.join(lacking)}. To install it: {steps}"] if lacking else []
+    if not lacking:
+        return []
+    return [f"{tool.name} lacks {'; '.join(lacking)}. To install it: {install_notes(tool)}"]
 
 
 def _find_program(name: str, cwd: Path) -> str | None:

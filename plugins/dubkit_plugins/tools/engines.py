@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dubkit import Converter, Synthesizer, UsageError, Utterance, Voice
+from dubkit import Converter, Installation, Synthesizer, UsageError, Utterance, Voice
 
-from . import presets
+from . import installation, presets
 from .presets import Preset
 from .process import Worker
 from .speaking import speak_each
@@ -117,8 +117,16 @@ class Tool(ABC):
         return presets.list_shipped(self._kind, self.TABLE)
 
     def reach(self) -> Sequence[str]:
-        """The same as :meth:`check`: a program is not run for it."""
-        return self.check()
+        """The same as :meth:`check` and, if nothing is missing, whether the tool starts."""
+        return self.check() or self.try_start()
+
+    def installation(self, folder: Path) -> Installation:
+        """How its tool is installed into a folder."""
+        return installation.describe(self._require_preset(), folder)
+
+    def try_start(self) -> Sequence[str]:
+        """What keeps the tool from starting."""
+        return installation.try_start(self._require_preset())
 
     @abstractmethod
     def _missing(self, tool: Preset) -> list[str]:
@@ -148,6 +156,10 @@ class ToolSynthesizer(Tool, Synthesizer):
         """The voices that the preset lists."""
         tool = self._tool
         return tool.speech.voices if tool and primary(language) in tool.speech.languages else ()
+
+    def clones_into(self, language: str) -> bool:
+        """Whether the preset lists the language."""
+        return not self._tool or primary(language) in self._tool.speech.languages
 
     def speak(
         self,

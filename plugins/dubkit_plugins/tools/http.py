@@ -28,6 +28,7 @@ from .engines import (
     require_voice,
 )
 from .http_client import Answer, Question, ask, ask_once, origin, where
+from .installation import install_notes, start_command
 from .media import save_sound, stage_sound, write_wav
 from .presets import Endpoint, Preset
 
@@ -98,9 +99,11 @@ def require_ready(tool: Preset, values: Mapping[str, Any]) -> None:
         url = f"{parts.scheme}://{parts.netloc}/"
     answer = ask_once(Question(url, headers=headers(tool.http, values)), HEALTH_SECONDS, 1_000_000)
     if answer.passes if tool.http.health else answer.status == 0:
+        command = start_command(tool)
+        start = f"start it: {command}" if command else "start it"
         raise PluginError(
             f"the server at {where(url)} is not ready ({answer.words})",
-            "start it; to install it: " + (tool.needs.install.strip() or f"see {tool.homepage}"),
+            f"{start}; to install it: {install_notes(tool)}",
         )
 
 

@@ -22,6 +22,10 @@ from typing import Any
 from dubkit import UsageError, at_home
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*(?:\.\w+)?)\}")
+OF_SETUP = ("bin", "repo")
+"""Placeholders that [needs] may have in ``settings``, and that name what was set up."""
+NO_KEYS = ("here", "stem", "unfilled")
+"""Fields of a preset that are no keys of the file."""
 INPUTS: Mapping[str, tuple[str, ...]] = {
     "synthesizer": (
         "text", "text_file", "language", "speaker", "reference", "references", "reference_text",
@@ -64,9 +68,31 @@ class SpeechCapabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirements:
-    """[needs]: what must be installed before the tool can work."""
+class ModelFiles:
+    """[[needs.weights]]: files of a model that the tool needs beside its program."""
 
+    name: str
+    source: str
+    """Where they are published: the address of the one file, or of a page."""
+    licence: str
+    size: int
+    """Megabytes."""
+    to: str = ""
+    """Where the file at ``source`` belongs, relative to ``run.cwd``; "" if the tool has a place of
+    its own for them, as most have that get them at first use."""
+    get: tuple[str, ...] = ()
+    """The arguments of a program that gets them to that place before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """[needs]: what must be installed before the tool can work, and how.
+
+    ``{python}`` is the tool's own interpreter."""
+
+    like: str = ""
+    """Another preset in the same folder, of the same tool: what its [needs] has holds for this one,
+    too, but for keys that stand here. They share an installation."""
     files: tuple[str, ...] = ()
     """Files and folders, relative to ``run.cwd``."""
     programs: tuple[str, ...] = ()
@@ -74,8 +100,26 @@ class Requirements:
     person: str = ""
     """The file or folder, relative to ``run.cwd`` and with ``{person}`` in it, that is there if the
     tool was trained on a person."""
+    python: tuple[str, ...] = ()
+    """Versions of Python that it runs on, as ``3.11``, the best first."""
+    packages: tuple[str, ...] = ()
+    """What ``pip install`` takes: requirements, pinned enough to work, and ``-r FILE`` of the
+    repository, as two."""
+    size: int = 0
+    """Megabytes of an environment with these."""
+    git: str = ""
+    """A repository to clone, and the commit: ``https://...@COMMIT``."""
+    weights: tuple[ModelFiles, ...] = ()
+    run: tuple[str, ...] = ()
+    """The arguments of a program that ends with status 0, soon, only if the tool starts."""
+    start: tuple[str, ...] = ()
+    """What starts the server."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The settings by which the tool is found once ``dubkit setup`` has installed it: ``{python}``
+    is then the interpreter of the new environment, ``{bin}`` its folder of programs, and ``{repo}``
+    the repository."""
     install: str = ""
-    """What the user has to type or read to install it all."""
+    """What else the user has to type or read; all of it if ``packages`` and ``git`` are empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +240,9 @@ class Preset:
     name: str
     licence: str
     homepage: str
+    commercial: bool | None = None
+    """Whether the licences of program and models allow commercial use; left out if that depends,
+    as on the voice that was trained."""
     checked: str = ""
     """File and commit of the tool that the preset was checked against."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -210,6 +257,15 @@ class Preset:
     http: Endpoint | None = None
     here: Path = Path()
     """The folder of the preset's file, ``{here}``; not a key."""
+    unfilled: Mapping[str, Any] = field(default_factory=dict)
+    """The settings before their references to each other are replaced; not a key."""
+    stem: str = ""
+    """The name of that file, without its ending; not a key."""
+
+    @property
+    def tool_name(self) -> str:
+        """What a user calls the tool: ``f5-tts``."""
+        return self.stem.replace("_", "-")
 
 
 # ---------------------------------------------------------------- loading
@@ -226,6 +282,18 @@ def list_shipped(kind: str, table: str) -> dict[str, str]:
     return shipped
 
 
+def list_cloners(language: str) -> list[str]:
+    """The tools that come with a preset and speak a language, a primary subtag, in the voice of a
+    clip; those that may be used commercially first."""
+    found = []
+    for file in _shipped_files():
+        preset = tomllib.loads(file.read_text("utf-8"))
+        speech = preset.get("speech", {})
+        if speech.get("clones") and language in speech.get("languages", {}):
+            found.append((not preset.get("commercial"), file.stem.replace("_", "-")))
+    return [name for _, name in sorted(found)]
+
+
 def _shipped_files() -> list[Path]:
     # In the wheel they are beside this module, in a checkout among the examples.
     beside = Path(__file__).parent
@@ -233,6 +301,11 @@ def _shipped_files() -> list[Path]:
         if folder.is_dir():
             return sorted(folder.glob("*.toml"))
     return []
+
+
+def is_shipped(preset: Preset) -> bool:
+    """Whether a preset comes with dubkit, so that its name stands for it."""
+    return any(file.parent == preset.here for file in _shipped_files())
 
 
 def no_preset_message(engine: str, kind: str, table: str) -> str:
@@ -267,17 +340,43 @@ def load(given: Path, kind: str, table: str, overrides: str = "") -> Preset:
         ) from None
     except ValueError as error:
         raise UsageError(f"the preset {path.name} is not TOML: {error}", "correct it") from None
+    _add_needs(content, path)
     preset = typing.cast(Preset, _parse_table(Preset, content, path.name, ""))
     _validate(preset, path.name, kind, table)
-    settings = _apply_settings(preset, path.name, kind, overrides)
-    return dataclasses.replace(preset, settings=settings, here=path.absolute().parent)
+    chosen = _apply_settings(preset, path.name, kind, overrides)
+    return dataclasses.replace(
+        preset,
+        settings=filled_settings(chosen),
+        unfilled=chosen,
+        here=path.absolute().parent,
+        stem=path.stem,
+    )
+
+
+def _add_needs(content: dict[str, Any], path: Path) -> None:
+    """Add to [needs] what the preset has there that it is ``like``. Raises UsageError."""
+    needs = content.get("needs")
+    if not isinstance(needs, dict) or not (other := needs.get("like")):
+        return
+    file = path.with_name(f"{other}.toml")
+    try:
+        its = tomllib.loads(file.read_text("utf-8")).get("needs", {})
+    except (OSError, ValueError) as wrong:
+        raise UsageError(
+            f"{path.name}: needs.like: {file} cannot be read: {wrong}", "name a preset beside it"
+        ) from None
+    if not isinstance(its, dict) or "like" in its:
+        raise UsageError(
+            f"{path.name}: needs.like: {file.name} has no [needs] of its own", "name another"
+        )
+    content["needs"] = {**its, **needs}
 
 
 def _parse_table(kind: Any, table: Any, file: str, where: str) -> Any:
     """A dataclass of type ``kind`` from a TOML table; ``where`` is its name in messages."""
     if not isinstance(table, dict):
         raise UsageError(f"{file}: [{where}] is not a table", f"write [{where}] and its keys below")
-    fields = {f.name: f for f in dataclasses.fields(kind) if f.name != "here"}
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.name not in NO_KEYS}
     title = f"[{where}]" if where else "the top of a preset"
     for key in table:
         if key not in fields:
@@ -361,13 +460,22 @@ def _validate(preset: Preset, file: str, kind: str, table: str) -> None:
             if (value := getattr(stage, name)) < 0:
                 raise UsageError(f"{file}: stage.{name} is {value}", "0 leaves it unchanged")
     settings = {f"settings.{name}" for name in preset.settings}
+    for name in preset.needs.settings:
+        if name not in preset.settings:
+            raise UsageError(
+                f"{file}: needs.settings has {name!r}, which is no setting",
+                f"[settings] has {', '.join(preset.settings) or 'none'}",
+            )
     if preset.run:
         _validate_start(preset.run, file, settings)
     names = {*INPUTS[kind], *COMMON, *settings}
     if preset.http:
         names |= {name for name in ENCODED if name.removesuffix("_base64") in names}
+    of_setup = set(_strings(preset.needs.settings))
     for text in _strings(dataclasses.asdict(preset)):
         for name in PLACEHOLDER.findall(text):
+            if name in OF_SETUP and text in of_setup:
+                continue
             if name == "references" and text != "{references}":
                 raise UsageError(
                     f"{file}: {{references}} stands for several files",
@@ -466,6 +574,11 @@ def _apply_settings(preset: Preset, file: str, kind: str, overrides: str) -> dic
                 f"its settings: {', '.join(settings) or 'none'}; set=key=value,key=value",
             )
         settings[name] = _convert(text, known[name], name)
+    return settings
+
+
+def filled_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose references to those before them are replaced."""
     filled: dict[str, Any] = {}
     for name, value in settings.items():
         filled[name] = expand_home(fill(value, with_settings({}, filled)))
