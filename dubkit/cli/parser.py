@@ -37,9 +37,8 @@ them, speak them, put it all into the video.
 Other commands (each has --help):
   dubkit ui              the same in a browser
   dubkit check FILE      check a subtitle file against a profile
-  dubkit plugins         list the engines that are installed
+  dubkit plugins, setup  list the engines that are installed; install outside tools
   dubkit models          get models before they are needed, also without the packages
-  dubkit setup           install outside tools: voice cloning, conversion, lip-sync
   dubkit clean           remove workspaces, after a question
   dubkit config          what dubkit.toml files set: yours, and that of this folder
   dubkit doctor          check what dubkit needs, with the line to type for each problem
