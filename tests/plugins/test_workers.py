@@ -210,10 +210,8 @@ def shots(folder: Path, count: int) -> list[LipSyncRequest]:
     return requests
 
 
-@pytest.mark.parametrize("stem", DRAWING)
-def test_a_lip_syncer_keeps_the_contract(stem: str, tmp_path: Path) -> None:
-    tool = engine(stem, tmp_path)
-    assert tool.check() == []
+def test_a_lip_syncer_keeps_the_contract(tmp_path: Path) -> None:
+    tool = engine("wav2lip_worker", tmp_path)
     check_lipsyncer(tool)
     tool.close()
 
@@ -223,6 +221,7 @@ def test_a_lip_syncer_loads_its_models_once_and_works_beside_another(
     stem: str, tmp_path: Path, loaded: Path
 ) -> None:
     tool, repo = engine_of(stem, tmp_path)
+    assert tool.check() == []
     before = {path for path in repo.rglob("*") if "__pycache__" not in path.parts}
     requests = shots(tmp_path, 3)
     assert tool.lipsync_all(requests, progress=lambda *_: None) == ["", "", ""]
