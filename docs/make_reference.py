@@ -13,6 +13,7 @@ import inspect
 import json
 import re
 import signal
+import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -49,6 +50,7 @@ from dubkit.types import (
     Usage,
 )
 from dubkit.web import limits, serve
+from dubkit_plugins.tools import presets
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs/reference"
@@ -486,6 +488,71 @@ def settings_of(module: _Source, name: str) -> dict[str, tuple[str, str, str]]:
     return found
 
 
+# ---------------------------------------------------------------- outside tools
+
+DOES = {
+    "synthesizer": ("speaks", "speaks, clones voices"),
+    "converter": ("turns speech into a trained voice", "turns speech into the voice of a clip"),
+    "lipsyncer": ("redraws mouths", "redraws mouths"),
+}
+COMMERCIAL = {True: "yes", False: "**no**", None: "see the licence"}
+
+
+def tools_page() -> str:
+    shown = []
+    for file in sorted((ROOT / "examples/presets").glob("*.toml")):
+        content = tomllib.loads(file.read_text("utf-8"))
+        way = "http" if "http" in content else "run"
+        shown.append(presets.load(file, content["kind"], way))
+    parts = [
+        """\
+# Outside tools
+
+What dubkit can use beside its own engines, by the name that stands for each: `--tts f5-tts`,
+`--convert rvc`, `--lipsync wav2lip`. `dubkit setup NAME` installs one where that is known, after
+asking; what else there is to it stands in its [preset](../../examples/presets/README.md). Each
+speaks only the languages that stand here. Licences are those of program and models, and the word of
+their authors holds, not this table. Commercial use is what these forbid or allow; a voice that you
+trained, or a face, is a matter of its owner.
+"""
+    ]
+    for kind, (plain_words, cloning) in DOES.items():
+        rows = (
+            (
+                f"`{one.tool_name}`",
+                f"[{one.name}]({one.homepage}) {cloning if one.speech.clones else plain_words}"
+                + (", as a server" if one.http else ""),
+                *([_languages(one)] if kind == "synthesizer" else []),
+                cell(one.licence),
+                COMMERCIAL[one.commercial],
+                _gigabytes(one),
+                "yes" if one.needs.packages else "by hand",
+            )
+            for one in shown
+            if one.kind == kind
+        )
+        languages = ["languages"] if kind == "synthesizer" else []
+        head = ("name", "what it does", *languages, "licences", "commercial use", "size", "setup")
+        parts.append(f"## {kind.capitalize()}s\n\n{table(head, rows)}")
+    parts.append(
+        "Sizes are of programs, with the torch that pip takes on Linux, and of models, together, "
+        "where known;\nwithout CUDA a program is some 4 GB smaller.\n"
+    )
+    return "\n".join(parts)
+
+
+def _languages(preset: presets.Preset) -> str:
+    tags = list(preset.speech.languages)
+    rest = f" and {len(tags) - 24} more" if len(tags) > 24 else ""
+    return ", ".join(tags[:24]) + rest
+
+
+def _gigabytes(preset: presets.Preset) -> str:
+    needs = preset.needs
+    megabytes = needs.size + sum(one.size for one in needs.weights)
+    return f"{megabytes / 1000:.1f} GB" if needs.size else ""
+
+
 # ---------------------------------------------------------------- the Python API
 
 GROUPS = {
@@ -529,6 +596,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reports.md": report_page,
     "limits.md": limits_page,
     "engines.md": engines_page,
+    "tools.md": tools_page,
     "python.md": python_page,
 }
 

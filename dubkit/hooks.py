@@ -529,7 +529,9 @@ class Weights:
     to: Path | None = None
     """Where the tool looks for the file at ``source``; None if it has a place of its own."""
     get: tuple[str, ...] = ()
-    """A program that gets them to that place; without it and ``to``, a person must."""
+    """A program that gets them to that place."""
+    by_hand: bool = False
+    """Whether a person has to get them, as ``source`` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,8 +560,10 @@ class Installation:
     weights: tuple[Weights, ...]
     settings: Mapping[str, str]
     """The settings of the tool by which dubkit finds it there."""
+    is_server: bool
+    """Whether it is one, of which only :meth:`External.reach` sees whether it is there."""
     start: str
-    """What to type to start it, if it is a server."""
+    """What to type to start the server; "" if that is not known."""
     notes: str
     """What else a person has to do, or should know."""
 

@@ -41,6 +41,10 @@ LAST_LINES = 12
 """Of the output of a step that failed."""
 
 
+MOST_LANGUAGES = 12
+"""Of a tool that are listed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A program to run."""
@@ -98,7 +102,7 @@ def setup_command(arguments: Sequence[str]) -> int:
     if steps:
         _require_yes(given.yes, "Install it?")
         _install(what, folder, steps)
-    weights = [one for one in missing if (one.get or one.to) and _wanted(one, given)]
+    weights = [one for one in missing if not one.by_hand and _wanted(one, given)]
     for one in weights:
         _get(one)
     _check(tool, what)
@@ -166,7 +170,10 @@ def _list(*, json_too: bool) -> None:
     for row in rows:
         gigabytes = f"{row['megabytes'] / 1000:.1f} GB" if row["megabytes"] else ""
         use = {True: "yes", False: "no", None: "see licence"}[row["commercial"]]
-        words = "; ".join(filter(None, (" ".join(row["languages"]), row["licence"])))
+        languages = " ".join(row["languages"][:MOST_LANGUAGES])
+        if len(row["languages"]) > MOST_LANGUAGES:
+            languages += f" and {len(row['languages']) - MOST_LANGUAGES} more"
+        words = "; ".join(filter(None, (languages, row["licence"])))
         line = f"{row['name']:<21} {row['state']:<16} {gigabytes:<8} {use:<15} {words}"
         print(printable(line))
     print("\nSizes are of programs and models together. dubkit setup NAME installs one.")
@@ -178,7 +185,7 @@ def _row(tool: Tool) -> dict[str, Any]:
     state = "not set up"
     if _is_whole(_folder(what.name), what):
         state = "set up"
-    elif not what.start:  # whether a server is installed cannot be seen
+    elif not what.is_server:
         with suppress(DubkitError):
             engine = engines.load(hooks.KINDS[tool.kind], tool.engine, tool.settings(settings))
             state = state if engine.check() else "ready"
@@ -276,9 +283,9 @@ def describe(
     else:
         yield f"Its program is installed in {folder}."
     for one in missing:
-        how = "" if one.get or one.to else ", which you have to get"
+        how = ", which you have to get by hand" if one.by_hand else ""
         to = f" to {one.to}" if one.to else ""
-        yield f"It needs the model {one.name}, {_size(one.megabytes)}{how}: {one.licence}"
+        yield f"It needs the model {one.name}, about {_size(one.megabytes)}{how}: {one.licence}"
         yield f"  from {one.source}{to}"
         if one.get:
             yield f"  {shlex.join(one.get)}"
@@ -456,14 +463,11 @@ def _finish(tool: Tool, what: Installation) -> int:
     """Say what is left to do; returns the exit status."""
     missing = [one for one in what.weights if not _is_there(one)]
     for one in missing:
-        if one.get or one.to:
-            how = (
-                f"dubkit setup {tool.name} --weights gets it"
-                if one.to
-                else (f"it is got at first use, or by dubkit setup {tool.name} --weights")
-            )
-        else:
-            how = f"get it from {one.source}"
+        how = f"dubkit setup {tool.name} --weights gets it"
+        if one.by_hand:
+            how = f"get it from {one.source}" + (f" to {one.to}" if one.to else "")
+        elif not one.to:
+            how = f"it is got at first use, or by dubkit setup {tool.name} --weights"
         print(printable(f"{one.name} is not here yet: {how}"))
     if what.start:
         print(printable(f"Start it: {what.start}"))

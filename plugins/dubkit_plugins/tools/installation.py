@@ -45,6 +45,7 @@ def describe(tool: Preset, folder: Path) -> Installation:
             megabytes=one.size,
             to=cwd / presets.expand_home(presets.fill(one.to, values)) if one.to else None,
             get=tuple(presets.build_argv(one.get, values)),
+            by_hand=one.by_hand,
         )
         for one in needs.weights
     )
@@ -60,6 +61,7 @@ def describe(tool: Preset, folder: Path) -> Installation:
         git=needs.git,
         weights=weights,
         settings=settings,
+        is_server=tool.http is not None,
         start=shlex.join(presets.build_argv(needs.start, values)),
         notes=needs.install.strip(),
     )

@@ -82,6 +82,8 @@ class ModelFiles:
     its own for them, as most have that get them at first use."""
     get: tuple[str, ...] = ()
     """The arguments of a program that gets them to that place before."""
+    by_hand: bool = False
+    """Whether ``source`` is a page, from which a person has to get them."""
 
 
 @dataclass(frozen=True, slots=True)
