@@ -11,7 +11,14 @@ from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, 
 from wav_samples import burst, write
 
 from dubkit.dub.clip import measure, prepare
-from dubkit.dub.mix import SOFTER, ScheduledClip, _reduction, _write_limited, mix
+from dubkit.dub.mix import (
+    SOFTER,
+    ScheduledClip,
+    ScheduledPhrase,
+    _reduction,
+    _write_limited,
+    mix,
+)
 from dubkit.errors import InputError, MediaError, OutputError
 from dubkit.media.audio import FULL, extract_audio, wav_header
 from dubkit.media.ffmpeg import ffmpeg_path
@@ -172,6 +179,21 @@ def test_lines_are_as_loud_as_the_originals_lines(tmp_path, voice):
     assert levels == pytest.approx([one + found.gain_db for one in expected], abs=0.3)
 
 
+def test_phrases_are_as_loud_as_the_originals_phrases(tmp_path):
+    """The original is 6 dB softer from 2 to 3 s; in the clip, the first phrase is 6 dB softer."""
+    volume = "if(between(t,0,1),1,if(between(t,2,3),0.5,0.001))"
+    source = film(tmp_path / "x.mkv", f"{tone(-20, 3000, 8)},volume='{volume}':eval=frame", 8)
+    line = np.concatenate([0.5 * burst(0, 1, 0.5), burst(0.5, 1, 0)])
+    write(tmp_path / "line.wav", line)
+    phrases = (ScheduledPhrase(0, 1, 0, 1), ScheduledPhrase(2, 3, 2, 3))
+    placed = [ScheduledClip(tmp_path / "line.wav", 4, (0, 3), phrases)]
+    found = mixed(source, placed, tmp_path / "x.wav", [(0, 1), (2, 3)])
+    samples = read(tmp_path / "x.wav")[:, 0]
+    loud, soft = (strength(samples[at * 48000 : (at + 1) * 48000], 220) for at in (4, 6))
+    assert loud - soft == pytest.approx(6, abs=0.3)
+    assert loud - found.gain_db == pytest.approx(-20 - 3, abs=0.5)
+
+
 # ---------------------------------------------------------------- loudness
 
 
@@ -301,6 +323,20 @@ def test_a_separated_background_is_not_lowered(voice, tmp_path):
     levels = [strength(part, 5000) for part in parts]
     assert max(levels) - min(levels) < 0.3
     assert strength(samples[:48000]) < -80  # nothing of the original
+
+
+def test_what_is_to_be_kept_of_the_original_stays(voice, tmp_path):
+    """Although its speech was taken out of it."""
+    write(tmp_path / "bed.wav", 0.01 * np.sin(2 * np.pi * 5000 * np.arange(480_000) / 48000))
+    source = film(tmp_path / "x.mkv", tone(-20))
+    lines = [ScheduledClip(voice.path, 4)]
+    mixed(source, lines, tmp_path / "x.wav", [(4, 7)], background=tmp_path / "bed.wav",
+          keep=[(1, 2)])  # fmt: skip
+    samples = read(tmp_path / "x.wav")[:, 0]
+    levels = [strength(samples[at * 4800 : at * 4800 + 4800]) for at in (5, 11, 15, 18, 25, 80)]
+    kept = levels[2]
+    assert levels[1:4] == pytest.approx([kept] * 3, abs=0.1)
+    assert max(levels[0], *levels[4:]) < kept - 60
 
 
 def test_the_last_line_is_never_cut(chirp, tmp_path):

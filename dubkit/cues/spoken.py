@@ -51,6 +51,7 @@ _SOUND = (
     r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕"
     r"|\*(?!\s)[^*\n]{2,60}(?<!\s)\*"
 )
+_SOUND_BRACKETS = tuple("[(（【［〔*")
 _MARKED = (
     rf"(?:(?P<open>(?:(?:{OPENING_MARK})\s?){{1,3}})(?P<marked>{_SOUND})"
     rf"(?P<close>(?:\s?{CLOSING_MARK}){{1,3}})|(?P<bare>{_SOUND}))"
@@ -229,6 +230,20 @@ def utterances(track: Track) -> Iterator[Utterance]:
 def spoken_track(track: Track) -> Track:
     """The track with a cue for each utterance, without anything that is not spoken."""
     return replace(track, cues=tuple(one.cue for one in utterances(track)))
+
+
+def without_sounds(track: Track) -> tuple[Track, list[Cue]]:
+    """The track without the cues that only describe sounds (``[laughs]``), and those."""
+    names = find_names(track)
+    words: list[Cue] = []
+    sounds: list[Cue] = []
+    for cue in track.cues:
+        parts = passages(cue.text, track.language, names)
+        described = parts and all(
+            not one.is_speech and one.lead.endswith(_SOUND_BRACKETS) for one in parts
+        )
+        (sounds if described else words).append(cue)
+    return replace(track, cues=tuple(words)), sounds
 
 
 def with_speakers(found: Sequence[Passage], cue: Cue) -> list[Passage]:

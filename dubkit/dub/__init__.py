@@ -6,10 +6,12 @@
 - :mod:`.convert`: clips in another voice, by an engine whose result is checked.
 - :mod:`.verify`: whether a clip is the speech that it should be.
 - :mod:`.shorten`: ask a translator for a shorter text.
+- :mod:`.phrases`: which pause of a clip is which of the original.
 - :mod:`.fit`: when each line begins, and how much faster it is spoken.
 - :mod:`.schedule`: all of these for a whole track.
 - :mod:`.clip`: measure and prepare an audio file with speech in it.
 - :mod:`.mix`: the dub's audio track.
+- :mod:`.room_tone`: the noise of a room, where a separator took it away with the words.
 - :mod:`.report`: the report of a dub, its warnings and its table.
 
 :mod:`dubkit.pipeline` runs these; nothing here knows of options or outputs.

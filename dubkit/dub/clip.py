@@ -14,7 +14,7 @@ import math
 import shutil
 import struct
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,31 +99,64 @@ def load(path: Path, rate: int = RATE) -> Samples:
     return _resample(samples, own_rate, rate)
 
 
-def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the speech of a clip, and when it plays."""
+
+    first: float
+    last: float
+    """Seconds from where the clip's speech begins."""
+    at: float
+    """Seconds from where the prepared clip's speech begins."""
+    stretch: float
+    """How much faster it becomes."""
+
+
+def prepare(path: Path, out: Path, *, stretch: float = 1.0, pieces: Sequence[Piece] = ()) -> Clip:
     """Write the speech of ``path`` to ``out``, a 48 kHz mono 16-bit WAV file, and measure that.
 
     Silence at both ends is cut except for 20 ms, which are faded. ``stretch`` is how much faster
     the speech becomes, at the same pitch: 1.15 leaves 1/1.15 of the length. Speech is never cut.
-    Raises ValueError as :func:`measure` does, MediaError when ffmpeg fails, OutputError when
-    ``out`` cannot be written.
+    ``pieces``, which are in order and do not overlap, become longer or shorter each by itself; the
+    pauses between them become what is left. Raises ValueError as :func:`measure` does, MediaError
+    when ffmpeg fails, OutputError when ``out`` cannot be written.
     """
     import numpy as np
 
-    if not STRETCH[0] <= stretch <= STRETCH[1]:
-        raise ValueError(f"a stretch of {stretch:g} is not within {STRETCH[0]:g} to {STRETCH[1]:g}")
     samples, rate = _read(Path(path))
     clip = _measure_samples(Path(path), samples, rate)
-    keep = KEEP * stretch
-    first = max(0, round((clip.speech_start - keep) * rate))
-    last = min(len(samples), round((clip.speech_end + keep) * rate))
-    speech = samples[first:last].copy()
-    before = clip.speech_start - first / rate
-    # Audio that starts or ends right at the edge of the file would click: fade 2 ms there, too.
-    _fade(speech, round(max(0.002, before) * rate))
-    _fade(speech[::-1], round(max(0.002, last / rate - clip.speech_end) * rate))
-    speech = _resample(speech, rate)
-    if abs(stretch - 1) > 1e-4:
-        speech = _stretch(speech, stretch, Path(path).name)
+    whole = Piece(0.0, clip.speech_end - clip.speech_start, 0.0, stretch)
+    pieces = pieces or [whole]
+    for one in pieces:
+        if not STRETCH[0] <= one.stretch <= STRETCH[1]:
+            least, most = STRETCH
+            raise ValueError(f"a stretch of {one.stretch:g} is not within {least:g} to {most:g}")
+    parts: list[tuple[int, Samples]] = []
+    begin = end = 0.0
+    for k, one in enumerate(pieces):
+        lead = tail = KEEP * one.stretch
+        if k:
+            lead = (one.first - pieces[k - 1].last) / 2
+        if k + 1 < len(pieces):
+            tail = (pieces[k + 1].first - one.last) / 2
+        first, last = clip.speech_start + one.first, clip.speech_start + one.last
+        low = max(0, round((first - lead) * rate))
+        high = min(len(samples), round((last + tail) * rate))
+        speech = samples[low:high].copy()
+        lead = first - low / rate
+        # Audio that starts or ends right at the edge of the file would click: fade 2 ms there, too.
+        _fade(speech, round(min(max(0.002, lead), KEEP) * rate))
+        _fade(speech[::-1], round(min(max(0.002, high / rate - last), KEEP) * rate))
+        speech = _resample(speech, rate)
+        if abs(one.stretch - 1) > 1e-4:
+            speech = _stretch(speech, one.stretch, Path(path).name)
+        lead /= one.stretch
+        begin = begin if k else lead
+        parts.append((max(0, round((begin + one.at - lead) * RATE)), speech))
+        end = begin + one.at + (one.last - one.first) / one.stretch
+    speech = np.zeros(max(at + len(part) for at, part in parts), np.float32)
+    for at, part in parts:
+        speech[at : at + len(part)] += part
     if (peak := float(np.abs(speech).max())) > 0.999:
         speech *= 0.98 / peak
     with replacing(out) as temporary, wave.open(str(temporary), "wb") as wav:
@@ -134,9 +167,8 @@ def prepare(path: Path, out: Path, *, stretch: float = 1.0) -> Clip:
     written = measure(out)
     # Without the surrounding silence, noise and quiet speech can no longer be distinguished; but
     # the boundaries of the speech are known.
-    start = min(before / stretch, written.seconds)
-    end = min(start + (clip.speech_end - clip.speech_start) / stretch, written.seconds)
-    return dataclasses.replace(written, speech_start=start, speech_end=end)
+    start = min(begin, written.seconds)
+    return dataclasses.replace(written, speech_start=start, speech_end=min(end, written.seconds))
 
 
 @functools.cache

@@ -3,12 +3,18 @@
 A line that is too long for its slot takes the silence after it, then a little of that before it;
 then it is sped up; as a last resort the next line begins later. No line is ever cut or dropped.
 (The translator and the synthesizer have been asked for a length before.)
+
+Then a line that is not hurried is spread over the time that the original takes, as far as what is
+there leaves room: its phrases begin where the original's do, and it is spoken more slowly if the
+original is.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MAX_EARLY = 0.2
 """Seconds that a line may begin before its time."""
@@ -26,6 +32,37 @@ GAP = 2 / 24
 """Seconds between two lines of one speaker."""
 NOTABLE_SHIFT = 0.3
 """Seconds of shift that are reported."""
+BRIEFEST_PAUSE = 0.1
+"""Seconds to which a pause within a line is shortened for its next phrase to begin in time."""
+NOTABLE_STRETCH = 0.03
+"""Difference in speed that is worth a change of the sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A part of a line between two pauses."""
+
+    start: float
+    end: float
+    """Seconds between which the original speaks it."""
+    first: float
+    last: float
+    """The same in the line's clip, from where its speech begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPhrase:
+    """Where a phrase goes."""
+
+    phrase: Phrase
+    at: float
+    """Seconds from the start of its line."""
+    stretch: float
+
+    @property
+    def end(self) -> float:
+        """Seconds from the start of its line at which it ends."""
+        return self.at + (self.phrase.last - self.phrase.first) / self.stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +75,8 @@ class Slot:
     seconds: float
     """Of the line as the engine spoke it, without silence at its ends."""
     speaker: str | None = None
+    phrases: tuple[Phrase, ...] = ()
+    """Empty if it is unknown when the original speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +92,11 @@ class Fit:
     """Seconds by which it begins later than its time; negative for earlier."""
     steps: tuple[str, ...]
     """What was done, in order: ``fits``, ``silence after``, ``early``, ``stretched``, ``shifted``,
-    ``drifts``."""
+    ``drifts``; ``phrased``, ``slowed``."""
     room: float = field(default=0.0, compare=False)
     """Seconds that were available for it, including early ones."""
+    phrases: tuple[PlacedPhrase, ...] = ()
+    """Empty if it is played in one piece, with its own pauses."""
 
     @property
     def end(self) -> float:
@@ -79,7 +120,7 @@ def fit(slots: Sequence[Slot], end: float) -> list[Fit]:
         fitted = _place(slot, free.get(slot.speaker, 0.0), limit, last=limit >= end)
         free[slot.speaker] = fitted.end + GAP
         fits.append(fitted)
-    return fits
+    return _spread_all(slots, fits, end)
 
 
 def _place(slot: Slot, free: float, limit: float, *, last: bool) -> Fit:
@@ -107,3 +148,66 @@ def _place(slot: Slot, free: float, limit: float, *, last: bool) -> Fit:
     if seconds > room + 0.01:
         steps.append("drifts")
     return Fit(start, seconds, stretch, start - slot.start, tuple(steps), max(0.0, room))
+
+
+# ---------------------------------------------------------------- phrases and pace
+
+
+def _spread_all(slots: Sequence[Slot], fits: Sequence[Fit], end: float) -> list[Fit]:
+    """The lines, each spread over the time of the original's in what the others leave free."""
+    found: list[Fit] = []
+    limits: list[float] = []
+    others: dict[str | None, float] = {}
+    for slot, fitted in zip(reversed(slots), reversed(fits), strict=True):
+        own = others.get(slot.speaker, end + GAP) - GAP
+        # Somebody else may speak into a line if they do in the original.
+        anybody = min(others.values(), default=end + GAP) - GAP
+        limits.append(min(own, max(anybody, slot.end)))
+        others[slot.speaker] = min(others.get(slot.speaker, end + GAP), fitted.start)
+    busy = 0.0
+    for slot, fitted, limit in zip(slots, fits, reversed(limits), strict=True):
+        hurried = fitted.stretch > 1 or fitted.shift > NOTABLE_SHIFT
+        if slot.phrases and not hurried and fitted.end <= limit:
+            fitted = _spread(slot, fitted, busy, limit)
+        busy = max(busy, fitted.end + GAP)
+        found.append(fitted)
+    return found
+
+
+def _spread(slot: Slot, place: Fit, free: float, limit: float) -> Fit:
+    """A line at ``place`` spread between ``free``, or its start if that is earlier, and
+    ``limit``."""
+    phrases = slot.phrases
+    lengths = [one.last - one.first for one in phrases]
+    pauses = [b.first - a.last for a, b in itertools.pairwise(phrases)] + [0.0]
+    # When each must begin for the rest to be spoken as it is.
+    latest = [limit - (phrases[-1].last - one.first) for one in phrases]
+    earliest = max(slot.start - MAX_EARLY, min(free, place.start))
+    at = min(max(phrases[0].start, earliest), latest[0])
+    start = at
+    placed: list[PlacedPhrase] = []
+    for k, (phrase, length, pause) in enumerate(zip(phrases, lengths, pauses, strict=True)):
+        pause = min(pause, BRIEFEST_PAUSE)
+        following = phrases[k + 1].start if k + 1 < len(phrases) else math.inf
+        room = (latest[k + 1] if k + 1 < len(phrases) else limit) - pause - at
+        seconds = min(phrase.end - max(at, phrase.start), length * QUIET_STRETCH, room)
+        if seconds < length:  # it is sped up a little if only that lets the next begin in time
+            seconds = min(length, max(following - pause - at, length / QUIET_STRETCH))
+        if abs(seconds / length - 1) < NOTABLE_STRETCH:
+            seconds = length
+        placed.append(PlacedPhrase(phrase, at - start, length / seconds))
+        if k + 1 < len(phrases):
+            at = min(max(following, at + seconds + pause), latest[k + 1])
+    seconds = placed[-1].end
+    steps = (*place.steps, *(["phrased"] if len(placed) > 1 else []))
+    steps += ("slowed",) if any(one.stretch < 1 for one in placed) else ()
+    stretch = sum(lengths) / sum(one.end - one.at for one in placed)
+    return replace(
+        place,
+        start=start,
+        seconds=seconds,
+        stretch=stretch,
+        shift=start - slot.start,
+        steps=steps,
+        phrases=tuple(placed),
+    )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from dubkit.cues.sentences import sentences
 from dubkit.cues.spoken import Utterance, utterances
 from dubkit.cues.text import without_marks
+from dubkit.speech import pauses
 from dubkit.types import Cue, Track, Voice
 
 NEAR = 0.01
@@ -36,6 +37,8 @@ class Line:
     voice: Voice
     before: tuple[str, ...] = ()
     """Earlier texts, if the translator has found shorter ones."""
+    phrases: tuple[tuple[float, float], ...] = ()
+    """Seconds between which the original is spoken without a pause; empty if that is unknown."""
 
 
 def split_into_lines(
@@ -71,6 +74,7 @@ def split_into_lines(
             final.place if last_places[final.number] > final.place else None,
         )
         word_ends = [one.words[-1].end for one in original if one.words]
+        words = [(word.start, word.end) for one in original for word in one.words]
         lines.append(
             Line(
                 len(lines) + 1,
@@ -81,6 +85,7 @@ def split_into_lines(
                 " ".join(" ".join(without_marks(one.text).split()) for one in original),
                 sentence.speaker,
                 voices(sentence.speaker),
+                phrases=pauses.joined(words) if all(one.words for one in original) else (),
             )
         )
     return lines

@@ -9,6 +9,7 @@ Loudness is as measured by ffmpeg's ebur128 (ITU-R BS.1770), before and after.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,9 @@ from dubkit.media.probe import probe
 from dubkit.types import AudioStream, Media
 
 from . import clip as clips
+from . import room_tone
 from .clip import RATE, Clip
+from .room_tone import Room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +40,8 @@ DUCK_DB = 12.0
 """How much the original is ducked during speech."""
 RAMP = 0.15
 """Seconds of the ramps down, before speech begins, and back up after it."""
+FADE = 0.05
+"""Seconds in which the background and what is kept of the original fade into each other."""
 BRIDGE = 0.5
 """Seconds of a pause during which it stays ducked: a pumping background is more noticeable."""
 PEAK_DB = -1.0
@@ -62,6 +67,18 @@ _CENTER_DB = 2.3
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduledPhrase:
+    """A part of a line between two pauses."""
+
+    first: float
+    last: float
+    """Seconds from the start of the line's file."""
+    start: float
+    end: float
+    """Seconds between which the original speaks it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduledClip:
     """A spoken line and when it plays."""
 
@@ -73,6 +90,8 @@ class ScheduledClip:
     spoken: tuple[float, float] | None = None
     """Seconds between which the original speaks it: the line becomes as loud as that is. Without
     it, as loud as the original's speech in all."""
+    phrases: tuple[ScheduledPhrase, ...] = ()
+    """Each becomes as loud as that is, if there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,7 @@ def mix(
     speech: Sequence[tuple[float, float]],
     background: Path | None = None,
     part: tuple[float, float] | None = None,
+    keep: Sequence[tuple[float, float]] = (),
     progress: Callable[[float], None] = lambda _: None,
 ) -> MixResult:
     """Write the dub's audio to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
@@ -107,8 +127,9 @@ def mix(
     It is as long as ``film`` and starts when that does. ``stream`` is ducked by 12 dB in the
     ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
     ``background``, an audio file on the same timeline without the speech, replaces ``stream``, in
-    ``part`` alone if that is given (start and end in seconds), and is not ducked. Each line gets
-    the loudness of the original's line, and the whole that of the original. ``progress`` is called
+    ``part`` alone if that is given (start and end in seconds), but not in the spans to ``keep``,
+    and is not ducked; the noise of its room is made to go on under the words. Each line gets the
+    loudness of the original's line, and the whole that of the original. ``progress`` is called
     with the seconds done. Raises InputError when a line or the background is not audio,
     MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
     """
@@ -125,7 +146,7 @@ def mix(
         with replacing(out) as temporary:
             with work.open("w+b") as file:
                 decoded, powers = _decode(
-                    film, stream, length, speech, background, part, file, progress
+                    film, stream, length, speech, background, part, keep, file, progress
                 )
                 # A film of unknown length is as long as its audio.
                 total = max(length or decoded, *(round(end) for end in ends), 1)
@@ -162,19 +183,40 @@ def _speech_level(powers: NDArray[np.float64], original: Loudness | None) -> flo
 
 def _with_gains(lines: Sequence[_Line], powers: NDArray[np.float64], target: float) -> list[_Line]:
     """The lines with a gain on top of ``target``, by which each is as loud as the original's line:
-    a shout is louder, a whisper softer. ``powers`` are those of each 0.1 s of the original, NaN
-    where nobody speaks."""
-    import numpy as np
+    a shout is louder, a whisper softer, and so are phrases within a line. ``powers`` are those of
+    each 0.1 s of the original, NaN where nobody speaks."""
+
+    def gain(start: float, end: float, default: float) -> float:
+        level = _level_between(powers, start, end)
+        return default if level is None else min(max(level - target, -SOFTER), LOUDER)
 
     found = []
     for line in lines:
-        start, end = (round(10 * max(0.0, time)) for time in line.spoken or (0.0, 0.0))
-        spoken = powers[start:end][~np.isnan(powers[start:end])]
-        level = clips.level(spoken)
-        if len(spoken) >= FEWEST and level > clips.SILENT_DB:
-            line = replace(line, gain_db=min(max(level - target, -SOFTER), LOUDER))
-        found.append(line)
+        whole = gain(*line.spoken, 0.0) if line.spoken else 0.0
+        gains: tuple[float, ...] = ()
+        if len(line.phrases) > 1:
+            own = clips.powers(_load(line.clip.path), RATE)
+            gains = tuple(
+                # How loud the engine spoke the phrase counts too, if there is enough of it.
+                gain(one.start, one.end, whole)
+                + min(max(line.clip.rms_db - level, -SOFTER), LOUDER)
+                if (level := _level_between(own, one.first, one.last)) is not None
+                else whole
+                for one in line.phrases
+            )
+        found.append(replace(line, gain_db=whole, gains=gains))
     return found
+
+
+def _level_between(powers: NDArray[np.float64], start: float, end: float) -> float | None:
+    """The level in dBFS between two times in seconds, by the power of each 0.1 s; None if there is
+    hardly any speech."""
+    import numpy as np
+
+    part = powers[round(10 * max(0.0, start)) : round(10 * max(0.0, end))]
+    spoken = part[~np.isnan(part)]
+    level = clips.level(spoken)
+    return level if len(spoken) >= FEWEST and level > clips.SILENT_DB else None
 
 
 # ---------------------------------------------------------------- the original
@@ -187,6 +229,7 @@ def _decode(
     speech: Sequence[tuple[float, float]],
     background: Path | None,
     part: tuple[float, float] | None,
+    keep: Sequence[tuple[float, float]],
     file: IO[bytes],
     progress: Callable[[float], None],
 ) -> tuple[int, NDArray[np.float64]]:
@@ -203,9 +246,8 @@ def _decode(
     if stream:
         report = _scale(progress, film.duration, 0.0, share)
         for block in _blocks(decode_audio(film, stream, FULL, length=length or None)):
-            if part or not background:
-                file.write(block.tobytes())
-                written += len(block)
+            file.write(block.tobytes())
+            written += len(block)
             speaking = inside[at // size : at // size + RATE // size]
             if speaking.any():
                 tenths = clips.powers(block.mean(axis=1), RATE)[: len(speaking)]
@@ -218,33 +260,90 @@ def _decode(
         media, at = probe(background), 0
         if not media.audio:
             raise InputError(f"{background} has no sound.", "It should be the film's background.")
+        rooms = _rooms(file, written, speech, part)
         for block in _blocks(decode_audio(media, media.audio[0], FULL, length=length or None)):
-            if part:
-                _replace_part(file, at, block, part)
-            else:
-                file.write(block.tobytes())
-                written += len(block)
+            _replace(file, at, block, part, keep)
             at += len(block)
             report(at / RATE)
+        written = max(written, at) if part or not stream else at
+        _fill_rooms(file, rooms, written, part)
     return written, powers
 
 
-def _replace_part(file: IO[bytes], at: int, block: Samples, part: tuple[float, float]) -> None:
-    """Let what the file holds from the sample ``at`` on fade to ``block`` within ``part``, and
-    back."""
+def _replace(
+    file: IO[bytes],
+    at: int,
+    block: Samples,
+    part: tuple[float, float] | None,
+    keep: Sequence[tuple[float, float]],
+) -> None:
+    """Let what the file holds from the sample ``at`` on fade to ``block`` within ``part``, or
+    everywhere, and back; but not in the spans to ``keep``."""
     import numpy as np
 
-    begin, end = part
     times = np.arange(at, at + len(block)) / RATE
-    share = np.interp(times, [begin, begin + RAMP, end - RAMP, end], [0, 1, 1, 0])
+    share = np.ones(len(block))
+    if part:
+        begin, end = part
+        share = np.interp(times, [begin, begin + RAMP, end - RAMP, end], [0, 1, 1, 0])
+    for start, end in keep:
+        if start - FADE < times[-1] and end + FADE > times[0]:
+            corners = [start - FADE, start, end, end + FADE]
+            share = np.minimum(share, np.interp(times, corners, [1, 0, 0, 1]))
     if not share.any():
         return
-    file.seek(at * _FRAME)
     before = np.zeros_like(block)
-    there = np.frombuffer(file.read(len(block) * _FRAME), np.float32).reshape(-1, 2)
+    there = _read(file, at, at + len(block))
     before[: len(there)] = there
     file.seek(at * _FRAME)
     file.write((before + (block - before) * share[:, None].astype(np.float32)).tobytes())
+
+
+def _rooms(
+    file: IO[bytes],
+    total: int,
+    speech: Sequence[tuple[float, float]],
+    part: tuple[float, float] | None,
+) -> list[tuple[float, float, Room]]:
+    """Where the original in the file speaks, in seconds, each with the noise of the room there."""
+    begin, end = part or (0.0, total / RATE)
+    end = min(end, total / RATE)
+    spans = [(max(a, begin), min(b, end)) for a, b in speech if a < end and b > begin]
+    rooms = [
+        room_tone.room_in(_read(file, round(a * RATE), round(b * RATE))) if b > a else None
+        for a, b in room_tone.pauses_around(spans, begin, end)
+    ]
+    found = []
+    for (a, b), (before, after) in zip(spans, itertools.pairwise(rooms), strict=True):
+        if room := room_tone.room_between(before, after):
+            found.append((a, b, room))
+    return found
+
+
+def _fill_rooms(
+    file: IO[bytes],
+    rooms: Sequence[tuple[float, float, Room]],
+    total: int,
+    part: tuple[float, float] | None,
+) -> None:
+    """Let the noise of the room go on in the background where the speech was taken out of it."""
+    begin, end = (part[0] + RAMP, part[1] - RAMP) if part else (0.0, total / RATE)
+    for a, b, room in rooms:
+        first = round(max(begin, a - room_tone.AROUND) * RATE)
+        last = round(min(end, total / RATE, b + room_tone.AROUND) * RATE)
+        for low, high in room_tone.parts(first, last):
+            span = _read(file, low, high)
+            if len(span) >= room_tone.FRAME:
+                file.seek(low * _FRAME)
+                file.write(room_tone.fill(span, room, seed=low).tobytes())
+
+
+def _read(file: IO[bytes], first: int, last: int) -> Samples:
+    import numpy as np
+
+    file.seek(first * _FRAME)
+    size = max(0, last - first) * _FRAME
+    return np.frombuffer(file.read(size), np.float32).reshape(-1, 2)
 
 
 def _tenths(speech: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
@@ -285,7 +384,10 @@ class _Line:
     """Sample of the film at which it starts."""
     clip: Clip
     spoken: tuple[float, float] | None
+    phrases: tuple[ScheduledPhrase, ...]
     gain_db: float = 0.0
+    gains: tuple[float, ...] = ()
+    """Of each phrase, instead."""
 
 
 def _measure_lines(schedule: Sequence[ScheduledClip]) -> list[_Line]:
@@ -297,8 +399,28 @@ def _measure_lines(schedule: Sequence[ScheduledClip]) -> list[_Line]:
         except ValueError as error:
             raise _unusable_line(error) from error
         first = max(0, round(one.start * RATE))
-        lines.append(_Line(first, clip, one.spoken))
+        lines.append(_Line(first, clip, one.spoken, one.phrases))
     return sorted(lines, key=lambda line: line.first)
+
+
+def _load(path: Path) -> Samples:
+    try:
+        return clips.load(path)
+    except ValueError as error:
+        raise _unusable_line(error) from error
+
+
+def _gains(line: _Line, target: float) -> Samples:
+    """The gain of each sample of a line, or the one of all; it changes in the pauses."""
+    import numpy as np
+
+    gains = target - line.clip.rms_db + np.array(line.gains or [line.gain_db])
+    if len(gains) > 1:
+        corners = [time for one in line.phrases for time in (one.first, one.last)]
+        times = np.arange(round(line.clip.seconds * RATE)) / RATE
+        gains = np.interp(times, corners, np.repeat(gains, 2))
+    factors: Samples = (10 ** (gains / 20)).astype(np.float32)
+    return factors
 
 
 def _unusable_line(error: ValueError) -> InputError:
@@ -347,12 +469,7 @@ def _add_lines(
             block *= (10 ** (depth / 20)).astype(np.float32)[:, None]
         while waiting and waiting[-1].first < at + count:
             line = waiting.pop()
-            try:
-                samples = clips.load(line.clip.path)
-            except ValueError as error:
-                raise _unusable_line(error) from error
-            gain = 10 ** ((target - line.clip.rms_db + line.gain_db) / 20)
-            playing.append((line.first, samples * np.float32(gain)))
+            playing.append((line.first, _load(line.clip.path) * _gains(line, target)))
         for first, samples in playing:
             begin, end = max(first, at), min(first + len(samples), at + count)
             block[begin - at : end - at] += samples[begin - first : end - first, None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from dubkit import languages
@@ -19,12 +19,14 @@ from dubkit.engines import Patience
 from dubkit.errors import MediaError
 from dubkit.files import cannot_write, sha256_of
 from dubkit.hooks import BatchSynthesizer, Progress
+from dubkit.speech import pauses
 from dubkit.types import Track
+from dubkit.workspace import key_of
 
 from . import clip as clips
-from . import mix, speak
+from . import mix, phrases, speak
 from .convert import ConvertedClip, convert_clips
-from .fit import NOTABLE_SHIFT, QUIET_STRETCH, Fit, Slot, fit
+from .fit import NOTABLE_SHIFT, QUIET_STRETCH, Fit, Phrase, Slot, fit
 from .lines import Line
 from .shorten import OverlongLine
 from .speak import SpeechJob
@@ -281,20 +283,37 @@ def _unconverted(job: SpeechJob, kept: Sequence[_Recording]) -> list[_Recording]
 # ---------------------------------------------------------------- fitting
 
 
-def _places(job: SpeechJob, recordings: Sequence[_Recording]) -> dict[int, Fit]:
+def _places(
+    job: SpeechJob, recordings: Sequence[_Recording], *, phrased: bool = True
+) -> dict[int, Fit]:
     """By line number, for those that were spoken."""
     spoken = [(one.line, one.clip) for one in recordings if one.clip]
     slots = [
-        Slot(line.start, line.end, speak.speech_seconds(clip), line.speaker)
+        Slot(line.start, line.end, speak.speech_seconds(clip), line.speaker,
+             _phrases(job, line, clip) if phrased else ())
         for line, clip in spoken
-    ]
+    ]  # fmt: skip
     numbers = (line.number for line, _ in spoken)
     return dict(zip(numbers, fit(slots, job.end), strict=True))
 
 
+def _phrases(job: SpeechJob, line: Line, clip: clips.Clip) -> tuple[Phrase, ...]:
+    """The phrases of a clip, with those of the original; none if these are unknown."""
+    if not line.phrases:
+        return ()
+    sound = None
+    if len(line.phrases) > 1:
+        try:
+            sound = pauses.levels([clips.load(clip.path)], clips.RATE)
+        except ValueError:  # what prepares it for the mix says so
+            return ()
+    speech = (clip.speech_start, clip.speech_end)
+    return phrases.divide(line.phrases, line.text, job.language, sound, speech)
+
+
 def _overlong(job: SpeechJob, recordings: Sequence[_Recording]) -> list[OverlongLine]:
     """Lines that cause drift even at the greatest stretch."""
-    places = _places(job, recordings)
+    places = _places(job, recordings, phrased=False)
     return [
         OverlongLine(line.number, line.source, line.text, line.start, line.end,
                 speak.speech_seconds(one.clip), place.room * QUIET_STRETCH, line.speaker)
@@ -319,14 +338,20 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
     line, clip, notes = one.line, one.clip, list(one.notes)
     if clip is None or place is None:
         return Take(line, None, 0.0, None, one.cached, one.notes, one.work, takes=one.takes)
-    ready = clip.path.with_name(f"{clip.path.stem}.{place.stretch * 1000:.0f}.ready.wav")
+    pieces = [
+        clips.Piece(one.phrase.first, one.phrase.last, one.at, one.stretch) for one in place.phrases
+    ]
+    how = f"{place.stretch * 1000:.0f}"
+    if pieces:
+        how = key_of(pieces=[[round(value, 4) for value in astuple(one)] for one in pieces])[:8]
+    ready = clip.path.with_name(f"{clip.path.stem}.{how}.ready.wav")
     try:
         prepared = clips.measure(ready)
     except ValueError:
         job.made.remove(*job.made.matching(f"{clip.path.stem}.*.ready.wav"))
         job.made.add(ready.name)
         try:
-            prepared = clips.prepare(clip.path, ready, stretch=place.stretch)
+            prepared = clips.prepare(clip.path, ready, stretch=place.stretch, pieces=pieces)
         except (ValueError, MediaError) as failure:
             job.made.remove(clip.path.name)  # the next run asks for another
             notes.append(f"it could not be prepared for the mix ({failure})")
@@ -375,7 +400,17 @@ class SpokenTrack:
     def clips(self) -> list[mix.ScheduledClip]:
         """Its clips and when they play."""
         return [
-            mix.ScheduledClip(take.clip, take.fit.start, (take.line.start, take.line.end))
+            mix.ScheduledClip(
+                take.clip,
+                take.fit.start,
+                (take.line.start, take.line.end),
+                tuple(
+                    mix.ScheduledPhrase(
+                        clips.KEEP + one.at, clips.KEEP + one.end, one.phrase.start, one.phrase.end
+                    )
+                    for one in take.fit.phrases
+                ),
+            )
             for take in self.takes
             if take.clip and take.fit
         ]

@@ -13,7 +13,7 @@ import math
 import re
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,6 +201,31 @@ class _Timeline:
         if position > LONGEST * self.format.rate:
             hours = f"{LONGEST / 3600:.0f} hours"
             raise InputError(f"{self.path} has more than {hours} of sound.", "Split it.")
+
+
+def cut(blocks: Iterable[NDArray[Any]], spans: Sequence[tuple[int, int]]) -> list[NDArray[Any]]:
+    """The parts of a sound, whose samples come in ``blocks``, from one sample to another; what is
+    after its end is missing."""
+    import numpy as np
+
+    parts: list[list[NDArray[Any]]] = [[] for _ in spans]
+    waiting = sorted(range(len(spans)), key=lambda k: spans[k][0], reverse=True)
+    open_: list[int] = []
+    at = 0
+    empty: NDArray[Any] | None = None
+    for block in blocks:
+        empty = block[:0] if empty is None else empty
+        while waiting and spans[waiting[-1]][0] < at + len(block):
+            open_.append(waiting.pop())
+        for k in open_:
+            first, last = spans[k]
+            parts[k].append(block[max(0, first - at) : max(0, last - at)].copy())
+        at += len(block)
+        open_ = [k for k in open_ if spans[k][1] > at]
+        if not open_ and not waiting:
+            break
+    nothing = np.zeros((0, 1), np.int16) if empty is None else empty
+    return [np.concatenate(part) if part else nothing for part in parts]
 
 
 def decode_audio(

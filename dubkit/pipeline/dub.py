@@ -26,7 +26,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import Dub, SpanOutcome, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
-from . import cast, outputs, redraw, render, verify
+from . import cast, outputs, redraw, render, scene, verify
 from .context import Context, translator_for
 from .translate import translation_job
 
@@ -131,6 +131,7 @@ def _speak(
     words, original = spoken_track(track), replace(text, track=spoken_track(text.track))
     voices = cast.cast_voices(context, work, original, words, choice)
     script = lines.split_into_lines(track, text.track, voices.__getitem__)
+    script = scene.with_phrases(context, work, script, language)
     end = context.end or _end(track)
     if context.part and track.cues:  # a cue of a file may begin in the part and end after it
         end = max(end, *(cue.end for cue in track.cues))

@@ -5,25 +5,27 @@ Which voice is imitated, and when, is decided in :mod:`.cast`.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import wave
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING
 
 from dubkit.cues.media_end import shift
 from dubkit.cues.sentences import ends_sentence
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import Made, read_json, write_json
-from dubkit.media.audio import SPEECH, AudioFormat, decode_audio, extract_audio
+from dubkit.media.audio import SPEECH, AudioFormat, cut, decode_audio, extract_audio
 from dubkit.media.probe import probe
-from dubkit.speech import passages, recognition
+from dubkit.speech import passages, pauses, recognition
 from dubkit.subtitles.source import SourceText
 from dubkit.types import Cue, Reference, Track, Voice
 from dubkit.workspace import Workspace, key_of
 
-from . import separate
+from . import scene, separate
 from .context import Context
 from .sound import audio_file, sound_key
 
@@ -41,6 +43,10 @@ WHOLE = 6.0
 """Decibels of noise that are worse than a clip that begins or ends within a sentence."""
 CLIPS = 3
 """Clips of one speaker."""
+MOOD = 4.0
+"""Decibels by which a loud passage, or a calm one, differs from the usual."""
+CLEAN = 12.0
+"""Decibels of noise more than in the best passage that one in another mood may have."""
 LARGEST_CLIP = 64 * 2**20
 """Bytes; a person may put a clip of their own there, but engines read all of it."""
 CLIP = AudioFormat(48_000, "mono", "s16", SPEECH.resampling)
@@ -54,6 +60,8 @@ class _Passage:
     end: float
     text: str
     quality: float
+    level: float
+    """Of its speech, in dB."""
 
     @property
     def seconds(self) -> float:
@@ -73,10 +81,11 @@ def find_references(
         with context.timed("find reference clips"):
             audio = read_samples(audio_file(context, work))
             track = shift(text.track, -context.begin)
+            background = _background(context, work) if context.options.separate else None
             chosen = [
                 (name, passage)
                 for name in spans_by_speaker(track)
-                for passage in _best_passages(audio, track, name)
+                for passage in _best_passages(audio, track, name, background)
             ]
             folder.mkdir(exist_ok=True)
             made = Made(folder)
@@ -98,6 +107,7 @@ def find_references(
         sound=sound_key(context, work),
         cues=[(cue.start, _speech_end(cue), cue.speaker, cue.text) for cue in text.track.cues],
         separated=context.options.separate,
+        moods=MOOD,
     )
     path = work.step("references.json", key, make)
     try:
@@ -160,29 +170,61 @@ def read_samples(path: Path | None) -> Samples:
     return samples.astype(np.float32) / np.float32(32768)
 
 
-def _best_passages(audio: Samples, track: Track, speaker: str) -> list[_Passage]:
-    """A speaker's best recorded passages of whole cues, the best first."""
-    others = [(cue.start, _speech_end(cue)) for cue in track.cues if (cue.speaker or "") != speaker]
+def _background(context: Context, work: Workspace) -> pauses.Floats | None:
+    """The levels of all but the speech, of the part that is worked on."""
+    file = separate.background_file(context, work)
+    if not file:
+        return None
+    levels = pauses.levels(scene.decoded(file), SPEECH.rate)
+    return levels[round(context.begin / pauses.HOP) :]
+
+
+def _best_passages(
+    audio: Samples, track: Track, speaker: str, background: pauses.Floats | None = None
+) -> list[_Passage]:
+    """A speaker's best recorded passages of whole cues, the best first; then a loud one and a calm
+    one, if there are such, before others that are good."""
+    others = pauses.joined(
+        sorted((cue.start, _speech_end(cue)) for cue in track.cues
+               if (cue.speaker or "") != speaker)
+    )  # fmt: skip
+    ends = [end for _, end in others]
     candidates: list[_Passage] = []
     for first, cue in enumerate(track.cues):
         if (cue.speaker or "") != speaker:
             continue
         count, is_whole = _longest_passage(track, first)
         end = _speech_end(track.cues[first + count - 1])
-        if any(start < end and cue.start < stop for start, stop in others):
+        following = bisect.bisect_right(ends, cue.start)
+        if following < len(others) and others[following][0] < end:
             continue
         begins = first == 0 or _ends_sentence(track, first - 1)
-        quality = passages.quality(audio, (cue.start, end), SHORTEST)
+        quality = passages.quality(audio, (cue.start, end), SHORTEST, background)
         quality -= WHOLE * ((not begins) + (not is_whole))
         words = " ".join(" ".join(one.text for one in track.cues[first : first + count]).split())
-        candidates.append(_Passage(cue.start, min(end, cue.start + LONGEST), words, quality))
+        level = passages.level(audio, (cue.start, end))
+        end = min(end, cue.start + LONGEST)
+        if end - cue.start >= 1.0:
+            candidates.append(_Passage(cue.start, end, words, quality, level))
     candidates.sort(key=lambda passage: -passage.quality)
-    kept: list[_Passage] = []
-    for one in candidates:
-        apart = all(one.end <= other.start or one.start >= other.end for other in kept)
-        long = one.seconds >= SHORTEST or not kept
-        if apart and long and one.seconds >= 1.0 and len(kept) < CLIPS:
-            kept.append(one)
+    if not candidates:
+        return []
+    best = candidates[0]
+    usual = median(one.level for one in candidates)
+    good = [one for one in candidates if one.seconds >= SHORTEST and one is not best]
+    clean = [one for one in good if one.quality >= best.quality - CLEAN]
+    loud = [one for one in clean if one.level >= usual + MOOD and one.level >= best.level + MOOD]
+    calm = [one for one in clean if one.level <= usual - MOOD and one.level <= best.level - MOOD]
+    kept = [best]
+    for several in (loud, calm, good, good):
+        if len(kept) == CLIPS:
+            break
+        apart = (
+            one
+            for one in several
+            if all(one.end <= other.start or one.start >= other.end for other in kept)
+        )
+        kept += itertools.islice(apart, 1)
     return kept
 
 
@@ -219,23 +261,15 @@ def _write_clips(
     made: Made,
 ) -> Iterator[Path]:
     """Write each span of the original's speech to a file of its own."""
-    import numpy as np
-
     assert context.media and context.stream
     media, stream = context.media, context.stream
     if context.options.separate and (speech := separate.speech_file(context, work)):
         media = probe(speech)
         stream = media.audio[0]
     rate = CLIP.rate
-    parts: list[list[Any]] = [[] for _ in spans]
-    at = 0
     last = max((end for _, end in spans), default=0.0)
-    for block in decode_audio(media, stream, CLIP, length=round(last * rate)):
-        for part, (start, end) in zip(parts, spans, strict=True):
-            first, stop = round(start * rate) - at, round(end * rate) - at
-            if first < len(block) and stop > 0:
-                part.append(block[max(0, first) : stop].copy())
-        at += len(block)
+    blocks = decode_audio(media, stream, CLIP, length=round(last * rate))
+    parts = cut(blocks, [(round(start * rate), round(end * rate)) for start, end in spans])
     names = (
         name for number in itertools.count(1) if not (folder / (name := f"{number}.wav")).exists()
     )
@@ -245,7 +279,7 @@ def _write_clips(
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(rate)
-            file.writeframes(np.concatenate(part).tobytes() if part else b"")
+            file.writeframes(part.tobytes())
         made.add(name)
         yield new.replace(folder / name)
 

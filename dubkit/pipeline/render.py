@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dubkit import subtitles
+from dubkit.cues.spoken import without_sounds
 from dubkit.dub import mix
 from dubkit.dub.schedule import SpokenTrack
 from dubkit.files import sha256_of
@@ -18,7 +19,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import Media, SpanOutcome, Track
 from dubkit.workspace import Workspace, key_of
 
-from . import outputs, separate
+from . import outputs, scene, separate
 from .context import Context
 from .outputs import SubtitleTrack
 from .redraw import LipSync
@@ -56,13 +57,21 @@ def write_dub(
     if any("imitates" in dub.about for dub in dubs):
         comment += " It imitates a voice, which the user says is permitted."
     background = separate.background_file(context, work) if options.separate else None
-    speech = _speech_spans(text.track)
+    words, sounds = without_sounds(text.track)
+    speech = _speech_spans(words)
+    keep = scene.kept_sounds(context, work, text, speech, sounds) if background else []
     lipsync = LipSync.of(context, work, dubs[0]) if options.lipsync else None
     key = key_of(
         source=work.hash_source(context.source),
         stream=stream.index if stream else None,
         clips=[
-            [clip.path.name, round(clip.start, 4), sha256_of(clip.path)]
+            [
+                clip.path.name,
+                round(clip.start, 4),
+                sha256_of(clip.path),
+                clip.spoken,
+                [[one.start, one.end] for one in clip.phrases],
+            ]
             for dub in dubs
             for clip in dub.clips
         ],
@@ -71,6 +80,7 @@ def write_dub(
         titles=[*(dub.title for dub in dubs), comment],
         **({"background": sha256_of(background)} if background else {}),
         **({"part": context.part} if background and context.part else {}),
+        **({"keep": keep} if keep else {}),
         **({"lipsync": lipsync.key} if lipsync else {}),
     )
 
@@ -88,6 +98,7 @@ def write_dub(
                         speech=speech if dub.clips else [],
                         background=background if dub.clips else None,
                         part=context.part,
+                        keep=keep,
                         progress=context.progress_of("mix"),
                     )
             picture = lipsync.redraw(context, dubs[0]) if lipsync else None

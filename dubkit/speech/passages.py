@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from . import pauses
 from .voiceprint import RATE
 
 if TYPE_CHECKING:
@@ -92,9 +93,24 @@ def _split(samples: Floats, stretch: tuple[float, float], most: float) -> list[t
     return list(itertools.pairwise(cuts))
 
 
-def quality(samples: Floats, stretch: tuple[float, float], least: float) -> float:
+def level(samples: Floats, stretch: tuple[float, float]) -> float:
+    """The level in dB of the speech in a stretch of 16 kHz audio."""
+    import numpy as np
+
+    levels = _levels(samples, *stretch)
+    return float(np.quantile(levels, 0.7)) if len(levels) else -math.inf
+
+
+def quality(
+    samples: Floats,
+    stretch: tuple[float, float],
+    least: float,
+    background: Floats | None = None,
+) -> float:
     """How well a voice is recorded in a stretch of 16 kHz audio, in dB of speech over noise, minus
-    penalties for clipping and for what it lacks to ``least`` seconds."""
+    penalties for clipping and for what it lacks to ``least`` seconds.
+
+    ``background`` are the :func:`.pauses.levels` of all but the speech, if that is known."""
     import numpy as np
 
     start, end = stretch
@@ -103,7 +119,11 @@ def quality(samples: Floats, stretch: tuple[float, float], least: float) -> floa
         return -math.inf
     # Its own pauses show the noise; those around it may belong to another scene. Beyond 40 dB
     # nobody can hear a difference, and length counts for more.
-    above = min(40.0, float(np.quantile(levels, 0.7) - np.quantile(levels, 0.05)))
+    noise = float(np.quantile(levels, 0.05))
+    if background is not None:
+        around = background[round(start / pauses.HOP) : round(end / pauses.HOP)]
+        noise = float(np.quantile(around, 0.7)) if len(around) else noise
+    above = min(40.0, float(np.quantile(levels, 0.7)) - noise)
     sound = samples[round(start * RATE) : round(end * RATE)]
     clipped = float(np.mean(np.abs(sound) >= CLIPPED))
     short = max(0.0, math.log2(least / (end - start)))
