@@ -134,7 +134,8 @@ def _window() -> NDArray[np.float32]:
     """Half a sine: the powers of two that overlap add up to one."""
     import numpy as np
 
-    return np.sin(np.pi * (np.arange(FRAME, dtype=np.float32) + 0.5) / FRAME)
+    window: NDArray[np.float32] = np.sin(np.pi * (np.arange(FRAME, dtype=np.float32) + 0.5) / FRAME)
+    return window
 
 
 def _powers(frames: Samples) -> NDArray[np.float64]:
@@ -152,4 +153,5 @@ def _smooth(powers: NDArray[np.float64]) -> NDArray[np.float64]:
 
     half = _SMOOTHED // 2
     padded = np.pad(powers, ((0, 0), (half + 1, half), (0, 0)), mode="edge").cumsum(axis=1)
-    return (padded[:, _SMOOTHED:] - padded[:, :-_SMOOTHED]) / _SMOOTHED
+    smooth: NDArray[np.float64] = (padded[:, _SMOOTHED:] - padded[:, :-_SMOOTHED]) / _SMOOTHED
+    return smooth

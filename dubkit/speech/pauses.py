@@ -55,8 +55,8 @@ def levels(blocks: Iterable[Floats], rate: int) -> Floats:
 
 def find_phrases(sound: Floats, start: float, end: float) -> tuple[tuple[float, float], ...]:
     """The phrases of what is spoken between two times, in seconds: what pauses of at least
-    :data:`PAUSE` divide it into. Empty if that cannot be told from the ``levels`` of the sound:
-    there is too much noise, or the speech is elsewhere."""
+    :data:`PAUSE` divide it into. Empty if the ``levels`` of the sound do not show that: there is
+    too much noise, or the speech is elsewhere."""
     threshold = _threshold(sound, start, end)
     if threshold is None:
         return ()
