@@ -235,7 +235,7 @@ def _engine_hint(name: str) -> str:
     """What to say about a name that no installed engine has; "" for one that may be the class of an
     engine in a file."""
     installed = list(_installed())
-    if name in installed or any(choose.tool(kind, name) for kind in hooks.KINDS):
+    if name in installed or any(choose.tool(kind, name) for kind in choose.TOOL_KINDS):
         return ""
     if near := difflib.get_close_matches(name[:30].lower(), installed, 1):
         return f"did you mean [{near[0]}]?"

@@ -199,7 +199,8 @@ def check_configured(settings: Mapping[str, Mapping[str, str]]) -> Iterator[Find
     for name, values in settings.items():
         kinds = [kind for kind in hooks.KINDS if _is_installed(kind, name)]
         if not kinds:
-            tools = {kind: tool.name for kind in FLAGS if (tool := choose.tool(kind, name))}
+            kinds = list(choose.TOOL_KINDS)
+            tools = {kind: tool.name for kind in kinds if (tool := choose.tool(kind, name))}
             if tools:
                 yield from check_named(tools, settings)
                 continue

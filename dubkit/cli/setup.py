@@ -114,7 +114,7 @@ def setup_command(arguments: Sequence[str]) -> int:
 
 
 def _tools() -> Iterator[Tool]:
-    for kind in hooks.KINDS:
+    for kind in choose.TOOL_KINDS:
         yield from choose.tools(kind)
 
 
@@ -395,7 +395,10 @@ def _wanted(weights: Weights, given: Any) -> bool:
     """Whether to get a model: only if somebody says so."""
     if given.weights and given.yes:
         return True
-    question = f"Get {weights.name} ({_size(weights.megabytes)}; {weights.licence}) now?"
+    question = (
+        f"Get {weights.name} (about {_size(weights.megabytes)}) and agree to its licence "
+        f"({weights.licence})?"
+    )
     if given.weights and not terminal.can_ask():
         raise UsageError(
             f"{weights.name} is not got without your word: {weights.licence}",

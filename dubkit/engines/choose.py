@@ -36,6 +36,9 @@ log = logging.getLogger("dubkit")
 
 PIVOT = "en"
 """Where no translator has a direction, two have it by way of this language: nearly all have it."""
+TOOL_KINDS = ("synthesizers", "converters", "lipsyncers")
+"""Where a tool is looked for by its name alone: to import the engines of the other kinds takes
+seconds, and their work is seldom that of a tool with a preset."""
 CLONERS = "leave --clone out, or name a --tts that clones (dubkit setup lists tools)"
 
 
