@@ -64,10 +64,13 @@ MARGIN = 0.3
 """Error above the usual one from which the words are others."""
 MISSING, EXTRA = 0.25, 0.14
 """Share of a line's letters, in one piece, that is too much to be missing, or to be added."""
-DRAGGING, TWICE, TWICE_LETTERS = 1.2, 0.2, 8
+DRAGGING, TWICE, TWICE_LETTERS = 1.12, 0.17, 6
 """How much longer than likely a clip is that is read in halves, too, and the share and number of
 letters that there are then too many: a recognizer leaves out what is spoken twice, but not where
 it reads only the first or the second; the one word that is cut may be read in both."""
+TWICE_TIME = 0.4
+"""Of the time that letters too many are likely to take, the share that the clip is longer, too:
+a recognizer repeats what is spoken once if that is all that it gets."""
 SLOW, FAST = 1.9, 0.5
 """How much longer and shorter than others' pace makes likely a clip without a reading may be."""
 
@@ -389,7 +392,8 @@ def _wrong_words(
         return ()
     halves = one.measured.halves
     added = compare(one.line.text, halves, language).extra if halves else 0.0
-    if added > TWICE + usual / 2 and added * reading.letters >= TWICE_LETTERS:
+    is_longer = pace > 1 + TWICE_TIME * added
+    if added > TWICE + usual / 2 and added * reading.letters >= TWICE_LETTERS and is_longer:
         return ("some of its words are spoken twice",)
     for share, limit, what in (
         (reading.missing, MISSING, "words are missing"),
