@@ -224,7 +224,7 @@ def plan(what: Installation, folder: Path) -> Iterator[Step]:
     if what.git and not repository.is_dir():
         yield from _clone(what, repository)
     install = (
-        (uv, "pip", "install", "--python", str(python))
+        (uv, "pip", "install", "--compile-bytecode", "--python", str(python))
         if uv
         else (str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input")
     )
