@@ -13,6 +13,7 @@ OPT_OUTS = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id in the cache, events to Microsoft
     "HF_HUB_DISABLE_TELEMETRY": "1",  # the hub's library: names of libraries in each request
     "GRADIO_ANALYTICS_ENABLED": "False",
+    "PYANNOTE_METRICS_ENABLED": "false",  # pyannote.audio: how long files are, how many people
     "RAY_USAGE_STATS_ENABLED": "0",
     "DO_NOT_TRACK": "1",  # what other tools and servers that a plugin starts may respect
 }

@@ -57,6 +57,8 @@ class Cue:
     """Which of a file's texts it belongs to, if there are several (dialogue, signs, songs): a
     sentence never runs from one into another. None for the only or the usual one."""
     layout: Layout | None = None
+    overlap: bool = False
+    """Whether somebody else speaks, too, during a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A stretch of one person's speech."""
+    """A stretch of one person's speech; where turns of two people overlap, both speak at once."""
 
     start: float
     end: float
@@ -285,6 +287,8 @@ class SpokenLine:
     """What is wrong with it, if not; among ``warnings``, too."""
     takes: int = 1
     """Times that it was spoken until nothing was wrong, or no more was tried."""
+    overlap: bool = False
+    """Whether somebody else speaks, too, during a part of the original."""
 
 
 @dataclass(frozen=True, slots=True)

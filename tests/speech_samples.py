@@ -15,6 +15,8 @@ AUSTEN = ROOT / "examples/data/austen.mp4"
 
 TALK = ROOT.parent / "shared/media/talk_en.mp4"
 
+JFK = ROOT.parent / "shared/media/jfk.flac"
+
 
 def decoded(path) -> np.ndarray:
     """The sound of a file at the rate that voices are compared at."""

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -104,6 +105,21 @@ def test_clips_are_whole_sentences_if_they_can_be(texts, expected):
     found = references._best_passages(audio, Track("en", cues), "A")
     assert found[0].text == expected
     assert all(one.seconds <= 10 for one in found)
+
+
+def test_clips_are_never_of_two_people_at_once():
+    audio = np.random.default_rng(1).normal(0, 0.1, 16_000 * 12).astype(np.float32)
+    cues = tuple(
+        Cue(2.0 * n, 2.0 * n + 1.9, text, speaker="A", overlap=n in (2, 5))
+        for n, text in enumerate("One|two.|Three|four|five.|Six.".split("|"))
+    )
+    found = references._best_passages(audio, Track("en", cues), "A")
+    assert {one.text for one in found} == {"One two.", "four five."}
+    assert references.spans_by_speaker(Track("en", cues))["A"][2] == (6.0, 7.9)
+    both = Track("en", tuple(replace(cue, overlap=True) for cue in cues))
+    assert references._best_passages(audio, both, "A") == []
+    assert len(references.spans_by_speaker(both)["A"]) == 6
+    assert references.overlap_key(both) and not references.overlap_key(Track("en", cues[:2]))
 
 
 def test_a_files_words_are_not_taken_for_what_the_clip_says(film, log):

@@ -104,6 +104,40 @@ def test_a_change_without_a_pause_counts_if_it_is_long():
     assert [c.speaker for c in made.cues] == ["Anna", "Ben"]
 
 
+A, B, C = "Anna", "Ben", "Cara"
+
+
+@pytest.mark.parametrize(
+    ("turns", "overlaps"),
+    [
+        (TURNS, []),
+        ([Turn(0, 4, A), Turn(3, 6, B), Turn(5.9, 8, A)], [(3, 4)]),  # 0.1 s is no overlap
+        ([Turn(0, 9, A), Turn(2, 3, B), Turn(2.5, 4, C), Turn(6, 7, A)], [(2, 4)]),
+        ([Turn(2, 3, B), Turn(0, 9, A), Turn(5, 12, B)], [(2, 3), (5, 9)]),
+        ([Turn(0, 4, A), Turn(2, 6, A)], []),
+    ],
+)
+def test_overlaps_are_where_turns_of_two_people_are(turns, overlaps):
+    assert diarization.find_overlaps(turns) == overlaps
+
+
+def test_cues_during_which_two_people_speak_are_marked_and_written():
+    turns = [Turn(0, 10, A), Turn(4, 5, B)]
+    track = Track("en", (Cue(0, 4, "One."), Cue(3.9, 5, "Two."), Cue(5, 9, "Three.", overlap=True)))
+    made = diarization.mark_overlaps(track, turns)
+    assert [cue.overlap for cue in made.cues] == [False, True, False]
+    assert diarization.mark_overlaps(track, []) == track
+    text = subtitles.render(made, "json")
+    assert [one.get("overlap") for one in json.loads(text)["segments"]] == [None, True, None]
+    assert [cue.overlap for cue in subtitles.parse(text, "json").cues] == [False, True, False]
+
+
+def test_what_both_say_at_once_belongs_to_whose_turn_it_is():
+    track = Track("en", (cue("one two three four five six", 2.0),))
+    for turns in ([Turn(0, 9, A), Turn(2.1, 4.3, B)], [Turn(2.0, 4.3, B), Turn(2.0, 9, A)]):
+        assert [c.speaker for c in diarization.assign_speakers(track, turns).cues] == [A]
+
+
 def test_named_speakers_stay_and_text_without_words_is_assigned_whole():
     track = Track("en", (Cue(0, 2, "Hi.", speaker="Zoe"), Cue(3.8, 7, "Well."), Cue(99, 100, "?")))
     made = diarization.assign_speakers(track, TURNS)
@@ -140,6 +174,24 @@ def test_the_dub_gives_each_speaker_of_a_file_a_voice(film, tmp_path):
         ("Anna", "high"),
         ("Ben", "low"),
     ]
+
+
+def test_the_report_and_the_cues_say_where_two_people_speak_at_once(film, tmp_path):
+    video, srt, turns = film
+    turns.write_text(RTTM + "SPEAKER film 1 5.00 1.00 <NA> <NA> Anna <NA> <NA>\n")
+    ran = called(video, "--subs-from", srt, "--dub", *HUM, "--speakers-from", turns,
+                 "--format", "json", "--speaker-names", "Anna=Mary")  # fmt: skip
+    assert ran.status == 0 and "two people speak at once for 1.0 s" in ran.err, ran
+    report = json.loads((tmp_path / "film.en.dub.json").read_text())
+    assert [(one["speaker"], one["overlap"]) for one in report["lines"]] == [
+        ("Mary", False), ("Ben", True),
+    ]  # fmt: skip
+    assert report["totals"]["overlapping"] == 1
+    ran = called(video, "--subs-from", srt, "--dub", *HUM, "--speakers-from", turns,
+                 "--speaker-names", "Anna=Mary,Ben=Mary")  # fmt: skip
+    assert ran.status == 0 and "at once" not in ran.err, ran  # who was taken for two is one
+    report = json.loads((tmp_path / "film.en.dub.json").read_text())
+    assert [one["overlap"] for one in report["lines"]] == [False, False]
 
 
 def test_subtitles_name_who_speaks_when_asked(film, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from speech_samples import AUSTEN, TALK, decoded, synthesized
+from speech_samples import AUSTEN, JFK, TALK, decoded, synthesized
 
 from dubkit.pipeline import cast
 from dubkit.speech import passages
@@ -214,6 +214,54 @@ def test_a_raised_voice_is_not_taken_for_a_womans_by_its_pitch():
     for pitch in (235.0, 254.0, 300.0):
         assert vp.rank_voices(vp.Voiceprint(fake(1.0).embedding, pitch), voices)[0] == "man"
     assert vp.rank_voices(vp.Voiceprint(fake(1.0).embedding, 215.0), voices)[0] == "woman"
+
+
+def test_a_doubtful_pitch_prefers_no_extreme():
+    same = fake(1.0).embedding
+    voices = {
+        name: vp.Voiceprint(same, hertz)
+        for name, hertz in (("high", 230.0), ("middle", 140.0), ("low", 90.0))
+    }
+    for hertz in (0.0, 254.0):
+        original = vp.Voiceprint(same, hertz)
+        assert vp.is_pitch_doubtful(original)
+        assert vp.rank_voices(original, voices)[0] == "middle"
+        assert vp.assign_voices({"S1": original}, voices) == {"S1": "middle"}
+    assert vp.assign_voices({"S1": vp.Voiceprint(same, 95.0)}, voices) == {"S1": "low"}
+
+
+def test_a_man_who_shouts_some_lines_has_the_pitch_of_his_others(austen):
+    calm = [austen[at * vp.RATE : (at + 3) * vp.RATE] for at in (0, 3, 21)]
+    # Twice as high and three times as loud, as somebody in pain or across a square.
+    shouted = [np.clip(3 * one[: len(one) // 2 * 2 : 2], -1, 1) for one in calm]
+    pause = np.zeros(vp.RATE // 2, np.float32)
+    lines = [*shouted, *calm]
+    sound = np.concatenate([part for one in lines for part in (one, pause)])
+    spans, at = [], 0
+    for one in lines:
+        spans.append((at / vp.RATE, (at + len(one)) / vp.RATE))
+        at += len(one) + len(pause)
+    assert all(vp.pitch(one) > 165 for one in shouted)
+    original = cast._original_voice(sound, spans)
+    assert 80 < original.pitch < 130 and not vp.is_pitch_doubtful(original)
+    assert passages.find_calm(sound, spans) == spans[3:]
+    assert 80 < vp.ordinary_pitch([*shouted[:2], *calm]) < 130
+    # With nothing but such lines, nothing is known, and that is what is reported.
+    only = cast._original_voice(np.concatenate([*shouted]), [(0.0, 4.5)])
+    assert vp.ordinary_pitch([]) == 0 and only.pitch > 165
+    assert "S1=NAME" in cast._doubt("S1", vp.Voiceprint(only.embedding, 254.0), "low")
+
+
+def test_a_president_who_calls_to_a_crowd_is_no_woman():
+    if not JFK.exists():
+        pytest.skip(f"{JFK} is not here")
+    sound = decoded(JFK)
+    original = cast._original_voice(sound, [(0.0, 4.0), (5.0, 11.0)])
+    assert vp.is_pitch_doubtful(original)
+    similar = original.embedding
+    voices = {"woman": vp.Voiceprint(similar, 200.0), "man": vp.Voiceprint(similar, 120.0),
+              "bass": vp.Voiceprint(similar, 90.0)}  # fmt: skip
+    assert vp.rank_voices(original, voices)[0] == "man"
 
 
 def test_an_engines_voices_speak_once_for_all_films(tmp_path):

@@ -39,6 +39,8 @@ class Line:
     """Earlier texts, if the translator has found shorter ones."""
     phrases: tuple[tuple[float, float], ...] = ()
     """Seconds between which the original is spoken without a pause; empty if that is unknown."""
+    overlap: bool = False
+    """Whether somebody else speaks, too, during a part of the original."""
 
 
 def split_into_lines(
@@ -86,6 +88,7 @@ def split_into_lines(
                 sentence.speaker,
                 voices(sentence.speaker),
                 phrases=pauses.joined(words) if all(one.words for one in original) else (),
+                overlap=any(one.overlap for one in original),
             )
         )
     return lines

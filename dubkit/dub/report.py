@@ -41,6 +41,7 @@ def spoken_line(take: Take) -> SpokenLine:
         verified=take.verified,
         faults=take.faults,
         takes=take.takes,
+        overlap=line.overlap,
     )
 
 
@@ -60,6 +61,7 @@ def to_json(dub: Dub, **about: object) -> dict[str, object]:
             "spoken": len(stretches),
             "within_quiet_stretch": sum(stretch <= QUIET_STRETCH + 1e-6 for stretch in stretches),
             "doubtful": len(dub.doubtful),
+            "overlapping": sum(one.overlap for one in dub.lines),
             "reworded": sum(bool(one.before) for one in dub.lines),
             "mean_stretch": round(sum(stretches) / len(stretches), 3) if stretches else None,
             "mean_shift": round(sum(shifts) / len(shifts), 3) if shifts else None,

@@ -143,21 +143,23 @@ def _match_voices(
     about = {"engine": choice.identity, "language": track.language}
     patience = Patience(GIVE_UP)
 
-    def make(path: Path) -> tuple[()]:
+    def make(path: Path) -> list[str]:
         with context.timed("match voices"):
             context.progress("match", 0.0, 0.0)
             audio = references.read_samples(audio_file(context, work))
             track_of_sound = shift(text.track, -context.begin)
             originals = {
-                name: voiceprint.voiceprint(_cut(audio, passages.find_cleanest(audio, spans)))
+                name: _original_voice(audio, spans)
                 for name, spans in references.spans_by_speaker(track_of_sound).items()
                 if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}
             kept = cache_folder() / "voices" / f"{key_of(sample=sample, **about)}.json"
             voices = _compared(candidates, speak, kept)
-            write_json(path, voiceprint.assign_voices(known, voices) if voices else {})
-        return ()
+            assigned = voiceprint.assign_voices(known, voices) if voices else {}
+            write_json(path, assigned)
+        return [_doubt(name, known[name], voice) for name, voice in assigned.items()
+                if voiceprint.is_pitch_doubtful(known[name])]  # fmt: skip
 
     def speak(name: str) -> Samples:
         part = work.part("voice.wav")
@@ -184,7 +186,9 @@ def _match_voices(
         speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
         engine=choice.identity,
         voices=candidates,
+        pitch="of calm lines",
         **({"named": sorted(map(str, named))} if named else {}),
+        **references.overlap_key(text.track),
     )
     try:
         path = work.step(f"voices.{track.language}.json", key, make)
@@ -194,6 +198,23 @@ def _match_voices(
         return {}
     _log_choice(matched, candidates)
     return matched
+
+
+def _original_voice(audio: Samples, spans: Sequence[tuple[float, float]]) -> Voiceprint:
+    """What a speaker sounds like in their calmer lines: a man who shouts is as high as a woman."""
+    calm = passages.find_calm(audio, spans)
+    cleanest = _cut(audio, passages.find_cleanest(audio, calm))
+    pitch = voiceprint.ordinary_pitch(_cut(audio, [span]) for span in calm)
+    return Voiceprint(voiceprint.embed(cleanest), pitch)
+
+
+def _doubt(name: str, original: Voiceprint, voice: str) -> str:
+    who = name or "the speaker"
+    why = f"calls rather than talks ({original.pitch:.0f} Hz)" if original.pitch else "has no pitch"
+    return (
+        f"{who} {why}, so whether the voice is high or low is not known: {voice} is chosen by "
+        f"likeness alone; --voice {f'{name}=' if name else ''}NAME changes that"
+    )
 
 
 def _log_choice(matched: Mapping[str, str], candidates: Sequence[str]) -> None:

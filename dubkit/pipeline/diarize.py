@@ -7,6 +7,7 @@ turns in the workspace keep those of the diarizer, so other names need no other 
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -19,12 +20,14 @@ from dubkit.errors import DubkitError
 from dubkit.files import write_json
 from dubkit.hooks import Diarizer
 from dubkit.options import parse_speaker_name
-from dubkit.speech.diarization import find_speaker, read
+from dubkit.speech.diarization import find_overlaps, find_speaker, read
 from dubkit.types import Track, Turn
 from dubkit.workspace import Workspace
 
 from .context import Context
 from .sound import artifact_of_sound, audio_file
+
+log = logging.getLogger("dubkit")
 
 TURNS = "turns.json"
 
@@ -49,6 +52,13 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
     Raises InputError for a file of turns that cannot be read. A failure of the diarizer is raised
     if the user requested speakers or that diarizer; else it is a warning.
     """
+    turns = _turns_in_use(context, work)
+    if seconds := sum(end - start for start, end in find_overlaps(turns)):
+        log.info("two people speak at once for %.1f s of it", seconds)
+    return turns
+
+
+def _turns_in_use(context: Context, work: Workspace) -> list[Turn]:
     options = context.options
     if options.speakers_from:
         return _named_turns(context, read(options.speakers_from))
@@ -64,13 +74,9 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
             with context.timed("tell speakers apart"):
                 turns = _diarize(engine, choice.spec, wav, people, context)
             begin = context.begin
-            write_json(
-                path,
-                [
-                    {"start": t.start + begin, "end": t.end + begin, "speaker": t.speaker}
-                    for t in turns
-                ],
-            )
+            turns = [replace(t, start=t.start + begin, end=t.end + begin) for t in turns]
+            overlaps = find_overlaps(turns)
+            write_json(path, [_turn_to_json(turn, overlaps) for turn in turns])
             return ()
 
         turns = read(work.step(name, key, make))
@@ -85,6 +91,17 @@ def find_turns(context: Context, work: Workspace) -> list[Turn]:
     if len({turn.speaker for turn in turns}) < 2 and not options.speaker_names:
         return []
     return [turn for turn in named if turn.start < end and turn.end > begin]
+
+
+def _turn_to_json(turn: Turn, overlaps: Sequence[tuple[float, float]]) -> dict[str, object]:
+    """A turn with its times, its speaker and, if others speak, too, when they do."""
+    about: dict[str, object] = {"start": turn.start, "end": turn.end, "speaker": turn.speaker}
+    shared = [
+        [round(max(start, turn.start), 3), round(min(end, turn.end), 3)]
+        for start, end in overlaps
+        if start < turn.end and end > turn.start
+    ]
+    return {**about, "overlap": shared} if shared else about
 
 
 def _named_turns(context: Context, turns: Sequence[Turn]) -> list[Turn]:

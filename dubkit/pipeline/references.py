@@ -108,6 +108,7 @@ def find_references(
         cues=[(cue.start, _speech_end(cue), cue.speaker, cue.text) for cue in text.track.cues],
         separated=context.options.separate,
         moods=MOOD,
+        **overlap_key(text.track),
     )
     path = work.step("references.json", key, make)
     try:
@@ -148,11 +149,22 @@ def cloned_voice(
 
 
 def spans_by_speaker(track: Track) -> dict[str, list[tuple[float, float]]]:
-    """When each speaker speaks, in seconds, by name; "" is a speaker without one."""
-    spans: dict[str, list[tuple[float, float]]] = {}
+    """When each speaker speaks, in seconds, by name; "" is a speaker without one. Not when others
+    speak, too, but for whoever speaks only then."""
+    alone: dict[str, list[tuple[float, float]]] = {}
+    overlapping: dict[str, list[tuple[float, float]]] = {}
     for cue in track.cues:
+        spans = overlapping if cue.overlap else alone
         spans.setdefault(cue.speaker or "", []).append((cue.start, _speech_end(cue)))
-    return spans
+    names = dict.fromkeys(cue.speaker or "" for cue in track.cues)
+    return {name: alone.get(name) or overlapping[name] for name in names}
+
+
+def overlap_key(track: Track) -> dict[str, object]:
+    """What a step that leaves out overlapping cues depends on, beside the cues; empty without any,
+    as before there was such a mark."""
+    numbers = [number for number, cue in enumerate(track.cues) if cue.overlap]
+    return {"overlapping": numbers} if numbers else {}
 
 
 def _speech_end(cue: Cue) -> float:
@@ -191,7 +203,7 @@ def _best_passages(
     ends = [end for _, end in others]
     candidates: list[_Passage] = []
     for first, cue in enumerate(track.cues):
-        if (cue.speaker or "") != speaker:
+        if (cue.speaker or "") != speaker or cue.overlap:
             continue
         count, is_whole = _longest_passage(track, first)
         end = _speech_end(track.cues[first + count - 1])
@@ -235,7 +247,11 @@ def _longest_passage(track: Track, first: int) -> tuple[int, bool]:
     longest = whole = 0
     for number in range(first, len(track.cues)):
         cue = track.cues[number]
-        apart = cue.speaker != track.cues[first].speaker or cue.start - end > LONGEST_PAUSE
+        apart = (
+            cue.speaker != track.cues[first].speaker
+            or cue.overlap
+            or cue.start - end > LONGEST_PAUSE
+        )
         end = _speech_end(cue)
         if number > first and (apart or end - start > LONGEST):
             break

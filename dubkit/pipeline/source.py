@@ -137,7 +137,7 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
         track = source_text.read_edited(path)
     if turns and not any(cue.speaker for cue in track.cues):
         track = diarization.assign_speakers(track, turns)
-    track = diarize.name_edited(context, track)
+    track = diarization.mark_overlaps(diarize.name_edited(context, track), turns)
     if not track.cues:
         context.warnings.append("no speech was found, so there is nothing to show")
     if context.options.original:
@@ -184,11 +184,11 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         text = replace(text, track=fit_cues(text.track, options.reading, context.rate))
     named = diarize.name_speakers(context, text.track)
     text = replace(text, track=named, edited=named != text.track)
-    if diarize.is_wanted(context, named):
-        turns = diarize.find_turns(context, work)
-        text = replace(text, track=diarization.assign_speakers(named, turns))
+    turns = diarize.find_turns(context, work) if diarize.is_wanted(context, named) else []
+    text = replace(text, track=diarization.assign_speakers(named, turns))
     text = _editable(context, work, text)
-    return replace(text, track=diarize.name_edited(context, text.track))
+    track = diarize.name_edited(context, text.track)
+    return replace(text, track=diarization.mark_overlaps(track, turns))
 
 
 def _extract(context: Context, stream: SubtitleStream, out: Path) -> list[str]:

@@ -23,6 +23,8 @@ PAUSE = 0.3
 """Seconds of silence after which another person may begin to speak within a sentence."""
 ANSWER = 1.5
 """Seconds of somebody else's speech that split a phrase even without a pause."""
+AT_ONCE = 0.2
+"""Seconds that two people's turns share where they speak at once; turns are rarely exact."""
 NEAR = 1.0
 """Seconds from a turn within which words still belong to its speaker."""
 LARGEST = 50_000_000
@@ -111,6 +113,37 @@ def find_speaker(who: str, speakers: Iterable[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def find_overlaps(turns: Iterable[Turn]) -> list[tuple[float, float]]:
+    """When two people or more speak at once, in seconds, in order."""
+    found: list[tuple[float, float]] = []
+    speaking: list[Turn] = []
+    for turn in sorted(turns, key=lambda one: one.start):
+        speaking = [one for one in speaking if one.end > turn.start]
+        ends = [min(one.end, turn.end) for one in speaking if one.speaker != turn.speaker]
+        speaking.append(turn)
+        if ends and found and turn.start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], *ends))
+        elif ends:
+            found.append((turn.start, max(ends)))
+    return [(start, end) for start, end in found if end - start >= AT_ONCE]
+
+
+def mark_overlaps(track: Track, turns: Sequence[Turn]) -> Track:
+    """The track with each cue's ``overlap``: whether two people speak at once during it."""
+    if not turns:
+        return track
+    overlaps = find_overlaps(turns)
+    ends = [end for _, end in overlaps]
+
+    def marked(cue: Cue) -> Cue:
+        start, end = (cue.words[0].start, cue.words[-1].end) if cue.words else (cue.start, cue.end)
+        first = bisect_right(ends, start)
+        overlap = first < len(overlaps) and overlaps[first][0] < end
+        return replace(cue, overlap=overlap) if overlap != cue.overlap else cue
+
+    return replace(track, cues=tuple(map(marked, track.cues)))
+
+
 def assign_speakers(track: Track, turns: Sequence[Turn]) -> Track:
     """The track with the speakers of its cues; a cue of two speakers is split between them.
 
@@ -192,17 +225,20 @@ class _Timeline:
         self._longest = max(turn.end - turn.start for turn in turns)
 
     def speaker(self, start: float, end: float) -> str | None:
-        """Who speaks most of a time; if nobody does, the speaker of a turn within ``NEAR``."""
+        """Who speaks most of a time, of two who speak all of it the one whose turns there are
+        longer; if nobody does, the speaker of a turn within ``NEAR``."""
         first = bisect_left(self._starts, start - self._longest - NEAR)
         last = bisect_right(self._starts, end + NEAR)
         shares: dict[str, float] = {}
+        lengths: dict[str, float] = {}
         distances: list[tuple[float, str]] = []
         for turn in self._turns[first:last]:
             shared = min(turn.end, end) - max(turn.start, start)
             if shared > 0:
                 shares[turn.speaker] = shares.get(turn.speaker, 0.0) + shared
+                lengths[turn.speaker] = lengths.get(turn.speaker, 0.0) + turn.end - turn.start
             distances.append((-shared, turn.speaker))
         if shares:
-            return max(shares, key=shares.__getitem__)
+            return max(shares, key=lambda name: (round(shares[name], 3), lengths[name]))
         distance, name = min(distances, default=(math.inf, ""))
         return name if distance <= NEAR else None

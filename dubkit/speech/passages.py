@@ -58,6 +58,27 @@ def find_cleanest(
     return chosen
 
 
+def find_calm(
+    samples: Floats, spans: Sequence[tuple[float, float]], seconds: float = 3.0
+) -> list[tuple[float, float]]:
+    """The quieter half of somebody's ``spans``, in which they neither shout nor call; more of them,
+    the quietest first, where those are less than so many seconds. Spans too short to say anything
+    about a voice are left out, unless there are no others."""
+    import numpy as np
+
+    def loudness(span: tuple[float, float]) -> float:
+        levels = _levels(samples, *span)
+        return float(np.quantile(levels, 0.8)) if len(levels) else math.inf
+
+    long = [span for span in spans if span[1] - span[0] >= SHORT] or list(spans)
+    chosen: list[tuple[float, float]] = []
+    for span in sorted(long, key=loudness):
+        if 2 * len(chosen) >= len(long) and sum(end - start for start, end in chosen) >= seconds:
+            break
+        chosen.append(span)
+    return sorted(chosen)
+
+
 def _without_others(
     spans: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -275,6 +276,15 @@ def voiceprint(samples: Floats) -> Voiceprint:
     return Voiceprint(embed(samples), pitch(samples))
 
 
+def ordinary_pitch(lines: Iterable[Floats]) -> float:
+    """The pitch in Hz of somebody who speaks some lines (16 kHz mono): the median of theirs, which
+    a few shouted or squeaked ones do not change; 0.0 if there is no voice."""
+    import numpy as np
+
+    known = [hertz for line in lines if (hertz := pitch(line))]
+    return float(np.median(known)) if known else 0.0
+
+
 def voiceprints(names: Iterable[str], speak: Callable[[str], Floats]) -> dict[str, Voiceprint]:
     """What an engine's voices sound like; ``speak(name)`` returns a sentence in that voice, the
     same for all. A voice that is silent is left out."""
@@ -282,16 +292,31 @@ def voiceprints(names: Iterable[str], speak: Callable[[str], Floats]) -> dict[st
     return {name: one for name, one in prints.items() if one.embedding.any()}
 
 
+def is_pitch_doubtful(original: Voiceprint) -> bool:
+    """Whether somebody's pitch does not say what their voice is like: they call, or it is not
+    known."""
+    return not 0 < original.pitch < RAISED
+
+
 def match(a: Voiceprint, b: Voiceprint) -> float:
     """How well the voice ``b`` can stand in for somebody's ``a``: 1 at best."""
-    known = 0 < a.pitch < RAISED and b.pitch
-    apart = abs(math.log2(a.pitch / b.pitch)) if known else 0.0
+    apart = abs(math.log2(a.pitch / b.pitch)) if a.pitch and b.pitch else 0.0
     return similarity(a.embedding, b.embedding) - PITCH_WEIGHT * apart
 
 
 def rank_voices(original: Voiceprint, voices: Mapping[str, Voiceprint]) -> list[str]:
     """The names of ``voices``, the most similar first."""
+    original = _with_neutral_pitch(original, voices)
     return sorted(voices, key=lambda name: -match(original, voices[name]))
+
+
+def _with_neutral_pitch(original: Voiceprint, voices: Mapping[str, Voiceprint]) -> Voiceprint:
+    """Somebody with the pitch in the middle of all voices where their own is doubtful, so that what
+    decides is similarity, and voices at either end are not preferred."""
+    if not is_pitch_doubtful(original):
+        return original
+    known = [math.log2(one.pitch) for one in voices.values() if one.pitch]
+    return replace(original, pitch=2 ** statistics.median(known) if known else 0.0)
 
 
 def assign_voices(
@@ -302,6 +327,7 @@ def assign_voices(
     If there are too few, the speakers named first share theirs with those named last.
     """
     assigned: dict[str, str] = {}
+    originals = {name: _with_neutral_pitch(one, voices) for name, one in originals.items()}
     people, names = list(originals), list(voices)
     while names and (some := people[len(assigned) : len(assigned) + len(names)]):
         costs = [[-match(originals[one], voices[name]) for name in names] for one in some]

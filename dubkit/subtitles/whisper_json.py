@@ -29,6 +29,8 @@ def write(track: Track, options: WriteOptions) -> str:
             segment["words"] = [_word_object(word) for word in cue.words]
         if cue.speaker is not None:
             segment["speaker"] = cue.speaker
+        if cue.overlap:
+            segment["overlap"] = True
         if cue.style is not None:
             segment["style"] = cue.style
         if cue.layout is not None:
@@ -88,6 +90,7 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         None if speaker is None else _text(str(speaker)),
         None if style is None else _text(str(style)),
         _layout(segment.get("layout")),
+        segment.get("overlap") is True,
     )
 
 

@@ -3,15 +3,19 @@
 Speech is cut into short windows, each window's voice becomes an embedding, and windows with similar
 voices are clustered into one speaker. How many speakers there are is found by spectral clustering
 with a normalized maximum eigengap (NME-SC, Park et al. 2019), or by a distance where there is
-little speech. It keeps clearly different voices apart over a dialogue. When two people speak at
-once it finds one of them, and a turn shorter than a window may be assigned to a neighboring
-speaker.
+little speech. It keeps clearly different voices apart over a dialogue, but a turn shorter than a
+window may be assigned to a neighboring speaker.
+
+Two people who speak at once are found by mixtures of their own speech: windows of both are added
+up, and what resembles such mixtures more than anyone alone is overlap. So nothing is learned but
+from the recording itself, whatever its microphones, and no overlap is found where all the speech
+seems to be by one person. benchmarks/README.md has how much is found.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -54,6 +58,15 @@ MIN_SHARE = 0.04
 """The least share of all speech that a speaker has, if the number of speakers is not given."""
 MAX_CLUSTERED = 1500
 """Windows that are clustered pairwise (20 minutes of speech); the others join the nearest."""
+MIXTURES = 60
+"""Mixtures of two people's windows that are made, of which each pair gets the same share."""
+LEAST_MIXTURES = 10
+"""Mixtures that a pair needs, or its overlaps are not looked for."""
+ALMOST = 0.02
+"""What a window's similarity to a mixture may lack to that to a person, and it still is overlap."""
+NEARBY = 4
+"""Windows before and after an overlap (3 s) in which whoever speaks beside its speaker does so
+without them, too: where a person was taken for two by mistake, mixtures of both resemble much."""
 JOINED = 0.8
 """Seconds of pause over which a speaker's turn continues."""
 
@@ -98,7 +111,9 @@ class VoiceprintDiarizer(Diarizer):
         reliable = np.array([window.end - window.start >= RELIABLE for window in windows])
         reliable = reliable if reliable.sum() >= 2 * (speakers or 1) else np.ones_like(reliable)
         centers = _cluster_centers(voices[reliable], speakers, self.threshold)
-        return _turns(spans, windows, _assign(voices @ centers.T, windows))
+        labels = _assign(voices @ centers.T, windows)
+        others = _overlapping(sound, windows, voices, labels)
+        return _turns(spans, windows, labels, others)
 
 
 def _detect_speech(sound: Any, seconds: float, progress: Progress) -> Iterator[Floats]:
@@ -124,9 +139,13 @@ def _embed(sound: Any, windows: Sequence[_Window], seconds: float, progress: Pro
     def pieces() -> Iterator[Floats]:
         for window in windows:
             progress("voices", window.end, seconds)
-            yield samples_of(sound, WhisperWindow(window.start, window.end, ()))
+            yield _samples(sound, window)
 
     return embed_each(pieces())
+
+
+def _samples(sound: Any, window: _Window) -> Floats:
+    return samples_of(sound, WhisperWindow(window.start, window.end, ()))
 
 
 def _cluster_centers(voices: Floats, speakers: int | None, threshold: float) -> Floats:
@@ -242,20 +261,80 @@ def _assign(similarities: Floats, windows: Sequence[_Window]) -> list[int]:
     return [int(label) for label in np.argmax(votes, axis=1)]
 
 
-def _turns(spans: Sequence[Span], windows: Sequence[_Window], labels: Sequence[int]) -> list[Turn]:
-    """Windows without their overlaps, merged; speakers are numbered by their first words."""
-    pieces: list[tuple[float, float, int]] = []
+def _overlapping(
+    sound: Any, windows: Sequence[_Window], voices: Floats, labels: Sequence[int]
+) -> dict[int, int]:
+    """The windows in which two people speak at once, each with who speaks beside its speaker."""
+    seconds = np.array([window.end - window.start for window in windows])
+    speakers = np.array(labels)
+    whole = {
+        label: np.flatnonzero((speakers == label) & (seconds >= LENGTH - 0.01))
+        for label in sorted(set(labels))
+    }
+    people = [label for label, own in whole.items() if len(own) >= 2]
+    pairs = list(itertools.combinations(people, 2))
+    if not pairs or (count := MIXTURES // len(pairs)) < LEAST_MIXTURES:
+        return {}
+    alone = _unit_rows(np.stack([voices[whole[label]].mean(axis=0) for label in people]))
+    mixed = _mixed_voices(sound, windows, [(whole[a], whole[b]) for a, b in pairs], count)
+    mixtures = voices @ mixed.T
+    close = mixtures.max(axis=1) > (voices @ alone.T).max(axis=1) - ALMOST
+    found: dict[int, int] = {}
+    for index in np.flatnonzero(close & (seconds >= RELIABLE)).tolist():
+        pair = pairs[mixtures[index].argmax()]
+        others = [one for one in pair if one != labels[index]]
+        around = labels[max(0, index - NEARBY) : index + NEARBY + 1]
+        if len(others) == 1 and others[0] in around:
+            found[index] = others[0]
+    return found
+
+
+def _mixed_voices(
+    sound: Any,
+    windows: Sequence[_Window],
+    pairs: Sequence[tuple[Any, Any]],
+    count: int,
+) -> Floats:
+    """What it sounds like when the two of each pair speak at once: the mean voice, a row each, of
+    ``count`` sums of two of their windows (indices), as loud as they are."""
+    rng = np.random.default_rng(0)  # the same recording gives the same turns
+
+    def sums() -> Iterator[Floats]:
+        for own in pairs:
+            for _ in range(count):
+                a, b = (_samples(sound, windows[rng.choice(one)]) for one in own)
+                length = min(len(a), len(b))
+                yield a[:length] + b[:length]
+
+    return _unit_rows(embed_each(sums()).reshape(len(pairs), count, -1).mean(axis=1))
+
+
+def _turns(
+    spans: Sequence[Span],
+    windows: Sequence[_Window],
+    labels: Sequence[int],
+    others: Mapping[int, int],
+) -> list[Turn]:
+    """Windows without what they share, merged, in order of their starts; speakers are numbered by
+    their first words. ``others`` are those who speak beside the speakers of some windows."""
+    turns: list[tuple[float, float, int]] = []
+    latest: dict[int, int] = {}
+    before: set[int] = set()
     for index, (window, label) in enumerate(zip(windows, labels, strict=True)):
         start, end = spans[window.span].start, spans[window.span].end
         if index and windows[index - 1].span == window.span:
             start = (windows[index - 1].end + window.start) / 2
         if index + 1 < len(windows) and windows[index + 1].span == window.span:
             end = (window.end + windows[index + 1].start) / 2
-        if pieces and pieces[-1][2] == label and start - pieces[-1][1] <= JOINED:
-            pieces[-1] = (pieces[-1][0], end, label)
-        else:
-            pieces.append((start, end, label))
+        speaking = [label, *([others[index]] if index in others else [])]
+        for one in speaking:
+            if one in before and start - turns[latest[one]][1] <= JOINED:
+                turns[latest[one]] = (turns[latest[one]][0], end, one)
+            else:
+                latest[one] = len(turns)
+                turns.append((start, end, one))
+        before = set(speaking)
     names: dict[int, str] = {}
-    for _, _, label in pieces:
+    for _, _, label in turns:
         names.setdefault(label, f"S{len(names) + 1}")
-    return [Turn(round(start, 3), round(end, 3), names[label]) for start, end, label in pieces]
+    return [Turn(round(start, 3), round(end, 3), names[label]) for start, end, label in turns]
