@@ -10,6 +10,7 @@ import pytest
 from speech_samples import AUSTEN, TALK, decoded, synthesized
 
 from dubkit import Turn, UsageError
+from dubkit.speech.diarization import find_overlaps
 from dubkit.testing import conforms
 from dubkit_plugins.diarize import voiceprint as vd
 
@@ -136,6 +137,35 @@ def test_how_many_people_there_are_follows_from_the_spectrum(cosine, counts, peo
     one, other = np.eye(256)[:2]
     voices = voices_of((one, cosine * one + (1 - cosine**2) ** 0.5 * other), counts)
     assert len(vd._cluster_centers(voices, None, vd.THRESHOLD)) == people
+
+
+def test_two_people_at_once_are_marked_as_such(tmp_path):
+    audio = tmp_path / "talk.wav"
+    people = [pieces(path) for path in (AUSTEN, TALK)]
+    truth = dialogue(audio, people)
+    assert not find_overlaps(diarized(audio))
+    # Who answers begins each time about 1.5 s before the other is done.
+    sound, early, turns = np.zeros(round(truth[-1].end + 2) * RATE, np.float32), 0.0, []
+    for turn, spoken in zip(truth, itertools.chain(*zip(*people, strict=True)), strict=True):
+        early += 2.0 * (turn.speaker == "1")
+        start = round((turn.start - early) * RATE)
+        sound[start : start + len(spoken)] += spoken * (0.08 / np.sqrt(np.mean(spoken**2)))
+        turns.append(Turn(start / RATE, start / RATE + len(spoken) / RATE, turn.speaker))
+    write(audio, sound)
+    true, marked = find_overlaps(turns), find_overlaps(diarized(audio))
+    assert len(true) == 6
+    assert all(any(a < end and b > start for start, end in true) for a, b in marked)
+    assert sum(any(a < end and b > start for a, b in marked) for start, end in true) >= 2
+
+
+def test_a_turn_goes_on_while_another_speaks_too():
+    spans = [vd.Span(0.0, 4.8)]
+    windows = [vd._Window(0.8 * n, 0.8 * n + 1.6, 0) for n in range(5)]
+    found = vd._turns(spans, windows, [3, 3, 3, 1, 1], {2: 1})
+    assert found == [Turn(0.0, 2.8, "S1"), Turn(2.0, 4.8, "S2")]
+    assert vd._turns(spans, windows, [3] * 5, {2: 1}) == [
+        Turn(0.0, 4.8, "S1"), Turn(2.0, 2.8, "S2"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("seconds", [0, 0.5, 3])

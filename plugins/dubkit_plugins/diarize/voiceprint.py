@@ -64,6 +64,9 @@ LEAST_MIXTURES = 10
 """Mixtures that a pair needs, or its overlaps are not looked for."""
 ALMOST = 0.02
 """What a window's similarity to a mixture may lack to that to a person, and it still is overlap."""
+DISTINCT = 0.92
+"""Similarity of a mixture to one of its two people from which it is taken for that person alone:
+one of them is much louder, or they are much alike."""
 NEARBY = 4
 """Windows before and after an overlap (3 s) in which whoever speaks beside its speaker does so
 without them, too: where a person was taken for two by mistake, mixtures of both resemble much."""
@@ -277,11 +280,18 @@ def _overlapping(
         return {}
     alone = _unit_rows(np.stack([voices[whole[label]].mean(axis=0) for label in people]))
     mixed = _mixed_voices(sound, windows, [(whole[a], whole[b]) for a, b in pairs], count)
-    mixtures = voices @ mixed.T
+    distinct = [
+        number
+        for number, (a, b) in enumerate(pairs)
+        if max(mixed[number] @ alone[[people.index(a), people.index(b)]].T) < DISTINCT
+    ]
+    if not distinct:
+        return {}
+    mixtures = voices @ mixed[distinct].T
     close = mixtures.max(axis=1) > (voices @ alone.T).max(axis=1) - ALMOST
     found: dict[int, int] = {}
     for index in np.flatnonzero(close & (seconds >= RELIABLE)).tolist():
-        pair = pairs[mixtures[index].argmax()]
+        pair = pairs[distinct[mixtures[index].argmax()]]
         others = [one for one in pair if one != labels[index]]
         around = labels[max(0, index - NEARBY) : index + NEARBY + 1]
         if len(others) == 1 and others[0] in around:
