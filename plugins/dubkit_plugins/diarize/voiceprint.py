@@ -62,8 +62,6 @@ MIXTURES = 60
 """Mixtures of two people's windows that are made, of which each pair gets the same share."""
 LEAST_MIXTURES = 10
 """Mixtures that a pair needs, or its overlaps are not looked for."""
-ALMOST = 0.02
-"""What a window's similarity to a mixture may lack to that to a person, and it still is overlap."""
 DISTINCT = 0.92
 """Similarity of a mixture to one of its two people from which it is taken for that person alone:
 one of them is much louder, or they are much alike."""
@@ -288,7 +286,7 @@ def _overlapping(
     if not distinct:
         return {}
     mixtures = voices @ mixed[distinct].T
-    close = mixtures.max(axis=1) > (voices @ alone.T).max(axis=1) - ALMOST
+    close = mixtures.max(axis=1) > (voices @ alone.T).max(axis=1)
     found: dict[int, int] = {}
     for index in np.flatnonzero(close & (seconds >= RELIABLE)).tolist():
         pair = pairs[distinct[mixtures[index].argmax()]]
