@@ -62,7 +62,7 @@ MIXTURES = 60
 """Mixtures of two people's windows that are made, of which each pair gets the same share."""
 LEAST_MIXTURES = 10
 """Mixtures that a pair needs, or its overlaps are not looked for."""
-DISTINCT = 0.92
+DISTINCT = 0.95
 """Similarity of a mixture to one of its two people from which it is taken for that person alone:
 one of them is much louder, or they are much alike."""
 NEARBY = 4
