@@ -166,7 +166,7 @@ def test_a_speaker_that_imitates_nobody_is_told(talk):
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *MIMIC[:2], *YES)
     assert_refused(ran, 2, "--clone")
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, "--clone", *YES)
-    assert_refused(ran, 4, "no synthesizer that clones", "examples/presets")
+    assert_refused(ran, 4, "no synthesizer that clones", "dubkit setup")
 
 
 # ---------------------------------------------------------------- conversion
