@@ -289,6 +289,9 @@ class SpokenLine:
     """Times that it was spoken until nothing was wrong, or no more was tried."""
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of the original."""
+    clip: str = ""
+    """The name of the file in the workspace with its speech as it is mixed; empty if there is
+    none."""
 
 
 @dataclass(frozen=True, slots=True)

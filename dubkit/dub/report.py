@@ -42,6 +42,7 @@ def spoken_line(take: Take) -> SpokenLine:
         faults=take.faults,
         takes=take.takes,
         overlap=line.overlap,
+        clip=take.clip.name if take.clip else "",
     )
 
 

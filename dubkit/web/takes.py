@@ -24,6 +24,8 @@ from ..errors import InputError, UsageError
 from ..types import Track
 from .store import Video
 
+CLIP = re.compile(r"\d{4,}-[\w.]+\.ready\.wav")
+"""The name of a clip as it is mixed."""
 KEPT, BEFORE = ".takes", "before"
 SHOWN = ("line", "cues", "text", "slot", "start", "end", "spoken", "stretch", "shift", "steps",
         "speaker", "voice", "warnings")  # fmt: skip
@@ -151,9 +153,10 @@ def _clips(video: Video, language: str) -> Path:
 
 def _mixed_clip(folder: Path, one: Mapping[str, Any]) -> Path | None:
     """The line's clip as mixed."""
-    if one.get("stretch") is None:
+    name = one.get("clip")
+    if not isinstance(name, str) or not CLIP.fullmatch(name):
         return None
-    return _latest(folder, f"{one['line']:04}-*.{one['stretch'] * 1000:.0f}.ready.wav")
+    return _latest(folder, name)
 
 
 def _latest(folder: Path, pattern: str) -> Path | None:

@@ -13,7 +13,8 @@ from dubkit.web import takes, waveform
 from dubkit.web.store import Store, Video, new_token
 
 LINE = {"line": 2, "cues": [3], "text": "short", "before": ["long and longer"], "slot": [1.0, 2.0],
-        "stretch": 1.0, "shift": 0.0, "warnings": []}  # fmt: skip
+        "stretch": 1.0, "shift": 0.0, "clip": "0002-bbbb.1000.ready.wav",
+        "warnings": []}  # fmt: skip
 
 
 @pytest.fixture
@@ -47,7 +48,10 @@ def test_a_new_take_keeps_the_old_one_to_be_played_and_chosen_again(video):
     clips = video.workspace / "dub.pt"
     for path in clips.glob("0002-*"):  # as the command does once it has spoken the new one
         path.unlink()
-    (clips / "0002-cccc.1000.ready.wav").write_bytes(b"new")
+    (clips / "0002-cccc.a1b2.ready.wav").write_bytes(b"new")
+    (video.folder / "talk.pt.dub.json").write_text(
+        json.dumps({"lines": [{**LINE, "clip": "0002-cccc.a1b2.ready.wav"}]})
+    )
     (line,) = takes.lines(video, "pt")
     assert (line["take"], line["takes"]) == (3, [0, 3])
     assert takes.clip(video, "pt", 2, 3).read_bytes() == b"new"
@@ -85,6 +89,11 @@ def test_takes_that_do_not_exist(video):
     ready.symlink_to("/etc/passwd")
     with pytest.raises(InputError):
         takes.clip(video, "pt", 2, 0)
+    report = video.folder / "talk.pt.dub.json"
+    for name in ("../../secret.ready.wav", "*.ready.wav", "0002-*.ready.wav", 7, None):
+        report.write_text(json.dumps({"lines": [{**LINE, "clip": name}]}))
+        with pytest.raises(InputError):
+            takes.clip(video, "pt", 2, 0)
 
 
 def test_peaks_are_where_the_audio_is_and_computed_once(video):
