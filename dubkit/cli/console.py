@@ -43,6 +43,9 @@ VERBS = {
     "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",
+    "listen": "Listening with the teacher",
+    "train": "Training",
+    "evaluate": "Evaluating",
 }
 
 

@@ -40,6 +40,7 @@ from .check import check_command
 from .clean import clean_command
 from .completion import completion_command
 from .console import Console
+from .distill import distill_command
 from .faces import faces_command
 from .log_file import LogFile, LoggedConsole
 from .models import models_command
@@ -66,6 +67,7 @@ COMMANDS: Mapping[str, Command] = {
     "models": models_command,
     "faces": faces_command,
     "setup": setup_command,
+    "distill": distill_command,
 }
 
 

@@ -165,7 +165,7 @@ def test_spectrogram_is_that_of_transformers(mels: int, windows: list[Samples]) 
 def test_network_is_that_of_transformers(
     tiny: TorchEngine, tiny_transformers: Any, windows: list[Samples]
 ) -> None:
-    model = tiny._model
+    model = tiny.model
     tokens = torch.tensor([[50257, 50362, 843, 1770, 13, 1757]])
     mel = tiny._mel(windows[:1], full_length=True)
     with torch.inference_mode():
@@ -244,7 +244,7 @@ def test_beam_search_finds_what_transformers_finds(
         decoder_start_token_id=tiny._sot,
         suppress_tokens=[
             *tiny._allowed.isinf().nonzero().flatten().tolist(),
-            *range(len(tiny._words), tiny._model.config.vocab_size),
+            *range(len(tiny._words), tiny.model.config.vocab_size),
         ],
         begin_suppress_tokens=tiny._allowed_first.isinf().nonzero().flatten().tolist(),
     )
@@ -317,11 +317,11 @@ def test_costs_of_a_batch_are_those_of_each_window() -> None:
 
 
 def test_stale_alignment_heads_are_not_used(tiny: TorchEngine) -> None:
-    config = tiny._model.config
+    config = tiny.model.config
     upper_half = {layer: list(range(6)) for layer in (2, 3)}
 
     def selected(pairs: list[list[int]] | None) -> dict[int, list[int]]:
-        return torch_engine._select_alignment_heads(replace(config, alignment_heads=pairs))
+        return torch_engine.select_alignment_heads(replace(config, alignment_heads=pairs))
 
     assert selected([[1, 0], [1, 2], [3, 1]]) == {1: [0, 2], 3: [1]}
     assert selected(None) == upper_half
@@ -510,7 +510,7 @@ def test_loading_is_quiet_and_nothing_stays(
     engine = load(tiny_folder, device="cpu")
     engine.recognize(windows[-1:], Decoding("en", beam_size=2), Clock())
     assert capfd.readouterr() == ("", "")
-    model = weakref.ref(engine._model)
+    model = weakref.ref(engine.model)
     del engine
     gc.collect()
     assert model() is None

@@ -14,7 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
+from dubkit import (
+    Progress,
+    Track,
+    TranscribeProgress,
+    Transcriber,
+    Transcription,
+    UsageError,
+)
 
 from . import models
 from .faster_whisper import detector_weights
@@ -142,6 +149,34 @@ class DistilWhisper(Transcriber):
             work=work,
             progress=progress,
         )
+
+    def distill(
+        self,
+        recordings: Sequence[tuple[Path, Track | None]],
+        wanted: Mapping[str, str],
+        *,
+        out: Path,
+        work: Path,
+        progress: Progress,
+    ) -> Sequence[str]:
+        """Make a student of a model; see ``dubkit distill``."""
+        from dubkit_plugins.distill import distill, report
+
+        progress("load", 0.0, 0.0)
+        teacher = models.find(wanted["teacher"], CATALOGUE, progress, packages=False).folder
+        assert teacher  # without packages it is always a folder
+        choices = distill.Choices(
+            teacher=teacher,
+            language=wanted["language"],
+            layers=int(wanted["layers"]),
+            max_error=float(wanted["max_wer"]) / 100,
+            steps=int(wanted["steps"]),
+            rate=float(wanted["rate"]),
+            device=self.device,
+            seed=int(wanted["seed"]),
+        )
+        outcome = distill.distill(recordings, choices, out=out, work=work, progress=progress)
+        return report.summary(outcome)
 
     def _family(self, progress: Progress) -> Family:
         """Its models, and how one is loaded."""

@@ -5,10 +5,11 @@ Nothing is downloaded silently: what, from where and how large is logged first, 
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from dubkit_plugins.packaged_models import PackagedModel, is_here
 
 log = logging.getLogger("dubkit")
 
+CARD = "dubkit.json"
+"""What a model that dubkit distilled says about itself, beside its weights."""
+TRANSFORMERS, CTRANSLATE2 = "transformers", "ctranslate2"
+"""The folders in such a model's own, one for each engine."""
 ENGLISH_ONLY = re.compile(r"(\.en|distil-(whisper-)?(large-v\d(\.\d)?|medium|small))(-ct2)?$")
 """Models that know only English, by the end of their name: OpenAI's ``.en`` and the distils."""
 
@@ -34,6 +39,19 @@ class Weights:
     def english_only(self) -> bool:
         """Whether the model's name says that it knows only English."""
         return ENGLISH_ONLY.search(self.name.rstrip("/")) is not None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that a distilled model says it knows alone (BCP 47); empty for others."""
+        if not self.folder or not (self.folder / CARD).is_file():
+            return ()
+        try:
+            card = json.loads((self.folder / CARD).read_text("utf-8"))
+            return tuple(map(str, card["languages"]))
+        except (OSError, ValueError, KeyError, TypeError) as failure:
+            raise InputError(
+                f"{self.folder / CARD} cannot be read: {failure}", "make or copy the model again"
+            ) from failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +207,10 @@ def repository_of(name: str, catalogue: Mapping[str, str]) -> str:
 
 def find_here(name: str, catalogue: Mapping[str, str], *, packages: bool) -> Weights | None:
     """The weights of the model that was requested by name, if they are on this machine."""
-    if weights := find_folder(name) or find_cached(name, repository_of(name, catalogue)):
+    if weights := find_folder(name):
+        inside = weights.folder and weights.folder / (CTRANSLATE2 if packages else TRANSFORMERS)
+        return replace(weights, folder=inside) if inside and inside.is_dir() else weights
+    if weights := find_cached(name, repository_of(name, catalogue)):
         return weights
     return find_packaged() if packages and name == OFFLINE_NAME else None
 

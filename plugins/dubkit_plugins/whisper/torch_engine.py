@@ -106,7 +106,7 @@ class TorchEngine:
         distilled = config.decoder_layers < config.encoder_layers
         self.max_seconds = SHORT_WINDOW if distilled and config.num_mel_bins == 80 else LONG_WINDOW
         self.device = model.proj_out.weight.device
-        self._model = model
+        self.model = model
         self._draft = draft
         self._graphs = cuda_graphs and self.device.type == "cuda"
         self._filters = mel_filters(config.num_mel_bins, self.device)
@@ -120,8 +120,12 @@ class TorchEngine:
         self._allowed = _bias(words, banned, self.device)
         first_banned = config.begin_suppress_tokens or ()
         self._allowed_first = self._allowed + _bias(words, first_banned, self.device)
-        self._alignment_heads = _select_alignment_heads(config)
+        self._alignment_heads = select_alignment_heads(config)
         self.batch_size = 1 if draft else batch_size or self._fit_batch_size()
+        self.draft_passes = 0
+        """How often the model has read what the draft guessed ..."""
+        self.draft_tokens = 0
+        """... and the tokens that came of it: 1 a pass is what greedy decoding has."""
 
     @torch.inference_mode()
     def recognize(
@@ -143,7 +147,7 @@ class TorchEngine:
         def probabilities(part: Sequence[Samples]) -> list[list[float]]:
             decoder = self._decoder(self._encode(self._mel(part, full_length=False)), 1)
             states, _ = decoder(torch.full((len(part), 1), self._sot, device=self.device))
-            logits = F.linear(states[:, -1], self._model.proj_out.weight[first:last])
+            logits = F.linear(states[:, -1], self.model.proj_out.weight[first:last])
             table: list[list[float]] = logits.float().softmax(-1).tolist()
             return table
 
@@ -223,10 +227,10 @@ class TorchEngine:
         return log_mel(windows, frames, self._filters)
 
     def _encode(self, mel: Tensor) -> Tensor:
-        return encode(self._model.encoder, mel.to(self._words.dtype))
+        return encode(self.model.encoder, mel.to(self._words.dtype))
 
     def _decoder(self, encoded: Tensor, capacity: int) -> Decoder:
-        network = self._model.decoder
+        network = self.model.decoder
         return Decoder(network, cache_cross_attention(network, encoded), capacity)
 
     def _choose(self, states: Tensor, bias: Tensor) -> Tensor:
@@ -318,6 +322,8 @@ class TorchEngine:
             right = (chosen[0, :-1] == guess[0, known:]).cumprod(0)
             same = int(right.sum())
             count = min(count + 2, LONGEST_GUESS) if same == len(right) else max(1, count - 1)
+            self.draft_passes += 1
+            self.draft_tokens += same + 1
             tokens = torch.cat([tokens, chosen[:, : same + 1]], dim=1)
             ends = (tokens[0, known:] == self._eot).nonzero()
             if len(ends):
@@ -354,7 +360,7 @@ class TorchEngine:
         states, attention = decoder(tokens[:, :-1], self._alignment_heads)
         first = len(task) - 1
         """Index of the state that predicts the first token of the text."""
-        logits = F.linear(states[:, 0], self._model.proj_out.weight).float()
+        logits = F.linear(states[:, 0], self.model.proj_out.weight).float()
         no_speech = logits.softmax(-1)[:, self._no_timestamps - 1]
         most = attention[0].shape[-1]
         positions = [min(max(1, ceil(len(window) / HOP / 2)), most) for window in windows]
@@ -389,7 +395,7 @@ class TorchEngine:
         """How many 30-second windows fit into the free memory of the device."""
         if self.device.type != "cuda":
             return CPU_BATCH
-        config = self._model.config
+        config = self.model.config
         cached = 2 * config.decoder_layers
         heads = sum(map(len, self._alignment_heads.values()))
         positions = config.max_source_positions
@@ -491,7 +497,7 @@ def _bias(size: int, banned: Iterable[int], device: torch.device) -> Tensor:
     return bias
 
 
-def _select_alignment_heads(config: Config) -> dict[int, list[int]]:
+def select_alignment_heads(config: Config) -> dict[int, list[int]]:
     """Alignment heads by layer: the checkpoint's or, as in openai/whisper, all of the upper half
     of the layers. Some distilled checkpoints name layers that only their teacher has."""
     layers, heads = config.decoder_layers, config.decoder_attention_heads

@@ -170,6 +170,33 @@ class Decoder:
         return network.layer_norm(states), attention
 
 
+def read_texts(network: TextDecoder, encoded: Tensor, positions: Tensor, tokens: Tensor) -> Tensor:
+    """States of whole texts at once, of shape (rows, tokens, width), through which gradients flow.
+
+    Of row ``i`` the first ``positions[i]`` of the ``encoded`` positions are its own.
+    """
+    places = torch.arange(encoded.shape[1], device=encoded.device)
+    own = (places < positions[:, None])[:, None, None]
+    count = tokens.shape[1]
+    past = torch.ones((count, count), dtype=torch.bool, device=tokens.device).tril()
+    states = network.embed_tokens(tokens) + network.embed_positions.weight[:count]
+    for layer in _layers(network):
+        normed = layer.self_attn_layer_norm(states)
+        attention = layer.self_attn
+        keys, values = (
+            _heads(project(normed), attention) for project in (attention.k_proj, attention.v_proj)
+        )
+        states = states + _attend(attention, _query(normed, attention), keys, values, past)
+        attention = layer.encoder_attn
+        query = _query(layer.encoder_attn_layer_norm(states), attention)
+        keys, values = (
+            _heads(project(encoded), attention) for project in (attention.k_proj, attention.v_proj)
+        )
+        states = states + _attend(attention, query, keys, values, own)
+        states = _feed_forward(layer, states)
+    return cast(Tensor, network.layer_norm(states))
+
+
 def cache_cross_attention(network: TextDecoder, encoded: Tensor) -> CrossAttentionCache:
     """The keys and values of an encoder's output, for every layer of a decoder."""
     attentions = [layer.encoder_attn for layer in _layers(network)]

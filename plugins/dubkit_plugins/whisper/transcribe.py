@@ -167,6 +167,8 @@ def _prepare(
     progress("load", 0.0, 0.0)
     if model != "auto":
         weights = models.find(model, family.catalogue, progress, packages=family.packages)
+        if weights.languages:
+            code = _known_language(weights, code)
         engine = family.load(weights)
     if code is None:
         multilingual = engine and engine.multilingual and weights and not weights.english_only
@@ -182,6 +184,18 @@ def _prepare(
     if code != "en" and (weights.english_only or not engine.multilingual):
         raise _english_only_error(weights.name, code, family)
     return _Loaded(engine, weights.name, code, warnings)
+
+
+def _known_language(weights: Weights, code: str | None) -> str:
+    """Whisper's code for the language, for a model that knows few: if it knows one, that need not
+    be detected. Raises UsageError for another language."""
+    codes = [whisper_code(language) for language in weights.languages]
+    if code and code not in codes:
+        raise UsageError(
+            f"{weights.name} knows only {', '.join(weights.languages)}, not {bcp47(code)!r}",
+            "use the model that it was distilled from, or another one",
+        )
+    return code or codes[0]
 
 
 def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:

@@ -1,0 +1,384 @@
+"""The whole way from an archive to a student: each step is kept in a folder, so that a run that was
+stopped goes on where it was."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import safetensors
+import tokenizers
+
+from dubkit import InputError, OutputError, Progress, Track, UsageError
+from dubkit_plugins.whisper import torch_engine
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, TIME_STEPS_PER_SECOND, Clock, Samples
+from dubkit_plugins.whisper.models import CTRANSLATE2, TRANSFORMERS
+from dubkit_plugins.whisper.recognize import Sound
+from dubkit_plugins.whisper.speech_activity import Recording, open_wav
+from dubkit_plugins.whisper.torch_engine import TorchEngine, select_alignment_heads
+from dubkit_plugins.whisper.torch_model import Whisper
+from dubkit_plugins.whisper.transcribe import bcp47, detect, whisper_code
+
+from . import report
+from .evaluation import DraftScore, HeldOut, Score, evaluate, evaluate_draft, measure_error
+from .examples import Example, pack, samples_of, tokenize
+from .labels import Label, label
+from .student import (
+    Passage,
+    convert,
+    find_alignment_heads,
+    make_student,
+    write_student,
+)
+from .training import Look, Schedule, encode_alone, keep_example, train
+
+log = logging.getLogger("dubkit")
+
+HELD_OUT = 0.1
+"""Share of the sound that is kept from training, in whole recordings ..."""
+MOST_HELD_OUT = 120
+"""... and windows of it that are evaluated on ..."""
+MOST_MEASURED = 40
+"""... and that are looked at while training."""
+LEAST = 60.0
+"""Seconds of good labels without which there is nothing to learn from."""
+ENOUGH = 600.0
+"""Seconds below which a student learns little."""
+FOREIGN = 0.5
+"""Share of the words that must be kept for the language to be the right one."""
+EPOCHS = 30
+"""Times that each example is seen at most, unless the steps are given ..."""
+STEPS = 300, 20_000
+"""... and the fewest and the most steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the user decides."""
+
+    teacher: Path
+    """A folder in transformers' layout."""
+    language: str = ""
+    """BCP 47; empty to detect it."""
+    layers: int = 2
+    max_error: float = 0.1
+    """Word error rate above which a label is not learned from."""
+    steps: int = 0
+    """0 to go by the amount of sound."""
+    rate: float = 3e-4
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was made, and what it is worth."""
+
+    language: str
+    """BCP 47."""
+    labelled: float
+    """Seconds of windows that the teacher transcribed."""
+    kept: float
+    """Seconds of them that were learned from."""
+    held_out: float
+    """Seconds that were evaluated on."""
+    referenced: bool
+    """Whether labels were compared with references; otherwise with a second decoding."""
+    errors: tuple[float, ...]
+    """Word error rates of all labels."""
+    looks: tuple[Look, ...]
+    scores: tuple[Score, ...]
+    """Teacher, untrained student, trained student."""
+    drafts: tuple[DraftScore, ...]
+    """The untrained and the trained student's."""
+    heads: tuple[tuple[int, int], ...]
+    """Layers and heads that word times are read from."""
+
+
+def distill(
+    recordings: Sequence[tuple[Path, Track | None]],
+    choices: Choices,
+    *,
+    out: Path,
+    work: Path,
+    progress: Progress,
+) -> Outcome:
+    """Make a student of ``choices.teacher`` from recordings (16 kHz mono WAV files, each with what
+    is said in it or None), and write it to ``out``: a folder for each engine, a report, a card.
+
+    What is half done is kept in ``work``. Raises UsageError, InputError, OutputError and
+    PluginError with what to do.
+    """
+    progress("load", 0, 0)
+    engine = torch_engine.load(choices.teacher, device=choices.device)
+    if not engine.multilingual and choices.language not in ("", "en"):
+        raise UsageError(
+            f"{choices.teacher.name} knows only English, not {choices.language!r}",
+            "--teacher names a model of many languages, such as large-v3",
+        )
+    if not 1 <= choices.layers < engine.model.config.decoder_layers:
+        most = engine.model.config.decoder_layers - 1
+        raise UsageError(f"--layers {choices.layers} is not from 1 to {most}", "2, as published")
+    code = _language(engine, [path for path, _ in recordings], choices.language)
+    labels = _label_all(engine, recordings, code, work / "labels", progress)
+    referenced = any(track for _, track in recordings)
+    training, testing = _split(labels, choices)
+    _check_amount(labels, training, code, referenced=referenced)
+    sounds = {number: open_wav(path) for number, (path, _) in enumerate(recordings)}
+    language = code if engine.multilingual else None
+    teacher = engine.model
+
+    def keep(examples: Sequence[Example], folder: Path) -> list[Path]:
+        return _keep_all(teacher, engine.tokenizer, examples, sounds, language, folder, progress)
+
+    with _disk_full(work):
+        examples = keep(pack(training, choices.seed), work / "examples")
+        held = keep(pack([one for one in testing if one.error <= choices.max_error], 0),
+                    work / "held-out")  # fmt: skip
+    untrained = make_student(teacher, choices.layers)
+    student = make_student(teacher, choices.layers)
+    held_out = _held_out(testing[:MOST_HELD_OUT], sounds, code)
+    measured = _held_out(testing[:MOST_MEASURED], sounds, code)
+    schedule = _schedule(len(examples), choices)
+
+    def measure() -> float:
+        return measure_error(_engine(student, engine), measured)
+
+    with _disk_full(work):
+        looks = train(
+            student, examples, held, schedule,
+            measure=measure, work=_training_folder(work, examples, choices), progress=progress,
+        )  # fmt: skip
+    progress("find word times", 0, 0)
+    passages = _passages(engine, testing, sounds, language)
+    heads = find_alignment_heads(student, teacher, select_alignment_heads(teacher.config), passages)
+    with _disk_full(out):
+        write_student(
+            student, choices.teacher, heads, out / TRANSFORMERS,
+            {"languages": [bcp47(code)], "teacher": choices.teacher.name},
+        )  # fmt: skip
+        progress("convert", 0, 0)
+        convert(out / TRANSFORMERS, out / CTRANSLATE2)
+    models = {"teacher": teacher, "untrained student": untrained, "student": student}
+    scores = []
+    for number, (name, model) in enumerate(models.items()):
+        progress("evaluate", number, len(models) + 2)
+        scores.append(evaluate(name, _engine(model, engine), held_out))
+    drafts = []
+    for number, model in enumerate((untrained, student), len(models)):
+        progress("evaluate", number, len(models) + 2)
+        drafts.append(
+            evaluate_draft(_engine(teacher, engine), _engine(teacher, engine, model), measured)
+        )
+    progress("evaluate", 1, 1)
+    outcome = Outcome(
+        bcp47(code),
+        sum(one.seconds for one in labels),
+        sum(one.seconds for one in training),
+        held_out.seconds,
+        referenced,
+        tuple(one.error for one in labels),
+        tuple(looks),
+        tuple(scores),
+        tuple(drafts),
+        tuple((layer, head) for layer, head in heads),
+    )
+    with _disk_full(out):
+        report.write(outcome, choices, out)
+    return outcome
+
+
+@contextmanager
+def _disk_full(folder: Path) -> Iterator[None]:
+    """Says so when a disk is full: what is done stays, and the same command goes on."""
+    try:
+        yield
+    except (OSError, safetensors.SafetensorError) as failure:
+        full = getattr(failure, "errno", None) == errno.ENOSPC or "No space" in str(failure)
+        if not full:
+            raise
+        raise OutputError(
+            f"the disk is full: {folder} cannot grow",
+            "free some space, and run the same command to continue",
+        ) from failure
+
+
+def _engine(model: Whisper, like: TorchEngine, draft: Whisper | None = None) -> TorchEngine:
+    """An engine of a model that is in memory."""
+    engine = TorchEngine(model, like.tokenizer, draft=draft.decoder if draft else None)
+    if draft is None:
+        engine.batch_size = like.batch_size
+    return engine
+
+
+def _language(engine: TorchEngine, audio: Sequence[Path], wanted: str) -> str:
+    """Whisper's code for the language of an archive: the given one, or what its first recordings
+    are in."""
+    if wanted:
+        return whisper_code(wanted)
+    if not engine.multilingual:
+        return "en"
+    found: list[str] = []
+    for path in audio[:5]:
+        with Sound(path, Clock()) as sound:
+            found.append(detect(engine, sound)[0])
+    code = max(set(found), key=found.count)
+    log.info("the language is %s; --language sets another", bcp47(code))
+    return code
+
+
+def _label_all(
+    engine: TorchEngine,
+    recordings: Sequence[tuple[Path, Track | None]],
+    code: str,
+    work: Path,
+    progress: Progress,
+) -> list[Label]:
+    """The labels of all recordings, in their order."""
+    lengths = [len(open_wav(path)) / SAMPLE_RATE for path, _ in recordings]
+    done, total = 0.0, sum(lengths)
+    found = []
+    for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True)):
+
+        def report(_: str, part: float, __: float, before: float = done) -> None:
+            progress("transcribe", before + part, total)
+
+        found += label(
+            engine, number, path, reference, code, work=work / str(number), progress=report
+        )
+        done += seconds
+    if not found:
+        raise InputError(
+            "nobody speaks in these files, as far as the teacher can tell",
+            "name files with speech, and the language with --language",
+        )
+    return found
+
+
+def _split(labels: Sequence[Label], choices: Choices) -> tuple[list[Label], list[Label]]:
+    """Labels to learn from, and those of the recordings that are held out."""
+    seconds: dict[int, float] = {}
+    for one in labels:
+        seconds[one.recording] = seconds.get(one.recording, 0.0) + one.seconds
+    if len(seconds) < 2:
+        raise InputError(
+            "only one file has speech, and a student is judged on another one than it learned from",
+            "name at least two files",
+        )
+    order = sorted(seconds)
+    random.Random(choices.seed).shuffle(order)
+    wanted = HELD_OUT * sum(seconds.values())
+    held: set[int] = set()
+    for number in order[:-1]:
+        if held and sum(seconds[one] for one in held) >= wanted:
+            break
+        # A recording that is most of the archive is to be learned from.
+        if seconds[number] <= sum(seconds.values()) / 2:
+            held.add(number)
+    held = held or {order[0]}
+    training = [
+        one for one in labels if one.recording not in held and one.error <= choices.max_error
+    ]
+    testing = [one for one in labels if one.recording in held and math.isfinite(one.error)]
+    random.Random(choices.seed).shuffle(testing)
+    return training, testing
+
+
+def _check_amount(
+    labels: Sequence[Label], training: Sequence[Label], code: str, *, referenced: bool
+) -> None:
+    kept, whole = (sum(one.seconds for one in group) for group in (training, labels))
+    if kept < LEAST:
+        why = "the references say something else" if referenced else "the teacher was too unsure"
+        minutes = f"{kept / 60:.1f} of {whole / 60:.1f} min"
+        raise InputError(
+            f"only {minutes} of speech can be learned from: {why}",
+            f"see that the language is {bcp47(code)}, raise --max-wer, or name more files",
+        )
+    if kept < ENOUGH:
+        log.warning(
+            "%.0f min of speech are little: a student begins to be of use with hours", kept / 60
+        )
+    if kept < FOREIGN * whole:
+        log.warning(
+            "only %.0f of %.0f min of speech can be learned from: see that the language is %s and "
+            "that the references belong to the files",
+            kept / 60, whole / 60, bcp47(code),
+        )  # fmt: skip
+
+
+def _keep_all(
+    teacher: Whisper,
+    tokenizer: tokenizers.Tokenizer,
+    examples: Sequence[Example],
+    sounds: Mapping[int, Recording],
+    language: str | None,
+    folder: Path,
+    progress: Progress,
+) -> list[Path]:
+    """Write what training needs of each example, unless that was done before."""
+    folder.mkdir(exist_ok=True)
+    found = []
+    for number, example in enumerate(examples):
+        progress("listen", number, len(examples))
+        tokens = tokenize(example, tokenizer, language)
+        path = folder / f"{_name(example)}.safetensors"
+        if not path.exists():
+            keep_example(teacher, samples_of(example, sounds), tokens, path)
+        found.append(path)
+    progress("listen", len(examples), len(examples))
+    return found
+
+
+def _training_folder(work: Path, examples: Sequence[Path], choices: Choices) -> Path:
+    """The folder of the checkpoints of a training from these examples with these choices."""
+    names = json.dumps([[path.stem for path in examples], asdict(choices)], default=str)
+    folder = work / f"training-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _name(example: Example) -> str:
+    """A name that changes with what an example is."""
+    facts = [[one.recording, one.start, one.end, one.text] for one in example.labels]
+    text = json.dumps([facts, example.with_times, example.before])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _held_out(labels: Sequence[Label], sounds: Mapping[int, Recording], code: str) -> HeldOut:
+    chosen = sorted(labels, key=lambda one: one.seconds)  # batches of similar length
+    samples: list[Samples] = [samples_of(Example((one,)), sounds) for one in chosen]
+    return HeldOut(tuple(samples), tuple(one.reference or one.text for one in chosen), code)
+
+
+def _passages(
+    engine: TorchEngine,
+    labels: Sequence[Label],
+    sounds: Mapping[int, Recording],
+    language: str | None,
+) -> list[Passage]:
+    """Windows to compare word times on: the longest of some."""
+    found = []
+    for one in sorted(labels[:MOST_HELD_OUT], key=lambda one: -one.seconds)[:16]:
+        example = Example((one,))
+        tokens = tokenize(example, engine.tokenizer, language)
+        states = encode_alone(engine.model, samples_of(example, sounds))
+        encoded = states[:, : math.ceil(one.seconds * TIME_STEPS_PER_SECOND)]
+        found.append(Passage(encoded, tokens.tokens, tokens.first))
+    return found
+
+
+def _schedule(examples: int, choices: Choices) -> Schedule:
+    batch = min(Schedule(1).batch, examples)
+    few, many = STEPS
+    steps = choices.steps or min(many, max(few, EPOCHS * examples // batch))
+    every = max(1, min(500, steps // 12))
+    return Schedule(steps, batch, choices.rate, every, seed=choices.seed)

@@ -1,0 +1,143 @@
+"""Labels packed into what the network sees at once, as samples and as tokens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tokenizers
+
+from dubkit import Word
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
+from dubkit_plugins.whisper.recognize import PROMPT_TOKENS
+from dubkit_plugins.whisper.speech_activity import Recording
+
+from .labels import Label
+
+LONGEST = 28.0
+"""Seconds of an example."""
+ALONE = 0.3
+"""Share of the windows that are not packed with others: short ones are what a film has, too."""
+WITH_TIMES = 0.5
+"""Share of the examples whose tokens have times ..."""
+WITH_PROMPT = 0.2
+"""... and that begin with the text before (both as published)."""
+PAUSE = 0.5
+"""Seconds between words from which a phrase with times of its own begins."""
+SENTENCE_ENDS = ".!?。！？"
+MAX_TOKENS = 440
+"""Tokens of an example; a Whisper decoder has 448 positions."""
+TIME_STEP = 0.02
+"""Seconds from one time token to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One or several windows, one after the other."""
+
+    labels: tuple[Label, ...]
+    with_times: bool = False
+    before: str = ""
+    """The text that was spoken before, as a prompt."""
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return sum(label.seconds for label in self.labels)
+
+
+def pack(labels: Sequence[Label], seed: int) -> list[Example]:
+    """Examples of up to LONGEST seconds from the labels, in their order; the same for the same
+    ``seed``."""
+    chance = random.Random(seed)
+    packed: list[list[Label]] = []
+    last_alone = True
+    for label in labels:
+        alone = chance.random() < ALONE
+        room = LONGEST - label.seconds
+        if alone or last_alone or sum(one.seconds for one in packed[-1]) > room:
+            packed.append([])
+        packed[-1].append(label)
+        last_alone = alone
+    found = []
+    for group in packed:
+        first = group[0]
+        before = [
+            one.text for one in labels
+            if one.recording == first.recording and one.end <= first.start
+        ]  # fmt: skip
+        prompted = bool(before) and chance.random() < WITH_PROMPT
+        found.append(
+            Example(
+                tuple(group),
+                chance.random() < WITH_TIMES,
+                " ".join(before[-3:]) if prompted else "",
+            )
+        )
+    return found
+
+
+def samples_of(example: Example, sounds: Mapping[int, Recording]) -> Samples:
+    """An example's sound; ``sounds`` are the recordings."""
+    pieces = [
+        sounds[one.recording][round(one.start * SAMPLE_RATE) : round(one.end * SAMPLE_RATE)]
+        for one in example.labels
+    ]
+    return np.concatenate(pieces).astype(np.float32) / np.float32(32_768)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of an example, and from which on the student is to know them."""
+
+    tokens: tuple[int, ...]
+    first: int
+    """Index of the first token that is to be learned; what is before it is given."""
+
+
+def tokenize(example: Example, tokenizer: tokenizers.Tokenizer, language: str | None) -> Tokens:
+    """The tokens of an example; ``language`` is Whisper's code, None for an English model."""
+
+    def special(name: str) -> int:
+        number: int | None = tokenizer.token_to_id(f"<|{name}|>")
+        if number is None:
+            raise KeyError(name)
+        return number
+
+    def ids(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    given = []
+    if example.before:
+        given = [special("startofprev"), *ids(" " + example.before)[-PROMPT_TOKENS:]]
+    given.append(special("startoftranscript"))
+    if language:
+        given += [special(language), special("transcribe")]
+    text: list[int] = []
+    if example.with_times:
+        zero = special("notimestamps") + 1
+        for start, end, phrase in _phrases(example):
+            text += [zero + round(start / TIME_STEP), *ids(phrase), zero + round(end / TIME_STEP)]
+    else:
+        given.append(special("notimestamps"))
+        text = ids("".join(f" {label.text}" for label in example.labels))
+    return Tokens((*given, *text, special("endoftext")), len(given))
+
+
+def _phrases(example: Example) -> Iterator[tuple[float, float, str]]:
+    """Start, end and text of each phrase of an example, in seconds from its beginning."""
+    offset = 0.0
+    for label in example.labels:
+        phrase: list[Word] = []
+        for word, after in zip(label.words, [*label.words[1:], None], strict=True):
+            phrase.append(word)
+            ends = word.text.rstrip()[-1:] in SENTENCE_ENDS
+            if after is None or ends or after.start - word.end >= PAUSE:
+                text = " " + "".join(one.text for one in phrase).strip()
+                shift = offset - label.start
+                begin = max(offset, phrase[0].start + shift)
+                yield begin, max(begin, min(offset + label.seconds, word.end + shift)), text
+                phrase = []
+        offset += label.seconds

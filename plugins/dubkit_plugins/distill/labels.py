@@ -1,0 +1,172 @@
+"""The teacher's transcripts of an archive, and which of them are good enough to learn from."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dubkit import Progress, Track, Word
+from dubkit_plugins.whisper.engine import Clock, Decoding, Engine
+from dubkit_plugins.whisper.recognize import DecodedWindow, Sound, recognize
+
+BEAM = 5
+"""Hypotheses of the decoding that a greedy one is compared with where there is no reference."""
+SLACK = 2.0
+"""Seconds around a window in which words of its reference may lie: subtitles are early or late."""
+SPACELESS = ("zh", "yue", "ja", "th", "lo", "my", "km", "bo")
+"""Whisper's codes of languages written without spaces: their letters are counted, not words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A window of speech, and what the teacher wrote for it."""
+
+    recording: int
+    """Index of the recording."""
+    start: float
+    end: float
+    words: tuple[Word, ...]
+    """On the recording's timeline."""
+    reference: str
+    """What was said by other testimony: the reference's words that fit best or, without a
+    reference, a second decoding's."""
+    error: float
+    """Word error rate between the two, 0 to 1 and beyond; infinite for a window at fault."""
+
+    @property
+    def text(self) -> str:
+        """What the teacher wrote."""
+        return "".join(word.text for word in self.words).strip()
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+def label(
+    engine: Engine,
+    number: int,
+    audio: Path,
+    reference: Track | None,
+    language: str,
+    *,
+    work: Path,
+    progress: Progress,
+) -> list[Label]:
+    """The windows of recording ``number`` in which somebody speaks, with the teacher's words.
+
+    ``audio`` is 16 kHz mono; ``reference`` is what is said in it, with or without true times;
+    without one, greedy decoding is compared with beam search. Finished windows are kept in
+    ``work``.
+    """
+    decoding = Decoding(language)
+    with Sound(audio, Clock()) as sound:
+        duration = sound.duration
+
+        def decode(decoding: Decoding) -> list[DecodedWindow]:
+            folder = work / f"beam-{decoding.beam_size}"
+            folder.mkdir(parents=True, exist_ok=True)
+            return recognize(
+                engine, sound, decoding, work=folder, clock=Clock(),
+                progress=lambda done, total, _: progress("transcribe", done, total),
+            )  # fmt: skip
+
+        windows = decode(decoding)
+        others = [] if reference else decode(replace(decoding, beam_size=BEAM))
+    texts = {(one.start, one.end): one.text for one in others}
+    found = []
+    for window in windows:
+        if not window.words:
+            continue
+        if reference:
+            near = _words_near(reference, window.start, window.end, duration)
+            error, fitting = compare_within(window.text, near, language)
+        else:
+            fitting = texts.get((window.start, window.end), "")
+            error = error_rate(window.text, fitting, language)
+        found.append(
+            Label(
+                number, window.start, window.end, window.words, fitting.strip(),
+                float("inf") if window.fault else error,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _words_near(reference: Track, start: float, end: float, duration: float) -> str:
+    """The reference's words from around a window; of a cue the words are spread over its time."""
+    near = []
+    for cue in reference.cues:
+        words = cue.text.split()
+        step = (min(cue.end, max(duration, cue.start)) - cue.start) / max(1, len(words))
+        if len(reference.cues) == 1:  # a text without times
+            return cue.text
+        near += [
+            word
+            for index, word in enumerate(words)
+            if start - SLACK <= cue.start + (index + 0.5) * step <= end + SLACK
+        ]
+    return " ".join(near)
+
+
+def normalize(text: str, language: str) -> list[str]:
+    """The words of a text, without case, punctuation and marks of stress; the letters in a language
+    that is written without spaces."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(
+        char if char.isalnum() or unicodedata.combining(char) else "" if char in "'’" else " "
+        for char in plain
+    )
+    return [*kept.replace(" ", "")] if language in SPACELESS else kept.split()
+
+
+def error_rate(text: str, reference: str, language: str) -> float:
+    """Edits between the words of two texts, as a share of the reference's words."""
+    wanted = normalize(reference, language)
+    costs, _ = _distances(normalize(text, language), wanted)
+    return float(costs[-1]) / max(1, len(wanted))
+
+
+def compare_within(text: str, longer: str, language: str) -> tuple[float, str]:
+    """The word error rate between a text and the part of a longer one that fits best, and that
+    part."""
+    words, around = normalize(text, language), longer.split()
+    if language in SPACELESS:
+        around = [char for char in longer if char.isalnum()]
+    parts = [normalize(word, language) for word in around]
+    index = [i for i, part in enumerate(parts) for _ in part]
+    costs, begins = _distances(words, [one for part in parts for one in part], anywhere=True)
+    end = int(np.argmin(costs))
+    begin = int(begins[end])
+    if end <= begin:
+        return float("inf") if words else 0.0, ""
+    joined = ("" if language in SPACELESS else " ").join(around[index[begin] : index[end - 1] + 1])
+    return float(costs[end]) / (end - begin), joined
+
+
+def _distances(
+    words: Sequence[str], others: Sequence[str], *, anywhere: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """The edits from ``words`` to each beginning of ``others``, shape (others + 1,), and where that
+    beginning begins: at 0 or, ``anywhere``, where it fits best."""
+    ids = {word: number for number, word in enumerate({*words, *others})}
+    theirs = np.array([ids[word] for word in others], dtype=np.int64)
+    places = np.arange(len(others) + 1)
+    costs = np.zeros(len(others) + 1) if anywhere else places.astype(float)
+    begins = places.copy() if anywhere else np.zeros_like(places)
+    for word in words:
+        removed = costs + 1
+        changed = np.append(np.inf, costs[:-1] + (theirs != ids[word]))
+        moved = np.append(0, begins[:-1])
+        best = np.minimum(changed, removed)
+        begins = np.where(changed <= removed, moved, begins)
+        # Words of the other text that are in between: the cheapest way from any place before.
+        least = np.minimum.accumulate(best - places)
+        source = np.maximum.accumulate(np.where(best - places <= least, places, 0))
+        costs, begins = least + places, begins[source]
+    return costs, begins

