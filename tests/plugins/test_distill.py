@@ -24,11 +24,11 @@ from wav_samples import write  # noqa: E402
 
 from dubkit import Cue, InputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
-from dubkit_plugins.distill import evaluation, report  # noqa: E402
+from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import LONGEST, pack, tokenize  # noqa: E402
 from dubkit_plugins.distill.labels import Label, compare_within, error_rate  # noqa: E402
-from dubkit_plugins.distill.student import make_student, spaced  # noqa: E402
+from dubkit_plugins.distill.student import in_precision, make_student, spaced  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoding, Samples  # noqa: E402
 from dubkit_plugins.whisper.models import find_here  # noqa: E402
@@ -193,6 +193,25 @@ def test_a_student_has_the_encoder_and_some_layers_of_its_teacher(tiny):
     ours = student.decoder.layers[1].fc1.weight
     theirs = tiny.model.decoder.layers[3].fc1.weight
     assert torch.equal(ours, theirs) and ours.data_ptr() != theirs.data_ptr()
+
+
+def test_a_student_learns_in_full_precision_from_a_teacher_in_half(teacher, tmp_path):
+    half = load(teacher, device="cpu", dtype=torch.bfloat16)
+    student = make_student(half.model, 2)
+    (example, *_) = pack(labels(2, 6.0), 0)
+    sound = np.random.default_rng(0).standard_normal(200_000).astype(np.float32) * 0.1
+    path = tmp_path / "0.safetensors"
+    training.keep_example(half.model, sound, tokenize(example, half.tokenizer, None), path)
+    before = student.decoder.layers[0].fc1.weight.clone()
+    looks = training.train(
+        student, [path], [path], training.Schedule(2, 1, every=1),
+        measure=lambda: 0.0, work=tmp_path, progress=lambda *_: None,
+    )  # fmt: skip
+    learned = student.decoder.layers[0].fc1.weight
+    assert learned.dtype == torch.float32 and not torch.equal(learned, before)
+    assert all(math.isfinite(look.loss) for look in looks)
+    engine = TorchEngine(in_precision(student, torch.bfloat16), half.tokenizer)
+    assert engine.recognize([sound], ENGLISH, Clock())
 
 
 # ---------------------------------------------------------------- the whole way

@@ -28,13 +28,23 @@ from dubkit_plugins.whisper.torch_model import Whisper
 from dubkit_plugins.whisper.transcribe import bcp47, detect, whisper_code
 
 from . import report
-from .evaluation import DraftScore, HeldOut, Score, evaluate, evaluate_draft, measure_error
-from .examples import Example, pack, samples_of, tokenize
-from .labels import Label, label
+from .estimate import estimate
+from .evaluation import (
+    NOISE_DB,
+    DraftScore,
+    HeldOut,
+    Score,
+    evaluate,
+    evaluate_draft,
+    measure_error,
+)
+from .examples import LONGEST, Example, pack, samples_of, tokenize
+from .labels import BEAM, Label, label
 from .student import (
     Passage,
     convert,
     find_alignment_heads,
+    in_precision,
     make_student,
     write_student,
 )
@@ -128,8 +138,9 @@ def distill(
         most = engine.model.config.decoder_layers - 1
         raise UsageError(f"--layers {choices.layers} is not from 1 to {most}", "2, as published")
     code = _language(engine, [path for path, _ in recordings], choices.language)
-    labels = _label_all(engine, recordings, code, work / "labels", progress)
     referenced = any(track for _, track in recordings)
+    _announce(engine, recordings, choices)
+    labels = _label_all(engine, recordings, code, work / "labels", progress)
     training, testing = _split(labels, choices)
     _check_amount(labels, training, code, referenced=referenced)
     sounds = {number: open_wav(path) for number, (path, _) in enumerate(recordings)}
@@ -212,8 +223,10 @@ def _disk_full(folder: Path) -> Iterator[None]:
 
 
 def _engine(model: Whisper, like: TorchEngine, draft: Whisper | None = None) -> TorchEngine:
-    """An engine of a model that is in memory."""
-    engine = TorchEngine(model, like.tokenizer, draft=draft.decoder if draft else None)
+    """An engine of a model that is in memory, in the precision of another engine."""
+    dtype = like.model.decoder.layer_norm.weight.dtype
+    guess = in_precision(draft, dtype).decoder if draft else None
+    engine = TorchEngine(in_precision(model, dtype), like.tokenizer, draft=guess)
     if draft is None:
         engine.batch_size = like.batch_size
     return engine
@@ -233,6 +246,30 @@ def _language(engine: TorchEngine, audio: Sequence[Path], wanted: str) -> str:
     code = max(set(found), key=found.count)
     log.info("the language is %s; --language sets another", bcp47(code))
     return code
+
+
+def _announce(
+    engine: TorchEngine, recordings: Sequence[tuple[Path, Track | None]], choices: Choices
+) -> None:
+    """Say how long it will take, if people speak all the time."""
+    lengths = [len(open_wav(path)) / SAMPLE_RATE for path, _ in recordings]
+    unsure = sum(
+        seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
+    )
+    windows = sum(lengths) / LONGEST
+    schedule = _schedule(math.ceil(windows), choices)
+    looks = schedule.steps // schedule.every
+    steps = estimate(
+        engine.model, choices.layers, windows, unsure / max(1e-9, sum(lengths)) * BEAM + 1,
+        schedule.steps * schedule.batch,
+        min(MOST_HELD_OUT, math.ceil(windows * HELD_OUT)) * (1 + len(NOISE_DB)) + looks,
+    )  # fmt: skip
+    parts = ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in steps.items())
+    log.info("this will take about %s: %s", _minutes(sum(steps.values())), parts)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{math.ceil(seconds / 60)} min"
 
 
 def _label_all(

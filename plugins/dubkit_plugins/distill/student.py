@@ -31,18 +31,32 @@ def spaced(layers: int, count: int) -> list[int]:
 
 
 def make_student(teacher: Whisper, count: int) -> Whisper:
-    """A copy of the teacher with ``count`` of its decoder's layers, which alone can learn."""
+    """The teacher with ``count`` of its decoder's layers, copied to learn, in full precision; the
+    encoder and the tables of tokens and positions are the teacher's own."""
     kept = spaced(teacher.config.decoder_layers, count)
-    student = copy.copy(teacher)
-    student._modules = dict(teacher._modules)
-    student.config = replace(teacher.config, decoder_layers=count, alignment_heads=None)
-    student.decoder = copy.deepcopy(teacher.decoder)
-    student.decoder.layers = nn.ModuleList(
-        layer for index, layer in enumerate(student.decoder.layers) if index in kept
-    )
-    # The output projection is the token table, which stays as it is.
-    student.decoder.embed_tokens = teacher.decoder.embed_tokens
-    return student
+    layers = [layer for index, layer in enumerate(teacher.decoder.layers) if index in kept]
+    config = replace(teacher.config, decoder_layers=count, alignment_heads=None)
+    return _with_layers(teacher, config, layers, torch.float32)
+
+
+def in_precision(student: Whisper, dtype: torch.dtype) -> Whisper:
+    """A copy of a student that runs in a precision, such as the teacher's."""
+    return _with_layers(student, student.config, list(student.decoder.layers), dtype)
+
+
+def _with_layers(
+    model: Whisper, config: Config, layers: Sequence[nn.Module], dtype: torch.dtype
+) -> Whisper:
+    """A model that shares all with another but the decoder's layers and its last norm."""
+    made, decoder = copy.copy(model), copy.copy(model.decoder)
+    made.config = config
+    decoder._modules = {
+        **model.decoder._modules,
+        "layers": nn.ModuleList(copy.deepcopy(layer).to(dtype) for layer in layers),
+        "layer_norm": copy.deepcopy(model.decoder.layer_norm).to(dtype),
+    }
+    made._modules = {**model._modules, "decoder": decoder}
+    return made
 
 
 @dataclass(frozen=True, slots=True)

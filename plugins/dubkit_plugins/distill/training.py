@@ -142,9 +142,14 @@ def _read_batch(paths: Sequence[Path], device: torch.device) -> _Batch:
 
 
 def _logits(student: Whisper, batch: _Batch) -> Tensor:
-    states = read_texts(student.decoder, batch.states, batch.positions, batch.tokens)
-    rows, index = batch.places
-    return F.linear(states[rows, index], student.proj_out.weight)
+    """Of shape (targets, tokens), float32; on a GPU computed in bfloat16."""
+    weight = student.proj_out.weight
+    half = weight.dtype != torch.float32
+    with torch.autocast(weight.device.type, torch.bfloat16, enabled=half):
+        states = read_texts(student.decoder, batch.states, batch.positions, batch.tokens)
+        rows, index = batch.places
+        logits = F.linear(states[rows, index], weight)
+    return logits.float()
 
 
 def _losses(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor]:
