@@ -48,7 +48,7 @@ class Distills(Protocol):
         work: Path,
         progress: hooks.Progress,
     ) -> Sequence[str]:
-        """Make a student from 16 kHz mono recordings, each with what is said in it if that is
+        """Make a student from 16 kHz mono recordings, each with what is spoken in it if that is
         known, and write it to the folder ``out``; returns what there is to say about it, a line
         each. What is half done is kept in ``work``. Raises DubkitError kinds."""
         ...
@@ -75,7 +75,7 @@ def distill_parser() -> Parser:
     add("--max-wer", type=float, default=10.0, metavar="PERCENT",
         help="word error rate up to which a transcript is learned from (10)")  # fmt: skip
     add("--transcripts", type=at_home, metavar="FILE",
-        help="what is said: a .tsv or .json of file names and texts")  # fmt: skip
+        help="what is spoken: a .tsv or .json of file names and texts")  # fmt: skip
     add("--steps", type=int, default=0, metavar="N", help="of training (by the amount of sound)")
     add("--rate", type=float, default=3e-4, metavar="RATE", help="of learning, at most (3e-4)")
     add("--device", default="auto", help="cpu, cuda, cuda:1, ...")
@@ -145,7 +145,7 @@ def _recordings(
     work: Workspace,
     console: Console,
 ) -> Iterator[tuple[Path, Track | None]]:
-    """Each file's sound as the engine takes it, and what is said in it; what cannot be read is
+    """Each file's sound as the engine takes it, and what is spoken in it; what cannot be read is
     reported and left out."""
     folder = work.folder_for("sounds", "16000")
     seconds = 0.0
@@ -170,7 +170,7 @@ def _recordings(
 
 
 def _reference(path: Path, texts: Mapping[str, str], language: str) -> Track | None:
-    """What is said in a file, by the list of transcripts or a file beside it."""
+    """What is spoken in a file, by the list of transcripts or a file beside it."""
     for name in (path.name, path.stem):
         if name in texts:
             return _without_times(texts[name], language)
@@ -203,5 +203,5 @@ def _transcripts(path: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError, csv.Error) as failure:
         raise InputError(
             f"{path} cannot be read as transcripts: {failure}",
-            "a line for each file: its name, a tab, what is said; or a JSON object of the two",
+            "a line for each file: its name, a tab, what is spoken; or a JSON object of the two",
         ) from failure

@@ -122,7 +122,7 @@ def distill(
     progress: Progress,
 ) -> Outcome:
     """Make a student of ``choices.teacher`` from recordings (16 kHz mono WAV files, each with what
-    is said in it or None), and write it to ``out``: a folder for each engine, a report, a card.
+    is spoken in it or None), and write it to ``out``: a folder for each engine, a report, a card.
 
     What is half done is kept in ``work``. Raises UsageError, InputError, OutputError and
     PluginError with what to do.

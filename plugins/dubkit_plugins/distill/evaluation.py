@@ -32,7 +32,7 @@ class HeldOut:
 
     samples: tuple[Samples, ...]
     references: tuple[str, ...]
-    """What is said in each."""
+    """What is spoken in each."""
     language: str
     """Whisper's code."""
 

@@ -32,7 +32,7 @@ class Label:
     words: tuple[Word, ...]
     """On the recording's timeline."""
     reference: str
-    """What was said by other testimony: the reference's words that fit best or, without a
+    """What else says what was spoken: the reference's words that fit best or, without a
     reference, a second decoding's."""
     error: float
     """Word error rate between the two, 0 to 1 and beyond; infinite for a window at fault."""
@@ -60,7 +60,7 @@ def label(
 ) -> list[Label]:
     """The windows of recording ``number`` in which somebody speaks, with the teacher's words.
 
-    ``audio`` is 16 kHz mono; ``reference`` is what is said in it, with or without true times;
+    ``audio`` is 16 kHz mono; ``reference`` is what is spoken in it, with or without true times;
     without one, greedy decoding is compared with beam search. Finished windows are kept in
     ``work``.
     """
