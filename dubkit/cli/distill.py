@@ -15,12 +15,12 @@ from typing import Protocol, runtime_checkable
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError, InputError, UsageError
-from dubkit.files import at_home, read_bytes, stamp_of
+from dubkit.files import at_home, cannot_write, read_bytes, stamp_of
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.subtitles import source as subtitles
 from dubkit.system.terminal import print_error, print_path
-from dubkit.types import Cue, Track
+from dubkit.types import Cue, Media, Track
 from dubkit.workspace import SUFFIX, Workspace, key_of, open_workspace
 
 from . import inputs
@@ -88,7 +88,8 @@ def distill_command(arguments: Sequence[str]) -> int:
     given = distill_parser().parse_args(protect(arguments))
     _check(given)
     texts = _transcripts(given.transcripts) if given.transcripts else {}
-    out: Path = given.output
+    out: Path = given.output.absolute()
+    _claim(out)
     with Console(quiet=False, verbose=False) as console, console.job(""):
         engine = engines.load(hooks.Transcriber, ENGINE, {"device": given.device})
         if not isinstance(engine, Distills):
@@ -97,14 +98,12 @@ def distill_command(arguments: Sequence[str]) -> int:
         for name, failure in wrong:
             console.fail(failure, name)
         with open_workspace(out.with_name(out.name + SUFFIX)) as work:
-            _claim(out)
             recordings = list(_recordings(given, list(files), texts, work, console))
             if not recordings:
                 raise InputError("none of these files has sound that can be read", "name others")
             wanted = {name: str(getattr(given, name)) for name in WANTED}
-            sounds = [
-                path.stem for path, _ in recordings
-            ]  # by where they lie and when they changed
+            # Their names change with where they lie and when they were written.
+            sounds = [path.stem for path, _ in recordings]
             key = key_of(sounds=sounds, teacher=given.teacher, language=given.language)
             lines = engine.distill(
                 recordings, wanted, out=out, work=work.folder_for("distill", key),
@@ -127,11 +126,14 @@ def _claim(out: Path) -> None:
     """Refuse a folder that has something else in it."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "-o names a folder")
-    if out.is_dir() and any(out.iterdir()) and not (out / "report.json").is_file():
-        strangers = {path.name for path in out.iterdir()} - {"transformers", "ctranslate2"}
-        if strangers:
-            raise UsageError(f"{out} has other files in it", "-o names a new folder")
-    out.mkdir(parents=True, exist_ok=True)
+    ours = {"transformers", "ctranslate2"}
+    made = (out / "report.json").is_file()
+    if out.is_dir() and not made and {path.name for path in out.iterdir()} - ours:
+        raise UsageError(f"{out} has other files in it", "-o names a new folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise cannot_write(out, failure) from failure
 
 
 def _no_address(address: str) -> tuple[list[Path], inputs.Failures]:
@@ -148,25 +150,33 @@ def _recordings(
     """Each file's sound as the engine takes it, and what is spoken in it; what cannot be read is
     reported and left out."""
     folder = work.folder_for("sounds", "16000")
-    seconds = 0.0
-    for number, path in enumerate(files):
-        console.progress("audio", number, len(files))
-        if given.hours and seconds >= given.hours * HOUR:
-            print_error(
-                f"dubkit: {len(files) - number} files are left out: --hours {given.hours:g}"
-            )
+    found: list[tuple[Path, Media]] = []
+    for path in files:
+        if given.hours and _seconds(found) >= given.hours * HOUR:
+            left = len(files) - len(found)
+            print_error(f"dubkit: {left} files are left out: --hours {given.hours:g}")
             break
         try:
-            media = probe(path)
-            out = folder / f"{key_of(file=str(path.absolute()), stamp=stamp_of(path))}.wav"
+            found.append((path, probe(path)))
+        except DubkitError as failure:
+            console.fail(failure, path)
+    total, done = _seconds(found), 0.0
+    console.log(f"{clock(total)} of sound in {len(found)} files")
+    for path, media in found:
+        console.progress("audio", done, total)
+        out = folder / f"{key_of(file=str(path.absolute()), stamp=stamp_of(path))}.wav"
+        try:
             if not out.exists():
                 extract_audio(media, pick_audio(media, None, given.language or None), out)
-            seconds += media.duration
             yield out, _reference(path, texts, given.language)
         except DubkitError as failure:
             console.fail(failure, path)
-    console.progress("audio", len(files), len(files))
-    console.log(f"{clock(seconds)} of sound in {len(files)} files")
+        done += media.duration
+    console.progress("audio", total, total)
+
+
+def _seconds(found: Sequence[tuple[Path, Media]]) -> float:
+    return sum(media.duration for _, media in found)
 
 
 def _reference(path: Path, texts: Mapping[str, str], language: str) -> Track | None:
