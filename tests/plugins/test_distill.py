@@ -233,7 +233,7 @@ def made(
 
 
 def choices(teacher: Path, **changed: object) -> Choices:
-    return replace(Choices(teacher, "en", steps=36, rate=1e-3, max_error=0.3, device="cpu"),
+    return replace(Choices(teacher, "en", steps=24, rate=2e-3, max_error=0.3, device="cpu"),
                    **changed)  # type: ignore[arg-type]  # fmt: skip
 
 
