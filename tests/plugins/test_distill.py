@@ -6,7 +6,6 @@ import importlib.util
 import json
 import math
 import random
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -226,14 +225,14 @@ def made(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_way, "LEAST", 5.0)
         patch.setattr(evaluation, "NOISE_DB", (10,))
-        patch.setattr(evaluation, "EMPTY_SECONDS", 5.0)
+        patch.setattr(evaluation, "EMPTY_SECONDS", 1.0)
         patch.setattr(report, "NOISE_DB", (10,))
         yield distill(recordings(sentences), choices(teacher), out=out, work=work,
                       progress=lambda *_: None), out, work  # fmt: skip
 
 
 def choices(teacher: Path, **changed: object) -> Choices:
-    return replace(Choices(teacher, "en", steps=24, rate=2e-3, max_error=0.3, device="cpu"),
+    return replace(Choices(teacher, "en", steps=18, rate=1e-3, max_error=0.3, device="cpu"),
                    **changed)  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -308,39 +307,34 @@ def test_the_report_says_what_came_out(made):
 
 
 @pytest.mark.slow
-def test_a_training_that_was_stopped_ends_with_the_same_student(
-    made, teacher, sentences, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(whole_way, "LEAST", 5.0)
-    shutil.copytree(made[2] / "labels", tmp_path / "whole/labels")
-    shutil.copytree(made[2] / "labels", tmp_path / "parts/labels")
-    short = choices(teacher, steps=12)  # a look at every step
+def test_a_training_that_was_stopped_ends_with_the_same_student(made, tiny, tmp_path):
+    paths = sorted((made[2] / "examples").iterdir())
+    schedule = training.Schedule(6, 2, every=2)
 
-    def run(name: str, stop: int = 0) -> None:
-        def progress(stage: str, done: float, _: float) -> None:
-            if stop and stage == "train" and done == stop:
+    def run(name: str, stop: int = 0) -> bytes:
+        def progress(_: str, done: float, __: float) -> None:
+            if stop and done == stop:
                 raise KeyboardInterrupt
 
-        distill(recordings(sentences), short, out=tmp_path / f"{name}-out",
-                work=tmp_path / name, progress=progress)  # fmt: skip
+        (tmp_path / name).mkdir(exist_ok=True)
+        training.train(make_student(tiny.model, 2), paths, paths[:1], schedule,
+                       measure=lambda: 0.0, work=tmp_path / name, progress=progress)  # fmt: skip
+        return (tmp_path / name / training.CHECKPOINT).read_bytes()
 
-    run("whole")
+    whole = run("whole")
     with pytest.raises(KeyboardInterrupt):
-        run("parts", stop=7)
-    assert not (tmp_path / "parts-out").exists()
-    run("parts")
-    weights = [
-        (tmp_path / f"{name}-out/transformers/model.safetensors").read_bytes()
-        for name in ("whole", "parts")
-    ]
-    assert weights[0] == weights[1]
+        run("parts", stop=3)  # the third step is lost
+    assert (tmp_path / "parts" / training.CHECKPOINT).read_bytes() != whole
+    assert run("parts") == whole
 
 
-def test_a_loss_that_is_no_number_ends_the_training(made, teacher, sentences, tmp_path):
-    shutil.copytree(made[2] / "labels", tmp_path / "labels")
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_ends_the_training(made, tiny, tmp_path):
+    paths = sorted((made[2] / "examples").iterdir())
+    wild = training.Schedule(40, 2, rate=1e30)
     with pytest.raises(PluginError, match=r"the loss is no number after step \d+ \(examples "):
-        distill(recordings(sentences), choices(teacher, rate=1e9, steps=40),
-                out=tmp_path / "out", work=tmp_path, progress=lambda *_: None)  # fmt: skip
+        training.train(make_student(tiny.model, 2), paths, paths[:1], wild,
+                       measure=lambda: 0.0, work=tmp_path, progress=lambda *_: None)  # fmt: skip
 
 
 # ---------------------------------------------------------------- what cannot be

@@ -342,7 +342,7 @@ def _check_amount(
         )
     if kept < ENOUGH:
         log.warning(
-            "%.0f min of speech are little: a student begins to be of use with hours", kept / 60
+            "%.1f min of speech are little: a student begins to be of use with hours", kept / 60
         )
     if kept < FOREIGN * whole:
         log.warning(
