@@ -27,10 +27,16 @@ from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import LONGEST, pack, tokenize  # noqa: E402
 from dubkit_plugins.distill.labels import Label, compare_within, error_rate  # noqa: E402
-from dubkit_plugins.distill.student import in_precision, make_student, spaced  # noqa: E402
+from dubkit_plugins.distill.student import convert as convert_student  # noqa: E402
+from dubkit_plugins.distill.student import (  # noqa: E402
+    in_precision,
+    make_student,
+    spaced,
+    write_student,
+)
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoding, Samples  # noqa: E402
-from dubkit_plugins.whisper.models import find_here  # noqa: E402
+from dubkit_plugins.whisper.models import CTRANSLATE2, TRANSFORMERS, find_here  # noqa: E402
 from dubkit_plugins.whisper.torch_engine import TorchEngine, load  # noqa: E402
 from dubkit_plugins.whisper.torch_network import (  # noqa: E402
     Decoder,
@@ -198,7 +204,7 @@ def test_a_student_learns_in_full_precision_from_a_teacher_in_half(teacher, tmp_
     half = load(teacher, device="cpu", dtype=torch.bfloat16)
     student = make_student(half.model, 2)
     (example, *_) = pack(labels(2, 6.0), 0)
-    sound = np.random.default_rng(0).standard_normal(200_000).astype(np.float32) * 0.1
+    sound = np.random.default_rng(0).standard_normal(40_000).astype(np.float32) * 0.1
     path = tmp_path / "0.safetensors"
     training.keep_example(half.model, sound, tokenize(example, half.tokenizer, None), path)
     before = student.decoder.layers[0].fc1.weight.clone()
@@ -220,7 +226,7 @@ def test_a_student_learns_in_full_precision_from_a_teacher_in_half(teacher, tmp_
 def made(
     teacher: Path, sentences: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Outcome, Path, Path]]:
-    """A student that has learned four sentences by heart: what came out, its folder, the work."""
+    """A student that has hardly begun to learn: what came out, its folder, the work."""
     out, work = tmp_path_factory.mktemp("student"), tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole_way, "LEAST", 5.0)
@@ -232,7 +238,7 @@ def made(
 
 
 def choices(teacher: Path, **changed: object) -> Choices:
-    return replace(Choices(teacher, "en", steps=18, rate=1e-3, max_error=0.3, device="cpu"),
+    return replace(Choices(teacher, "en", steps=4, rate=1e-3, max_error=0.3, device="cpu"),
                    **changed)  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -240,56 +246,79 @@ def recordings(sentences: list[Path]) -> list[tuple[Path, Track | None]]:
     return [(path, spoken(path.with_suffix(".txt").read_text())) for path in sentences]
 
 
+@pytest.fixture(scope="module")
+def learned(
+    made: tuple[Outcome, Path, Path],
+    teacher: Path,
+    tiny: TorchEngine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The folder of a student that knows some sentences by heart."""
+    outcome, _, work = made
+    out = tmp_path_factory.mktemp("learned")
+    paths = sorted((work / "examples").iterdir())
+    student = make_student(tiny.model, 2)
+    looks = training.train(
+        student, paths, paths, training.Schedule(24, len(paths), rate=1e-3, every=12),
+        measure=lambda: 0.0, work=out, progress=lambda *_: None,
+    )  # fmt: skip
+    assert looks[-1].loss < looks[0].loss / 3
+    card = {"languages": ["en"], "teacher": "tiny.en"}
+    write_student(student, teacher, outcome.heads, out / TRANSFORMERS, card)
+    convert_student(out / TRANSFORMERS, out / CTRANSLATE2)
+    return out
+
+
+def wrong(engine: TorchEngine, sentences: list[Path]) -> float:
+    """The mean word error rate over three sentences that were learned: one was held out, and of one
+    the teacher's transcript is too wrong."""
+    found = engine.recognize([decode_audio(str(path)) for path in sentences], ENGLISH, Clock())
+    errors = [
+        min(1.0, error_rate(engine.tokenizer.decode(list(one.tokens)), right, "en"))
+        for one, (_, _, right) in zip(found, SENTENCES, strict=True)
+    ]
+    return float(np.mean(sorted(errors)[:3]))
+
+
 @pytest.mark.slow
-def test_a_student_learns(made, sentences, tiny):
-    outcome, out, _ = made
-    assert outcome.looks[-1].loss < outcome.looks[0].loss / 3
-    student = load(out / "transformers", device="cpu")
+def test_a_student_learns(learned, sentences, tiny):
+    student = load(learned / TRANSFORMERS, device="cpu")
     untrained = TorchEngine(make_student(tiny.model, 2), tiny.tokenizer)
-    learned = [decode_audio(str(path)) for path in sentences]
-
-    def wrong(engine: TorchEngine) -> float:
-        found = engine.recognize(learned, ENGLISH, Clock())
-        texts = [engine.tokenizer.decode(list(one.tokens)) for one in found]
-        errors = [
-            min(1.0, error_rate(text, right, "en"))
-            for text, (_, _, right) in zip(texts, SENTENCES, strict=True)
-        ]
-        return float(np.mean(sorted(errors)[:4]))  # without the one that it has not seen
-
-    assert wrong(student) < 0.1 and wrong(untrained) > 0.4
+    assert wrong(student, sentences) < 0.1 and wrong(untrained, sentences) > 0.4
 
 
 @pytest.mark.slow
-def test_a_student_is_a_model_for_both_engines(made, sentences):
-    _, out, _ = made
-    name = str(out)
-    torch_weights = find_here(name, {}, packages=False)
-    ct2_weights = find_here(name, {}, packages=True)
+def test_a_student_is_a_model_for_both_engines(learned, sentences):
+    torch_weights = find_here(str(learned), {}, packages=False)
+    ct2_weights = find_here(str(learned), {}, packages=True)
     assert torch_weights and ct2_weights and torch_weights.languages == ("en",)
     assert ct2_weights.languages == ("en",)
-    sound: list[Samples] = [decode_audio(str(sentences[3]))]
+    sound: list[Samples] = [decode_audio(str(path)) for path in sentences]
     texts, starts = [], []
     for engine in (load(torch_weights.folder or "", device="cpu"), CT2Engine(ct2_weights)):
-        (found,) = engine.recognize(sound, ENGLISH, Clock())
-        texts.append(engine.tokenizer.decode(list(found.tokens)))
-        starts.append(found.times)
-    assert texts[0] == texts[1] and "amiable woman" in texts[0]
-    # Its words have times: "Had" is spoken before "respectable", seconds apart.
-    assert all(times[-1] - times[0] > 3 for times in starts)
+        found = engine.recognize(sound, ENGLISH, Clock())
+        texts.append([engine.tokenizer.decode(list(one.tokens)) for one in found])
+        starts.append([one.times for one in found])
+    same = [torch_text for torch_text, ct2_text in zip(*texts, strict=True)
+            if torch_text == ct2_text]  # fmt: skip
+    assert len(same) >= 3  # what it has not learned may differ
+    for (begin, end, _), times in zip(SENTENCES, starts[0], strict=True):
+        assert 0 <= times[0] <= times[-1] <= end - begin + 0.1
 
 
 @pytest.mark.slow
-def test_a_student_drafts_for_its_teacher(made, teacher, sentences, tiny):
-    outcome, out, _ = made
-    drafted = load(teacher, device="cpu", draft=out / "transformers")
+def test_a_student_drafts_for_its_teacher(learned, teacher, sentences, tiny):
+    drafted = load(teacher, device="cpu", draft=learned / TRANSFORMERS)
     sound: list[Samples] = [decode_audio(str(path)) for path in sentences]
     with_draft = drafted.recognize(sound, ENGLISH, Clock())
     alone = [tiny.recognize([one], ENGLISH, Clock())[0] for one in sound]
     assert [one.tokens for one in with_draft] == [one.tokens for one in alone]
-    untrained, trained = outcome.drafts
-    assert drafted.draft_tokens / drafted.draft_passes > 2 * untrained.tokens >= 2
-    assert trained.tokens >= 1
+    untrained = TorchEngine(
+        tiny.model, tiny.tokenizer, draft=make_student(tiny.model, 2).decoder
+    )  # fmt: skip
+    untrained.recognize(sound, ENGLISH, Clock())
+    tokens, before = (engine.draft_tokens / engine.draft_passes for engine in (drafted, untrained))
+    assert tokens > 2 * before >= 2
 
 
 @pytest.mark.slow
