@@ -48,6 +48,9 @@ VERBS = {
     "evaluate": "Evaluating",
 }
 
+COUNTED = {"train": "steps", "evaluate": "models"}
+"""Stages whose progress is no time of the media, and what they count."""
+
 
 class Console:
     """The terminal side of one run of the command; a context manager."""
@@ -186,6 +189,10 @@ class Console:
                 times = f" {speed:.1f}x" if speed > 0 else ""
                 if not task.total:
                     return Text("")
+                if unit := COUNTED.get(console._stage):
+                    left = (task.total - task.completed) / speed if speed else 0.0
+                    rest = f", {clock(left)} left" if left else ""
+                    return Text(f"{task.completed:.0f} / {task.total:.0f} {unit}{rest}")
                 return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
 
         class Left(ProgressColumn):
@@ -226,6 +233,8 @@ class Console:
             title = title_of(self._stage)
             if self._stage.startswith("download"):
                 line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
+            elif unit := COUNTED.get(self._stage):
+                line = f"{title}: {self._total - before:.0f} {unit} in {spent:.1f} s"
             else:
                 media = (self._total or self._done) - before
                 speed = f", {media / spent:.1f} times real time" if spent > 0.05 else ""

@@ -189,7 +189,7 @@ def distill(
         drafts.append(
             evaluate_draft(_engine(teacher, engine), _engine(teacher, engine, model), measured)
         )
-    progress("evaluate", 1, 1)
+    progress("evaluate", len(models) + 2, len(models) + 2)
     outcome = Outcome(
         bcp47(code),
         sum(one.seconds for one in labels),
@@ -364,14 +364,16 @@ def _keep_all(
     """Write what training needs of each example, unless that was done before."""
     folder.mkdir(exist_ok=True)
     found = []
-    for number, example in enumerate(examples):
-        progress("listen", number, len(examples))
+    total, done = sum(example.seconds for example in examples), 0.0
+    for example in examples:
+        progress("listen", done, total)
+        done += example.seconds
         tokens = tokenize(example, tokenizer, language)
         path = folder / f"{_name(example)}.safetensors"
         if not path.exists():
             keep_example(teacher, samples_of(example, sounds), tokens, path)
         found.append(path)
-    progress("listen", len(examples), len(examples))
+    progress("listen", total, total)
     return found
 
 
