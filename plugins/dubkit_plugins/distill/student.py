@@ -166,7 +166,10 @@ def convert(folder: Path, out: Path) -> None:
     Raises MissingDependency without transformers.
     """
     try:
+        import transformers
         from ctranslate2.converters import TransformersConverter
+
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
         copied = [
             name
