@@ -37,6 +37,7 @@ from .evaluation import (
     evaluate,
     evaluate_draft,
     measure_error,
+    time_decoding,
 )
 from .examples import LONGEST, Example, pack, samples_of, tokenize
 from .labels import BEAM, Label, label
@@ -139,13 +140,18 @@ def distill(
         raise UsageError(f"--layers {choices.layers} is not from 1 to {most}", "2, as published")
     code = _language(engine, [path for path, _ in recordings], choices.language)
     referenced = any(track for _, track in recordings)
-    _announce(engine, recordings, choices)
-    labels = _label_all(engine, recordings, code, work / "labels", progress)
+    lengths = [len(open_wav(path)) / SAMPLE_RATE for path, _ in recordings]
+    unsure = sum(
+        seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
+    )
+    _announce(engine, sum(lengths), unsure, choices)
+    labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
     training, testing = _split(labels, choices)
     _check_amount(labels, training, code, referenced=referenced)
     sounds = {number: open_wav(path) for number, (path, _) in enumerate(recordings)}
     language = code if engine.multilingual else None
     teacher = engine.model
+    precision = teacher.decoder.layer_norm.weight.dtype
 
     def keep(examples: Sequence[Example], folder: Path) -> list[Path]:
         return _keep_all(teacher, engine.tokenizer, examples, sounds, language, folder, progress)
@@ -170,7 +176,12 @@ def distill(
         )  # fmt: skip
     progress("find word times", 0, 0)
     passages = _passages(engine, testing, sounds, language)
-    heads = find_alignment_heads(student, teacher, select_alignment_heads(teacher.config), passages)
+    heads = find_alignment_heads(
+        in_precision(student, precision),
+        teacher,
+        select_alignment_heads(teacher.config),
+        passages,
+    )
     with _disk_full(out):
         write_student(
             student, choices.teacher, heads, out / TRANSFORMERS,
@@ -178,16 +189,19 @@ def distill(
         )  # fmt: skip
         progress("convert", 0, 0)
         convert(out / TRANSFORMERS, out / CTRANSLATE2)
-    models = {"teacher": teacher, "untrained student": untrained, "student": student}
+    students = {"untrained student": untrained, "student": student}
+    models = {"teacher": engine, **{name: _engine(one, engine) for name, one in students.items()}}
     scores = []
     for number, (name, model) in enumerate(models.items()):
         progress("evaluate", number, len(models) + 2)
-        scores.append(evaluate(name, _engine(model, engine), held_out))
+        scores.append(evaluate(name, model, held_out))
     drafts = []
-    for number, model in enumerate((untrained, student), len(models)):
+    without = time_decoding(engine, measured)
+    for number, one in enumerate(students.values(), len(models)):
         progress("evaluate", number, len(models) + 2)
+        guess = in_precision(one, precision).decoder
         drafts.append(
-            evaluate_draft(_engine(teacher, engine), _engine(teacher, engine, model), measured)
+            evaluate_draft(TorchEngine(teacher, engine.tokenizer, draft=guess), measured, without)
         )
     progress("evaluate", len(models) + 2, len(models) + 2)
     outcome = Outcome(
@@ -222,13 +236,12 @@ def _disk_full(folder: Path) -> Iterator[None]:
         ) from failure
 
 
-def _engine(model: Whisper, like: TorchEngine, draft: Whisper | None = None) -> TorchEngine:
-    """An engine of a model that is in memory, in the precision of another engine."""
-    dtype = like.model.decoder.layer_norm.weight.dtype
-    guess = in_precision(draft, dtype).decoder if draft else None
-    engine = TorchEngine(in_precision(model, dtype), like.tokenizer, draft=guess)
-    if draft is None:
-        engine.batch_size = like.batch_size
+def _engine(student: Whisper, teacher: TorchEngine) -> TorchEngine:
+    """An engine of a student as it is now, in the precision and with the batches of its
+    teacher's."""
+    precision = teacher.model.decoder.layer_norm.weight.dtype
+    engine = TorchEngine(in_precision(student, precision), teacher.tokenizer)
+    engine.batch_size = teacher.batch_size
     return engine
 
 
@@ -248,19 +261,14 @@ def _language(engine: TorchEngine, audio: Sequence[Path], wanted: str) -> str:
     return code
 
 
-def _announce(
-    engine: TorchEngine, recordings: Sequence[tuple[Path, Track | None]], choices: Choices
-) -> None:
-    """Say how long it will take, if people speak all the time."""
-    lengths = [len(open_wav(path)) / SAMPLE_RATE for path, _ in recordings]
-    unsure = sum(
-        seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
-    )
-    windows = sum(lengths) / LONGEST
+def _announce(engine: TorchEngine, seconds: float, unsure: float, choices: Choices) -> None:
+    """Say how long it will take, if people speak for all the ``seconds``, of which ``unsure`` have
+    no reference."""
+    windows = seconds / LONGEST
     schedule = _schedule(math.ceil(windows), choices)
     looks = schedule.steps // schedule.every
     steps = estimate(
-        engine.model, choices.layers, windows, unsure / max(1e-9, sum(lengths)) * BEAM + 1,
+        engine.model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
         schedule.steps * schedule.batch,
         min(MOST_HELD_OUT, math.ceil(windows * HELD_OUT)) * (1 + len(NOISE_DB)) + looks,
     )  # fmt: skip
@@ -275,12 +283,12 @@ def _minutes(seconds: float) -> str:
 def _label_all(
     engine: TorchEngine,
     recordings: Sequence[tuple[Path, Track | None]],
+    lengths: Sequence[float],
     code: str,
     work: Path,
     progress: Progress,
 ) -> list[Label]:
-    """The labels of all recordings, in their order."""
-    lengths = [len(open_wav(path)) / SAMPLE_RATE for path, _ in recordings]
+    """The labels of all recordings, in their order; ``lengths`` are theirs in seconds."""
     done, total = 0.0, sum(lengths)
     found = []
     for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True)):

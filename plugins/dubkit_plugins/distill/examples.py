@@ -62,12 +62,12 @@ def pack(labels: Sequence[Label], seed: int) -> list[Example]:
         packed[-1].append(label)
         last_alone = alone
     found = []
+    own: dict[int, list[Label]] = {}
+    for label in labels:
+        own.setdefault(label.recording, []).append(label)
     for group in packed:
         first = group[0]
-        before = [
-            one.text for one in labels
-            if one.recording == first.recording and one.end <= first.start
-        ]  # fmt: skip
+        before = [one.text for one in own[first.recording] if one.end <= first.start]
         prompted = bool(before) and chance.random() < WITH_PROMPT
         found.append(
             Example(

@@ -274,12 +274,14 @@ def _held_out_loss(
 def _drawn(count: int, step: int, schedule: Schedule) -> list[int]:
     """The examples of a step: every example once an epoch, each epoch in an order of its own."""
     first = step * schedule.batch
-    found = []
+    found: list[int] = []
+    orders: dict[int, list[int]] = {}
     for place in range(first, first + min(schedule.batch, count)):
         epoch, index = divmod(place, count)
-        order = list(range(count))
-        random.Random(schedule.seed * 1_000_003 + epoch).shuffle(order)
-        found.append(order[index])
+        if epoch not in orders:
+            orders[epoch] = list(range(count))
+            random.Random(schedule.seed * 1_000_003 + epoch).shuffle(orders[epoch])
+        found.append(orders[epoch][index])
     return found
 
 
