@@ -136,13 +136,14 @@ def _without_words(
     stem = separate.speech_file(context, work)
     if not stem:
         return []
-    sound = pauses.levels(decoded(stem), SPEECH.rate)
-    spans = pauses.find_sounds(sound, speech, SHORTEST, LONGEST)
-    if not spans:
-        return []
     choice = context.transcriber
 
     def make(path: Path) -> tuple[()]:
+        sound = pauses.levels(decoded(stem), SPEECH.rate)
+        spans = pauses.find_sounds(sound, speech, SHORTEST, LONGEST)
+        if not spans:
+            write_json(path, [])
+            return ()
         wav = work.part("sounds.wav")
         try:
             _write_apart(stem, spans, wav)
@@ -161,7 +162,7 @@ def _without_words(
             context.engines.done(Transcriber)
         return ()
 
-    key = key_of(stem=sha256_of(stem), spans=spans, engine=choice.identity)
+    key = key_of(stem=sha256_of(stem), speech=speech, engine=choice.identity)
     try:
         return [(float(a), float(b)) for a, b in read_json(work.step(SOUNDS, key, make))]
     except DubkitError as failure:
