@@ -162,13 +162,16 @@ def _recordings(
             console.fail(failure, path)
     total, done = _seconds(found), 0.0
     console.log(f"{clock(total)} of sound in {len(found)} files")
+    beside: dict[Path, list[Path]] = {}
     for path, media in found:
         console.progress("audio", done, total)
+        if path.parent not in beside:
+            beside[path.parent] = sorted(path.parent.iterdir())
         out = folder / f"{key_of(file=str(path.absolute()), stamp=stamp_of(path))}.wav"
         try:
             if not out.exists():
                 extract_audio(media, pick_audio(media, None, given.language or None), out)
-            yield out, _reference(path, texts, given.language)
+            yield out, _reference(path, beside[path.parent], texts, given.language)
         except DubkitError as failure:
             console.fail(failure, path)
         done += media.duration
@@ -179,12 +182,14 @@ def _seconds(found: Sequence[tuple[Path, Media]]) -> float:
     return sum(media.duration for _, media in found)
 
 
-def _reference(path: Path, texts: Mapping[str, str], language: str) -> Track | None:
-    """What is spoken in a file, by the list of transcripts or a file beside it."""
+def _reference(
+    path: Path, beside: Sequence[Path], texts: Mapping[str, str], language: str
+) -> Track | None:
+    """What is spoken in a file, by the list of transcripts or one of the files ``beside`` it."""
     for name in (path.name, path.stem):
         if name in texts:
             return _without_times(texts[name], language)
-    for other in sorted(path.parent.iterdir()):
+    for other in beside:
         if other == path or not other.name.startswith(f"{path.stem}.") or not other.is_file():
             continue
         if other.name == f"{path.stem}.txt":
