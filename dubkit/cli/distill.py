@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from dubkit import engines, hooks
-from dubkit.errors import DubkitError, InputError, UsageError
+from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
 from dubkit.files import at_home, cannot_write, read_bytes, stamp_of
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
@@ -89,9 +89,12 @@ def distill_command(arguments: Sequence[str]) -> int:
     _check(given)
     texts = _transcripts(given.transcripts) if given.transcripts else {}
     out: Path = given.output.absolute()
-    _claim(out)
+    _refuse_others(out)
     with Console(quiet=False, verbose=False) as console, console.job(""):
-        engine = engines.load(hooks.Transcriber, ENGINE, {"device": given.device})
+        try:
+            engine = engines.load(hooks.Transcriber, ENGINE, {"device": given.device})
+        except MissingDependency as missing:
+            raise MissingDependency(missing.message, 'pip install "dubkit[distill]"') from missing
         if not isinstance(engine, Distills):
             raise UsageError(f"the engine {ENGINE} here cannot distill", "update it")
         files, wrong = inputs.expand(given.archive, _no_address)
@@ -105,6 +108,10 @@ def distill_command(arguments: Sequence[str]) -> int:
             # Their names change with where they lie and when they were written.
             sounds = [path.stem for path, _ in recordings]
             key = key_of(sounds=sounds, teacher=given.teacher, language=given.language)
+            try:  # now, rather than after hours
+                out.mkdir(parents=True, exist_ok=True)
+            except OSError as failure:
+                raise cannot_write(out, failure) from failure
             lines = engine.distill(
                 recordings, wanted, out=out, work=work.folder_for("distill", key),
                 progress=console.progress,
@@ -122,7 +129,7 @@ def _check(given: argparse.Namespace) -> None:
         raise UsageError("--hours, --steps and --rate are positive, and --rate under 1", "see -h")
 
 
-def _claim(out: Path) -> None:
+def _refuse_others(out: Path) -> None:
     """Refuse a folder that has something else in it."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file", "-o names a folder")
@@ -130,10 +137,6 @@ def _claim(out: Path) -> None:
     made = (out / "report.json").is_file()
     if out.is_dir() and not made and {path.name for path in out.iterdir()} - ours:
         raise UsageError(f"{out} has other files in it", "-o names a new folder")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as failure:
-        raise cannot_write(out, failure) from failure
 
 
 def _no_address(address: str) -> tuple[list[Path], inputs.Failures]:
