@@ -153,13 +153,10 @@ def distill(
     teacher = engine.model
     precision = teacher.decoder.layer_norm.weight.dtype
 
-    def keep(examples: Sequence[Example], folder: Path) -> list[Path]:
-        return _keep_all(teacher, engine.tokenizer, examples, sounds, language, folder, progress)
-
+    right = [one for one in testing if one.error <= choices.max_error]
+    packed = {work / "examples": pack(training, choices.seed), work / "held-out": pack(right, 0)}
     with _disk_full(work):
-        examples = keep(pack(training, choices.seed), work / "examples")
-        held = keep(pack([one for one in testing if one.error <= choices.max_error], 0),
-                    work / "held-out")  # fmt: skip
+        examples, held = _keep_all(teacher, engine.tokenizer, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
     student = make_student(teacher, choices.layers)
     held_out = _held_out(testing[:MOST_HELD_OUT], sounds, code)
@@ -363,24 +360,26 @@ def _check_amount(
 def _keep_all(
     teacher: Whisper,
     tokenizer: tokenizers.Tokenizer,
-    examples: Sequence[Example],
+    packed: Mapping[Path, Sequence[Example]],
     sounds: Mapping[int, Recording],
     language: str | None,
-    folder: Path,
     progress: Progress,
-) -> list[Path]:
-    """Write what training needs of each example, unless that was done before."""
-    folder.mkdir(exist_ok=True)
-    found = []
-    total, done = sum(example.seconds for example in examples), 0.0
-    for example in examples:
-        progress("listen", done, total)
-        done += example.seconds
-        tokens = tokenize(example, tokenizer, language)
-        path = folder / f"{_name(example)}.safetensors"
-        if not path.exists():
-            keep_example(teacher, samples_of(example, sounds), tokens, path)
-        found.append(path)
+) -> list[list[Path]]:
+    """Write what training needs of the examples in each folder, unless that was done before."""
+    total = sum(example.seconds for examples in packed.values() for example in examples)
+    done = 0.0
+    found: list[list[Path]] = []
+    for folder, examples in packed.items():
+        folder.mkdir(exist_ok=True)
+        found.append([])
+        for example in examples:
+            progress("listen", done, total)
+            done += example.seconds
+            tokens = tokenize(example, tokenizer, language)
+            path = folder / f"{_name(example)}.safetensors"
+            if not path.exists():
+                keep_example(teacher, samples_of(example, sounds), tokens, path)
+            found[-1].append(path)
     progress("listen", total, total)
     return found
 
