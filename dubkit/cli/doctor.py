@@ -66,7 +66,9 @@ def plugins_command(arguments: Sequence[str]) -> int:
     """``dubkit plugins``: list the engines with kind, name, distribution and state."""
     given = _parse(plugins_parser(), arguments)
     rows: list[dict[str, Any]] = []
+    tools: list[choose.Tool] = []
     for kind in hooks.KINDS:
+        tools += choose.tools(kind)
         for plugin in engines.plugins(kind):
             row: dict[str, Any] = {
                 "kind": kind,
@@ -74,8 +76,9 @@ def plugins_command(arguments: Sequence[str]) -> int:
                 "distribution": plugin.distribution,
                 "state": _state(kind, plugin.name, _settings_of(given, plugin.name)),
             }
-            if presets := _presets(kind, plugin.name):
-                row["presets"] = presets
+            own = {one.preset: one.words for one in _of_engine(tools, kind, plugin.name)}
+            if own:
+                row["presets"] = own
             rows.append(row)
     if given.json:
         print(as_json({"plugins": rows}))
@@ -83,18 +86,13 @@ def plugins_command(arguments: Sequence[str]) -> int:
         for row in rows:
             line = f"{row['kind']:<14} {row['name']:<16} {row['distribution']:<18} {row['state']}"
             print(printable(line))
-            for preset, what in dict(row.get("presets", {})).items():
-                name = preset.replace("_", "-")
-                print(printable(f"{'':<14} {FLAGS[row['kind']]} {name:<20} {what}"))
+            for tool in _of_engine(tools, row["kind"], row["name"]):
+                print(printable(f"{'':<14} {FLAGS[tool.kind]} {tool.name:<20} {tool.words}"))
     return 0
 
 
-def _presets(kind: str, name: str) -> dict[str, str]:
-    """The presets of an engine for external tools: name to description."""
-    with contextlib.suppress(DubkitError), engines.guarded(f"{name} has no presets"):
-        engine = engines.load(hooks.KINDS[kind], name)
-        return dict(engine.presets()) if isinstance(engine, hooks.External) else {}
-    return {}  # what is wrong with the engine is in its state
+def _of_engine(tools: Sequence[choose.Tool], kind: str, name: str) -> list[choose.Tool]:
+    return [one for one in tools if (one.kind, one.engine) == (kind, name)]
 
 
 def _state(
@@ -157,8 +155,9 @@ def check_machine() -> Iterator[Finding]:
         state = _state("transcribers", plugin.name)
         yield _finding(plugin.name, state, optional=plugin.name != default)
     for kind, purpose in PURPOSES.items():
+        external = {tool.engine for tool in choose.tools(kind)}  # checked only on request
         for plugin in engines.plugins(kind):
-            if not _presets(kind, plugin.name):  # external tools are checked only on request
+            if plugin.name not in external:
                 yield _finding(plugin.name, _state(kind, plugin.name), purpose, optional=True)
     yield _gpu()
     yield _models()
