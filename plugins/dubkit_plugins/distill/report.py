@@ -35,7 +35,7 @@ def write(outcome: Outcome, choices: Choices, out: Path) -> None:
     (out / "report.json").write_text(text + "\n", "utf-8")
     plots = _plot(outcome, out)
     (out / "report.md").write_text(_markdown(outcome, choices, plots), "utf-8")
-    (out / "README.md").write_text(_card(outcome, choices), "utf-8")
+    (out / "README.md").write_text(_card(outcome, choices, out.name), "utf-8")
 
 
 def summary(outcome: Outcome) -> list[str]:
@@ -122,7 +122,7 @@ As a draft of the teacher, a window at a time:
     )
 
 
-def _card(outcome: Outcome, choices: Choices) -> str:
+def _card(outcome: Outcome, choices: Choices, folder: str) -> str:
     """The model card, with the fields that the hub reads at its top."""
     student = outcome.scores[-1]
     return f"""---
@@ -143,7 +143,7 @@ teacher transcribed. Word error rate on unseen recordings of the same archive: {
 It knows {language_name(outcome.language)} alone. The license of its teacher applies to it, and so
 may the rights in the recordings.
 
-    dubkit talk.mp4 --subs --model {choices.teacher.name}-{outcome.language}
+    dubkit talk.mp4 --subs --model {folder}
 
 `{TRANSFORMERS}/` is for torch and transformers, `{CTRANSLATE2}/` for CTranslate2 (int8); the folder
 around them is what `--model` takes.
