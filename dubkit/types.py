@@ -287,6 +287,9 @@ class SpokenLine:
     """What is wrong with it, if not; among ``warnings``, too."""
     takes: int = 1
     """Times that it was spoken until nothing was wrong, or no more was tried."""
+    quality: float | None = None
+    """How people would score its sound, from 1 (bad) to 5 (excellent), as DNSMOS predicts it; None
+    if the extra ``quality`` is not installed or too little is spoken."""
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of the original."""
     clip: str = ""

@@ -1,18 +1,21 @@
 """Whether what was spoken is what it should be: the verdicts, further takes, and a whole run."""
 
 import json
+import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import real_tools
 from command import AUSTEN, TESTS, called
 from data.synthesizers import hummed, write
 from media_samples import AVC, ffmpeg
 from speech_samples import decoded
 
 from dubkit import Cue, Track, subtitles
-from dubkit.dub import schedule, speak, verify
+from dubkit.dub import quality, schedule, speak, verify
 from dubkit.dub.lines import Line
 from dubkit.dub.verify import Evidence, Measurement, Signals, Verdict
 from dubkit.hooks import Synthesizer
@@ -124,6 +127,67 @@ def test_who_is_imitated_is_compared_with():
     assert verify.unlike(clips) == {}
     assert verify.unlike(clips[2:]) == {"S1": 0.0}
     assert not verify.judge(clips[2:], "en")[0].faults
+
+
+GOOD, NOISE_BEHIND, DISTORTED = (3.4, 3.8, 3.0), (3.4, 2.8, 2.4), (2.3, 3.5, 2.0)
+
+
+def scored(*qualities: tuple[float, ...]) -> list[Evidence]:
+    return [Evidence(line(k, TEXTS[k]), Measurement(SPEECH, somebody(), TEXTS[k], quality=one))
+            for k, one in enumerate(qualities)]  # fmt: skip
+
+
+def test_what_sounds_worse_than_the_others_is_found():
+    verdicts = verify.judge(scored(GOOD, NOISE_BEHIND, GOOD, DISTORTED, GOOD, ()), "en")
+    assert [one.quality for one in verdicts] == [
+        (), ("there is noise in it: its quality is 2.4 of 5",), (),
+        ("it is distorted: its quality is 2.0 of 5",), (), (),
+    ]  # fmt: skip
+    assert [one.score for one in verdicts] == [3.0, 2.4, 3.0, 2.0, 3.0, None]
+    better, worse = verify.judge(scored(GOOD, (2.3, 3.5, 2.0), GOOD, (2.0, 3.0, 1.7), GOOD), "en")[
+        1::2
+    ]
+    assert better.error < worse.error  # of two takes
+
+
+def test_quality_is_a_matter_of_the_film():
+    for film in ((GOOD, NOISE_BEHIND, GOOD), (NOISE_BEHIND,) * 6, ((2.5, 1.2, 1.3),) * 5):
+        assert not [one.faults for one in verify.judge(scored(*film), "en") if one.faults]
+    varied = scored(GOOD, (3.4, 3.0, 2.6), (3.3, 3.4, 2.8), (3.5, 4.1, 3.3), (3.4, 3.6, 3.0))
+    assert not [one.faults for one in verify.judge(varied, "en") if one.faults]
+
+
+def test_a_measurement_without_quality_is_read():
+    kept = Measurement(SPEECH, somebody(), "words").to_json()
+    assert Measurement.from_json({**kept, "quality": [1.0, 2.0, 3.0]}).quality == (1.0, 2.0, 3.0)
+    del kept["quality"]
+    assert Measurement.from_json(kept).quality == ()
+    with pytest.raises(ValueError):
+        Measurement.from_json({**kept, "quality": [1.0]})
+
+
+@pytest.mark.slow
+def test_the_quality_of_speech_is_scored_by_the_package_itself(monkeypatch, tmp_path):
+    site = next(real_tools.environment().parent.glob("lib/python*/site-packages"))
+    network = quality.__dict__["_weights"], quality.__dict__["_network"], quality.is_installed
+    for one in network:
+        one.cache_clear()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
+    try:
+        assert quality.is_installed()
+        speech = decoded(AUSTEN)[: 4 * verify.RATE]
+        rng = np.random.default_rng(0)
+        behind = rng.normal(0, float(np.sqrt(np.mean(speech**2))) / 3, len(speech))
+        clear, quiet, noisy, short, silent = quality.scores(
+            [speech, speech / 10, (speech + behind).astype(np.float32), speech[: verify.RATE],
+             np.zeros(verify.RATE, np.float32)]
+        )  # fmt: skip
+        assert np.allclose(clear, quiet, atol=0.05)
+        assert clear[2] > noisy[2] + 0.3 and clear[1] > noisy[1] + 0.6
+        assert short[1] > noisy[1] and all(map(math.isfinite, silent))
+    finally:
+        for one in network:
+            one.cache_clear()
 
 
 def test_signals_of_speech_noise_and_a_tone():

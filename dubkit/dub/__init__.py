@@ -5,6 +5,7 @@
 - :mod:`.speak`: one line to a clip, by an engine whose result is checked.
 - :mod:`.convert`: clips in another voice, by an engine whose result is checked.
 - :mod:`.verify`: whether a clip is the speech that it should be.
+- :mod:`.quality`: how good speech sounds, as a network predicts it.
 - :mod:`.shorten`: ask a translator for a shorter text.
 - :mod:`.phrases`: which pause of a clip is which of the original.
 - :mod:`.fit`: when each line begins, and how much faster it is spoken.

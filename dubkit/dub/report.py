@@ -41,6 +41,7 @@ def spoken_line(take: Take) -> SpokenLine:
         verified=take.verified,
         faults=take.faults,
         takes=take.takes,
+        quality=None if take.quality is None else round(take.quality, 2),
         overlap=line.overlap,
         clip=take.clip.name if take.clip else "",
     )

@@ -60,6 +60,8 @@ class Take:
     """What is wrong with it, if not."""
     takes: int = 1
     """Times that it was spoken until it was right."""
+    quality: float | None = None
+    """Mean opinion score of its sound, from 1 to 5; None if it was not scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +383,7 @@ def _take(job: SpeechJob, one: _Recording, place: Fit | None) -> Take:
         not faults if known else None,
         faults,
         one.takes,
+        one.verdict.score if one.verdict else None,
     )
 
 

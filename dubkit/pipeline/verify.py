@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubkit.dub import clip as clips
-from dubkit.dub import verify
+from dubkit.dub import quality, verify
 from dubkit.dub.lines import Line
 from dubkit.dub.verify import Evidence, Measurement, Verdict
 from dubkit.engines import Choice, choose
@@ -87,6 +87,7 @@ class Verifier:
         if new:
             with self.context.timed(f"verify {self.language}"):
                 self._measure(new)
+        self._score({key: clip.path for key, (_, clip) in zip(keys, spoken, strict=True)})
         verdicts = self._judge(spoken, keys)
         doubted = {
             key: one
@@ -119,7 +120,14 @@ class Verifier:
                 "their words are not checked: the recognizer may not know the language well, or "
                 "nobody can understand them; listen to them"
             )
-        for who, similarity in verify.unlike(self._evidence(spoken, keys)).items():
+        evidence = self._evidence(spoken, keys)
+        usual = verify.usual_quality(evidence)
+        if usual and usual[-1] < verify.POOR:
+            yield (
+                f"{self.language}: the speech of the dub sounds poor ({usual[-1]:.1f} of 5, as "
+                "people would score it); listen to it"
+            )
+        for who, similarity in verify.unlike(evidence).items():
             yield (
                 f"{self.language}: the voice of {who or 'the speaker'} in the dub is not like "
                 f"their own ({similarity:.2f} of 1)"
@@ -163,6 +171,32 @@ class Verifier:
             texts = self._read_back(samples, PAUSE)
             measured = _measure(list(samples.values()), [texts.get(key) for key in samples])
             self._keep(dict(zip(samples, measured, strict=True)))
+
+    def _score(self, paths: Mapping[str, Path]) -> None:
+        """Score the quality of the clips of which it is not known, if that can be done here."""
+        new = {
+            key: path
+            for key, path in paths.items()
+            if not self._known[key].quality
+            and self._known[key].signals.seconds >= verify.VOICE_SECONDS
+        }
+        if not new or not self._can_score:
+            return
+        with self.context.timed(f"verify {self.language}"):
+            for part in _parts(new):
+                found = quality.scores([clips.load(path, verify.RATE) for path in part.values()])
+                self._keep({
+                    key: replace(self._known[key], quality=tuple(round(value, 3) for value in one))
+                    for key, one in zip(part, found, strict=True)
+                })  # fmt: skip
+
+    @functools.cached_property
+    def _can_score(self) -> bool:
+        try:
+            return quality.is_installed()
+        except DubkitError as failure:
+            self.context.warnings.append(f"the quality of speech is not scored: {failure.message}")
+            return False
 
     def _read_alone(self, spoken: Mapping[str, tuple[Line, clips.Clip]]) -> None:
         """Read clips again, each alone and in halves, and keep what is nearer to its text."""
