@@ -129,13 +129,51 @@ def test_no_thread_outlives_voice_activity_that_is_stopped():
     assert not [one for one in threading.enumerate() if one.name.startswith("voice activity")]
 
 
+def _read(path):
+    """Mono at 16 kHz, its peak at half of full scale."""
+    found = probe(path)
+    blocks = decode_audio(found, pick_audio(found), SPEECH, DecodeStats())
+    sound = np.concatenate([block.ravel() for block in blocks]).astype(np.float32)
+    return sound / np.abs(sound).max() / 2
+
+
+def _chords(seconds):
+    """Three plucked notes of C major twice a second, with overtones; RMS 1."""
+    rng = np.random.default_rng(0)
+    at = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    notes = (262, 330, 392, 440, 523, 659)
+    played = [
+        sum(
+            np.sin(2 * np.pi * note * overtone * at) * np.exp(-2 * at) / overtone
+            for note in rng.choice(notes, 3, replace=False)
+            for overtone in (1, 2, 3)
+        )
+        for _ in range(2 * seconds)
+    ]
+    sound = np.concatenate(played)
+    return sound / np.sqrt(np.mean(np.square(sound)))
+
+
+def _speech_in(sound):
+    """Seconds."""
+    samples = (np.clip(sound, -1, 1) * 32_767).astype(np.int16)
+    spans = speech_activity.speech_spans(speech_activity.speech_probabilities(samples))
+    return sum(span.end - span.start for span in spans)
+
+
+def test_speech_under_louder_music_is_found_and_the_music_alone_is_not_speech():
+    speech = _read(AUSTEN)
+    rms = np.sqrt(np.mean(np.square(speech)))
+    music = _chords(len(speech) // SAMPLE_RATE + 1)[: len(speech)] * rms * 10 ** (4 / 20)
+    assert _speech_in(speech + music) > 0.87 * _speech_in(speech)
+    assert _speech_in(music) == 0
+
+
 def test_a_distant_speaker_after_a_near_one_is_heard():
     """The same speech 40 dB lower, with a noise floor of -75 dB: hardly less of it is found."""
-    found = probe(AUSTEN)
-    blocks = decode_audio(found, pick_audio(found), SPEECH, DecodeStats())
-    near = np.concatenate([block.ravel() for block in blocks]).astype(np.float32)
+    near = _read(AUSTEN)
     noise = np.random.default_rng(0).normal(0, 10 ** (-75 / 20), 2 * len(near))
-    both = np.concatenate([near, near / 100]) / np.abs(near).max() / 2 + noise
+    both = np.concatenate([near, near / 100]) + noise
     spans = list(
         speech_activity.speech_spans(
             speech_activity.speech_probabilities((both * 32_767).astype(np.int16))

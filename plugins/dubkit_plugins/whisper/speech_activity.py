@@ -38,9 +38,10 @@ a hoarse or distant speaker after a loud one for a pause ..."""
 MOST_GAIN = 31.6
 """... by at most this factor, 30 dB. Noise and music that are raised as much stay noise and music
 to Silero."""
-SPEECH_AT = 0.45
-"""Probability at which speech begins."""
-SILENCE_AT = 0.25
+SPEECH_AT = 0.2
+"""Probability at which speech begins. Silero's own threshold, 0.5, leaves out acted, childlike and
+hoarse voices and speech over music; below 0.1 it takes neither music nor noise for speech."""
+SILENCE_AT = 0.1
 """Probability below which speech may end; between the two it goes on."""
 MIN_PAUSE = 0.20
 """Seconds of silence that separate two spans."""
