@@ -11,9 +11,11 @@ fields       how the values of the form relate to options
 arguments    the options that the page requests, as arguments of the command
 jobs         the command as child processes, in turn
 store        every path
-drafts       cues being edited, by the functions of editing
+drafts       cues being edited, by the functions of editing and mending; states, what the page
+             shows of them
 takes        lines of a dub, and which take of each is chosen
 preview      copies of files that browsers cannot play, on demand
-probing, catalog, waveform
-             child processes: what a file is, which engines are installed, how loud the audio is
+probing, catalog, waveform, shots
+             child processes: what a file is, which engines are installed, how loud the audio is,
+             where shots begin
 """

@@ -1,40 +1,48 @@
 """Cues being edited: unsaved changes, with undo, and saving them.
 
-A draft is the workspace's own ``cues.<language>.json`` with edits applied. Its present state is
-kept in a file, so that neither a reload nor a restart loses an edit; undo is in memory. Saving
-writes the workspace's file as a person with a text editor would: the command detects a manual edit,
-and makes again what depends on it. The edits themselves are in :mod:`.editing`.
+A draft is the workspace's own ``cues.<language>.json`` with edits applied. What each edit changes
+is appended to a file, so that neither a reload nor a restart loses an edit; undo is in memory.
+Saving writes the workspace's file as a person with a text editor would: the command detects a
+manual edit, and makes again what depends on it. The edits themselves are in :mod:`.editing`.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dubkit import subtitles
+from dubkit.cues.profiles import DEFAULT
 from dubkit.files import cannot_write, read_json, sha256_of
 from dubkit.languages import is_tag
 from dubkit.pipeline import report
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import format_of
-from dubkit.workspace import key_of
 
 from ..errors import InputError, UsageError
-from ..types import Track
+from ..types import Cue, Track
 from . import takes
-from .editing import History, apply_edit
+from .editing import History, apply_edit, companion, rules
+from .mending import mend
+from .states import State, difference, segments, state
 from .store import Video
 
 CUES = re.compile(r"(cues|text)\.(.+)\.json")
-DRAFT = ".draft.{}.json"
+DRAFT = ".draft.{}.jsonl"
 OPEN = 200
 """Drafts whose undo history is kept."""
+RECENT = 4
+"""States of a draft that a page may still show."""
+LONGEST_DRAFT = 4_000_000
+"""Bytes of a draft's file from which on it is written again, whole."""
 
 
 def languages(video: Video) -> list[str]:
@@ -76,58 +84,115 @@ def _from_file(video: Video) -> bool:
     return bool(format_of(Path(video.name)) or requested.get("subs_from"))
 
 
+@dataclass
+class _Draft:
+    """A draft in memory."""
+
+    base: str
+    """The hash of the workspace's file."""
+    saved: Track
+    history: History
+    journal: str = ""
+    """The base that its file begins with; empty if there is none."""
+    states: OrderedDict[str, State] = field(default_factory=OrderedDict)
+    """The latest, by version."""
+
+
 class Drafts:
     """The drafts of all videos."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[Path, str], tuple[str, Track, History]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._open: OrderedDict[tuple[Path, str], _Draft] = OrderedDict()
+        self._lock = threading.RLock()
+        self._stamps = itertools.count(1)
 
     def open(self, video: Video, language: str) -> History:
         """The draft, or the cues as they are. Raises InputError if there are none."""
         with self._lock:
-            return self._load(video, language)
+            return self._load(video, language).history
 
     def changed(self, video: Video, language: str) -> bool:
         """Whether there is something to save."""
         with self._lock:
-            history = self._load(video, language)
-            return self._open[video.folder, language][1] != history.present
+            draft = self._load(video, language)
+            return draft.saved != draft.history.present
+
+    def state(self, video: Video, language: str, version: str = "") -> tuple[State, State | None]:
+        """The draft as the page shows it, and, if it is known, the state of a version."""
+        with self._lock:
+            draft = self._load(video, language)
+            return self._state(video, draft), draft.states.get(version)
 
     def edit(self, video: Video, language: str, edit: Mapping[str, Any], version: str) -> History:
-        """Apply an edit, also ``{"edit": "undo"}`` and ``"redo"``, to the state of that version.
+        """Apply an edit, also ``{"edit": "undo"}`` and ``"redo"``, to the state of that version,
+        and what follows from it to the other languages.
 
         Raises UsageError if it is invalid, or the state has changed since.
         """
         with self._lock:
-            history = self._load(video, language)
-            if version != version_of(history.present):
+            draft = self._load(video, language)
+            if version != self._state(video, draft).version:
                 raise UsageError(
                     "the cues were changed in another window",
                     "check what they are now, and try again",
                 )
-            name = edit.get("edit")
+            name, before = edit.get("edit"), draft.history
+            stamp = {"undo": before.last, "redo": before.next}.get(str(name)) or next(self._stamps)
             if name == "undo":
-                history = history.undo()
+                draft.history = before.undo()
             elif name == "redo":
-                history = history.redo()
+                draft.history = before.redo()
             else:
-                history = history.record(apply_edit(history.present, edit))
-            self._write_draft(video, language, history)
-            return history
+                profile, rate = profile_of(video)
+                keep = rules(before.present.language, profile, rate)
+                if name == "mend":
+                    rule = str(edit.get("rule", ""))
+                    after = mend(before.present, rule, keep, profile, rate)
+                else:
+                    after = apply_edit(before.present, edit, keep)
+                draft.history = before.record(after, stamp)
+            self._write_draft(video, language, draft, before.present)
+            self._follow(video, language, edit, stamp, before.present, draft.history.present)
+            return draft.history
+
+    def _follow(
+        self, video: Video, language: str, edit: Mapping[str, Any], stamp: int,
+        before: Track, after: Track,
+    ) -> None:  # fmt: skip
+        """Do in the other languages what follows from an edit; undo what did."""
+        name = edit.get("edit")
+        for tag in languages(video):
+            if tag == language:
+                continue
+            if name in ("undo", "redo") and (video.folder, tag) not in self._open:
+                continue
+            other = self._load(video, tag)
+            was = other.history
+            if name == "undo" and was.last == stamp:
+                other.history = was.undo()
+            elif name == "redo" and was.next == stamp:
+                other.history = was.redo()
+            elif name in ("split", "merge", "shift", "rename"):
+                profile, rate = profile_of(video)
+                keep = rules(was.present.language, profile, rate)
+                track = companion(edit, before, after, was.present, keep)
+                other.history = was.record(track, stamp)
+            if other.history is not was:
+                self._write_draft(video, tag, other, was.present)
 
     def save(self, video: Video, language: str) -> bool:
         """Write the draft into the workspace; returns whether there was something to write."""
         with self._lock:
-            history = self._load(video, language)
+            draft = self._load(video, language)
+            present = draft.history.present
             path = _file(video, language)
             try:
                 whole = read_json(path)
                 saved = source_text.read_edited(path)
-                if saved == history.present:
+                if saved == present:
                     return False
-                takes.keep_clips(video, saved, history.present)
-                whole |= json.loads(subtitles.render(history.present, "json"))
+                takes.keep_clips(video, saved, present)
+                whole |= json.loads(subtitles.render(present, "json"))
                 part = path.with_name(f"{path.name}.part")
                 part.write_text(json.dumps(whole, indent=1, ensure_ascii=False), "utf-8")
                 part.replace(path)
@@ -135,7 +200,7 @@ class Drafts:
             except OSError as failure:
                 raise cannot_write(Path(path.name), failure) from failure
             # The undo history remains usable.
-            self._open[video.folder, language] = (sha256_of(path), history.present, history)
+            draft.base, draft.saved, draft.journal = sha256_of(path), present, ""
             return True
 
     def save_all(self, video: Video) -> None:
@@ -144,48 +209,77 @@ class Drafts:
             if self.changed(video, language):
                 self.save(video, language)
 
-    def _load(self, video: Video, language: str) -> History:
+    def _load(self, video: Video, language: str) -> _Draft:
         path = _file(video, language)
         base = sha256_of(path)
         known = self._open.get((video.folder, language))
-        if known and known[0] == base:
+        if known and known.base == base:
             self._open.move_to_end((video.folder, language))
-            return known[2]
-        saved = source_text.read_edited(path)
-        history = History(saved)
+            return known
+        draft = _Draft(base, saved := source_text.read_edited(path), History(saved))
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
-            draft = read_json(video.folder / DRAFT.format(language))
-            # Cues that were made again since are not those that were edited.
-            if draft["of"] == base:
-                history = history.record(
-                    subtitles.parse(json.dumps(draft["track"]), "json", language)
-                )
-        self._remember(video, language, base, saved, history)
-        return history
-
-    def _write_draft(self, video: Video, language: str, history: History) -> None:
-        base = sha256_of(_file(video, language))
-        track = json.loads(subtitles.render(history.present, "json"))
-        path = video.folder / DRAFT.format(language)
-        try:
-            part = path.with_name(f"{path.name}.part")
-            part.write_text(json.dumps({"of": base, "track": track}, ensure_ascii=False), "utf-8")
-            part.replace(path)
-        except OSError as failure:
-            raise cannot_write(Path(path.name), failure) from failure
-        self._remember(video, language, base, self._open[video.folder, language][1], history)
-
-    def _remember(
-        self, video: Video, language: str, base: str, saved: Track, history: History
-    ) -> None:
-        self._open[video.folder, language] = (base, saved, history)
+            kept = _read_draft(video.folder / DRAFT.format(language), base, saved)
+            draft.history, draft.journal = draft.history.record(kept), base
+        self._open[video.folder, language] = draft
         while len(self._open) > OPEN:
             self._open.popitem(last=False)
+        return draft
+
+    def _state(self, video: Video, draft: _Draft) -> State:
+        known = next(reversed(draft.states.values()), None)
+        now = state(draft.history.present, *profile_of(video), known)
+        draft.states[now.version] = now
+        draft.states.move_to_end(now.version)
+        while len(draft.states) > RECENT:
+            draft.states.popitem(last=False)
+        return now
+
+    def _write_draft(self, video: Video, language: str, draft: _Draft, before: Track) -> None:
+        """Append what has changed to the draft's file, or begin it."""
+        path, now = video.folder / DRAFT.format(language), draft.history.present
+        try:
+            if draft.journal == draft.base and path.stat().st_size < LONGEST_DRAFT:
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(_change(before, now))
+                return
+            part = path.with_name(f"{path.name}.part")
+            head = json.dumps({"of": draft.base})
+            part.write_text(f"{head}\n{_change(draft.saved, now)}", "utf-8")
+            part.replace(path)
+            draft.journal = draft.base
+        except OSError as failure:
+            raise cannot_write(Path(path.name), failure) from failure
 
 
-def version_of(track: Track) -> str:
-    """Identifies a state of a draft."""
-    return key_of(track=subtitles.render(track, "json"))[:16]
+def _change(before: Track, after: Track) -> str:
+    """A line of a draft's file: cues from one on, in place of some."""
+    first, last, end = difference(before.cues, after.cues)
+    change = {"from": first, "removed": last - first, "cues": segments(after, first, end)}
+    return f"{json.dumps(change, ensure_ascii=False)}\n"
+
+
+def _read_draft(path: Path, base: str, saved: Track) -> Track:
+    """The track that a draft's file describes. Raises ValueError if it is of other cues: those that
+    were made again since are not those that were edited."""
+    head, *changes = path.read_text("utf-8").splitlines()
+    if json.loads(head)["of"] != base:
+        raise ValueError("a draft of other cues")
+    cues: list[Cue | dict[str, Any]] = list(saved.cues)
+    for line in changes:
+        with suppress(ValueError):  # the last one may be cut off
+            change = json.loads(line)
+            cues[change["from"] : change["from"] + change["removed"]] = change["cues"]
+    edited = [one for one in cues if isinstance(one, dict)]
+    text = json.dumps({"language": saved.language, "segments": edited})
+    parsed = iter(subtitles.parse(text, "json", saved.language).cues)
+    whole = tuple(next(parsed) if isinstance(one, dict) else one for one in cues)
+    return Track(saved.language, whole)
+
+
+def profile_of(video: Video) -> tuple[str, float | None]:
+    """The profile that a video's cues are checked by, and its frame rate if that is known."""
+    rate = next((one[3] for one in video.about.get("video", ())), None)
+    return str(next(video.past_requests(), {}).get("profile") or DEFAULT), rate
 
 
 def _file(video: Video, language: str) -> Path:

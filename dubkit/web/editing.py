@@ -2,8 +2,9 @@
 
 Cues are numbered from 1, like the check's violations. An edit never makes two cues overlap more
 than they did, never makes a cue without duration, and keeps the times of words if the words still
-match the text. :func:`apply_edit` applies an edit in JSON; drafts of edited cues are in
-:mod:`.drafts`.
+match the text. What it makes of two cues, or of one, keeps to :class:`Rules`. :func:`apply_edit`
+applies an edit in JSON, :func:`companion` what follows from it in another language; edits that
+mend are in :mod:`.mending`, drafts of edited cues in :mod:`.drafts`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dubkit.cues.phrases import uses_spaces
+from dubkit.cues import profiles
+from dubkit.cues.lines import break_lines, split_tokens
+from dubkit.cues.phrases import break_cost, uses_spaces
+from dubkit.cues.profiles import Limits, Profile
+from dubkit.cues.segment import ASSUMED_FRAME_RATE
+from dubkit.cues.sentences import carry_marks
+from dubkit.cues.text import unwrap, without_marks
 
 from ..errors import UsageError
 from ..types import Cue, Track, Word
@@ -27,6 +34,25 @@ MAX_UNDO = 200
 LONGEST_TEXT = 5_000
 LATEST = 360_000.0
 """Seconds; a hundred hours."""
+SAME = 0.05
+"""Seconds by which the times of a cue and of its translation may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an edit keeps to in one language."""
+
+    limits: Limits
+    gap: float
+    """Seconds left empty between two cues."""
+
+
+def rules(
+    language: str, profile: Profile | str = profiles.DEFAULT, frame_rate: float | None = None
+) -> Rules:
+    """The rules of a profile in a language; ``frame_rate`` is the video's, 24 if unknown."""
+    limits = profiles.limits(profile, language)
+    return Rules(limits, limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +62,41 @@ class History:
     present: Track
     past: tuple[Track, ...] = ()
     future: tuple[Track, ...] = ()
+    stamps: tuple[int, ...] = field(default=(), compare=False)
+    """Which edit came after each of ``past``; one of several languages has the same in all."""
+    undone: tuple[int, ...] = field(default=(), compare=False)
+    """The same of ``future``: the edit that gave each."""
 
-    def record(self, track: Track) -> History:
+    @property
+    def last(self) -> int:
+        """The edit that undo would take back; 0 if there is none."""
+        return self.stamps[-1] if self.stamps else 0
+
+    @property
+    def next(self) -> int:
+        """The edit that redo would do; 0 if there is none."""
+        return self.undone[0] if self.undone else 0
+
+    def record(self, track: Track, stamp: int = 0) -> History:
         """The history after an edit that gave ``track``."""
         if track == self.present:
             return self
-        return History(track, (*self.past, self.present)[-MAX_UNDO:])
+        past = (*self.past, self.present)[-MAX_UNDO:]
+        return History(track, past, (), (*self.stamps, stamp)[-MAX_UNDO:])
 
     def undo(self) -> History:
         """The history before the last edit."""
         if not self.past:
             return self
-        return History(self.past[-1], self.past[:-1], (self.present, *self.future))
+        future, undone = (self.present, *self.future), (self.last, *self.undone)
+        return History(self.past[-1], self.past[:-1], future, self.stamps[:-1], undone)
 
     def redo(self) -> History:
         """The history after the edit that was undone last."""
         if not self.future:
             return self
-        return History(self.future[0], (*self.past, self.present), self.future[1:])
+        past, stamps = (*self.past, self.present), (*self.stamps, self.next)
+        return History(self.future[0], past, self.future[1:], stamps, self.undone[1:])
 
 
 def set_text(track: Track, number: int, text: str) -> Track:
@@ -115,30 +158,91 @@ def nudge(
     return set_times(track, number, first.start, round(end, 3))
 
 
-def split(track: Track, number: int, at: int, time: float | None = None) -> Track:
+def shift(track: Track, number: int, seconds: float) -> Track:
+    """Move the cue and all after it, as far back as the cue before it allows."""
+    return nudge(track, number, seconds, to=len(track.cues))
+
+
+def split(
+    track: Track, number: int, at: int | None = None, time: float | None = None, *, rules: Rules
+) -> Track:
     """Split the cue in two, the second with the text from the character ``at`` on. ``time`` is
-    where they meet; without it, that is inferred from the words or the lengths of the texts."""
+    where the second begins; without it, that is inferred from the words or the lengths of the
+    texts, and without ``at`` the place in the text from the time. Between the two is the profile's
+    gap, and both are as long as reading takes if the cue is long enough for that.
+    """
     cue = _cue(track, number)
-    first, second = _clean(cue.text[:at]), _clean(cue.text[at:])
-    if at <= 0 or not first or not second:
+    if at is None and time is None:
+        raise UsageError("split lacks a value", "it takes at or time")
+    if at is None:
+        assert time is not None
+        texts = _divided(cue, _share(cue, time), track.language, rules)
+    else:
+        texts = (cue.text[:at], cue.text[at:]) if at > 0 else ("", cue.text)
+    first, second = (_clean(text) for text in carry_marks(text.strip() for text in texts))
+    if not without_marks(first).strip() or not without_marks(second).strip():
         raise UsageError(f"cue {number} cannot be split there", "put the cursor inside its text")
-    length = cue.end - cue.start
-    if length < 2 * SHORTEST:
+    gap = min(rules.gap, (cue.end - cue.start) / 4)
+    if cue.end - cue.start < 2 * SHORTEST + gap:
         raise UsageError(f"cue {number} is too short to be split", "make it longer first")
-    left = _words_until(cue.words, first)
+    left = _words_until(cue.words, without_marks(first))
     if time is None:
         share = len(first) / (len(first) + len(second))
+        length = cue.end - cue.start
         time = cue.words[left].start if 0 < left < len(cue.words) else cue.start + length * share
-    time = round(min(max(time, cue.start + SHORTEST), cue.end - SHORTEST), 3)
-    parts = [
-        replace(cue, end=time, text=first, words=_clamp(cue.words[:left], cue.start, time)),
+    time = round(_readable_cut(cue, time, gap, (first, second), rules.limits), 3)
+    return _with(track, number, _cut(cue, left, time, round(time - gap, 3), (first, second),
+                                     track.language, rules))  # fmt: skip
+
+
+def _cut(
+    cue: Cue, left: int, time: float, end: float, texts: tuple[str, str], language: str,
+    rules: Rules,
+) -> list[Cue]:  # fmt: skip
+    """The cue in two: until ``end`` with the first ``left`` words, and from ``time`` on."""
+    first, second = (_fitted(text, language, rules) for text in texts)
+    return [
+        replace(cue, end=end, text=first, words=_clamp(cue.words[:left], cue.start, end)),
         replace(cue, start=time, text=second, words=_clamp(cue.words[left:], time, cue.end)),
     ]
-    return _with(track, number, parts)
 
 
-def merge(track: Track, number: int) -> Track:
-    """Merge the cue with the next one."""
+def _readable_cut(
+    cue: Cue, time: float, gap: float, texts: tuple[str, str], limits: Limits
+) -> float:
+    """The time nearest to ``time`` at which both parts can be read, if there is any."""
+    least = max(SHORTEST, min(limits.min_duration, (cue.end - cue.start - gap) / 2))
+    needs = [max(limits.min_duration, limits.reading_time(without_marks(text))) for text in texts]
+    if sum(needs) + gap > cue.end - cue.start:
+        needs = [least, least]
+    return max(min(time, cue.end - needs[1]), cue.start + needs[0] + gap)
+
+
+def _share(cue: Cue, time: float) -> float:
+    """How much of the cue's text is spoken before a time, 0 to 1."""
+    if cue.words:
+        before = sum(len(word.text) for word in cue.words if word.start < time - EPSILON)
+        return before / max(sum(len(word.text) for word in cue.words), 1)
+    return (time - cue.start) / max(cue.end - cue.start, SHORTEST)
+
+
+def _divided(cue: Cue, share: float, language: str, rules: Rules) -> tuple[str, str]:
+    """The cue's text in two, the first with about a share of it, at the end of a phrase if one is
+    near. The second is empty if the text cannot be divided."""
+    flat, limits = unwrap(cue.text, language), rules.limits
+    tokens = split_tokens(flat, language)
+    widths = [limits.width("".join(tokens[:k])) for k in range(len(tokens) + 1)]
+
+    def cost(k: int) -> float:
+        off = 2 * (widths[k] - share * widths[-1]) / limits.line_width
+        return 0.6 * break_cost(tokens[k - 1], tokens[k], language) + off * off * 14 * 4
+
+    at = min(range(1, len(tokens)), key=cost, default=len(tokens))
+    return "".join(tokens[:at]), "".join(tokens[at:])
+
+
+def merge(track: Track, number: int, *, rules: Rules) -> Track:
+    """Merge the cue with the next one; what both say is broken into lines again."""
     cue = _cue(track, number)
     following = _cue(track, number + 1)
     both = bool(cue.words and following.words)
@@ -146,14 +250,45 @@ def merge(track: Track, number: int) -> Track:
     if both and uses_spaces(track.language) and not following.words[0].text.startswith(" "):
         joint = replace(following.words[0], text=" " + following.words[0].text)
         words = (*cue.words, joint, *following.words[1:])
+    texts = [text for text in (cue.text, following.text) if text]
+    same = cue.speaker == following.speaker
+    if same:
+        text = _fitted("\n".join(texts), track.language, rules)
+    else:  # as in a dialog
+        bare = (unwrap(text, track.language) for text in texts)
+        text = "\n".join(text if text.startswith("-") else f"- {text}" for text in bare)
     one = replace(
         cue,
         end=max(cue.end, following.end),
-        text="\n".join(filter(None, (cue.text, following.text))),
+        text=text,
         words=words,
+        speaker=cue.speaker if same else None,
     )
     cues = (*track.cues[: number - 1], one, *track.cues[number + 1 :])
     return replace(track, cues=cues)
+
+
+def rebreak(track: Track, number: int, *, rules: Rules) -> Track:
+    """Break the cue's text into lines as the command would."""
+    cue = _cue(track, number)
+    text = break_lines(cue.text, track.language, rules.limits)
+    return _with(track, number, [replace(cue, text=text)])
+
+
+def _fitted(text: str, language: str, rules: Rules) -> str:
+    """A text of several lines, or of one that is too long, broken into lines again."""
+    if "\n" not in text and rules.limits.width(text) <= rules.limits.line_width:
+        return text
+    return break_lines(text, language, rules.limits)
+
+
+def rename_speaker(track: Track, speaker: str, name: str) -> Track:
+    """Give all cues of a speaker another name; if that is another speaker's, they are one."""
+    name = name.strip()
+    if not name:
+        raise UsageError("a speaker needs a name", "type one")
+    cues = (replace(cue, speaker=name) if cue.speaker == speaker else cue for cue in track.cues)
+    return replace(track, cues=tuple(cues))
 
 
 def add(track: Track, start: float, end: float, text: str = "") -> Track:
@@ -197,8 +332,11 @@ EDITS: Mapping[str, tuple[Callable[..., Track], Mapping[str, type]]] = {
     "speaker": (set_speaker, {"number": int, "speaker": str}),
     "times": (set_times, {"number": int, "start": float, "end": float}),
     "nudge": (nudge, {"number": int, "seconds": float, "edge": str, "to": int}),
+    "shift": (shift, {"number": int, "seconds": float}),
     "split": (split, {"number": int, "at": int, "time": float}),
     "merge": (merge, {"number": int}),
+    "break": (rebreak, {"number": int}),
+    "rename": (rename_speaker, {"speaker": str, "name": str}),
     "add": (add, {"start": float, "end": float, "text": str}),
     "delete": (delete, {"number": int}),
     "replace": (
@@ -207,10 +345,13 @@ EDITS: Mapping[str, tuple[Callable[..., Track], Mapping[str, type]]] = {
     ),
 }
 """The edits by name, with their parameters."""
+RULED = ("split", "merge", "break")
+"""Those that keep to the rules of a profile."""
 
 
-def apply_edit(track: Track, edit: Mapping[str, Any]) -> Track:
-    """The track after an edit in JSON: ``{"edit": "split", "number": 3, "at": 12}``.
+def apply_edit(track: Track, edit: Mapping[str, Any], keep: Rules | None = None) -> Track:
+    """The track after an edit in JSON: ``{"edit": "split", "number": 3, "at": 12}``; ``keep`` are
+    the rules of its language, without them those of the default profile.
 
     Raises UsageError for one that is invalid or impossible.
     """
@@ -230,10 +371,56 @@ def apply_edit(track: Track, edit: Mapping[str, Any]) -> Track:
         if not fits:
             raise UsageError(f"{name} cannot take {key} as {value!r}", f"it takes {dict(takes)}")
         values[key] = value
+    if name in RULED:
+        values["rules"] = keep or rules(track.language)
     try:
         return function(track, **values)
     except TypeError as missing:
         raise UsageError(f"{name} lacks a value", f"it takes {', '.join(takes)}") from missing
+
+
+def companion(
+    edit: Mapping[str, Any], before: Track, after: Track, other: Track, keep: Rules
+) -> Track:
+    """Another language after an edit that led from ``before`` to ``after``: a cue that was split
+    is split there, too, at the same time, its text in proportion; cues are merged, moved together
+    and their speakers renamed. The same if nothing follows."""
+    name, number = edit.get("edit"), edit.get("number", 0)
+    if name == "rename":
+        return apply_edit(other, edit)
+    if name not in ("split", "merge", "shift") or after == before:
+        return other
+    cue = before.cues[number - 1]
+    if name == "shift":
+        moved = round(after.cues[number - 1].start - cue.start, 3)
+        first = next((n for n, one in enumerate(other.cues, 1) if one.start > cue.start - SAME), 0)
+        return shift(other, first, moved) if first else other
+    beside = _beside(cue, other)
+    if name == "merge":
+        following = _beside(before.cues[number], other)
+        return merge(other, beside, rules=keep) if 0 < beside == following - 1 else other
+    if not beside:
+        return other
+    old, (begin, second) = other.cues[beside - 1], after.cues[number - 1 : number + 1]
+    if not old.start + SHORTEST <= begin.end <= second.start <= old.end - SHORTEST:
+        return other
+    share = len(begin.text) / (len(begin.text) + len(second.text))
+    divided = _divided(old, share, other.language, keep)
+    if not all(divided):
+        return other
+    one, two = (_clean(text) for text in carry_marks(text.strip() for text in divided))
+    left = _words_until(old.words, without_marks(one))
+    parts = _cut(old, left, second.start, begin.end, (one, two), other.language, keep)
+    return _with(other, beside, parts)
+
+
+def _beside(cue: Cue, other: Track) -> int:
+    """The number of the cue of another language that is shown when ``cue`` is; 0 if none is."""
+    for number, one in enumerate(other.cues, 1):
+        common = _overlap(cue.start, cue.end, one)
+        if common > max(cue.end - cue.start, one.end - one.start) / 2:
+            return number
+    return 0
 
 
 def _cue(track: Track, number: int) -> Cue:

@@ -48,6 +48,7 @@ HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/dubkit/assets/style.css">
 <link rel="stylesheet" href="/dubkit/assets/editor.css">
+<link rel="stylesheet" href="/dubkit/assets/studio.css">
 <script type="module" src="/dubkit/assets/app.js"></script>
 """
 # The page's own script knows which video it shows; the server's answer goes back to it.

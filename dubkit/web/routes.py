@@ -23,13 +23,11 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from dubkit import subtitles
-from dubkit.cues import check
-from dubkit.cues.profiles import DEFAULT
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import takes, texts, waveform
-from .drafts import languages, version_of
-from .editing import History
+from . import shots, states, takes, texts, waveform
+from .drafts import languages
+from .editing import rules
 from .guard import HEALTH
 from .server import Server, redact
 from .store import Session, Upload, Video
@@ -146,6 +144,11 @@ def add_routes(app: FastAPI, server: Server) -> None:
             path, media_type="application/octet-stream", headers={"Cache-Control": "private"}
         )
 
+    @app.get("/dubkit/videos/{id}/shots")
+    def film_shots(request: Request, id: str) -> Response:
+        """Seconds at which the film's shots begin."""
+        return JSONResponse({"shots": shots.shots(session_of(request).video(id))})
+
     # -------------------------------------------------------- jobs
 
     @app.post("/dubkit/jobs")
@@ -215,19 +218,31 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
     @app.get("/dubkit/videos/{id}/cues/{language}")
     def open_cues(request: Request, id: str, language: str) -> Response:
-        """The cues of a language with the violations that the check finds in each."""
+        """The cues of a language with the faults that the check finds in each."""
         video = session_of(request).video(id)
-        return _cues(server, video, language, server.drafts.open(video, language))
+        return JSONResponse(_cues(server, video, language), headers=NO_STORE)
 
     @app.post("/dubkit/videos/{id}/cues/{language}")
     async def edit_cues(request: Request, id: str, language: str) -> Response:
         """``{"version": ..., "edit": "split", "number": 3, ...}``; see
-        :data:`dubkit.web.editing.EDITS`. The answer is that of GET."""
+        :data:`dubkit.web.editing.EDITS`. The answer is that of GET or, with the versions ``since``
+        which the page wants to know, ``{"changes": {LANGUAGE: ...}}``."""
         video = session_of(request).video(id)
         edit = await _json(request)
-        version = str(edit.pop("version", ""))
-        history = await anyio.to_thread.run_sync(server.drafts.edit, video, language, edit, version)
-        return _cues(server, video, language, history)
+        version, since = str(edit.pop("version", "")), edit.pop("since", None)
+
+        def answer() -> dict[str, Any]:
+            server.drafts.edit(video, language, edit, version)
+            if not isinstance(since, dict):
+                return _cues(server, video, language)
+            return {
+                "changes": {
+                    str(tag): _cues(server, video, str(tag), str(known))
+                    for tag, known in since.items()
+                }
+            }
+
+        return JSONResponse(await anyio.to_thread.run_sync(answer), headers=NO_STORE)
 
     @app.post("/dubkit/videos/{id}/cues/{language}/save")
     def save_cues(request: Request, id: str, language: str, also: str = "") -> Response:
@@ -313,25 +328,25 @@ def _dub_request(video: Video, language: str) -> dict[str, Any]:
     raise UsageError("there is no dub in that language", "make the dub first")
 
 
-def _cues(server: Server, video: Video, language: str, history: History) -> Response:
-    track = history.present
-    rate = next((one[3] for one in video.about.get("video", ())), None)
-    profile = str(next(video.past_requests(), {}).get("profile") or DEFAULT)
-    cues = [
-        {"start": c.start, "end": c.end, "text": c.text, "speaker": c.speaker} for c in track.cues
-    ]
-    return JSONResponse(
-        {
-            "version": version_of(track),
-            "language": track.language,
-            "cues": cues,
-            "violations": [asdict(one) for one in check.check(track, profile, rate)],
-            "undo": len(history.past),
-            "redo": len(history.future),
-            "changed": server.drafts.changed(video, language),
-        },
-        headers=NO_STORE,
-    )
+def _cues(server: Server, video: Video, language: str, since: str | None = None) -> dict[str, Any]:
+    """The cues of a language for the page; with ``since``, a version that it has, what has changed
+    from that if it is known."""
+    now, known = server.drafts.state(video, language, since or "")
+    history = server.drafts.open(video, language)
+    about = {
+        "version": now.version,
+        "language": now.track.language,
+        "undo": len(history.past),
+        "redo": len(history.future),
+        "last": history.last,
+        "next": history.next,
+        "changed": server.drafts.changed(video, language),
+    }
+    if known:
+        return {**about, **states.change(known, now)}
+    cues = [states.shown(*one) for one in zip(now.track.cues, now.faults, strict=True)]
+    limits = asdict(rules(now.track.language, now.profile, now.rate).limits)
+    return {**about, "limits": limits, "cues": cues}
 
 
 async def _json(request: Request) -> dict[str, Any]:

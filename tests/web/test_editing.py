@@ -1,13 +1,16 @@
 """Edits of a track, one by one and in any order."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dubkit import Cue, Track, UsageError, Word
-from dubkit.web.editing import EDITS, History, apply_edit
+from dubkit.cues.check import check
+from dubkit.web.editing import EDITS, History, apply_edit, companion, rules
+from dubkit.web.mending import MENDS, mend
 
 
 def track(*spans: tuple[float, float, str]) -> Track:
@@ -49,23 +52,141 @@ def test_a_blank_line_would_end_the_cue_in_a_file():
     assert texts(do(TWO, "text", number=1, text=" a \n\n b\x07\r\n"))[0] == "a\nb"
 
 
-def test_split_divides_words_and_time():
+def test_split_divides_words_and_time_and_leaves_a_gap():
     first, second, _ = do(SPOKEN, "split", number=1, at=8).cues
     assert (first.text, second.text) == ("One two", "three")
-    assert (first.end, second.start) == (2.0, 2.0)
+    assert (first.end, second.start) == (1.917, 2.0)
     assert [w.text for w in first.words] == [" One", " two"]
     assert [w.text for w in second.words] == [" three"]
 
 
 def test_split_without_words_goes_by_the_length_of_the_texts():
-    assert times(do(TWO, "split", number=1, at=7))[:2] == [(1.0, 2.167), (2.167, 3.0)]
-    assert times(do(TWO, "split", number=1, at=7, time=1.5))[:2] == [(1.0, 1.5), (1.5, 3.0)]
+    assert times(do(TWO, "split", number=1, at=7))[:2] == [(1.0, 2.084), (2.167, 3.0)]
+    # Both parts are shown for as long as the profile wants.
+    assert times(do(TWO, "split", number=1, at=7, time=1.5))[:2] == [(1.0, 1.834), (1.917, 3.0)]
 
 
-def test_merge_reverses_split():
+def test_split_at_a_time_divides_the_text_there_and_marks_too():
+    assert texts(do(SPOKEN, "split", number=1, time=2.0))[:2] == ["One two", "three"]
+    long = track((0, 6, "<i>When all was done, she went\nback to the house</i>"))
+    assert texts(do(long, "split", number=1, time=3.2)) == [
+        "<i>When all was done,</i>", "<i>she went back to the house</i>"
+    ]  # fmt: skip
+    with pytest.raises(UsageError):
+        do(track((0, 3, "one")), "split", number=1, time=1.5)
+    with pytest.raises(UsageError, match="lacks a value"):
+        do(TWO, "split", number=1)
+
+
+def test_merge_reverses_split_with_its_lines_broken_again():
     parts = do(SPOKEN, "split", number=1, at=8)
     whole = do(parts, "merge", number=1)
-    assert whole == SPOKEN
+    assert whole.cues[0] == replace(SPOKEN.cues[0], text="One two three", words=whole.cues[0].words)
+    two = track((0, 3, "Through the long\nand empty"), (3.2, 6, "corridors\nof the house"))
+    assert texts(do(two, "merge", number=1)) == [
+        "Through the long\nand empty corridors of the house"
+    ]
+
+
+def test_what_two_people_say_is_merged_as_a_dialog():
+    two = Track("en", (Cue(0, 1, "Yes?", speaker="A"), Cue(1.1, 2, "No.", speaker="B")))
+    (cue,) = do(two, "merge", number=1).cues
+    assert (cue.text, cue.speaker) == ("- Yes?\n- No.", None)
+
+
+LONG = "She had not seen the letter, and nobody in the house had read it to her"
+
+
+GOOD = "She had not seen the letter,\nand nobody had read it to her"
+
+
+@given(st.sampled_from([at for at, c in enumerate(GOOD) if c in " \n"]), st.floats(2.2, 8.0))
+def test_split_and_merge_of_a_good_cue_make_no_fault(at, length):
+    cue = Cue(1.0, 1.0 + length, GOOD)
+    good = Track("en", (cue, Cue(length + 1.1, length + 3, "After that")))
+    before = {one.rule for one in check(good)}
+    try:
+        parts = do(good, "split", number=1, at=at)
+    except UsageError:
+        return
+    keep = rules("en")
+    needs = [max(keep.limits.min_duration, keep.limits.reading_time(cue.text)) + keep.gap
+             for cue in parts.cues[:2]]  # fmt: skip
+    hasty = {"reading-speed", "min-duration"} if sum(needs) > length else set()
+    assert {one.rule for one in check(parts)} <= before | hasty
+    assert {one.rule for one in check(do(parts, "merge", number=1))} <= before
+
+
+ORIGINAL = track((1.0, 4.0, "She had not seen it, and he had"), (4.1, 6.0, "Nobody said so"))
+BESIDE = Track(
+    "pt", (Cue(1.0, 4.0, "Ela não o tinha visto, e ele tinha"), Cue(4.1, 6.0, "Ninguém disse"))
+)
+
+
+def follow(edit: dict, other: Track = BESIDE) -> Track:
+    after = apply_edit(ORIGINAL, edit)
+    return companion(edit, ORIGINAL, after, other, rules("pt"))
+
+
+def test_the_translation_is_split_at_the_same_time_and_merged():
+    edit = {"edit": "split", "number": 1, "at": 20}
+    parts = follow(edit)
+    assert texts(parts)[:2] == ["Ela não o tinha visto,", "e ele tinha"]
+    assert times(parts) == times(apply_edit(ORIGINAL, edit))
+    assert texts(follow({"edit": "merge", "number": 1})) == [
+        "Ela não o tinha visto,\ne ele tinha Ninguém disse"
+    ]
+    assert follow({"edit": "text", "number": 1, "text": "x"}) is BESIDE
+    elsewhere = Track("pt", (Cue(0.0, 20.0, "Um texto de tudo"),))
+    assert follow(edit, elsewhere) is elsewhere
+    assert follow({"edit": "merge", "number": 1}, elsewhere) is elsewhere
+
+
+def test_all_from_a_cue_on_are_moved_together_in_both_languages():
+    edit = {"edit": "shift", "number": 2, "seconds": 1.5}
+    assert times(apply_edit(ORIGINAL, edit)) == times(follow(edit)) == [(1.0, 4.0), (5.6, 7.5)]
+    back = {"edit": "shift", "number": 1, "seconds": -9.0}
+    assert times(apply_edit(ORIGINAL, back)) == times(follow(back)) == [(0.0, 3.0), (3.1, 5.0)]
+
+
+def test_lines_are_broken_again():
+    wide = track((0, 6, LONG))
+    assert texts(do(wide, "break", number=1)) == [
+        "She had not seen the letter,\nand nobody in the house had read it to her"
+    ]
+
+
+def test_renaming_a_speaker_renames_all_their_lines_and_can_merge_two():
+    cues = [Cue(n, n + 0.9, "x", speaker=name) for n, name in enumerate(("S1", "S2", "S1"))]
+    rename = {"edit": "rename", "speaker": "S1", "name": " Ann "}
+    named = apply_edit(Track("en", tuple(cues)), rename)
+    assert [cue.speaker for cue in named.cues] == ["Ann", "S2", "Ann"]
+    merged = apply_edit(named, {"edit": "rename", "speaker": "S2", "name": "Ann"})
+    assert {cue.speaker for cue in merged.cues} == {"Ann"}
+    with pytest.raises(UsageError):
+        apply_edit(named, {**rename, "name": " "})
+
+
+def mended(track: Track, rule: str = "") -> Track:
+    return mend(track, rule, rules(track.language), "netflix", None)
+
+
+def test_what_needs_no_choice_is_mended():
+    bad = track(
+        (0.0, 2.0, "Too near"), (2.02, 4.0, "Too short a pause after"), (4.3, 4.8, "Flash"),
+        (6.0, 11.0, LONG),
+    )  # fmt: skip
+    assert {one.rule for one in check(bad)} == {"gap", "min-duration", "line-length"}
+    assert check(mended(bad)) == []
+    assert {one.rule for one in check(mended(bad, "gap"))} == {"min-duration", "line-length"}
+    with pytest.raises(UsageError):
+        mended(bad, "empty")
+
+
+def test_what_needs_a_choice_is_left():
+    fast = track((0.0, 1.0, LONG.replace(" ", "  ")), (1.1, 2.0, "At once"))
+    assert "reading-speed" in {one.rule for one in check(mended(fast))}
+    assert mended(fast).cues[1] == fast.cues[1]
 
 
 def test_merge_puts_a_space_between_words():
@@ -147,6 +268,8 @@ def test_replace():
         {"edit": "nudge", "number": 1, "seconds": 1.0, "edge": "middle"},
         {"edit": "nudge", "number": 2, "seconds": 1.0, "to": 1},
         {"edit": "text", "number": 1, "text": "x" * 5001},
+        {"edit": "shift", "number": 9, "seconds": 1.0},
+        {"edit": "break", "number": 3},
     ],
 )
 def test_an_invalid_edit_is_refused_with_a_message(edit):
@@ -186,7 +309,29 @@ edits = st.one_of(
     st.builds(lambda a, b: {"edit": "add", "start": a, "end": b, "text": "new"}, at, at),
     st.builds(lambda n: {"edit": "delete", "number": n}, numbers),
     st.builds(lambda f, r: {"edit": "replace", "find": f, "replacement": r}, words, words),
+    st.builds(lambda n, s: {"edit": "shift", "number": n, "seconds": s}, numbers, st.floats(-3, 3)),
+    st.builds(lambda n, t: {"edit": "split", "number": n, "time": t}, numbers, at),
+    st.builds(lambda n: {"edit": "break", "number": n}, numbers),
 )
+
+
+gaps = st.lists(st.tuples(st.floats(-0.5, 2), st.floats(0.1, 8), st.integers(0, 90)), max_size=8)
+
+
+@given(gaps, st.sampled_from(["", *MENDS]))
+def test_mending_never_makes_it_worse(spans, rule):
+    time, cues = 1.0, []
+    for gap, length, letters in spans:
+        time = round(max(time + gap, 0.0), 3)
+        cues.append(Cue(time, round(time + length, 3), (LONG * 2)[:letters]))
+        time = cues[-1].end
+    bad = Track("en", tuple(sorted(cues, key=lambda cue: cue.start)))
+    good = mended(bad, rule)
+    errors = [sum(one.severity == "error" for one in check(one_)) for one_ in (bad, good)]
+    assert errors[1] <= errors[0] and len(check(good)) <= len(check(bad))
+    words = [[cue.text.split() for cue in one.cues] for one in (bad, good)]
+    assert words[0] == words[1]
+    assert all(cue.end > cue.start for cue in good.cues)
 
 
 @given(st.lists(edits, max_size=25))
@@ -214,7 +359,8 @@ def test_no_sequence_of_edits_makes_an_invalid_track(row):
 
 def test_the_speaker_of_a_cue():
     assert set(EDITS) == {
-        "text", "speaker", "times", "nudge", "split", "merge", "add", "delete", "replace"
+        "text", "speaker", "times", "nudge", "shift", "split", "merge", "break", "rename", "add",
+        "delete", "replace"
     }  # fmt: skip
     assert do(TWO, "speaker", number=1, speaker=" Ann ").cues[0].speaker == "Ann"
     assert do(TWO, "speaker", number=1, speaker="").cues[0].speaker is None

@@ -30,11 +30,11 @@ def test_every_text_is_used_and_every_used_text_is_there():
     of_fields = {key for one in FIELDS.values() for key in text_keys(one).values()}
     assert {LABELS.get(name, name) for name in FIELDS} - {"settings"} <= of_fields
     assert len(named) > 50 and named <= set(texts("en"))
-    # Those of states and stages are put together.
+    # Those of states, stages, keys and rules are put together.
     assert [
         key
         for key in texts("en")
-        if f'"{key}"' not in source and not key.startswith(("state_", "stage_"))
+        if f'"{key}"' not in source and not key.startswith(("state_", "stage_", "key_", "rule_"))
         if key not in of_fields and key not in GROUPS
     ] == []
 

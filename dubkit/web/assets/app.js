@@ -14,6 +14,7 @@ import { historyList } from "./history.js";
 import { jobPanel } from "./job.js";
 import { picker } from "./picker.js";
 import { player } from "./player.js";
+import { studio } from "./studio.js";
 
 let current = null; // the card of the video
 
@@ -27,10 +28,14 @@ const jobs = jobPanel(over, (id) => jobs.show(id), editing.go, (failure) => form
 const history = historyList(open, again, (video) => video.id === current?.id && choosing.show(null));
 const form = formParts(() => current);
 const choosing = picker(chosen);
-const top = h("div", {},
-  h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline"))),
-  choosing.whole);
-const work = h("div", {}, error.box, jobs.whole, playing.whole, editing.whole, history.whole);
+const head = h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline")));
+const top = h("div", {}, head, choosing.whole);
+const room = studio(playing.whole, editing, head, [
+  ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, jobs.whole, history.whole)],
+  ["problems", t("problems_panel"), editing.problems],
+]);
+editing.count = (number) => room.count("problems", number);
+const work = room.whole;
 
 window.dubkit = {
   video: () => current?.id ?? "",

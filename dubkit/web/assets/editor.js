@@ -1,80 +1,93 @@
-// The table of cues: every edit is sent to the server, which answers with all cues and their
-// violations; undo is done by the server, too. See dubkit/web/editing.py for the edits.
+// The list of cues: every edit is sent to the server, which answers with what it has changed and what
+// the check finds there; undo is done by the server, too. See dubkit/web/editing.py for the edits.
 //
-// A row is a cue of one language, with the cues of another beside it and, if there is a dub, the
-// lines that begin there. Rows are patched and not redrawn: see rows.js.
+// A row is a cue of one language, with the cues of another beside it. The cue at hand is open: it
+// shows how long its lines are, what is wrong with it, and, if there is a dub, the lines that begin
+// there. Rows are patched and not redrawn: see rows.js. Keys are in keys.js.
 
+import { before, pairUp, reading, toggled } from "./cues.js";
 import { ask, clock, complaint, h, language, seconds, t } from "./dom.js";
+import { commandOf, keyHelp } from "./keys.js";
 import { dubLines } from "./lines.js";
+import { problemPanel } from "./problems.js";
 import { rowList } from "./rows.js";
+import { search } from "./search.js";
 import { timeline } from "./timeline.js";
 
 const NUDGE = 0.1; // seconds
 const FINE = 0.02;
-const LISTED = 200; // violations
+const NEW = 2; // seconds of a cue that is added
 
-
-/** The part of the page; `player` plays and shows cues, `saved(id)` is called with a job. */
+/** The part of the page; `player` plays and shows cues, `saved(id)` is called with a job. `strip` and
+ * `problems` are parts of it that stand elsewhere; `count(number)` is called with that of problems. */
 export function editor(player, saved) {
   const film = player.whole.querySelector("video");
   const error = complaint();
-  const choice = (id, label, change) => h("select", { id, "aria-label": label, onchange: change });
+  const choice = (id, label, change) => h("select", { id, "aria-label": label, title: label, onchange: change });
   const tags = choice("dk-edit-language", t("edit_language"), () => load(tags.value, tags.value === beside ? tag : beside));
   const other = choice("dk-beside", t("beside"), () => load(tag, other.value));
-  const button = (id, text, act) => h("button", { type: "button", class: "dk-button", id, onclick: act }, text);
-  const undo = button("dk-undo", t("undo"), () => again("undo"));
-  const redo = button("dk-redo", t("redo_edit"), () => again("redo"));
-  const save = h("button", { type: "button", class: "dk-button dk-primary", id: "dk-save", onclick: keep }, t("save"));
+  const button = (id, text, act, more = {}) => h("button", { type: "button", class: "dk-button", id, onclick: act, ...more }, text);
+  const icon = (id, sign, label, act) =>
+    h("button", { type: "button", class: "dk-icon", id, title: label, "aria-label": label, onclick: act }, sign);
+  const undo = icon("dk-undo", "↶", t("undo"), () => commands.undo());
+  const redo = icon("dk-redo", "↷", t("redo_edit"), () => commands.redo());
+  const save = button("dk-save", t("save"), keep, { class: "dk-button dk-primary", title: t("save_title") });
   const box = (id, text, checked) => {
     const input = h("input", { type: "checkbox", id, checked });
     return [input, h("label", {}, input, text)];
   };
   const [loop, loopLabel] = box("dk-loop", t("loop"), false);
   const [follow, followLabel] = box("dk-follow", t("follow"), true);
-  const typed = (id, text, more = {}) => h("input", { type: "text", "aria-label": text, placeholder: text, id, ...more });
-  const find = typed("dk-find", t("find"), { oninput: counted, onkeydown: findKeys });
-  const replacement = typed("dk-replace", t("replace_with"));
-  let found = -1; // the row that was found last
-  const count = h("span", { class: "dk-muted", role: "status", id: "dk-found" });
-  const replace = button("dk-replace-all", t("replace_all"), () =>
-    edit(tag, { edit: "replace", find: find.value, replacement: replacement.value }).then(counted));
-  const summary = h("summary", { id: "dk-check" });
-  const list = h("ul", { class: "dk-warnings" });
-  const problems = h("details", { class: "dk-problems", hidden: true }, summary, list);
+  const find = search(() => cues().map((cue) => cue.text), hit, (what) => edit(tag, { edit: "replace", ...what }));
+  const shifts = shifter();
+  const problems = problemPanel(go, mend);
+  const faultCount = h("span", { class: "dk-muted", id: "dk-fault-count" });
+  const help = keyHelp();
   const notice = h("p", { class: "dk-muted", role: "status", id: "dk-said" });
   const people = h("datalist", { id: "dk-speakers" });
-  const rows = h("ol", { class: "dk-cues", id: "dk-cues" });
+  const rows = h("ol", { class: "dk-cues", id: "dk-cues", "aria-label": t("edit") });
   const table = rowList(rows, make, fill);
   const dub = dubLines(film, saved, error);
   const strip = timeline(film, {
     selected: (number) => select(number - 1),
     moved: (number, edge, by) => edit(tag, { edit: "nudge", number, seconds: by, edge }),
+    drawn: (start, end) => add(start, end),
   });
-  const whole = h("section", { class: "dk-editor", hidden: true, "aria-label": t("edit"), onkeydown: shortcuts },
-    strip.whole,
-    h("div", { class: "dk-card-head" }, h("h2", {}, t("edit")), tags, other, undo, redo,
-      button("dk-add", t("add"), addHere), save),
-    h("div", { class: "dk-tools" }, find, count, replacement, replace, loopLabel, followLabel),
-    h("details", { class: "dk-keys" }, h("summary", {}, t("keys")), h("p", {}, t("keys_text"))),
-    notice, problems, error.box, people, rows);
+  const whole = h("section", { class: "dk-editor", hidden: true, "aria-label": t("edit") },
+    h("div", { class: "dk-tools dk-head" }, tags, other, undo, redo,
+      icon("dk-add", "+", t("add"), () => commands.insertHere()),
+      icon("dk-search", "⌕", t("find"), () => find.open(true)),
+      icon("dk-shift", "⇄", t("shift"), shifts.toggle),
+      h("span", { class: "dk-jump" }, icon("dk-previous-problem", "‹", t("key_previousProblem"), () => commands.previousProblem()),
+        faultCount, icon("dk-next-problem", "›", t("key_nextProblem"), () => commands.nextProblem())),
+      save, icon("dk-help", "?", t("keys"), help.open)),
+    find.whole, shifts.whole, notice, error.box, people, rows, help.whole);
+
+  strip.tools.append(h("span", { class: "dk-ticks" }, loopLabel, followLabel));
 
   let video = null;
   let tag = "";
   let beside = ""; // the language at its side; "" for none
   let all = []; // languages, the spoken one first
-  let states = new Map(); // by language, the last answer of the server
+  let states = new Map(); // by language, its cues and what the server said of them last
   let pairs = []; // by row, the numbers of the cues beside it
-  let faults = new Map(); // by language, by cue, its violations
-  let edits = []; // languages of the edits, for undo over both
   let now = -1; // the row at the player's time
+  let at = -1; // the row at hand
+  let pressed = false; // whether the pointer is down: a row opens when it is up again
   let turn = Promise.resolve(); // edits are sent one after the other
 
   film.addEventListener("timeupdate", mark);
   film.addEventListener("seeking", mark);
+  document.addEventListener("keydown", shortcuts);
+  rows.addEventListener("pointerdown", () => (pressed = true), true);
+  for (const name of ["pointerup", "pointercancel"]) {
+    window.addEventListener(name, () => pressed && requestAnimationFrame(() => { pressed = false; opened(); }), true);
+  }
   window.addEventListener("beforeunload", (event) => {
     if (unsaved()) event.preventDefault();
   });
 
+  const part = { whole, strip: strip.whole, problems: problems.whole, show, go, count: () => {} };
   const cues = () => states.get(tag)?.cues ?? [];
   const unsaved = () => [...states.values()].some((one) => one.changed) || [...rows.querySelectorAll("[name]")].some(dirty);
 
@@ -82,18 +95,20 @@ export function editor(player, saved) {
     const same = id === video;
     video = id;
     all = languages;
-    whole.hidden = !id || !languages.length;
-    if (whole.hidden) {
+    if (!id || !languages.length) {
+      whole.hidden = true;
       strip.show(null);
       return;
     }
     if (!same) {
-      [edits, beside] = [[], languages.length > 1 ? languages[1] : ""];
+      [beside, at] = [languages.length > 1 ? languages[1] : "", -1];
       notice.textContent = "";
     }
     const main = languages.includes(tag) && same ? tag : languages[0];
-    strip.show(player.whole.hidden ? null : id);
     await load(main, languages.includes(beside) && beside !== main ? beside : languages.find((one) => one !== main) ?? "");
+    whole.hidden = false;
+    strip.show(player.whole.hidden ? null : id);
+    draw();
   }
 
   /** Edit the cues of a language, with those of another beside them. */
@@ -126,21 +141,21 @@ export function editor(player, saved) {
   async function go(wanted, number) {
     if (whole.hidden) return;
     const one = all.includes(wanted) ? wanted : all[0];
+    if (one === beside) return goTo(one, number);
     if (one !== tag) await load(one, tag);
-    focus(number - 1, "text");
-    seek(number - 1);
+    goTo(one, number);
   }
 
+  /** Send an edit of a language; then `then` is [row, cell] to be focused. */
   function edit(which, what, then) {
     turn = turn.then(async () => {
       try {
-        const { version } = states.get(which);
-        states.set(which, await ask(`videos/${video}/cues/${which}`, { method: "POST", body: { version, ...what } }));
-        if (!["undo", "redo"].includes(what.edit)) edits = [...edits.filter((one) => !one.undone), { which }];
+        const since = Object.fromEntries([...states].map(([one, state]) => [one, state.version]));
+        const answer = await ask(`videos/${video}/cues/${which}`, { method: "POST", body: { version: since[which], since, ...what } });
+        for (const [one, change] of Object.entries(answer.changes)) take(one, change);
         error.show(null);
-        notice.textContent = "";
+        notice.textContent = answer.mended === undefined ? "" : t("mended", { count: answer.mended });
         draw();
-        player.reload(which);
         if (then) focus(...then);
       } catch (failure) {
         error.show(failure);
@@ -148,6 +163,20 @@ export function editor(player, saved) {
       }
     });
     return turn;
+  }
+
+  /** Take what has changed in a language: whole, or its cues from one on in place of some. */
+  function take(one, change) {
+    const { from, removed, cues: fresh, ...rest } = change;
+    const list = states.get(one).cues;
+    if (from === undefined) states.set(one, { ...rest, cues: fresh });
+    else {
+      const gone = list.splice(from, removed, ...fresh);
+      states.set(one, { ...states.get(one), ...rest });
+      player.changed(one, gone, fresh);
+      return;
+    }
+    player.reload(one);
   }
 
   /** Show the present cues, which another window may have changed; a typed time or name is reverted,
@@ -167,12 +196,11 @@ export function editor(player, saved) {
     marks();
   }
 
-  /** Undo or redo the last edit, in whichever of the two languages it was made. */
+  /** Undo or redo the last edit, in whichever language it was made. */
   function again(what) {
-    const last = what === "undo" ? edits.findLast((one) => !one.undone) : edits.find((one) => one.undone);
-    if (last) last.undone = what === "undo";
-    const wanted = [last?.which, tag, beside].find((one) => states.get(one)?.[what]);
-    if (wanted) edit(wanted, { edit: what });
+    const stamp = what === "undo" ? (one) => one.last : (one) => -one.next;
+    const [wanted] = [...states].filter(([, state]) => state[what]).sort(([, one], [, two]) => stamp(two) - stamp(one));
+    if (wanted) edit(wanted[0], { edit: what });
   }
 
   async function keep() {
@@ -192,36 +220,32 @@ export function editor(player, saved) {
     save.disabled = false;
   }
 
-  function addHere() {
-    const start = Math.round(player.time() * 1000) / 1000;
-    const after = cues().find((cue) => cue.start > start)?.start ?? Infinity;
-    const index = cues().filter((cue) => cue.start <= start).length;
-    edit(tag, { edit: "add", start, end: Math.min(start + 2, after - 0.08), text: "…" }, [index, "text"]);
-  }
-
-  function addAfter(index) {
-    const start = cues()[index].end + 0.08;
-    const end = Math.min(start + 2, (cues()[index + 1]?.start ?? Infinity) - 0.08);
-    edit(tag, { edit: "add", start, end, text: "…" }, [index + 1, "text"]);
+  function mend(rule) {
+    edit(tag, { edit: "mend", rule });
+    if (beside) edit(beside, { edit: "mend", rule });
   }
 
   // ------------------------------------------------------------ showing
 
   function draw(afresh = false) {
     const main = cues();
-    faults = new Map([...states].map(([one, state]) => [one, byCue(state.violations)]));
+    at = Math.min(at, main.length - 1);
     pairs = pairUp(main, states.get(beside)?.cues ?? []);
     dub.lay(main);
     const names = [...new Set(main.map((cue) => cue.speaker).filter(Boolean))];
     people.replaceChildren(...names.map((name) => h("option", { value: name })));
+    whole.classList.toggle("dk-who", names.length > 0);
     if (afresh) for (const cell of rows.querySelectorAll("[name]")) cell.stored = undefined;
     table.show(main.length);
     marks();
-    listProblems();
-    counted();
+    const found = faults();
+    problems.show(found);
+    faultCount.textContent = t("problems", { count: found.length });
+    part.count(found.length);
+    find.count();
     now = -1;
     mark();
-    strip.put(main, chosen() + 1);
+    strip.put(main, at + 1);
   }
 
   function marks() {
@@ -230,42 +254,51 @@ export function editor(player, saved) {
     save.classList.toggle("dk-changed", unsaved());
   }
 
-  function listProblems() {
-    const found = [...states].flatMap(([one, state]) => state.violations.map((fault) => ({ ...fault, of: one })));
-    problems.hidden = !found.length;
-    summary.textContent = t("problems", { count: found.length });
-    list.replaceChildren(...found.slice(0, LISTED).map((fault) => h("li", {},
-      h("button", { type: "button", class: `dk-link dk-is-${fault.severity}`, onclick: () => goTo(fault) },
-        `${language(fault.of)} ${fault.cue}: ${fault.message}`))));
-    if (found.length > LISTED) list.append(h("li", {}, t("and_more", { count: found.length - LISTED })));
-  }
+  const faults = () => [...states].flatMap(([of, state]) => state.cues.flatMap((cue, index) =>
+    cue.faults.map((one) => ({ of, cue: index + 1, ...one }))));
 
-  function goTo({ of, cue }) {
+  function goTo(of, cue) {
     const row = of === tag ? cue - 1 : pairs.findIndex((numbers) => numbers.includes(cue));
     focus(row, of === tag ? "text" : `other-${cue}`);
-    if (of === tag) seek(row);
+    seek(row);
+  }
+
+  /** The next problem after the row at hand, or the one before it. */
+  function problem(step) {
+    const list = cues();
+    const bad = (index) => [...list[index].faults, ...(pairs[index] ?? []).flatMap((number) => states.get(beside).cues[number - 1].faults)].length;
+    for (let one = 1; one <= list.length; one += 1) {
+      const index = (((Math.max(at, 0) + step * one) % list.length) + list.length) % list.length;
+      if (!bad(index)) continue;
+      const side = pairs[index]?.find((number) => states.get(beside).cues[number - 1].faults.length);
+      focus(index, list[index].faults.length ? "text" : `other-${side}`);
+      seek(index);
+      return;
+    }
   }
 
   function make(index) {
     const cell = (element) => {
       element.addEventListener("change", () => commit(element));
-      element.addEventListener("input", marks);
+      element.addEventListener("input", () => { marks(); measured(index); });
       return element;
     };
-    const act = (key, sign, what) => h("button", { type: "button", class: "dk-icon", name: key, title: t(key), onclick: what }, sign);
+    const act = (command, sign) => h("button", { type: "button", class: "dk-icon", name: command, title: t(`key_${command}`),
+      onclick: () => run(command, index) }, sign);
     const input = (name, more) => cell(h("input", { type: "text", name, ...more }));
     return h("li", { onfocusin: (event) => entered(event, index), onkeydown: (event) => keys(event, index) },
       h("button", { type: "button", class: "dk-play", name: "play", onclick: () => play(index) }),
       h("div", { class: "dk-times" }, input("start", { class: "dk-clock", inputmode: "decimal" }),
-        input("end", { class: "dk-clock", inputmode: "decimal" }),
-        input("speaker", { list: "dk-speakers", placeholder: t("who"), autocomplete: "off" })),
-      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("div", { class: "dk-faults" })),
+        input("end", { class: "dk-clock", inputmode: "decimal" })),
+      input("speaker", { list: "dk-speakers", placeholder: t("who"), autocomplete: "off", class: "dk-speaker" }),
+      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" })),
       h("div", { class: "dk-text dk-other" }),
-      h("div", { class: "dk-acts" },
-        act("earlier", "◂", () => nudge(index, -NUDGE)), act("later", "▸", () => nudge(index, NUDGE)),
-        act("split", "✂", () => split(index)), act("merge", "⤵", () => merge(index)),
-        act("delete", "✕", () => remove(index))),
-      h("div", { class: "dk-lines" }));
+      h("div", { class: "dk-more" },
+        h("div", { class: "dk-acts" },
+          act("earlier", "◂"), act("later", "▸"), act("setStart", "⟦"), act("setEnd", "⟧"),
+          act("split", "✂"), act("splitHere", "✂▹"), act("merge", "⤵"), act("breakLines", "↵"), act("italic", "I"), act("bold", "B"),
+          act("insert", "+"), act("remove", "✕")),
+        h("div", { class: "dk-lines" })));
   }
 
   function fill(row, index) {
@@ -280,33 +313,58 @@ export function editor(player, saved) {
     cell("end", clock(cue.end, 3), t("column_end"));
     cell("speaker", cue.speaker ?? "", t("column_speaker"));
     cell("text", cue.text, t("column_text"));
-    const mine = faults.get(tag)?.get(number) ?? [];
-    row.classList.toggle("dk-bad", mine.some((one) => one.severity === "error"));
-    row.querySelector(".dk-faults").replaceChildren(...mine.map(fault));
-    fillOther(row.querySelector(".dk-other"), pairs[index] ?? []);
+    row.classList.toggle("dk-bad", cue.faults.some((one) => one.severity === "error"));
+    row.querySelector(".dk-faults").replaceChildren(...cue.faults.map(fault));
+    fillOther(row.querySelector(".dk-other"), pairs[index] ?? [], index);
     dub.fill(row.querySelector(".dk-lines"), index);
     row.classList.toggle("dk-now", index === now);
+    row.classList.toggle("dk-open", index === at);
+    measure(row, index);
   }
 
-  function fillOther(place, numbers) {
+  function fillOther(place, numbers, index) {
     const wanted = numbers.map((number) => `other-${number}`).join();
     if (place.dataset.of !== wanted) {
       place.dataset.of = wanted;
       place.replaceChildren(...numbers.flatMap((number) => {
-        const area = h("textarea", { name: `other-${number}`, dir: "auto", lang: beside });
+        const area = h("textarea", { name: `other-${number}`, dir: "auto" });
         area.addEventListener("change", () => commit(area));
-        area.addEventListener("input", marks);
-        return [area, h("div", { class: "dk-faults" })];
+        area.addEventListener("input", () => { marks(); measured(index); });
+        return [area, h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" })];
       }));
     }
     for (const number of numbers) {
       const area = place.querySelector(`[name=other-${number}]`);
-      put(area, states.get(beside).cues[number - 1].text, `${t("column_text")} ${number}, ${language(beside)}`);
-      area.nextSibling.replaceChildren(...(faults.get(beside)?.get(number) ?? []).map(fault));
+      area.lang = beside;
+      const cue = states.get(beside).cues[number - 1];
+      put(area, cue.text, `${t("column_text")} ${number}, ${language(beside)}`);
+      area.nextSibling.nextSibling.replaceChildren(...cue.faults.map(fault));
     }
   }
 
-  const fault = (one) => h("span", { class: `dk-violation dk-is-${one.severity}` }, one.message);
+  const fault = (one) => h("span", { class: `dk-violation dk-is-${one.severity}` }, `${one.severity === "error" ? "▲" : "△"} ${one.message}`);
+
+  function measured(index) {
+    const row = table.row(index);
+    if (row) measure(row, index);
+  }
+
+  /** Show beside each text of a row how fast it is to be read and how long its lines are. */
+  function measure(row, index) {
+    const text = (area, cue, limits) => {
+      if (!cue || !limits) return;
+      const found = reading(area.value, cue.end - cue.start, limits);
+      const sign = ["", "△", "▲"];
+      area.nextSibling.replaceChildren(
+        h("span", { class: `dk-grade-${found.bad}`, title: t("speed_title", { limit: limits.reading_speed }) },
+          `${sign[found.bad]}${Math.round(found.speed)}${t("a_second")}`),
+        ...found.lines.map((line) => h("span", { class: `dk-length dk-grade-${line.bad}`, title: t("length_title", { limit: limits.line_width }) },
+          `${sign[line.bad]}${line.long}`)));
+    };
+    text(row.querySelector("[name=text]"), cues()[index], states.get(tag)?.limits);
+    const side = states.get(beside);
+    for (const area of row.querySelectorAll("[name^=other-]")) text(area, side?.cues[Number(area.name.slice(6)) - 1], side?.limits);
+  }
 
   /** Put a value into a cell, unless the user is typing in it. */
   function put(cell, value, label) {
@@ -321,7 +379,7 @@ export function editor(player, saved) {
     let index = before(list, time + 0.001);
     if (index >= 0 && list[index].end < time) index = -1;
     if (index === now) return;
-    for (const [at, row] of table.seen()) row.classList.toggle("dk-now", at === index);
+    for (const [one, row] of table.seen()) row.classList.toggle("dk-now", one === index);
     now = index;
     if (index < 0) return;
     if (!film.paused && follow.checked && !rows.contains(document.activeElement)) table.reveal(index);
@@ -331,7 +389,6 @@ export function editor(player, saved) {
   // ------------------------------------------------------------ cells
 
   const dirty = (cell) => cell.stored !== undefined && cell.value !== cell.stored;
-  const chosen = () => document.activeElement?.closest?.(".dk-cues > li")?.index ?? -1;
 
   /** Send what was typed into a cell to the server. */
   function commit(cell) {
@@ -354,6 +411,9 @@ export function editor(player, saved) {
   }
 
   function focus(index, name) {
+    if (index < 0) return;
+    at = index;
+    opened();
     const row = table.reveal(index);
     const cell = row?.querySelector(`[name=${name}]`) ?? row?.querySelector("[name=text]");
     cell?.focus({ preventScroll: true });
@@ -365,9 +425,26 @@ export function editor(player, saved) {
     focus(index, "text");
   }
 
-  function entered(event, index) {
+  /** A cue was found: the list shows it, and the cursor stays where it is. */
+  function hit(index) {
+    at = index;
+    opened();
+    table.reveal(index)?.scrollIntoView({ block: "nearest" });
+    seek(index);
     strip.choose(index + 1);
-    if (!event.relatedTarget || event.relatedTarget.closest(".dk-cues > li") !== event.currentTarget) seek(index);
+  }
+
+  function entered(event, index) {
+    at = index;
+    if (!pressed) opened();
+    strip.choose(index + 1);
+    if (!event.relatedTarget || event.relatedTarget.closest?.(".dk-cues > li") !== event.currentTarget) seek(index);
+  }
+
+  /** Open the row at hand, and close the others. */
+  function opened() {
+    for (const [one, row] of table.seen()) row.classList.toggle("dk-open", one === at);
+    table.row(at)?.scrollIntoView({ block: "nearest" });
   }
 
   /** The player follows, unless it is playing or already within the cue. */
@@ -384,134 +461,170 @@ export function editor(player, saved) {
     player.play(cue.start, cue.end, loop.checked);
   }
 
-  function nudge(index, by, edge = "both") {
-    commit(document.activeElement);
-    edit(tag, { edit: "nudge", number: index + 1, seconds: by, edge });
+  // ------------------------------------------------------------ commands
+
+  function run(command, index) {
+    at = index;
+    opened();
+    commands[command]();
   }
 
-  function split(index) {
-    const area = table.row(index).querySelector("[name=text]");
-    const at = area.selectionStart;
+  /** The row at hand, or else that of the player's time. */
+  const here = () => (at >= 0 ? at : Math.max(now, 0));
+  const cellOf = (index) => {
+    const row = table.row(index);
+    return row?.contains(document.activeElement) ? document.activeElement : row?.querySelector("[name=text]");
+  };
+
+  function nudge(by) {
+    const cell = cellOf(here());
+    commit(cell);
+    edit(tag, { edit: "nudge", number: here() + 1, seconds: by, edge: { start: "start", end: "end" }[cell?.name] ?? "both" });
+  }
+
+  function edge(which) {
+    const cue = cues()[here()];
+    if (!cue) return;
+    commit(document.activeElement);
+    edit(tag, { edit: "nudge", number: here() + 1, seconds: player.time() - cue[which], edge: which });
+  }
+
+  function split(time) {
+    const index = here();
+    const area = table.row(index)?.querySelector("[name=text]");
+    if (!area) return;
+    const { selectionStart } = area;
     commit(area);
-    edit(tag, { edit: "split", number: index + 1, at }, [index + 1, "text"]);
+    edit(tag, { edit: "split", number: index + 1, ...(time === undefined ? { at: selectionStart } : { time }) }, [index + 1, "text"]);
   }
 
-  function merge(index) {
-    commit(document.activeElement);
-    edit(tag, { edit: "merge", number: index + 1 }, [index, "text"]);
+  /** Add a cue, as long as there is room. */
+  function add(start, end) {
+    const index = cues().filter((cue) => cue.start <= start).length;
+    edit(tag, { edit: "add", start, end, text: "…" }, [index, "text"]);
   }
 
-  function remove(index) {
-    edit(tag, { edit: "delete", number: index + 1 }, [Math.min(index, cues().length - 2), "text"]);
+  function addAt(start) {
+    const after = cues().find((cue) => cue.start > start)?.start ?? Infinity;
+    add(start, Math.min(start + NEW, after - 0.08));
   }
+
+  function styled(name) {
+    const cell = cellOf(here());
+    if (cell?.localName !== "textarea") return;
+    const [text, from, to] = toggled(cell.value, cell.selectionStart, cell.selectionEnd, name);
+    cell.value = text;
+    commit(cell);
+    cell.focus();
+    cell.setSelectionRange(from, to);
+  }
+
+  function step(by) {
+    const name = document.activeElement?.closest?.(".dk-cues") ? document.activeElement.name : "text";
+    const index = Math.min(Math.max(here() + by, 0), cues().length - 1);
+    focus(index, name?.startsWith("other") ? `other-${pairs[index]?.[0]}` : name || "text");
+  }
+
+  const commands = {
+    play: () => { dub.stop(); film[film.paused ? "play" : "pause"](); },
+    playCue: () => cues().length && play(here()),
+    up: () => step(-1),
+    down: () => step(1),
+    setStart: () => edge("start"),
+    setEnd: () => edge("end"),
+    earlier: () => nudge(-NUDGE),
+    later: () => nudge(NUDGE),
+    fineEarlier: () => nudge(-FINE),
+    fineLater: () => nudge(FINE),
+    split: () => split(),
+    splitHere: () => split(player.time()),
+    merge() {
+      commit(document.activeElement);
+      edit(tag, { edit: "merge", number: here() + 1 }, [here(), "text"]);
+    },
+    insert: () => addAt((cues()[here()]?.end ?? 0) + 0.08),
+    insertHere: () => addAt(Math.round(player.time() * 1000) / 1000),
+    remove: () => edit(tag, { edit: "delete", number: here() + 1 }, [Math.min(here(), cues().length - 2), "text"]),
+    breakLines() {
+      const cell = cellOf(here());
+      commit(cell);
+      const side = cell?.name?.startsWith("other-");
+      edit(side ? beside : tag, { edit: "break", number: side ? Number(cell.name.slice(6)) : here() + 1 });
+    },
+    italic: () => styled("i"),
+    bold: () => styled("b"),
+    nextProblem: () => problem(1),
+    previousProblem: () => problem(-1),
+    find: () => find.open(false),
+    replace: () => find.open(true),
+    findNext: () => find.step(1),
+    findPrevious: () => find.step(-1),
+    undo: () => again("undo"),
+    redo: () => again("redo"),
+    save: keep,
+    help: help.open,
+  };
 
   // ------------------------------------------------------------ keys
 
-  // In a row; t("keys_text") describes them.
+  // In a row: between its cells.
   function keys(event, index) {
-    const command = event.ctrlKey || event.metaKey;
     const { target, key } = event;
-    const step = { ArrowUp: -1, ArrowDown: 1 }[key];
-    if (event.altKey && (key === "ArrowLeft" || key === "ArrowRight")) {
-      const by = event.shiftKey ? FINE : NUDGE;
-      nudge(index, key === "ArrowLeft" ? -by : by, { start: "start", end: "end" }[target.name] ?? "both");
-    } else if (step && (event.altKey || atRim(target, step))) {
-      focus(index + step, target.name?.startsWith("other") ? `other-${pairs[index + step]?.[0]}` : target.name || "text");
-    } else if (command && key === "Enter") split(index);
-    else if (command && key === "m") merge(index);
-    else if (command && key === " ") play(index);
-    else if (event.altKey && key === "Delete") remove(index);
-    else if (event.altKey && key === "Insert") addAfter(index);
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = { ArrowUp: -1, ArrowDown: 1 }[key];
+    if (by && atRim(target, by)) step(by);
     else if (key === "Enter" && target.localName === "input") {
       commit(target);
-      focus(index + (event.shiftKey ? -1 : 1), target.name);
-    } else if (key === "Escape" && dirty(target)) target.value = target.stored;
-    else return;
+      focus(Math.max(index + (event.shiftKey ? -1 : 1), 0), target.name);
+    } else if (key === "Escape" && dirty(target)) {
+      target.value = target.stored;
+      measured(index);
+    } else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
   /** Whether an arrow key would leave the cell: up from its first line, or down from its last. */
-  function atRim(cell, step) {
+  function atRim(cell, by) {
     if (cell.localName === "input") return !cell.list || !cell.value;
     if (cell.localName !== "textarea") return true;
-    const rest = step < 0 ? cell.value.slice(0, cell.selectionStart) : cell.value.slice(cell.selectionEnd);
+    const rest = by < 0 ? cell.value.slice(0, cell.selectionStart) : cell.value.slice(cell.selectionEnd);
     return !rest.includes("\n");
   }
 
-  // Anywhere in the editor.
+  // Anywhere on the page but in the form.
   function shortcuts(event) {
-    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
-    const key = event.key.toLowerCase();
-    const typing = dirty(event.target) || event.target.closest(".dk-tools");
-    if ((key === "z" || key === "y") && !typing) again(key === "y" || event.shiftKey ? "redo" : "undo");
-    else if (key === "f") find.focus();
-    else if (key === "s") keep();
-    else return;
+    if (whole.hidden || event.defaultPrevented || event.target.closest?.("#dubkit-form, dialog")) return;
+    const inText = event.target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
+    const command = event.key === "?" && !inText ? "help" : commandOf(event);
+    if (!command) return;
+    const typing = dirty(event.target) || (inText && !rows.contains(event.target));
+    if (["undo", "redo", "bold", "italic"].includes(command) && typing && !event.target.matches("textarea[name]")) return;
+    if (["undo", "redo"].includes(command) && dirty(event.target)) return; // the browser's own
     event.preventDefault();
+    commands[command]();
   }
 
-  // ------------------------------------------------------------ find
+  // ------------------------------------------------------------ moving many
 
-  const pattern = () => new RegExp(find.value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "gi");
-
-  function counted() {
-    const times = find.value ? cues().reduce((sum, cue) => sum + (cue.text.match(pattern())?.length ?? 0), 0) : 0;
-    count.textContent = find.value ? t("found", { count: times }) : "";
-    replace.disabled = !times;
+  function shifter() {
+    const by = h("input", { type: "text", id: "dk-shift-by", inputmode: "decimal", value: "0.5", "aria-label": t("shift_by") });
+    const from = h("select", { id: "dk-shift-from", "aria-label": t("shift_which") },
+      h("option", { value: "all" }, t("shift_all")), h("option", { value: "here" }, t("shift_here")));
+    const move = (sign) => {
+      const amount = Number(by.value.replace(",", ".").trim());
+      if (!amount) {
+        error.show({ message: t("no_time", { text: by.value }), hint: t("no_seconds_hint") });
+        return;
+      }
+      const number = from.value === "all" ? 1 : here() + 1;
+      edit(tag, { edit: "shift", number, seconds: sign * amount });
+    };
+    const bar = h("div", { class: "dk-tools dk-shift", hidden: true, onkeydown: (event) => event.key === "Escape" && (bar.hidden = true) },
+      h("label", {}, t("shift"), " ", by, " s"), from,
+      button("dk-shift-back", t("shift_earlier"), () => move(-1)), button("dk-shift-on", t("shift_later"), () => move(1)));
+    return { whole: bar, toggle: () => { bar.hidden = !bar.hidden; if (!bar.hidden) by.focus(); } };
   }
 
-  // Enter goes to the next cue with a match.
-  function findKeys(event) {
-    if (event.key !== "Enter" || !find.value) return;
-    event.preventDefault();
-    const list = cues();
-    const step = event.shiftKey ? -1 : 1;
-    const begin = found === -1 && step < 0 ? 0 : found;
-    for (let one = 1; one <= list.length; one += 1) {
-      const index = (((begin + step * one) % list.length) + list.length) % list.length;
-      if (!pattern().test(list[index].text)) continue;
-      found = index;
-      for (const row of rows.children) row.classList.toggle("dk-hit", row.index === index);
-      const row = table.reveal(index);
-      row.classList.add("dk-hit");
-      row.scrollIntoView({ block: "nearest" });
-      seek(index);
-      return;
-    }
-  }
-  return { whole, show, go };
-}
-
-/** Violations by the number of their cue. */
-function byCue(violations) {
-  const found = new Map();
-  for (const one of violations) {
-    if (found.has(one.cue)) found.get(one.cue).push(one);
-    else found.set(one.cue, [one]);
-  }
-  return found;
-}
-
-/** The last cue that begins at a time or before it; -1 for none. */
-function before(list, time) {
-  let [low, high] = [0, list.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (list[middle].start <= time) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-/** By cue of `main`, the numbers of the others that are shown with it; each is with exactly one. */
-function pairUp(main, others) {
-  const found = main.map(() => []);
-  const common = (one, cue) => (one ? Math.min(one.end, cue.end) - Math.max(one.start, cue.start) : -Infinity);
-  others.forEach((cue, index) => {
-    const at = Math.max(before(main, cue.start + 0.05), 0);
-    const best = common(main[at + 1], cue) > common(main[at], cue) ? at + 1 : at;
-    found[best]?.push(index + 1);
-  });
-  return found;
+  return part;
 }

@@ -1,6 +1,7 @@
 // The video with its subtitle tracks, and the switch between original and dub.
 // What the browser cannot play is played as a copy that the server makes (see dubkit/web/preview.py).
 
+import { shownAs } from "./cues.js";
 import { ask, complaint, h, language, t } from "./dom.js";
 
 const SOUNDS = ["aac", "mp3", "opus", "vorbis", "flac"]; // and pcm_...
@@ -26,6 +27,7 @@ export function player() {
   let now = null; // the source that is shown: {address, copies, query, copied, encode}
   let shownTrack = "";
   let timer = 0;
+  const stale = new Set(); // languages whose track is to be loaded again when it is shown
 
   video.addEventListener("error", () => video.getAttribute("src") && offerCopy());
   video.addEventListener("loadedmetadata", () => {
@@ -169,6 +171,7 @@ export function player() {
   }
 
   function choose(tag) {
+    if (stale.delete(tag)) reload(tag);
     shownTrack = tag;
     for (const track of video.textTracks) track.mode = track.language === tag ? "showing" : "disabled";
   }
@@ -184,6 +187,19 @@ export function player() {
     choose(shownTrack);
   }
 
+  /** Some cues of a language were replaced by others: so they are on the video, if it shows them. */
+  function changed(tag, gone, fresh) {
+    const track = [...video.textTracks].find((one) => one.language === tag);
+    if (!track) return;
+    if (tag !== shownTrack || !track.cues?.length) {
+      stale.add(tag);
+      return;
+    }
+    const starts = new Set(gone.map((cue) => Math.round(cue.start * 1000)));
+    for (const cue of [...track.cues]) if (starts.has(Math.round(cue.startTime * 1000))) track.removeCue(cue);
+    for (const cue of fresh) if (cue.text) track.addCue(new VTTCue(cue.start, cue.end, shownAs(cue.text)));
+  }
+
   /** Play from one time to another, once or over and over. */
   function play(start, end, repeat) {
     if (!loop) requestAnimationFrame(watch);
@@ -197,5 +213,5 @@ export function player() {
       h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => take(value) }), label)));
   }
 
-  return { whole, show, reload, play, time: () => video.currentTime };
+  return { whole, show, reload, changed, play, time: () => video.currentTime };
 }

@@ -2,7 +2,7 @@
 // the one with the cursor always stays, so that no redraw takes the cursor away.
 
 const BEYOND = 6; // rows above and below the visible ones
-const GUESS = 96; // pixels of a row that was never visible
+const GUESS = 58; // pixels of a row that was never visible
 
 /** Manages the rows of `list`; `make(index)` creates a row, `fill(row, index)` updates its content
  * whenever needed. */

@@ -1,6 +1,7 @@
-// The timeline under the player: the sound's waveform, the cues on it, the playhead. A click seeks,
-// a cue or its edges are dragged with the mouse, the wheel with Ctrl zooms. It draws on a canvas,
-// only what is visible; by keyboard and for screen readers it is a slider over the time.
+// The timeline under the player: the sound's waveform, shot changes, the cues on it, the playhead. A
+// click seeks, a cue or its edges are dragged with the mouse, a free place is dragged over for a new
+// cue, the wheel with Ctrl zooms. A finger moves the timeline and never a cue, two fingers zoom. It
+// draws on a canvas, only what is visible; by keyboard and for screen readers it is a slider.
 
 import { clock, h, t } from "./dom.js";
 
@@ -9,25 +10,30 @@ const EDGE = 7; // pixels around an edge within which it can be grabbed
 const NARROW = 16; // pixels of a cue whose edges cannot be distinguished
 const CLOSEST = 2; // seconds that are visible at least
 const SHORTEST = 0.1; // seconds of a cue, as in dubkit/web/editing.py
+const FIRST = 20; // seconds that are visible at first
+const NEW = 0.3; // seconds of a cue that is drawn, at least
 
 /** The part of the editor. `selected(number)` is called when a cue is pressed, `moved(number, edge,
- * seconds)` when it is dragged; edge is "start", "end" or "both". */
-export function timeline(video, { selected, moved }) {
+ * seconds)` when it is dragged; edge is "start", "end" or "both"; `drawn(start, end)` when a new one
+ * is. */
+export function timeline(video, { selected, moved, drawn }) {
   const canvas = h("canvas", { class: "dk-wave", id: "dk-wave", tabindex: "0", role: "slider",
     "aria-label": t("timeline"), "aria-valuemin": 0, onkeydown: keys, onwheel: wheel,
-    onpointerdown: down, onpointermove: move, onpointerup: up, onpointercancel: () => { held = null; draw(); } });
+    onpointerdown: down, onpointermove: move, onpointerup: up, onpointercancel: (event) => { fingers.delete(event.pointerId); held = null; draw(); } });
   const scroll = h("input", { type: "range", class: "dk-wave-scroll", min: 0, step: "any", value: "0",
     "aria-label": t("timeline_scroll"), oninput: () => { from = Number(scroll.value); draw(); } });
   const button = (id, label, sign, act) =>
     h("button", { type: "button", class: "dk-icon", id, title: label, "aria-label": label, onclick: act }, sign);
   const time = h("output", { class: "dk-time" });
-  const whole = h("div", { class: "dk-timeline", hidden: true }, canvas,
-    h("div", { class: "dk-tools" }, button("dk-zoom-out", t("zoom_out"), "−", () => zoom(2)),
-      button("dk-zoom-in", t("zoom_in"), "+", () => zoom(0.5)),
-      button("dk-zoom-all", t("zoom_all"), "↔", () => zoom(Infinity)), time, scroll));
+  const tools = h("div", { class: "dk-tools" }, time, scroll, button("dk-zoom-out", t("zoom_out"), "−", () => zoom(2)),
+    button("dk-zoom-in", t("zoom_in"), "+", () => zoom(0.5)),
+    button("dk-zoom-all", t("zoom_all"), "↔", () => zoom(Infinity)));
+  const whole = h("div", { class: "dk-timeline", hidden: true }, canvas, tools);
+  const fingers = new Map(); // where each is
   const brush = canvas.getContext("2d");
   let id = null; // the video's
   let peaks = null;
+  let shots = []; // seconds at which the picture changes
   let cues = [];
   let chosen = 0; // the number of a cue
   let from = 0;
@@ -37,7 +43,7 @@ export function timeline(video, { selected, moved }) {
 
   video.addEventListener("timeupdate", tick);
   video.addEventListener("seeking", tick);
-  video.addEventListener("loadedmetadata", draw);
+  video.addEventListener("loadedmetadata", begin);
   video.addEventListener("play", () => requestAnimationFrame(run));
   new ResizeObserver(draw).observe(canvas);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
@@ -46,13 +52,29 @@ export function timeline(video, { selected, moved }) {
   async function show(wanted) {
     whole.hidden = !wanted;
     if (wanted === id) return;
-    [id, peaks, from, span, chosen] = [wanted, null, 0, 0, 0];
+    [id, peaks, shots, from, span, chosen] = [wanted, null, [], 0, 0, 0];
     if (!wanted) return;
+    begin();
+    loadShots(wanted);
     const answer = await fetch(`/dubkit/videos/${wanted}/peaks`);
     if (!answer.ok || id !== wanted) return; // without audio there is still a timeline
     peaks = new Uint8Array(await answer.arrayBuffer());
     whole.dataset.peaks = peaks.length;
     picture.key = "";
+    draw();
+  }
+
+  /** Show the beginning, not the whole of a long film. */
+  function begin() {
+    if (!span && length() > FIRST * 1.5) span = FIRST;
+    draw();
+  }
+
+  async function loadShots(wanted) {
+    const answer = await fetch(`/dubkit/videos/${wanted}/shots`);
+    if (!answer.ok || id !== wanted) return;
+    shots = (await answer.json()).shots;
+    whole.dataset.shots = shots.length;
     draw();
   }
 
@@ -110,6 +132,12 @@ export function timeline(video, { selected, moved }) {
     brush.setTransform(fine, 0, 0, fine, 0, 0);
     brush.clearRect(0, 0, width, height);
     wave(width, height, fine, colour("--body-text-color-subdued"));
+    ruler(width, height, colour("--body-text-color-subdued"));
+    brush.fillStyle = colour("--body-text-color");
+    for (const shot of shots) {
+      if (shot < from || shot > from + seen()) continue;
+      for (let y = 0; y < height; y += 6) brush.fillRect(at(shot), y, 1, 3);
+    }
     for (let index = firstAfter(from); index < cues.length && cues[index].start < from + seen(); index += 1) {
       const { start, end } = held?.number === index + 1 ? held : cues[index];
       const [left, right] = [at(start), at(end)];
@@ -123,9 +151,26 @@ export function timeline(video, { selected, moved }) {
       }
       if (right - left > 48) label(cues[index].text, left, right, colour("--body-text-color"));
     }
+    if (held?.drawing) {
+      brush.fillStyle = colour("--color-accent");
+      brush.globalAlpha = 0.5;
+      brush.fillRect(at(held.start), 4, at(held.end) - at(held.start), height - 8);
+      brush.globalAlpha = 1;
+    }
     brush.fillStyle = colour("--body-text-color");
     brush.fillRect(at(video.currentTime) - 1, 0, 2, height);
     showTime();
+  }
+
+  /** Times under the waveform, as many as there is room for. */
+  function ruler(width, height, colour) {
+    const each = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].find((one) => (one / seen()) * width > 64) ?? 7200;
+    brush.fillStyle = colour;
+    brush.font = "11px system-ui, sans-serif";
+    for (let second = Math.ceil(from / each) * each; second < from + seen(); second += each) {
+      brush.fillRect(at(second), height - 4, 1, 4);
+      brush.fillText(clock(second), at(second) + 3, height - 3);
+    }
   }
 
   function showTime() {
@@ -202,9 +247,35 @@ export function timeline(video, { selected, moved }) {
 
   function down(event) {
     if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    if (event.pointerType === "touch") {
+      fingers.set(event.pointerId, event.clientX);
+      held = { touch: true, from: event.clientX, begin: from, by: 0, two: fingers.size > 1 ? spread() : null };
+      return;
+    }
     held = { ...hold(event), from: event.clientX, begin: second(event), by: 0 };
     Object.assign(held, cues[held.number - 1] ? { start: cues[held.number - 1].start, end: cues[held.number - 1].end } : {});
-    canvas.setPointerCapture(event.pointerId);
+  }
+
+  /** The distance of two fingers, the second between them, and what is visible. */
+  function spread() {
+    const [one, other] = [...fingers.values()];
+    const left = canvas.getBoundingClientRect().left;
+    const middle = from + (((one + other) / 2 - left) / canvas.clientWidth) * seen();
+    return { apart: Math.max(Math.abs(one - other), 1), middle, span: seen() };
+  }
+
+  /** A finger moves what is visible, two zoom it. */
+  function swipe(event) {
+    fingers.set(event.pointerId, event.clientX);
+    held.by = held.by || Number(Math.abs(event.clientX - held.from) >= 4);
+    if (held.two && fingers.size > 1) {
+      const wanted = held.two.span * (held.two.apart / spread().apart);
+      zoom(wanted / seen(), held.two.middle);
+    } else if (!held.two && held.by && span) {
+      from = within(held.begin - ((event.clientX - held.from) / canvas.clientWidth) * seen());
+      draw();
+    }
   }
 
   function move(event) {
@@ -213,7 +284,15 @@ export function timeline(video, { selected, moved }) {
       canvas.style.cursor = edge === "start" || edge === "end" ? "ew-resize" : "pointer";
       return;
     }
-    if (!held.number || (!held.by && Math.abs(event.clientX - held.from) < 4)) return;
+    if (held.touch) {
+      swipe(event);
+      return;
+    }
+    if (!held.by && Math.abs(event.clientX - held.from) < 4) return;
+    if (!held.number) {
+      sketch(second(event));
+      return;
+    }
     const cue = cues[held.number - 1];
     const low = (cues[held.number - 2]?.end ?? 0) - cue.start;
     const high = (cues[held.number]?.start ?? length()) - cue.end;
@@ -227,14 +306,31 @@ export function timeline(video, { selected, moved }) {
     draw();
   }
 
+  /** A new cue from where the mouse was pressed to where it is, between its neighbors. */
+  function sketch(to) {
+    const following = firstAfter(held.begin);
+    const low = cues[following - 1]?.end ?? 0;
+    const high = cues[following]?.start ?? length();
+    const [start, end] = [Math.min(held.begin, to), Math.max(held.begin, to)];
+    Object.assign(held, { by: 1, drawing: true, start: Math.max(start, low), end: Math.min(end, high) });
+    draw();
+  }
+
   function up(event) {
+    fingers.delete(event.pointerId);
     if (!held) return;
     const was = held;
     held = null;
-    if (was.by) moved(was.number, was.edge, Math.round(was.by * 1000) / 1000);
+    if (was.touch && (was.by || was.two)) {
+      // it has moved
+    } else if (was.drawing) {
+      const thousandths = (time) => Math.round(time * 1000) / 1000;
+      if (was.end - was.start >= NEW) drawn(thousandths(was.start), thousandths(was.end));
+    } else if (was.by) moved(was.number, was.edge, Math.round(was.by * 1000) / 1000);
     else {
       video.currentTime = Math.min(Math.max(second(event), 0), length());
-      if (was.number) selected(was.number);
+      const number = was.touch ? hold(event).number : was.number;
+      if (number) selected(number);
     }
     draw();
   }
@@ -267,5 +363,5 @@ export function timeline(video, { selected, moved }) {
     event.preventDefault();
   }
 
-  return { whole, show, put, choose };
+  return { whole, tools, show, put, choose };
 }
