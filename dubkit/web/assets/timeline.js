@@ -66,7 +66,7 @@ export function timeline(video, { selected, moved, drawn }) {
 
   /** Show the beginning, not the whole of a long film. */
   function begin() {
-    if (!span && length() > FIRST * 1.5) span = FIRST;
+    if (!span && length() > FIRST * 1.2) span = FIRST;
     draw();
   }
 
