@@ -160,16 +160,19 @@ def _child(mode: str, files: list[str], model: Path | None) -> None:
             model.mkdir()
             for name, content in contents(OFFLINE).items():
                 (model / name).write_bytes(content)
-        transcribe = _dubkit(model) if mode == "dubkit" else _faster_whisper(mode, model)
-        for path in map(Path, files):
-            _, language, _ = json.loads(path.with_suffix(".json").read_text())
+        languages = [json.loads(Path(one).with_suffix(".json").read_text())[1] for one in files]
+        if mode == "dubkit":
+            transcribe = _dubkit(model, languages[0])
+        else:
+            transcribe = _faster_whisper(mode, model)
+        for path, language in zip(map(Path, files), languages, strict=True):
             wall, cpu = time.perf_counter(), time.process_time()
             text = transcribe(path, language)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             print(json.dumps([path.name, {"text": text, "cpu": cpu, "wall": wall}]), flush=True)
 
 
-def _dubkit(model: Path) -> Callable[[Path, str], str]:
+def _dubkit(model: Path, language: str) -> Callable[[Path, str], str]:
     from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 
     engine = FasterWhisper(model=str(model), compute_type="int8", device="cpu")
@@ -186,7 +189,7 @@ def _dubkit(model: Path) -> Callable[[Path, str], str]:
     with tempfile.TemporaryDirectory() as folder:
         silence = Path(folder, "silence.wav")
         corpus.write(corpus.np.zeros(corpus.RATE, corpus.np.float32), silence)
-        transcribe(silence, "en")
+        transcribe(silence, language)
     return transcribe
 
 
