@@ -75,6 +75,31 @@ def test_each_fault_is_found_and_nobody_else_is_blamed(change, fault):
     assert not [one.faults for one in others if one.faults]
 
 
+def test_a_line_that_was_misread_whole_is_right_if_its_halves_are():
+    assert film(read=TEXTS[1])[0].words
+    assert not film(read=TEXTS[1], halves="It was a fine day and nobody was... at home.")[0].faults
+    assert film(read=TEXTS[1], halves="We went to the river. And looked at boats.")[0].words
+    assert not film(read="", halves="It was a fine day. And nobody was at home.")[0].faults
+
+
+def test_a_brief_word_is_compared_with_other_speakers_alone():
+    def judged(voice: tuple[float, ...], others: bool = True) -> bool:
+        brief = Evidence(line(9, "No!"), Measurement(replace(SPEECH, seconds=0.5), voice, "No."))
+        own = [Evidence(line(k, text), Measurement(SPEECH, somebody(), text))
+               for k, text in enumerate(TEXTS)]  # fmt: skip
+        theirs = [
+            replace(one, line=replace(one.line, speaker="S2"),
+                    measured=replace(one.measured, voice=somebody(5)))
+            for one in own if others
+        ]  # fmt: skip
+        first, *rest = verify.judge([brief, *own, *theirs], "en")
+        assert not [one.faults for one in rest if one.faults]
+        return bool(first.voice)
+
+    assert judged(somebody(5)) and not judged(somebody()) and not judged(somebody(9))
+    assert not judged(somebody(5), others=False)
+
+
 def test_what_a_recognizer_misspells_is_no_fault():
     for read in (
         "it was a fine day and nobody was at home",

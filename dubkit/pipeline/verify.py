@@ -93,7 +93,7 @@ class Verifier:
             key: one
             for key, one, verdict in zip(keys, spoken, verdicts, strict=True)
             if (verdict.words or verdict.drags)
-            and self._known[key].read
+            and self._known[key].read is not None  # beside others a whole line may be left out
             and not self._known[key].alone
         }
         if doubted:
@@ -295,7 +295,7 @@ def _measure(pieces: Sequence[Samples], texts: Sequence[str | None]) -> list[Mea
     signals = [verify.signals(piece) for piece in pieces]
     half = round(VOICE_SECONDS * verify.RATE / 2)
     middles = [piece[max(0, len(piece) // 2 - half) : len(piece) // 2 + half] for piece in pieces]
-    long = [one.seconds >= verify.VOICE_SECONDS for one in signals]
+    long = [one.seconds >= verify.BRIEF_VOICE for one in signals]
     found = iter(voiceprint.embed_each(itertools.compress(middles, long)))
     voices = [
         tuple(round(float(one), 4) for one in next(found)) if is_long else () for is_long in long
