@@ -87,10 +87,12 @@ NEARER = 0.05
 BRIEF_NEARER = 0.15
 """... and a brief one: a word of half a second was 0.16 nearer to its own speaker's voice, and in
 another's voice 0.23 nearer to that one."""
-QUALITY_MARGIN = 0.6, 4.0
+QUALITY_MARGIN = 0.6, 0.9
 """Mean opinion score under the usual one of a track from which a clip sounds worse than the others,
-at least, and that in multiples of the usual deviation. A clip of Kokoro's in noise 20 dB below is
-1.0 under it; of those without noise the least is 0.65, at a deviation of 0.2."""
+at least and at most. Clips of Kokoro's in noise 20 dB below are 1.0 under it, and those without
+noise 0.7 at most, at a usual deviation of 0.2 to 0.3 ..."""
+QUALITY_SPREADS = 4.0
+"""... and that in multiples of the usual deviation."""
 POOR = 2.0
 """Score of what is called poor; a track of which that is usual is no measure of its clips."""
 UNLIKE = 0.6
@@ -509,9 +511,9 @@ def _least_quality(clips: Sequence[Evidence]) -> tuple[float, float]:
     spreads = [
         1.4826 * median(abs(one[at] - usual[at]) for one in known) for at in range(len(usual))
     ]
-    margin, times = QUALITY_MARGIN
+    least, most = QUALITY_MARGIN
     speech, behind, _ = (
-        score - max(margin, times * spread) if score >= POOR else 0.0
+        score - min(max(least, QUALITY_SPREADS * spread), most) if score >= POOR else 0.0
         for score, spread in zip(usual, spreads, strict=True)
     )
     return speech, behind
