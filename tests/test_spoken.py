@@ -46,6 +46,12 @@ def lines(track: Track) -> list[tuple[str | None, str]]:
         ("[DOOR SLAMS] Who?", None, "Who?"),
         ("I don't [coughs] know.", None, "I don't know."),
         ("It is me. (sighs)", None, "It is me."),
+        ("I don't (coughs) know.", None, "I don't know."),
+        ("Well (she laughs softly), yes (sighs).", None, "Well, yes."),
+        ("It is (no laughing matter) here.", None, "It is (no laughing matter) here."),
+        ("The city (3200 m) is high.", None, "The city (3200 m) is high."),
+        ("My brother (he laughs at everything) came.", None,
+         "My brother (he laughs at everything) came."),
         ("[Laughs] I know [laughs], yes. [Laughs]", None, "I know, yes."),
         ("<i>[Laughs]</i> I know[laughs]", None, "I know"),
         ("MARY: <i>(sighs)</i> Hi. <b><i>(coughs)</i></b>", "MARY", "Hi."),
@@ -80,6 +86,23 @@ def test_a_cue_of_one_person(text: str, who: str | None, words: str) -> None:
 def test_sounds_and_songs_are_not_spoken(text: str) -> None:
     assert lines(of(text)) == []
     assert spoken.without_sdh(of(text)).cues[0].text in ("", "😀👍")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "words"),
+    [
+        ("es", "No sé (suspira) qué decir, <i>amigo</i>.", "No sé qué decir, amigo."),
+        ("pt-BR", "Não (risos) sei.", "Não sei."),
+        ("fr", "Je ne sais (Rires) pas.", "Je ne sais pas."),
+        ("de", "Ich (lacht laut) weiß nicht.", "Ich weiß nicht."),
+        ("it", "Non (ride) lo so.", "Non lo so."),
+        ("en", "Take the bus (ride it).", "Take the bus (ride it)."),
+    ],
+)
+def test_a_sound_in_round_brackets_is_known_by_its_word(
+    language: str, text: str, words: str
+) -> None:
+    assert lines(of(text, language=language)) == [(None, words)]
 
 
 def test_several_people_share_the_time_of_a_cue() -> None:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from dubkit.languages import primary
 from dubkit.types import Cue, Track
 
 from . import phrases
@@ -59,11 +60,62 @@ _MARKED = (
 _LEADING = re.compile(rf"{_MARKED}[\s:]*")
 _TRAILING = re.compile(rf"\s*{_MARKED}\s*$")
 _INSIDE = re.compile(r"\s?(?:\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］)")
+_ROUND = re.compile(r"\s?(?:\([^\W\d_][^()\n]{0,40}\)|（[^（）\n]{1,20}）)")
 _BETWEEN = re.compile(rf"(?<=[.!?…。！？])\s*(?:{_SOUND})(?=\s*(?:[A-ZÀ-Þ¿¡]|\W|$))")
 _PICTURES = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff\u2669-\u266f\ufe0f\u200d]+"
 )
 _ENDS = tuple(".!?…,;:\"”'’»。！？」-—")
+
+
+_VOICED = {
+    "en":
+        "laugh laughs laughing laughter chuckle chuckles chuckling giggle giggles giggling "
+        "snicker snickers sigh sighs sighing sob sobs sobbing weeps weeping cries crying whimpers "
+        "whimpering sniff sniffs sniffles sniffling gasp gasps gasping panting groan groans "
+        "groaning moans moaning grunt grunts grunting growls screams screaming yells yelling "
+        "shouts shouting shrieks whispers whispering mutters muttering mumbles mumbling murmurs "
+        "cough coughs coughing sneezes sneezing snores snoring yawns yawning hiccups burps gulps "
+        "snorts scoffs whistles whistling hums humming exhales inhales",
+    "es":
+        "ríe ríen risa risas riendo riéndose carcajada carcajadas suspira suspiran suspiro "
+        "suspirando solloza sollozando sollozos llora lloran llorando llanto jadea jadean "
+        "jadeando jadeos gime gimen gimiendo gemido gruñe gruñen gruñido grita gritan gritando "
+        "susurra susurran susurrando murmura murmurando tose tosen tosiendo estornuda bosteza "
+        "ronca silba",
+    "pt":
+        "ri riem risos rindo gargalhada gargalhadas gargalha suspiram soluça soluçando soluços "
+        "chora choram chorando choro ofega ofegante ofegando geme gemem gemendo gemidos grunhe "
+        "gritam sussurra sussurram sussurrando murmuram tossindo espirra boceja ronca assobia",
+    "fr":
+        "rit rient rire rires riant ricane ricanement glousse soupir soupire soupirs soupirent "
+        "soupirant sanglote sanglots sanglotant pleure pleurent pleurs pleurant halète halètement "
+        "haletant gémit gémissement gémissements grogne grognement crie crient criant hurle "
+        "hurlent chuchote chuchotant chuchotements murmure murmurant tousse tousses toux éternue "
+        "bâille ronfle siffle renifle",
+    "it":
+        "ride ridono risata risate ridendo ridacchia sospira sospirano sospiro sospirando "
+        "singhiozza singhiozzi singhiozzando piange piangono piangendo pianto ansima ansimano "
+        "ansimando geme gemono gemito gemiti grugnisce grida gridano gridando urla urlano "
+        "sussurra sussurrano sussurrando mormora tossisce starnutisce sbadiglia fischia",
+    "de":
+        "lacht lachen lachend gelächter kichert kichern seufzt seufzen seufzend schluchzt "
+        "schluchzen schluchzend weint weinen weinend keucht keuchen keuchend stöhnt stöhnen "
+        "stöhnend ächzt ächzen grunzt schreit schreien schreiend brüllt flüstert flüstern "
+        "flüsternd murmelt murmeln hustet husten hustend niest gähnt schnarcht pfeift schnieft",
+    "nl":
+        "lach lachje gelach giechelt zucht zuchten zuchtend snikt snikken snikkend huilt huilen "
+        "huilend hijgt hijgen hijgend kreunt kreunen kreunend gromt gilt schreeuwt schreeuwen "
+        "fluistert fluisterend mompelt hoest hoesten niest gaapt snurkt fluit",
+    "ru":
+        "смех смеется смеётся смеются хихикает вздох вздыхает плачет плач рыдает стонет стон "
+        "кричит крик шепчет шепотом шёпотом кашель кашляет чихает зевает храпит",
+    "zh":
+        "笑 笑声 大笑 轻笑 哭 哭泣 哭声 叹气 叹息 咳嗽 喘气 尖叫 呻吟",
+    "ja":
+        "笑 笑い 笑い声 ため息 泣き声 咳 悲鳴",
+}  # fmt: skip
+"""Sounds that people make between their words, as subtitles name them, by language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +262,7 @@ def utterances(track: Track) -> Iterator[Utterance]:
     for number, cue in enumerate(track.cues, 1):
         spoken: list[tuple[str | None, str]] = []
         for one in with_speakers(passages(cue.text, track.language, names), cue):
-            text = speakable(one.text) if one.is_speech else ""
+            text = speakable(one.text, track.language) if one.is_speech else ""
             if text and spoken and one.joint != "\n" and not one.label:
                 spoken[-1] = (spoken[-1][0], f"{spoken[-1][1]} {text}")
             elif text:
@@ -263,10 +315,10 @@ def with_speakers(found: Sequence[Passage], cue: Cue) -> list[Passage]:
     return own
 
 
-def speakable(text: str) -> str:
+def speakable(text: str, language: str) -> str:
     """A text without what nobody speaks: sounds in it, pictures, stray marks around it."""
     plain = without_marks(text)
-    rest = _PICTURES.sub(" ", _BETWEEN.sub(" ", _inside(plain, " ")))
+    rest = _PICTURES.sub(" ", _BETWEEN.sub(" ", _inside(plain, language, " ")))
     if not any(char.isalnum() for char in rest):
         return ""
     if rest == plain:
@@ -282,11 +334,13 @@ def without_sdh(track: Track, *, labels: bool = False) -> Track:
     def bare(cue: Cue) -> Cue:
         kept: list[str] = []
         parts = passages(cue.text, track.language, names)
-        if all(one.is_speech and not one.label for one in parts) and cue.text == _unheard(cue.text):
+        if all(one.is_speech and not one.label for one in parts) and cue.text == _unheard(
+            cue.text, track.language
+        ):
             return cue
         before = ""
         for one in parts:
-            text = _unheard(one.text)
+            text = _unheard(one.text, track.language)
             lead = one.lead if labels else one.lead.replace(one.label, "", 1)
             lead = lead if labels else _VOICE_MARK.sub("", lead)
             lead = lead if one.joint == "\n" else before + lead
@@ -304,21 +358,32 @@ def without_sdh(track: Track, *, labels: bool = False) -> Track:
     return replace(track, cues=tuple(map(bare, track.cues)))
 
 
-def _inside(text: str, stand_in: str) -> str:
+def _inside(text: str, language: str, stand_in: str) -> str:
     """The text with ``stand_in`` for the sounds in it: ``[100]`` and the brackets of ``list[int]``
-    are spoken."""
+    are spoken, and round brackets unless they name a sound that a person makes."""
 
     def silenced(match: re.Match[str]) -> str:
         before = text[: match.start()][-1:] if not match[0][0].isspace() else ""
         attached = before.isascii() and before.isalnum()
         return match[0] if attached or not _is_sound(match[0].strip()) else stand_in
 
-    return _INSIDE.sub(silenced, text)
+    def voiced(match: re.Match[str]) -> str:
+        return stand_in if _is_voiced(match[0].strip()[1:-1], language) else match[0]
+
+    return _ROUND.sub(voiced, _INSIDE.sub(silenced, text))
 
 
-def _unheard(text: str) -> str:
+def _is_voiced(text: str, language: str) -> bool:
+    """Whether what stands in brackets is a sound of a person, in a few words: ``laughs softly``,
+    ``she sighs``, ``ríe``, but not ``no laughing matter``."""
+    words = without_marks(text).casefold().strip(" .!…").split()
+    known = _VOICED.get(primary(language), "").split()
+    return 0 < len(words) <= 3 and words[0] != "no" and not set(known).isdisjoint(words)
+
+
+def _unheard(text: str, language: str) -> str:
     """The text without the sounds in it."""
-    rest = _BETWEEN.sub("", _inside(text, ""))
+    rest = _BETWEEN.sub("", _inside(text, language, ""))
     return text if rest == text else re.sub(r"[ \t]+", " ", rest).strip()
 
 
