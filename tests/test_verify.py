@@ -107,6 +107,11 @@ def test_what_a_recognizer_misspells_is_no_fault():
         "It was a vine day, and nobody was at Rome.",
     ):
         assert not film(read=read)[0].faults, read
+    short = Evidence(line(9, "Combien ça coûte ?"),
+                     Measurement(SPEECH, somebody(), "Combien ça coûtent?"))  # fmt: skip
+    others = [Evidence(line(k, text), Measurement(SPEECH, somebody(), text))
+              for k, text in enumerate(TEXTS)]  # fmt: skip
+    assert not verify.judge([short, *others], "fr")[0].faults
     halved = "It was a fine day and nobo nobody was at home."
     assert not film(read=TEXTS[0], halves=halved)[0].faults
 

@@ -63,7 +63,9 @@ UNREADABLE = 0.6
 MARGIN = 0.3
 """Error above the usual one from which the words are others."""
 MISSING, EXTRA = 0.25, 0.14
-"""Share of a line's letters, in one piece, that is too much to be missing, or to be added."""
+"""Share of a line's letters, in one piece, that is too much to be missing, or to be added ..."""
+PIECE_LETTERS = 4
+"""... if it has as many: fewer are a spelling, such as a plural that sounds the same."""
 DRAGGING, TWICE, TWICE_LETTERS = 1.12, 0.17, 6
 """How much longer than likely a clip is that is read in halves, too, and the share and number of
 letters that there are then too many: a recognizer leaves out what is spoken twice, but not where
@@ -436,7 +438,8 @@ def _wrong_words(
         (reading.missing, MISSING, "words are missing"),
         (reading.extra, EXTRA, "there are more words in it"),
     ):
-        if share > limit + usual / 2 and reading.error - share < MARGIN:
+        is_piece = share * reading.letters >= PIECE_LETTERS
+        if is_piece and share > limit + usual / 2 and reading.error - share < MARGIN:
             return (f"{what}: it was read back as {shown}",)
     if reading.error > usual + MARGIN or max(reading.missing, reading.extra) > MARGIN + usual / 2:
         return (f"it was read back as {shown}",)
