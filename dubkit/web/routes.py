@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from dubkit import subtitles
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import shots, states, takes, texts, waveform
+from . import fields, shots, states, takes, texts, waveform
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
@@ -260,8 +260,11 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.get("/dubkit/videos/{id}/dub/{language}")
     def dub_lines(request: Request, id: str, language: str) -> Response:
         """The lines of a dub: how each was fitted, and its takes."""
-        found = takes.lines(session_of(request).video(id), language)
-        return JSONResponse({"lines": found}, headers=NO_STORE)
+        video = session_of(request).video(id)
+        found = takes.lines(video, language)
+        tts = str(_dub_request(video, language).get("tts") or "auto") if found else ""
+        names = fields.voices(server.engines(0.0), tts, [language]) if tts else []
+        return JSONResponse({"lines": found, "voices": names}, headers=NO_STORE)
 
     @app.get("/dubkit/videos/{id}/dub/{language}/{line}/before.wav")
     def dub_clip_before(request: Request, id: str, language: str, line: int) -> Response:
@@ -290,6 +293,25 @@ def add_routes(app: FastAPI, server: Server) -> None:
             return server.submit(session, video, requested).id
 
         return JSONResponse({"job": await anyio.to_thread.run_sync(choose)})
+
+    @app.post("/dubkit/videos/{id}/dub/{language}/voice")
+    async def choose_voice(request: Request, id: str, language: str) -> Response:
+        """``{"speaker": "Ann", "voice": "pf_dora"}``: make the dub with another voice for one
+        speaker; everybody else keeps theirs."""
+        body = await _json(request)
+        speaker, voice = body.get("speaker"), body.get("voice")
+        if not isinstance(speaker, str) or not isinstance(voice, str) or not voice:
+            raise UsageError("that is no voice for a speaker", '{"speaker": "Ann", "voice": "..."}')
+
+        def recast() -> str:
+            session = session_of(request)
+            video = _free(session, id)
+            requested = _dub_request(video, language)
+            requested |= {"to": [language], "voice": takes.recast(video, language, speaker, voice)}
+            server.drafts.save_all(video)
+            return server.submit(session, video, requested).id
+
+        return JSONResponse({"job": await anyio.to_thread.run_sync(recast)})
 
     def _free(session: Session, id: str) -> Video:
         """A video that no job is working on. Raises UsageError if one is."""

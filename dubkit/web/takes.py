@@ -117,6 +117,17 @@ def choose(video: Video, language: str, number: int, take: int | None) -> None:
         raise cannot_write(Path(f"takes.{language}.json"), failure) from failure
 
 
+def recast(video: Video, language: str, speaker: str, voice: str) -> list[str]:
+    """The option ``voice`` with which one speaker has another voice and all others of the dub keep
+    theirs. Raises UsageError if nobody of that name speaks in it."""
+    spoken = [one for one in _report_lines(video, language) if one.get("voice")]
+    voices = {str(one.get("speaker") or ""): str(one["voice"]) for one in reversed(spoken)}
+    if speaker not in voices:
+        raise UsageError(f"{speaker or 'nobody'} does not speak in the dub", "make the dub first")
+    voices[speaker] = voice
+    return [f"{who}={name}" if who else name for who, name in voices.items()]
+
+
 def _line(video: Video, language: str, number: int) -> Mapping[str, Any]:
     for one in _report_lines(video, language):
         if one["line"] == number:

@@ -1,7 +1,9 @@
 """Where everything stands once there are cues, and the editor at work, on one film."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from browser import Person, expect
@@ -141,6 +143,39 @@ def test_on_a_phone_a_swipe_over_the_waveform_moves_no_cue(page, person):
     page.click("#dk-menu")
     expect(page.locator("#dubkit-start")).to_be_visible()
     page.click("#dk-menu")
+
+
+@pytest.mark.skipif("DUBKIT_AXE" not in os.environ, reason="DUBKIT_AXE names no axe.min.js")
+def test_axe_finds_nothing_in_the_studio(page):
+    page.evaluate(Path(os.environ["DUBKIT_AXE"]).read_text("utf-8"))
+
+    def look(state: str) -> None:
+        found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa']})")
+        bad = [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]]
+        assert bad == [], (state, page.evaluate("document.body.className"))
+
+    def look_at_all() -> None:
+        text(page, 1).click()
+        look("a row is open")
+        page.click("#dk-search")
+        page.click("#dk-tab-problems")
+        page.locator("#dk-problems summary").first.click()
+        look("find, and problems")
+        page.locator("#dk-problems summary").first.click()
+        page.click("#dk-search")
+        page.click("#dk-help")
+        look("keys")
+        page.keyboard.press("Escape")
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(500)  # until what fades in has faded in
+        look_at_all()
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)
+    look("a phone")
+    page.set_viewport_size(SIZE)
 
 
 def test_split_and_merge_divide_the_translation_and_undo_brings_both_back(page):

@@ -78,6 +78,17 @@ def test_the_clip_from_before_an_edit_can_be_played(video):
     assert line["before"] is True
 
 
+def test_another_voice_for_one_speaker_leaves_the_others_theirs(video):
+    said = [("S1", "pf_dora"), ("S2", "pm_alex"), ("S1", "pf_dora"), (None, "pm_santa")]
+    lines = [{**LINE, "line": n, "speaker": who, "voice": voice}
+             for n, (who, voice) in enumerate(said, 1)]  # fmt: skip
+    (video.folder / "talk.pt.dub.json").write_text(json.dumps({"lines": lines}))
+    chosen = takes.recast(video, "pt", "S1", "pm_alex")
+    assert sorted(chosen) == ["S1=pm_alex", "S2=pm_alex", "pm_santa"]
+    with pytest.raises(UsageError):
+        takes.recast(video, "pt", "S3", "pm_alex")
+
+
 def test_takes_that_do_not_exist(video):
     for number, take in ((1, 0), (2, 3), (99, 0)):
         with pytest.raises(InputError):

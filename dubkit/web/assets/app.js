@@ -33,6 +33,7 @@ const top = h("div", {}, head, choosing.whole);
 const room = studio(playing.whole, editing, head, [
   ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, jobs.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
+  ["speakers", t("speakers_panel"), editing.speakers],
 ]);
 editing.count = (number) => room.count("problems", number);
 const work = room.whole;

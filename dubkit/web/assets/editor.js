@@ -12,6 +12,7 @@ import { dubLines } from "./lines.js";
 import { problemPanel } from "./problems.js";
 import { rowList } from "./rows.js";
 import { search } from "./search.js";
+import { colour, speakerPanel } from "./speakers.js";
 import { timeline } from "./timeline.js";
 
 const NUDGE = 0.1; // seconds
@@ -48,6 +49,12 @@ export function editor(player, saved) {
   const rows = h("ol", { class: "dk-cues", id: "dk-cues", "aria-label": t("edit") });
   const table = rowList(rows, make, fill);
   const dub = dubLines(film, saved, error);
+  const speakers = speakerPanel({
+    rename: (speaker, name) => edit(tag, { edit: "rename", speaker, name }),
+    hear: (start, end) => { dub.stop(); player.play(start, end, false); },
+    sample: dub.sample,
+    voice: dub.recast,
+  });
   const strip = timeline(film, {
     selected: (number) => select(number - 1),
     moved: (number, edge, by) => edit(tag, { edit: "nudge", number, seconds: by, edge }),
@@ -87,7 +94,7 @@ export function editor(player, saved) {
     if (unsaved()) event.preventDefault();
   });
 
-  const part = { whole, strip: strip.whole, problems: problems.whole, show, go, count: () => {} };
+  const part = { whole, strip: strip.whole, problems: problems.whole, speakers: speakers.whole, show, go, count: () => {} };
   const cues = () => states.get(tag)?.cues ?? [];
   const unsaved = () => [...states.values()].some((one) => one.changed) || [...rows.querySelectorAll("[name]")].some(dirty);
 
@@ -245,7 +252,8 @@ export function editor(player, saved) {
     find.count();
     now = -1;
     mark();
-    strip.put(main, at + 1);
+    speakers.show(main, dub.lines(), dub.voices());
+    strip.put(main, at + 1, main.map((cue) => (cue.speaker ? colour(names.indexOf(cue.speaker)) : "")));
   }
 
   function marks() {

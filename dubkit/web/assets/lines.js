@@ -9,6 +9,7 @@ export function dubLines(film, made, error) {
   const sound = new Audio();
   let video = null;
   let lines = []; // {..., of: language}
+  let voices = []; // that may speak the language at hand
   let places = new Map(); // by row, the lines that begin there
   let pressed = null; // the button of the clip that plays
 
@@ -19,6 +20,7 @@ export function dubLines(film, made, error) {
     stop();
     video = id;
     const answers = await Promise.all(tags.map((tag) => ask(`videos/${id}/dub/${tag}`)));
+    voices = answers.find((answer) => answer.lines.length)?.voices ?? [];
     lines = answers.flatMap((answer, index) => answer.lines.map((line) => ({ ...line, of: tags[index] })));
   }
 
@@ -99,5 +101,21 @@ export function dubLines(film, made, error) {
     }
   }
 
-  return { load, lay, fill, stop };
+    /** Have the dub made with another voice for one person. */
+  async function recast(speaker, voice) {
+    const of = lines.find((line) => line.speaker === speaker)?.of;
+    stop();
+    try {
+      const answer = await ask(`videos/${video}/dub/${of}/voice`, { method: "POST", body: { speaker, voice } });
+      error.show(null);
+      made(answer.job);
+    } catch (failure) {
+      error.show(failure);
+    }
+  }
+
+  /** Play a line as it is in the dub; pressing the button again stops it. */
+  const sample = (line) => hear(document.activeElement, line, line.take);
+
+  return { load, lay, fill, stop, recast, sample, lines: () => lines, voices: () => voices };
 }

@@ -35,6 +35,7 @@ export function timeline(video, { selected, moved, drawn }) {
   let peaks = null;
   let shots = []; // seconds at which the picture changes
   let cues = [];
+  let colours = []; // by cue
   let chosen = 0; // the number of a cue
   let from = 0;
   let span = 0; // seconds that are visible; 0 is all
@@ -78,8 +79,9 @@ export function timeline(video, { selected, moved, drawn }) {
     draw();
   }
 
-  function put(list, number) {
-    [cues, chosen] = [list, number];
+  /** Show cues, one of which is chosen, each in a color of its own if it has one. */
+  function put(list, number, colors = []) {
+    [cues, chosen, colours] = [list, number, colors];
     draw();
   }
 
@@ -141,7 +143,7 @@ export function timeline(video, { selected, moved, drawn }) {
     for (let index = firstAfter(from); index < cues.length && cues[index].start < from + seen(); index += 1) {
       const { start, end } = held?.number === index + 1 ? held : cues[index];
       const [left, right] = [at(start), at(end)];
-      brush.fillStyle = colour("--color-accent");
+      brush.fillStyle = colours[index] || colour("--color-accent");
       brush.globalAlpha = index + 1 === chosen ? 0.5 : 0.22;
       brush.fillRect(left, 4, Math.max(right - left, 1), height - 8);
       brush.globalAlpha = 1;
