@@ -15,7 +15,7 @@ drafts       cues being edited, by the functions of editing and mending; states,
              shows of them
 takes        lines of a dub, and which take of each is chosen
 preview      copies of files that browsers cannot play, on demand
-probing, catalog, waveform, shots
+probing, catalog, waveform, shots, still
              child processes: what a file is, which engines are installed, how loud the audio is,
-             where shots begin
+             where shots begin, how a subtitle looks on the film
 """

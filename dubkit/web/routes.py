@@ -7,6 +7,7 @@ sentences as the command's, with the status 400 (or 507 if the disk is full).
 
 from __future__ import annotations
 
+import base64
 import json
 import mimetypes
 import zipfile
@@ -25,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from dubkit import subtitles
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import fields, shots, states, takes, texts, waveform
+from . import fields, shots, states, still, takes, texts, waveform
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
@@ -254,6 +255,19 @@ def add_routes(app: FastAPI, server: Server) -> None:
         if not any(saved):
             return JSONResponse({"job": None})
         return JSONResponse({"job": server.again(session, video).id})
+
+    @app.post("/dubkit/videos/{id}/still/{language}/{number}")
+    async def draw_still(request: Request, id: str, language: str, number: int) -> Response:
+        """``{"style": "color=yellow"}``: the frame in the middle of a cue, with it as it would be
+        burned in that style, as a JPEG in base64."""
+        style = str((await _json(request)).get("style", ""))[:400]
+        video = session_of(request).video(id)
+
+        def draw() -> str:
+            track = server.drafts.open(video, language).present
+            return base64.b64encode(still.draw(video, track, number, style)).decode()
+
+        return JSONResponse({"jpeg": await anyio.to_thread.run_sync(draw)}, headers=NO_STORE)
 
     # -------------------------------------------------------- lines of a dub
 

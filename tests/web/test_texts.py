@@ -11,6 +11,7 @@ from dubkit.web.form import LABELS, text_keys
 from dubkit.web.texts import TRANSLATIONS, best, texts
 
 FOLDER = Path(serve.__file__).parent
+PUT_TOGETHER = ("state_", "stage_", "key_", "rule_", "style_", "preset_")
 SOURCES = [FOLDER / "page.py", FOLDER / "form.py", *sorted(FOLDER.glob("assets/*.js"))]
 
 
@@ -30,11 +31,11 @@ def test_every_text_is_used_and_every_used_text_is_there():
     of_fields = {key for one in FIELDS.values() for key in text_keys(one).values()}
     assert {LABELS.get(name, name) for name in FIELDS} - {"settings"} <= of_fields
     assert len(named) > 50 and named <= set(texts("en"))
-    # Those of states, stages, keys and rules are put together.
+    # Those of states, stages, keys and the like are put together.
     assert [
         key
         for key in texts("en")
-        if f'"{key}"' not in source and not key.startswith(("state_", "stage_", "key_", "rule_"))
+        if f'"{key}"' not in source and not key.startswith(PUT_TOGETHER)
         if key not in of_fields and key not in GROUPS
     ] == []
 

@@ -34,8 +34,10 @@ const room = studio(playing.whole, editing, head, [
   ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, jobs.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
   ["speakers", t("speakers_panel"), editing.speakers],
+  ["style", t("style"), editing.look.whole, editing.look.draw],
 ]);
 editing.count = (number) => room.count("problems", number);
+editing.wishes = () => current?.jobs?.[0]?.wishes ?? {};
 const work = room.whole;
 
 window.dubkit = {

@@ -9,6 +9,7 @@ import { before, pairUp, reading, toggled } from "./cues.js";
 import { ask, clock, complaint, h, language, seconds, t } from "./dom.js";
 import { commandOf, keyHelp } from "./keys.js";
 import { dubLines } from "./lines.js";
+import { stylePanel } from "./look.js";
 import { problemPanel } from "./problems.js";
 import { rowList } from "./rows.js";
 import { search } from "./search.js";
@@ -55,6 +56,14 @@ export function editor(player, saved) {
     sample: dub.sample,
     voice: dub.recast,
   });
+  const look = stylePanel(
+    () => (cues().length && !player.whole.hidden ? { video, language: beside || tag, number: shownCue() } : null),
+    async (style) => {
+      const to = beside || tag;
+      const { job } = await ask("jobs", { method: "POST", body: { video,
+        wishes: { ...wishes(), subs: true, dub: false, burn: true, video: true, style, to: to === all[0] ? [] : [to] } } });
+      saved(job);
+    });
   const strip = timeline(film, {
     selected: (number) => select(number - 1),
     moved: (number, edge, by) => edit(tag, { edit: "nudge", number, seconds: by, edge }),
@@ -94,8 +103,11 @@ export function editor(player, saved) {
     if (unsaved()) event.preventDefault();
   });
 
-  const part = { whole, strip: strip.whole, problems: problems.whole, speakers: speakers.whole, show, go, count: () => {} };
+  const part = { whole, strip: strip.whole, problems: problems.whole, speakers: speakers.whole, look, show, go, count: () => {}, wishes: () => ({}) };
   const cues = () => states.get(tag)?.cues ?? [];
+  const wishes = () => part.wishes();
+  /** The number of the cue at hand in the language that a viewer would read. */
+  const shownCue = () => (beside ? pairs[here()]?.[0] ?? 1 : here() + 1);
   const unsaved = () => [...states.values()].some((one) => one.changed) || [...rows.querySelectorAll("[name]")].some(dirty);
 
   async function show(id, languages) {

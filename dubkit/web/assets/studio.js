@@ -4,8 +4,8 @@
 
 import { h, t } from "./dom.js";
 
-/** Arrange the parts; `panels` are [name, label, element], the first one is shown at first, `head` is
- * the page's own head. Returns {whole, show(name), count(name, number)}. */
+/** Arrange the parts; `panels` are [name, label, element] and what to call when it is shown, the first
+ * one is shown at first; `head` is the page's own head. Returns {whole, show(name), count(name, number)}. */
 export function studio(film, editing, head, panels) {
   const root = document.documentElement;
   const tab = ([name, label]) => h("button", { type: "button", class: "dk-tab", role: "tab", id: `dk-tab-${name}`,
@@ -19,7 +19,7 @@ export function studio(film, editing, head, panels) {
   head.append(menu);
   const list = h("div", { class: "dk-list", id: "dk-panel-cues" }, editing.whole);
   const whole = h("div", { class: "dk-room" },
-    h("div", { class: "dk-film" }, film), bar, h("div", { class: "dk-panels" }, ...boxes.values()),
+    h("div", { class: "dk-film" }, film, editing.look.picture), bar, h("div", { class: "dk-panels" }, ...boxes.values()),
     list, editing.strip);
   const narrow = window.matchMedia("(max-width: 800px)");
 
@@ -48,6 +48,7 @@ export function studio(film, editing, head, panels) {
       button.tabIndex = one === name ? 0 : -1;
     }
     for (const [one, box] of boxes) box.classList.toggle("dk-front", one === name);
+    panels.find(([one]) => one === name)?.[3]?.();
   }
 
   function count(name, number) {
