@@ -237,6 +237,33 @@ def test_keys_and_tools(page, person):
     expect(page.locator("#dk-keys")).to_be_hidden()
 
 
+def test_speakers_have_cards_and_a_style_is_drawn_on_the_film(page, person):
+    for number, name in ((1, "S1"), (2, "S2"), (3, "S1")):
+        text(page, number).click()
+        text(page, number, "speaker").fill(name)
+        text(page, number, "speaker").blur()
+    page.click("#dk-tab-speakers")
+    expect(page.locator(".dk-person")).to_have_count(2)
+    card = page.locator(".dk-person[data-speaker=S1]")
+    expect(card).to_contain_text("2 cues")
+    card.get_by_role("textbox").fill("Ann")
+    card.get_by_role("textbox").blur()
+    expect(text(page, 3, "speaker")).to_have_value("Ann")
+    expect(text(page, 1, "speaker")).to_have_value("Ann")
+    page.locator(".dk-person[data-speaker=S2] select").select_option("Ann")
+    expect(page.locator(".dk-person")).to_have_count(1)
+    person.picture("studio-speakers")
+    page.click("#dk-tab-style")
+    still = page.locator("#dk-still")
+    expect(still).to_be_visible(timeout=60_000)
+    before = still.get_attribute("src")
+    page.select_option("#dk-style-preset", "film")
+    wait_for(lambda: still.get_attribute("src") != before, 60)
+    person.picture("studio-style")
+    page.click("#dk-tab-files")
+    expect(still).to_be_hidden()
+
+
 def test_a_cue_is_drawn_on_the_timeline_which_shows_twenty_seconds_at_first(page):
     page.reload()
     page.wait_for_selector("#dk-cues > li")

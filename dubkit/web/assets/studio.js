@@ -25,6 +25,7 @@ export function studio(film, editing, head, panels) {
 
   new MutationObserver(enter).observe(editing.whole, { attributes: true, attributeFilter: ["hidden"] });
   narrow.addEventListener("change", settle);
+  whole.addEventListener("pointerdown", putAway);
   enter();
   show(panels[0][0]);
 
@@ -34,7 +35,14 @@ export function studio(film, editing, head, panels) {
     if (root.dataset.dubkitRoom === room) return;
     root.dataset.dubkitRoom = room;
     window.scrollTo(0, 0);
-    if (room === "studio") settle();
+    if (room !== "studio") return;
+    putAway();
+    settle();
+  }
+
+  /** The settings, which are a drawer here, close when one goes on with the film. */
+  function putAway() {
+    if (root.dataset.dubkitRoom === "studio") document.querySelector("#dubkit-more > button.open")?.click();
   }
 
   function settle() {
