@@ -12,7 +12,7 @@ import functools
 import itertools
 import json
 import wave
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,7 +98,10 @@ class Verifier:
         }
         if doubted:
             with self.context.timed(f"verify {self.language}"):
-                self._read_alone(doubted)
+                misread = {
+                    key for key, verdict in zip(keys, verdicts, strict=True) if verdict.words
+                }
+                self._read_alone(doubted, misread)
             verdicts = self._judge(spoken, keys)
         self.context.warnings += self._warnings(spoken, keys, verdicts)
         return verdicts
@@ -198,20 +201,25 @@ class Verifier:
             self.context.warnings.append(f"the quality of speech is not scored: {failure.message}")
             return False
 
-    def _read_alone(self, spoken: Mapping[str, tuple[Line, clips.Clip]]) -> None:
-        """Read clips again, each alone and in halves, and keep what is nearer to its text."""
+    def _read_alone(
+        self, spoken: Mapping[str, tuple[Line, clips.Clip]], misread: Collection[str]
+    ) -> None:
+        """Read clips again in halves, and those that were misread whole, too, each piece alone;
+        what is nearer to its text is kept."""
         for part in _parts({key: clip.path for key, (_, clip) in spoken.items()}):
             pieces: dict[str, Samples] = {}
             for key, path in part.items():
                 whole = clips.load(path, verify.RATE)
                 middle = verify.quietest(whole)
-                pieces |= {key: whole, f"{key} 1": whole[:middle], f"{key} 2": whole[middle:]}
+                pieces |= {f"{key} 1": whole[:middle], f"{key} 2": whole[middle:]}
+                if key in misread:
+                    pieces[key] = whole
             texts = self._read_back(pieces, APART)
             better = {}
             for key in part if texts else ():
                 text, known = spoken[key][0].text, self._known[key]
                 read = min(
-                    (texts[key], known.read or ""),
+                    (known.read or "", texts.get(key, "")),
                     key=lambda one: verify.compare(text, one, self.language).error,
                 )
                 halves = f"{texts[f'{key} 1']} {texts[f'{key} 2']}"
