@@ -40,6 +40,7 @@ from .form import form, updates
 from .preview import Previews, add_preview_routes
 from .routes import error_json
 from .server import Server
+from .shots import Shots, add_shot_routes
 from .store import Video
 
 CALLS = 1000
@@ -66,6 +67,8 @@ def mount_page(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
     """``app`` with the page at its root."""
     previews = Previews()
     add_preview_routes(app, server, previews)
+    shots = Shots()
+    add_shot_routes(app, server, shots)
     names = {tag: dict(texts.texts(tag)) for tag in texts.TRANSLATIONS}
     i18n = gr.I18n(**names)
     page = _page(server, i18n)
@@ -99,6 +102,7 @@ def mount_page(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
                 yield state
             finally:
                 previews.close()
+                shots.close()
 
     app.router.lifespan_context = lifespan
     return app

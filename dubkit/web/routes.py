@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from dubkit import subtitles
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import fields, shots, states, still, takes, texts, waveform
+from . import fields, states, still, takes, texts, waveform
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
@@ -144,11 +144,6 @@ def add_routes(app: FastAPI, server: Server) -> None:
         return FileResponse(
             path, media_type="application/octet-stream", headers={"Cache-Control": "private"}
         )
-
-    @app.get("/dubkit/videos/{id}/shots")
-    def film_shots(request: Request, id: str) -> Response:
-        """Seconds at which the film's shots begin."""
-        return JSONResponse({"shots": shots.shots(session_of(request).video(id))})
 
     # -------------------------------------------------------- jobs
 

@@ -3,7 +3,7 @@
 // cue, the wheel with Ctrl zooms. A finger moves the timeline and never a cue, two fingers zoom. It
 // draws on a canvas, only what is visible; by keyboard and for screen readers it is a slider.
 
-import { clock, h, t } from "./dom.js";
+import { ask, clock, h, t } from "./dom.js";
 
 const A_SECOND = 50; // peaks, see dubkit/web/waveform.py
 const EDGE = 7; // pixels around an edge within which it can be grabbed
@@ -72,9 +72,9 @@ export function timeline(video, { selected, moved, drawn }) {
   }
 
   async function loadShots(wanted) {
-    const answer = await fetch(`/dubkit/videos/${wanted}/shots`);
-    if (!answer.ok || id !== wanted) return;
-    shots = (await answer.json()).shots;
+    const answer = await ask(`videos/${wanted}/shots`).catch(() => ({ shots: [] }));
+    if (id !== wanted) return;
+    shots = answer.shots;
     whole.dataset.shots = shots.length;
     draw();
   }
