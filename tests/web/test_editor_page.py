@@ -419,6 +419,7 @@ def test_changing_one_line_speaks_one_line(person, dubbed, log):
 def test_another_take_is_compared_with_the_first_and_undone(person, dubbed, log, server):
     page = person.page
     log.unlink()
+    cell(person, 1, "text").click()  # the cue at hand shows its lines
     line = page.locator(".dk-line[data-line='1']")
     expect(line).to_contain_text("×")
     again(person, lambda: line.locator(".dk-again").click())
