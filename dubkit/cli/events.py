@@ -34,7 +34,7 @@ from dubkit.types import Cue, Result
 
 from .console import logs_to
 
-BEGAN = time.monotonic()
+_began = time.monotonic()
 EVERY = 0.2
 """Seconds between two ``progress`` events of the same stage."""
 
@@ -43,9 +43,15 @@ _out: TextIO | None = None
 """The real standard output during a run, while what engines print is redirected."""
 
 
+def restart_clock() -> None:
+    """Have a process that runs several commands count the seconds from here on."""
+    global _began
+    _began = time.monotonic()
+
+
 def write(event: str, **values: object) -> None:
     """Write one event, a line of standard output."""
-    at = round(time.monotonic() - BEGAN, 2)
+    at = round(time.monotonic() - _began, 2)
     out = _out or sys.stdout
     out.write(as_json({"event": event, "at": at, **values}) + "\n")
     out.flush()

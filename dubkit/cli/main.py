@@ -71,16 +71,21 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
-def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    more: Mapping[str, Command] | None = None,
+    room: EngineRoom | None = None,
+) -> int:
     """Run the command and return its exit status.
 
-    ``more`` are further subcommands, which handle signals themselves. Whatever happens, it is
-    reported in a line or two; a run that was stopped ends the process.
+    ``more`` are further subcommands, which handle signals themselves; a ``room`` has engines that
+    earlier runs have loaded. Whatever happens, it is reported in a line or two; a run that was
+    stopped ends the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with terminal.standard_streams() as lost, faults.quiet_threads():
         try:
-            status = _main(arguments, more or {})
+            status = _main(arguments, more or {}, room)
         except KeyboardInterrupt as stopped:
             signals.stop(getattr(stopped, "number", signal.SIGINT))
         if reason := lost():
@@ -89,7 +94,7 @@ def main(argv: Sequence[str] | None = None, more: Mapping[str, Command] | None =
         return status
 
 
-def _main(arguments: Sequence[str], more: Mapping[str, Command]) -> int:
+def _main(arguments: Sequence[str], more: Mapping[str, Command], room: EngineRoom | None) -> int:
     name = arguments[0] if arguments else ""
     rest = [argument for argument in arguments[1:] if argument != DEBUG]
     try:
@@ -99,7 +104,7 @@ def _main(arguments: Sequence[str], more: Mapping[str, Command]) -> int:
             with signals.stoppable():
                 if name in COMMANDS:
                     return COMMANDS[name](rest)
-                return _run(arguments, (*COMMANDS, *more))
+                return _run(arguments, (*COMMANDS, *more), room)
     except DubkitError as failure:
         if "--events" in arguments:
             events.write_error(failure, None)
@@ -115,7 +120,7 @@ def _net(arguments: Sequence[str]) -> AbstractContextManager[None]:
     return faults.reported(functools.partial(outline, arguments), shown)
 
 
-def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | None) -> int:
     """Run the pipeline on the inputs; ``commands`` are the subcommands, for typing errors."""
     if not arguments:
         build_parser().print_help(sys.stderr)
@@ -126,7 +131,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
     given = parse(arguments)
     console = _console(given, arguments)
     start_keeper()
-    with console, EngineRoom() as room:
+    with console, contextlib.nullcontext(kept) if kept else EngineRoom() as room:
         options = _options(given)
         if isinstance(console, LoggedConsole):
             console.file.hide(options.settings)
@@ -156,7 +161,9 @@ def _run(arguments: Sequence[str], commands: Sequence[str]) -> int:
         results: list[Result] = []
         for number, source in enumerate(sources, 1):
             # Engines that the next file needs stay loaded.
-            room.keep = pipeline.needed_engines(sources[number]) if number < len(sources) else ()
+            if not room.stays:
+                more = number < len(sources)
+                room.keep = pipeline.needed_engines(sources[number]) if more else ()
             name = places[source] / source.name
             title = f"{name} ({number} of {len(sources)})" if len(sources) > 1 else ""
             try:

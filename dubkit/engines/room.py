@@ -32,6 +32,8 @@ class EngineRoom:
         self.keep: Collection[type] = ()
         """Protocols of the engines that the next run needs as well: those that this run has used
         stay open when their stage is done."""
+        self.stays = False
+        """Whether it outlives the run, with all engines that :attr:`keep` names."""
         self._open: dict[Key, Engine] = {}
         self._starting: dict[Key, Future[Engine]] = {}
         """Engines that a thread is building."""

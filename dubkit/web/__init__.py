@@ -10,6 +10,7 @@ server       what page and routes share
 fields       how the values of the form relate to options
 arguments    the options that the page requests, as arguments of the command
 jobs         the command as child processes, in turn
+warm         a process that keeps engines loaded for jobs about one line; warm_client asks it
 store        every path
 drafts       cues being edited, by the functions of editing and mending; states, what the page
              shows of them

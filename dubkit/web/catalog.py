@@ -5,17 +5,20 @@ not spend its memory on torch.
 
     {"synthesizers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
         "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
-        "voices": {"pt": ["pf_dora", "pm_alex"]}}}, ...}
+        "voices": {"pt": ["pf_dora", "pm_alex"]}}},
+     "translators": {"argos": {..., "into": ["en", "pt"]}}, ...}
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import inspect
 import itertools
 import json
 import os
+import string
 import sys
 import textwrap
 import typing
@@ -26,8 +29,7 @@ from typing import Any, TypeAlias, cast
 
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError
-
-from .texts import LANGUAGES
+from dubkit.languages import name
 
 TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"}
 """Types of settings that can be shown; those that name files are not among them."""
@@ -57,14 +59,24 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
             entry["settings"] = settings(type(engine))
             entry["problem"] = "; ".join(engine.check())
             entry["priority"] = engine.priority
+            if kind == "translators":
+                translator = cast(hooks.Translator, engine)
+                entry["into"] = [tag for tag in known() if translator.supports(None, tag)]
             if kind == "synthesizers":
                 synthesizer = cast(hooks.Synthesizer, engine)
-                known = {tag: list(map(str, synthesizer.voices(tag))) for tag in LANGUAGES}
-                entry["voices"] = {tag: names for tag, names in known.items() if names}
+                voices = {tag: list(map(str, synthesizer.voices(tag))) for tag in known()}
+                entry["voices"] = {tag: names for tag, names in voices.items() if names}
                 entry["clones"] = bool(synthesizer.clones)
     except DubkitError as failure:
         entry["problem"] = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
     return entry
+
+
+@functools.cache
+def known() -> tuple[str, ...]:
+    """The tags of all languages that have one of two letters."""
+    pairs = map("".join, itertools.product(string.ascii_lowercase, repeat=2))
+    return tuple(tag for tag in pairs if name(tag) != tag)
 
 
 def settings(engine: type) -> list[dict[str, Any]]:

@@ -26,6 +26,10 @@ Control = Literal["settings", "engine", "tick", "number", "pick", "line"]
 """``pick`` is a list to choose from, ``line`` a text."""
 
 
+LABELS = {"video": "with_video"}
+"""Keys of labels that are not the option's name: "video" is a word of Gradio's own."""
+
+
 def page_options(options: type[Options] = Options) -> dict[str, Option]:
     """The options that the page has, by name."""
     return {one.name: one for one in list_options(options) if one.page}

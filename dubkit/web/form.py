@@ -8,6 +8,7 @@ group unless :data:`LAYOUT` gives it another place.
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +21,9 @@ from dubkit import engines, languages
 from dubkit.options import Option, Options
 
 from . import fields as form_fields
-from . import texts
+from . import targets, texts, wording
 from .catalog import Catalog
-from .fields import DEFAULTS, FIELDS, ROLES, control
+from .fields import DEFAULTS, FIELDS, LABELS, ROLES, control
 from .server import Server
 from .store import Video
 
@@ -30,8 +31,10 @@ MARK = "⚠ "
 """Before the name of an engine that is not ready; the style sheet greys what begins with it."""
 HIDING = ("translation", "dubbing", "look")
 """Groups that are hidden if none of their fields has an effect."""
-LABELS = {"video": "with_video"}
-"""Keys of labels that are not the option's name: "video" is a word of Gradio's own."""
+SHORT: Mapping[targets.Lack, str] = {
+    "not_translated": "not_translated_here",
+    "not_spoken": "not_spoken_here",
+}
 LAYOUT = tuple(
     tuple(row.split())
     for row in """
@@ -60,12 +63,17 @@ class Form:
     """By role: what engines lack."""
     filled: Any = None
     """Changes whenever the form is filled."""
+    languages: Any = None
+    """The note about the languages to translate to."""
+    refused: Any = None
+    """What was typed there and is no language, as JSON with the languages that were chosen then."""
 
     @property
     def outputs(self) -> list[Any]:
         """The components that :func:`updates` changes."""
         groups = [self.groups[name] for name in HIDING]
-        return [*self.fields.values(), *groups, *(self.notes[role] for role in ROLES)]
+        notes = (self.notes[role] for role in ROLES)
+        return [*self.fields.values(), *groups, *notes, self.languages, self.refused]
 
 
 def form(server: Server, i18n: gr.I18n, options: type[Options] = Options) -> Form:
@@ -80,6 +88,9 @@ def form(server: Server, i18n: gr.I18n, options: type[Options] = Options) -> For
             _engine(server, parts, known[name], i18n)
         else:
             parts.fields[name] = _component(known[name], values[name], i18n)
+        if name == "to":
+            parts.languages = gr.HTML("", elem_id="dubkit-to-note", visible="hidden")
+            parts.refused = gr.Textbox("", visible="hidden", elem_id="dubkit-refused")
 
     def fill(group: str) -> None:
         for row in rows(groups[group]):
@@ -151,7 +162,7 @@ def _component(option: Option, value: Any, i18n: gr.I18n) -> Any:
         return gr.Textbox(value, lines=option.lines, max_lines=option.lines, **about)
     choices: list[Any] = [(say.get(one, one), one) for one in option.choices or option.suggested]
     if option.tag:
-        choices = [(f"{languages.name(tag)} ({tag})", tag) for tag in texts.LANGUAGES]
+        choices = [(targets.label(tag), tag) for tag in texts.LANGUAGES]
     if value == "":
         choices.insert(0, (say.get("unset", ""), ""))
     # Of files and voices Gradio may not know the choices that the page is given later.
@@ -252,13 +263,18 @@ def updates(
     language: str,
     video: Video | None = None,
     *,
+    refused: str = "",
     fill: bool = False,
     wanted: bool = False,
 ) -> list[Any]:
     """What changes in the form when its values are these: what is shown, what can be chosen, what
     engines lack (``installed`` are those of :mod:`dubkit.web.catalog`); with ``fill`` also the
-    files of the video, and the values if they are ``wanted``: the user may have gone on typing."""
+    files of the video, and the values if they are ``wanted``: the user may have gone on typing.
+    ``refused`` is the present value of that component."""
     say = texts.texts(texts.best(language))
+    to, unknown = targets.split(values["to"], texts.best(language))
+    renamed = to != values["to"]
+    values = {**values, "to": to}
     medium = video.kind if video else "video"
     left = form_fields.irrelevant(values, medium)
     changes: dict[str, dict[str, Any]] = {name: {} for name in DEFAULTS}
@@ -271,7 +287,17 @@ def updates(
         first = [(say[key], value) for key, value in _first(FIELDS[role])]
         named = [(f"{MARK}{n}" if problem else n, n) for n, problem in lacking.items()]
         changes[role] = {"choices": [*first, *named], "interactive": bool(lacking)}
-        notes.append(_note(role, lacking, values[role], say, role in left))
+        notes.append(_note(role, lacking, values[role], language, role in left))
+    lacking_of = functools.partial(
+        targets.lacking,
+        installed,
+        translator=values["translator"],
+        tts=values["tts"] if values["dub"] and "dub" not in left else "",
+        clone=values["clone"],
+    )
+    offered = tuple(dict.fromkeys((*texts.LANGUAGES, *to)))
+    listed = _languages(offered, lacking_of(offered), texts.best(language), say)
+    changes["to"] = {"choices": listed}
     voices = form_fields.voices(installed, values["tts"], values["to"])
     changes["voice"] = {"choices": voices}
     clones = [n for n, one in installed.get("synthesizers", {}).items() if one.get("clones")]
@@ -283,31 +309,91 @@ def updates(
         for name, names in form_fields.files(video).items():
             titles = [(_track_title(video, one, say), one) for one in names]
             changes[name] = {"choices": [(say[FIELDS[name].unset], ""), *titles]}
+        spoken = _languages(texts.LANGUAGES, {}, texts.best(language), say)
+        changes["language"] = {"choices": [(say.get(FIELDS["language"].unset, ""), ""), *spoken]}
         for name, value in values.items():
             possible = _possible(value, changes[name].get("choices"), name)
             if wanted or possible != value:
                 changes[name]["value"] = possible
+    if renamed or wanted:
+        changes["to"]["value"] = to
+    if unknown:
+        refused = json.dumps({"to": to, "texts": unknown})
+    elif _was_refused(refused).get("to") != to:
+        refused = ""
     for name in DEFAULTS:
         if name not in ("settings", "burn"):
             changes[name]["visible"] = "hidden" if name in left else True
     empty = [name for name in HIDING if set(form_fields.GROUPS[name]) <= left]
     groups = [gr.update(visible="hidden" if name in empty else True) for name in HIDING]
-    return [*(gr.update(**changes[name]) for name in parts.fields), *groups, *notes]
+    about = _about_languages(_was_refused(refused).get("texts", ()), lacking_of(to), language, say)
+    fields = (gr.update(**changes[name]) for name in parts.fields)
+    return [*fields, *groups, *notes, about, refused]
+
+
+def _languages(
+    offered: Sequence[str],
+    lacking: Mapping[str, targets.Lack],
+    language: str,
+    say: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """The languages to choose from; those of which nothing can be made here apart, with why."""
+    able = [tag for tag in offered if tag not in lacking]
+    return [
+        *((targets.label(tag, language), tag) for tag in able),
+        *(
+            (f"{MARK}{targets.label(tag, language)}: {say[SHORT[why]]}", tag)
+            for tag, why in lacking.items()
+        ),
+    ]
+
+
+def _was_refused(refused: str) -> dict[str, Any]:
+    try:
+        found = json.loads(refused)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _about_languages(
+    unknown: Sequence[str],
+    lacking: Mapping[str, targets.Lack],
+    language: str,
+    say: Mapping[str, str],
+) -> Any:
+    """What was typed and is no language, and what nothing can be made of."""
+    lines = [say["no_language"].replace("{text}", str(text)) for text in unknown]
+    lines += [without(tag, why, language) for tag, why in lacking.items()]
+    body = "".join(f"<p class=dk-chosen>{html.escape(line)}</p>" for line in lines)
+    whole = f'<div class="dk-lacking" role="alert">{body}</div>'
+    return gr.update(value=whole, visible=True if lines else "hidden")
+
+
+def without(tag: str, why: targets.Lack, language: str) -> str:
+    """A sentence that says what cannot be made of a language here."""
+    text = texts.texts(texts.best(language))[why]
+    return text.replace("{language}", targets.name(tag, texts.best(language)))
 
 
 def _possible(value: Any, offered: list[Any] | None, name: str) -> Any:
     """A value, or the default if it can no longer be chosen here."""
-    if offered is None or name == "voice" or value in [one[1] for one in offered]:
+    if (
+        offered is None
+        or name in ("voice", "to", "language")
+        or value in [one[1] for one in offered]
+    ):
         return value
     return DEFAULTS[name]
 
 
-def _note(role: str, lacking: Mapping[str, str], chosen: str, say: Any, hidden: bool) -> Any:
+def _note(role: str, lacking: Mapping[str, str], chosen: str, language: str, hidden: bool) -> Any:
     """What the engines of a role lack that are not ready."""
+    say = texts.texts(texts.best(language))
     not_ready = html.escape(say["not_ready"])
     lines = [
         f"<p{' class=dk-chosen' if name == chosen else ''}><b>{html.escape(name)}</b> "
-        f"{not_ready}: {html.escape(problem)}</p>"
+        f"{not_ready}: {html.escape(wording.advice(problem, language))}</p>"
         for name, problem in lacking.items()
         if problem
     ]

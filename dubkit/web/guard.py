@@ -1,24 +1,24 @@
 """Access control: a layer between the network and everything else on the server.
 
 It wraps Gradio's routes and ours: who may come in, from which page, to which route, with how many
-bytes; and the cookie by which a browser finds its videos again.
+bytes; the cookie by which a browser finds its videos again; and what the page may load and run.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from ..errors import OutputError
-from .room import Room
-from .store import TOKEN, new_token
+from ..errors import OutputError, UsageError
+from .store import TOKEN, Store, new_token
 
 COOKIE = "dubkit_session"
 YEAR = 365 * 24 * 3600
@@ -26,11 +26,15 @@ HEALTH = "/healthz"
 OURS = "/dubkit/"
 API = "/gradio_api/"
 GRADIO = re.compile(
-    r"(info|config|openapi\.json|startup-events|heartbeat/[^/]*|queue/(join|data)|run/predict|call/.*"
+    r"(info|config|startup-events|heartbeat/[^/]*|queue/(join|data)|run/predict|call/.*"
     r"|cancel|reset|upload|upload_progress|theme\.css|app_id|user|login_check|file=.*)/?"
 )
 """The routes under ``/gradio_api/`` that are allowed: not those that fetch addresses, run code or
 keep records of runs, none of which this page needs."""
+SCHEMA = re.compile(r"(/gradio_api)?/openapi\.json/?|/docs(/.*)?|/redoc/?")
+"""Descriptions of all routes, for who asks the server for them."""
+OWN = re.compile(r"/dubkit/((videos|jobs|root|texts)(/|$)|assets/[a-z]+\.(js|css)$)")
+"""Our routes, which also a proxy that leaves a sub-path of that name away asks for."""
 ADDRESS = re.compile(r"file=\s*[a-z+]*:?//", re.IGNORECASE)
 BODY = 8 * 2**20
 """Bytes of a request that is not an upload."""
@@ -45,6 +49,24 @@ HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"SAMEORIGIN"),
 )
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-eval' {scripts}",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+"""What the page may load and run: nothing from elsewhere, and of scripts in its markup only those
+that it came with. Gradio makes functions of the texts in its own configuration, and styles."""
+SCRIPT = re.compile(rb"<script\b[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 
 Scope: TypeAlias = dict[str, Any]
 
@@ -61,8 +83,14 @@ class Guard:
     local: bool = True
     """Whether it answers only to names of this machine, so that no foreign page can have a browser
     talk to it under a name of that page's own."""
-    room: Room | None = None
+    store: Store | None = None
     """Where Gradio's uploads are kept, which it does not limit; None for anywhere."""
+    hosts: frozenset[str] = frozenset()
+    """More names that it answers to; if there are any, to no others."""
+    root_path: str = ""
+    """The path under which a proxy has it, whether or not the proxy leaves it away; ``/dubkit``."""
+    schema: bool = False
+    """Whether descriptions of all routes are served."""
     _guesses: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -72,7 +100,14 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         if scope["type"] != "http":
             return
-        path, headers = scope["path"], _headers(scope)
+        path, headers = self._inner(scope["path"]), _headers(scope)
+        if self.root_path:
+            # As ASGI has it: the path with what it is under.
+            outer = self.root_path + path
+            scope |= {"root_path": self.root_path, "path": outer, "raw_path": quote(outer).encode()}
+            if not path:  # the page's own addresses are relative
+                await _answer(send, 308, "", ((b"location", f"{self.root_path}/".encode()),))
+                return
         if refusal := self._refusal(scope["method"], path, headers):
             if refusal[0] == 401 and "authorization" in headers:
                 async with self._guesses:
@@ -82,31 +117,58 @@ class Guard:
         token = _token(headers.get("cookie", ""))
         fresh = not token
         scope["dubkit.token"] = token = token or new_token()
-        cookie = f"{COOKIE}={token}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax"
+        place = self.root_path or "/"
+        cookie = f"{COOKIE}={token}; Path={place}; Max-Age={YEAR}; HttpOnly; SameSite=Lax"
 
         async def send_with_headers(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                more = [(b"set-cookie", cookie.encode())] if path == "/" else []
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *more]}
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
             await send(message)
+
+        begun: dict[str, Any] = {}
+        whole = bytearray()
+
+        async def send_page(message: dict[str, Any]) -> None:
+            """The page with its cookie, and with the policy that its own scripts need."""
+            if message["type"] == "http.response.start":
+                begun.update(message)
+                return
+            whole.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            policy = (b"content-security-policy", _policy(bytes(whole)).encode())
+            more = [policy, (b"set-cookie", cookie.encode())]
+            await send_with_headers({**begun, "headers": [*begun.get("headers", ()), *more]})
+            await send({"type": "http.response.body", "body": bytes(whole)})
 
         if fresh and path.startswith(OURS) and not path.startswith(f"{OURS}assets/"):
             await _answer(send, 403, "load the page first")
             return
+        if path == "/":
+            await self.app(scope, receive, send_page)
+            return
         size = int(headers.get("content-length") or 0)
-        if self.room is None or scope["method"] != "POST" or not GRADIO_UPLOAD.fullmatch(path):
+        if self.store is None or scope["method"] != "POST" or not GRADIO_UPLOAD.fullmatch(path):
             await self.app(scope, receive, send_with_headers)
             return
-        key = object()
+        room, session = self.store.room, self.store.session(token).folder
         try:
-            await asyncio.to_thread(self.room.reserve, key, size)
-        except OutputError as failure:
-            await _answer(send, 507, failure.message)
+            key = await asyncio.to_thread(room.for_temporary, session, size)
+        except (OutputError, UsageError) as failure:
+            status = 507 if isinstance(failure, OutputError) else 413
+            await _answer(send, status, f"{failure.message}: {failure.hint}")
             return
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            self.room.release(key)
+            room.release(key)
+
+    def _inner(self, path: str) -> str:
+        """A path as it is without the proxy's."""
+        root = self.root_path
+        if not root or OWN.match(path) or not (path == root or path.startswith(f"{root}/")):
+            return path
+        return path.removeprefix(root)
 
     def _refusal(
         self, method: str, path: str, headers: dict[str, str]
@@ -114,8 +176,9 @@ class Guard:
         if path == HEALTH:
             return None
         host = urlsplit(f"//{headers.get('host', '')}")
-        if self.local and _hostname(host.netloc) not in LOCAL:
-            return 403, "this server answers only to localhost"
+        if (self.local or self.hosts) and _hostname(host.netloc) not in LOCAL | self.hosts:
+            names = ", ".join(["localhost", *sorted(self.hosts)])
+            return 403, f"this server answers only to {names}; --allowed-host adds a name"
         if self.auth and not _is_authorized(headers.get("authorization", ""), self.auth):
             return (
                 401,
@@ -124,7 +187,8 @@ class Guard:
             )
         if method not in SAFE:
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != host.netloc:
+            known = _hostname(urlsplit(origin or "").netloc) in self.hosts
+            if origin is not None and urlsplit(origin).netloc != host.netloc and not known:
                 return 403, "that is another site's page"
             if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
                 return 403, "that is another site's page"
@@ -137,11 +201,21 @@ class Guard:
                 not length.isdecimal() or int(length) > BODY + bool(upload) * self.upload
             ):
                 return 413, "the body is too large"
+        if SCHEMA.fullmatch(path):
+            return None if self.schema else (404, "there is nothing here")
         if path.startswith(API):
             rest = path.removeprefix(API)
             if not GRADIO.fullmatch(rest) or ADDRESS.match(rest):
                 return 404, "there is nothing here"
         return None
+
+
+def _policy(page: bytes) -> str:
+    """The Content-Security-Policy of a page, with the hashes of the scripts in its markup."""
+    scripts = (
+        base64.b64encode(hashlib.sha256(one).digest()) for one in SCRIPT.findall(page) if one
+    )
+    return POLICY.format(scripts=" ".join(f"'sha256-{one.decode()}'" for one in scripts))
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -11,7 +11,7 @@ about a job is in its folder:
 - ``errors.log``: its standard error, for the operator of the server.
 
 A child holds a lock on its ``events.jsonl`` while it lives: by it a new server distinguishes jobs
-that outlived the old one from those that died with it.
+that outlived the old one, which it watches, from those that died with it, which it starts again.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from dubkit.files import cannot_write
 from ..errors import DubkitError, UsageError
 from . import bounded
 from .bounded import Bounds
+from .warm import Keeper
 
 State: TypeAlias = Literal["waiting", "running", "done", "failed", "cancelled", "interrupted"]
 
@@ -54,8 +55,14 @@ SECRETS = ("DUBKIT_AUTH",)
 """Environment variables that jobs do not get: they are the server's."""
 MAX_WAITING, MAX_WAITING_IN_ALL = 100, 1000
 """Jobs of one owner, and of all."""
+RESTARTS = 3
+"""How often a job is started again that died with its server: it may have been the cause."""
 MAX_READ = 2**20
 """Bytes of events that are returned at once."""
+
+
+class Busy(UsageError):
+    """A job is at work on the same folder, or waits to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Job:
     pid: int | None = None
     status: int | None = None
     """Exit status; negative for the signal that ended it; None if no server saw it end."""
+    restarts: int = 0
+    """How often it has died with its server, and was started again."""
 
     @property
     def over(self) -> bool:
@@ -157,8 +166,8 @@ class _RunningJob:
     folder: Path
     child: subprocess.Popen[bytes] | None
     """None for one that an earlier server started."""
-    stopping: Literal["", "cancelled", "interrupted"] = ""
-    """The state it will have, if it was asked to stop."""
+    stopping: Literal["", "cancelled", "waiting"] = ""
+    """The state it will have, if it was asked to stop; ``waiting`` for the next server."""
     kill_at: float = 0.0
     family: list[int] = field(default_factory=list)
     """Its descendants when it was asked to stop."""
@@ -172,8 +181,11 @@ class Queue:
         at_once: int,
         command: Sequence[str] = (sys.executable, "-m", "dubkit", "--no-config"),
         bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
+        keeper: Keeper | None = None,
     ) -> None:
-        """``bounds`` returns what a job may take, given its folder, when it starts."""
+        """``bounds`` returns what a job may take, given its folder, when it starts; ``keeper`` runs
+        those that are about one line."""
+        self._keeper = keeper or Keeper()
         self.at_once = at_once
         self._bounds = bounds
         self._command = tuple(command)
@@ -192,28 +204,35 @@ class Queue:
         """Queue the command with ``argv``, to run in ``cwd``.
 
         ``folder``, which must exist and be empty, becomes the job's; its name is the job's id.
-        Raises UsageError if the owner has too many jobs waiting, OutputError on a full disk.
+        A job about a ``line`` waits for another such one, or is joined with one that waits; the one
+        that is returned may have another id. Raises Busy if there is any other job in ``cwd``
+        already, UsageError if the owner has too many jobs waiting, OutputError on a full disk.
         """
         job = Job(folder.name, owner, str(cwd), tuple(argv), dict(about), time.time())
         with self._changed:
+            line = about.get("line") and self._only_lines(job.cwd)
+            if line and (waits := next((j for j, _ in self._waiting if j.cwd == job.cwd), None)):
+                return waits  # and will make all that was chosen by then
+            if not line and job.cwd in self._folders():
+                raise Busy("the video is being worked on", "wait until that is done, or cancel it")
             if sum(one.owner == owner for one, _ in self._waiting) >= MAX_WAITING:
                 raise UsageError(f"{MAX_WAITING} jobs are waiting already", "cancel some first")
             if len(self._waiting) >= MAX_WAITING_IN_ALL:
                 raise UsageError(
                     f"{MAX_WAITING_IN_ALL} jobs are waiting already", "start it again later"
                 )
-        try:
-            _write(folder, job)
-        except OSError as failure:
-            raise cannot_write(Path("the job"), failure) from failure
-        with self._changed:
+            try:
+                _write(folder, job)
+            except OSError as failure:
+                raise cannot_write(Path("the job"), failure) from failure
             self._waiting.append((job, folder))
             self._changed.notify()
         return job
 
     def adopt(self, folders: Iterable[Path]) -> None:
         """Take over the jobs of an earlier server: those that still run are watched, those that
-        waited wait again, and the others get the state in which they ended."""
+        waited or were stopped with it wait again, and the others get the state in which they
+        ended."""
         for folder in folders:
             try:
                 job = read_job(folder)
@@ -243,6 +262,17 @@ class Queue:
                 return True
         return False
 
+    def clear(self, cwd: Path) -> None:
+        """Cancel the job in a folder, if there is one, and wait until it has ended."""
+        with self._changed:
+            jobs = [*self._waiting, *((one.job, where) for where, one in self._running.items())]
+        for job, folder in jobs:
+            if job.cwd == str(cwd):
+                self.cancel(folder)
+        until = time.monotonic() + GRACE + 2
+        while str(cwd) in self.folders() and time.monotonic() < until:
+            time.sleep(TICK)
+
     def place(self, folder: Path) -> int:
         """The position of a waiting job in the queue, from 1; 0 if it is not waiting."""
         with self._changed:
@@ -266,7 +296,19 @@ class Queue:
     def folders(self) -> set[str]:
         """The folders in which jobs run or wait to run."""
         with self._changed:
-            jobs = [job for job, _ in self._waiting] + [r.job for r in self._running.values()]
+            return self._folders()
+
+    def is_free(self, cwd: Path, *, line: bool = False) -> bool:
+        """Whether a job may be started in a folder; with ``line`` one that is about a line."""
+        with self._changed:
+            return str(cwd) not in self._folders() or (line and self._only_lines(str(cwd)))
+
+    def _only_lines(self, cwd: str) -> bool:
+        jobs = [job for job, _ in self._waiting] + [r.job for r in self._running.values()]
+        return all(job.about.get("line") for job in jobs if job.cwd == cwd)
+
+    def _folders(self) -> set[str]:
+        jobs = [job for job, _ in self._waiting] + [r.job for r in self._running.values()]
         return {job.cwd for job in jobs}
 
     @property
@@ -276,13 +318,14 @@ class Queue:
             return len(self._running), len(self._waiting)
 
     def close(self) -> None:
-        """Stop every running job, so that it can be resumed, and start no other."""
+        """Stop every running job, which the next server resumes, and start no other."""
         with self._changed:
             self._closed = True
             for running in self._running.values():
-                self._stop(running, "interrupted")
+                self._stop(running, "waiting")
             self._changed.notify()
         self._thread.join(GRACE + 2)
+        self._keeper.close()
 
     # ------------------------------------------------------------ in the thread
 
@@ -311,15 +354,21 @@ class Queue:
         now = time.time()
         self._served[job.owner] = now
         environment = {k: v for k, v in os.environ.items() if k not in SECRETS}
+        environment["PYTHONUNBUFFERED"] = "1"
         try:
             bounds = self._bounds(job, folder)
             with (folder / EVENTS).open("ab") as out, (folder / ERRORS).open("ab") as errors:
                 _lock(out)
                 argv = [*self._command, *job.argv, "--events"]
+                if not any(one.job.about.get("line") for one in self._running.values()):
+                    if job.about.get("line"):
+                        argv = self._keeper.command(job.cwd, argv, environment)
+                    else:
+                        self._keeper.close()  # its engines take memory that this one may need
                 child = subprocess.Popen(
                     bounded.bounded(argv, bounds),
                     cwd=job.cwd,
-                    env={**environment, "PYTHONUNBUFFERED": "1"},
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=errors,
@@ -360,6 +409,14 @@ class Queue:
 
     def _finish(self, running: _RunningJob, status: int | None) -> None:
         folder, state = running.folder, running.stopping or _state(running.folder, status)
+        died = state == "interrupted" and running.child is None  # with its server
+        if state == "waiting" or (died and running.job.restarts < RESTARTS):
+            restarts = running.job.restarts + died
+            job = replace(running.job, state="waiting", started=None, pid=None, restarts=restarts)
+            self._waiting.append((job, folder))
+            with contextlib.suppress(OSError):
+                _write(folder, job)
+            return
         if state == "failed" and not last_event(folder, "error"):
             what = f"signal {-status}" if status and status < 0 else f"exit status {status}"
             _append(
@@ -373,7 +430,7 @@ class Queue:
         with contextlib.suppress(OSError):
             _write(folder, job)
 
-    def _stop(self, running: _RunningJob, as_state: Literal["cancelled", "interrupted"]) -> None:
+    def _stop(self, running: _RunningJob, as_state: Literal["cancelled", "waiting"]) -> None:
         if running.stopping:
             return
         running.stopping = as_state

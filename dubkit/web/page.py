@@ -19,24 +19,28 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 
-from ..errors import DubkitError, InputError
-from . import texts
+from ..errors import DubkitError, InputError, MissingDependency
+from . import targets, texts, wording
 from .api import endpoints, session_of
+from .catalog import Catalog
 from .fields import (
     CONTROLLING,
     DEFAULTS,
+    FIELDS,
+    ROLES,
     form_values,
     group_about,
     refuse_early,
     requested_options,
 )
-from .form import form, updates
+from .form import form, updates, without
+from .jobs import Busy
 from .preview import Previews, add_preview_routes
 from .routes import error_json
 from .server import Server
@@ -47,10 +51,10 @@ CALLS = 1000
 """Calls of the page and of programs that may run at once."""
 HEAD = """
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="/dubkit/assets/style.css">
-<link rel="stylesheet" href="/dubkit/assets/editor.css">
-<link rel="stylesheet" href="/dubkit/assets/studio.css">
-<script type="module" src="/dubkit/assets/app.js"></script>
+<link rel="stylesheet" href="{root}/dubkit/assets/style.css">
+<link rel="stylesheet" href="{root}/dubkit/assets/editor.css">
+<link rel="stylesheet" href="{root}/dubkit/assets/studio.css">
+<script type="module" src="{root}/dubkit/assets/app.js"></script>
 """
 # The page's own script knows which video it shows; the server's answer goes back to it.
 ASK = "(video, ...values) => [window.dubkit ? window.dubkit.video() : '', ...values]"
@@ -63,8 +67,8 @@ FILLED = f"(...values) => {{ window.dubkit?.filled({NAMES}, values); }}"
 REMEMBER = f"(...values) => {{ window.dubkit?.remember({NAMES}, values); }}"
 
 
-def mount_page(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
-    """``app`` with the page at its root."""
+def mount_page(app: FastAPI, server: Server, max_upload: int, root_path: str = "") -> FastAPI:
+    """``app`` with the page at its root, which a proxy has under ``root_path``."""
     previews = Previews()
     add_preview_routes(app, server, previews)
     shots = Shots()
@@ -83,7 +87,8 @@ def mount_page(app: FastAPI, server: Server, max_upload: int) -> FastAPI:
         path="/",
         i18n=i18n,
         theme=_theme(),
-        head=HEAD,
+        head=HEAD.format(root=root_path),
+        root_path=root_path or None,
         show_error=False,
         footer_links=["api"],
         run_history=False,
@@ -159,20 +164,32 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         def start_job(request: gr.Request, id: str, *given: Any) -> str:
             """The id of a new job as JSON, or what is wrong, and in which group."""
             requested: dict[str, Any] = {}
+            language, field = _language(request), ""
             try:
                 session = session_of(server, request)
                 if not id:
                     return json.dumps({"missing": "video"})
                 video = session.video(id)
-                requested = requested_options(values(given), video.kind)
-                refuse_early(requested, server.engines())
-                if str(video.folder) not in server.queue.folders():
-                    server.drafts.save_all(video)
-                job = server.submit(session, video, requested)
-                return json.dumps({"job": job.id})
+                now = values(given)
+                for field in ("to", "language"):
+                    now[field] = understood(now[field], texts.best(language))
+                field = ""
+                requested = requested_options(now, video.kind)
+                # To know the engines takes a while after the start, and often they do not matter.
+                matter = requested.get("to") or any(requested.get(role) for role in ROLES)
+                engines = server.engines() if matter else {}
+                refuse_early(requested, engines)
+                refuse_languages(requested, engines, language)
+                job = server.start_job(session, video, requested)
+                return json.dumps({"job": job.id, "wishes": requested})
+            except Busy as failure:
+                shown = wording.error(error_json(failure), language)
+                return json.dumps({**shown, "busy": True, "wishes": requested})
             except DubkitError as failure:
-                group = group_about(failure.message, failure.hint, requested)
-                return json.dumps({**error_json(failure), "group": group})
+                about = group_about(failure.message, failure.hint, requested)
+                group = FIELDS[field].page if field else about
+                shown = wording.error(error_json(failure), language)
+                return json.dumps({**shown, "group": group})
 
         def fill_form(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
             """The form for a video: with the values that are remembered, else as it is."""
@@ -187,10 +204,13 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             )  # fmt: skip
             return [*changed, secrets.token_hex(4)]
 
-        def update_form(request: gr.Request, id: str, *given: Any) -> list[Any]:
+        def update_form(request: gr.Request, id: str, refused: str, *given: Any) -> list[Any]:
             """The form after one of its values has changed."""
             now, language = values(given), _language(request)
-            return updates(server, parts, server.engines(), now, language, video_of(request, id))
+            return updates(
+                server, parts, server.engines(), now, language, video_of(request, id),
+                refused=refused,
+            )  # fmt: skip
 
         def wait_for_engines() -> None:
             """Wait until the installed engines are known."""
@@ -211,7 +231,8 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             **asked,
         ).then(None, fields, None, js=FILLED, api_visibility="private")
         gr.on(
-            [parts.fields[name].change for name in CONTROLLING], update_form, [video, *fields],
+            [parts.fields[name].change for name in CONTROLLING], update_form,
+            [video, parts.refused, *fields],
             parts.outputs, js=ASK, trigger_mode="always_last", **asked,
         )  # fmt: skip
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
@@ -219,6 +240,29 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
     return page
 
 
+def understood(typed: Any, language: str) -> Any:
+    """The tags of one or several languages as they were typed. Raises UsageError for others."""
+    if isinstance(typed, str):
+        return next(iter(targets.require([typed], language)), "") if typed else ""
+    return targets.require(typed, language)
+
+
+def refuse_languages(requested: Mapping[str, Any], engines: Catalog, language: str) -> None:
+    """Raise MissingDependency for a language that nothing here translates to, or speaks."""
+    if requested.get("dry_run"):
+        return
+    lacking = targets.lacking(
+        engines,
+        requested.get("to", ()),
+        requested.get("translator", "auto"),
+        requested.get("tts", "auto") if requested.get("dub") else "",
+        requested.get("clone"),
+    )
+    for tag, why in lacking.items():
+        hint = texts.texts(texts.best(language))["other_language"]
+        raise MissingDependency(without(tag, why, language), hint)
+
+
 def _language(request: gr.Request) -> str:
     """The language that a browser asks for first."""
-    return str(request.headers.get("accept-language", "")).split(",")[0].split(";")[0]
+    return wording.of_request(request.headers)

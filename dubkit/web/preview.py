@@ -5,7 +5,7 @@ A copy is made on demand by ffmpeg, in the video's own folder, so it is deleted 
     GET, POST, DELETE /dubkit/videos/{id}/preview          its status; make it; cancel that
     GET               /dubkit/videos/{id}/preview/media    the copy
 
-``?job=...&number=...`` selects a job's result instead. ``?encode=true`` encodes everything, if the
+``?result=NAME`` selects a result instead. ``?encode=true`` encodes everything, if the
 first copy, of streams that seemed playable, does not play either.
 """
 
@@ -29,7 +29,7 @@ from dubkit.media.run_ffmpeg import check_finished, check_written
 from ..errors import DubkitError, InputError, MediaError, UsageError
 from . import children
 from .server import Server, redact
-from .store import Session, Video
+from .store import Video
 
 PICTURES, SOUNDS = frozenset({"h264", "vp9", "av1"}), frozenset({"aac", "mp3", "opus", "flac"})
 """Codecs that browsers play and MP4 can hold: these are copied."""
@@ -205,39 +205,34 @@ def arguments(about: Any, source: Path, out: Path, most: int, encode: bool = Fal
 def add_preview_routes(app: FastAPI, server: Server, previews: Previews) -> None:
     """Add the routes above to ``app``."""
 
-    def find(request: Request, id: str, job: str, number: int) -> tuple[Video, Path]:
-        session: Session = server.store.session(request.scope["dubkit.token"])
-        if not job:
-            video = session.video(id)
-            return video, video.source
-        video, folder, _ = session.job(job)
-        return video, server.file(video, folder, number)
+    def find(request: Request, id: str, result: str) -> tuple[Video, Path]:
+        video = server.store.session(request.scope["dubkit.token"]).video(id)
+        return video, video.result(result) if result else video.source
 
     @app.get("/dubkit/videos/{id}/preview")
-    def status(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        status = previews.status(*find(request, id, job, number))
+    def status(request: Request, id: str, result: str = "") -> Response:
+        status = previews.status(*find(request, id, result))
         return JSONResponse(status, headers={"Cache-Control": "no-store"})
 
     @app.post("/dubkit/videos/{id}/preview")
     def make(
         request: Request,
         id: str,
-        job: str = "",
-        number: int = 0,
+        result: str = "",
         encode: bool = False,
     ) -> Response:
-        video, source = find(request, id, job, number)
+        video, source = find(request, id, result)
         previews.start(video, source, encode=encode)
         return JSONResponse(previews.status(video, source))
 
     @app.delete("/dubkit/videos/{id}/preview")
-    def cancel(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        previews.cancel(*find(request, id, job, number))
+    def cancel(request: Request, id: str, result: str = "") -> Response:
+        previews.cancel(*find(request, id, result))
         return JSONResponse({})
 
     @app.get("/dubkit/videos/{id}/preview/media")
-    def copy(request: Request, id: str, job: str = "", number: int = 0) -> Response:
-        video, source = find(request, id, job, number)
+    def copy(request: Request, id: str, result: str = "") -> Response:
+        video, source = find(request, id, result)
         out = copy_path(video, source)
         if not out.is_file():
             raise InputError("there is no copy to play", "have it made first")

@@ -6,13 +6,19 @@ of all.
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from ..errors import OutputError, UsageError
 from .bounded import bytes_below
 from .limits import Limits
+
+KEPT = 3600.0
+"""Seconds that files outside of a session's folder are kept: those that Gradio takes and sends."""
+TEMPORARY = "temporary-"
 
 
 class Room:
@@ -21,8 +27,10 @@ class Room:
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
         self.limits = limits
-        self._coming: dict[object, int] = {}
+        self._coming: dict[Path, int] = {}
         """Bytes that are reserved and have not arrived, by who reserved them."""
+        self._temporary: list[tuple[float, Path, int]] = []
+        """Files of a session elsewhere: when they came, and their bytes."""
         self._lock = threading.Lock()
 
     @property
@@ -59,19 +67,28 @@ class Room:
                 )
             return min(self.limits.files, left, self._require(1, "for results"))
 
-    def reserve(self, key: object, size: int) -> None:
-        """Keep room for bytes until :meth:`release`. Raises OutputError if there is not enough."""
+    def for_temporary(self, session: Path, size: int) -> Path:
+        """Reserve room for a file that is kept for a while outside of the session's folder, whose
+        it is; returns the key for :meth:`release`.
+
+        Raises UsageError if it is too large for the session, OutputError if for the server.
+        """
+        key = session / f"{TEMPORARY}{secrets.token_hex(8)}"
         with self._lock:
             self._require(size, "for that file")
+            if size > (most := max(self._left_of(session), 0)):
+                raise too_large("the file", most)
             self._coming[key] = size
+            self._temporary.append((time.monotonic(), session, size))
+        return key
 
-    def arrived(self, key: object, size: int) -> None:
+    def arrived(self, key: Path, size: int) -> None:
         """Of what is reserved, so many bytes are on the disk."""
         with self._lock:
             if key in self._coming:
                 self._coming[key] = max(self._coming[key] - size, 0)
 
-    def release(self, key: object) -> None:
+    def release(self, key: Path) -> None:
         """What was reserved has arrived, or is not coming."""
         with self._lock:
             self._coming.pop(key, None)
@@ -80,9 +97,12 @@ class Room:
         coming = sum(
             size
             for key, size in self._coming.items()
-            if isinstance(key, Path) and key.is_relative_to(session)
+            if key.is_relative_to(session) and not key.name.startswith(TEMPORARY)
         )
-        return self.limits.session - bytes_below([session]) - coming
+        since = time.monotonic() - KEPT
+        self._temporary = [one for one in self._temporary if one[0] > since]
+        elsewhere = sum(size for _, owner, size in self._temporary if owner == session)
+        return self.limits.session - bytes_below([session]) - coming - elsewhere
 
     def _require(self, size: int, purpose: str) -> int:
         """The bytes that may be written, by whomever, if they are at least ``size``."""

@@ -8,6 +8,7 @@ sentences as the command's, with the status 400 (or 507 if the disk is full).
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import mimetypes
 import zipfile
@@ -26,7 +27,7 @@ from starlette.requests import ClientDisconnect
 from dubkit import subtitles
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import fields, states, still, takes, texts, waveform
+from . import fields, states, still, takes, texts, waveform, wording
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
@@ -53,7 +54,8 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.exception_handler(DubkitError)
     async def failed(request: Request, failure: DubkitError) -> Response:
         full = isinstance(failure, OutputError) and "disk is full" in failure.message
-        return JSONResponse(error_json(failure), 507 if full else 400, headers=NO_STORE)
+        shown = wording.error(error_json(failure), _language(request))
+        return JSONResponse(shown, 507 if full else 400, headers=NO_STORE)
 
     @app.get(HEALTH)
     async def healthz() -> Response:
@@ -76,11 +78,13 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.get("/dubkit/videos")
     def videos(request: Request) -> Response:
         """The history: every video of the session with its jobs, the latest first."""
-        cards = [
-            {**card(video), "jobs": [_brief(job) for _, job in video.jobs()]}
-            for video in session_of(request).videos()
-        ]
+        cards = [whole_card(video) for video in session_of(request).videos()]
         return JSONResponse(cards, headers=NO_STORE)
+
+    @app.get("/dubkit/videos/{id}")
+    def one_video(request: Request, id: str) -> Response:
+        """A video with its jobs and all its results."""
+        return JSONResponse(whole_card(session_of(request).video(id)), headers=NO_STORE)
 
     @app.put("/dubkit/videos")
     async def upload(request: Request, name: str) -> Response:
@@ -98,6 +102,15 @@ def add_routes(app: FastAPI, server: Server) -> None:
         made = await _receive_body(request, lambda size: session.receive(name, size, beside=video))
         assert isinstance(made, Path)
         return JSONResponse({"name": made.name, "added": added(video)})
+
+    @app.post("/dubkit/videos/{id}/open")
+    async def open_text(request: Request, id: str) -> Response:
+        """``{"text": name}``: read a subtitle file that was added to a video, or (without a name)
+        the one that this is, so that its cues can be edited."""
+        session = session_of(request)
+        video, name = session.video(id), str((await _json(request)).get("text", ""))
+        job = await anyio.to_thread.run_sync(server.open_text, session, video, name)
+        return JSONResponse({"job": job.id})
 
     @app.delete("/dubkit/videos/{id}/other")
     def delete_other(request: Request, id: str, name: str) -> Response:
@@ -137,6 +150,24 @@ def add_routes(app: FastAPI, server: Server) -> None:
         video.touch()
         return _file(video.source, shown=True)
 
+    @app.get("/dubkit/videos/{id}/files/{name}")
+    def video_result(request: Request, id: str, name: str, play: bool = False) -> Response:
+        """A result, to be saved or, with ``play``, shown by the player."""
+        return _file(session_of(request).video(id).result(name), shown=play)
+
+    @app.get("/dubkit/videos/{id}/zip")
+    def all_results(request: Request, id: str) -> Response:
+        """All results of a video as one file."""
+        video = session_of(request).video(id)
+        paths = [video.result(name) for name in video.results()]
+        if not paths:
+            raise InputError("there are no results", "start a job first")
+        return StreamingResponse(
+            _stream_zip(paths),
+            media_type="application/zip",
+            headers={**_saved_as(f"{Path(video.name).stem}.zip"), **NO_STORE},
+        )
+
     @app.get("/dubkit/videos/{id}/peaks")
     def peaks(request: Request, id: str) -> Response:
         """The loudness of the audio, a byte for each 20 ms."""
@@ -150,7 +181,8 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.post("/dubkit/jobs")
     async def submit(request: Request) -> Response:
         """``{"video": id, "wishes": {...}}``: start a job with these options, which
-        :mod:`dubkit.web.arguments` describes."""
+        :mod:`dubkit.web.arguments` describes; with ``"instead": true`` in place of the one that
+        works on the video."""
         body = await _json(request)
         session = session_of(request)
         video = session.video(str(body.get("video", "")))
@@ -159,7 +191,9 @@ def add_routes(app: FastAPI, server: Server) -> None:
             raise UsageError(
                 '"wishes" is not an object', '{"video": ..., "wishes": {"subs": true}}'
             )
-        job = await anyio.to_thread.run_sync(server.submit, session, video, requested)
+        instead = body.get("instead") is True
+        submit = functools.partial(server.start_job, session, video, requested, instead=instead)
+        job = await anyio.to_thread.run_sync(submit)
         return JSONResponse({"job": job.id})
 
     @app.get("/dubkit/jobs/{id}")
@@ -167,7 +201,9 @@ def add_routes(app: FastAPI, server: Server) -> None:
         """A job's status, with its events from the byte ``after`` on; continue with ``next``."""
         video, folder, found = session_of(request).job(id)
         status = server.job_status(video, folder, found, max(after, 0))
-        return JSONResponse(status, headers=NO_STORE)
+        language = _language(request)
+        events = [wording.error(event, language) for event in status["events"]]
+        return JSONResponse({**status, "events": events}, headers=NO_STORE)
 
     @app.post("/dubkit/jobs/{id}/cancel")
     def cancel(request: Request, id: str) -> Response:
@@ -189,20 +225,6 @@ def add_routes(app: FastAPI, server: Server) -> None:
         video, folder, _ = session_of(request).job(id)
         return _file(server.file(video, folder, number), shown=play)
 
-    @app.get("/dubkit/jobs/{id}/zip")
-    def all_results(request: Request, id: str) -> Response:
-        """All results of a job as one file."""
-        video, folder, _ = session_of(request).job(id)
-        paths = [video.result(one["name"]) for one in server.files(video, folder)]
-        if not paths:
-            raise InputError("there are no results", "start the job again")
-        name = f"{Path(video.name).stem}.zip"
-        return StreamingResponse(
-            _stream_zip(paths),
-            media_type="application/zip",
-            headers={**_saved_as(name), **NO_STORE},
-        )
-
     # -------------------------------------------------------- cues
 
     @app.get("/dubkit/videos/{id}/tracks/{language}.vtt")
@@ -216,7 +238,8 @@ def add_routes(app: FastAPI, server: Server) -> None:
     def open_cues(request: Request, id: str, language: str) -> Response:
         """The cues of a language with the faults that the check finds in each."""
         video = session_of(request).video(id)
-        return JSONResponse(_cues(server, video, language), headers=NO_STORE)
+        answer = _cues(server, video, language)
+        return JSONResponse(wording.of_cues(answer, _language(request)), headers=NO_STORE)
 
     @app.post("/dubkit/videos/{id}/cues/{language}")
     async def edit_cues(request: Request, id: str, language: str) -> Response:
@@ -238,7 +261,8 @@ def add_routes(app: FastAPI, server: Server) -> None:
                 }
             }
 
-        return JSONResponse(await anyio.to_thread.run_sync(answer), headers=NO_STORE)
+        found = wording.of_cues(await anyio.to_thread.run_sync(answer), _language(request))
+        return JSONResponse(found, headers=NO_STORE)
 
     @app.post("/dubkit/videos/{id}/cues/{language}/save")
     def save_cues(request: Request, id: str, language: str, also: str = "") -> Response:
@@ -288,7 +312,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.post("/dubkit/videos/{id}/dub/{language}/take")
     async def choose_take(request: Request, id: str, language: str) -> Response:
         """``{"line": 3, "take": 0}``: make the dub with that take of a line, or with a new one
-        (null)."""
+        (null). Several may be asked for in a row."""
         body = await _json(request)
         line, take = body.get("line"), body.get("take")
         if type(line) is not int or not (take is None or type(take) is int):
@@ -296,10 +320,10 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
         def choose() -> str:
             session = session_of(request)
-            video = _free(session, id)
+            video = _free(session, id, line=True)
             requested = _dub_request(video, language)
             takes.choose(video, language, line, take)
-            return server.submit(session, video, requested).id
+            return server.submit(session, video, requested, line=True).id
 
         return JSONResponse({"job": await anyio.to_thread.run_sync(choose)})
 
@@ -322,10 +346,15 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
         return JSONResponse({"job": await anyio.to_thread.run_sync(recast)})
 
-    def _free(session: Session, id: str) -> Video:
-        """A video that no job is working on. Raises UsageError if one is."""
+    def whole_card(video: Video) -> dict[str, Any]:
+        jobs = [_brief(job) for _, job in video.jobs()]
+        return {**card(video), "jobs": jobs, "results": server.results(video)}
+
+    def _free(session: Session, id: str, *, line: bool = False) -> Video:
+        """A video that no job is working on, but for those about a ``line``. Raises UsageError if
+        one is."""
         video = session.video(id)
-        if str(video.folder) in server.queue.folders():
+        if not server.queue.is_free(video.folder, line=line):
             raise UsageError("the video is being worked on", "save when that is done, or cancel it")
         return video
 
@@ -346,7 +375,8 @@ def added(video: Video) -> list[str]:
 
 
 def _brief(job: Any) -> dict[str, Any]:
-    return {"id": job.id, "state": job.state, "made": job.made, "wishes": job.about.get("wishes")}
+    about = {"wishes": job.about.get("wishes"), "opening": bool(job.about.get("opening"))}
+    return {"id": job.id, "state": job.state, "made": job.made, **about}
 
 
 def _dub_request(video: Video, language: str) -> dict[str, Any]:
@@ -378,6 +408,10 @@ def _cues(server: Server, video: Video, language: str, since: str | None = None)
     cues = [states.shown(*one) for one in zip(now.track.cues, now.faults, strict=True)]
     limits = asdict(rules(now.track.language, now.profile, now.rate).limits)
     return {**about, "limits": limits, "cues": cues}
+
+
+def _language(request: Request) -> str:
+    return wording.of_request(request.headers)
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib.util
 import logging
 import os
+import re
 import signal
 import socket
 import threading
@@ -22,6 +24,7 @@ from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cache_folder, cannot_write
 from dubkit.system import proxies
 
+from .guard import Guard
 from .limits import Limits, add_arguments, limits_of
 
 LIBRARIES = ("gradio", "fastapi", "uvicorn")
@@ -31,6 +34,7 @@ PORT = 7860
 PORTS = 100
 """Ports that are tried, from the first on, if none is named."""
 LOOPBACK = ("127.", "localhost", "::1")
+ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 CONNECTIONS = 1000
 """At once; more are refused with the status 503."""
 PATIENCE = 0
@@ -57,14 +61,29 @@ def ui_command(arguments: Sequence[str]) -> int:
         )
     if given.keep_hours <= 0 or given.jobs <= 0:
         raise UsageError("a limit must be greater than 0", "see dubkit ui --help")
-    limits = limits_of(given, others=bool(auth or given.share or not local))
+    hosts = frozenset(name.lower().strip("[]") for name in given.allowed_host)
+    limits = limits_of(given, others=bool(auth or given.share or not local or hosts))
+    if given.root_path and not ROOT_PATH.fullmatch(given.root_path):
+        raise UsageError(
+            f"--root-path {given.root_path} is not a path", "it is like /dubkit, without the host"
+        )
     for proxy in proxies.named():  # the page's libraries would end with a traceback
         proxies.check(proxy)
     os.umask(0o077)  # uploads are private from other users of this machine
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_lock_folder(given.data))
         listening = stack.enter_context(_listen(given.host, given.port))
-        _serve(given, limits, auth, local and not given.share, folder, listening)
+        local = local and not given.share
+        guarding = functools.partial(
+            Guard,
+            auth=auth,
+            upload=limits.upload,
+            local=local,
+            hosts=hosts,
+            root_path=given.root_path.rstrip("/"),
+            schema=given.openapi,
+        )
+        _serve(given, limits, guarding, folder, listening)
     return 0
 
 
@@ -89,6 +108,11 @@ def ui_parser() -> argparse.ArgumentParser:
     add("--port", metavar="N", type=int, help=f"default: {PORT}, or the next free one")
     add("--root", metavar="DIR", type=Path, help="folder whose videos can be chosen in the page")
     add("--share", action="store_true", help="a public address, via Gradio's servers")
+    add("--root-path", metavar="PATH", default="",
+        help="path under which a proxy has it, such as /dubkit")  # fmt: skip
+    add("--allowed-host", metavar="NAME", action="append", default=[],
+        help="another name that it answers to, such as a proxy's (may be repeated)")  # fmt: skip
+    add("--openapi", action="store_true", help="describe all routes at /openapi.json")
     add("--insecure", action="store_true", help="let others in without a password")
     add("--allow-local-plugins", action="store_true",
         help="let the page use ./file.py:Class, and engines that run programs")  # fmt: skip
@@ -161,8 +185,7 @@ def _listen(host: str, port: int | None) -> Iterator[socket.socket]:
 def _serve(
     given: argparse.Namespace,
     limits: Limits,
-    auth: str,
-    local: bool,
+    guarding: Callable[..., Guard],
     folder: Path,
     listening: socket.socket,
 ) -> None:
@@ -172,26 +195,26 @@ def _serve(
     import uvicorn
     from fastapi import FastAPI
 
-    from .guard import Guard
     from .jobs import Queue
     from .page import mount_page
     from .routes import add_routes
     from .server import Server
     from .store import Store
+    from .warm import Keeper
 
     store = Store(folder, given.root, limits)
     server = Server(
         store,
-        Queue(given.jobs, bounds=store.bounds),
+        Queue(given.jobs, bounds=store.bounds, keeper=Keeper(store.keeper_bounds)),
         local_plugins=given.allow_local_plugins,
         temporary=temporary,
     )
     app = FastAPI(openapi_url=None)
     add_routes(app, server)
-    mount_page(app, server, limits.upload)
+    mount_page(app, server, limits.upload, given.root_path.rstrip("/"))
     web = uvicorn.Server(
         uvicorn.Config(
-            Guard(app, auth, limits.upload, local, store.room),
+            guarding(app, store=store),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -13,22 +13,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dubkit.system.programs import release, start_program, stop_program
 
-from ..errors import UsageError
+from ..errors import DubkitError, UsageError
 from . import arguments, fields, store
 from .catalog import Catalog
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, last_event, read_events
+from .room import KEPT
 from .store import Session, Store, Video
 
-TEMPORARY = 3600.0
-"""Seconds that Gradio's files are kept."""
 SWEEP = 600.0
 """Seconds between two searches for files that are too old."""
 PATH = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>|]+[/\\])+")
@@ -75,10 +74,45 @@ class Server:
         self._cataloged.wait(timeout)
         return self._engines
 
-    def submit(self, session: Session, video: Video, requested: Mapping[str, Any]) -> Job:
-        """Queue a job on a video with the requested options. Raises DubkitError kinds as the
-        command does."""
-        argv = arguments.arguments(
+    def start_job(
+        self,
+        session: Session,
+        video: Video,
+        requested: Mapping[str, Any],
+        *,
+        instead: bool = False,
+    ) -> Job:
+        """Save what was edited, and queue a job; with ``instead`` in place of the one that the
+        video has. Raises Busy if it has one, and DubkitError kinds as the command does."""
+        argv = self._arguments(session, video, requested)
+        if instead or self._is_opening(video):
+            self.queue.clear(video.folder)
+        if str(video.folder) not in self.queue.folders():
+            self.drafts.save_all(video)
+        return self._submit(session, video, requested, argv)
+
+    def open_text(self, session: Session, video: Video, name: str = "") -> Job:
+        """Queue a job that only reads a subtitle file, so that it can be edited: ``name`` beside a
+        video, or the one that this is. Another job takes its place."""
+        requested = {"subs": True, "subs_from": name, "video": False} if name else {"subs": True}
+        argv = self._arguments(session, video, requested)
+        return self._submit(session, video, requested, argv, opening=True)
+
+    def _is_opening(self, video: Video) -> bool:
+        return any(not job.over and job.about.get("opening") for _, job in video.jobs())
+
+    def submit(
+        self, session: Session, video: Video, requested: Mapping[str, Any], *, line: bool = False
+    ) -> Job:
+        """Queue a job on a video with the requested options; with ``line`` one that is about a line
+        of its dub. Raises Busy if it has one, and DubkitError kinds as the command does."""
+        argv = self._arguments(session, video, requested)
+        return self._submit(session, video, requested, argv, **({"line": True} if line else {}))
+
+    def _arguments(
+        self, session: Session, video: Video, requested: Mapping[str, Any]
+    ) -> Sequence[str]:
+        found = arguments.arguments(
             requested,
             video,
             self.engines,
@@ -86,8 +120,26 @@ class Server:
             languages=self.store.limits.languages,
         )
         self.store.room.for_job(session.folder)  # rather now than when its turn has come
-        about = {"name": video.name, "wishes": dict(requested)}
-        return self.queue.submit(video.new_job(), video.folder, session.name, argv, about)
+        return found
+
+    def _submit(
+        self,
+        session: Session,
+        video: Video,
+        requested: Mapping[str, Any],
+        argv: Sequence[str],
+        **more: bool,
+    ) -> Job:
+        about = {"name": video.name, "wishes": dict(requested), **more}
+        folder = video.new_job()
+        try:
+            job = self.queue.submit(folder, video.folder, session.name, argv, about)
+        except DubkitError:
+            folder.rmdir()
+            raise
+        if job.id != folder.name:  # it was joined with one that waits
+            folder.rmdir()
+        return job
 
     def again(self, session: Session, video: Video) -> Job:
         """Repeat the last job on a video, which does only what has changed since."""
@@ -142,6 +194,27 @@ class Server:
             if name in existing
         ]
 
+    def results(self, video: Video) -> list[dict[str, Any]]:
+        """All results of a video that exist, whatever became of later jobs: the time at which each
+        was written, and the job that wrote it, the latest first."""
+        jobs = [job for _, job in video.jobs() if job.started]
+        found = []
+        for name in video.results():
+            state = video.result(name).stat()
+            makers = (job for job in jobs if (job.started or 0) <= state.st_mtime)
+            maker = next(makers, None)
+            found.append(
+                {
+                    "name": name,
+                    "size": state.st_size,
+                    "made": round(state.st_mtime, 3),
+                    "job": maker.id if maker else "",
+                    "wishes": maker.about.get("wishes", {}) if maker else {},
+                }
+            )
+        order = {job.id: number for number, job in enumerate(jobs)}
+        return sorted(found, key=lambda one: order.get(one["job"], len(order)))
+
     def file(self, video: Video, folder: Path, number: int) -> Path:
         """The path of a job's result. Raises InputError if it has none of that number."""
         name = {one["number"]: one["name"] for one in self.files(video, folder)}.get(number, "")
@@ -162,7 +235,7 @@ class Server:
             with contextlib.suppress(OSError):
                 self.store.sweep(self.queue.folders())
             if self.temporary:
-                store.sweep_files(self.temporary, TEMPORARY)
+                store.sweep_files(self.temporary, KEPT)
 
 
 def redact(sentence: object) -> str:

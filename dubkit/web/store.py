@@ -156,6 +156,17 @@ class Store:
             scratch=str(self.folder / SCRATCH / job.id),
         )
 
+    def keeper_bounds(self) -> Bounds:
+        """What the process may take that keeps engines loaded between jobs; what each job of it may
+        take is :meth:`bounds`."""
+        limits = self.limits
+        return Bounds(
+            memory=limits.memory,
+            processes=limits.processes,
+            parent=os.getpid(),
+            scratch=str(self.folder / SCRATCH / secrets.token_hex(8)),
+        )
+
     def probe(self, file: Path) -> dict[str, Any]:
         """What a file is, by a separate process: a file made to crash its reader crashes only that.
         Raises InputError if it is not a file that dubkit can read, or more than it may be."""

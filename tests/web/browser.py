@@ -74,14 +74,17 @@ class Person:
             [path, body],
         )
 
+    def job(self, engine: str, **wishes) -> str:
+        """A job on the video that is shown, with one of the tests' transcribers."""
+        video = self.page.evaluate("window.dubkit.video()")
+        wishes = {"subs": True, "transcriber": f"{ENGINES}:{engine}", **wishes}
+        return self.ask("jobs", {"video": video, "wishes": wishes})["job"]
+
     def slow_job(self) -> str:
         """A job that takes a minute, on a video that was sent."""
         self.send(AUSTEN)
         self.page.wait_for_selector("#dk-card:not([hidden])")
-        video = self.page.evaluate("window.dubkit.video()")
-        slow = {"transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"windows": 600}}}
-        wishes = {"subs": True, **slow}
-        return self.ask("jobs", {"video": video, "wishes": wishes})["job"]
+        return self.job("Slow", settings={"Slow": {"windows": 600}})
 
     def picture(self, name: str) -> None:
         if folder := os.environ.get("DUBKIT_SCREENSHOTS"):

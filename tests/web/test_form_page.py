@@ -124,6 +124,26 @@ def test_only_what_makes_sense_is_shown(person, srt):
     expect(person.field("dub")).to_be_hidden()
 
 
+def test_languages_are_taken_by_their_names_and_other_text_is_refused(person):
+    person.sent(AUSTEN)
+    chips, note = person.field("to"), person.field("to-note")
+    person.choose("to", "german")
+    expect(chips).to_contain_text("German · Deutsch (de)")
+    person.choose("to", "portug")
+    expect(chips).to_contain_text("Portuguese · português (pt)")
+    person.choose("to", "blorb")
+    expect(note).to_contain_text("“blorb” is no language that dubkit knows")
+    expect(chips).not_to_contain_text("blorb")
+    expect(note).not_to_contain_text("speaks German")
+    person.field("dub").locator("input").check()
+    expect(note).to_contain_text("No engine on this server speaks German")
+    assert "⚠ German · Deutsch (de): nothing here speaks it" in person.offered("to")
+    person.picture("form-languages")
+    person.page.click("#dubkit-start")
+    alert = person.page.locator("#dubkit-work [role=alert]")
+    expect(alert).to_contain_text("No engine on this server speaks German")
+
+
 def test_voices_and_engines_are_those_available(person):
     person.sent(AUSTEN)
     person.choose("to", "pt")
@@ -153,7 +173,8 @@ def test_a_refusal_is_shown_in_its_group_and_opens_it(person, srt):
     person.page.click("#dubkit-start")
     alert = person.page.locator("#dubkit-wrong-who [role=alert]")
     expect(alert).to_be_visible()
-    expect(alert).to_contain_text("--speakers is a number of people or auto, not 'many'")
+    words = "“How many people speak” is a number of people or auto, not 'many'"
+    expect(alert).to_contain_text(words)
     person.picture("form-refused")
     person.field("subs").locator("input").uncheck()
     person.field("speakers").locator("input, textarea").fill("")

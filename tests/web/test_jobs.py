@@ -6,12 +6,26 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from command import AUSTEN, ENGINES, FAST, SLOW, alive, children, contents, dubkit, wait_for
 
-from dubkit.web.jobs import ERRORS, EVENTS, JOB, Job, Queue, last_event, read_events, read_job
+from dubkit import UsageError
+from dubkit.web.jobs import (
+    ERRORS,
+    EVENTS,
+    JOB,
+    MAX_WAITING,
+    RESTARTS,
+    Busy,
+    Job,
+    Queue,
+    last_event,
+    read_events,
+    read_job,
+)
 
 SUBS = ("talk.mp4", "--subs", "--no-video")
 FOREVER = (*SUBS, *SLOW, "-o", "Slow.windows=600")
@@ -24,11 +38,16 @@ class Desk:
         self.folder = folder
         self.number = 0
 
+    def films(self, *videos: str) -> None:
+        for video in videos:
+            cwd = self.folder / video
+            cwd.mkdir(exist_ok=True)
+            if not (cwd / "talk.mp4").exists():
+                (cwd / "talk.mp4").write_bytes(AUSTEN.read_bytes())
+
     def job(self, queue: Queue, *argv: str, owner: str = "me", video: str = "a") -> Path:
+        self.films(video)
         cwd = self.folder / video
-        cwd.mkdir(exist_ok=True)
-        if not (cwd / "talk.mp4").exists():
-            (cwd / "talk.mp4").write_bytes(AUSTEN.read_bytes())
         self.number += 1
         folder = self.folder / f"job{self.number}"
         folder.mkdir()
@@ -167,15 +186,17 @@ def test_people_take_turns(desk):
         queue.close()
 
 
-def test_two_jobs_of_one_video_never_run_together(desk):
-    queue = Queue(4, [sys.executable, "-c", "import time; time.sleep(0.3)"])
-    try:
-        jobs = [desk.job(queue, video=video) for video in ("a", "a", "b")]
-        first, second, other = (over(folder) for folder in jobs)
-        assert second.started >= first.ended
-        assert other.started < first.ended
-    finally:
-        queue.close()
+def test_a_folder_has_one_job_at_a_time(desk, queue):
+    first = desk.job(queue, *FOREVER)
+    waiting = desk.job(queue, video="b")
+    for video in "ab":
+        with pytest.raises(Busy, match="being worked on"):
+            desk.job(queue, video=video)
+    running(first)
+    for video in "abc":  # in the last is none
+        queue.clear(desk.folder / video)
+    assert [read_job(folder).state for folder in (first, waiting)] == ["cancelled"] * 2
+    assert over(desk.job(queue)).state == "done"
 
 
 def test_jobs_do_not_get_the_servers_secrets(desk, monkeypatch):
@@ -198,8 +219,47 @@ def test_closing_stops_all_running_jobs(desk):
     waiting = desk.job(queue, video="c")
     pids = [running(folder) for folder in folders]
     queue.close()
-    assert [read_job(folder).state for folder in folders] == ["interrupted"] * 2
-    assert read_job(waiting).state == "waiting" and not any(map(alive, pids))
+    assert [read_job(folder).state for folder in (*folders, waiting)] == ["waiting"] * 3
+    assert not any(map(alive, pids))
+
+
+def test_a_job_that_was_stopped_with_its_server_goes_on_with_the_next(desk):
+    folder = desk.job(first := Queue(1), *SUBS, *SLOW, "-o", "Slow.seconds=0.2")
+    running(folder)
+    wait_for(lambda: list((desk.folder / "a/talk.dubkit").glob("transcribe-*/*.txt")))
+    first.close()
+    second = Queue(1)
+    try:
+        second.adopt([folder])
+        assert over(folder).state == "done"
+    finally:
+        second.close()
+
+
+def test_a_job_that_dies_with_each_server_is_not_started_forever(tmp_path):
+    job = Job("x", "me", str(tmp_path), SUBS, {}, 0.0, "running", restarts=RESTARTS)
+    (tmp_path / JOB).write_text(json.dumps(asdict(job)))
+    queue = Queue(1)
+    queue.adopt([tmp_path])
+    assert queue.counts == (0, 0)
+    queue.close()
+    assert read_job(tmp_path).state == "interrupted"
+
+
+def test_an_owner_has_so_many_jobs_waiting(desk):
+    queue = Queue(1, [sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        for number in range(MAX_WAITING + 1):  # one runs
+            (desk.folder / f"v{number}").mkdir()
+            (folder := desk.folder / f"j{number}").mkdir()
+            queue.submit(folder, desk.folder / f"v{number}", "me", [], {})
+            wait_for(lambda: queue.counts[0] == 1)
+        with pytest.raises(UsageError, match="waiting already"):
+            desk.job(queue)
+        assert queue.counts == (1, MAX_WAITING)
+        desk.job(queue, owner="you")
+    finally:
+        queue.close()
 
 
 SERVER = """
@@ -210,17 +270,16 @@ queue, folder = Queue(1), Path(sys.argv[1])
 for number, seconds in enumerate(sys.argv[2:]):
     job = folder / f"old{number}"
     job.mkdir()
-    queue.submit(job, folder / "a", "me", ["talk.mp4", "--subs", "--no-video", "--transcriber",
-        ENGINES + ":Slow", "-o", f"Slow.seconds={seconds}"], {})
+    queue.submit(job, folder / f"a{number}", "me", ["talk.mp4", "--subs", "--no-video",
+        "--transcriber", ENGINES + ":Slow", "-o", f"Slow.seconds={seconds}"], {})
 time.sleep(60)
 """
 
 
 @pytest.mark.parametrize("survives", [True, False])
 def test_a_killed_server_loses_no_job(desk, survives):
-    """Its jobs continue without it, or end with it; the next server finds out which."""
-    (desk.folder / "a").mkdir()
-    (desk.folder / "a/talk.mp4").write_bytes(AUSTEN.read_bytes())
+    """Its jobs continue without it, or die with it; the next server watches or starts them."""
+    desk.films("a0", "a1")
     code = SERVER.replace("ENGINES", repr(str(ENGINES)))
     server = subprocess.Popen([sys.executable, "-c", code, str(desk.folder), "0.3", "0"])
     running_, waiting = desk.folder / "old0", desk.folder / "old1"
@@ -237,7 +296,8 @@ def test_a_killed_server_loses_no_job(desk, survives):
         queue.adopt(sorted(desk.folder.glob("old*")))
         if survives:
             assert read_job(running_).state == "running"
-        assert over(running_).state == ("done" if survives else "interrupted")
+        assert over(running_).state == "done"
+        assert read_job(running_).restarts == (0 if survives else 1)
         assert over(waiting).state == "done"
         assert read_job(waiting).started >= read_job(running_).ended
     finally:
@@ -245,8 +305,7 @@ def test_a_killed_server_loses_no_job(desk, survives):
 
 
 def test_an_adopted_job_can_be_cancelled(desk):
-    (desk.folder / "a").mkdir()
-    (desk.folder / "a/talk.mp4").write_bytes(AUSTEN.read_bytes())
+    desk.films("a0", "a1")
     code = SERVER.replace("ENGINES", repr(str(ENGINES)))
     server = subprocess.Popen([sys.executable, "-c", code, str(desk.folder), "5"])
     folder = desk.folder / "old0"

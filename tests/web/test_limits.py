@@ -153,7 +153,7 @@ def test_uploads_that_arrive_together_share_the_room(tmp_path):
         room.for_upload(mine, mine / "b", "b.mp4", 60, 1000)
     assert room.for_upload(yours, yours / "a", "a.mp4", 80, 1000) == 90
     with pytest.raises(OutputError, match=r"no room for that file: the server's files take"):
-        room.reserve(object(), 20)
+        room.for_temporary(tmp_path / "mine", 20)
     room.arrived(mine / "a", 60)
     room.release(yours / "a")
     assert room.for_job(mine) == 100

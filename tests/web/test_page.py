@@ -1,5 +1,6 @@
 """The page in a real browser, on real jobs."""
 
+import base64
 import os
 import re
 import shutil
@@ -120,6 +121,97 @@ def test_a_reload_finds_the_running_job_and_cancel_stops_it(people):
     expect(page).to_have_title(re.compile(r"^Stopped.*: austen\.mp4$"))
     expect(page.locator("#dk-continue")).to_be_visible()
     person.picture("cancelled")
+
+
+def test_what_was_made_stays_whatever_becomes_of_later_jobs(people, srt):
+    person = people()
+    page = person.page
+    person.send(AUSTEN)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    files = page.locator("#dk-files")
+    for engine, state in (("Fast", "done"), ("Broken", "failed")):
+        person.job(engine)
+        person.load()
+        assert person.state() == state
+        expect(files).to_contain_text("austen.en.srt")
+    person.picture("later-failed")
+    # One job a video: a second is refused, or takes the place of the first.
+    person.job("Slow", force=True, settings={"Slow": {"windows": 600}})
+    person.load()
+    expect(page.locator("#dk-job")).to_have_attribute("data-state", "running", timeout=30_000)
+    expect(files).to_contain_text("austen.en.srt")
+    page.click("#dubkit-start")
+    refused = page.get_by_role("alert").filter(has_text="the video is being worked on")
+    person.picture("busy")
+    refused.get_by_role("button", name="Stop it and start this").click()
+    expect(refused).to_be_hidden()
+    page.click("#dk-cancel")
+    assert person.state() == "cancelled"
+    expect(files).to_contain_text("austen.en.srt")
+    # A subtitle file after it is edited as ever.
+    page.click("#dk-another")
+    person.send(srt)
+    page.wait_for_selector("#dk-card:not([hidden])")
+    expect(files).to_be_hidden()
+    text = page.locator("#dk-cues > li [name=text]").first
+    expect(text).to_have_value("Hello there", timeout=60_000)
+    text.fill("Mended")
+    text.blur()
+    expect(page.locator("#dk-undo")).to_be_enabled()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+DROP = """(files) => {
+    const data = new DataTransfer();
+    for (const [name, text] of files) {
+        const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+        data.items.add(new File([bytes], name));
+    }
+    document.querySelector("#dubkit-start").dispatchEvent(
+        new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_what_is_dropped_together_belongs_together(people, srt):
+    """Anywhere on the page: a film with its text, a text alone, several films with one list."""
+    person = people()
+    page = person.page
+
+    def drop(**files: bytes) -> None:
+        content = [[name, base64.b64encode(data).decode()] for name, data in files.items()]
+        page.evaluate(DROP, content)
+
+    text, film = srt.read_bytes(), AUSTEN.read_bytes()
+    cue = page.locator("#dk-cues > li [name=text]").first
+
+    def opened(text: str) -> None:
+        expect(cue).to_have_value(text, timeout=60_000)
+
+    drop(**{"alone.en.srt": text})
+    expect(page.locator("#dk-card")).to_contain_text("alone.en.srt")
+    opened("Hello there")
+    page.click("#dk-another")
+    drop(**{"film.en.srt": text, "film.mp4": film})
+    expect(page.locator("#dk-card h2")).to_have_text("film.mp4")
+    opened("Hello there")
+    form = "Object.fromEntries(JSON.parse(localStorage.getItem('dubkit-forms') ?? '[]'))"
+    text_of = f"() => {form}[window.dubkit.video()]?.subs_from"
+    wait_for(lambda: page.evaluate(text_of) == "film.en.srt", 60)
+    person.picture("dropped-together")
+    # A text that comes later belongs to the film that is shown.
+    drop(**{"other.en.srt": text.replace(b"Hello", b"Goodbye")})
+    opened("Goodbye there")
+    page.click("#dk-another")
+    drop(**{"one.en.srt": text, "two.en.srt": text.replace(b"Hello", b"Goodbye")})
+    batch = page.locator("#dk-batch li")
+    expect(batch).to_have_count(2)
+    opened("Hello there")
+    page.click("#dubkit-start")
+    expect(batch.filter(has_text="Done")).to_have_count(2, timeout=60_000)
+    person.picture("batch")
+    batch.nth(1).get_by_role("button").click()
+    expect(page.locator("#dk-card h2")).to_have_text("two.en.srt")
+    opened("Goodbye there")
 
 
 def test_a_job_continues_when_its_page_is_closed(people, server):

@@ -161,6 +161,42 @@ def test_wrong_passwords_wait_for_one_another_and_delay_nobody_else(app):
     assert max(took for _, took in wrong) >= 4 * GUESS > right[1]
 
 
+def test_the_name_and_the_path_of_a_proxy(app):
+    """Whether or not the proxy leaves the path away, and passes its own name on."""
+    guard = Guard(app, hosts=frozenset({"media.example"}), root_path="/dubkit")
+    client = TestClient(guard, "http://media.example", follow_redirects=False)
+    client.cookies.set(COOKIE, new_token())
+    for before in ("", "/dubkit"):
+        assert client.get(f"{before}/dubkit/videos").json() == []
+        assert client.get(f"{before}/dubkit/assets/app.js").status_code == 200
+        assert client.get(f"{before}/gradio_api/runs").status_code == 404
+        for host, origin in (("media.example", "media.example"), ("localhost", "media.example")):
+            headers = {"host": host, "origin": f"https://{origin}"}
+            sent = client.put(f"{before}/dubkit/videos?name=a.srt", content=SRT, headers=headers)
+            assert sent.status_code == 200
+            client.delete(f"{before}/dubkit/videos/{sent.json()['id']}")
+    assert client.get("/dubkit").headers["location"] == "/dubkit/"
+    for wrong in ({"host": "evil.example"}, {"host": "evil.media.example"}):
+        assert client.get("/dubkit/dubkit/videos", headers=wrong).status_code == 403
+    foreign = {"origin": "https://evil.example"}
+    assert client.put("/dubkit/videos?name=a.srt", content=SRT, headers=foreign).status_code == 403
+
+
+def test_gradios_uploads_count_for_their_session(app, tmp_path):
+    store = Store(tmp_path / "other", limits=Limits(session=1000))
+    client = TestClient(Guard(app, store=store), "http://localhost")
+    client.cookies.set(COOKIE, new_token())
+
+    def upload(size: int) -> int:
+        return client.post("/gradio_api/upload", content=b"x" * size).status_code
+
+    # There is no such route here: what the guard lets through is not found.
+    assert [upload(size) for size in (2000, 600, 600, 300)] == [413, 404, 413, 404]
+    client.cookies.clear()
+    client.cookies.set(COOKIE, new_token())
+    assert upload(600) == 404
+
+
 def basic(text: str) -> str:
     return "Basic " + base64.b64encode(text.encode()).decode()
 
@@ -199,12 +235,49 @@ def test_from_a_video_to_its_files(client, app):
     assert client.get(f"/dubkit/videos/{video}/media").content == AUSTEN.read_bytes()
     vtt = client.get(f"/dubkit/videos/{video}/tracks/en.vtt").text
     assert vtt.startswith("WEBVTT") and "quick brown fox" in vtt
-    with zipfile.ZipFile(io.BytesIO(client.get(f"/dubkit/jobs/{job['id']}/zip").content)) as whole:
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/dubkit/videos/{video}/zip").content)) as whole:
         assert whole.testzip() is None
         assert whole.namelist() == ["talk.en.srt", "talk.subbed.mp4"]
         assert whole.read("talk.en.srt") == subtitles.content
     (shown,) = client.get("/dubkit/videos").json()
     assert shown["id"] == video and shown["jobs"][0]["state"] == "done"
+    assert shown == client.get(f"/dubkit/videos/{video}").json()
+
+
+def test_a_later_job_hides_no_result(client):
+    """Each result is listed with the job that wrote it, whatever became of others."""
+    video = uploaded(client)
+    first = made(client, video)
+    assert made(client, video, {**FAST, "transcriber": f"{ENGINES}:Broken"})["state"] == "failed"
+    second = made(client, video, {**FAST, "formats": "vtt", "video": False})
+    assert second["state"] == "done"
+    found = client.get(f"/dubkit/videos/{video}").json()["results"]
+    makers = {"talk.en.vtt": second, "talk.en.srt": first, "talk.subbed.mp4": first}
+    assert {one["name"]: one["job"] for one in found} == {n: j["id"] for n, j in makers.items()}
+    assert found[0]["wishes"]["formats"] == "vtt" and "formats" not in found[1]["wishes"]
+    for one in found:
+        answer = client.get(f"/dubkit/videos/{video}/files/{one['name']}")
+        assert answer.status_code == 200 and len(answer.content) == one["size"]
+    for name in ("talk.mp4", ".about.json", "state.json", "..%2f.about.json"):
+        assert client.get(f"/dubkit/videos/{video}/files/{name}").status_code in (400, 404), name
+
+
+def test_a_video_has_one_job_at_a_time(client):
+    """A second one is refused or, on asking, takes its place."""
+    video = uploaded(client)
+    slow = {"subs": True, "transcriber": f"{ENGINES}:Slow", "settings": {"Slow": {"windows": 600}}}
+
+    def start(wishes: dict, **more: bool):
+        return client.post("/dubkit/jobs", json={"video": video, "wishes": wishes, **more})
+
+    first = start(slow).json()["job"]
+    refused(start(FAST), "being worked on")
+    refused(start({"subs": True, "crf": 99}, instead=True), "crf")
+    assert status(client, first)["state"] in ("waiting", "running")
+    second = start(FAST, instead=True).json()["job"]
+    assert status(client, first)["state"] == "cancelled"
+    assert ended(client, second)["state"] == "done"
+    assert len(client.get(f"/dubkit/videos/{video}").json()["jobs"]) == 2
 
 
 def test_another_browser_has_no_access(client, app):
@@ -214,7 +287,8 @@ def test_another_browser_has_no_access(client, app):
     assert other.get("/dubkit/videos").json() == []
     for path in (
         f"videos/{video}/media", f"videos/{video}/cues/en", f"videos/{video}/tracks/en.vtt",
-        f"jobs/{job}", f"jobs/{job}/files/0", f"jobs/{job}/zip",
+        f"jobs/{job}", f"jobs/{job}/files/0", f"videos/{video}", f"videos/{video}/zip",
+        f"videos/{video}/files/talk.en.srt",
     ):  # fmt: skip
         refused(other.get(f"/dubkit/{path}"), "no such")
     refused(other.post(f"/dubkit/jobs/{job}/cancel"), "no such")
@@ -300,6 +374,25 @@ def test_an_added_file_is_deleted(client):
     assert client.get("/dubkit/videos").json()[0]["added"] == ["b.srt"]
     made(client, video, {"subs": True, "subs_from": "b.srt", "video": False})
     refused(client.delete(path + "b.srt"), "used by the last job")
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a film"])
+def test_a_subtitle_file_is_opened_at_once(client, beside):
+    """Before anything is made of it; what is started then takes the place of that."""
+    if beside:
+        video = uploaded(client)
+        client.put(f"/dubkit/videos/{video}/other?name=talk.de.srt", content=SRT)
+        asked = {"text": "talk.de.srt"}
+    else:
+        video, asked = uploaded(client, "talk.de.srt", SRT), {}
+    opened = client.post(f"/dubkit/videos/{video}/open", json=asked).json()["job"]
+    assert ended(client, opened)["languages"] == ["de"]
+    cues = client.get(f"/dubkit/videos/{video}/cues/de").json()["cues"]
+    assert [cue["text"] for cue in cues] == ["Hello", "World"]
+    client.post(f"/dubkit/videos/{video}/open", json=asked)
+    wishes = {"subs": True, "formats": "vtt", "subs_from": asked.get("text"), "video": False}
+    assert made(client, video, wishes)["state"] == "done"
+    refused(client.post(f"/dubkit/videos/{video}/open", json={"text": "../x"}), "no file")
 
 
 def test_the_estimate_of_a_translation_is_shown(client):

@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 
 from dubkit.web import serve
-from dubkit.web.fields import FIELDS, GROUPS
-from dubkit.web.form import LABELS, text_keys
+from dubkit.web.fields import FIELDS, GROUPS, LABELS
+from dubkit.web.form import text_keys
 from dubkit.web.texts import TRANSLATIONS, best, texts
 
 FOLDER = Path(serve.__file__).parent
 PUT_TOGETHER = ("state_", "stage_", "key_", "rule_", "style_", "preset_")
-SOURCES = [FOLDER / "page.py", FOLDER / "form.py", *sorted(FOLDER.glob("assets/*.js"))]
+SOURCES = [
+    FOLDER / "page.py",
+    FOLDER / "form.py",
+    FOLDER / "wording.py",
+    *sorted(FOLDER.glob("assets/*.js")),
+]
 
 
 @pytest.mark.parametrize("language", TRANSLATIONS)

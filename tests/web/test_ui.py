@@ -34,6 +34,7 @@ SRT = "1\n00:00:01,000 --> 00:00:01,100\nHello\n"
         (["--port", "99999999"], ["--port"]),
         (["--host", "1.2.3.4", "--insecure"], ["1.2.3.4"]),
         (["--max-upload", "0"], ["greater than 0"]),
+        (["--root-path", "https://x/y"], ["not a path"]),
         (["--max-uplod", "1"], ["did you mean --max-upload"]),
     ],
 )
@@ -70,6 +71,36 @@ def test_the_page_and_its_parts_are_served(page):
         for part in ("app.js", "timeline.js", "style.css"):
             assert browser.get(f"/dubkit/assets/{part}").status_code == 200, part
         assert browser.get("/dubkit/assets/none.js").status_code == 404
+
+
+def test_the_page_may_run_and_ask_only_what_is_its_own(page):
+    with httpx.Client(base_url=page.url) as browser:
+        policy = browser.get("/").headers["content-security-policy"]
+        rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+        assert rules["default-src"] == rules["connect-src"] == rules["frame-ancestors"] == "'self'"
+        assert "unsafe-inline" not in rules["script-src"] and rules["object-src"] == "'none'"
+        for path in ("/openapi.json", "/gradio_api/openapi.json", "/docs", "/redoc"):
+            assert browser.get(path).status_code == 404, path
+
+
+def test_a_page_behind_a_proxy(tmp_path):
+    """It asks for everything under the proxy's path, and answers to its name."""
+    arguments = ("--root-path", "/films/dubkit/", "--allowed-host", "media.example", "--openapi")
+    with (
+        serving(tmp_path / "data", *arguments) as page,
+        httpx.Client(base_url=page.url, headers={"host": "media.example"}) as browser,
+    ):
+        whole = browser.get("/films/dubkit/")
+        assert "Path=/films/dubkit;" in whole.headers["set-cookie"]
+        named = re.findall(r"""(?:\./assets|/films/[^"'\\]+)/[\w.-]+\.(?:js|css)""", whole.text)
+        assert {"app.js", "style.css"} <= {name.rpartition("/")[2] for name in named}, named
+        for name in named:
+            asked = httpx.URL("http://media.example/films/dubkit/").join(name).path
+            assert asked.startswith("/films/dubkit/")
+            for path in (asked, asked.removeprefix("/films/dubkit")):
+                assert browser.get(path).status_code == 200, path
+        assert browser.get("/openapi.json").status_code == 200
+        assert browser.get("/", headers={"host": "evil.example"}).status_code == 403
 
 
 def test_a_second_one_with_the_same_data_or_port_is_refused(page, tmp_path):

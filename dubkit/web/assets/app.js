@@ -7,6 +7,7 @@
 // `whole` is its element, `show` gives it something to show. They know nothing of each other; this
 // file connects them. What is shown after a reload comes from the server, by the session's cookie.
 
+import { batchList } from "./batch.js";
 import { ask, complaint, h, loadTexts, t } from "./dom.js";
 import { editor } from "./editor.js";
 import { formParts } from "./form.js";
@@ -14,7 +15,10 @@ import { historyList } from "./history.js";
 import { jobPanel } from "./job.js";
 import { picker } from "./picker.js";
 import { player } from "./player.js";
+import { resultList } from "./results.js";
 import { studio } from "./studio.js";
+
+const EVERY = 300; // milliseconds between two looks at a text that is being opened
 
 let current = null; // the card of the video
 
@@ -28,10 +32,12 @@ const jobs = jobPanel(over, (id) => jobs.show(id), editing.go, (failure) => form
 const history = historyList(open, again, (video) => video.id === current?.id && choosing.show(null));
 const form = formParts(() => current);
 const choosing = picker(chosen);
+const results = resultList();
+const batch = batchList((card) => open(card));
 const head = h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline")));
 const top = h("div", {}, head, choosing.whole);
 const room = studio(playing.whole, editing, head, [
-  ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, jobs.whole, history.whole)],
+  ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, batch.whole, jobs.whole, results.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
   ["speakers", t("speakers_panel"), editing.speakers],
   ["style", t("style"), editing.look.whole, editing.look.draw],
@@ -46,11 +52,13 @@ window.dubkit = {
     const reply = JSON.parse(answer);
     jobs.calm();
     if (reply.missing) error.show({ message: t("no_video"), hint: t("no_video_hint") });
+    else if (reply.busy) error.show(reply, { label: t("start_instead"), press: () => startInstead(reply.wishes) });
     else if (form.refused(reply)) error.show(null);
     else if (reply.message) error.show(reply);
     else {
       error.show(null);
       jobs.show(reply.job);
+      if (batch.has(current?.id)) batch.start(current.id, reply.wishes).then((failure) => failure && error.show(failure));
       jobs.whole.scrollIntoView({ behavior: "smooth", block: "nearest" });
     }
   },
@@ -60,22 +68,58 @@ window.dubkit = {
   remember: form.remember,
 };
 
-/** A video was just uploaded or chosen; null for none. */
-function chosen(card) {
-  if (card?.id === current?.id) return;
+/** Start a job in place of the one that works on the video. */
+async function startInstead(wishes) {
+  try {
+    const made = await ask("jobs", { method: "POST", body: { video: current.id, wishes, instead: true } });
+    error.show(null);
+    jobs.show(made.job);
+  } catch (failure) {
+    error.show(failure);
+  }
+}
+
+/** Videos were just uploaded or chosen, or a text came for the one that is shown. */
+function chosen(cards) {
+  const card = cards[0] ?? null;
+  if (card?.id !== current?.id) choose(card);
+  if (!batch.has(card?.id)) batch.show(cards);
+  for (const one of cards) if (one.text || (one.kind === "text" && !one.jobs?.length)) openText(one);
+}
+
+/** A text that came is opened at once: its cues can be edited before anything is made of them. */
+async function openText(card) {
+  try {
+    const made = await ask(`videos/${card.id}/open`, { method: "POST", body: { text: card.text ?? "" } });
+    if (card.text && card.id === current?.id) form.change({ subs_from: card.text });
+    for (;;) {
+      const job = await ask(`jobs/${made.job}`);
+      const failure = job.events.find((event) => event.event === "error");
+      if (failure && card.id === current?.id) error.show(failure);
+      if (job.ended) return over(job);
+      await new Promise((done) => setTimeout(done, EVERY));
+    }
+  } catch (failure) {
+    error.show(failure);
+  }
+}
+
+function choose(card) {
   current = card;
   error.show(null);
   jobs.show(null);
-  playing.show(card, null);
+  results.show(card);
+  playing.show(card);
   editing.show(card?.id, card?.languages ?? []);
-  form.fill(null, card?.jobs?.[0]?.wishes);
+  form.fill(null, card?.jobs?.find((job) => !job.opening)?.wishes);
   if (card) history.load();
 }
 
 /** A video of the history was opened. */
 function open(video) {
   choosing.show(video);
-  if (video.jobs?.length) jobs.show(video.jobs[0].id);
+  const job = video.jobs?.find((one) => !one.opening);
+  if (job) jobs.show(job.id);
 }
 
 /** Fill the form with the values of an earlier job. */
@@ -87,10 +131,12 @@ function again(video, job) {
 
 /** A job has ended. */
 async function over(job) {
-  await history.load();
+  const videos = await history.load();
   if (job.video !== current?.id) return;
-  playing.show(current, job);
-  await editing.show(job.video, job.languages);
+  current = videos.find((video) => video.id === job.video) ?? current;
+  results.show(current);
+  playing.show(current);
+  await editing.show(current.id, current.languages);
 }
 
 function attach() {

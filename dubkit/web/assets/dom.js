@@ -15,10 +15,13 @@ export function h(name, attributes = {}, ...children) {
   return element;
 }
 
+/** The path of the page's own routes: under a proxy's sub-path, too. */
+export const base = new URL("..", import.meta.url).pathname;
+
 let texts = {};
 
 export async function loadTexts() {
-  const response = await fetch(`/dubkit/texts?language=${encodeURIComponent(navigator.language)}`);
+  const response = await fetch(`${base}texts?language=${encodeURIComponent(navigator.language)}`);
   texts = await response.json();
 }
 
@@ -47,23 +50,34 @@ export async function ask(path, { method = "GET", body } = {}) {
     options.body = JSON.stringify(body);
     options.headers = { "Content-Type": "application/json" };
   }
-  const response = await fetch(`/dubkit/${path}`, options);
+  const response = await fetch(`${base}${path}`, options);
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Refused(answer.message ?? t("failed_generic"), answer.hint);
   return answer;
 }
 
-/** A box that shows what went wrong and what to do; null clears it. */
+/** Send a file that belongs to a video; returns {name, added}. Throws Refused. */
+export async function putBeside(video, file) {
+  const address = `${base}videos/${video}/other?name=${encodeURIComponent(file.name)}`;
+  const response = await fetch(address, { method: "PUT", body: file });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(answer.message ?? t("failed_generic"), answer.hint);
+  return answer;
+}
+
+/** A box that shows what went wrong and what to do, with a button if there is an `action`
+ * {label, press}; null clears it. */
 export function complaint() {
   const box = h("div", { class: "dk-error", role: "alert", hidden: true });
   return {
     box,
-    show(failure) {
+    show(failure, action) {
       box.hidden = !failure;
       box.replaceChildren();
       if (!failure) return;
       box.append(h("strong", {}, failure.message ?? String(failure)));
       if (failure.hint) box.append(h("span", {}, failure.hint));
+      if (action) box.append(h("button", { type: "button", class: "dk-button", onclick: action.press }, action.label));
     },
   };
 }

@@ -1,7 +1,7 @@
 // The form's memory, the files that are added to a video, and errors shown beside their group.
 // The form itself is Gradio's; this fills the empty places in it (see dubkit/web/form.py).
 
-import { ask, complaint, h, t } from "./dom.js";
+import { ask, complaint, h, putBeside, t } from "./dom.js";
 
 const KEPT = 50; // videos whose form is remembered
 const LIST = "dubkit-forms";
@@ -24,6 +24,7 @@ export function formParts(current) {
     ...Object.entries(wrong).map(([group, one]) => [`dubkit-wrong-${group}`, one.box])];
 
   let wanted = null; // what the form will be filled with
+  let asked = null; // what it is being filled with
   let settled = null; // the id of the video whose values the form has
   let again = 0; // the timer of the next press
   let last = null; // the values of the form
@@ -40,15 +41,12 @@ export function formParts(current) {
     status.textContent = t("sending", { name: file.name });
     const video = current().id;
     try {
-      const response = await fetch(`/dubkit/videos/${video}/other?name=${encodeURIComponent(file.name)}`,
-        { method: "PUT", body: file });
-      const answer = await response.json().catch(() => ({}));
-      if (!response.ok) throw Object.assign(new Error(answer.message ?? t("failed_generic")), { hint: answer.hint });
+      const answer = await putBeside(video, file);
       const field = /\.csv$/i.test(answer.name) ? "glossary"
         : /\.(rttm|json)$/i.test(answer.name) ? "speakers_from" : "subs_from";
       if (current()?.id !== video) return;
       current().added = answer.added;
-      fill({ ...last, [field]: answer.name });
+      change({ [field]: answer.name });
     } catch (failure) {
       error.show(failure);
     }
@@ -85,6 +83,9 @@ export function formParts(current) {
     press();
   }
 
+  /** Have some values of the form changed. */
+  const change = (values) => fill({ ...(last ?? { subs: true, formats: ["srt"] }), ...values });
+
   /** Gradio may not have drawn the button yet, or not be listening to it: until the form is filled
    * it is pressed again, which Gradio ignores while it is filling the form. */
   function press() {
@@ -97,9 +98,18 @@ export function formParts(current) {
   function filled(names, values) {
     clearTimeout(again);
     last = named(names, values);
+    if (asked !== wanted) { // more has come meanwhile
+      press();
+      return;
+    }
     settled = current()?.id ?? "";
     document.documentElement.dataset.dubkitForm = settled || "empty";
     keep();
+  }
+
+  function toFill() {
+    asked = wanted;
+    return wanted ? JSON.stringify(wanted) : "";
   }
 
   const named = (names, values) => Object.fromEntries(names.map((name, at) => [name, values[at]]));
@@ -133,7 +143,7 @@ export function formParts(current) {
     for (const [place, part] of places) put(place, part);
   }
 
-  return { fill, filled, remember, refused, attach, wanted: () => (wanted ? JSON.stringify(wanted) : "") };
+  return { fill, change, filled, remember, refused, attach, wanted: toFill };
 }
 
 /** Open the folded parts that contain an element. */

@@ -50,7 +50,7 @@ export function historyList(open, again, removed) {
 }
 
 /** What was requested, in a few words. */
-function asked(wishes) {
+export function asked(wishes) {
   const to = typeof wishes.to === "string" ? wishes.to.split(",") : (wishes.to ?? []);
   return [wishes.subs && t("subs"), to.length && to.map((tag) => language(tag)).join(", "),
     wishes.dub && t("dub"), wishes.burn && t("burn")].filter(Boolean).join(", ");

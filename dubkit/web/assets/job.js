@@ -1,4 +1,4 @@
-// One job: its step, the bar of all steps, speed, time left, recognized text, errors, its files.
+// One job: its step, the bar of all steps, speed, time left, recognized text, errors.
 
 import { notifier, showTitle } from "./attention.js";
 import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
@@ -21,7 +21,6 @@ export function jobPanel(over, again, cue, blame) {
   const took = h("p", { class: "dk-muted" });
   const live = h("div", { class: "dk-live", id: "dk-live", tabindex: "0", "aria-label": t("live") });
   const warnings = h("ul", { class: "dk-warnings" });
-  const files = h("ul", { class: "dk-files", id: "dk-files" });
   const reckoned = h("ul", { class: "dk-warnings", id: "dk-reckoned" });
   const lost = h("p", { class: "dk-muted", hidden: true }, t("lost"));
   const cancel = h("button", { type: "button", class: "dk-button", id: "dk-cancel", onclick: stop }, t("cancel"));
@@ -29,12 +28,11 @@ export function jobPanel(over, again, cue, blame) {
   const details = (title, content) => h("details", { hidden: true, open: true }, h("summary", {}, title), content);
   const liveBox = details(t("live"), live);
   const warningBox = details(t("warnings"), warnings);
-  const fileBox = details(t("results"), files);
   const reckonedBox = details(t("reckoned"), reckoned);
   const name = h("h2", {});
   const whole = h("section", { class: "dk-job", id: "dk-job", hidden: true, "aria-label": t("state_running") },
     h("div", { class: "dk-card-head" }, name, state, cancel, resume),
-    stage, bar, speed, notify.box, took, lost, error.box, reckonedBox, fileBox, warningBox, liveBox);
+    stage, bar, speed, notify.box, took, lost, error.box, reckonedBox, warningBox, liveBox);
 
   let shown = null; // the id of the job
   let next = 0;
@@ -55,10 +53,9 @@ export function jobPanel(over, again, cue, blame) {
     pace = [];
     showTitle(null, null);
     whole.hidden = !id;
-    for (const box of [liveBox, warningBox, fileBox, reckonedBox]) box.hidden = true;
+    for (const box of [liveBox, warningBox, reckonedBox]) box.hidden = true;
     live.replaceChildren();
     warnings.replaceChildren();
-    files.replaceChildren();
     cancel.disabled = false;
     cancel.textContent = t("cancel");
     error.show(null);
@@ -189,14 +186,6 @@ export function jobPanel(over, again, cue, blame) {
   }
 
   function end(job) {
-    files.replaceChildren(...job.files.map((file) => h("li", {},
-      h("a", { href: `/dubkit/jobs/${job.id}/files/${file.number}`, download: file.name,
-        "aria-label": t("download", { name: file.name }) }, file.name),
-      h("span", { class: "dk-muted" }, size(file.size)))));
-    if (job.files.length > 1) {
-      files.append(h("li", {}, h("a", { href: `/dubkit/jobs/${job.id}/zip`, download: "", id: "dk-zip" }, t("download_all"))));
-    }
-    fileBox.hidden = !job.files.length;
     if (document.activeElement === document.body && cancel.disabled) resume.focus({ preventScroll: true });
     if (job.state === "done") liveBox.open = false;
     if (watched) notify.tell(job);

@@ -1,7 +1,7 @@
 // The lines of a dub in the table of cues: how each was fitted, its clip to play alone, and other
 // takes of it to compare and choose.
 
-import { ask, h, language, t } from "./dom.js";
+import { ask, base, h, language, t } from "./dom.js";
 
 /** The part of the editor; `film` is stopped when a clip plays, `made(id)` is called with the job
  * that makes the dub with another take. */
@@ -80,7 +80,7 @@ export function dubLines(film, made, error) {
     film.pause();
     pressed = button;
     button.setAttribute("aria-pressed", "true");
-    sound.src = `/dubkit/videos/${video}/dub/${line.of}/${line.line}/${take}.wav`;
+    sound.src = `${base}videos/${video}/dub/${line.of}/${line.line}/${take}.wav`;
     sound.play().catch(() => stop());
   }
 

@@ -1,12 +1,16 @@
 // Selecting a video: drop it, choose it, or choose one under the server's --root.
 
-import { ask, clock, complaint, h, language, Refused, size, t } from "./dom.js";
+import { ask, base, clock, complaint, h, language, putBeside, Refused, size, t } from "./dom.js";
 
-/** The part of the page; `chosen(card)` is called with a video, or with null for another one. */
+const BESIDE = /\.(srt|vtt|ass|ssa|ttml|xml|csv|rttm)$/i; // what may belong to a film
+const SUBTITLES = /\.(srt|vtt|ass|ssa|ttml|xml)$/i;
+
+/** The part of the page; `chosen(cards)` is called with the videos that came, none for another. A
+ * card's `text` is the subtitle file that came with it. */
 export function picker(chosen) {
   const error = complaint();
   const input = h("input", { type: "file", id: "dk-file", class: "dk-hidden", tabindex: "-1",
-    "aria-label": t("choose_file") });
+    multiple: true, "aria-label": t("choose_file") });
   const status = h("p", { class: "dk-muted", role: "status" });
   const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": t("choose_file") });
   const root = h("div", { class: "dk-root", hidden: true });
@@ -30,29 +34,61 @@ export function picker(chosen) {
   const place = h("input", { type: "text", id: "dk-root-path", autocomplete: "off", spellcheck: false,
     "aria-label": t("root_path"), placeholder: t("root_path"), onkeydown: (event) => event.key === "Enter" && place.value.trim() && choose(place.value) });
   let sending = null;
+  let shown = null; // the card of the video
 
-  input.addEventListener("change", () => input.files[0] && send(input.files[0]));
+  input.addEventListener("change", () => input.files.length && take([...input.files]));
+  // Also beside the drop area, where a file would otherwise replace the page.
   for (const name of ["dragenter", "dragover"]) {
-    drop.addEventListener(name, (event) => {
+    window.addEventListener(name, (event) => {
       event.preventDefault();
       drop.classList.add("dk-over");
     });
   }
   for (const name of ["dragleave", "drop"]) {
-    drop.addEventListener(name, () => drop.classList.remove("dk-over"));
+    window.addEventListener(name, () => drop.classList.remove("dk-over"));
   }
-  drop.addEventListener("drop", (event) => {
+  window.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+    if (event.dataTransfer?.files.length) take([...event.dataTransfer.files]);
   });
-  // A file that is dropped beside the drop area must not replace the page.
-  for (const name of ["dragover", "drop"]) {
-    window.addEventListener(name, (event) => event.preventDefault());
+
+  /** Files that came together: a text belongs to the film whose name it begins with, or to the only
+   * one; alone it belongs to the film that is shown. */
+  async function take(files) {
+    sending?.abort();
+    error.show(null);
+    const texts = files.filter((file) => BESIDE.test(file.name));
+    const films = files.filter((file) => !texts.includes(file));
+    try {
+      if (!films.length && shown && shown.kind !== "text") {
+        await addAll(shown, texts);
+        chosen([shown]);
+        return;
+      }
+      const alone = films.length ? films : texts.splice(0);
+      const cards = [];
+      for (const file of alone) {
+        const card = await send(file);
+        await addAll(card, texts.filter((text) => owner(text, alone) === file));
+        cards.push(card);
+      }
+      show(cards[0], cards);
+    } catch (failure) {
+      refuse(failure);
+    }
+    quiet();
+  }
+
+  async function addAll(card, files) {
+    for (const file of files) {
+      status.textContent = t("sending", { name: file.name });
+      const answer = await putBeside(card.id, file);
+      card.added = answer.added;
+      if (SUBTITLES.test(answer.name)) card.text = answer.name;
+    }
   }
 
   function send(file) {
-    sending?.abort();
-    error.show(null);
     status.textContent = t("sending", { name: file.name });
     bar.hidden = false;
     // fetch() does not report upload progress.
@@ -61,14 +97,16 @@ export function picker(chosen) {
       bar.value = event.total ? event.loaded / event.total : 0;
       if (event.loaded === event.total) status.textContent = t("looking", { name: file.name });
     };
-    request.onload = () => {
-      const answer = answered(request);
-      if (request.status === 200) show(answer);
-      else refuse(new Refused(answer.message ?? t("failed_generic"), answer.hint));
-    };
-    request.onerror = () => refuse(new Refused(t("failed_generic"), ""));
-    request.open("PUT", `/dubkit/videos?name=${encodeURIComponent(file.name)}`);
-    request.send(file);
+    return new Promise((done, refused) => {
+      request.onload = () => {
+        const answer = answered(request);
+        if (request.status === 200) done(answer);
+        else refused(new Refused(answer.message ?? t("failed_generic"), answer.hint));
+      };
+      request.onerror = () => refused(new Refused(t("failed_generic"), ""));
+      request.open("PUT", `${base}videos?name=${encodeURIComponent(file.name)}`);
+      request.send(file);
+    });
   }
 
   function answered(request) {
@@ -121,19 +159,29 @@ export function picker(chosen) {
     }
   }
 
-  function show(video) {
+  /** Show a video; `cards` are those that came with it. */
+  function show(video, cards = video ? [video] : []) {
+    shown = video;
     quiet();
     error.show(null);
     root.hidden = true;
     drop.hidden = Boolean(video);
     card.hidden = !video;
     if (video) card.replaceChildren(...described(video, () => show(null)));
-    chosen(video);
+    chosen(cards);
     // Keyboard users continue from here.
     if (document.activeElement === document.body) whole.querySelector(video ? "#dk-another" : "#dk-choose").focus({ preventScroll: true });
   }
 
   return { whole, show };
+}
+
+/** The film that a text belongs to. */
+function owner(text, films) {
+  const stem = (name) => name.replace(/\.[^.]*$/, "");
+  const fits = films.filter((film) => text.name.startsWith(stem(film.name)));
+  fits.sort((a, b) => b.name.length - a.name.length);
+  return fits[0] ?? (films.length === 1 ? films[0] : null);
 }
 
 function described(video, another) {

@@ -2,7 +2,8 @@
 // What the browser cannot play is played as a copy that the server makes (see dubkit/web/preview.py).
 
 import { shownAs } from "./cues.js";
-import { ask, complaint, h, language, t } from "./dom.js";
+import { ask, base, complaint, h, language, t } from "./dom.js";
+import { address } from "./results.js";
 
 const SOUNDS = ["aac", "mp3", "opus", "vorbis", "flac"]; // and pcm_...
 const EVERY = 500; // milliseconds between two requests
@@ -54,22 +55,23 @@ export function player() {
     if (loop) requestAnimationFrame(watch);
   }
 
-  /** Show a video; `job` may bring a dub of it. */
-  function show(shown, job) {
+  /** Show a video with the dubs among its results; null for none. */
+  function show(shown) {
     whole.hidden = !shown || shown.kind === "text";
     if (whole.hidden) {
       video.removeAttribute("src");
+      video.replaceChildren();
       clearTimeout(timer);
       card = now = null;
       return;
     }
     const copies = `videos/${shown.id}/preview`;
-    const choices = [{ label: t("original"), address: `/dubkit/videos/${shown.id}/media`, copies, query: "", original: true }];
-    for (const file of job?.files ?? []) {
+    const choices = [{ label: t("original"), address: `${base}videos/${shown.id}/media`, copies, query: "", original: true }];
+    for (const file of [...(shown.results ?? [])].reverse()) { // the latest is chosen
       const dub = file.name.match(/\.([A-Za-z0-9-]+)\.dubbed\.\w+$/);
       if (dub) {
-        choices.push({ label: t("dubbed", { language: language(dub[1]) }), copies, query: `job=${job.id}&number=${file.number}`,
-          address: `/dubkit/jobs/${job.id}/files/${file.number}?play=true` });
+        choices.push({ label: t("dubbed", { language: language(dub[1]) }), copies, query: `result=${encodeURIComponent(file.name)}`,
+          address: `${address(shown, file)}?play=true&v=${file.made}` });
       }
     }
     const same = card?.id === shown.id;
@@ -78,7 +80,7 @@ export function player() {
     radios(sources, "dk-source", choices.map((one, at) => [one.label, at]), choices.length - 1, (at) => source(choices[at]));
     sources.hidden = choices.length < 2;
     if (!same || choices.length > 1) source(choices.at(-1));
-    subtitles(job?.languages ?? card.languages ?? []);
+    subtitles(card.languages ?? []);
   }
 
   function source(one) {
@@ -135,7 +137,7 @@ export function player() {
       if (status.state === "failed") error.show(status);
       if (status.state === "done") {
         meant.copied = true;
-        playFrom(`/dubkit/${meant.copies}/media?${meant.query}&v=${Date.now()}`);
+        playFrom(`${base}${meant.copies}/media?${meant.query}&v=${Date.now()}`);
       }
       if (status.state === "waiting" || status.state === "running") timer = setTimeout(() => look(meant), EVERY);
     } catch (failure) {
@@ -163,7 +165,7 @@ export function player() {
 
   function subtitles(tags) {
     video.replaceChildren(...tags.map((tag) =>
-      h("track", { kind: "subtitles", srclang: tag, label: language(tag), src: `/dubkit/videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}` })));
+      h("track", { kind: "subtitles", srclang: tag, label: language(tag), src: `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}` })));
     if (!tags.includes(shownTrack)) shownTrack = tags.at(-1) ?? "";
     radios(tracks, "dk-track", [[t("none"), ""], ...tags.map((tag) => [language(tag), tag])], shownTrack, choose);
     tracks.hidden = !tags.length;
@@ -183,7 +185,7 @@ export function player() {
   /** The cues of a language have changed: reload them. */
   function reload(tag) {
     const element = [...video.querySelectorAll("track")].find((track) => track.srclang === tag);
-    if (element) element.src = `/dubkit/videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}`;
+    if (element) element.src = `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}`;
     choose(shownTrack);
   }
 

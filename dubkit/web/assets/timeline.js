@@ -3,7 +3,7 @@
 // cue, the wheel with Ctrl zooms. A finger moves the timeline and never a cue, two fingers zoom. It
 // draws on a canvas, only what is visible; by keyboard and for screen readers it is a slider.
 
-import { ask, clock, h, t } from "./dom.js";
+import { ask, base, clock, h, t } from "./dom.js";
 
 const A_SECOND = 50; // peaks, see dubkit/web/waveform.py
 const EDGE = 7; // pixels around an edge within which it can be grabbed
@@ -57,7 +57,7 @@ export function timeline(video, { selected, moved, drawn }) {
     if (!wanted) return;
     begin();
     loadShots(wanted);
-    const answer = await fetch(`/dubkit/videos/${wanted}/peaks`);
+    const answer = await fetch(`${base}videos/${wanted}/peaks`);
     if (!answer.ok || id !== wanted) return; // without audio there is still a timeline
     peaks = new Uint8Array(await answer.arrayBuffer());
     whole.dataset.peaks = peaks.length;
