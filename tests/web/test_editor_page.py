@@ -303,7 +303,7 @@ def spoken(log: Path) -> list[list]:
 
 def _jobs(person: Person) -> list[dict]:
     videos = person.page.evaluate("fetch('/dubkit/videos').then((answer) => answer.json())")
-    return videos[0]["jobs"]
+    return [job for job in videos[0]["jobs"] if not job["opening"]]
 
 
 def again(person: Person, press) -> None:

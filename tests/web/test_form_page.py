@@ -41,6 +41,9 @@ class Former(Person):
         self.page.wait_for_function(f"window.dubkit.video() !== '{before}'")
         id = self.page.evaluate("window.dubkit.video()")
         self.filled(id)
+        if path.suffix == ".srt":  # it is opened at once, which moves the form
+            wait_for(lambda: self.jobs(id)[:1] and self.jobs(id)[0]["state"] == "done", 60)
+            self.page.wait_for_selector("html[data-dubkit-room=studio]", state="attached")
         return id
 
     def filled(self, id: str) -> None:
@@ -85,8 +88,12 @@ class Former(Person):
 
     def requested(self, id: str) -> dict:
         """The requested options of a video's last job."""
+        return self.jobs(id)[0]["wishes"]
+
+    def jobs(self, id: str) -> list[dict]:
+        """The jobs of a video, the latest first."""
         videos = self.page.evaluate("fetch('/dubkit/videos').then((answer) => answer.json())")
-        return next(video for video in videos if video["id"] == id)["jobs"][0]["wishes"]
+        return next(video for video in videos if video["id"] == id)["jobs"]
 
 
 def ffmpeg(*argv: object) -> None:
@@ -120,6 +127,7 @@ def test_only_what_makes_sense_is_shown(person, srt):
     for hidden in ("dub", "burn", "video", "dubbing-group"):
         expect(person.field(hidden)).to_be_hidden()
     person.choose("to", "fr")
+    person.unfold()
     expect(person.field("translation-group")).to_be_visible()
     expect(person.field("dub")).to_be_hidden()
 

@@ -96,6 +96,7 @@ async function openText(card) {
       const job = await ask(`jobs/${made.job}`);
       const failure = job.events.find((event) => event.event === "error");
       if (failure && card.id === current?.id) error.show(failure);
+      if (job.state === "cancelled") return; // another has taken its place
       if (job.ended) return over(job);
       await new Promise((done) => setTimeout(done, EVERY));
     }

@@ -21,7 +21,7 @@ export function historyList(open, again, removed) {
           ` ${new Date(video.made * 1000).toLocaleString()}`)),
       h("button", { type: "button", class: "dk-icon", "aria-label": t("remove", { name: video.name }), title: t("remove", { name: video.name }),
         onclick: () => remove(video) }, "✕")),
-      video.jobs.length ? h("ul", { class: "dk-history-jobs" }, video.jobs.slice(0, JOBS).map((job) => row(video, job))) : null)));
+      video.jobs.length ? h("ul", { class: "dk-history-jobs" }, video.jobs.filter((job) => !job.opening).slice(0, JOBS).map((job) => row(video, job))) : null)));
     if (!videos.length) list.append(h("li", { class: "dk-muted" }, t("history_empty")));
     return videos;
   }
