@@ -148,7 +148,7 @@ def test_languages_are_taken_by_their_names_and_other_text_is_refused(person):
     assert "⚠ German · Deutsch (de): nothing here speaks it" in person.offered("to")
     person.picture("form-languages")
     person.page.click("#dubkit-start")
-    alert = person.page.locator("#dubkit-work [role=alert]")
+    alert = person.page.locator("#dubkit-work").get_by_role("alert")
     expect(alert).to_contain_text("No engine on this server speaks German")
 
 

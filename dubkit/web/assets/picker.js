@@ -36,7 +36,7 @@ export function picker(chosen) {
   let sending = null;
   let shown = null; // the card of the video
 
-  input.addEventListener("change", () => input.files.length && take([...input.files]));
+  input.addEventListener("change", () => input.files.length && take([...input.files], null));
   // Also beside the drop area, where a file would otherwise replace the page.
   for (const name of ["dragenter", "dragover"]) {
     window.addEventListener(name, (event) => {
@@ -49,20 +49,20 @@ export function picker(chosen) {
   }
   window.addEventListener("drop", (event) => {
     event.preventDefault();
-    if (event.dataTransfer?.files.length) take([...event.dataTransfer.files]);
+    if (event.dataTransfer?.files.length) take([...event.dataTransfer.files], shown);
   });
 
   /** Files that came together: a text belongs to the film whose name it begins with, or to the only
-   * one; alone it belongs to the film that is shown. */
-  async function take(files) {
+   * one; alone it belongs to `film`, if there is one. */
+  async function take(files, film) {
     sending?.abort();
     error.show(null);
     const texts = files.filter((file) => BESIDE.test(file.name));
     const films = files.filter((file) => !texts.includes(file));
     try {
-      if (!films.length && shown && shown.kind !== "text") {
-        await addAll(shown, texts);
-        chosen([shown]);
+      if (!films.length && film && film.kind !== "text") {
+        await addAll(film, texts);
+        chosen([film]);
         return;
       }
       const alone = films.length ? films : texts.splice(0);
