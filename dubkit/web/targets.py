@@ -38,10 +38,8 @@ def name(tag: str, language: str = "en") -> str:
 
 
 def label(tag: str, language: str = "en") -> str:
-    """How a language is offered: its name, its own name for itself, and its tag."""
-    own = _own_name(tag)
-    here = name(tag, language)
-    return f"{here} ({tag})" if own.casefold() == here.casefold() else f"{here} · {own} ({tag})"
+    """How a language is offered: its name and its tag."""
+    return f"{name(tag, language)} ({tag})"
 
 
 def find(typed: str, language: str = "en") -> str | None:

@@ -46,8 +46,8 @@ def test_each_language_once_and_the_rest_is_refused():
 
 
 def test_how_a_language_is_offered():
-    assert targets.label("de") == "German · Deutsch (de)"
-    assert targets.label("de", "pt") == "Alemão · Deutsch (de)"
+    assert targets.label("de") == "German (de)"
+    assert targets.label("de", "pt") == "Alemão (de)"
     assert targets.label("pt", "pt") == "Português (pt)"
 
 
