@@ -572,9 +572,11 @@ class Options:
         page="files",
     ))  # fmt: skip
     style: str = option("", Spec(
-        "style", "font=Arial,size=48,color=#ffff00,outline=2,...",
-        "`font=`, `size=`, `color=`, `outline=`, `position=` of burned and ass subtitles; sizes in "
-        "pixels of a picture 1080 high, scaled to others",
+        "style", "karaoke, highlight, box, font=Arial,size=48,...",
+        "burned and ass subtitles: the name of a preset (`karaoke`, `highlight`, `box`, `yellow`, "
+        "`large`), `font=`, `size=`, `color=`, `bold=`, `outline=`, `outline_color=`, `box=`, "
+        "`position=`, `margin=`, `words=`, `word_color=`; sizes in pixels of a picture 1080 high, "
+        "scaled to others",
         metavar="LIST", check=parse_style, page="look",
     ))  # fmt: skip
     crf: int | None = option(None, Spec(

@@ -34,6 +34,7 @@ from .ass_events import (
     usual_color,
 )
 from .interface import NEWLINE, Contents, Flaw, WriteOptions
+from .karaoke import karaoke
 from .markup import clean, embed_rtl, map_parts
 from .style import Style
 from .timing import timed_cues
@@ -91,6 +92,8 @@ def is_colored(like: str) -> bool:
 
 REFERENCE = 1080
 """The shorter side, in pixels, of the picture that a style's sizes are for."""
+OUTLINE, BOX = 1, 3
+"""Border styles; the color of a box is that of the outline, and its padding is the outline."""
 
 
 def write(track: Track, options: WriteOptions) -> str:
@@ -120,7 +123,11 @@ def write(track: Track, options: WriteOptions) -> str:
     times = []
     for start, end, cue in timed_cues(track, step=10):
         times.append(f"{stamp(start)},{stamp(end)}")
-        text = map_parts(embed_rtl(cue.text, track.language), escape, to_override)
+        text = embed_rtl(cue.text, track.language)
+        if options.style.words:
+            text = karaoke(cue, text, start, end, options.style)
+        else:
+            text = map_parts(text, escape, to_override)
         text = layout.to_override(cue.layout, options.play_res) + text
         event = pysubs2.SSAEvent(text=text)
         event.name = " ".join((cue.speaker or "").replace(",", " ").split())
@@ -141,20 +148,31 @@ def _ass_style(style: Style, width: int, height: int, longest: int) -> Any:
     unit = min(width, height) / REFERENCE
     size = style.size * unit if style.size else min(height * 0.055, width * 0.06, fitting)
     outline = size / 18 if style.outline is None else style.outline * unit
-    red, green, blue = bytes.fromhex(style.color[1:])
     align = pysubs2.Alignment
     places = {"bottom": align.BOTTOM_CENTER, "middle": align.MIDDLE_CENTER, "top": align.TOP_CENTER}
     # Apps for vertical video overlay their buttons on the lowest part of the picture.
-    margin = 0.16 if height > width else 0.05
+    usual_margin = height * (0.16 if height > width else 0.05)
+    # A word that fills has the second color before, and the first one from then on.
+    before, after = style.color, style.word_color if style.words == "fill" else style.color
     return pysubs2.SSAStyle(
         fontname=style.font,
         fontsize=round(size, 1),
-        primarycolor=pysubs2.Color(red, green, blue),
-        outline=round(outline, 2),
+        bold=style.bold,
+        primarycolor=_color(after),
+        secondarycolor=_color(before),
+        outlinecolor=_color(style.box or style.outline_color),
+        borderstyle=BOX if style.box else OUTLINE,
+        outline=round(max(outline, size / 6) if style.box else outline, 2),
         shadow=0.0,
         alignment=places[style.position],
         marginl=round(width * 0.05),
         marginr=round(width * 0.05),
-        marginv=round(height * margin),
+        marginv=round(usual_margin if style.margin is None else style.margin * unit),
         encoding=1,
     )
+
+
+def _color(color: str) -> Any:
+    import pysubs2
+
+    return pysubs2.Color(*bytes.fromhex(color[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,16 @@ class Style:
     outline: float | None = None
     position: str = "bottom"
     """``bottom``, ``middle`` or ``top``."""
+    bold: bool = False
+    outline_color: str = "#000000"
+    box: str = ""
+    """The color of a box behind the text; empty for none."""
+    margin: float | None = None
+    """Between the text and the edge that it is at."""
+    words: str = ""
+    """How words are shown as they are spoken: ``fill``, they fill with a color one after another;
+    ``highlight``, each has that color for as long; or empty."""
+    word_color: str = "#FFD400"
 
 
 COLORS: Mapping[str, str] = {
@@ -29,33 +39,58 @@ COLORS: Mapping[str, str] = {
     "orange": "#FFA500", "pink": "#FFC0CB", "gray": "#808080", "grey": "#808080",
 }  # fmt: skip
 POSITIONS = ("bottom", "middle", "top")
+WORDS = ("fill", "highlight")
+PRESETS: Mapping[str, Mapping[str, str]] = {
+    "karaoke": {"words": "fill", "bold": "yes"},
+    "highlight": {"words": "highlight", "bold": "yes", "outline": "5"},
+    "box": {"box": "#101010"},
+    "yellow": {"color": "yellow", "bold": "yes"},
+    "large": {"size": "88", "bold": "yes", "outline": "6"},
+}
+"""Styles by name, in which single settings can still be changed."""
 
 
 def parse_style(style: str | Mapping[str, object]) -> Style:
     """A style from ``font=Arial,size=48,color=#ffff00,outline=2,position=top``, or from a mapping.
 
-    Raises UsageError, listing what is possible, for an unknown key or value.
+    The name of a preset, alone or among the others (``karaoke,size=60``, or as ``preset``), sets
+    what is not set otherwise. Raises UsageError, listing what is possible, for an unknown key or
+    value.
     """
     settings: dict[str, object] = {}
     if isinstance(style, str):
         for part in filter(str.strip, style.split(",")):
             key, equals, value = part.partition("=")
-            if not equals:
-                raise UsageError(f"{part.strip()!r} in the style is not KEY=VALUE", _STYLE_HINT)
-            settings[key.strip().lower()] = value.strip()
+            settings |= {key.strip().lower(): value.strip()} if equals else {"preset": key.strip()}
     else:
         settings.update(style)
+    settings = {**_preset(settings.pop("preset", "")), **settings}
     known: dict[str, Callable[[object], Any]] = {
         "font": _font, "size": lambda value: _pixels("size", value, 1, 1000), "color": _color,
-        "outline": lambda value: _pixels("outline", value, 0, 100), "position": _position,
+        "bold": _switch, "outline": lambda value: _pixels("outline", value, 0, 100),
+        "outline_color": _color, "box": lambda value: _color(value) if value else "",
+        "position": lambda value: _one_of(POSITIONS, "a position", value),
+        "margin": lambda value: _pixels("margin", value, 0, 500),
+        "words": lambda value: _one_of(WORDS, "a way to show words", value) if value else "",
+        "word_color": _color,
     }  # fmt: skip
     for key in settings:
         if key not in known:
-            raise UsageError(f"a style has no {key!r}", _STYLE_HINT)
+            raise UsageError(f"a style has no {key!r}", f"it has {', '.join(known)}")
     return Style(**{key: known[key](value) for key, value in settings.items()})
 
 
-_STYLE_HINT = "a style is like font=Arial,size=48,color=#ffff00,outline=2,position=top"
+def _preset(name: object) -> Mapping[str, str]:
+    if not name:
+        return {}
+    found = PRESETS.get(str(name).strip().lower())
+    if found is None:
+        presets = ", ".join(PRESETS)
+        raise UsageError(f"{name!r} in the style is not KEY=VALUE, nor {presets}", _STYLE_HINT)
+    return found
+
+
+_STYLE_HINT = "a style is like font=Arial,size=48,color=#ffff00,outline=2,position=top, or karaoke"
 
 
 def _font(value: object) -> str:
@@ -87,7 +122,16 @@ def _color(value: object) -> str:
     return color.upper()
 
 
-def _position(value: object) -> str:
-    if value not in POSITIONS:
-        raise UsageError(f"{value!r} is not a position", hint="write bottom, middle or top")
+def _one_of(possible: Sequence[str], what: str, value: object) -> str:
+    if value not in possible:
+        choices = ", ".join(possible[:-1]) + f" or {possible[-1]}"
+        raise UsageError(f"{value!r} is not {what}", hint=f"write {choices}")
     return str(value)
+
+
+def _switch(value: object) -> bool:
+    answers = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    answer = answers.get(str(value).strip().lower())
+    if answer is None:
+        raise UsageError(f"bold in the style is {value}, not yes or no", _STYLE_HINT)
+    return answer
