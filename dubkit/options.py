@@ -573,8 +573,8 @@ class Options:
     ))  # fmt: skip
     style: str = option("", Spec(
         "style", "karaoke, highlight, box, font=Arial,size=48,...",
-        "burned and ass subtitles: the name of a preset (`karaoke`, `highlight`, `box`, `yellow`, "
-        "`large`), `font=`, `size=`, `color=`, `bold=`, `outline=`, `outline_color=`, `box=`, "
+        "burned and ass subtitles: the name of a preset (`karaoke`, `highlight`, `film`, `box`, "
+        "`large`, `social`, `top`), `font=`, `size=`, `color=`, `bold=`, `outline=`, `outline_color=`, `box=`, "
         "`position=`, `margin=`, `words=`, `word_color=`; sizes in pixels of a picture 1080 high, "
         "scaled to others",
         metavar="LIST", check=parse_style, page="look",

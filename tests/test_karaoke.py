@@ -110,7 +110,7 @@ def test_the_picture_shows_the_word_that_is_spoken(tmp_path) -> None:
 def test_a_preset_sets_what_is_not_set_otherwise() -> None:
     assert parse_style("karaoke") == Style(words="fill", bold=True)
     assert parse_style("Box, size=60,box=blue") == Style(box="#0000FF", size=60)
-    assert parse_style({"preset": "large", "bold": False}) == Style(size=88, outline=6)
+    assert parse_style({"preset": "large", "bold": False}) == Style(size=84, outline=6)
     for name in PRESETS:
         parse_style(name)
 

@@ -41,11 +41,14 @@ COLORS: Mapping[str, str] = {
 POSITIONS = ("bottom", "middle", "top")
 WORDS = ("fill", "highlight")
 PRESETS: Mapping[str, Mapping[str, str]] = {
+    "plain": {},
     "karaoke": {"words": "fill", "bold": "yes"},
     "highlight": {"words": "highlight", "bold": "yes", "outline": "5"},
+    "film": {"color": "yellow", "outline": "2"},
     "box": {"box": "#101010"},
-    "yellow": {"color": "yellow", "bold": "yes"},
-    "large": {"size": "88", "bold": "yes", "outline": "6"},
+    "large": {"size": "84", "bold": "yes", "outline": "6"},
+    "social": {"font": "Arial Black", "size": "72", "outline": "6", "position": "middle"},
+    "top": {"position": "top"},
 }
 """Styles by name, in which single settings can still be changed."""
 

@@ -257,7 +257,10 @@ def test_speakers_have_cards_and_a_style_is_drawn_on_the_film(page, person):
     still = page.locator("#dk-still")
     expect(still).to_be_visible(timeout=60_000)
     before = still.get_attribute("src")
-    page.select_option("#dk-style-preset", "film")
+    page.select_option("#dk-style-preset", "box")
+    wait_for(lambda: still.get_attribute("src") != before, 60)
+    before = still.get_attribute("src")
+    page.fill("#dk-style-margin", "400")  # changes the preset's style
     wait_for(lambda: still.get_attribute("src") != before, 60)
     person.picture("studio-style")
     page.click("#dk-tab-files")

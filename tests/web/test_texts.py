@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dubkit.subtitles.style import PRESETS
 from dubkit.web import serve
 from dubkit.web.fields import FIELDS, GROUPS, LABELS
 from dubkit.web.form import text_keys
@@ -43,6 +44,11 @@ def test_every_text_is_used_and_every_used_text_is_there():
         if f'"{key}"' not in source and not key.startswith(PUT_TOGETHER)
         if key not in of_fields and key not in GROUPS
     ] == []
+
+
+def test_the_page_offers_the_presets_that_there_are():
+    offered = [key.removeprefix("preset_") for key in texts("en") if key.startswith("preset_")]
+    assert offered == list(PRESETS)
 
 
 def test_the_language_of_a_browser():

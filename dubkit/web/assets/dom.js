@@ -35,6 +35,11 @@ export function has(key) {
   return key in texts;
 }
 
+/** What texts there are whose keys begin so: their keys without it. */
+export function namesOf(prefix) {
+  return Object.keys(texts).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+}
+
 /** A refusal of the server, in its own words. */
 export class Refused extends Error {
   constructor(message, hint) {

@@ -1,17 +1,8 @@
 // The style of burned subtitles, with the film's own frame as ffmpeg draws it.
 
-import { ask, complaint, h, Refused, t } from "./dom.js";
+import { ask, complaint, h, namesOf, Refused, t } from "./dom.js";
 
 const WAIT = 350; // milliseconds after the last change until it is drawn
-/** Styles to begin with, as the option --style takes them. */
-export const PRESETS = {
-  plain: {},
-  film: { color: "#ffff00", outline: 2 },
-  large: { size: 84, outline: 6 },
-  social: { font: "Arial Black", size: 72, outline: 6, position: "middle" },
-  top: { position: "top" },
-};
-
 /** `picture` lies over the film while the panel is shown. `cue()` is {video, language, number} of the cue that is shown, `burn(style)` burns with a style. */
 export function stylePanel(cue, burn) {
   const error = complaint();
@@ -22,11 +13,15 @@ export function stylePanel(cue, burn) {
     size: input("size", "number", { min: 1, max: 1000, placeholder: t("style_auto") }),
     color: input("color", "color", { value: "#ffffff" }),
     outline: input("outline", "number", { min: 0, max: 100, step: "0.5", placeholder: t("style_auto") }),
+    margin: input("margin", "number", { min: 0, max: 500, placeholder: t("style_auto") }),
+    word_color: input("word_color", "color", { value: "#ffd400" }),
     position: h("select", { id: "dk-style-position", name: "position", onchange: later },
       ...["bottom", "middle", "top"].map((one) => h("option", { value: one }, t(`style_${one}`)))),
   };
-  const preset = h("select", { id: "dk-style-preset", onchange: () => fill(PRESETS[preset.value]) },
-    ...Object.keys(PRESETS).map((one) => h("option", { value: one }, t(`preset_${one}`))));
+  const usual = Object.fromEntries(Object.entries(fields).map(([name, element]) => [name, element.value]));
+  const changed = new Set(); // the fields that are set by hand, and not by the preset
+  const preset = h("select", { id: "dk-style-preset", onchange: begin },
+    ...namesOf("preset_").map((one) => h("option", { value: one }, t(`preset_${one}`))));
   const field = (label, element) => h("label", { class: "dk-field" }, h("span", {}, label), element);
   const whole = h("div", { class: "dk-look", id: "dk-look" },
     h("div", { class: "dk-fields" }, field(t("style_preset"), preset),
@@ -38,19 +33,21 @@ export function stylePanel(cue, burn) {
   let timer = 0;
   let drawn = 0; // how often
 
-  function fill(values) {
-    for (const [name, element] of Object.entries(fields)) element.value = values[name] ?? { color: "#ffffff", position: "bottom" }[name] ?? "";
+  /** The fields show what is usual until they are changed. */
+  function begin() {
+    changed.clear();
+    for (const [name, element] of Object.entries(fields)) element.value = usual[name];
     draw();
   }
 
-  /** As the option takes it; what is as usual is left out. */
+  /** As the option --style takes it. */
   function style() {
-    const usual = { color: "#ffffff", position: "bottom" };
-    return Object.entries(fields).map(([name, element]) => [name, element.value.trim()])
-      .filter(([name, value]) => value && value !== usual[name]).map((pair) => pair.join("=")).join(",");
+    const set = [...changed].map((name) => [name, fields[name].value.trim()]).filter(([, value]) => value);
+    return [preset.value, ...set.map((pair) => pair.join("="))].join(",");
   }
 
-  function later() {
+  function later(event) {
+    changed.add(event.target.name);
     clearTimeout(timer);
     timer = setTimeout(draw, WAIT);
   }
