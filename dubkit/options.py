@@ -575,8 +575,8 @@ class Options:
         "style", "karaoke, highlight, box, font=Arial,size=48,...",
         "burned and ass subtitles: the name of a preset (`karaoke`, `highlight`, `film`, `box`, "
         "`large`, `social`, `top`), `font=`, `size=`, `color=`, `bold=`, `outline=`, "
-        "`outline_color=`, `box=`, `position=`, `margin=`, `words=`, `word_color=`; sizes in pixels "
-        "of a picture 1080 high, scaled to others",
+        "`outline_color=`, `box=`, `position=`, `margin=`, `words=`, `word_color=`; sizes in "
+        "pixels of a picture 1080 high, scaled to others",
         metavar="LIST", check=parse_style, page="look",
     ))  # fmt: skip
     crf: int | None = option(None, Spec(
