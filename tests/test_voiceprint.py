@@ -314,3 +314,17 @@ def test_short_pieces_are_put_together(austen):
     found = passages.find_cleanest(austen, spans)
     assert 3 <= sum(stop - start for start, stop in found) <= 10 and len(found) >= 3
     assert passages.find_cleanest(austen, []) == []
+
+
+def test_naming_one_voice_leaves_the_others_as_they_are():
+    voices = {"a": fake(1.0), "b": fake(0.6), "c": fake(0.2), "d": fake(0.1)}
+    people = {"S1": fake(1.0), "S2": fake(0.6), "S3": fake(0.2)}
+    others = {"S2", "S3"}
+    assert cast._assign(people, voices, {"S1", *others}, set()) == {"S1": "a", "S2": "b", "S3": "c"}
+    # S1 has another voice, which was nobody's: "a" is free now, and nobody else gets it.
+    assert cast._assign(people, voices, others, {"d"}) == {"S2": "b", "S3": "c"}
+    # S1 has that of S2, which alone gets another.
+    assert cast._assign(people, voices, others, {"b"}) == {"S2": "d", "S3": "c"}
+    # There is no other left: two people share one.
+    two = {name: voices[name] for name in "ab"}
+    assert cast._assign({"S1": fake(1.0), "S2": fake(0.6)}, two, {"S2"}, {"b", "a"}) == {"S2": "b"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,9 +134,7 @@ def _match_voices(
     named = named_voices(engine, track.language, chosen, speakers)
     taken = {voice.name for voice in named.values()}
     people = set(speakers) - named.keys()
-    free = [name for name in installed if name not in taken]
-    candidates = free if len(free) >= len(people) else installed
-    if len(candidates) < 2 or not context.stream or not people:
+    if len(installed) < 2 or not context.stream or not people:
         return {}
     sample = TEXTS.get(languages.primary(track.language)) or _longest_texts(track)
 
@@ -151,12 +149,10 @@ def _match_voices(
             originals = {
                 name: _original_voice(audio, spans)
                 for name, spans in references.spans_by_speaker(track_of_sound).items()
-                if (name or None) in people
             }
             known = {name: one for name, one in originals.items() if one.embedding.any()}
             kept = cache_folder() / "voices" / f"{key_of(sample=sample, **about)}.json"
-            voices = _compared(candidates, speak, kept)
-            assigned = voiceprint.assign_voices(known, voices) if voices else {}
+            assigned = _assign(known, _compared(installed, speak, kept), people, taken)
             write_json(path, assigned)
         return [_doubt(name, known[name], voice) for name, voice in assigned.items()
                 if voiceprint.is_pitch_doubtful(known[name])]  # fmt: skip
@@ -185,9 +181,10 @@ def _match_voices(
         sound=sound_key(context, work),
         speakers=[(cue.start, cue.end, cue.speaker) for cue in text.track.cues],
         engine=choice.identity,
-        voices=candidates,
+        voices=installed,
         pitch="of calm lines",
-        **({"named": sorted(map(str, named))} if named else {}),
+        **({"named": sorted((str(who), voice.name) for who, voice in named.items())}
+           if named else {}),
         **references.overlap_key(text.track),
     )
     try:
@@ -196,8 +193,24 @@ def _match_voices(
         matched = {name: voice for name, voice in read.items() if isinstance(voice, str)}
     except (OSError, ValueError, AttributeError):  # edited, and not valid any more
         return {}
-    _log_choice(matched, candidates)
+    _log_choice(matched, [name for name in installed if name not in taken] or installed)
     return matched
+
+
+def _assign(
+    known: Mapping[str, Voiceprint],
+    voices: Mapping[str, Voiceprint],
+    people: Set[str | None],
+    taken: Set[str],
+) -> dict[str, str]:
+    """A voice for each of ``people``: the one that they would have if nobody's were named, so that
+    naming one leaves the others as they are; another only where it is ``taken``."""
+    assigned = voiceprint.assign_voices(known, voices)
+    assigned = {name: voice for name, voice in assigned.items() if (name or None) in people}
+    clash = {name: known[name] for name, voice in assigned.items() if voice in taken}
+    used = taken | set(assigned.values())
+    free = {name: one for name, one in voices.items() if name not in used}
+    return assigned | voiceprint.assign_voices(clash, free)
 
 
 def _original_voice(audio: Samples, spans: Sequence[tuple[float, float]]) -> Voiceprint:
