@@ -280,9 +280,9 @@ def test_a_student_is_a_model_for_both_engines(learned, sentences):
         found = engine.recognize(sound, ENGLISH, Clock())
         texts.append([engine.tokenizer.decode(list(one.tokens)) for one in found])
         starts.append([one.times for one in found])
-    same = [torch_text for torch_text, ct2_text in zip(*texts, strict=True)
-            if torch_text == ct2_text]  # fmt: skip
-    assert len(same) >= 3  # what it has not learned may differ
+    # In int8 a full stop may come twice, and what it has not learned may differ.
+    errors = [error_rate(*both, "en") for both in zip(*texts, strict=True)]
+    assert errors.count(0) >= 3
     for (begin, end, _), times in zip(SENTENCES, starts[0], strict=True):
         assert 0 <= times[0] <= times[-1] <= end - begin + 0.1
 
