@@ -58,6 +58,12 @@ class Former(Person):
             if "open" not in (button.get_attribute("class") or "").split():
                 button.click()
 
+    def fold(self) -> None:
+        """Close the settings, which cover what is beside the cues."""
+        button = self.page.locator("#dubkit-more > button")
+        if "open" in (button.get_attribute("class") or "").split():
+            button.click()
+
     def field(self, name: str):
         return self.page.locator(f"#dubkit-{name}")
 
@@ -218,11 +224,13 @@ def test_a_reload_and_the_history_restore_the_form(person, srt, tmp_path):
     person.unfold("translation")
     person.field("to").get_by_role("button").first.click()
     expect(person.field("translation-group")).to_be_hidden()
+    person.fold()
     person.page.click("#dk-history-box summary")
     again = person.page.locator("#dk-history > li", has_text="talk.en.srt").locator(".dk-again")
     again.click()
     person.filled(id)
     expect(person.field("to")).to_contain_text("Portuguese")
+    person.unfold()
     expect(person.field("translation-group")).to_be_visible()
     person.page.click("#dubkit-start")
     wait_for(lambda: person.state() == "done", 60)
