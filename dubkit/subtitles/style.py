@@ -79,7 +79,7 @@ def parse_style(style: str | Mapping[str, object]) -> Style:
     }  # fmt: skip
     for key in settings:
         if key not in known:
-            raise UsageError(f"a style has no {key!r}", f"it has {', '.join(known)}")
+            raise UsageError(f"a style has no {key!r}", f"it has {'=, '.join(known)}=")
     return Style(**{key: known[key](value) for key, value in settings.items()})
 
 

@@ -96,6 +96,8 @@ class Server:
         video, or the one that this is. Another job takes its place."""
         requested = {"subs": True, "subs_from": name, "video": False} if name else {"subs": True}
         argv = self._arguments(session, video, requested)
+        if self._is_opening(video):
+            self.queue.clear(video.folder)
         return self._submit(session, video, requested, argv, opening=True)
 
     def _is_opening(self, video: Video) -> bool:

@@ -395,6 +395,21 @@ def test_a_subtitle_file_is_opened_at_once(client, beside):
     refused(client.post(f"/dubkit/videos/{video}/open", json={"text": "../x"}), "no file")
 
 
+def test_a_text_that_is_opened_takes_the_place_of_one_that_is_being_opened(client):
+    video = uploaded(client)
+    begun = []
+    for language, text in (("de", SRT), ("fr", SRT.replace(b"Hello", b"Bonjour"))):
+        name = f"talk.{language}.srt"
+        client.put(f"/dubkit/videos/{video}/other?name={name}", content=text)
+        asked = client.post(f"/dubkit/videos/{video}/open", json={"text": name})
+        assert asked.status_code == 200
+        begun.append(asked.json()["job"])
+    assert ended(client, begun[1])["state"] == "done"
+    assert status(client, begun[0])["state"] in ("cancelled", "done")
+    cues = client.get(f"/dubkit/videos/{video}/cues/fr").json()["cues"]
+    assert cues[0]["text"].startswith("Bonjour")
+
+
 def test_the_estimate_of_a_translation_is_shown(client):
     video = uploaded(client, "talk.srt", SRT)
     good = f"{ENGINES.with_name('translators.py')}:Good"
