@@ -183,8 +183,11 @@ def _match_voices(
         engine=choice.identity,
         voices=installed,
         pitch="of calm lines",
-        **({"named": sorted((str(who), voice.name) for who, voice in named.items())}
-           if named else {}),
+        **(
+            {"named": sorted((str(who), voice.name) for who, voice in named.items())}
+            if named
+            else {}
+        ),
         **references.overlap_key(text.track),
     )
     try:

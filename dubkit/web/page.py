@@ -191,7 +191,9 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 shown = wording.error(error_json(failure), language)
                 return json.dumps({**shown, "group": group})
 
-        def fill_form(request: gr.Request, id: str, remembered: str, *given: Any) -> list[Any]:
+        def fill_form(
+            request: gr.Request, id: str, remembered: str, refused: str, *given: Any
+        ) -> list[Any]:
             """The form for a video: with the values that are remembered, else as it is."""
             wanted: Any = None
             with contextlib.suppress(ValueError):
@@ -200,7 +202,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
             now = form_values(wanted) if known else values(given)
             changed = updates(
                 server, parts, server.engines(0.0), now, _language(request), video_of(request, id),
-                fill=True, wanted=known,
+                refused=refused, fill=True, wanted=known,
             )  # fmt: skip
             return [*changed, secrets.token_hex(4)]
 
@@ -225,7 +227,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         press.failure(None, None, None, js=FAILED, api_visibility="private")
         fill.click(wait_for_engines, None, None, **asked).then(
             fill_form,
-            [video, remembered, *fields],
+            [video, remembered, parts.refused, *fields],
             [*parts.outputs, parts.filled],
             js=FILL,
             **asked,
