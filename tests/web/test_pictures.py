@@ -16,8 +16,8 @@ from serving import serving
 from dubkit.media import process
 from dubkit.media.ffmpeg import ffmpeg_path
 
-WIDTH, HEIGHT = 920, 700
-SHOWN = 720
+WIDTH, HEIGHT = 1280, 800
+SHOWN = 900
 """Width of the pictures in pixels."""
 COLOURS = "split[a][b];[a]palettegen=max_colors={}:stats_mode={}[p];[b][p]paletteuse=dither=none"
 
