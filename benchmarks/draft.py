@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import corpus
+from recognition import read
 
 from dubkit_plugins.whisper.distil_whisper import DistilWhisper
 
@@ -35,22 +36,13 @@ def main() -> int:
         corpus.write(speech.sound, path)
         for draft in ("", given.draft):
             engine = DistilWhisper(model=given.teacher, draft=draft, device=given.device)
-            _read(engine, path, speech.language)  # loads the model
+            read(engine, path, speech.language)  # loads the model
             cpu, wall = time.process_time(), time.perf_counter()
-            texts.add(_read(engine, path, speech.language))
+            texts.add(read(engine, path, speech.language))
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             print(f"{'with' if draft else 'without'} the draft: CPU {cpu:.1f} s, wall {wall:.1f} s")
     print("the same text" if len(texts) == 1 else "THE TEXTS DIFFER")
     return len(texts) - 1
-
-
-def _read(engine: DistilWhisper, path: Path, language: str) -> str:
-    with tempfile.TemporaryDirectory() as work:
-        found = engine.transcribe(
-            path, language=language, prompt="", hotwords=(), work=Path(work),
-            progress=lambda *_, **__: None,
-        )  # fmt: skip
-    return " ".join(cue.text for cue in found.track.cues)
 
 
 if __name__ == "__main__":

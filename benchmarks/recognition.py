@@ -30,6 +30,8 @@ from typing import Any
 
 import corpus
 
+from dubkit.hooks import Transcriber
+
 MODES = ["dubkit", "sequential", "batched"]
 OTHERS = MODES[1:]
 COMMAND = "command"
@@ -176,21 +178,22 @@ def _dubkit(model: Path, language: str) -> Callable[[Path, str], str]:
     from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 
     engine = FasterWhisper(model=str(model), compute_type="int8", device="cpu")
-
-    def transcribe(path: Path, language: str) -> str:
-        with tempfile.TemporaryDirectory() as work:
-            found = engine.transcribe(
-                path, language=language, prompt="", hotwords=(), work=Path(work),
-                progress=lambda *_, **__: None,
-            )  # fmt: skip
-        return " ".join(cue.text for cue in found.track.cues)
-
     # The first call loads the model.
     with tempfile.TemporaryDirectory() as folder:
         silence = Path(folder, "silence.wav")
         corpus.write(corpus.np.zeros(corpus.RATE, corpus.np.float32), silence)
-        transcribe(silence, language)
-    return transcribe
+        read(engine, silence, language)
+    return lambda path, language: read(engine, path, language)
+
+
+def read(engine: Transcriber, path: Path, language: str) -> str:
+    """The text that an engine of ours recognizes in a file."""
+    with tempfile.TemporaryDirectory() as work:
+        found = engine.transcribe(
+            path, language=language, prompt="", hotwords=(), work=Path(work),
+            progress=lambda *_, **__: None,
+        )  # fmt: skip
+    return " ".join(cue.text for cue in found.track.cues)
 
 
 def _faster_whisper(mode: str, model: Path) -> Callable[[Path, str], str]:

@@ -84,6 +84,18 @@ def _from_file(video: Video) -> bool:
     return bool(format_of(Path(video.name)) or requested.get("subs_from"))
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A draft as the page shows it."""
+
+    now: State
+    history: History
+    unsaved: bool
+    """Whether there is something to save."""
+    known: State | None
+    """The state of the version that the page has, if that is still known."""
+
+
 @dataclass
 class _Draft:
     """A draft in memory."""
@@ -117,11 +129,13 @@ class Drafts:
             draft = self._load(video, language)
             return draft.saved != draft.history.present
 
-    def state(self, video: Video, language: str, version: str = "") -> tuple[State, State | None]:
-        """The draft as the page shows it, and, if it is known, the state of a version."""
+    def view(self, video: Video, language: str, version: str = "") -> View:
+        """The draft as the page shows it; ``version`` is the one that it has."""
         with self._lock:
             draft = self._load(video, language)
-            return self._state(video, draft), draft.states.get(version)
+            now = self._state(draft, *profile_of(video))
+            unsaved = draft.saved != draft.history.present
+            return View(now, draft.history, unsaved, draft.states.get(version))
 
     def edit(self, video: Video, language: str, edit: Mapping[str, Any], version: str) -> History:
         """Apply an edit, also ``{"edit": "undo"}`` and ``"redo"``, to the state of that version,
@@ -131,7 +145,8 @@ class Drafts:
         """
         with self._lock:
             draft = self._load(video, language)
-            if version != self._state(video, draft).version:
+            profile, rate = profile_of(video)
+            if version != self._state(draft, profile, rate).version:
                 raise UsageError(
                     "the cues were changed in another window",
                     "check what they are now, and try again",
@@ -143,7 +158,6 @@ class Drafts:
             elif name == "redo":
                 draft.history = before.redo()
             else:
-                profile, rate = profile_of(video)
                 keep = rules(before.present.language, profile, rate)
                 if name == "mend":
                     rule = str(edit.get("rule", ""))
@@ -152,14 +166,16 @@ class Drafts:
                     after = apply_edit(before.present, edit, keep)
                 draft.history = before.record(after, stamp)
             self._write_draft(video, language, draft, before.present)
-            self._follow(video, language, edit, stamp, before.present, draft.history.present)
+            both = before.present, draft.history.present
+            self._follow(video, language, edit, stamp, both, (profile, rate))
             return draft.history
 
     def _follow(
         self, video: Video, language: str, edit: Mapping[str, Any], stamp: int,
-        before: Track, after: Track,
+        both: tuple[Track, Track], profile: tuple[str, float | None],
     ) -> None:  # fmt: skip
-        """Do in the other languages what follows from an edit; undo what did."""
+        """Do in the other languages what follows from an edit that led from one track to another;
+        undo what did."""
         name = edit.get("edit")
         for tag in languages(video):
             if tag == language:
@@ -173,9 +189,8 @@ class Drafts:
             elif name == "redo" and was.next == stamp:
                 other.history = was.redo()
             elif name in ("split", "merge", "shift", "rename"):
-                profile, rate = profile_of(video)
-                keep = rules(was.present.language, profile, rate)
-                track = companion(edit, before, after, was.present, keep)
+                keep = rules(was.present.language, *profile)
+                track = companion(edit, *both, was.present, keep)
                 other.history = was.record(track, stamp)
             if other.history is not was:
                 self._write_draft(video, tag, other, was.present)
@@ -225,9 +240,9 @@ class Drafts:
             self._open.popitem(last=False)
         return draft
 
-    def _state(self, video: Video, draft: _Draft) -> State:
+    def _state(self, draft: _Draft, profile: str, rate: float | None) -> State:
         known = next(reversed(draft.states.values()), None)
-        now = state(draft.history.present, *profile_of(video), known)
+        now = state(draft.history.present, profile, rate, known)
         draft.states[now.version] = now
         draft.states.move_to_end(now.version)
         while len(draft.states) > RECENT:

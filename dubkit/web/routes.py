@@ -392,19 +392,19 @@ def _dub_request(video: Video, language: str) -> dict[str, Any]:
 def _cues(server: Server, video: Video, language: str, since: str | None = None) -> dict[str, Any]:
     """The cues of a language for the page; with ``since``, a version that it has, what has changed
     from that if it is known."""
-    now, known = server.drafts.state(video, language, since or "")
-    history = server.drafts.open(video, language)
+    view = server.drafts.view(video, language, since or "")
+    now = view.now
     about = {
         "version": now.version,
         "language": now.track.language,
-        "undo": len(history.past),
-        "redo": len(history.future),
-        "last": history.last,
-        "next": history.next,
-        "changed": server.drafts.changed(video, language),
+        "undo": len(view.history.past),
+        "redo": len(view.history.future),
+        "last": view.history.last,
+        "next": view.history.next,
+        "changed": view.unsaved,
     }
-    if known:
-        return {**about, **states.change(known, now)}
+    if view.known:
+        return {**about, **states.change(view.known, now)}
     cues = [states.shown(*one) for one in zip(now.track.cues, now.faults, strict=True)]
     limits = asdict(rules(now.track.language, now.profile, now.rate).limits)
     return {**about, "limits": limits, "cues": cues}

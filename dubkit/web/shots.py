@@ -16,14 +16,14 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from dubkit.files import cannot_write, read_json
+from dubkit.files import read_json, replacing
 from dubkit.lipsync.frames import detect_cuts
 from dubkit.media.probe import probe
 
 from ..errors import DubkitError, InputError
 from . import children
 from .server import Server
-from .store import PART, Video
+from .store import Video
 
 SHOTS = ".shots"
 TIMEOUT = 1800.0
@@ -58,27 +58,22 @@ class Shots:
         self._closed.set()
 
     def _write(self, video: Video, path: Path) -> None:
-        part = path.with_name(f"{SHOTS}{PART}")
         bounds = video.store.child_bounds(f"reading the picture of {video.source.name}")
-        argv = [sys.executable, "-m", "dubkit.web.shots", video.source.name, part.name]
 
         def go_on(line: str) -> None:
             if self._closed.is_set():
                 raise InputError("the server stops", "open the page again")
 
-        try:
+        with replacing(path) as part:
             go_on("")
-            ended = children.run(argv, bounds, go_on, video.folder, TIMEOUT)
-            if ended.status or not part.is_file():
-                raise ValueError(f"it ended with {ended.status}")
-            part.replace(path)
-        except (TimeoutError, ValueError):
-            hint = "the cues can be edited nevertheless"
-            raise InputError("the picture cannot be read", hint) from None
-        except OSError as failure:
-            raise cannot_write(Path(SHOTS), failure) from failure
-        finally:
-            part.unlink(missing_ok=True)
+            argv = [sys.executable, "-m", "dubkit.web.shots", video.source.name, part.name]
+            try:
+                ended = children.run(argv, bounds, go_on, video.folder, TIMEOUT)
+                if ended.status or not part.stat().st_size:
+                    raise ValueError(f"it ended with {ended.status}")
+            except (TimeoutError, ValueError):
+                hint = "the cues can be edited nevertheless"
+                raise InputError("the picture cannot be read", hint) from None
 
 
 def add_shot_routes(app: FastAPI, server: Server, shots: Shots) -> None:

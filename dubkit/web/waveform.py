@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from dubkit.files import cannot_write
+from dubkit.files import replacing
 from dubkit.media import audio
 from dubkit.media.probe import pick_audio, probe
 
 from ..errors import DubkitError, InputError
 from . import children
-from .store import PART, Video
+from .store import Video
 
 PEAKS = ".peaks"
 PEAKS_PER_SECOND = 50
@@ -37,19 +37,14 @@ def peaks(video: Video) -> Path:
     with _turn:  # one at a time: it keeps the whole machine busy
         if path.is_file():
             return path
-        part = path.with_name(f"{PEAKS}{PART}")
-        argv = ["dubkit.web.waveform", source.name, part.name]
         bounds = video.store.child_bounds(f"reading the sound of {source.name}")
-        try:
-            children.ask(argv, bounds, video.folder, TIMEOUT)
-            part.replace(path)
-        except (TimeoutError, ValueError):
-            hint = "the cues can be edited nevertheless"
-            raise InputError("the audio cannot be read", hint) from None
-        except OSError as failure:
-            raise cannot_write(Path(PEAKS), failure) from failure
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as part:
+            argv = ["dubkit.web.waveform", source.name, part.name]
+            try:
+                children.ask(argv, bounds, video.folder, TIMEOUT)
+            except (TimeoutError, ValueError):
+                hint = "the cues can be edited nevertheless"
+                raise InputError("the audio cannot be read", hint) from None
     return path
 
 
