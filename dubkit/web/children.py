@@ -39,7 +39,7 @@ def ask(argv: Sequence[str], bounds: Bounds, cwd: Path, timeout: float) -> dict[
     ValueError if there is no such line.
     """
     lines: list[str] = []
-    run([sys.executable, "-m", *argv], bounds, lines.append, cwd, timeout)
+    run([sys.executable, "-P", "-m", *argv], bounds, lines.append, cwd, timeout)
     if not lines:
         raise ValueError(f"{argv[0]} ended without an answer")
     found = json.loads(lines[-1])

@@ -179,7 +179,7 @@ class Queue:
     def __init__(
         self,
         at_once: int,
-        command: Sequence[str] = (sys.executable, "-m", "dubkit", "--no-config"),
+        command: Sequence[str] = (sys.executable, "-P", "-m", "dubkit", "--no-config"),
         bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
         keeper: Keeper | None = None,
     ) -> None:

@@ -223,7 +223,7 @@ class Server:
         return video.result(str(name))
 
     def _load_catalog(self) -> None:
-        argv = [sys.executable, "-m", "dubkit.web.catalog"]
+        argv = [sys.executable, "-P", "-m", "dubkit.web.catalog"]
         with contextlib.suppress(OSError, ValueError):
             child = self._catalog = start_program(argv, stderr=subprocess.DEVNULL)
             answer = child.communicate()[0]

@@ -66,7 +66,7 @@ class Shots:
 
         with replacing(path) as part:
             go_on("")
-            argv = [sys.executable, "-m", "dubkit.web.shots", video.source.name, part.name]
+            argv = [sys.executable, "-P", "-m", "dubkit.web.shots", video.source.name, part.name]
             try:
                 ended = children.run(argv, bounds, go_on, video.folder, TIMEOUT)
                 if ended.status or not part.stat().st_size:

@@ -63,7 +63,7 @@ class Keeper:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(Path(self._place.name) / "socket"))
             listening.listen(8)
-            argv = [sys.executable, "-m", "dubkit.web.warm"]
+            argv = [sys.executable, "-P", "-m", "dubkit.web.warm"]
             self._child = subprocess.Popen(
                 bounded.bounded(argv, self._bounds()),
                 cwd=cwd,

@@ -63,6 +63,22 @@ def ended(client, job: str) -> dict:
 # ---------------------------------------------------------------- names
 
 
+@pytest.mark.parametrize("name", ["dubkit.py", "json.py", "av.py"])
+def test_an_upload_is_never_imported(client, tmp_path, name):
+    """Programs are started in the folder of the file that they examine."""
+    trace = tmp_path / "trace"
+    code = f"import pathlib; pathlib.Path({str(trace)!r}).touch()"
+    assert sent(client, name, code.encode()).status_code == 400
+    assert not trace.exists()
+
+
+def test_no_module_is_run_from_where_strangers_files_are():
+    web = Path(probing.__file__).parent
+    started = [text for path in web.glob("*.py") for text in path.read_text("utf-8").splitlines()
+               if "sys.executable" in text and '"-m"' in text]  # fmt: skip
+    assert len(started) > 3 and all('"-P"' in text for text in started)
+
+
 @pytest.mark.parametrize(
     "name, result",
     [
