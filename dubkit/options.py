@@ -290,7 +290,7 @@ class Options:
         purpose="dubbing", page="main",
     ))  # fmt: skip
     subs_from: str | None = option(None, Spec(
-        MAKE, "text from a file, or embedded, embedded:2, embedded:es, site",
+        MAKE, "text from a file, or embedded, embedded:es, site",
         "the text of a subtitle file (`FILE`), of the video's own track (`embedded`, "
         "`embedded:2`, `embedded:es`) or, for an address, of the site (`site`, `site:es`) instead "
         "of the speech",
@@ -304,7 +304,7 @@ class Options:
     ))  # fmt: skip
     """As Python names it; of text from a file only."""
     strict: bool = option(False, Spec(
-        MAKE, "refuse a text with times or cues that are not as they should be",
+        MAKE, "refuse a text with wrong times or damaged cues",
         "refuse a subtitle file with anything that its format does not have, instead of reading it "
         "as well as possible with a warning for each line",
         page="files",
@@ -346,7 +346,7 @@ class Options:
     ))  # fmt: skip
 
     output_dir: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
-        "results", "folder for the results; or a setting, NAME.FIELD=VALUE",
+        "results", "folder for the results; or NAME.FIELD=VALUE",
         "`-o DIR`: folder for the results, with the folders of the inputs mirrored. "
         "`-o NAME.FIELD=VALUE`: a setting of an engine",
         flag="--output", short="-o", metavar="DIR",
@@ -374,7 +374,7 @@ class Options:
     ))  # fmt: skip
     keep: bool = option(False, Spec("results", "also keep the extracted audio"))
     adopt: bool = option(False, Spec(
-        "results", "use a workspace that was made elsewhere, if you trust it",
+        "results", "trust and use a workspace that was made elsewhere",
         "use a workspace (`*.dubkit/`) that somebody else made or another machine, if you trust "
         "what it holds; asked for once otherwise",
     ))  # fmt: skip
@@ -451,7 +451,7 @@ class Options:
         engine="synthesizers", needs="dub", former_names=("speaker",), page="dubbing",
     ))  # fmt: skip
     voice: tuple[str, ...] = option((), Spec(
-        "dubbing", "a voice for all, or WHO=NAME for one (default: chosen)",
+        "dubbing", "a voice for all, or WHO=NAME (default: chosen)",
         "a voice for everyone (`NAME`), or for one speaker (`WHO=NAME`)",
         repeat=True, needs="dub", page="dubbing", control="pick",
         other_names=("voice_id",),
@@ -468,7 +468,7 @@ class Options:
         needs="dub", page="dubbing",
     ))  # fmt: skip
     takes: int = option(3, Spec(
-        "dubbing", "times a line is spoken at most until it is right (default: 3)",
+        "dubbing", "most times a line is spoken (default: 3)",
         "times that a line is spoken at most until the check finds nothing wrong with it",
         needs="dub", bounds=(1, 20),
     ))  # fmt: skip
@@ -498,7 +498,7 @@ class Options:
         engine="lipsyncers", needs="dub", page="dubbing",
     ))  # fmt: skip
     lipsync_mode: str = option("mouth", Spec(
-        "dubbing", "mouth, or a picture of the engine's own: avatar, avatar-corner",
+        "dubbing", "mouth, avatar or avatar-corner (default: mouth)",
         "`mouth` redraws mouths; `avatar` shows a picture of the engine's own in place of the "
         "film's, `avatar-corner` in a corner of it",
         choices=LIPSYNC_MODES, needs="lipsync",

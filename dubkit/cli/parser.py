@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import os
 import re
 import typing
@@ -49,8 +50,9 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("--log",), "add what -v shows, with times, to a file",
      "add everything that `-v` shows, with times and without keys, to a file; also with `-q`",
      {"metavar": "FILE", "default": None}),
-    (("--debug",), "details and tracebacks, and a report with all that was typed but keys",
-     "", {"action": "store_true"}),
+    (("--debug",), "details and tracebacks, and a fuller report",
+     "details and tracebacks, and a report with all that was typed but keys",
+     {"action": "store_true"}),
     (("--json",), "one JSON object on standard output",
      "one object on standard output: outputs, timings, warnings, errors",
      {"action": "store_true"}),
@@ -97,7 +99,10 @@ def build_parser(options: type[Options] = Options) -> argparse.ArgumentParser:
         prog="dubkit",
         usage=USAGE,
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # As wide as the longest flag of a number, so that each option is a line.
+        formatter_class=functools.partial(
+            argparse.RawDescriptionHelpFormatter, max_help_position=25
+        ),
         allow_abbrev=False,
         add_help=False,
     )
