@@ -86,6 +86,13 @@ class OutputError(DubkitError):
     exit_status = 7
 
 
+class InUse(DubkitError):
+    """Another dubkit, perhaps on another machine, is at work on the same input, or has taken it
+    over."""
+
+    exit_status = 10
+
+
 class InternalError(DubkitError):
     """The command met what nobody expected. The Python functions raise that itself instead."""
 

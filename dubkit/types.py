@@ -370,6 +370,11 @@ class Result:
         return self.duration / spent if spent else 0.0
 
     @property
+    def did_something(self) -> bool:
+        """Whether anything had to be made that was not there already."""
+        return bool(self.timings.keys() - {"total"})
+
+    @property
     def is_partial(self) -> bool:
         """Whether an engine failed with some of it: lines not translated, spoken or converted,
         mouths not redrawn."""

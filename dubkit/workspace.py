@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import ForeignWorkspace, InputError, OutputError
+from .errors import ForeignWorkspace, InputError, InUse, OutputError
 from .files import (
     PART,
     Made,
@@ -73,7 +73,7 @@ def key_of(**parts: object) -> str:
 
 
 @contextmanager
-def open_workspace(folder: Path, *, adopt: bool = False) -> Iterator[Workspace]:
+def open_workspace(folder: Path, *, adopt: bool = False, wait: bool = True) -> Iterator[Workspace]:
     """The workspace in ``folder``, created if necessary and locked until the block ends.
 
     A second run waits for the first. Raises OutputError when the folder cannot be written to,
@@ -95,6 +95,8 @@ def open_workspace(folder: Path, *, adopt: bool = False) -> Iterator[Workspace]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if not wait:
+                raise InUse(f"another dubkit is at work in {folder}", "wait for it") from None
             log.warning("another dubkit is working in %s; waiting for it to finish", folder)
             lock.acquire()
     except OSError as failure:

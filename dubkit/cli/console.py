@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ WARNINGS_SHOWN = 12
 """Warnings of one input that are printed; ``report.json`` has them all."""
 SETTLED = 0.5
 """Seconds of a step after which its average speed says something."""
+ALL = "all"
+"""The stage of a console with several inputs at once."""
 ROOMY = 60
 """Columns of a terminal below which only the bar's numbers are shown."""
 VERBS = {
@@ -48,6 +51,8 @@ VERBS = {
     "evaluate": "Evaluating",
 }
 
+AT_WORK: ContextVar[str] = ContextVar("at_work", default="")
+"""The input that the thread works on, where several are at work at once."""
 COUNTED = {"train": "steps", "evaluate": "models"}
 """Stages whose progress is no time of the media, and what they count."""
 
@@ -79,6 +84,10 @@ class Console:
         self._done = self._total = 0.0
         self.plan = Plan()
         self._others: Sequence[Other] = ()
+        self._name = ""
+        self._above: Console | None = None
+        """The console of the whole command, if this is that of one of several inputs at once."""
+        self._ended = 0
         self._handler = _Handler(self)
         self._open = ExitStack()
 
@@ -99,15 +108,48 @@ class Console:
     @contextmanager
     def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
         """One input of a batch, and those after it; the plan that its run is to fill."""
-        self.plan, self._others = Plan(), others
+        self.plan, self._others = Plan(alone=self._above is None), others
         if name:
-            self.log(name)
+            (self._above or self).log(name)
         done = False
         try:
             yield self.plan
             done = True
         finally:
             self._close_stage(finished=done)
+
+    def beside(self, name: str) -> Console:
+        """The console of one of several inputs that are at work at once."""
+        own = Console(
+            quiet=self.quiet,
+            verbose=self.verbose,
+            debug=self.debug,
+            write=lambda text: self._write(named(name, text)),
+        )
+        own._name, own._above, own._terminal = name, self, self._terminal
+        return own
+
+    @contextmanager
+    def several(self, seconds: float) -> Iterator[None]:
+        """Around several inputs at once, with that many seconds of media: a bar for each and, at
+        the bottom, one for all."""
+        self._stage, self._ended = ALL, 0
+        self._began, self._resumed = time.monotonic(), (0.0, 0.0)
+        self._total, self._done = seconds, 0.0
+        if self._terminal:
+            self._open_bar("All", 0.0, seconds)
+        try:
+            yield
+        finally:
+            self._stage = ""  # the totals say more than its line would
+            self._close_stage(finished=True)
+
+    def ended(self, seconds: float) -> None:
+        """Note that one of several inputs has ended, and its seconds of media."""
+        self._done, self._ended = self._done + seconds, self._ended + 1
+        if self._bar is not None and self._task is not None:
+            title = f"All: {self._ended} done"
+            self._bar.update(self._task, completed=self._done, description=title)
 
     def progress(self, stage: str, done: float, total: float) -> None:
         """Show the progress of a stage; see :data:`dubkit.hooks.Progress`."""
@@ -162,57 +204,37 @@ class Console:
                 self._write("  | " + line)
 
     def _open_bar(self, title: str, begin: float, total: float) -> None:
-        from rich.console import Console as Terminal
-        from rich.progress import (
-            BarColumn,
-            Progress,
-            ProgressColumn,
-            SpinnerColumn,
-            Task,
-            TextColumn,
+        above = self._above and self._above._bar
+        self._bar = above or _bars()
+        title = f"{self._name}: {title}" if above else title
+        self._task = self._bar.add_task(
+            title, completed=int(begin), total=total or None, console=self
         )
-        from rich.text import Text
+        if not above:
+            self._bar.start()
 
-        download = self._stage.startswith("download")
-        console = self
-
-        class Amount(ProgressColumn):
-            """Media seconds done and in total, and how much faster than real time that is."""
-
-            def render(self, task: Task) -> Text:
-                # What an earlier run did does not count towards this one's speed.
-                before, elapsed = console._in_this_run(time.monotonic())
-                speed = (task.completed - before) / elapsed if elapsed > SETTLED else 0.0
-                if download:
-                    done, all_ = task.completed / 1e6, (task.total or 0) / 1e6
-                    return Text(f"{done:.0f}/{all_:.0f} MB {speed / 1e6:.1f} MB/s")
-                times = f" {speed:.1f}x" if speed > 0 else ""
-                if not task.total:
-                    return Text("")
-                if unit := COUNTED.get(console._stage):
-                    left = (task.total - task.completed) / speed if speed else 0.0
-                    rest = f", {clock(left)} left" if left else ""
-                    return Text(f"{task.completed:.0f} / {task.total:.0f} {unit}{rest}")
-                return Text(f"{clock(task.completed)} / {clock(task.total or 0)}{times}")
-
-        class Left(ProgressColumn):
-            """The time that all steps still take, and those of the inputs to come."""
-
-            def render(self, task: Task) -> Text:
-                return Text(console.time_left(), style="progress.remaining")
-
-        terminal = Terminal(stderr=True)
-        wide = terminal.width >= ROOMY
-        named = TextColumn("{task.description}", markup=False)
-        # An external tool may work for minutes without saying how far it is.
-        columns = [SpinnerColumn(), named, BarColumn(bar_width=None)] if wide else []
-        last = [Left()] if wide else []
-        self._bar = Progress(*columns, Amount(), *last, console=terminal, transient=True)
-        self._task = self._bar.add_task(title, completed=int(begin), total=total or None)
-        self._bar.start()
+    def amount(self, done: float, total: float) -> str:
+        """How much is done, of how much, and how fast that goes: mostly seconds of media, and how
+        many times faster than real time."""
+        # What an earlier run did does not count towards this one's speed.
+        before, elapsed = self._in_this_run(time.monotonic())
+        speed = (done - before) / elapsed if elapsed > SETTLED else 0.0
+        if self._stage.startswith("download"):
+            return f"{done / 1e6:.0f}/{total / 1e6:.0f} MB {speed / 1e6:.1f} MB/s"
+        times = f" {speed:.1f}x" if speed > 0 else ""
+        if not total:
+            return ""
+        if unit := COUNTED.get(self._stage):
+            left = (total - done) / speed if speed else 0.0
+            rest = f", {clock(left)} left" if left else ""
+            return f"{done:.0f} / {total:.0f} {unit}{rest}"
+        return f"{clock(done)} / {clock(total)}{times}"
 
     def time_left(self) -> str:
         """The time that the input at hand still takes, and in a batch all of them, in words."""
+        if self._stage == ALL:
+            work = (self._total - self._done) * (time.monotonic() - self._began)
+            return f"{clock(work / self._done)} left" if self._done else ""
         left = self.plan.seconds_left()
         if left is None:
             return ""
@@ -225,8 +247,11 @@ class Console:
         return share * self._total, now - max(since, self._began)
 
     def _close_stage(self, *, finished: bool) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._bar is not None and self._task is not None:
+            if self._above:
+                self._bar.remove_task(self._task)
+            else:
+                self._bar.stop()
             self._bar = self._task = None
         if self._stage and finished and not self.quiet and (self._total or self._done):
             before, spent = self._in_this_run(self._last)
@@ -243,11 +268,51 @@ class Console:
         self._stage = ""
 
     def _write(self, text: str) -> None:
-        if self._bar is not None:
+        if self._bar is not None and not self._above:
             line = printable(text)
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             self._print(text)
+
+
+def _bars() -> Progress:
+    """A bar for each task, whose field ``console`` says what is shown of it."""
+    from rich.console import Console as Terminal
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+    )
+    from rich.text import Text
+
+    class Amount(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(task.fields["console"].amount(task.completed, task.total or 0))
+
+    class Left(ProgressColumn):
+        """The time that all steps still take, and those of the inputs to come."""
+
+        def render(self, task: Task) -> Text:
+            return Text(task.fields["console"].time_left(), style="progress.remaining")
+
+    terminal = Terminal(stderr=True)
+    wide = terminal.width >= ROOMY
+    title = TextColumn("{task.description}", markup=False)
+    # An external tool may work for minutes without saying how far it is.
+    columns = [SpinnerColumn(), title, BarColumn(bar_width=None)] if wide else []
+    last = [Left()] if wide else []
+    return Progress(*columns, Amount(), *last, console=terminal, transient=True)
+
+
+def named(name: str, text: str) -> str:
+    """A line with the name of the input that it is about, if that is one of several at once."""
+    if not name:
+        return text
+    ours = "dubkit: "
+    return f"{ours}{name}: {text[len(ours) :]}" if text.startswith(ours) else f"{name}: {text}"
 
 
 class _Handler(logging.Handler):
@@ -257,7 +322,7 @@ class _Handler(logging.Handler):
         self._tracebacks = logging.Formatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console._write(f"dubkit: {record.getMessage()}")
+        self._console._write(named(AT_WORK.get(), f"dubkit: {record.getMessage()}"))
         if self._console.debug and record.exc_info:
             for line in self._tracebacks.formatException(record.exc_info).splitlines():
                 self._console._write(line)

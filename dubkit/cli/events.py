@@ -8,7 +8,8 @@ One object a line, whose kind is ``event``; ``at`` is in seconds since the comma
   that they all still take, or null. A few a second at most.
 - ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognized, in any order; a
   later one replaces an earlier one of the same time.
-- ``input``: ``source``, the file being started, if there are several.
+- ``input``: ``source``, the file being started, if there are several. With ``--jobs``, what is
+  about one of them has its ``source``, too.
 - ``note`` and ``warning``: ``message``.
 - ``error``: ``message``, ``hint``, ``kind``, ``exit_status``, ``source`` of an input that failed.
 - ``result``: at the end, everything that ``--json`` prints.
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,13 +34,14 @@ from dubkit.pipeline.time_left import Other, Plan
 from dubkit.system.terminal import as_json
 from dubkit.types import Cue, Result
 
-from .console import logs_to
+from .console import AT_WORK, logs_to
 
 _began = time.monotonic()
 EVERY = 0.2
 """Seconds between two ``progress`` events of the same stage."""
 
 
+_writing = threading.Lock()
 _out: TextIO | None = None
 """The real standard output during a run, while what engines print is redirected."""
 
@@ -53,8 +56,9 @@ def write(event: str, **values: object) -> None:
     """Write one event, a line of standard output."""
     at = round(time.monotonic() - _began, 2)
     out = _out or sys.stdout
-    out.write(as_json({"event": event, "at": at, **values}) + "\n")
-    out.flush()
+    with _writing:
+        out.write(as_json({"event": event, "at": at, **values}) + "\n")
+        out.flush()
 
 
 def write_error(failure: DubkitError, source: Path | str | None) -> None:
@@ -72,7 +76,9 @@ def write_error(failure: DubkitError, source: Path | str | None) -> None:
 class Events:
     """The counterpart of :class:`dubkit.cli.console.Console` for programs; a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "") -> None:
+        """``source`` is that of several inputs at once that this is for."""
+        self._about = {"source": source} if source else {}
         self._stage = ""
         self._last = 0.0
         self._handler = _Handler()
@@ -95,10 +101,26 @@ class Events:
         _out = None
         self._open.close()
 
+    def beside(self, name: str) -> Events:
+        """The events of one of several inputs that are at work at once."""
+        return Events(name)
+
+    @contextmanager
+    def several(self, seconds: float) -> Iterator[None]:
+        """See :meth:`Console.several`."""
+        yield
+
+    def ended(self, seconds: float) -> None:
+        """See :meth:`Console.ended`."""
+
+    def log(self, text: str) -> None:
+        """Write a line for people as a note."""
+        write("note", message=text, **self._about)
+
     @contextmanager
     def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
         """One input of a batch; the plan that its run is to fill."""
-        self._plan = Plan()
+        self._plan = Plan(alone=not self._about)
         if name:
             write("input", source=name)
         yield self._plan
@@ -108,7 +130,8 @@ class Events:
     ) -> None:
         """See :class:`dubkit.hooks.TranscribeProgress`."""
         for cue in cues:
-            write("text", start=round(cue.start, 3), end=round(cue.end, 3), text=cue.text)
+            write("text", start=round(cue.start, 3), end=round(cue.end, 3), text=cue.text,
+                  **self._about)  # fmt: skip
         now = time.monotonic()
         if stage != self._stage or now - self._last >= EVERY or (total and done >= total):
             self._stage, self._last = stage, now
@@ -121,12 +144,13 @@ class Events:
                 step=self._plan.step,
                 steps=self._plan.steps,
                 seconds_left=None if left is None else round(left, 1),
+                **self._about,
             )
 
     def finish(self, result: Result) -> None:
         """Write the warnings of an input; its results come at the end, with all others'."""
         for warning in result.warnings:
-            write("warning", message=warning)
+            write("warning", message=warning, **self._about)
 
     def fail(self, failure: DubkitError, source: Path | str | None) -> None:
         """Write the error of an input that failed."""
@@ -136,4 +160,5 @@ class Events:
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = "warning" if record.levelno >= logging.WARNING else "note"
-        write(event, message=record.getMessage())
+        about = {"source": AT_WORK.get()} if AT_WORK.get() else {}
+        write(event, message=record.getMessage(), **about)

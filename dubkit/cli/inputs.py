@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from dubkit.subtitles.source import format_of
 from dubkit.system.faults import without_passwords
 from dubkit.workspace import SUFFIX
 
+log = logging.getLogger("dubkit")
+
 MEDIA_SUFFIXES = frozenset(
     """
     .mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .flv .wmv .mpg .mpeg .3gp .ogv .vob .mxf .asf
@@ -26,6 +29,9 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """How an input begins that is an address; a single letter is a drive."""
 OUR_STEMS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a second run must not take as input."""
+EXTRA = re.compile(r"(?:^|[-.])(?:sample|trailer)$", re.IGNORECASE)
+EXTRA_FOLDERS = frozenset({"sample", "trailers"})
+"""What stands beside the films of a library, as Jellyfin and Plex have it."""
 
 
 Failures: TypeAlias = list[tuple[Path | str, DubkitError]]
@@ -61,7 +67,8 @@ def expand(names: Sequence[str], fetch: Fetch) -> tuple[dict[Path, Path], Failur
             root: Path | None = None
             if path.is_dir():
                 root = path
-                inside = _media_in(path.rglob("*"))
+                inside, unreadable = _walk(path)
+                wrong += unreadable
                 missing = InputError(
                     f"the folder {path} has no media files", "name a folder with video or sound"
                 )
@@ -118,6 +125,45 @@ def _is_ours(path: Path) -> bool:
         return True
     stem = path.stem if path.suffix.lower() in MEDIA_SUFFIXES else ""
     return stem.endswith(OUR_STEMS) and path.is_file()
+
+
+def _walk(folder: Path) -> tuple[list[Path], Failures]:
+    """The media in a folder and those in it, and an error for each folder that cannot be read.
+
+    Hidden folders are left out, and so is what stands beside films in libraries: trailers and
+    samples.
+    """
+    found: list[Path] = []
+    wrong: Failures = []
+
+    def note(failure: OSError) -> None:
+        inside = Path(failure.filename or folder)
+        wrong.append((inside, InputError(
+            f"the folder {inside} cannot be read: {failure.strerror or failure}",
+            "look at its permissions (ls -ld)",
+        )))  # fmt: skip
+
+    for place, folders, names in os.walk(folder, onerror=note):
+        folders[:] = [
+            one for one in folders if not one.startswith(".") and not one.endswith(SUFFIX)
+        ]
+        found += _media_in(Path(place, name) for name in names)
+    films = [path for path in found if not _is_extra(path.relative_to(folder))] or found
+    if left_out := len(found) - len(films):
+        log.info(
+            "%d of %d files in %s are trailers and samples, and left out; name them to have them",
+            left_out,
+            len(found),
+            folder,
+        )
+    return sorted(films), wrong
+
+
+def _is_extra(path: Path) -> bool:
+    """Whether a file of a library is a trailer or a sample, by the names that media servers know:
+    ``film-trailer.mp4``, ``sample.mkv``, ``Trailers/1.mp4``."""
+    folders = {part.lower() for part in path.parts[:-1]}
+    return bool(EXTRA.search(path.stem) or folders & EXTRA_FOLDERS)
 
 
 def _media_in(paths: Iterable[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from dubkit.system import faults
 from dubkit.system.terminal import print_error, printable
 from dubkit.types import Cue, Result
 
-from .console import Console
+from .console import Console, named
 from .events import Events
 
 STAMP = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d \d+ ")
@@ -75,10 +75,17 @@ class LogFile:
 class LoggedConsole:
     """A console whose run is logged, too; a context manager."""
 
-    def __init__(self, shown: Console | Events, file: LogFile, *, debug: bool) -> None:
+    def __init__(
+        self, shown: Console | Events, file: LogFile, *, debug: bool, name: str = ""
+    ) -> None:
+        """``name`` is that of several inputs at once that this is for."""
         self.file = file
-        self._shown = shown
-        self._log = Console(quiet=False, verbose=True, debug=debug, write=file.write)
+        self._shown, self._debug = shown, debug
+
+        def write(text: str) -> None:
+            file.write(named(name, text))
+
+        self._log = Console(quiet=False, verbose=True, debug=debug, write=write)
 
     def __enter__(self) -> LoggedConsole:
         self._shown.__enter__()
@@ -99,6 +106,23 @@ class LoggedConsole:
         elif failure:
             self.file.write(f"dubkit: {type(failure).__name__}: {faults.words_of(failure)}")
         self._shown.__exit__(kind, failure, trace)
+
+    def beside(self, name: str) -> LoggedConsole:
+        """See :meth:`Console.beside`."""
+        return LoggedConsole(self._shown.beside(name), self.file, debug=self._debug, name=name)
+
+    def several(self, seconds: float) -> AbstractContextManager[None]:
+        """See :meth:`Console.several`."""
+        return self._shown.several(seconds)
+
+    def ended(self, seconds: float) -> None:
+        """See :meth:`Console.ended`."""
+        self._shown.ended(seconds)
+
+    def log(self, text: str) -> None:
+        """See :meth:`Console.log`."""
+        self._shown.log(text)
+        self.file.write(text)
 
     @contextmanager
     def job(

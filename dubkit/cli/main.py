@@ -9,9 +9,12 @@ import argparse
 import contextlib
 import difflib
 import functools
+import itertools
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,6 +30,8 @@ from dubkit.errors import (
     OutputError,
     UsageError,
 )
+from dubkit.files import at_home
+from dubkit.hooks import accept_cues
 from dubkit.options import SITE, Options, from_keywords
 from dubkit.pipeline import estimate, report
 from dubkit.pipeline.time_left import Other
@@ -36,10 +41,11 @@ from dubkit.system.terminal import as_json, printable
 from dubkit.types import Result
 
 from . import config, doctor, download, events, inputs, signals
+from .batch import Batch, Item, Outcome, Work, is_in_shard, parse_jobs, parse_shard, with_seconds
 from .check import check_command
 from .clean import clean_command
 from .completion import completion_command
-from .console import Console
+from .console import AT_WORK, Console
 from .distill import distill_command
 from .faces import faces_command
 from .log_file import LogFile, LoggedConsole
@@ -47,6 +53,7 @@ from .models import models_command
 from .parser import USAGE, build_parser, keywords_of, outline, parse
 from .setup import setup_command
 from .show_config import config_command
+from .summary import add, open_summary, table, totals
 
 DEBUG = "--debug"
 SOME_FAILED = 1
@@ -129,9 +136,12 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
     if near and not arguments[0].startswith("-") and not Path(arguments[0]).exists():
         raise UsageError(f"there is no command {arguments[0]!r}", f"did you mean {near[0]}?")
     given = parse(arguments)
+    batch = Batch(parse_jobs(given.jobs))
+    shard = parse_shard(given.shard) if given.shard else None
+    summary = open_summary(given.summary) if given.summary else None
     console = _console(given, arguments)
     start_keeper()
-    with console, contextlib.nullcontext(kept) if kept else EngineRoom() as room:
+    with console, _room(kept, batch) as room:
         options = _options(given)
         if isinstance(console, LoggedConsole):
             console.file.hide(options.settings)
@@ -152,45 +162,44 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             return [one.path for one in found], failed
 
         places, errors = inputs.expand(given.inputs, fetch)
-        sources = list(places)
-        total = len(sources) + len(errors)
+        items = [Item(source, place) for source, place in places.items()]
+        if shard:
+            items = [item for item in items if is_in_shard(item, *shard)]
+        total = len(items) + len(errors)
         for name, failure in errors:
             console.fail(failure, name)
         if options.dry_run:
-            return _estimate(sources, options, texts, errors, given, console)
-        results: list[Result] = []
-        for number, source in enumerate(sources, 1):
-            # Engines that the next file needs stay loaded.
-            if not room.stays:
-                more = number < len(sources)
-                room.keep = pipeline.needed_engines(sources[number]) if more else ()
-            name = places[source] / source.name
-            title = f"{name} ({number} of {len(sources)})" if len(sources) > 1 else ""
-            try:
-                with _net(arguments):
-                    while True:
-                        try:
-                            own = _mirrored(options, places[source])
-                            own = _with_site_text(own, source, texts)
-                            others = _others(sources[number - 1 :])
-                            result = _process(source, own, console, title, others, room)
-                            break
-                        except (ConsentNeeded, ForeignWorkspace) as needed:
-                            options = _with_answer(options, needed)
-            except DubkitError as failure:
-                errors.append((source, failure))
-                console.fail(failure, source if total > 1 else None)
-                if _no_space(failure):  # there will be none for the others either
-                    break
-                continue
-            results.append(result)
-            console.finish(result)
-            for nothing in report.find_failures(result):
-                errors.append((source, nothing))
-                console.fail(nothing, source if total > 1 else None)
-            if not given.json and not given.events:
-                for path in result.outputs:
-                    terminal.print_path(path)
+            return _estimate([one.source for one in items], options, texts, errors, given, console)
+        # What was named one by one is done in that order; a folder has no order of anybody's.
+        if len(items) > 1 and (batch.at_once > 1 or any(map(_is_folder, given.inputs))):
+            items = with_seconds(items)
+        work = _work(options, texts, items, batch, console, room, arguments)
+        began = time.monotonic()
+        outcomes: list[Outcome] = []
+        out = sys.stdout
+        with _side_by_side(batch, console, items):
+            for outcome in batch.outcomes(items, work):
+                outcomes.append(outcome)
+                item = outcome.item
+                view = console.beside(item.name) if batch.at_once > 1 else console
+                if result := outcome.result:
+                    view.finish(result)
+                failures = report.find_failures(result) if result else [outcome.failure]
+                for failure in filter(None, failures):
+                    errors.append((item.source, failure))
+                    console.fail(failure, item.source if total > 1 else None)
+                    if _no_space(failure):  # there will be none for the others either
+                        batch.stop()
+                console.ended(item.seconds)
+                if summary:
+                    add(summary, outcome)
+                if result and not given.json and not given.events:
+                    for path in result.outputs:
+                        terminal.print_path(path, out)
+        if len(outcomes) > 1:
+            for line in (*table(outcomes), totals(outcomes, time.monotonic() - began)):
+                console.log(line)
+        results = [outcome.result for outcome in outcomes if outcome.result]
     if given.events:
         events.write("result", **_summary(results, errors))
     elif given.json:
@@ -270,6 +279,64 @@ def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | 
     )
 
 
+def _room(kept: EngineRoom | None, batch: Batch) -> AbstractContextManager[EngineRoom]:
+    if batch.at_once > 1:
+        return EngineRoom(shared=True)
+    return contextlib.nullcontext(kept) if kept else EngineRoom()
+
+
+def _is_folder(name: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return at_home(name).is_dir()
+    return False
+
+
+@contextlib.contextmanager
+def _side_by_side(batch: Batch, console: AnyConsole, items: Sequence[Item]) -> Iterator[None]:
+    """Around inputs that are at work at once: what engines print goes to standard error, since
+    standard output has only results."""
+    if batch.at_once == 1:
+        yield
+        return
+    seconds = sum(item.seconds for item in items)
+    with contextlib.redirect_stdout(sys.stderr), console.several(seconds):
+        yield
+
+
+def _work(
+    options: Options,
+    texts: Mapping[Path, Path | None],
+    items: Sequence[Item],
+    batch: Batch,
+    console: AnyConsole,
+    room: EngineRoom,
+    arguments: Sequence[str],
+) -> Work:
+    """What is done with an input of a batch."""
+    numbers = itertools.count(1)
+    asking = threading.Lock()
+
+    def process(item: Item, more: Sequence[Item], wait: bool) -> Result:
+        nonlocal options
+        if not (room.stays or room.shared):
+            # Engines that the next file needs stay loaded.
+            room.keep = pipeline.needed_engines(more[0].source) if more else ()
+        title = f"{item.name} ({next(numbers)} of {len(items)})" if len(items) > 1 else ""
+        view = console.beside(item.name) if batch.at_once > 1 else console
+        with _net(arguments):
+            while True:
+                own = _mirrored(options, item.place)
+                own = _with_site_text(own, item.source, texts)
+                others = _others(item.source, more)
+                try:
+                    return _process(item.source, own, view, title, others, room, batch, wait)
+                except (ConsentNeeded, ForeignWorkspace) as needed:
+                    with asking:
+                        options = _with_answer(options, needed)
+
+    return process
+
+
 def _process(
     source: Path,
     options: Options,
@@ -277,6 +344,8 @@ def _process(
     title: str,
     others: Sequence[Other],
     room: EngineRoom,
+    batch: Batch,
+    wait: bool,
 ) -> Result:
     # What engines print goes to standard error: standard output has only results. The console's
     # job must end first, since its bar restores the standard output that it found.
@@ -285,12 +354,17 @@ def _process(
         if isinstance(console, LoggedConsole)
         else console.job(title, others)
     )
+    if batch.at_once > 1:  # all of them are redirected as one
+        AT_WORK.set(source.name)
+        with job as plan:
+            progress = batch.stoppable(accept_cues(console.progress))
+            return pipeline.process(source, options, progress, room, plan, wait=wait)
     with contextlib.redirect_stdout(sys.stderr), job as plan:
-        return pipeline.process(source, options, console.progress, room, plan)
+        return pipeline.process(source, options, console.progress, room, plan, wait=wait)
 
 
-def _others(sources: Sequence[Path]) -> list[Other]:
-    """What the time left of a batch needs to know of the inputs after the first one."""
+def _others(source: Path, more: Sequence[Item]) -> list[Other]:
+    """What the time left of a batch needs to know of the inputs after the one at hand."""
 
     def size(source: Path) -> int:
         try:
@@ -298,14 +372,16 @@ def _others(sources: Sequence[Path]) -> list[Other]:
         except OSError:  # its turn will say what is wrong with it
             return 0
 
-    own = max(1, size(sources[0]))
-    return [Other(size(source) / own) for source in sources[1:]]
+    own = max(1, size(source))
+    return [Other(size(item.source) / own) for item in more]
 
 
 def _with_answer(options: Options, needed: ConsentNeeded | ForeignWorkspace) -> Options:
     """The options with what the user agrees to, if there is a terminal to ask at; else raises
     ``needed``."""
     consent = isinstance(needed, ConsentNeeded)
+    if options.consent if consent else options.adopt:  # given meanwhile, for another input
+        return options
     question = "Do you have it?" if consent else "Do you trust it, and use what it holds?"
     if not _agrees(needed, question):
         raise needed

@@ -45,6 +45,16 @@ Other commands (each has --help):
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
 GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
+    (("--jobs",), "inputs at work at once (default: 1)",
+     "inputs at work at once: one's sound is extracted and its video written while another's "
+     "speech is recognized; each engine is loaded once (default: 1)",
+     {"metavar": "N", "default": "1"}),
+    (("--shard",), "only the inputs of shard I of N: 0/4, ...",
+     "only the inputs of shard I of N, from `0/4` to `3/4`: for arrays of jobs on many machines",
+     {"metavar": "I/N", "default": None}),
+    (("--summary",), "add a JSON line for each input to a file",
+     "add a JSON line for each input to a file as soon as it ends: outputs, time, speed, error",
+     {"metavar": "FILE", "default": None}),
     (("-q", "--quiet"), "errors only", "", {"action": "store_true"}),
     (("-v", "--verbose"), "timings and details", "", {"action": "store_true"}),
     (("--log",), "add what -v shows, with times, to a file",

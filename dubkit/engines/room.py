@@ -6,17 +6,19 @@ Which engine that is, :mod:`.choose` says; how one is built, :mod:`.registry`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import logging
 import threading
-from collections.abc import Collection, Iterable
+import types
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Any, cast
 
 from dubkit.errors import DubkitError
 from dubkit.hooks import Engine, Preloading, Transcriber
 
-from .registry import Choice, E, Key, build, engine_class, guarded, load
+from .registry import Choice, E, Key, build, engine_class, guarded
 
 log = logging.getLogger("dubkit")
 
@@ -28,7 +30,10 @@ class EngineRoom:
     same one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, shared: bool = False) -> None:
+        """A ``shared`` room is for runs in several threads at once: its engines stay open until it
+        is closed, and do as much at once as they say that they can, mostly one thing."""
+        self.shared = shared
         self.keep: Collection[type] = ()
         """Protocols of the engines that the next run needs as well: those that this run has used
         stay open when their stage is done."""
@@ -38,9 +43,14 @@ class EngineRoom:
         self._starting: dict[Key, Future[Engine]] = {}
         """Engines that a thread is building."""
         self._used: set[Key] = set()
+        self._lock = threading.RLock()
 
     def engine(self, choice: Choice[E]) -> E:
         """The engine of a choice, built when it is asked for first. Raises as :func:`.load`."""
+        with self._lock:
+            return self._engine(choice)
+
+    def _engine(self, choice: Choice[E]) -> E:
         if starting := self._starting.get(choice.key):
             try:
                 self._open[choice.key] = starting.result()
@@ -48,24 +58,28 @@ class EngineRoom:
                 if starting.done():
                     del self._starting[choice.key]
         if choice.key not in self._open:
-            self._open[choice.key] = load(choice.protocol, choice.spec, choice.settings)
+            self._open[choice.key] = self._build(self._class(choice), choice)
         self._used.add(choice.key)
         return cast(E, self._open[choice.key])
 
     def start(self, choice: Choice[Transcriber], language: str | None) -> None:
         """Build an engine that will be asked for soon; one that preloads, in a thread, for which
         :meth:`engine` waits. Raises as :func:`.load` what is known at once."""
+        with self._lock:
+            self._start(choice, language)
+
+    def _start(self, choice: Choice[Transcriber], language: str | None) -> None:
         if choice.key in self._open or choice.key in self._starting:
             return
-        engine = engine_class(choice.protocol, choice.spec)
+        engine = self._class(choice)
         if not issubclass(engine, Preloading):
-            self._open[choice.key] = build(engine, choice.protocol, choice.spec, choice.settings)
+            self._open[choice.key] = self._build(engine, choice)
             return
         starting: Future[Engine] = Future()
 
         def work() -> None:
             try:
-                built = build(engine, choice.protocol, choice.spec, choice.settings)
+                built = self._build(engine, choice)
                 _preload(built, language)
             except BaseException as failure:  # raised where the engine is asked for
                 starting.set_exception(failure)
@@ -76,14 +90,24 @@ class EngineRoom:
         # A daemon: who stops the program does not wait for libraries that are being imported.
         threading.Thread(target=work, name="preload", daemon=True).start()
 
+    def _class(self, choice: Choice[E]) -> type[E]:
+        engine = engine_class(choice.protocol, choice.spec)
+        return in_turn(engine) if self.shared else engine
+
+    @staticmethod
+    def _build(engine: type[E], choice: Choice[E]) -> E:
+        return build(engine, choice.protocol, choice.spec, choice.settings)
+
     def check_starting(self) -> None:
         """Raise what building an engine in a thread has raised by now."""
-        for starting in self._starting.values():
+        for starting in list(self._starting.values()):
             if starting.done():
                 starting.result()
 
     def done(self, *protocols: type[Any]) -> None:
         """Close the engines of these kinds that the next run does not need."""
+        if self.shared:  # another run may be using them
+            return
         self._close(
             key
             for key in list(self._open)
@@ -112,7 +136,49 @@ class EngineRoom:
 
     def begin(self) -> None:
         """Start another run: what it does not use is closed with its stage."""
-        self._used.clear()
+        if not self.shared:
+            self._used.clear()
+
+
+WORK = (
+    "transcribe preload prepare translate speak speak_all convert convert_all lipsync lipsync_all "
+    "lipsync_crop draw_avatar separate diarize"
+).split()
+"""What engines do that takes long."""
+
+
+def in_turn(engine: type[E]) -> type[E]:
+    """A class for one engine that works for several threads, ``parallel`` at once, else one after
+    another. What it calls of itself while it works does not wait."""
+    waiting = threading.Lock()
+    own: list[tuple[threading.Semaphore, Any]] = []
+
+    def guard(method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def guarded_method(self: Any, *args: Any, **more: Any) -> Any:
+            with waiting:
+                if not own:
+                    turns = threading.Semaphore(max(1, getattr(self, "parallel", 1)))
+                    own.append((turns, _inner(self, engine)))
+            turns, inner = own[0]
+            with turns:
+                return method(inner, *args, **more)
+
+        return guarded_method
+
+    found = {name: getattr(engine, name, None) for name in WORK}
+    body = {name: guard(method) for name, method in found.items() if callable(method)}
+    about = {"__slots__": (), "__module__": engine.__module__, "__doc__": engine.__doc__}
+    return types.new_class(engine.__name__, (engine,), {}, lambda own: own.update(about, **body))
+
+
+def _inner(outer: Any, engine: type) -> Any:
+    """The same engine, with the same state, whose methods do not wait."""
+    if any(getattr(one, "__slots__", None) for one in engine.__mro__):  # no state to share
+        return outer
+    inner: Any = object.__new__(engine)
+    object.__setattr__(inner, "__dict__", outer.__dict__)
+    return inner
 
 
 def _return_memory() -> None:

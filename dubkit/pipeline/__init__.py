@@ -94,15 +94,18 @@ def process(
     progress: Progress,
     room: EngineRoom | None = None,
     watched: Plan | None = None,
+    *,
+    wait: bool = True,
 ) -> Result:
     """Make everything that ``options`` request from one input.
 
     A ``room`` keeps engines for further inputs; without one, they are closed at the end.
-    ``watched`` is filled with the steps of the run, and knows how far it is.
+    ``watched`` is filled with the steps of the run, and knows how far it is. With ``wait``, another
+    dubkit that is at work on the input is waited for; else InUse is raised.
     """
     if room is None:
         with EngineRoom() as own:
-            return process(source, options, progress, own, watched)
+            return process(source, options, progress, own, watched, wait=wait)
     started = time.perf_counter()
     if options.skip_existing:
         left = existing.remaining(source, options)
@@ -112,7 +115,7 @@ def process(
     room.begin()
     context = Context(source, options, progress, room, watched)
     video = outputs.video_path(context)
-    with workspace.open_workspace(context.workspace, adopt=options.adopt) as work:
+    with workspace.open_workspace(context.workspace, adopt=options.adopt, wait=wait) as work:
         work.expect_source(context.source, context.stamp)
         outputs.refuse_clash(context, work)
         if video:

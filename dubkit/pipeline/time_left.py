@@ -108,8 +108,15 @@ class Plan:
     """The steps of a run on one input, and how far it is; any thread may ask."""
 
     def __init__(
-        self, paces: Path | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        paces: Path | None = None,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        alone: bool = True,
     ) -> None:
+        """A run that is not ``alone`` waits for others: what it takes says nothing about later
+        ones."""
+        self._alone = alone
         self._file = paces or _own_paces()
         self._now = now
         self._known = read_paces(self._file) if self._file else {}
@@ -256,7 +263,7 @@ class Plan:
                 pace = spent / (step.start + step.work)
                 # For this run as measured: its later steps of the kind are done by what did this.
                 self._known[step.pace] = pace
-                if self._file:
+                if self._file and self._alone:
                     keep_pace(self._file, step.pace, pace)
             self._began = None
 

@@ -17,7 +17,7 @@ import select
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dubkit.errors import DubkitError
 
@@ -84,10 +84,10 @@ def agrees(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def print_path(path: Path) -> None:
-    """Write a path to standard output: on a terminal for people, else byte for byte."""
-    name = str(path)
-    print(printable(name) if sys.stdout.isatty() else name, flush=True)
+def print_path(path: Path, out: TextIO | None = None) -> None:
+    """Write a path to ``out`` or standard output: on a terminal for people, else byte for byte."""
+    name, out = str(path), out or sys.stdout
+    print(printable(name) if out.isatty() else name, file=out, flush=True)
 
 
 def _encode(failure: UnicodeError) -> tuple[str | bytes, int]:
