@@ -35,6 +35,7 @@ from dubkit.cli import (
     parser,
     setup,
     show_config,
+    sync,
 )
 from dubkit.cues import profiles
 from dubkit.cues.check import Violation
@@ -153,6 +154,7 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "distill": distill.distill_parser,
     "faces": faces.faces_parser,
     "setup": setup.setup_parser,
+    "sync": sync.sync_parser,
     "ui": serve.ui_parser,
 }
 

@@ -93,6 +93,12 @@ class InUse(DubkitError):
     exit_status = 10
 
 
+class NotSure(DubkitError):
+    """The right times of a subtitle file were not found for sure, so nothing is written."""
+
+    exit_status = 11
+
+
 class InternalError(DubkitError):
     """The command met what nobody expected. The Python functions raise that itself instead."""
 

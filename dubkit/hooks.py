@@ -156,6 +156,16 @@ class ReadsBack(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsSpeech(Protocol):
+    """A transcriber that can say where somebody speaks, many times faster than what."""
+
+    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
+        """Start and end, in seconds and in order, of each stretch of speech in ``audio``, as for
+        :meth:`Transcriber.transcribe`. Must not download anything."""
+        ...
+
+
 # ---------------------------------------------------------------- one language to another
 
 

@@ -74,7 +74,7 @@ web
 cli
 pipeline testing
 dub lipsync
-translate speech
+translate speech sync
 engines
 options
 subtitles

@@ -54,6 +54,7 @@ from .parser import USAGE, build_parser, keywords_of, outline, parse
 from .setup import setup_command
 from .show_config import config_command
 from .summary import add, open_summary, table, totals
+from .sync import sync_command
 
 DEBUG = "--debug"
 SOME_FAILED = 1
@@ -75,6 +76,7 @@ COMMANDS: Mapping[str, Command] = {
     "faces": faces_command,
     "setup": setup_command,
     "distill": distill_command,
+    "sync": sync_command,
 }
 
 

@@ -37,7 +37,7 @@ them, speak them, put it all into the video.
 
 Other commands (each has --help):
   dubkit ui              the same in a browser
-  dubkit check FILE      check a subtitle file against a profile
+  dubkit check, sync     check a subtitle file; give one of another version the right times
   dubkit plugins, setup  list the engines that are installed; install outside tools
   dubkit models          get models before they are needed, also without the packages
   dubkit clean           remove workspaces, after a question

@@ -19,6 +19,7 @@ from dubkit.hooks import (
     Diarizer,
     Engine,
     External,
+    FindsSpeech,
     ReadsBack,
     Separator,
     Synthesizer,
@@ -184,6 +185,19 @@ def reader(room: EngineRoom, options: Options, language: str) -> Choice[Transcri
     if not own:
         return None
     return replace(own[0], settings=options.engine_settings(registry.own_name(own[0].spec)))
+
+
+def speech_finder(options: Options) -> Choice[Transcriber]:
+    """What finds speech: the transcriber of the run, or another that is ready here. Raises
+    MissingDependency if none can."""
+    named = options.transcriber != "auto"
+    own = [_choice(Transcriber, options, options.transcriber)] if named else []
+    others, hints = _candidates(Transcriber, options)
+    for choice in [*own, *(one for one in others if _suits(one, options))]:
+        if issubclass(registry.engine_class(Transcriber, choice.spec), FindsSpeech):
+            return replace(choice, settings={})
+    hint = "; ".join(hints) or "pip install dubkit"
+    raise MissingDependency("nothing here finds speech", hint)
 
 
 def translator(

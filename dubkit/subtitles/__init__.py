@@ -9,6 +9,7 @@ what it would take for markup.
 - ``blocks``: what SRT and WebVTT share; ``stamps``: the line with the two times of a cue.
 - ``ass_events``, ``ass_like``, ``ass_words``: new words in an existing ASS file.
 - ``layout``, ``colors``: where and in which color a text is shown, for all formats.
+- ``retime``: new times in an existing file of any format.
 - ``markup``, ``timing``: the text and the times of cues, for all formats.
 - ``encodings``: the text of a file of unknown encoding; ``code_pages``: which old one it is in.
 - ``style``: the font, size and color of burned-in text and ASS files.
@@ -53,6 +54,7 @@ __all__ = [
     "clean",
     "decode",
     "find_unheld",
+    "format_within",
     "from_pysrt",
     "load",
     "parse",
@@ -161,6 +163,17 @@ def parse(
     if actual in ("srt", "vtt", "ttml"):  # in others a text that stays is meant to
         track = unroll(track)
     return track if actual == "json" else name_speakers(track)
+
+
+def format_within(
+    path: Path, data: bytes, language: str | None = None, encoding: str | None = None
+) -> str:
+    """The format of a file's bytes, as :func:`load` reads them: that which they begin like, else
+    the one that its suffix indicates."""
+    suffix = path.suffix.lower()
+    named = next(name for name, format in FORMATS.items() if suffix in format.suffixes)
+    text = decode(data, language, encoding).text
+    return named if named == "json" else _sniff(text.removeprefix("\ufeff")) or named
 
 
 def _sniff(text: str) -> str | None:

@@ -65,12 +65,7 @@ def read_blocks(
     any line above the times may be the cue's name, if there is none above it; otherwise only a
     number is one.
     """
-    timings: dict[int, Timing] = {}
-    for k, line in enumerate(lines):
-        if k not in asides:
-            below = k > 0 and _number(lines[k - 1]) is not None
-            if timing := parse_timing(line, is_numbered=below):
-                timings[k] = timing
+    timings = read_timings(lines, asides)
     blocks = Blocks()
     spacing = _Spacing.of(lines, list(timings), named)
     head = list(range(next(iter(timings), len(lines))))
@@ -116,6 +111,17 @@ def read_blocks(
             blocks.flaws += [Flaw(at + 1, what) for what in timing.flaws]
             blocks.found.append(Block(at + 1, timing, text))
     return blocks
+
+
+def read_timings(lines: Sequence[str], asides: Collection[int] = ()) -> dict[int, Timing]:
+    """The lines with times by their indexes, but for the ``asides``."""
+    timings: dict[int, Timing] = {}
+    for k, line in enumerate(lines):
+        if k not in asides:
+            below = k > 0 and _number(lines[k - 1]) is not None
+            if timing := parse_timing(line, is_numbered=below):
+                timings[k] = timing
+    return timings
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def parse(text: str) -> Contents:
     if _name(root) != "tt":
         raise InputError(f"line {document.lines[root]}: a TTML file holds a tt element")
     reader = _Reader(
-        _clock(root, document.lines[root]),
+        clock_of(root.attrib, document.lines[root]),
         {one.get(f"{_XML}id", ""): one for one in _all(root, "style")},
         {one.get(f"{_XML}id", ""): one for one in _all(root, "region")},
         document.lines,
@@ -122,6 +122,11 @@ _OLDER = re.compile(r"^http://www\.w3\.org/20\d\d/\d\d/ttaf1(?:#(\w+))?(?=\})")
 def _current(older: re.Match[str]) -> str:
     names = {"style": "styling", "styling-attribute": "styling"}
     return f"{_TT}#{names.get(older[1], older[1])}" if older[1] else _TT
+
+
+def qualified(name: str) -> str:
+    """A name as expat has it, as ElementTree does, in the current namespaces."""
+    return "{" + _OLDER.sub(_current, name) if "}" in name else name
 
 
 _MAX_DEPTH = 100
@@ -178,9 +183,6 @@ def _parsed(text: str, flaws: list[Flaw] | None = None) -> _Document:
     document, builder, depth = _Document(), TreeBuilder(), 0
     opened: list[str] = []
     parser = expat.ParserCreate(namespace_separator="}")
-
-    def qualified(name: str) -> str:
-        return "{" + _OLDER.sub(_current, name) if "}" in name else name
 
     def start(name: str, attributes: Mapping[str, str]) -> None:
         nonlocal depth
@@ -257,7 +259,7 @@ class _Reader:
     """The timing model of TTML: everything is shown within its parent, all at once in a ``par``
     container, one after another in a ``seq`` one."""
 
-    clock: _Clock
+    clock: Clock
     styles: Mapping[str, Element]
     regions: Mapping[str, Element]
     lines: Mapping[Element, int]
@@ -451,7 +453,7 @@ def _marks(style: Mapping[str, str], outer: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Clock:
+class Clock:
     """How a document counts time."""
 
     frames: float
@@ -495,7 +497,8 @@ _CLOCK_TIME = re.compile(
 )
 
 
-def _clock(root: Element, line: int) -> _Clock:
+def clock_of(root: Mapping[str, str], line: int) -> Clock:
+    """How the document of a root element with these attributes counts time. Raises InputError."""
     try:
         whole = float(_parameter(root, "frameRate") or "30")
         multiplier = (_parameter(root, "frameRateMultiplier") or "1 1").replace(":", " ")  # DFXP's
@@ -510,8 +513,8 @@ def _clock(root: Element, line: int) -> _Clock:
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"line {line}: the frame rate or tick rate is not a number") from error
     is_smpte = _parameter(root, "timeBase") == "smpte"
-    return _Clock(frames, whole, ticks, is_smpte, _parameter(root, "dropMode") or "")
+    return Clock(frames, whole, ticks, is_smpte, _parameter(root, "dropMode") or "")
 
 
-def _parameter(root: Element, name: str) -> str | None:
+def _parameter(root: Mapping[str, str], name: str) -> str | None:
     return root.get(_TTP + name)

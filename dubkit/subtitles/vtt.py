@@ -67,7 +67,7 @@ def parse(text: str) -> Contents:
     flaws: list[Flaw] = []
     if not re.match(r"WEBVTT(\s|$)", lines[0]):
         flaws.append(Flaw(1, "a WebVTT file begins with WEBVTT"))
-    blocks = read_blocks(lines, _asides(lines), named=True)
+    blocks = read_blocks(lines, asides(lines), named=True)
     flaws += blocks.flaws
     cues = []
     for block in blocks.found:
@@ -119,10 +119,10 @@ def _with_voices(text: str) -> str:
     return re.sub(r"(\s+)</v>", r"</v>\1", marked)
 
 
-def _asides(lines: Sequence[str]) -> set[int]:
+def asides(lines: Sequence[str]) -> set[int]:
     """The indexes of the lines of the header, which files that were joined have several times, and
     of notes, styles and regions."""
-    asides: set[int] = set()
+    found: set[int] = set()
     inside = False
     for k, line in enumerate(lines):
         if not line.strip("\ufeff"):
@@ -134,8 +134,8 @@ def _asides(lines: Sequence[str]) -> set[int]:
         ):
             inside = False  # a cue needs no empty line above it
         if inside:
-            asides.add(k)
-    return asides
+            found.add(k)
+    return found
 
 
 _ASIDE = re.compile(

@@ -101,6 +101,12 @@ class OnnxAsr(Transcriber):
             ]
         return []
 
+    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
+        """See :class:`dubkit.hooks.FindsSpeech`."""
+        from dubkit_plugins.whisper.speech_activity import find_speech
+
+        return find_speech(audio, progress)
+
     def transcribe(
         self,
         audio: Path,

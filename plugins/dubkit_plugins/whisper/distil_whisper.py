@@ -112,6 +112,12 @@ class DistilWhisper(Transcriber):
         found = settings_to_read_back(CATALOGUE, language, packages=False)
         return found and {**found, "draft": ""}
 
+    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
+        """See :class:`dubkit.hooks.FindsSpeech`."""
+        from .speech_activity import find_speech
+
+        return find_speech(audio, progress)
+
     def transcribe(
         self,
         audio: Path,

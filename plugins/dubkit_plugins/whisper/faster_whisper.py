@@ -110,6 +110,12 @@ class FasterWhisper(Transcriber):
 
         return settings_to_read_back(CATALOGUE, language, packages=True)
 
+    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
+        """See :class:`dubkit.hooks.FindsSpeech`."""
+        from .speech_activity import find_speech
+
+        return find_speech(audio, progress)
+
     def transcribe(
         self,
         audio: Path,

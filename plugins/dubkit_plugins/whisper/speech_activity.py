@@ -20,7 +20,7 @@ import numpy.typing as npt
 from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import get_vad_model
 
-from dubkit import InputError, usable_cores, verify_installed
+from dubkit import InputError, Progress, usable_cores, verify_installed
 
 from .engine import SAMPLE_RATE, Clock, Samples
 
@@ -98,6 +98,21 @@ def open_wav(path: Path) -> Recording:
     if not frames:
         return np.zeros(0, dtype=np.int16)
     return WavSamples(path, offset, min(frames, (path.stat().st_size - offset) // 2))
+
+
+def find_speech(audio: Path, progress: Progress) -> list[tuple[float, float]]:
+    """See :class:`dubkit.hooks.FindsSpeech`."""
+    sound = open_wav(audio)
+    total = len(sound) / SAMPLE_RATE
+
+    def watched() -> Iterator[npt.NDArray[np.float32]]:
+        done = 0
+        for block in speech_probabilities(sound):
+            done += len(block)
+            progress("find speech", min(total, done * STEP / SAMPLE_RATE), total)
+            yield block
+
+    return [(one.start, one.end) for one in speech_spans(watched())]
 
 
 class VoiceActivity:

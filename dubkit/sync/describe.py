@@ -1,0 +1,45 @@
+"""What was found about the times of a subtitle file, in words."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from .align import HARMLESS, RATES, Fit, Piece
+
+
+def describe(fit: Fit) -> str:
+    """``25 -> 23.976 fps, 1.2 s later, then 3.6 s later from 00:31:12 on``."""
+    return ", then ".join(_parts(fit)) or "the same times"
+
+
+def _parts(fit: Fit) -> Iterator[str]:
+    first, *others = fit.pieces
+    rate = _rate(first.scale)
+    before = _shift(first)
+    yield ", ".join(filter(None, (rate, before or ("" if rate else "unchanged"))))
+    for one in others:
+        changed = "" if one.scale == first.scale else f"{_rate(one.scale) or 'the same rate'}, "
+        yield f"{changed}{_shift(one) or 'unchanged'} from {clock(one.start)} on"
+
+
+def _rate(scale: float) -> str:
+    if scale == 1.0:
+        return ""
+    for new, old in itertools.permutations(RATES, 2):
+        if abs(old / new - scale) < 1e-6:
+            return f"{old:g} -> {new:g} fps"
+    return f"{abs(scale - 1):.3%} {'slower' if scale > 1 else 'faster'}"
+
+
+def _shift(piece: Piece) -> str:
+    if abs(piece.shift) < (HARMLESS if piece.scale == 1.0 else 0.05):
+        return ""
+    digits = 1 if abs(piece.shift) >= 1 else 2
+    return f"{abs(piece.shift):.{digits}f} s {'later' if piece.shift > 0 else 'earlier'}"
+
+
+def clock(seconds: float) -> str:
+    """``00:31:12``."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
