@@ -22,6 +22,7 @@ from typing import Any
 
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
+from dubkit.api.command import serve_parser
 from dubkit.cli import (
     check,
     clean,
@@ -156,12 +157,13 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "setup": setup.setup_parser,
     "sync": sync.sync_parser,
     "ui": serve.ui_parser,
+    "serve": serve_parser,
 }
 
 
 def commands_page() -> str:
     parts = ["# Other commands\n\nEach shows its own options with `--help`.\n"]
-    assert {*main.COMMANDS, "ui"} == {*COMMANDS}
+    assert {*main.COMMANDS, "ui", "serve"} == {*COMMANDS}
     for name, parser_of in COMMANDS.items():
         made = parser_of()
         parts.append(f"## dubkit {name}\n\n{_escaped(made.description or '')}\n")
@@ -171,7 +173,7 @@ def commands_page() -> str:
             if one.dest != "help" and not _typed(one).startswith("`--max-")
         )
         parts.append(table(("", ""), rows))
-        if name == "ui":
+        if name in ("ui", "serve"):
             parts.append("and its [limits](limits.md).\n")
     return "\n".join(parts)
 

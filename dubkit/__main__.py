@@ -1,6 +1,7 @@
 """The command table: what ``dubkit`` and ``python -m dubkit`` run.
 
-The page is dispatched here and not in :mod:`dubkit.cli`, which knows nothing of it.
+The page and the API are dispatched here and not in :mod:`dubkit.cli`, which knows nothing of
+them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DubkitError as failure:
         terminal.print_failure(failure)
         return failure.exit_status
-    return cli_main(argv, {"ui": _ui})
+    return cli_main(argv, {"ui": _ui, "serve": _serve})
 
 
 def _ui(arguments: Sequence[str]) -> int:
@@ -28,6 +29,13 @@ def _ui(arguments: Sequence[str]) -> int:
     from dubkit.web.serve import ui_command
 
     return ui_command(arguments)
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    """``dubkit serve``; its libraries are loaded for it alone."""
+    from dubkit.api.command import serve_command
+
+    return serve_command(arguments)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,16 @@ class Preloading(Protocol):
 
 
 @runtime_checkable
+class DetectsLanguage(Protocol):
+    """A transcriber that can say which language is spoken without transcribing anything."""
+
+    def detect_language(self, audio: Path) -> tuple[str, float]:
+        """The BCP-47 tag of the language spoken in ``audio``, a WAV file as for
+        :meth:`Transcriber.transcribe`, and its probability, which is 0 if nobody speaks."""
+        ...
+
+
+@runtime_checkable
 class ReadsBack(Protocol):
     """A transcriber that can be set to read generated speech back, to check it: quickly, and with
     what is on this machine."""
@@ -499,7 +509,8 @@ class HasModels(Protocol):
     """An engine that knows which models it can use without the internet; for ``dubkit doctor``."""
 
     def models(self) -> Sequence[str]:
-        """The models found on this machine, as people name them. Must not download anything."""
+        """The models found on this machine, as its setting ``model`` takes them. Must not download
+        anything."""
         ...
 
 

@@ -70,6 +70,7 @@ def test_starting_loads_nothing_heavy(code):
 
 FLOORS = """
 __main__
+api
 web
 cli
 pipeline testing

@@ -114,6 +114,11 @@ class EngineRoom:
             if key[0] in protocols and not (key[0] in self.keep and key in self._used)
         )
 
+    def close_replaced(self) -> None:
+        """Close the engines in whose place the last run has used others of their kind."""
+        kinds = {key[0] for key in self._used}
+        self._close(key for key in list(self._open) if key[0] in kinds and key not in self._used)
+
     def close(self) -> None:
         """Close all engines; one that a thread is building, as soon as it is built."""
         self._close(list(self._open))

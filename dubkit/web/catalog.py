@@ -59,6 +59,8 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
             entry["settings"] = settings(type(engine))
             entry["problem"] = "; ".join(engine.check())
             entry["priority"] = engine.priority
+            if isinstance(engine, hooks.HasModels):
+                entry["models"] = list(map(str, engine.models()))
             if kind == "translators":
                 translator = cast(hooks.Translator, engine)
                 entry["into"] = [tag for tag in known() if translator.supports(None, tag)]

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeAlias
@@ -100,7 +100,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         if scope["type"] != "http":
             return
-        path, headers = self._inner(scope["path"]), _headers(scope)
+        path, headers = self._inner(scope["path"]), headers_of(scope)
         if self.root_path:
             # As ASGI has it: the path with what it is under.
             outer = self.root_path + path
@@ -175,10 +175,8 @@ class Guard:
     ) -> tuple[int, str] | tuple[int, str, Sequence[tuple[bytes, bytes]]] | None:
         if path == HEALTH:
             return None
-        host = urlsplit(f"//{headers.get('host', '')}")
-        if (self.local or self.hosts) and _hostname(host.netloc) not in LOCAL | self.hosts:
-            names = ", ".join(["localhost", *sorted(self.hosts)])
-            return 403, f"this server answers only to {names}; --allowed-host adds a name"
+        if refusal := foreign(method, headers, self.local, self.hosts):
+            return refusal
         if self.auth and not _is_authorized(headers.get("authorization", ""), self.auth):
             return (
                 401,
@@ -186,12 +184,6 @@ class Guard:
                 ((b"www-authenticate", b'Basic realm="dubkit", charset="UTF-8"'),),
             )
         if method not in SAFE:
-            origin = headers.get("origin")
-            known = _hostname(urlsplit(origin or "").netloc) in self.hosts
-            if origin is not None and urlsplit(origin).netloc != host.netloc and not known:
-                return 403, "that is another site's page"
-            if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-                return 403, "that is another site's page"
             length = headers.get("content-length")
             # For our own uploads, the store also counts the bytes that really arrive.
             upload = UPLOADS.fullmatch(path)
@@ -210,6 +202,34 @@ class Guard:
         return None
 
 
+def foreign(
+    method: str, headers: Mapping[str, str], local: bool, hosts: frozenset[str]
+) -> tuple[int, str] | None:
+    """The refusal of a request to a name that is not this server's, or from another site's page;
+    ``local`` and ``hosts`` are those of :class:`Guard`."""
+    host = urlsplit(f"//{headers.get('host', '')}")
+    if (local or hosts) and _hostname(host.netloc) not in LOCAL | hosts:
+        names = ", ".join(["localhost", *sorted(hosts)])
+        return 403, f"this server answers only to {names}; --allowed-host adds a name"
+    if method not in SAFE:
+        origin = headers.get("origin")
+        known = _hostname(urlsplit(origin or "").netloc) in hosts
+        if origin is not None and urlsplit(origin).netloc != host.netloc and not known:
+            return 403, "that is another site's page"
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return 403, "that is another site's page"
+    return None
+
+
+def password(authorization: str) -> bytes:
+    """The ``user:password`` of a header for HTTP's basic authentication; empty for another one."""
+    scheme, _, given = authorization.partition(" ")
+    try:
+        return base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
+    except ValueError:
+        return b""
+
+
 def _policy(page: bytes) -> str:
     """The Content-Security-Policy of a page, with the hashes of the scripts in its markup."""
     scripts = (
@@ -218,7 +238,7 @@ def _policy(page: bytes) -> str:
     return POLICY.format(scripts=" ".join(f"'sha256-{one.decode()}'" for one in scripts))
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
@@ -238,12 +258,7 @@ def _token(cookies: str) -> str:
 
 
 def _is_authorized(authorization: str, auth: str) -> bool:
-    scheme, _, given = authorization.partition(" ")
-    try:
-        credentials = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
-    except ValueError:
-        credentials = b""
-    return hmac.compare_digest(credentials, auth.encode())
+    return hmac.compare_digest(password(authorization), auth.encode())
 
 
 async def _answer(

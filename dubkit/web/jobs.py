@@ -51,7 +51,7 @@ TICK = 0.1
 GRACE = bounded.GRACE + 0.3
 """Seconds between asking a child to stop (which it passes on to its own children, and kills them
 after a while) and killing all of them: the command itself stops within half a second."""
-SECRETS = ("DUBKIT_AUTH",)
+SECRETS = ("DUBKIT_AUTH", "DUBKIT_API_KEY")
 """Environment variables that jobs do not get: they are the server's."""
 MAX_WAITING, MAX_WAITING_IN_ALL = 100, 1000
 """Jobs of one owner, and of all."""
@@ -166,6 +166,8 @@ class _RunningJob:
     folder: Path
     child: subprocess.Popen[bytes] | None
     """None for one that an earlier server started."""
+    resident: Keeper | None = None
+    """The process that keeps its engines."""
     stopping: Literal["", "cancelled", "waiting"] = ""
     """The state it will have, if it was asked to stop; ``waiting`` for the next server."""
     kill_at: float = 0.0
@@ -182,10 +184,13 @@ class Queue:
         command: Sequence[str] = (sys.executable, "-P", "-m", "dubkit", "--no-config"),
         bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
         keeper: Keeper | None = None,
+        resident: Callable[[], Keeper] = Keeper,
     ) -> None:
         """``bounds`` returns what a job may take, given its folder, when it starts; ``keeper`` runs
-        those that are about one line."""
+        those that are about one line, and what ``resident`` returns those of a module."""
         self._keeper = keeper or Keeper()
+        self._resident = resident
+        self._residents: list[Keeper] = []
         self.at_once = at_once
         self._bounds = bounds
         self._command = tuple(command)
@@ -201,7 +206,8 @@ class Queue:
     def submit(
         self, folder: Path, cwd: Path, owner: str, argv: Sequence[str], about: Mapping[str, Any]
     ) -> Job:
-        """Queue the command with ``argv``, to run in ``cwd``.
+        """Queue the command with ``argv``, to run in ``cwd``; or, if ``about`` names a ``module``,
+        that one, with ``argv`` alone, in a process that keeps its engines for the next such job.
 
         ``folder``, which must exist and be empty, becomes the job's; its name is the job's id.
         A job about a ``line`` waits for another such one, or is joined with one that waits; the one
@@ -325,7 +331,8 @@ class Queue:
                 self._stop(running, "waiting")
             self._changed.notify()
         self._thread.join(GRACE + 2)
-        self._keeper.close()
+        for one in (self._keeper, *self._residents):
+            one.close()
 
     # ------------------------------------------------------------ in the thread
 
@@ -359,12 +366,7 @@ class Queue:
             bounds = self._bounds(job, folder)
             with (folder / EVENTS).open("ab") as out, (folder / ERRORS).open("ab") as errors:
                 _lock(out)
-                argv = [*self._command, *job.argv, "--events"]
-                if not any(one.job.about.get("line") for one in self._running.values()):
-                    if job.about.get("line"):
-                        argv = self._keeper.command(job.cwd, argv, environment)
-                    else:
-                        self._keeper.close()  # its engines take memory that this one may need
+                argv, resident = self._program(job, environment)
                 child = subprocess.Popen(
                     bounded.bounded(argv, bounds),
                     cwd=job.cwd,
@@ -385,9 +387,37 @@ class Queue:
                 _write(folder, replace(job, state="failed", started=now, ended=now))
             return
         job = replace(job, state="running", started=now, pid=child.pid)
-        self._running[folder] = _RunningJob(job, folder, child)
+        self._running[folder] = _RunningJob(job, folder, child, resident)
         with contextlib.suppress(OSError):  # a full disk: the job will report it
             _write(folder, job)
+
+    def _program(
+        self, job: Job, environment: Mapping[str, str]
+    ) -> tuple[Sequence[str], Keeper | None]:
+        """The arguments of a job's program, and the process that keeps its engines, if it has one
+        to itself. Idle ones are ended whose engines take memory that this job may need: no more
+        processes have engines than jobs may run."""
+        argv = [*self._command, *job.argv, "--events"]
+        if not any(one.job.about.get("line") for one in self._running.values()):
+            if job.about.get("line"):
+                argv = self._keeper.command(job.cwd, argv, environment)
+            else:
+                self._keeper.close()
+        busy = [one.resident for one in self._running.values()]
+        free = [one for one in self._residents if one not in busy]
+        resident = None
+        if module := job.about.get("module"):
+            resident = next((one for one in free if one.is_open), None) or self._resident()
+            argv = [sys.executable, "-P", "-m", str(module), *job.argv]
+            argv = resident.command(job.cwd, argv, environment, owner="")
+        idle = [one for one in free if one is not resident and one.is_open]
+        kept = idle[: max(self.at_once - len(self._running) - 1, 0)]
+        for one in free:
+            if one is not resident and one not in kept:
+                one.close()
+        used = [one for one in (*busy, resident) if one]
+        self._residents = [*used, *kept]
+        return argv, resident
 
     def _poll(self) -> None:
         """Record the jobs that have ended, and kill those that do not stop."""

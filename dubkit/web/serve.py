@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import functools
 import importlib.util
+import ipaddress
 import logging
 import os
 import re
@@ -18,7 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dubkit.errors import MissingDependency, UsageError
 from dubkit.files import cache_folder, cannot_write
@@ -27,13 +28,16 @@ from dubkit.system import proxies
 from .guard import Guard
 from .limits import Limits, add_arguments, limits_of
 
+if TYPE_CHECKING:
+    from .server import Server
+
 LIBRARIES = ("gradio", "fastapi", "uvicorn")
 """What only the page needs; the extra ``ui`` brings it."""
 AUTH = "DUBKIT_AUTH"
+PAGE = f"Subtitle, translate and dub in a browser. Its password is read from {AUTH}=user:password."
 PORT = 7860
 PORTS = 100
 """Ports that are tried, from the first on, if none is named."""
-LOOPBACK = ("127.", "localhost", "::1")
 ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 CONNECTIONS = 1000
 """At once; more are refused with the status 503."""
@@ -41,28 +45,61 @@ PATIENCE = 0
 """Seconds that connections have to end after Ctrl-C."""
 
 
+Around: TypeAlias = Callable[["Server", Any, bool, frozenset[str]], Any]
+"""Makes the application that answers everything, of the server and of the page's application (None
+if there is no page); and whether it answers only to names of this machine, or to which others."""
+
+
 def ui_command(arguments: Sequence[str]) -> int:
     """Serve the page until Ctrl-C; returns the exit status."""
     given = ui_parser().parse_args(arguments)
-    if missing := [name for name in LIBRARIES if importlib.util.find_spec(name) is None]:
-        raise MissingDependency(
-            f"the page needs the package {missing[0]}, which is not installed",
-            'pip install "dubkit[ui]"',
-        )
-    auth = os.environ.get(AUTH, "")
-    if auth and not all(auth.partition(":")):
-        raise UsageError(f"{AUTH} must be user:password", "set both")
-    local = given.host.startswith(LOOPBACK)
-    if not auth and not given.insecure and (given.share or not local):
+    require(LIBRARIES, "the page", "ui")
+    auth = page_password()
+    if not auth and not given.insecure and (given.share or not is_local(given.host)):
         what = "--share" if given.share else f"--host {given.host}"
         raise UsageError(
             f"{what} lets others in, and no password is set",
             f"set {AUTH}=user:password; or add --insecure to let everybody in",
         )
+    return run(given, auth)
+
+
+def require(libraries: Sequence[str], what: str, extra: str) -> None:
+    """Raise MissingDependency if a library is not installed that ``what`` needs."""
+    if missing := [name for name in libraries if importlib.util.find_spec(name) is None]:
+        raise MissingDependency(
+            f"{what} needs the package {missing[0]}, which is not installed",
+            f'pip install "dubkit[{extra}]"',
+        )
+
+
+def page_password() -> str:
+    """The ``user:password`` of the page; empty if there is none. Raises UsageError for another
+    form."""
+    auth = os.environ.get(AUTH, "")
+    if auth and not all(auth.partition(":")):
+        raise UsageError(f"{AUTH} must be user:password", "set both")
+    return auth
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach an address to listen on."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may lead anywhere
+        return False
+
+
+def run(
+    given: argparse.Namespace, auth: str, around: Around | None = None, *, page: bool = True
+) -> int:
+    """Serve the page behind a password, if there is one, and what is ``around`` it, until Ctrl-C;
+    returns the exit status. ``given`` are the options of :func:`ui_parser`."""
     if given.keep_hours <= 0 or given.jobs <= 0:
         raise UsageError("a limit must be greater than 0", "see dubkit ui --help")
+    local = is_local(given.host) and not given.share
     hosts = frozenset(name.lower().strip("[]") for name in given.allowed_host)
-    limits = limits_of(given, others=bool(auth or given.share or not local or hosts))
+    limits = limits_of(given, others=bool(auth or not local or hosts))
     if given.root_path and not ROOT_PATH.fullmatch(given.root_path):
         raise UsageError(
             f"--root-path {given.root_path} is not a path", "it is like /dubkit, without the host"
@@ -73,31 +110,20 @@ def ui_command(arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_lock_folder(given.data))
         listening = stack.enter_context(_listen(given.host, given.port))
-        local = local and not given.share
-        guarding = functools.partial(
-            Guard,
-            auth=auth,
-            upload=limits.upload,
-            local=local,
-            hosts=hosts,
-            root_path=given.root_path.rstrip("/"),
-            schema=given.openapi,
-        )
-        _serve(given, limits, guarding, folder, listening)
+
+        def application(server: Server) -> Any:
+            guarded = _page(server, given, auth, local, hosts) if page else None
+            return around(server, guarded, local, hosts) if around else guarded
+
+        _serve(given, limits, application, folder, listening)
     return 0
 
 
-def ui_parser() -> argparse.ArgumentParser:
-    """What ``dubkit ui`` takes."""
+def ui_parser(prog: str = "dubkit ui", description: str = PAGE) -> argparse.ArgumentParser:
+    """What ``dubkit ui`` takes, or another command that serves the page."""
     from dubkit.cli.parser import Parser
 
-    parser = Parser(
-        prog="dubkit ui",
-        description="Subtitle, translate and dub in a browser. Its password is read from "
-        f"{AUTH}=user:password.",
-        allow_abbrev=False,
-        add_help=False,
-    )
+    parser = Parser(prog=prog, description=description, allow_abbrev=False, add_help=False)
     add = parser.add_argument
     add(
         "--host",
@@ -106,16 +132,18 @@ def ui_parser() -> argparse.ArgumentParser:
         help="address to listen on (this machine)",
     )
     add("--port", metavar="N", type=int, help=f"default: {PORT}, or the next free one")
-    add("--root", metavar="DIR", type=Path, help="folder whose videos can be chosen in the page")
-    add("--share", action="store_true", help="a public address, via Gradio's servers")
+    add("--root", metavar="DIR", type=Path, help="folder whose videos can be chosen")
+    if prog == "dubkit ui":
+        add("--share", action="store_true", help="a public address, via Gradio's servers")
+        add("--insecure", action="store_true", help="let others in without a password")
+    parser.set_defaults(share=False)
     add("--root-path", metavar="PATH", default="",
         help="path under which a proxy has it, such as /dubkit")  # fmt: skip
     add("--allowed-host", metavar="NAME", action="append", default=[],
         help="another name that it answers to, such as a proxy's (may be repeated)")  # fmt: skip
     add("--openapi", action="store_true", help="describe all routes at /openapi.json")
-    add("--insecure", action="store_true", help="let others in without a password")
     add("--allow-local-plugins", action="store_true",
-        help="let the page use ./file.py:Class, and engines that run programs")  # fmt: skip
+        help="let requests use ./file.py:Class, and engines that run programs")  # fmt: skip
     add("--jobs", metavar="N", type=int, default=2 if (os.cpu_count() or 1) >= 8 else 1,
         help="jobs that run at once (default: 1, or 2 with eight cores)")  # fmt: skip
     add("--keep-hours", metavar="N", type=float, default=168.0,
@@ -182,10 +210,35 @@ def _listen(host: str, port: int | None) -> Iterator[socket.socket]:
     raise UsageError(f"cannot listen on {at}: {reason}", "use --port N, or --host 127.0.0.1")
 
 
+def _page(
+    server: Server, given: argparse.Namespace, auth: str, local: bool, hosts: frozenset[str]
+) -> Guard:
+    """The page's application, with its guard."""
+    from fastapi import FastAPI
+
+    from .page import mount_page
+    from .routes import add_routes
+
+    root_path, upload = given.root_path.rstrip("/"), server.store.limits.upload
+    app = FastAPI(openapi_url=None)
+    add_routes(app, server)
+    mount_page(app, server, upload, root_path)
+    return Guard(
+        app,
+        auth=auth,
+        upload=upload,
+        local=local,
+        store=server.store,
+        hosts=hosts,
+        root_path=root_path,
+        schema=given.openapi,
+    )
+
+
 def _serve(
     given: argparse.Namespace,
     limits: Limits,
-    guarding: Callable[..., Guard],
+    application: Callable[[Server], Any],
     folder: Path,
     listening: socket.socket,
 ) -> None:
@@ -193,28 +246,23 @@ def _serve(
     temporary = folder / "gradio"
     os.environ["GRADIO_TEMP_DIR"] = str(temporary)
     import uvicorn
-    from fastapi import FastAPI
 
     from .jobs import Queue
-    from .page import mount_page
-    from .routes import add_routes
     from .server import Server
     from .store import Store
     from .warm import Keeper
 
     store = Store(folder, given.root, limits)
+    keeper = functools.partial(Keeper, store.keeper_bounds)
     server = Server(
         store,
-        Queue(given.jobs, bounds=store.bounds, keeper=Keeper(store.keeper_bounds)),
+        Queue(given.jobs, bounds=store.bounds, keeper=keeper(), resident=keeper),
         local_plugins=given.allow_local_plugins,
         temporary=temporary,
     )
-    app = FastAPI(openapi_url=None)
-    add_routes(app, server)
-    mount_page(app, server, limits.upload, given.root_path.rstrip("/"))
     web = uvicorn.Server(
         uvicorn.Config(
-            guarding(app, store=store),
+            application(server),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,17 @@ class Server:
         argv = self._arguments(session, video, requested)
         return self._submit(session, video, requested, argv, **({"line": True} if line else {}))
 
+    def submit_unexamined(
+        self, session: Session, video: Video, requested: Mapping[str, Any]
+    ) -> Job:
+        """Queue a job that first examines its file, which nobody has, in a process that keeps its
+        engines for the next such job. Raises DubkitError kinds as the command does."""
+        argv = self._arguments(session, video, requested)
+        limits = json.dumps(asdict(self.store.limits))
+        module = "dubkit.web.examined"
+        argv = [limits, video.name, "--no-config", *argv, "--events"]
+        return self._submit(session, video, requested, argv, module=module)
+
     def _arguments(
         self, session: Session, video: Video, requested: Mapping[str, Any]
     ) -> Sequence[str]:
@@ -130,7 +141,7 @@ class Server:
         video: Video,
         requested: Mapping[str, Any],
         argv: Sequence[str],
-        **more: bool,
+        **more: object,
     ) -> Job:
         about = {"name": video.name, "wishes": dict(requested), **more}
         folder = video.new_job()

@@ -273,10 +273,12 @@ class Session:
                     return Video(self.store, path.parent.parent), path, read_job(path)
         raise InputError("there is no such job", "it may have been deleted")
 
-    def receive(self, name: str, size: int | None, beside: Video | None = None) -> Upload:
-        """Begin an upload of ``size`` bytes (None if unknown); ``beside`` is the video of a
-        subtitle file or a glossary. Raises UsageError if it is too large or there are too many
-        files, OutputError if there is no room."""
+    def receive(
+        self, name: str, size: int | None, beside: Video | None = None, *, exact: bool = True
+    ) -> Upload:
+        """Begin an upload of ``size`` bytes (None if unknown), or of less if that is not
+        ``exact``; ``beside`` is the video of a subtitle file or a glossary. Raises UsageError if it
+        is too large or there are too many files, OutputError if there is no room."""
         limits = self.store.limits
         if beside:
             known = list(beside.other.glob("*")) if beside.other.exists() else []
@@ -291,7 +293,7 @@ class Session:
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             folder.mkdir(mode=0o700)
-            return Upload(self, folder, safe_name(name), most, size, beside)
+            return Upload(self, folder, safe_name(name), most, size if exact else None, beside)
         except OSError as failure:
             self.store.room.release(folder)
             raise _no_room(name, failure) from failure
@@ -358,8 +360,9 @@ class Upload:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.session.store.room.release(self.folder)
 
-    def finish(self) -> Video | Path:
-        """Probe the file, and make a video of it or add it to the one it is beside.
+    def finish(self, *, examine: bool = True) -> Video | Path:
+        """Probe the file (its job does that if ``examine`` is false), and make a video of it or add
+        it to the one it is beside.
 
         Returns the video, or the path relative to the folder of the one it is beside. Raises
         InputError if it is not a file that dubkit can read, OutputError on a full disk.
@@ -369,7 +372,8 @@ class Upload:
                 raise InputError(f"{self.name} did not arrive whole", "send it again")
             suffix = Path(self.name).suffix.lower()
             plain = self._beside is not None and suffix in OTHER_SUFFIXES
-            about = {} if plain else self.session.store.probe(self.folder / self.name)
+            known = plain or not examine
+            about = {} if known else self.session.store.probe(self.folder / self.name)
             if self._beside:
                 if about.get("duration"):
                     raise InputError(
@@ -503,6 +507,10 @@ class Video:
             return folder
         except OSError as failure:
             raise _no_room(self.name, failure) from failure
+
+    def job_folder(self, id: str) -> Path:
+        """The folder of a job, by the id that its queue gave it."""
+        return self.folder / JOBS / id
 
     def touch(self) -> None:
         """Record that it is in use."""

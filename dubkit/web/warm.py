@@ -1,7 +1,8 @@
-"""A process that runs the command for one video again and again, with its engines kept loaded.
+"""A process that runs the command again and again, with its engines kept loaded.
 
 To have one line of a dub spoken again takes seconds, and to load what speaks it, a minute. So after
-a first such request the process stays for a while; it works for one video, so for one person.
+a first such request the process stays for a while. It works for one owner: the page's for one
+video, so for one person; the API's for whoever has its key.
 :class:`Keeper` is the server's part, ``python -m dubkit.web.warm`` the process, whose standard
 input is the socket that it listens to. Requests come from :mod:`.warm_client`.
 """
@@ -9,6 +10,7 @@ input is the socket that it listens to. Requests come from :mod:`.warm_client`.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -33,25 +35,41 @@ LARGEST = 2**20
 
 
 class Keeper:
-    """The process of a server: one at a time, since engines take much memory."""
+    """The process of an owner: one at a time, since engines take much memory."""
 
-    def __init__(self, bounds: Callable[[], Bounds] = Bounds) -> None:
-        """``bounds`` returns what the process may take."""
+    def __init__(self, bounds: Callable[[], Bounds] = Bounds, idle: float = IDLE) -> None:
+        """``bounds`` returns what the process may take; ``idle`` are the seconds without a request
+        after which it ends."""
         self._bounds = bounds
+        self._idle = idle
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._video = ""
+        self._owner = ""
         self._place: tempfile.TemporaryDirectory[str] | None = None
 
-    def command(self, cwd: str, command: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    @property
+    def is_open(self) -> bool:
+        """Whether its process runs."""
+        return self._child is not None and self._child.poll() is None
+
+    def command(
+        self, cwd: str, command: Sequence[str], env: Mapping[str, str], owner: str | None = None
+    ) -> list[str]:
         """The arguments that have a command run in a folder by the process, which is started if
-        there is none for that folder; the command itself where that cannot be."""
+        there is none for that ``owner``, who is known by the folder if by nothing else; the command
+        itself where that cannot be.
+
+        The command is ``python ... -m MODULE ARGUMENT ...``, whose module has a function ``main``
+        of the arguments and of the ``room`` with the engines.
+        """
         if os.name != "posix":
             return list(command)
+        owner = cwd if owner is None else owner
         with self._lock:
-            if self._child is None or self._child.poll() is not None or self._video != cwd:
+            if not self.is_open or self._owner != owner:
                 self._close()
                 self._start(cwd, env)
+                self._owner = owner
             assert self._place
             client = str(Path(warm_client.__file__).resolve())
             place = str(Path(self._place.name) / "socket")
@@ -63,7 +81,7 @@ class Keeper:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(Path(self._place.name) / "socket"))
             listening.listen(8)
-            argv = [sys.executable, "-P", "-m", "dubkit.web.warm"]
+            argv = [sys.executable, "-P", "-m", "dubkit.web.warm", str(self._idle)]
             self._child = subprocess.Popen(
                 bounded.bounded(argv, self._bounds()),
                 cwd=cwd,
@@ -73,7 +91,6 @@ class Keeper:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._video = cwd
 
     def close(self) -> None:
         """End the process, if there is one."""
@@ -91,14 +108,13 @@ class Keeper:
 def main() -> None:
     """Run the commands that come, until none has come for a while or one was stopped."""
     from dubkit.cli import events
-    from dubkit.cli.main import main as command
     from dubkit.engines import EngineRoom
     from dubkit.hooks import KINDS
 
     with socket.socket(fileno=0) as listening, EngineRoom() as room:
         room.keep = tuple(KINDS.values())
         room.stays = True
-        listening.settimeout(IDLE)
+        listening.settimeout(float(sys.argv[1]))
         while True:
             try:
                 other, _ = listening.accept()
@@ -114,7 +130,8 @@ def main() -> None:
                 os.chdir(asked["cwd"])
                 over = _stop_when_gone(other)
                 events.restart_clock()
-                status = command(asked["argv"], room=room)
+                status = importlib.import_module(asked["module"]).main(asked["argv"], room=room)
+                room.close_replaced()
                 over.set()
                 for number in (1, 2):  # or nobody would see that the job's files are closed
                     _replace(number, os.open(os.devnull, os.O_WRONLY))

@@ -20,11 +20,16 @@ BEGUN, STOPPED = b"+", 130
 """What the process sends when it has the command, and the status of one that was stopped."""
 
 
-def main(argv: Sequence[str]) -> int:
+COMMANDS = {"dubkit": "dubkit.cli.main"}
+"""Where the main function of a package is that can use engines which are loaded."""
+
+
+def main(arguments: Sequence[str]) -> int:
     """Have the command run; returns its status."""
-    place, *command = argv
+    place, *command = arguments
+    module, *argv = command[command.index("-m") + 1 :]
     asked = json.dumps(
-        {"cwd": str(Path.cwd()), "argv": command[command.index("-m") + 2 :]}
+        {"cwd": str(Path.cwd()), "module": COMMANDS.get(module, module), "argv": argv}
     ).encode()
     with socket.socket(socket.AF_UNIX) as other:
         try:

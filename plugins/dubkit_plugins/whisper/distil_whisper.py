@@ -105,6 +105,15 @@ class DistilWhisper(Transcriber):
         if not self.draft:
             preload(self._family(lambda *_: None), self.model, language)
 
+    def detect_language(self, audio: Path) -> tuple[str, float]:
+        """See :class:`dubkit.hooks.DetectsLanguage`; by a small model on the CPU."""
+        from .ct2_engine import CT2Engine
+        from .transcribe import language_of
+
+        return language_of(
+            audio, lambda: CT2Engine(detector_weights(lambda *_: None), device="cpu")
+        )
+
     def settings_to_read_back(self, language: str) -> Mapping[str, str] | None:
         """See :class:`dubkit.hooks.ReadsBack`."""
         from .transcribe import settings_to_read_back

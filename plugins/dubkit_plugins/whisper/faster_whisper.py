@@ -18,6 +18,7 @@ from . import models
 
 if TYPE_CHECKING:
     from .ct2_engine import CT2Engine
+    from .engine import Engine
     from .transcribe import Family
 
 CATALOGUE = {
@@ -74,7 +75,7 @@ class FasterWhisper(Transcriber):
     def models(self) -> Sequence[str]:
         """The packaged model, and those in the hub's cache."""
         packaged = models.find_packaged()
-        return [*([f"Whisper {packaged.name}"] if packaged else []), *models.all_cached()]
+        return [*([packaged.name] if packaged else []), *models.all_cached()]
 
     def model_place(self) -> str:
         """Where the small model is that needs no hub."""
@@ -103,6 +104,19 @@ class FasterWhisper(Transcriber):
                 family.load(weights)
         else:
             preload(family, self.model, language)
+
+    def detect_language(self, audio: Path) -> tuple[str, float]:
+        """See :class:`dubkit.hooks.DetectsLanguage`."""
+        from .transcribe import language_of
+
+        def load() -> Engine:
+            # What is loaded stays, if it can tell.
+            loaded: CT2Engine | None = next(iter(self._loaded.values()), None)
+            if loaded and loaded.multilingual:
+                return loaded
+            return self._family().load(detector_weights(lambda *_: None))
+
+        return language_of(audio, load)
 
     def settings_to_read_back(self, language: str) -> Mapping[str, str] | None:
         """See :class:`dubkit.hooks.ReadsBack`."""

@@ -208,6 +208,13 @@ def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:
     return code, (f"the language may not be {code} ({probability:.0%} sure); --language sets it",)
 
 
+def language_of(audio: Path, load: Callable[[], Engine]) -> tuple[str, float]:
+    """See :class:`dubkit.hooks.DetectsLanguage`; ``load`` returns a multilingual model."""
+    with Sound(audio, Clock()) as sound:
+        code, probability = detect_language(load(), sound)
+    return bcp47(code), probability
+
+
 def settings_to_read_back(
     catalogue: Mapping[str, str], language: str, *, packages: bool
 ) -> Mapping[str, str] | None:
