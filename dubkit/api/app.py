@@ -12,14 +12,15 @@ from starlette.exceptions import HTTPException
 from dubkit import __version__
 from dubkit.errors import DubkitError
 
-from . import openai_audio, whisper_asr
+from . import jobs, openai_audio, schema, whisper_asr
 from .calls import Api
 from .errors import Refusal, refusal
+from .webhooks import Webhooks
 
 log = logging.getLogger("dubkit")
 
 
-def application(api: Api) -> FastAPI:
+def application(api: Api, webhooks: Webhooks) -> FastAPI:
     """The application; :mod:`.guard` must be around it."""
     app = FastAPI(
         title="dubkit",
@@ -27,6 +28,7 @@ def application(api: Api) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses={"4XX": {"model": schema.Error}, "5XX": {"model": schema.Error}},
     )
 
     def answer(refused: Refusal) -> Response:
@@ -61,4 +63,5 @@ def application(api: Api) -> FastAPI:
 
     openai_audio.add_routes(app, api)
     whisper_asr.add_routes(app, api)
+    jobs.add_routes(app, api, webhooks)
     return app

@@ -28,7 +28,8 @@ POLL = 0.05
 """Seconds between two looks at a job."""
 LOOK = 0.5
 """Seconds between two looks at whether the client is still there."""
-REQUESTS = "requests"
+REQUESTS, KEPT = "requests", "jobs"
+"""What a session is for: files of one request each, and those of jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,18 @@ async def temporary(api: Api, video: Video) -> AsyncIterator[Video]:
             await in_thread(delete)
 
 
-async def follow(api: Api, request: Request, folder: Path) -> AsyncIterator[Mapping[str, Any]]:
-    """The events of a job until it has ended well. Raises Refusal if it has failed, and if the
-    client has gone."""
-    after, waited = 0, 0.0
+async def follow(
+    api: Api, request: Request, folder: Path, after: int = 0
+) -> AsyncIterator[tuple[Mapping[str, Any], int | None]]:
+    """The events of a job from the byte ``after`` on, until it has ended well; with the last of
+    those that come at once, the byte at which to continue. Raises Refusal if the job has failed,
+    and if the client has gone."""
+    waited = 0.0
     while True:
         over = (await in_thread(read_job, folder)).over
         events, after = await in_thread(read_events, folder, after)
-        for event in events:
-            yield event
+        for number, event in enumerate(events, 1):
+            yield event, after if number == len(events) else None
         if over and not events:
             break
         if not events:

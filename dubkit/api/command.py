@@ -70,6 +70,8 @@ def serve_parser() -> argparse.ArgumentParser:
     add("--option", metavar="NAME=VALUE", action="append", default=[],
         help="a field of dubkit.Options for requests that leave it open, such as "
         "transcriber=onnx-asr or device=cuda (may be repeated)")  # fmt: skip
+    add("--allow-private-webhooks", action="store_true",
+        help="let webhooks lead to this machine and to private networks")  # fmt: skip
     add("--no-page", dest="page", action="store_false", help="serve the API alone")
     return parser
 
@@ -84,11 +86,17 @@ def _around(
     hosts: frozenset[str],
 ) -> Any:
     from .app import application
-    from .calls import Api
+    from .calls import KEPT, Api
     from .guard import Guard
+    from .jobs import shown
+    from .webhooks import Webhooks
 
     api = Api(server, key, tuple(given.model), defaults)
     api.clear()
     upload = server.store.limits.upload
     root_path = given.root_path.rstrip("/")
-    return Guard(application(api), page, key, upload, local, hosts, root_path)
+    webhooks = Webhooks(functools.partial(shown, api), key, private=given.allow_private_webhooks)
+    for _, folder, job in api.session(KEPT).jobs():
+        if job.about.get("webhook") and not job.over:
+            webhooks.add(folder)
+    return Guard(application(api, webhooks), page, key, upload, local, hosts, root_path)

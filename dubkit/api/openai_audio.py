@@ -18,7 +18,8 @@ from starlette.background import BackgroundTask
 
 from dubkit.errors import DubkitError
 
-from . import models, speak, transcript
+from . import models, schema, speak, transcript
+from .bodies import LONGEST, Form, read_form, read_json
 from .calls import (
     REQUESTS,
     Api,
@@ -32,7 +33,6 @@ from .calls import (
     temporary,
 )
 from .errors import Refusal, refusal
-from .multipart import LONGEST, Form, read_form, unknown
 
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
 FIELDS = (
@@ -55,20 +55,46 @@ TYPES = {
 def add_routes(app: FastAPI, api: Api) -> None:
     """Add the routes to the API's application."""
 
-    @app.post("/v1/audio/transcriptions", operation_id="create_transcription")
+    sound = schema.form(
+        ["file", "model"],
+        file=schema.FILE,
+        model=schema.TEXT,
+        language=schema.TEXT,
+        prompt=schema.TEXT,
+        response_format=schema.one_of(*FORMATS),
+        temperature=schema.KINDS[float],
+        stream=schema.KINDS[bool],
+        **{"timestamp_granularities[]": schema.KINDS[tuple]},
+    )
+
+    @app.post("/v1/audio/transcriptions", operation_id="create_transcription", openapi_extra=sound)
     async def transcriptions(request: Request) -> Response:
         """Speech to text: ``file``, ``model``, ``language``, ``prompt``, ``response_format``,
         ``timestamp_granularities[]``, ``stream``."""
         form = await read_form(request, api.session(REQUESTS), FIELDS)
         return await _answer(api, request, form, "transcribe", "")
 
-    @app.post("/v1/audio/translations", operation_id="create_translation")
+    @app.post("/v1/audio/translations", operation_id="create_translation", openapi_extra=sound)
     async def translations(request: Request) -> Response:
         """Speech to text in English: as a transcription."""
         form = await read_form(request, api.session(REQUESTS), FIELDS)
         return await _answer(api, request, form, "translate", "en")
 
-    @app.post("/v1/audio/speech", operation_id="create_speech")
+    @app.post(
+        "/v1/audio/speech",
+        operation_id="create_speech",
+        responses={200: {"content": {"application/octet-stream": {}}}},
+        response_class=FileResponse,
+        openapi_extra=schema.json_body(
+            ["input", "model", "voice"],
+            input=schema.TEXT,
+            model=schema.TEXT,
+            voice=schema.TEXT,
+            response_format=schema.one_of(*speak.FORMATS),
+            speed=schema.KINDS[float],
+            language=schema.TEXT,
+        ),
+    )
     async def speech(request: Request) -> Response:
         """Text to speech: ``input``, ``model``, ``voice``, ``response_format``, ``speed``."""
         return await _speech(api, request)
@@ -179,7 +205,7 @@ async def _events(
     sent, last = "", -1.0
     async with temporary(api, video):
         try:
-            async for event in follow(api, request, folder):
+            async for event, _ in follow(api, request, folder):
                 # Those of a translation would be in another language than its text.
                 if event["event"] == "text" and not target and event["start"] > last:
                     delta = (" " if sent else "") + str(event["text"]).strip()
@@ -259,18 +285,3 @@ def _text_file(api: Api, text: str) -> Any:
     except BaseException:
         upload.drop()
         raise
-
-
-async def read_json(request: Request, known: list[str]) -> dict[str, Any]:
-    """The JSON object of a request. Raises Refusal for anything else, and for a field that is not
-    ``known``."""
-    try:
-        body = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise Refusal(400, "the body is not a JSON object")
-    for name in body:
-        if name not in known:
-            raise unknown(name)
-    return body

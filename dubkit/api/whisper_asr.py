@@ -21,7 +21,8 @@ from dubkit.languages import name, primary
 from dubkit.types import Track
 from dubkit.web.jobs import last_event
 
-from . import transcript
+from . import schema, transcript
+from .bodies import read_form, unknown
 from .calls import (
     REQUESTS,
     Api,
@@ -35,7 +36,6 @@ from .calls import (
 )
 from .errors import Refusal
 from .models import transcription_options, understood
-from .multipart import read_form, unknown
 
 FILE = "audio_file"
 ASR = (
@@ -58,7 +58,18 @@ OUTPUTS: Mapping[str, Callable[[Done, bool], str]] = {
 def add_routes(app: FastAPI, api: Api) -> None:
     """Add the routes to the API's application."""
 
-    @app.post("/asr", operation_id="asr")
+    sound = schema.form([FILE], **{FILE: schema.FILE})
+    encode = schema.query(encode=schema.KINDS[bool])
+    asked = schema.query(
+        task=schema.one_of("transcribe", "translate"),
+        target=schema.TEXT,
+        language=schema.TEXT,
+        output=schema.one_of(*OUTPUTS),
+        word_timestamps=schema.KINDS[bool],
+        initial_prompt=schema.TEXT,
+    )
+
+    @app.post("/asr", operation_id="asr", openapi_extra={**sound, "parameters": asked + encode})
     async def asr(request: Request) -> Response:
         """``audio_file`` to text: ``task`` (``transcribe``, or ``translate`` into English),
         ``target`` (another language), ``language`` (the one spoken), ``output`` (``txt``, ``srt``,
@@ -94,7 +105,11 @@ def add_routes(app: FastAPI, api: Api) -> None:
         headers = {"Asr-Engine": "dubkit", "Content-Disposition": named}
         return Response(OUTPUTS[output](done, words), media_type="text/plain", headers=headers)
 
-    @app.post("/detect-language", operation_id="detect_language")
+    @app.post(
+        "/detect-language",
+        operation_id="detect_language",
+        openapi_extra={**sound, "parameters": encode},
+    )
     async def detect_language(request: Request) -> Response:
         """The language of ``audio_file``: ``detected_language``, ``language_code`` and
         ``confidence``, which is 0 if nobody speaks."""

@@ -112,15 +112,16 @@ class Server:
         return self._submit(session, video, requested, argv, **({"line": True} if line else {}))
 
     def submit_unexamined(
-        self, session: Session, video: Video, requested: Mapping[str, Any]
+        self, session: Session, video: Video, requested: Mapping[str, Any], **about: object
     ) -> Job:
         """Queue a job that first examines its file, which nobody has, in a process that keeps its
-        engines for the next such job. Raises DubkitError kinds as the command does."""
+        engines for the next such job; ``about`` is remembered with it. Raises DubkitError kinds as
+        the command does."""
         argv = self._arguments(session, video, requested)
         limits = json.dumps(asdict(self.store.limits))
         module = "dubkit.web.examined"
         argv = [limits, video.name, "--no-config", *argv, "--events"]
-        return self._submit(session, video, requested, argv, module=module)
+        return self._submit(session, video, requested, argv, module=module, **about)
 
     def _arguments(
         self, session: Session, video: Video, requested: Mapping[str, Any]
@@ -179,11 +180,11 @@ class Server:
             "place": self.queue.place(folder) if job.state == "waiting" else 0,
             "events": [
                 {
-                    **_redact_event(event),
+                    **redact_event(event),
                     "group": fields.group_about(event["message"], event["hint"], requested),
                 }
                 if event["event"] == "error"
-                else _redact_event(event)
+                else redact_event(event)
                 for event in events
             ],
             "next": next_at,
@@ -194,7 +195,7 @@ class Server:
     def last_event(self, folder: Path, name: str) -> dict[str, Any]:
         """The last event of a name, as the page shows it; empty if there is none."""
         event = last_event(folder, name)
-        return _redact_event(event) if event else {}
+        return redact_event(event) if event else {}
 
     def files(self, video: Video, folder: Path) -> list[dict[str, Any]]:
         """The results of a job that exist, each with the number by which it is fetched."""
@@ -262,8 +263,8 @@ def redact(sentence: object) -> str:
     return redacted
 
 
-def _redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event with file names in place of paths."""
+def redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as clients see it: with file names in place of paths."""
     kept = (
         *("event", "at", "stage", "done", "total", "step", "steps", "seconds_left"),
         *("start", "end", "text", "exit_status", "kind"),

@@ -25,7 +25,8 @@ class Serving:
     def left(self) -> list[str]:
         """What it keeps of requests."""
         folders = (self.data / "sessions", self.data / "tmp")
-        return [str(path) for one in folders for path in one.rglob("*") if path.is_file()]
+        walks = (os.walk(one) for one in folders)  # which a folder that goes does not disturb
+        return [f"{at}/{name}" for walk in walks for at, _, names in walk for name in names]
 
 
 @contextlib.contextmanager

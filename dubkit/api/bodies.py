@@ -1,12 +1,14 @@
-"""A form (multipart/form-data) whose file goes to the disk as it arrives, and only there.
+"""What a request holds: a JSON object, or a form (multipart/form-data).
 
-Starlette's own reader would write it into the system's temporary folder first, which may be small,
-or memory, and knows nothing of the room that this server has.
+The file of a form goes to the disk as it arrives, and only there. Starlette's own reader would
+write it into the system's temporary folder first, which may be small, or memory, and knows nothing
+of the room that this server has.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,9 +58,11 @@ async def read_form(
     *,
     required: bool = True,
     headerless: bool = False,
+    examine: bool = False,
 ) -> Form:
-    """The form of a request; its ``file`` becomes a video of the session, which nobody has examined
-    yet. A ``headerless`` file is signed 16-bit little-endian sound of 16 kHz, and becomes WAV.
+    """The form of a request; its ``file`` becomes a video of the session. It is not known yet what
+    that is, unless ``examine`` asks for it. A ``headerless`` file is signed 16-bit little-endian
+    sound of 16 kHz, and becomes WAV.
 
     Raises Refusal for a field that is not ``known``, for a missing file that is ``required``, and
     for a body that is no form. Nothing is left of one that is refused or cut off.
@@ -76,7 +80,7 @@ async def read_form(
             raise Refusal(400, "the form did not arrive whole: send it again", file)
         if required and not reader.upload:
             raise Refusal(400, f"there is no file: send it as {file!r}", file)
-        video = await run(reader.finish)
+        video = await run(reader.finish, examine)
     except (ClientDisconnect, TimeoutError) as gone:
         raise Refusal(400, "the file did not arrive whole: send it again", file) from gone
     except FormParserError as failure:
@@ -154,14 +158,14 @@ class _Reader:
             "on_end": self._end_form,
         }
 
-    def finish(self) -> Video | None:
+    def finish(self, examine: bool) -> Video | None:
         """The video of the file, if there is one."""
         if not self.upload:
             return None
         if self.headerless:
             with self.upload.path.open("r+b") as file:
                 file.write(wav_header(self._bytes // 2, SPEECH))
-        video = self.upload.finish(examine=False)
+        video = self.upload.finish(examine=examine)
         assert isinstance(video, Video)
         return video
 
@@ -216,3 +220,18 @@ def unknown(name: str) -> Refusal:
     """The refusal of a field that there is not."""
     shown = "".join(char for char in name[:80] if char.isprintable())
     return Refusal(400, f"there is no parameter {shown!r}", shown, "unknown_parameter")
+
+
+async def read_json(request: Request, known: Collection[str]) -> dict[str, Any]:
+    """The JSON object of a request. Raises Refusal for anything else, and for a field that is not
+    ``known``."""
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refusal(400, "the body is not a JSON object")
+    for name in body:
+        if name not in known:
+            raise unknown(name)
+    return body
