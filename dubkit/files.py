@@ -12,6 +12,7 @@ import errno
 import fnmatch
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import re
@@ -35,6 +36,8 @@ LARGEST_TEXT = 64 * 2**20
 """Bytes; a larger text or JSON file is refused. The words of 60 hours of speech are half of it."""
 DEEPEST = 16
 """Folders within folders, far more than a workspace has."""
+HASHED_BELOW = 64 * 2**20
+"""Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
 COARSE = 3_000_000_000
 """Nanoseconds after a change in which another may leave a file with the same time of change."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -263,6 +266,26 @@ def check_tree(folder: Path, folders: re.Pattern[str], files: re.Pattern[str]) -
         raise InputError(
             f"{folder} cannot be read: {failure.strerror or failure}", "-o DIR works elsewhere"
         ) from failure
+
+
+def free_name(path: Path) -> Path:
+    """``path``, or the first of ``path.2``, ``path.3``, ... that does not exist yet."""
+    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([path], names) if not name.exists())
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is a regular file, and no link to one."""
+    return path.is_file() and not is_link(path)
+
+
+def fingerprint(path: Path) -> dict[str, object]:
+    """Facts that show whether a file has changed."""
+    stat = path.stat()
+    facts: dict[str, object] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    if stat.st_size < HASHED_BELOW:
+        facts["sha256"] = sha256_of(path)
+    return facts
 
 
 # ---------------------------------------------------------------- deleting

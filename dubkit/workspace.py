@@ -16,7 +16,6 @@ What the steps are, and what their keys consist of, is decided in :mod:`dubkit.p
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import re
@@ -26,7 +25,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import ForeignWorkspace, InputError, InUse, OutputError
+from .errors import DubkitError, ForeignWorkspace, InputError, InUse, OutputError
 from .files import (
     PART,
     Made,
@@ -34,9 +33,11 @@ from .files import (
     cannot_write,
     check_kind,
     check_tree,
+    fingerprint,
+    free_name,
     has_changed,
-    is_link,
     is_own,
+    is_plain_file,
     is_same_time,
     mark_own,
     read_json,
@@ -44,6 +45,7 @@ from .files import (
     stamp_of,
     write_json,
 )
+from .system.lease import Lease, acquire, wait_for
 
 log = logging.getLogger("dubkit")
 
@@ -52,10 +54,9 @@ VERSION = 4
 SUFFIX = ".dubkit"
 STATE = "state.json"
 LOCK = ".lock"
-HASHED_BELOW = 64 * 2**20
-"""Bytes; a larger result counts as edited if its size or time has changed, without reading it."""
+"""What earlier versions have left."""
 _FOLDERS = re.compile(rf"references|(dub|lipsync)\.[^.]+|.*{re.escape(PART)}s")
-_FILES = re.compile(r"\.lock|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|mp4)")
+_FILES = re.compile(r"\.lock|\.lease.*|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|mp4)")
 """Names that dubkit gives to folders and to files."""
 
 Make = Callable[[Path], Sequence[str]]
@@ -74,44 +75,44 @@ def key_of(**parts: object) -> str:
 
 @contextmanager
 def open_workspace(folder: Path, *, adopt: bool = False, wait: bool = True) -> Iterator[Workspace]:
-    """The workspace in ``folder``, created if necessary and locked until the block ends.
+    """The workspace in ``folder``, created if necessary and this run's alone until the block ends.
 
-    A second run waits for the first. Raises OutputError when the folder cannot be written to,
-    InputError when it holds what no workspace does, such as links, and ForeignWorkspace when it was
-    made elsewhere, unless ``adopt`` allows to use what it holds.
+    A second run waits for the first; without ``wait``, InUse is raised. Raises OutputError when the
+    folder cannot be written to, InputError when it holds what no workspace does, such as links, and
+    ForeignWorkspace when it was made elsewhere, unless ``adopt`` allows to use what it holds.
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        if not folder.exists() and not folder.is_symlink():
-            folder.mkdir(parents=True, exist_ok=True)
-        check_kind(folder, is_folder=True)
-        if (folder / LOCK).exists() or (folder / LOCK).is_symlink():
-            check_kind(folder / LOCK, is_folder=False)
-            facts = (folder / LOCK).stat()
-            if facts.st_nlink > 1 and facts.st_size:  # older versions of filelock empty it
-                raise InputError(f"{folder / LOCK} is a hard link", "delete it")
-        lock = FileLock(folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if not wait:
-                raise InUse(f"another dubkit is at work in {folder}", "wait for it") from None
-            log.warning("another dubkit is working in %s; waiting for it to finish", folder)
-            lock.acquire()
-    except OSError as failure:
-        raise cannot_write(folder, failure) from failure
+    lease = _take_lease(folder, wait)
     try:
         foreign = _take(folder, adopt)
-        work = Workspace(folder)
+        work = Workspace(folder, lease)
         if foreign:
             work.forget_source()
         try:
             yield work
+        except DubkitError:
+            work.check_lease()  # what is missing, another run has removed
+            raise
         finally:
             work.close()
     finally:
-        lock.release()
+        lease.release()
+
+
+def _take_lease(folder: Path, wait: bool) -> Lease:
+    try:
+        if not folder.exists() and not folder.is_symlink():
+            folder.mkdir(parents=True, exist_ok=True)
+        check_kind(folder, is_folder=True)
+        if lease := acquire(folder):
+            return lease
+        if not wait:
+            raise InUse(
+                f"another dubkit is working in {folder}", "run the same command again later"
+            )
+        log.warning("another dubkit is working in %s; waiting for it to finish", folder)
+        return wait_for(folder)
+    except OSError as failure:
+        raise cannot_write(folder, failure) from failure
 
 
 def check(folder: Path) -> None:
@@ -147,8 +148,10 @@ def _take(folder: Path, adopt: bool) -> bool:
 class Workspace:
     """An open, locked workspace; see :func:`open_workspace`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lease: Lease | None = None) -> None:
+        """What is written is this run's as long as it has the ``lease``, if there is one."""
         self.folder = folder
+        self._lease = lease
         self.warnings: list[str] = []
         """Of the steps requested so far, whether they ran now or earlier."""
         self._made = Made(folder)
@@ -161,8 +164,18 @@ class Workspace:
     def close(self) -> None:
         """Remove what this run was writing."""
         if self._scratch:
-            with suppress(OSError, OutputError):
+            with suppress(OSError, OutputError, InUse):
+                self.check_lease()  # or the next one removes it
                 self._made.remove(self._scratch.name)
+
+    def check_lease(self) -> None:
+        """Raise InUse if another run has taken the workspace over: this one was asleep, or cut off
+        from a network drive, for so long that it must have seemed dead."""
+        if self._lease and not self._lease.is_held():
+            raise InUse(
+                f"another dubkit has taken {self.folder} over, since this one did not move",
+                "it goes on where this one was; run the same command again later",
+            )
 
     def part(self, name: str) -> Path:
         """Where this run may write a file until it is complete, in the workspace's file system.
@@ -170,6 +183,7 @@ class Workspace:
         The folder is this run's alone; the next one removes it if this one is killed.
         """
         if self._scratch is None:
+            self.check_lease()
             scratch = self.folder / f"{secrets.token_hex(6)}{PART}"
             self._made.add(scratch.name)
             scratch.mkdir()
@@ -183,6 +197,7 @@ class Workspace:
             self._made.add(name)
             part = self.part(name + PART)
             write_json(part, value)
+            self.check_lease()
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
@@ -319,7 +334,8 @@ class Workspace:
     def _replace(self, name: str, part: Path, record: object, merge: Merge | None) -> None:
         """Put ``part`` in the place of the artifact; ``merge`` is None if that was not edited."""
         path = self.folder / name
-        backup, complete = _free_name(path.with_name(path.name + ".edited")), True
+        backup, complete = free_name(path.with_name(path.name + ".edited")), True
+        self.check_lease()
         if merge:
             # Somebody edited it, and what it was made from has changed since: keep both.
             complete, warnings = merge(path, part)
@@ -353,6 +369,7 @@ class Workspace:
 
     def folder_for(self, step: str, key: str) -> Path:
         """A step's own folder for half-done work under ``key``; those of older keys are removed."""
+        self.check_lease()
         # One that came with the workspace is not used: engines trust what is in their folder.
         names = (f"{step}-{key}{more}{PART}s" for more in ("", *map("-{}".format, range(2, 1000))))
         name = next(one for one in names if one in self._made or not (self.folder / one).exists())
@@ -367,6 +384,7 @@ class Workspace:
 
     def drop(self, *names: str) -> None:
         """Remove artifacts that are large and can be made again."""
+        self.check_lease()
         self._made.remove(*names)
 
     def is_made_here(self, name: str) -> bool:
@@ -375,6 +393,7 @@ class Workspace:
 
     def drop_folders(self) -> None:
         """Remove the folders of half-done work."""
+        self.check_lease()
         self._made.remove(*self._made.matching(f"*{PART}s"))
 
     # ------------------------------------------------------------ results
@@ -404,13 +423,13 @@ class Workspace:
             for name, record in self._state["outputs"].items()
             if record.get("made_from") == made_from and Path(name).name == name
         ]
-        present = [out for name in names if _is_file(out := folder / name)]
+        present = [out for name in names if is_plain_file(out := folder / name)]
         return [out for out in present if not self._is_ours(out)]
 
     def keep(self, out: Path, key: str, made_from: str) -> None:
         """Take the result ``out`` as it is for what :meth:`output` would write under ``key``."""
         try:
-            record = {"key": key, "warnings": [], "made_from": made_from, **_fingerprint(out)}
+            record = {"key": key, "warnings": [], "made_from": made_from, **fingerprint(out)}
             self._state["outputs"][out.name] = record
             self._save()
         except OSError as failure:
@@ -443,12 +462,13 @@ class Workspace:
             warnings = list(make(part))
             self._check_source()
             self.warnings += warnings
-            record = {"key": key, "warnings": warnings, **_fingerprint(part)}
+            record = {"key": key, "warnings": warnings, **fingerprint(part)}
             if made_from:
                 record["made_from"] = made_from
             # Recorded before it is done: after a kill between the two it must still count as ours.
             self._state["outputs"][out.name] = record
             self._save()
+            self.check_lease()
             part.replace(out)
         except OSError as failure:
             raise cannot_write(out, failure) from failure
@@ -459,7 +479,7 @@ class Workspace:
 
     def _is_ours(self, out: Path) -> bool:
         record = self._state["outputs"].get(out.name)
-        if record is None or not _is_file(out):
+        if record is None or not is_plain_file(out):
             return False
         facts = out.stat()
         if record.get("size") != facts.st_size:
@@ -501,26 +521,7 @@ class Workspace:
         try:
             part = self.part(STATE + PART)
             write_json(part, self._state)
+            self.check_lease()
             part.replace(path)
         except OSError as failure:
             raise cannot_write(path, failure) from failure
-
-
-def _free_name(path: Path) -> Path:
-    """``path``, or the first of ``path.2``, ``path.3``, ... that does not exist yet."""
-    names = (path.with_name(f"{path.name}.{number}") for number in itertools.count(2))
-    return next(name for name in itertools.chain([path], names) if not name.exists())
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is a regular file, and no link to one."""
-    return path.is_file() and not is_link(path)
-
-
-def _fingerprint(path: Path) -> dict[str, object]:
-    """Facts that show whether a file has changed."""
-    stat = path.stat()
-    facts: dict[str, object] = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    if stat.st_size < HASHED_BELOW:
-        facts["sha256"] = sha256_of(path)
-    return facts

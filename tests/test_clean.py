@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from command import FAST, assert_refused, called, contents
-from filelock import FileLock
 
 from dubkit.cli.clean import _remove, _size, age
 from dubkit.errors import InputError, UsageError
+from dubkit.system.lease import acquire
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +139,9 @@ def test_edits_during_the_question_are_kept(place):
 
 
 def test_a_workspace_in_use_is_left(place):
-    with FileLock(place / "talk.dubkit/.lock"):
-        ran = called("clean", place, "--yes")
+    lease = acquire(place / "talk.dubkit")
+    ran = called("clean", place, "--yes")
+    lease.release()
     assert "another dubkit is working in it" in ran.out and (place / "talk.dubkit").exists()
 
 

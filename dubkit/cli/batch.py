@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import queue
 import re
 import threading
@@ -26,6 +27,8 @@ from dubkit.hooks import TranscribeProgress
 from dubkit.media.probe import probe
 from dubkit.subtitles.source import format_of
 from dubkit.types import Cue, Result
+
+log = logging.getLogger("dubkit")
 
 MOST_JOBS = 64
 PROBES = 8
@@ -141,7 +144,8 @@ class Batch:
         work on come again after all others, and are then waited for."""
         busy: list[Item] = []
         for outcome in self._round(items, work, len(items) == 1):
-            if outcome.is_busy:
+            if outcome.failure and outcome.is_busy:
+                log.info("%s; it is looked at again later", outcome.failure.message)
                 busy.append(outcome.item)
             else:
                 yield outcome

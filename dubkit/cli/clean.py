@@ -31,6 +31,8 @@ from dubkit.files import (
 from dubkit.installed import REMEMBERED
 from dubkit.subtitles.source import format_of
 from dubkit.system import terminal
+from dubkit.system.lease import NAME as LEASE
+from dubkit.system.lease import acquire, is_free
 from dubkit.system.terminal import printable
 from dubkit.workspace import LOCK, STATE, SUFFIX, check
 
@@ -41,7 +43,7 @@ CACHES = ("voices", REMEMBERED)
 MODELS = ("models", "spleeter-2stems")
 """What has to be downloaded again. The page's folders, with people's videos, are in neither."""
 OWN_FILES = re.compile(
-    rf"{re.escape(STATE)}|{re.escape(OWNER)}|{re.escape(LOCK)}|{re.escape(Made.NAME)}"
+    rf"{re.escape(STATE)}|{re.escape(OWNER)}|{re.escape(LOCK)}|{re.escape(LEASE)}.*|{re.escape(Made.NAME)}"
     r"|(translations|checks)\.[\w-]+\.jsonl"
 )
 """What dubkit writes into a workspace without a record."""
@@ -185,10 +187,9 @@ def _reason(folder: Path, *, edited: bool) -> str:
     if not (folder / OWNER).is_file() or not is_own(folder):
         return "this user's dubkit did not make it on this machine"
     check(folder)  # no links, no devices
-    with _locked(folder) as free:
-        if not free:
-            return "another dubkit is working in it"
-        return _stranger(folder, edited=edited)
+    if not is_free(folder):
+        return "another dubkit is working in it"
+    return _stranger(folder, edited=edited)
 
 
 def _stranger(folder: Path, *, edited: bool) -> str:
@@ -255,29 +256,6 @@ def _size(count: float) -> str:
 # ---------------------------------------------------------------- removing
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Keep other runs out of a workspace; whether none is in it."""
-    from filelock import FileLock, Timeout
-
-    path = folder / LOCK
-    if not os.path.lexists(path):  # every run makes it first
-        yield True
-        return
-    if path.lstat().st_nlink > 1:  # older versions of filelock empty it
-        raise InputError(f"{path} is a hard link", "delete it")
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
 def _remove(path: Path, *, edited: bool) -> None:
     """Remove a workspace that still may be, or a part of the cache. Raises InputError for one that
     was edited or used since it was listed, and OutputError."""
@@ -285,16 +263,18 @@ def _remove(path: Path, *, edited: bool) -> None:
         if not path.name.endswith(SUFFIX):
             delete(path.parent, path.name)
             return
-        with _locked(path) as free:
-            if not free or not is_own(path):
-                raise InputError(f"{path} is in use now", "try again later")
+        lease = acquire(path) if is_own(path) else None
+        if not lease:
+            raise InputError(f"{path} is in use now", "try again later")
+        try:
             if reason := _stranger(path, edited=edited):  # while the question was open
                 raise InputError(f"{path} was not removed: {reason}", "look at it")
-            names = sorted(one.name for one in path.iterdir() if one.name != LOCK)
+            names = sorted(one.name for one in path.iterdir() if one.name != LEASE)
             # What shows whose it is goes last: a kill leaves what can be removed another time.
             for name in sorted(names, key=lambda name: name in (Made.NAME, STATE, OWNER)):
                 delete(path, name)
-        delete(path, LOCK)
+        finally:
+            lease.release()
         path.rmdir()
     except OSError as failure:
         raise cannot_write(path, failure) from failure

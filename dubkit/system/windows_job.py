@@ -1,5 +1,9 @@
-"""A Windows job object for the programs that dubkit starts: Windows ends what is in it, and all
-that it has started, when the last handle to it is closed, which is when dubkit ends."""
+"""What Windows does otherwise: a job object for the programs that dubkit starts, and whether a
+process runs.
+
+Windows ends what is in a job object, and all that it has started, when the last handle to it is
+closed, which is when dubkit ends.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from typing import Any
 
 KILL_ON_JOB_CLOSE = 0x2000
 EXTENDED_LIMIT_INFORMATION = 9
+SYNCHRONIZE = 0x100000
+INVALID_PARAMETER = 87
 
 
 class _Limits(ctypes.Structure):
@@ -54,3 +60,18 @@ def assign(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError, AttributeError):
         kernel, job = _job()
         kernel.AssignProcessToJobObject(job, ctypes.c_void_p(int(child._handle)))  # type: ignore[attr-defined]
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of that number; True if that cannot be known."""
+    with contextlib.suppress(OSError, AttributeError):
+        kernel, _ = _job()
+        kernel.OpenProcess.restype = ctypes.c_void_p
+        handle = ctypes.c_void_p(kernel.OpenProcess(SYNCHRONIZE, False, pid))
+        if not handle:
+            wrong: int = ctypes.get_last_error()  # type: ignore[attr-defined]
+            return wrong != INVALID_PARAMETER
+        ended = kernel.WaitForSingleObject(handle, 0) == 0
+        kernel.CloseHandle(handle)
+        return not ended
+    return True
