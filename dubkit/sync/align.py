@@ -10,6 +10,7 @@ ffsubsync and alass.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,8 @@ HARMLESS = 0.2
 """Seconds by which a good file may be off: nobody sees less."""
 LEAD = 0.05
 """Seconds by which people have a cue begin before the speech, as voice activity finds it."""
-FEWEST = 4
-"""Cues that it takes to find anything."""
+FEWEST, MOST = 4, 8000
+"""Cues that it takes to find anything, and that can be searched in a minute or two."""
 CHARS = 14.0
 """Characters spoken in a second, slowly."""
 NEAR = 0.5
@@ -96,6 +97,8 @@ class Fit:
     """Standard deviations of the whole over what chance finds."""
     reason: str = ""
     """Why it is not sure."""
+    left_out: tuple[int, ...] = ()
+    """The indexes of cues whose speech is not in the film: those of a scene that was cut."""
 
     def __call__(self, old: float) -> float:
         """The new time of an old one."""
@@ -212,6 +215,11 @@ def _score(cue: _Shape, speech: _Speech, shift: Floats) -> Floats:
     return result
 
 
+HOURS = 1800.0
+"""Seconds from which on nobody expects the times to be right as they are: those of a broadcast,
+which begins at 10:00:00, say."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Problem:
     """Cues, and what they are to fit."""
@@ -225,9 +233,13 @@ class _Problem:
     def shifts(self, scale: float) -> Floats:
         import numpy as np
 
-        far = self.length - scale * self.cues[-1].end
+        # Between those at which both begin and both end together, and 0 if that is not far.
+        ends = -scale * self.cues[0].start, self.length - scale * self.cues[-1].end
         beyond = min(FARTHEST, NEAREST + self.length / 8)
-        low, high = min(0.0, far) - beyond, max(0.0, far) + beyond
+        low, high = min(ends), max(ends)
+        if low - beyond < HOURS and high + beyond > -HOURS:
+            low, high = min(0.0, low), max(0.0, high)
+        low, high = low - beyond, high + beyond
         found: Floats = STEP * np.arange(
             math.floor(low / STEP), math.ceil(high / STEP) + 1, dtype=np.float64
         )
@@ -292,47 +304,78 @@ def _with_words(
 
 
 def _best_path(problem: _Problem, scale: float) -> Floats:
-    """The shift of each cue, in order of time: the path with the highest score."""
+    """The shift of each cue, in order of time, on the path with the highest score; not a number for
+    a cue that is left out.
+
+    A path stays, slides, or is cut. After a cut any number of cues may be left out, of a scene that
+    the film has not. Then the next cue may be anywhere that is not before the last one.
+    """
     import numpy as np
 
     shifts, words = problem.shifts(scale), problem.words_at(scale)
-    shape, rows = _Shape.of(problem.cues, scale), problem.rows(problem.cues, scale, shifts)
-    count = len(problem.cues)
-    ways = np.zeros((count, len(shifts)), np.int8)
+    count, many = len(problem.cues), len(shifts)
+    steps = np.array([round(scale * one.start / STEP) for one in problem.cues])
+    steps = np.maximum.accumulate(steps - steps[0])
+    ways = np.zeros((count, many), np.int8)
     tops: list[Any] = []
-    best = np.zeros(len(shifts))
-    for k in range(count):
+    cuts: list[Any] = []
+    # By the time in the film up to which everything is placed, for as many steps as there are
+    # shifts from where the cue would be at the first: the best of paths that were cut. It rises.
+    cut = np.full(many, -CUT - LEFT_OUT, np.float32)
+    best: Any = np.zeros(many, np.float32)
+    for k, row in enumerate(problem.rows(problem.cues, scale, shifts)):
         if k:
             highest = np.maximum.accumulate(best)
             tops.append(np.flatnonzero(np.diff(highest, prepend=-np.inf) > 0))
-            # Times must not run backward: a shift may fall by as much as there is between two cues.
-            room = _room(shape, k)
-            from_jump = np.concatenate([highest[room:], np.full(min(room, len(best)), highest[-1])])
-            pause = min(max(0.0, problem.cues[k].start - problem.cues[k - 1].end), 4.0)
+            cut -= LEFT_OUT
+            leaving = highest - _price(problem.cues, k)
+            cuts.append(np.packbits(leaving > cut))
+            np.maximum(cut, leaving, out=cut)
+            passed = min(int(steps[k] - steps[k - 1]), many - 1)
+            cut = np.concatenate([cut[passed:], np.full(passed, cut[-1], np.float32)])
             options = np.stack([
                 best,
                 np.concatenate([best[1:], [-np.inf]]) - SLIDE,
                 np.concatenate([[-np.inf], best[:-1]]) - SLIDE,
-                from_jump[: len(best)] - (CUT + 2.0 - pause),
+                cut,
             ])  # fmt: skip
             ways[k] = options.argmax(0)
             best = options.max(0)
-        best = best + _with_words(next(rows), shifts, words.get(k))
-    at = int(best.argmax())
-    path = [at]
-    for k in range(count - 1, 0, -1):
-        way = ways[k][at]
-        if way == 3:
-            limit = min(at + _room(shape, k), len(shifts) - 1)
-            at = int(tops[k - 1][np.searchsorted(tops[k - 1], limit, "right") - 1])
+        best = best + _with_words(row, shifts, words.get(k))
+    path: Floats = np.full(count, np.nan)
+    at, k = int(best.argmax()), count - 1
+    if cut[-1] - LEFT_OUT > best[at]:  # the last cues are of another scene
+        k, at = _last_cut(cuts, tops, steps, count - 1, int(steps[-1]) + many, many)
+    while k >= 0:
+        path[k] = shifts[at]
+        if ways[k][at] == 3:
+            k, at = _last_cut(cuts, tops, steps, k, at + int(steps[k]), many)
         else:
-            at += (0, 1, -1)[way]
-        path.append(at)
-    return shifts[path[::-1]]
+            at += (0, 1, -1)[ways[k][at]]
+            k -= 1
+    return path
 
 
-def _room(shape: _Shape, k: int) -> int:
-    return max(0, int((shape.start[k] - shape.start[k - 1]) / STEP))
+LEFT_OUT = 0.3
+"""The score that it costs to leave a cue out after a cut."""
+
+
+def _price(cues: Sequence[Cue], k: int) -> float:
+    """The score that a cut before a cue must gain: where there is a pause it is likelier."""
+    return CUT + 2.0 - min(max(0.0, cues[k].start - cues[k - 1].end), 4.0)
+
+
+def _last_cut(
+    cuts: Sequence[Any], tops: Sequence[Any], steps: Any, k: int, time: int, size: int
+) -> tuple[int, int]:
+    """The cue, and its shift, before the last cut before cue ``k``; -1 if nothing was placed."""
+    import numpy as np
+
+    for before in range(k - 1, -1, -1):
+        limit = min(time - int(steps[before]), size - 1)
+        if np.unpackbits(cuts[before], count=size)[limit]:
+            return before, int(tops[before][np.searchsorted(tops[before], limit, "right") - 1])
+    return -1, 0
 
 
 BLOCK, BLOCKS = 30, 12
@@ -375,8 +418,9 @@ def _lines(problem: _Problem, scale: float, path: Floats) -> list[_Line]:
     import numpy as np
 
     starts = np.array([one.start for one in problem.cues])
-    cuts = np.flatnonzero(np.abs(np.diff(path)) > 1.5 * STEP) + 1
-    parts = np.split(np.arange(len(path)), cuts)
+    placed = np.flatnonzero(~np.isnan(path))
+    cuts = np.flatnonzero(np.abs(np.diff(path[placed])) > 1.5 * STEP) + 1
+    parts = np.split(placed, cuts)
     # A slide of several cues is a line with a slope of its own.
     slopes = [_slope(starts[part], path[part]) for part in parts]
     weight = sum(float(np.var(starts[part])) * len(part) for part in parts)
@@ -470,27 +514,40 @@ class _Observed:
 
 
 def _assign(problem: _Problem, lines: Sequence[_Line]) -> tuple[list[int], float]:
-    """The line of each cue, in order of time, and the score of all."""
+    """The line of each cue, in order of time, or -1 if it is left out; and the score of all: what
+    :func:`_best_path` finds, among lines."""
     import numpy as np
 
     scores = np.stack([_scores_on(problem, line) for line in lines])
     starts = np.array([one.start for one in problem.cues])
     times = np.stack([line.scale * starts + line.shift for line in lines])
-    count = len(problem.cues)
+    count, many = len(problem.cues), len(lines)
     best = scores[:, 0].copy()
-    back = np.zeros((count, len(lines)), int)
+    # Paths that were cut: the film's time at their last cue, their score (as if nothing had been
+    # left out up to the first cue), that cue and its line. A later one has a higher score.
+    since, worth, origins = [-math.inf], [-CUT - LEFT_OUT], [(-1, -1)]
+    back: list[list[tuple[int, int]]] = [[(-1, -1)] * many]
     for k in range(1, count):
-        pause = min(max(0.0, problem.cues[k].start - problem.cues[k - 1].end), 4.0)
-        moved = best[:, None] - (CUT + 2.0 - pause) * (1 - np.eye(len(lines)))
-        moved[times[:, k - 1][:, None] > times[:, k][None, :] + 0.05] = -np.inf
-        back[k] = moved.argmax(0)
-        best = moved.max(0) + scores[:, k]
-    at = int(best.argmax())
-    path = [at]
-    for k in range(count - 1, 0, -1):
-        at = int(back[k][at])
-        path.append(at)
-    return path[::-1], float(best.max())
+        for m in range(many):
+            time, value = times[m, k - 1], best[m] - _price(problem.cues, k) + LEFT_OUT * k
+            at = bisect.bisect_right(since, time)
+            if value > worth[at - 1]:
+                end = bisect.bisect_right(worth, value, lo=at)
+                since[at:end], worth[at:end], origins[at:end] = [time], [value], [(k - 1, m)]
+        found: list[tuple[int, int]] = []
+        for m in range(many):
+            at = bisect.bisect_right(since, times[m, k] + 0.05) - 1
+            landed = worth[at] - LEFT_OUT * k
+            found.append((k - 1, m) if best[m] >= landed else origins[at])
+            best[m] = max(best[m], landed) + scores[m, k]
+        back.append(found)
+    at, total = int(best.argmax()), float(best.max())
+    k, at = (count - 1, at) if total >= worth[-1] - LEFT_OUT * count else origins[-1]
+    path = [-1] * count
+    while k >= 0:
+        path[k] = at
+        k, at = back[k][at]
+    return path, max(total, worth[-1] - LEFT_OUT * count)
 
 
 def _scores_on(problem: _Problem, line: _Line) -> Floats:
@@ -531,9 +588,15 @@ def align(
         return Fit((), False, False, reason=f"it has fewer than {FEWEST} cues with speech")
     if not spans:
         return Fit((), False, False, reason="nobody speaks there")
+    if len(spoken) > MOST:
+        return Fit((), False, False, reason=f"it has more than {MOST} cues")
+    end = spans[-1][1] if length is None else length
+    shown = cues[spoken[-1]].end - cues[spoken[0]].start
+    if shown > 2 * end + NEAREST:
+        why = f"its cues go on for {shown / 60:.0f} minutes, and the film for {end / 60:.0f}"
+        return Fit((), False, False, reason=why)
     kept = [replace(one, cue=index[one.cue]) for one in anchors if one.cue in index]
     speech = _Speech(spans, lead, sharp)
-    end = spans[-1][1] if length is None else length
     problem = _Problem([cues[k] for k in spoken], speech, kept, end)
     candidates = _likely_ratios(problem)
     progress(0.4)
@@ -543,14 +606,14 @@ def align(
         if abs(lines[0].scale - 1) < 1e-9:
             lines.append(_Line(1.0, 0.0))
         path, score = _assign(problem, lines)
-        used = sorted(set(path))
+        used = sorted({*path} - {-1})
         score -= RATIO * (lines[0].scale != 1.0) + 2 * RATIO * (lines[0].scale not in ratios())
         if best is None or score > best[0]:
-            best = score, [lines[k] for k in used], [used.index(k) for k in path]
+            best = score, [lines[k] for k in used], [used.index(k) if k >= 0 else -1 for k in path]
         progress(0.4 + 0.4 * (n + 1) / len(candidates))
     assert best
-    total, lines, path = best
-    return _judged(problem, total, lines, path)
+    fit = _judged(problem, *best)
+    return replace(fit, left_out=tuple(spoken[k] for k in fit.left_out))
 
 
 def _judged(problem: _Problem, total: float, lines: list[_Line], path: list[int]) -> Fit:
@@ -572,22 +635,26 @@ def _judged(problem: _Problem, total: float, lines: list[_Line], path: list[int]
         scores.append(score)
         if score >= SURE:
             sure += len(own)
+    placed = sum(used >= 0 for used in path)
     whole = float(np.average(scores, weights=[path.count(n) for n in range(len(lines))]))
     if total - same_score < CUT or off < 0.01:
         known = _against_others(problem)
         if known >= SURE or (off < 0.01 and whole >= SURE):
             return Fit(SAME, True, True, max(known, whole))
         return Fit(SAME, False, False, known, "too little of it can be recognized in the sound")
-    if sure < 0.75 * len(path):
+    if sure < 0.75 * placed or placed < 0.5 * len(path):
         return Fit(pieces, False, False, whole, "several other times fit about as well")
-    return Fit(pieces, True, False, whole)
+    left_out = tuple(k for k, used in enumerate(path) if used < 0)
+    return Fit(pieces, True, False, whole, left_out=left_out)
 
 
 def _pieces(cues: Sequence[Cue], lines: Sequence[_Line], path: Sequence[int]) -> tuple[Piece, ...]:
-    """Lines as pieces of the old times: a cut is in the middle between two cues."""
-    found = [Piece(-math.inf, lines[path[0]].scale, lines[path[0]].shift)]
-    for k in range(1, len(path)):
-        if path[k] != path[k - 1]:
+    """Lines as pieces of the old times: a cut is in the middle between two cues, and after those
+    that are left out."""
+    placed = [k for k, used in enumerate(path) if used >= 0]
+    found = [Piece(-math.inf, lines[path[placed[0]]].scale, lines[path[placed[0]]].shift)]
+    for before, k in itertools.pairwise(placed):
+        if path[k] != path[before]:
             line = lines[path[k]]
             middle = (min(cues[k - 1].end, cues[k].start) + cues[k].start) / 2
             found.append(Piece(round(middle, 3), line.scale, line.shift))

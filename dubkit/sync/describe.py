@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from .align import HARMLESS, RATES, Fit, Piece
+from .align import HARMLESS, RATES, Cue, Fit, Piece
 
 
 def describe(fit: Fit) -> str:
     """``25 -> 23.976 fps, 1.2 s later, then 3.6 s later from 00:31:12 on``."""
     return ", then ".join(_parts(fit)) or "the same times"
+
+
+def describe_strangers(fit: Fit, cues: Sequence[Cue]) -> str:
+    """What to know about cues of scenes that the film has not; "" if there are none."""
+    found = []
+    for k in fit.left_out:
+        start = cues[k].start
+        following = next((one for one in fit.pieces if one.start > start), None)
+        # They have no place where what follows comes earlier than they.
+        if following and following.scale * following.start + following.shift <= fit(start) + 1e-6:
+            found.append(start)
+    if len(found) < 2:
+        return ""
+    when = f"from {clock(found[0])} to {clock(found[-1])}"
+    return f"{len(found)} cues {when} are of scenes that the film has not, and are kept"
 
 
 def _parts(fit: Fit) -> Iterator[str]:
