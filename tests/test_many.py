@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from command import (
 )
 from media_samples import ffmpeg
 
-from dubkit.cli import batch, inputs
+from dubkit.cli import batch, inputs, watch
 from dubkit.cli.batch import Batch, Item, is_in_shard, parse_shard, with_seconds
 from dubkit.engines import EngineRoom
 from dubkit.engines.registry import Choice
@@ -264,3 +267,83 @@ def test_what_cannot_be_measured_comes_last(library, monkeypatch):
     names = ("b/c-trailer.mp4", "a.mp4", "gone.mp4", "b/c.mp4")
     found = with_seconds([Item(library / name, Path()) for name in names])
     assert [one.source.name for one in found] == ["c.mp4", "a.mp4", "c-trailer.mp4", "gone.mp4"]
+
+
+# ---------------------------------------------------------------- folders that grow
+
+
+def test_a_file_is_taken_when_it_has_been_still_and_again_when_it_changes(tmp_path):
+    clock = [0.0]
+
+    def sleep(seconds):
+        clock[0] += seconds
+
+    looks = watch.settled([str(tmp_path)], None, now=lambda: clock[0], sleep=sleep)
+
+    def taken_within(seconds):
+        until, found = clock[0] + seconds, []
+        while clock[0] < until:
+            ready, wrong = next(looks)
+            assert not wrong  # an empty folder is none
+            found += [path.name for path in ready]
+        return found
+
+    film = tmp_path / "film.mp4"
+    assert taken_within(30) == []
+    for number in range(4):  # it is being copied there
+        film.write_text("x" * (number + 1))
+        assert taken_within(watch.POLL) == []
+    assert taken_within(60) == ["film.mp4"]  # once
+    os.utime(film, (1, 1))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/b.mp4").write_text("b")
+    assert sorted(taken_within(60)) == ["b.mp4", "film.mp4"]
+    film.unlink()
+    assert taken_within(10) == []
+    film.write_text("again")
+    assert taken_within(60) == ["film.mp4"]
+
+
+HASTY = """
+import sys
+from dubkit.cli import watch
+watch.POLL, watch.STILL = 0.05, 0.3
+from dubkit.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_folder_is_watched_until_ctrl_c(talk, tmp_path):
+    (talk.parent / "bad.mp4").write_text("no film")
+    summary = tmp_path / "runs.jsonl"
+    run = (talk.parent, "--subs", "--no-video", *FAST, "--watch", "--summary", summary)
+    child = subprocess.Popen(
+        [sys.executable, "-c", HASTY, *map(str, run)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def done(count):
+        wait_for(lambda: summary.exists() and summary.read_bytes().count(b"\n") == count, 60)
+
+    done(2)
+    (talk.parent / "new.mp4").write_bytes(talk.read_bytes())
+    done(3)
+    shutil.copy(talk, talk.parent / "bad.mp4")
+    done(4)
+    ran, _ = interrupt(child)
+    assert ran.status == 128 + signal.SIGINT and "Traceback" not in ran.err
+    found = [(Path(one["input"]).name, one["status"]) for one in lines(summary)]
+    assert sorted(found[:2]) == [("bad.mp4", "failed"), ("talk.mp4", "done")]
+    assert found[2:] == [("new.mp4", "done"), ("bad.mp4", "done")]
+    assert [path.name for path in ran.paths] == ["talk.en.srt", "new.en.srt", "bad.en.srt"]
+
+
+@pytest.mark.parametrize("more", [("--json",), ("--dry-run", "--to", "es")])
+def test_what_never_ends_has_no_report_at_its_end(more, talk):
+    ran = called(talk.parent, "--subs", "--watch", *FAST, *more)
+    assert ran.status == 2 and "--watch never ends" in ran.err
+
+
+@pytest.mark.parametrize("flag", [("--watch",), ("--shard", "0/2")])
+def test_addresses_are_not_for_many_machines(flag):
+    assert_refused(called("https://example.org/x", "--subs", *FAST, *flag), 2, flag[0], "address")

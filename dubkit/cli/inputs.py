@@ -40,10 +40,12 @@ Fetch: TypeAlias = Callable[[str], tuple[Iterable[Path], Failures]]
 """Gets the files at an address; what it raises is an error of that address."""
 
 
-def expand(names: Sequence[str], fetch: Fetch) -> tuple[dict[Path, Path], Failures]:
+def expand(
+    names: Sequence[str], fetch: Fetch, *, may_be_empty: bool = False
+) -> tuple[dict[Path, Path], Failures]:
     """The files, each once, in the order named and by name within a folder, with the folder that
-    its results go to under that of ``--output``; and an error for each name that matches none. A
-    folder's subtitle files are not taken: they go with its videos.
+    its results go to under that of ``--output``; and an error for each name that matches none,
+    unless it ``may_be_empty``. A folder's subtitle files are not taken: they go with its videos.
 
     What an address stands for, ``fetch`` gets. A name without wildcards is taken as a file even if
     it is missing: reading it reports that.
@@ -84,7 +86,7 @@ def expand(names: Sequence[str], fetch: Fetch) -> tuple[dict[Path, Path], Failur
             inside = [path]
         for one in inside:
             found.setdefault(one, root)
-        if not inside:
+        if not inside and not may_be_empty:
             wrong.append((path, missing))
     return _places(found), wrong
 

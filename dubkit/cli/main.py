@@ -40,7 +40,7 @@ from dubkit.system.programs import start_keeper
 from dubkit.system.terminal import as_json, printable
 from dubkit.types import Result
 
-from . import config, doctor, download, events, inputs, signals
+from . import config, doctor, download, events, inputs, signals, watch
 from .batch import Batch, Item, Outcome, Work, is_in_shard, parse_jobs, parse_shard, with_seconds
 from .check import check_command
 from .clean import clean_command
@@ -163,44 +163,40 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             texts.update((one.path, one.subtitles) for one in found)
             return [one.path for one in found], failed
 
-        places, errors = inputs.expand(given.inputs, fetch)
-        items = [Item(source, place) for source, place in places.items()]
-        if shard:
-            items = [item for item in items if is_in_shard(item, *shard)]
-        total = len(items) + len(errors)
-        for name, failure in errors:
-            console.fail(failure, name)
-        if options.dry_run:
-            return _estimate([one.source for one in items], options, texts, errors, given, console)
-        # What was named one by one is done in that order; a folder has no order of anybody's.
-        if len(items) > 1 and (batch.at_once > 1 or any(map(_is_folder, given.inputs))):
-            items = with_seconds(items)
-        work = _work(options, texts, items, batch, console, room, arguments)
-        began = time.monotonic()
+        errors: inputs.Failures = []
         outcomes: list[Outcome] = []
-        out = sys.stdout
-        with _side_by_side(batch, console, items):
-            for outcome in batch.outcomes(items, work):
-                outcomes.append(outcome)
-                item = outcome.item
-                view = console.beside(item.name) if batch.at_once > 1 else console
-                if result := outcome.result:
-                    view.finish(result)
-                failures = report.find_failures(result) if result else [outcome.failure]
-                for failure in filter(None, failures):
-                    errors.append((item.source, failure))
-                    console.fail(failure, item.source if total > 1 else None)
-                    if _no_space(failure):  # there will be none for the others either
-                        batch.stop()
-                console.ended(item.seconds)
-                if summary:
-                    add(summary, outcome)
-                if result and not given.json and not given.events:
-                    for path in result.outputs:
-                        terminal.print_path(path, out)
-        if len(outcomes) > 1:
-            for line in (*table(outcomes), totals(outcomes, time.monotonic() - began)):
-                console.log(line)
+        total = 0
+        for items, wrong in _found(given, options, shard, fetch, console):
+            total += len(items) + len(wrong)
+            errors += wrong
+            for name, failure in wrong:
+                console.fail(failure, name)
+            if options.dry_run:
+                sources = [item.source for item in items]
+                return _estimate(sources, options, texts, errors, given, console)
+            # What was named one by one is done in that order; a folder's files have none.
+            if len(items) > 1 and (batch.at_once > 1 or any(map(_is_folder, given.inputs))):
+                items = with_seconds(items)
+            work = _work(options, texts, items, batch, console, room, arguments)
+            began, out, before = time.monotonic(), sys.stdout, len(outcomes)
+            with _side_by_side(batch, console, items):
+                for outcome in batch.outcomes(items, work):
+                    outcomes.append(outcome)
+                    failures = _report(outcome, console, batch, many=total > 1 or given.watch)
+                    errors += [(outcome.item.source, failure) for failure in failures]
+                    if summary:
+                        add(summary, outcome)
+                    if outcome.result and not given.json and not given.events:
+                        for path in outcome.result.outputs:
+                            terminal.print_path(path, out)
+            if len(outcomes) > before + 1:
+                ended = outcomes[before:]
+                for line in (*table(ended), totals(ended, time.monotonic() - began)):
+                    console.log(line)
+            if any(map(_no_space, (failure for _, failure in errors))):
+                break
+            if given.watch and items and not room.stays:
+                room.close()
         results = [outcome.result for outcome in outcomes if outcome.result]
     if given.events:
         events.write("result", **_summary(results, errors))
@@ -279,6 +275,47 @@ def _with_site_text(options: Options, source: Path, texts: Mapping[Path, Path | 
         strict=False,
         retime=options.retime and bool(options.to),
     )
+
+
+def _found(
+    given: argparse.Namespace,
+    options: Options,
+    shard: tuple[int, int] | None,
+    fetch: inputs.Fetch,
+    console: AnyConsole,
+) -> Iterator[tuple[list[Item], inputs.Failures]]:
+    """The inputs, and what is wrong with others; with ``--watch`` again and again."""
+    addresses = any(map(inputs.ADDRESS.match, given.inputs))
+    for flag, named in (("--watch", given.watch), ("--shard", shard)):
+        if named and addresses:
+            raise UsageError(f"{flag} is for files and folders, not for addresses", "download them")
+    if given.watch and (given.json or options.dry_run):
+        raise UsageError("--watch never ends, and so has no end to report", "--events; --summary")
+    found = iter([inputs.expand(given.inputs, fetch)])
+    if given.watch:
+        console.log(f"watching {', '.join(given.inputs)}; Ctrl-C ends it")
+        found = watch.settled(given.inputs, fetch)
+    for places, wrong in found:
+        items = [Item(source, place) for source, place in places.items()]
+        yield [item for item in items if not shard or is_in_shard(item, *shard)], wrong
+
+
+def _report(
+    outcome: Outcome, console: AnyConsole, batch: Batch, *, many: bool
+) -> list[DubkitError]:
+    """Show what became of an input; returns what is wrong with it."""
+    item, result = outcome.item, outcome.result
+    view = console.beside(item.name) if batch.at_once > 1 else console
+    if result:
+        view.finish(result)
+    failures = list(report.find_failures(result)) if result else []
+    failures += [outcome.failure] if outcome.failure else []
+    for failure in failures:
+        console.fail(failure, item.source if many else None)
+        if _no_space(failure):  # there will be none for the others either
+            batch.stop()
+    console.ended(item.seconds)
+    return failures
 
 
 def _room(kept: EngineRoom | None, batch: Batch) -> AbstractContextManager[EngineRoom]:

@@ -52,6 +52,9 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("--shard",), "only the inputs of shard I of N: 0/4, ...",
      "only the inputs of shard I of N, from `0/4` to `3/4`: for arrays of jobs on many machines",
      {"metavar": "I/N", "default": None}),
+    (("--watch",), "go on with what is added to a folder, until Ctrl-C",
+     "go on with what is added to a folder as soon as it has been still for 10 seconds, until "
+     "Ctrl-C", {"action": "store_true"}),
     (("--summary",), "add a JSON line for each input to a file",
      "add a JSON line for each input to a file as soon as it ends: outputs, time, speed, error",
      {"metavar": "FILE", "default": None}),
