@@ -23,6 +23,7 @@ from typing import Any
 import dubkit
 from dubkit import engines, errors, hooks, subtitles
 from dubkit.api.command import serve_parser
+from dubkit.api.mcp_command import mcp_parser
 from dubkit.cli import (
     check,
     clean,
@@ -158,12 +159,13 @@ COMMANDS: Mapping[str, Callable[[], argparse.ArgumentParser]] = {
     "sync": sync.sync_parser,
     "ui": serve.ui_parser,
     "serve": serve_parser,
+    "mcp": mcp_parser,
 }
 
 
 def commands_page() -> str:
     parts = ["# Other commands\n\nEach shows its own options with `--help`.\n"]
-    assert {*main.COMMANDS, "ui", "serve"} == {*COMMANDS}
+    assert {*main.COMMANDS, "ui", "serve", "mcp"} == {*COMMANDS}
     for name, parser_of in COMMANDS.items():
         made = parser_of()
         parts.append(f"## dubkit {name}\n\n{_escaped(made.description or '')}\n")

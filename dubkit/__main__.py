@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DubkitError as failure:
         terminal.print_failure(failure)
         return failure.exit_status
-    return cli_main(argv, {"ui": _ui, "serve": _serve})
+    return cli_main(argv, {"ui": _ui, "serve": _serve, "mcp": _mcp})
 
 
 def _ui(arguments: Sequence[str]) -> int:
@@ -36,6 +36,13 @@ def _serve(arguments: Sequence[str]) -> int:
     from dubkit.api.command import serve_command
 
     return serve_command(arguments)
+
+
+def _mcp(arguments: Sequence[str]) -> int:
+    """``dubkit mcp``; its libraries are loaded for it alone."""
+    from dubkit.api.mcp_command import mcp_command
+
+    return mcp_command(arguments)
 
 
 if __name__ == "__main__":

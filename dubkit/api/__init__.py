@@ -12,6 +12,8 @@ webhooks     who is to know when a job ends, and which addresses are never calle
 schema       bodies, for the API's description
 transcript   a track in the formats of that API
 models       which models a request may name
+mcp_command, mcp_tools
+             ``dubkit mcp``: tools for assistants
 detect       ``python -m dubkit.api.detect``: the language of a file
 speak        ``python -m dubkit.api.speak``: a text to a sound file
 

@@ -36,7 +36,7 @@ them, speak them, put it all into the video.
   dubkit talk.mp4 --subs --burn           subtitles drawn on the picture
 
 Other commands (each has --help):
-  dubkit ui, serve       the same in a browser; OpenAI's audio API for other programs
+  dubkit ui, serve, mcp  the same in a browser; for programs (OpenAI's audio API); for assistants
   dubkit check, sync     check a subtitle file; give one of another version the right times
   dubkit plugins, setup  list the engines that are installed; install outside tools
   dubkit models          get models before they are needed, also without the packages

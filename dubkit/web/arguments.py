@@ -76,7 +76,7 @@ def arguments(
     if not local_plugins:
         _refuse_local(checked, engines)
     # A file may be called "doctor", which is a command's name, too.
-    return [os.path.join(".", video.source.name), *_flags(checked)]  # noqa: PTH118 - Path drops it
+    return [os.path.join(".", video.source.name), *flags_of(checked)]  # noqa: PTH118 - Path drops it
 
 
 def _has_no_text(value: Any) -> bool:
@@ -159,7 +159,7 @@ def _refuse_place(what: str, value: str) -> None:
         raise UsageError(f"{what} names a file or an address", "the page takes only names")
 
 
-def _flags(options: Options) -> list[str]:
+def flags_of(options: Options) -> list[str]:
     """Options as the command's arguments."""
     found: list[str] = []
     for one in list_options(type(options)):

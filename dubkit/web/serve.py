@@ -109,7 +109,7 @@ def run(
     os.umask(0o077)  # uploads are private from other users of this machine
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_lock_folder(given.data))
-        listening = stack.enter_context(_listen(given.host, given.port))
+        listening = stack.enter_context(listen(given.host, given.port))
 
         def application(server: Server) -> Any:
             guarded = _page(server, given, auth, local, hosts) if page else None
@@ -186,7 +186,7 @@ def _lock_folder(named: Path | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int | None) -> Iterator[socket.socket]:
+def listen(host: str, port: int | None) -> Iterator[socket.socket]:
     """A socket on the port or, if none is named, on the first free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = range(PORT, PORT + PORTS) if port is None else [port]
@@ -274,7 +274,7 @@ def _serve(
     with _until_stopped(web):
         try:
             server.start()
-            print(_address(given.host, listening), flush=True)
+            print(address(given.host, listening), flush=True)
             if given.share:
                 print(_open_tunnel(listening.getsockname()[1]), flush=True)
             web.run(sockets=[listening])
@@ -306,7 +306,8 @@ def _until_stopped(web: Any) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _address(host: str, listening: socket.socket) -> str:
+def address(host: str, listening: socket.socket) -> str:
+    """The address of what listens."""
     port = listening.getsockname()[1]
     name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"

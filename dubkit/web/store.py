@@ -222,18 +222,24 @@ class Store:
         """The file that a path under the root means, with links resolved."""
         if self.root is None:
             raise UsageError("this server has no folder to choose from", "start it with --root DIR")
-        refusal = InputError("there is no such file in the folder", "choose one from the list")
-        with contextlib.suppress(ValueError):  # an absolute path was pasted
-            path = Path(path.strip().strip("\"'")).relative_to(self.root).as_posix()
-        if "\0" in path or path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):
-            raise refusal
-        try:
-            target = (self.root / path).resolve(strict=True)
-        except (OSError, ValueError, RuntimeError) as failure:
-            raise refusal from failure
-        if not target.is_relative_to(self.root):
-            raise refusal
-        return target
+        return find_under(self.root, path)
+
+
+def find_under(root: Path, path: str) -> Path:
+    """The file that a path under a resolved folder means, with links resolved. Raises InputError
+    for one that is not there, or not under the folder."""
+    refusal = InputError("there is no such file in the folder", "choose one from the list")
+    with contextlib.suppress(ValueError):  # an absolute path was pasted
+        path = Path(path.strip().strip("\"'")).relative_to(root).as_posix()
+    if "\0" in path or path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):
+        raise refusal
+    try:
+        target = (root / path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError) as failure:
+        raise refusal from failure
+    if not target.is_relative_to(root):
+        raise refusal
+    return target
 
 
 class Session:
