@@ -30,14 +30,14 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(data: Path, *arguments: object, key: str = "") -> Iterator[Serving]:
-    """``dubkit serve`` on a free port, until the block ends."""
+def serving(data: Path, *arguments: object, key: str = "", page: bool = False) -> Iterator[Serving]:
+    """``dubkit serve`` on a free port, with the page if that is asked for, until the block ends."""
     data.mkdir()
     log = data.parent / f"{data.name}.log"
     with log.open("ab") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", "dubkit", "serve", "--port", "0", "--data", data, "--no-page",
-             *map(str, arguments)],
+            [sys.executable, "-m", "dubkit", "serve", "--port", "0", "--data", data,
+             *([] if page else ["--no-page"]), *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
             env={**os.environ, "DUBKIT_API_KEY": key}, text=True,
         )  # fmt: skip

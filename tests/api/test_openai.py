@@ -9,8 +9,8 @@ import wave
 import httpx
 import openai
 import pytest
-from api_serving import KEY
-from command import wait_for
+from api_serving import KEY, serving
+from command import ENGINES, wait_for
 
 from dubkit import subtitles
 
@@ -291,3 +291,21 @@ def test_silence_is_no_error(client, server):
         file.writeframes(bytes(2 * 16_000))
     found = client.audio.transcriptions.create(file=("a.wav", sound.getvalue()), model="whisper-1")
     assert isinstance(found.text, str)
+
+
+@pytest.mark.slow
+def test_the_page_is_beside_it_with_the_same_queue(tmp_path, clip):
+    engine = f"transcriber={ENGINES}:Fast"
+    options = ("--allow-local-plugins", "--option", engine)
+    with serving(tmp_path / "data", *options, key=KEY, page=True) as both:
+        with httpx.Client(base_url=both.url, timeout=60) as browser:
+            assert browser.get("/").status_code == 401
+            assert browser.get("/", auth=("dubkit", "wrong")).status_code == 401
+            page = browser.get("/", auth=("dubkit", KEY))
+            assert page.status_code == 200 and "dubkit" in page.text
+            videos = browser.get("/dubkit/videos", auth=("dubkit", KEY))
+            assert videos.json() == []
+        client = openai.OpenAI(base_url=f"{both.url}/v1", api_key=KEY, max_retries=0)
+        assert ask(client, clip).text == SAID
+        made = httpx.get(f"{both.url}/dubkit/videos", headers={"Authorization": f"Bearer {KEY}"})
+        assert made.status_code == 401  # the page has its own password
