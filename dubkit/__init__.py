@@ -23,6 +23,7 @@ from .errors import (
 )
 from .files import at_home, cache_folder
 from .hooks import (
+    Aligner,
     AvatarDrawer,
     BatchConverter,
     BatchLipSyncer,
@@ -39,6 +40,7 @@ from .hooks import (
     LipSyncRequest,
     Metered,
     Neighbor,
+    Passage,
     Progress,
     Separator,
     Synthesizer,
@@ -87,6 +89,7 @@ privacy.opt_out()  # nothing above imports a library that reports; what comes af
 __version__ = "0.1.0"
 
 __all__ = [
+    "Aligner",
     "AudioStream",
     "AvatarDrawer",
     "BatchConverter",
@@ -115,6 +118,7 @@ __all__ = [
     "Neighbor",
     "Options",
     "OutputError",
+    "Passage",
     "PluginError",
     "Progress",
     "Proxy",

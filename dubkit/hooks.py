@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
-from .types import Cue, Transcription, Turn, Usage, Voice
+from .types import Cue, Transcription, Turn, Usage, Voice, Word
 
 VERSION = 2
 """The version of this contract, raised when a protocol changes in a way that breaks plugins."""
@@ -173,6 +173,34 @@ class FindsSpeech(Protocol):
     def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
         """Start and end, in seconds and in order, of each stretch of speech in ``audio``, as for
         :meth:`Transcriber.transcribe`. Must not download anything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that is spoken between two times, a few seconds to half a minute of it."""
+
+    start: float
+    end: float
+    """Seconds in the sound; what is spoken around them belongs to other passages."""
+    words: tuple[str, ...]
+    """As in :class:`~dubkit.types.Word`, with leading spaces where the language writes them."""
+
+
+class Aligner(Engine, Protocol):
+    """Finds when each word of a known text is spoken. Entry-point group ``dubkit.aligners``."""
+
+    def supports(self, language: str) -> bool:
+        """Whether it knows a language, a BCP-47 tag."""
+        return True
+
+    @abstractmethod
+    def align(
+        self, audio: Path, passages: Sequence[Passage], *, language: str, progress: Progress
+    ) -> Sequence[Sequence[Word]]:
+        """The words of each passage with their times, in seconds from the start of ``audio`` (a
+        16 kHz mono 16-bit WAV file) and, if it knows them, their probabilities: the same texts in
+        the same order. Nothing for a passage that it cannot align."""
         ...
 
 
@@ -606,6 +634,7 @@ class Installable(External, Protocol):
 
 KINDS: Mapping[str, type[Any]] = {
     "transcribers": Transcriber,
+    "aligners": Aligner,
     "translators": Translator,
     "synthesizers": Synthesizer,
     "converters": Converter,

@@ -296,6 +296,14 @@ class Options:
         "of the speech",
         file=True, page="files", unset="from_speech",
     ))  # fmt: skip
+    script: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
+        MAKE, "your own words for the speech: txt, md, docx, pdf",
+        "what is spoken, in your own words (txt, md, docx, pdf, or a subtitle file of which only "
+        "the words are used): they get the times of the speech, and what nobody speaks or what is "
+        "spoken besides is listed. Labels (`MARY:`), headings and stage directions are not shown",
+        metavar="FILE", other_names=("text", "transcript", "lyrics", "align"),
+    ))  # fmt: skip
+    """See :mod:`dubkit.script`."""
     encoding: str | None = option(None, Spec(
         MAKE, "of that text: cp1250, big5, ... (default: detect)",
         "encoding of the subtitle file or track: `cp1250`, `iso8859-2`, `big5`, ...; detected if "
@@ -404,6 +412,17 @@ class Options:
         suggested=("cpu", "cuda"), page="speech", unset="automatic",
     ))  # fmt: skip
     """Empty: the engine's choice."""
+    aligner: str = option(
+        "auto",
+        Spec(
+            "speech",
+            "engine for exact word times (default: auto)",
+            ENGINES,
+            engine="aligners",
+            page="speech",
+        ),
+    )
+    """Of a script; of recognized words if one is named."""
     prompt: str = option("", Spec(
         "speech", "text that resembles the speech: spelling, style", page="speech", lines=2,
         other_names=("initial_prompt",),
@@ -587,7 +606,7 @@ class Options:
     """On x264's scale; None: the encoder's default."""
 
     def __post_init__(self) -> None:
-        if not (self.subs or self.burn or self.to or self.subs_from or self.dub):
+        if not (self.subs or self.burn or self.to or self.subs_from or self.script or self.dub):
             raise UsageError(
                 "nothing to do", "say what to make: --subs (subtitles), --to es (translated ones)"
             )
@@ -596,6 +615,11 @@ class Options:
         if self.burn and not self.video:
             raise UsageError("--burn makes a video and --no-video forbids it", "leave one out")
         self._check_each()
+        if self.script and self.subs_from:
+            raise UsageError(
+                "--script is text without times and --subs-from is text with times",
+                "leave one out",
+            )
         if self.style and not (self.burn or "ass" in (self.formats or ())):
             raise UsageError(
                 "--style is for --burn and --format ass", "add one of them, or leave --style out"
@@ -607,7 +631,7 @@ class Options:
             )
         if self.retime and not self.subs_from and not self.to:
             raise UsageError(
-                "--retime is for text from a file; recognized speech is timed for reading anyway",
+                "--retime is for text from a file; what is spoken is timed for reading anyway",
                 "leave it out, or add --subs-from",
             )
         if self.speakers_from and (self.speakers or self.diarizer != "auto"):
@@ -711,6 +735,7 @@ class Keywords(TypedDict, total=False):
     to: Texts
     dub: bool
     subs_from: AnyPath | None
+    script: AnyPath | None
     encoding: str | None
     strict: bool
     range: str
@@ -730,6 +755,7 @@ class Keywords(TypedDict, total=False):
     transcriber: str
     model: AnyPath
     device: str
+    aligner: str
     prompt: str
     hotwords: Texts
     translator: str

@@ -74,7 +74,7 @@ api
 web
 cli
 pipeline testing
-dub lipsync
+dub lipsync script
 translate speech sync
 engines
 options

@@ -37,6 +37,7 @@ VERBS = {
     "audio": "Extracting the sound",
     "load": "Loading the model",
     "transcribe": "Transcribing",
+    "align": "Aligning the words",
     "translate": "Translating to",
     "voices": "Telling voices apart",
     "match": "Choosing voices",

@@ -37,6 +37,7 @@ SCRIPTS = {
 }
 """A letter of each script that fonts are checked for."""
 PURPOSES = {
+    "aligners": "to find exact times with it",
     "translators": "to translate with it",
     "synthesizers": "to speak with it",
     "separators": "to separate speech from music with it",

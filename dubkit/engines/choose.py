@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from dubkit import hooks, languages
 from dubkit.errors import DubkitError, MissingDependency, PluginError, UsageError
 from dubkit.hooks import (
+    Aligner,
     ClonesSome,
     Diarizer,
     Engine,
@@ -380,6 +381,28 @@ def diarizer(room: EngineRoom, options: Options) -> Choice[Diarizer]:
     """What tells speakers apart. Raises MissingDependency when nothing is ready."""
     hint = "--speakers-from takes a file of turns"
     return _named_or_first(room, options, Diarizer, options.diarizer, hint)
+
+
+def aligner(room: EngineRoom, options: Options, language: str) -> Choice[Aligner]:
+    """What finds when the words of a text in ``language`` are spoken. Raises MissingDependency when
+    nothing is ready, or knows the language."""
+    if options.aligner != "auto":
+        choice = named(room, options, Aligner, options.aligner)
+        with guarded(f"{choice.name} cannot be asked"):
+            knows = room.engine(choice).supports(language)
+        if not knows:
+            raise MissingDependency(
+                f"{choice.name} does not know {languages.name(language)}", "leave --aligner out"
+            )
+        return choice
+    found, problems = _first(
+        room, options, Aligner, lambda engine: engine.supports(language), lambda engine: ""
+    )
+    if not found:
+        raise MissingDependency(
+            f"no aligner for {languages.name(language)} is ready here", "; ".join(problems[:2])
+        )
+    return found
 
 
 def separator(room: EngineRoom, options: Options) -> Choice[Separator]:

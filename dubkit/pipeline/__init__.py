@@ -8,6 +8,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.part`: the part of the input that is worked on.
 - :mod:`.sound`: the sound for engines.
 - :mod:`.source`: the text: recognized, or read from subtitles.
+- :mod:`.script`: the words of ``--script`` with their times, for ``source``.
 - :mod:`.diarize`: who speaks when, for ``source``.
 - :mod:`.translate`: the text in other languages.
 - :mod:`.outputs`: subtitle files, and the video with them.

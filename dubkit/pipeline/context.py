@@ -92,7 +92,7 @@ class Context:
     def _take_text(self) -> None:
         """Take a subtitle file as the input: there is no sound and no picture."""
         options = self.options
-        if options.subs_from or options.burn:
+        if options.subs_from or options.script or options.burn:
             raise UsageError(
                 f"{self.source.name} is a subtitle file, not a video",
                 f"name the video, and --subs-from {self.source.name}",
@@ -108,7 +108,7 @@ class Context:
     def _take_media(self) -> None:
         options = self.options
         for flag, given in (("--encoding", options.encoding), ("--strict", options.strict)):
-            if given and not options.subs_from:
+            if given and not (options.subs_from or options.script):
                 raise UsageError(
                     f"{flag} is for the text of a file, and {self.source.name} is not one",
                     f"add --subs-from, or leave {flag} out",

@@ -50,6 +50,8 @@ def _recognition(context: Context, work: Workspace, seconds: float) -> Iterator[
         engine = _engine(context.transcriber, options)
         yield Step("load", seconds, engine, needed=new)
         yield Step("transcribe", seconds, engine, needed=new)
+        if options.script or options.aligner != "auto":
+            yield Step("align", seconds, options.aligner, needed=new)
     if not options.speakers_from and diarize.is_wanted(context, SOME_SPEECH):
         names = diarize.TURNS, name_of_part(context, diarize.TURNS)
         known = not new and any((work.folder / name).exists() for name in names)

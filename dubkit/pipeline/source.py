@@ -12,7 +12,7 @@ from dubkit.cues.fit import fit_cues
 from dubkit.cues.media_end import clip_to_end, has_words, shift, within_part
 from dubkit.errors import InputError, MissingDependency
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
-from dubkit.hooks import Diarizer, Transcriber
+from dubkit.hooks import Aligner, Diarizer, Transcriber
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED
 from dubkit.speech import diarization, recognition
@@ -21,7 +21,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import SubtitleStream, Track
 from dubkit.workspace import Workspace, key_of
 
-from . import diarize, edits, report, result_edits
+from . import diarize, edits, report, result_edits, script
 from .context import Context, translator_for
 from .part import text_within
 from .sound import AUDIO, artifact_of_sound, audio_file, progress_on_timeline
@@ -36,7 +36,7 @@ def read_source(context: Context, work: Workspace) -> SourceText:
         text = _recognized_cues(context, work, transcript_file(context, work))
     else:
         text = _subtitle_text(context, work)
-    context.engines.done(Transcriber, Diarizer)
+    context.engines.done(Transcriber, Aligner, Diarizer)
     context.warnings += text.warnings
     if late := len(text.track.cues) - len(text.within(context.media).track.cues):
         begin = f"{late} of {len(text.track.cues)} cues begin" + ("s" if late == 1 else "")
@@ -107,6 +107,10 @@ def transcript_file(context: Context, work: Workspace) -> Path:
 def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> SourceText:
     """The transcript as readable cues, via ``cues.<language>.json``."""
     speech = _without_stale_words(read_transcript(context, transcript))
+    if context.options.script:
+        speech = script.with_script(context, work, speech, transcript)
+    elif context.options.aligner != "auto":
+        speech = script.with_better_times(context, work, speech, transcript)
     profile, rate = context.options.reading, context.rate
     turns = diarize.find_turns(context, work) if diarize.is_wanted(context, speech) else []
     name = f"cues.{speech.language}.json"
@@ -118,6 +122,8 @@ def _recognized_cues(context: Context, work: Workspace, transcript: Path) -> Sou
     }
     if context.part:
         about["part"] = context.part
+    if context.options.script or context.options.aligner != "auto":
+        about["words"] = subtitles.render(speech, "json")
     key = key_of(**about)
     # Cues that were edited before speakers were requested are split between the speakers below:
     # made again, they would lose the edits.

@@ -31,6 +31,7 @@ LAPTOP = {
     "audio": (0.2, 0.004),
     "load": (2.0, 0.0),
     "transcribe": (2.0, 0.2),
+    "align": (2.0, 0.05),
     "tell speakers apart": (2.0, 0.06),
     "translate": (1.0, 0.05),
     "find reference clips": (1.0, 0.01),

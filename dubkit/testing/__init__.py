@@ -8,9 +8,9 @@ with a sentence for each violation. Nothing is mocked: an engine that calls a se
 dozen times or so. ``python -m dubkit.testing translators ./mine.py:Mine source=en`` does the same
 from the command line.
 
-A module for each group of kinds (:mod:`.transcribers`, :mod:`.translators`, :mod:`.voices`,
-:mod:`.lipsyncers`, :mod:`.sounds`) has their checks; :mod:`.findings` collects what they find, and
-:mod:`.samples` makes the small files that engines work on.
+A module for each group of kinds (:mod:`.transcribers`, :mod:`.aligners`, :mod:`.translators`,
+:mod:`.voices`, :mod:`.lipsyncers`, :mod:`.sounds`) has their checks; :mod:`.findings` collects what
+they find, and :mod:`.samples` makes the small files that engines work on.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 from dubkit import engines, hooks
 from dubkit.errors import PluginError, UsageError
 
+from .aligners import check_aligner
 from .lipsyncers import check_lipsyncer
 from .sounds import check_diarizer, check_separator
 from .transcribers import check_transcriber
@@ -30,6 +31,7 @@ from .voices import check_converter, check_synthesizer
 
 __all__ = [
     "CHECKS",
+    "check_aligner",
     "check_converter",
     "check_diarizer",
     "check_lipsyncer",
@@ -42,6 +44,7 @@ __all__ = [
 
 CHECKS: Mapping[str, Callable[..., None]] = {
     "transcribers": check_transcriber,
+    "aligners": check_aligner,
     "translators": check_translator,
     "synthesizers": check_synthesizer,
     "converters": check_converter,

@@ -42,7 +42,7 @@ LAYOUT = tuple(
         language profile formats | video force
         max_line_width max_lines | max_words_per_cue cps
         subs_from | encoding retime strict | glossary speakers_from
-        transcriber | model device audio_track | hotwords | prompt
+        transcriber | model device audio_track | aligner | hotwords | prompt
         translator | tone context | bilingual | dry_run
         tts | voice | separate | one_file | redo | verify
         clone | convert | convert_to | consent | lipsync

@@ -37,7 +37,7 @@ def test_the_form_has_every_option_that_the_page_may_set():
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(DEFAULTS)
     of_the_command = {"output_dir", "skip_existing", "keep", "adopt"}
-    of_the_command |= {"takes", "faces", "lipsync_mode"}
+    of_the_command |= {"takes", "faces", "lipsync_mode", "script"}
     assert set(Options.__dataclass_fields__) - set(DEFAULTS) == of_the_command
     listed = {name for name, value in DEFAULTS.items() if isinstance(value, list)}
     assert listed == {"to", "formats", "voice"}

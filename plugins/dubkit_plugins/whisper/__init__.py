@@ -4,6 +4,8 @@ faster_whisper, distil_whisper    the transcribers: their settings and their mod
 to_english                        the translator ``whisper``: foreign speech to English text
 transcribe                        a plugin's settings to a transcript: language, model, engine
 recognize                         windows to an engine, decoded tokens to words on the timeline
+attention                         the aligner: when each word of a known text is spoken
+boundaries                        word times that keep to the sound
 guards                            rejects loops, guesses and hallucinations
 windows, speech_activity          where somebody speaks (Silero), and cutting there
 models                            finds the weights: folder, cache, package or hub

@@ -9,6 +9,7 @@ them; and several single-threaded workers are faster than one worker with severa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ctranslate2
 import numpy as np
@@ -113,19 +114,26 @@ class CT2Engine:
             ]
         with clock("alignment"):
             alignments = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
-        decoded = []
-        for tokens, result, alignment in zip(texts, results, alignments, strict=True):
-            path = np.array(alignment.alignments, dtype=np.int64).reshape(-1, 2)
-            decoded.append(
-                Decoded(
-                    tokens=tuple(tokens),
-                    probabilities=tuple(alignment.text_token_probs[: len(tokens)]),
-                    times=token_times(path[:, 0], path[:, 1], len(tokens)),
-                    avg_logprob=result.scores[0],
-                    no_speech_prob=result.no_speech_prob,
-                )
-            )
-        return decoded
+        return [
+            _decoded(tokens, alignment, result.scores[0], result.no_speech_prob)
+            for tokens, result, alignment in zip(texts, results, alignments, strict=True)
+        ]
+
+    def align(
+        self, windows: Sequence[Samples], texts: Sequence[Sequence[int]], language: str
+    ) -> list[Decoded]:
+        """Each window as if it had been decoded to a text that is known, in tokens."""
+        tokenizer = Tokenizer(
+            self.tokenizer, self.multilingual, "transcribe", language if self.multilingual else None
+        )
+        features, frames = self._mel(windows, full_length=False)
+        encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        wanted = [list(tokens) for tokens in texts]
+        found = self._model.align(encoded, tokenizer.sot_sequence, wanted, frames)
+        return [
+            _decoded(tokens, alignment, avg_logprob=0.0, no_speech_prob=0.0)
+            for tokens, alignment in zip(wanted, found, strict=True)
+        ]
 
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
         features, _ = self._mel(windows, full_length=False)
@@ -154,6 +162,20 @@ class CT2Engine:
             row[:, :count] = feature[:, :count]
             row[:, count:] = feature.max() - FLOOR
         return batch, [min(count, longest) for count in frames]
+
+
+def _decoded(
+    tokens: Sequence[int], alignment: Any, avg_logprob: float, no_speech_prob: float
+) -> Decoded:
+    """What CTranslate2 returns for a window."""
+    path = np.array(alignment.alignments, dtype=np.int64).reshape(-1, 2)
+    return Decoded(
+        tokens=tuple(tokens),
+        probabilities=tuple(alignment.text_token_probs[: len(tokens)]),
+        times=token_times(path[:, 0], path[:, 1], len(tokens)),
+        avg_logprob=avg_logprob,
+        no_speech_prob=no_speech_prob,
+    )
 
 
 def _tokenizer(weights: Weights, files: Mapping[str, bytes]) -> tokenizers.Tokenizer:

@@ -22,8 +22,9 @@ from faster_whisper.transcribe import merge_punctuations
 from dubkit import Cue, Word
 
 from . import guards
+from .boundaries import move_to_sound
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, Samples
-from .speech_activity import Recording, Span, VoiceActivity, even_level, open_wav
+from .speech_activity import Recording, VoiceActivity, even_level, open_wav
 from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
@@ -49,8 +50,6 @@ NO_REPEAT = 6
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
-EDGE = 0.1
-"""Seconds that a word may extend into silence: voice activity is late on soft sounds."""
 SHORTEST_WORD = 0.02
 """Seconds."""
 PROMPT_TOKENS = 223
@@ -352,7 +351,7 @@ def _decode(
     for window, decoded in zip(
         batch, task.engine.recognize(sounds, decoding, task.clock), strict=True
     ):
-        words = _to_words(task.tokenizer, decoded, window)
+        words = _to_words(task.tokenizer, decoded, window, samples_of(task.sound, window))
         text = "".join(word.text for word in words)
         silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
@@ -402,15 +401,19 @@ def _salvage(hypothesis: _Hypothesis, window: Window) -> tuple[tuple[Word, ...],
     return hypothesis.words[:invented], hypothesis.fault
 
 
-def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
-    """What was decoded as words on the timeline, kept out of the pauses around them."""
+def _to_words(
+    tokenizer: Tokenizer | None, decoded: Decoded, window: Window, samples: Samples
+) -> tuple[Word, ...]:
+    """What was decoded as words on the timeline, kept out of the pauses between them."""
+    found = [
+        replace(word, start=window.start + word.start, end=window.start + word.end)
+        for word in (_split(tokenizer, decoded) if tokenizer else decoded.words)
+        if word.text.strip()
+    ]
     words: list[Word] = []
-    for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
-        if not word.text.strip():
-            continue
-        start, end = _fit_to_speech(window.start + word.start, window.start + word.end, window)
-        start = max(start, words[-1].end if words else 0.0)
-        end = max(end, start + SHORTEST_WORD)
+    for word in move_to_sound(found, samples, window.start, window.speech):
+        start = max(word.start, words[-1].end if words else 0.0)
+        end = max(word.end, start + SHORTEST_WORD)
         probability = round(word.probability or 0.0, 3)
         words.append(Word(round(start, 3), round(end, 3), word.text, probability))
     return tuple(words)
@@ -436,18 +439,6 @@ def _split(tokenizer: Tokenizer, decoded: Decoded) -> list[Word]:
         first = after
     merge_punctuations(found, PREPENDED, APPENDED)
     return [Word(one["start"], one["end"], one["word"], one["probability"]) for one in found]
-
-
-def _fit_to_speech(start: float, end: float, window: Window) -> tuple[float, float]:
-    """Attention smears a word over the pause next to it: keep it to the span it is mostly in."""
-
-    def overlap(span: Span) -> float:
-        return min(end, span.end + EDGE) - max(start, span.start - EDGE)
-
-    span = max(window.speech, key=overlap)
-    if overlap(span) <= 0:
-        return start, end
-    return max(start, span.start - EDGE), min(end, span.end + EDGE)
 
 
 def _to_json(window: DecodedWindow) -> str:

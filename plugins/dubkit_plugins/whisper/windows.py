@@ -36,7 +36,12 @@ class Window:
 
 def samples_of(sound: Recording, window: Window) -> Samples:
     """A window's audio, in the form that the network takes."""
-    piece = sound[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
+    return samples_between(sound, window.start, window.end)
+
+
+def samples_between(sound: Recording, start: float, end: float) -> Samples:
+    """The audio between two times, in seconds, in that form."""
+    piece = sound[max(0, round(start * SAMPLE_RATE)) : round(end * SAMPLE_RATE)]
     return piece.astype(np.float32) / np.float32(32_768)
 
 

@@ -1,0 +1,186 @@
+"""``--script``: the words of a script with the times of the speech; and ``--aligner``: more exact
+times for recognized words."""
+
+from __future__ import annotations
+
+import json
+import math
+import wave
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dubkit import subtitles
+from dubkit.cues.media_end import shift, within_part
+from dubkit.engines import Choice, choose
+from dubkit.errors import InputError, MissingDependency
+from dubkit.files import at_home, sha256_of, write_json
+from dubkit.hooks import Aligner
+from dubkit.script.read import read_script
+from dubkit.script.timing import Timed, time_script
+from dubkit.speech.alignment import align_words
+from dubkit.subtitles import source as source_text
+from dubkit.types import Track
+from dubkit.workspace import Workspace, key_of
+
+from .context import Context
+from .sound import audio_file, name_of_part, sound_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SCRIPT = "script.json"
+ALIGNED = "aligned.json"
+LEAST_FOUND = 0.1
+"""Share of a script's words under which it is of something else."""
+WARNINGS = 5
+"""Pieces of each kind that are named in warnings; the file in the workspace has all."""
+QUIET_DB = 25.0
+"""Decibels under the loudest tenth of a sound at which nobody speaks."""
+
+
+def with_script(context: Context, work: Workspace, recognized: Track, transcript: Path) -> Track:
+    """The words of ``--script`` with times, via ``script.json``. Raises InputError for a script
+    that cannot be read, or is not of this speech."""
+    assert context.options.script
+    path = at_home(context.options.script)
+    parts = read_script(path, recognized.language, context.options.encoding)
+    choice = _aligner(context, recognized.language)
+    key = key_of(
+        transcript=sha256_of(transcript),
+        script=sha256_of(path),
+        encoding=context.options.encoding,
+        sound=sound_key(context, work),
+        aligner=choice.identity if choice else "",
+    )
+
+    def make(out: Path) -> list[str]:
+        wav = audio_file(context, work)
+        # Times in the sound for engines, which begins with the part that is worked on.
+        timed = time_script(parts, shift(recognized, -context.begin), _sounding(wav))
+        if timed.found < LEAST_FOUND:
+            raise InputError(
+                f"{path.name} is not what is spoken in {context.source.name}: "
+                f"{timed.found:.0%} of its words were found there",
+                "a translation is for --subs-from, or --to makes one",
+            )
+        track, warnings = _aligned(context, choice, wav, timed.track)
+        content = json.loads(subtitles.render(shift(track, context.begin), "json"))
+        content["unspoken"] = [{"line": one.line, "text": one.text} for one in timed.unspoken]
+        content["extra"] = [
+            {"start": cue.start + context.begin, "end": cue.end + context.begin, "text": cue.text}
+            for cue in timed.extra
+        ]
+        write_json(out, content)
+        return [*warnings, *_differences(timed, path.name, context)]
+
+    out = work.step(name_of_part(context, SCRIPT), key, make)
+    return within_part(source_text.read_edited(out), context.part)
+
+
+def with_better_times(
+    context: Context, work: Workspace, recognized: Track, transcript: Path
+) -> Track:
+    """The recognized words with the times of the engine of ``--aligner``, via ``aligned.json``."""
+    choice = choose.aligner(context.engines, context.options, recognized.language)
+    key = key_of(
+        transcript=sha256_of(transcript),
+        sound=sound_key(context, work),
+        aligner=choice.identity,
+    )
+
+    def make(out: Path) -> list[str]:
+        wav = audio_file(context, work)
+        own = shift(recognized, -context.begin)
+        track, warnings = _aligned(context, choice, wav, own)
+        out.write_text(subtitles.render(shift(track, context.begin), "json"), "utf-8")
+        return warnings
+
+    out = work.step(name_of_part(context, ALIGNED), key, make)
+    return within_part(source_text.read_edited(out), context.part)
+
+
+def _aligner(context: Context, language: str) -> Choice[Aligner] | None:
+    """What aligns a script; None if nothing here does and none is asked for by name."""
+    try:
+        return choose.aligner(context.engines, context.options, language)
+    except MissingDependency as failure:
+        if context.options.aligner != "auto":
+            raise
+        context.warnings.append(f"times of words are less exact: {failure.message}")
+        return None
+
+
+def _aligned(
+    context: Context, choice: Choice[Aligner] | None, wav: Path, track: Track
+) -> tuple[Track, list[str]]:
+    """The track with the times of an aligner, and what could not be done."""
+    if not choice or not track.words:
+        return track, []
+    with context.timed("align"):
+        engine = context.engines.engine(choice)
+        aligned, missed = align_words(engine, choice.spec, wav, track, context.progress)
+    if not missed:
+        return aligned, []
+    return aligned, [f"{choice.name} could not align {missed} of {len(track.words)} words"]
+
+
+def _differences(timed: Timed, name: str, context: Context) -> list[str]:
+    """What is in the script and not in the speech, and the other way, in sentences."""
+
+    def listed(kind: str, found: Sequence[str]) -> list[str]:
+        more = len(found) - WARNINGS
+        rest = [f"{kind}: {more} more, in {SCRIPT} in the workspace"] if more > 0 else []
+        return [*(f"{kind}: {one}" for one in found[:WARNINGS]), *rest]
+
+    # Of a part of the film, the rest of the script is spoken elsewhere.
+    unspoken = () if context.part else timed.unspoken
+    return [
+        *listed(
+            f"{name} has what nobody speaks",
+            [f"line {one.line}: {_brief(one.text)!r}" for one in unspoken],
+        ),
+        *listed(
+            f"not in {name}",
+            [
+                f"{_clock(cue.start + context.begin)} to {_clock(cue.end + context.begin)}: "
+                f"{_brief(cue.text)!r}"
+                for cue in timed.extra
+            ],
+        ),
+    ]
+
+
+def _brief(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _sounding(wav: Path) -> Callable[[float, float], float]:
+    """How many seconds between two times have sound, not much quieter than the loudest."""
+    import numpy as np
+
+    hop = 160
+    levels: list[npt.NDArray[np.float32]] = []
+    with wave.open(str(wav), "rb") as file:
+        while block := file.readframes(hop * 6000):
+            samples = np.frombuffer(block, "<i2").astype(np.float32)
+            count = len(samples) // hop
+            frames = samples[: count * hop].reshape(count, hop)
+            levels.append(10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-3))
+    level = np.concatenate(levels) if levels else np.zeros(0, np.float32)
+    if not len(level):
+        return lambda start, end: 0.0
+    loud = np.concatenate([[0], np.cumsum(level > np.quantile(level, 0.9) - QUIET_DB)])
+
+    def seconds(start: float, end: float) -> float:
+        first, last = (min(max(0, math.floor(t * 100)), len(level)) for t in (start, end))
+        return max(0.0, float(loud[last] - loud[first]) / 100)
+
+    return seconds

@@ -1,0 +1,294 @@
+"""A script in its parts: what is spoken, by whom, and what is there for readers alone.
+
+A script is plain text, Markdown, a Word document, a PDF, or a subtitle file whose times are of no
+use. Labels (``MARY:``, or her name in capitals above her lines), stage directions in brackets and
+scene headings are not spoken. What may be either, a title or an aside in parentheses, is marked as
+optional: :mod:`.timing` keeps it where somebody speaks it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dubkit.cues import phrases, spoken
+from dubkit.cues.lines import split_tokens
+from dubkit.cues.text import without_marks
+from dubkit.errors import InputError, MissingDependency
+from dubkit.files import read_bytes
+from dubkit.subtitles import encodings
+from dubkit.subtitles import source as source_text
+from dubkit.types import Cue, Track
+
+LONGEST_HEADING = 10
+"""Words of a line without a full stop that may be a title."""
+LONGEST_NAME = 4
+"""Words of a speaker's name above what they speak."""
+
+_RULE = re.compile(r"\s*(?:[-*_=~•·]\s*){3,}")
+_UNDERLINE = re.compile(r"\s*(?:={3,}|-{3,})\s*")
+_HEADING = re.compile(r"\s*#{1,6}\s+(.*?)\s*#*\s*")
+_BULLET = re.compile(r"\s*(?:[-*+•‣▪–—]|>+)\s+")
+_EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`)(?=\S)(.+?)(?<=\S)\1(?!\w)")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+_SLUG = re.compile(
+    r"\s*(?:\d+[A-Z]?\.?\s+)?(?:INT|EXT|EST|I/E|INT\.?/EXT)[. ].*"
+    r"|\s*(?:FADE|CUT|DISSOLVE|SMASH|MATCH|WIPE|JUMP)\b[A-Z .:]*[:.]\s*"
+    r"|\s*(?:ACT|SCENE)\s+(?:[IVXLC]+|\d+)\b[^a-z]*"
+)
+_STAMP = re.compile(
+    r"\s*[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])]?"
+    r"(?:\s*(?:-->|[-–—])\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?)?\s*"
+)
+_STAMPED = re.compile(r"\s*(\w[^:.!?]{0,40}?)[\s,]+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
+"""A name with a time after it, as programs that transcribe write it."""
+_ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
+_SQUARE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕")
+_EXTENSION = re.compile(r"\s*\([^()]*\)\s*$")
+_ENDS = tuple(".!?…,;:\"”»'’)。！？，、：」")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a script that one person speaks without a break."""
+
+    text: str
+    """On one line."""
+    line: int
+    """Of the file, from 1, where it begins."""
+    speaker: str | None = None
+    optional: bool = False
+    """Whether it may be there for readers alone: a title, an aside in parentheses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptWord:
+    """A word of a script."""
+
+    text: str
+    """With the punctuation at it, and a leading space in languages that write them."""
+    part: int
+    """The index of its :class:`Part`."""
+
+
+def read_script(path: Path, language: str, encoding: str | None = None) -> list[Part]:
+    """The parts of the script in a file. Raises InputError for what cannot be read as one, and
+    MissingDependency for a Word document or a PDF without the library that reads it."""
+    suffix = path.suffix.lower()
+    if source_text.format_of(path):
+        track = source_text.read(path, language, encoding).track
+        return parse_script("\n\n".join(cue.text for cue in track.cues), language)
+    data = read_bytes(path)
+    if suffix in (".docx", ".doc", ".odt", ".rtf") and suffix != ".docx":
+        raise InputError(f"{path.name} is no format that is read as a script", "save it as .docx")
+    if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
+        text = _docx(path, data)
+    elif suffix == ".pdf" or data.startswith(b"%PDF-"):
+        text = _pdf(path, data)
+    else:
+        if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
+        text = encodings.decode(data, language, encoding).text
+    parts = parse_script(text, language)
+    if not any(any(map(str.isalnum, part.text)) for part in parts):
+        raise InputError(f"there is nothing to speak in {path.name}")
+    return parts
+
+
+def parse_script(text: str, language: str) -> list[Part]:
+    """The parts of a script in plain text or Markdown."""
+    paragraphs = re.split(r"\n\s*\n", text)
+    names = spoken.find_names(Track(language, tuple(Cue(0.0, 0.0, one) for one in paragraphs)))
+    return [
+        piece
+        for block in _blocks(text.replace("\f", "\n").splitlines(), names)
+        for piece in _pieces(_without_label(block, language, names))
+    ]
+
+
+def words_of(parts: Sequence[Part], language: str) -> list[ScriptWord]:
+    """The words of a script, in order; what has no letter or digit belongs to the word before."""
+    spaced = phrases.uses_spaces(language)
+    found: list[ScriptWord] = []
+    for k, part in enumerate(parts):
+        before = ""
+        for token in split_tokens(part.text, language):
+            bare = token.strip() if spaced else token
+            if not bare:
+                continue
+            if not any(map(str.isalnum, bare)):
+                if found and found[-1].part == k and not before:
+                    found[-1] = ScriptWord(f"{found[-1].text}{' ' * spaced}{bare}", k)
+                else:
+                    before += bare + " " * spaced
+                continue
+            found.append(ScriptWord(" " * spaced + before + bare, k))
+            before = ""
+    return found
+
+
+# ---------------------------------------------------------------- lines to blocks
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Lines that belong together."""
+
+    text: str
+    line: int
+    name: str | None = None
+    heading: bool = False
+
+
+def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
+    """The paragraphs of a text, without marks, rules and scene headings; a name above them is
+    theirs. Each label begins one."""
+    names = _names_above(lines)
+    gathered: list[str] = []
+    begin, name = 0, None
+
+    def block() -> Iterator[_Block]:
+        nonlocal name
+        if gathered:
+            whole = " ".join(gathered)
+            alone = len(gathered) == 1 and name is None and _is_title(whole)
+            yield _Block(whole, begin, name, heading=alone)
+        gathered.clear()
+
+    for k, raw in enumerate(lines):
+        stamp = _STAMP.match(raw)
+        line = raw[stamp.end() :] if stamp else raw
+        heading = _HEADING.fullmatch(line)
+        following = lines[k + 1] if k + 1 < len(lines) else ""
+        if not line.strip() or _RULE.fullmatch(line):
+            yield from block()
+            if not line.strip() and not stamp:
+                name = None
+        elif _SLUG.fullmatch(line):
+            yield from block()
+            name = None
+        elif heading or (not gathered and _UNDERLINE.fullmatch(following)):
+            yield from block()
+            name = None
+            yield _Block(_plain(heading[1] if heading else line), k + 1, heading=True)
+        elif k in names:
+            yield from block()
+            name = names[k]
+        else:
+            if bullet := _BULLET.match(line):
+                yield from block()
+                line = line[bullet.end() :]
+            if spoken.leading_label(line, labels):
+                yield from block()
+                name = None
+            if not gathered:
+                begin = k + 1
+            gathered.append(_plain(line))
+    yield from block()
+
+
+def _names_above(lines: Sequence[str]) -> dict[int, str]:
+    """By index of their line, the names in capitals that stand above what somebody speaks: a
+    screenplay has several, and a heading in capitals stands alone."""
+    found = {}
+    dated = {}
+    for k, line in enumerate(lines[:-1]):
+        if (stamped := _STAMPED.fullmatch(line)) and lines[k + 1].strip():
+            dated[k] = " ".join(stamped[1].split())
+            continue
+        bare = _EXTENSION.sub("", line).strip()
+        letters = [char for char in bare if char.isalpha()]
+        if (
+            letters
+            and all(char.isupper() for char in letters)
+            and len(letters) > 1
+            and len(bare.split()) <= LONGEST_NAME
+            and not bare.endswith(_ENDS)
+            and lines[k + 1].strip()
+            and (k == 0 or not lines[k - 1].strip())
+            and not _SLUG.fullmatch(line)
+        ):
+            found[k] = " ".join(bare.split())
+    often = Counter(found.values())
+    several = any(count > 1 for count in often.values())
+    return {**dated, **(found if several else {})}
+
+
+def _is_title(text: str) -> bool:
+    """Whether a paragraph of one line may be a title: few words and no full stop."""
+    return len(text.split()) <= LONGEST_HEADING and not text.endswith(_ENDS)
+
+
+def _plain(line: str) -> str:
+    """A line without the marks of Markdown, and on one line."""
+    line = _LINK.sub(r"\1", line)
+    line = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", line))
+    return " ".join(without_marks(line).split())
+
+
+# ---------------------------------------------------------------- blocks to parts
+
+
+def _without_label(block: _Block, language: str, names: Collection[str]) -> _Block:
+    """The block without the label in front of it, with whom that names as its speaker."""
+    label = "" if block.heading else spoken.leading_label(block.text, names)
+    if not label:
+        return block
+    speaker = spoken.passages(block.text, language, names)[0].speaker
+    return replace(block, text=block.text[len(label) :], name=speaker or block.name)
+
+
+def _pieces(block: _Block) -> Iterator[Part]:
+    """A block as parts: what is in square brackets is left out, what is in round ones optional."""
+    parts: list[Part] = []
+    for k, piece in enumerate(_ASIDE.split(_SQUARE.sub(" ", block.text))):
+        text, aside = " ".join(piece.split()), k % 2 == 1
+        if len(parts) > 1 and not aside and text and not any(map(str.isalnum, text)):
+            parts[-2] = replace(parts[-2], text=parts[-2].text + text)  # what ends the sentence
+        elif text:
+            parts.append(Part(text, block.line, block.name, optional=block.heading or aside))
+    yield from parts
+
+
+# ---------------------------------------------------------------- documents
+
+
+def _docx(path: Path, data: bytes) -> str:
+    try:
+        import docx
+    except ModuleNotFoundError as failure:
+        raise _needs("python-docx", path) from failure
+    try:
+        document = docx.Document(io.BytesIO(data))
+        lines = []
+        for paragraph in document.paragraphs:
+            style = (paragraph.style.name if paragraph.style else None) or ""
+            mark = "# " if style.startswith(("Heading", "Title")) else ""
+            lines.append(mark + paragraph.text)
+        return "\n\n".join(lines)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError) as failure:
+        raise InputError(f"{path.name} cannot be read as a Word document: {failure}") from failure
+
+
+def _pdf(path: Path, data: bytes) -> str:
+    try:
+        import pypdf
+    except ModuleNotFoundError as failure:
+        raise _needs("pypdf", path) from failure
+    try:
+        pages = pypdf.PdfReader(io.BytesIO(data)).pages
+        return "\n\n".join(page.extract_text() for page in pages)
+    except Exception as failure:  # whatever its parser meets in a damaged file
+        raise InputError(f"{path.name} cannot be read as a PDF: {failure}") from failure
+
+
+def _needs(library: str, path: Path) -> MissingDependency:
+    return MissingDependency(
+        f"{library} is missing, which reads {path.name}",
+        "pip install 'dubkit[script]', or save the script as plain text",
+    )

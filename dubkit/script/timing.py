@@ -1,0 +1,279 @@
+"""Times for the words of a script, from those of the words that were recognized.
+
+A word that agrees with a recognized one (:mod:`.match`) has its time. Words between two such share
+the time between them if they are spoken there: where the recognizer misread a few, or where what it
+read is spelled much like them. Else they are not spoken, and what it read there is not in the
+script. An aligner can then do better.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rapidfuzz.distance import Indel
+
+from dubkit.cues import phrases
+from dubkit.types import Cue, Track, Word
+
+from .match import key_of_word, match
+from .read import Part, ScriptWord, words_of
+
+SECONDS_A_LETTER = 0.065
+"""As most people speak, in most languages ..."""
+SECONDS_A_WIDE_LETTER = 0.2
+"""... and those whose characters are syllables."""
+FEW, FEW_READ = 3, 6
+"""Words that are taken for what was read in their place, whatever that is."""
+SKIPPED = 2
+"""Words of which the recognizer reads nothing that are taken to be spoken nevertheless."""
+LIKE = 0.6
+"""Similarity of letters from which a text is a misreading of another: two texts of one language
+that have nothing to do with each other have 0.5."""
+SOUNDING = 0.5
+"""Share of the time that words take that has to sound where nothing was recognized."""
+AGREED = 0.6
+"""Share of an optional part whose words agree from which it is spoken."""
+ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
+"""What ends a sentence."""
+LISTED = 3
+"""Words of speech from which it is worth a mention that they are not in the script."""
+
+Sounding = Callable[[float, float], float]
+"""Seconds of sound between two times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unspoken:
+    """A piece of a script that nobody speaks."""
+
+    line: int
+    """Of the script, from 1."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A script with its times."""
+
+    track: Track
+    """A cue for each part of the script that is spoken, in the order of the speech."""
+    unspoken: tuple[Unspoken, ...]
+    extra: tuple[Cue, ...]
+    """Speech that is not in the script."""
+    found: float
+    """Share of the script's words that were recognized."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    """A word of the script that was recognized."""
+
+    word: int
+    start: float
+    end: float
+    first: int
+    last: int
+    """Indices of recognized words."""
+    stretch: int
+
+
+def time_script(parts: Sequence[Part], recognized: Track, sounding: Sounding) -> Timed:
+    """Times for the words of a script from the words that were recognized."""
+    language = recognized.language
+    words = words_of(parts, language)
+    spoken = [word for word in recognized.words if key_of_word(word.text, language)]
+    anchors = list(_anchors(words, spoken, language))
+    timer = _Timer(parts, words, spoken, anchors, language, sounding)
+    timer.run()
+    agreed = {anchor.word for anchor in anchors}
+    return Timed(
+        Track(language, tuple(timer.cues())),
+        tuple(timer.unspoken()),
+        tuple(timer.extra),
+        len(agreed) / max(1, len(words)),
+    )
+
+
+def _anchors(
+    words: Sequence[ScriptWord], spoken: Sequence[Word], language: str
+) -> Iterator[_Anchor]:
+    """The words of the script that were recognized, in the order of the speech."""
+    spaced = phrases.uses_spaces(language)
+    script = [
+        (key, k)
+        for k, word in enumerate(words)
+        for key in _keys(key_of_word(word.text, language), spaced)
+    ]
+    read = []
+    for k, one in enumerate(spoken):
+        keys = _keys(key_of_word(one.text, language), spaced)
+        step = (one.end - one.start) / len(keys)
+        read += [
+            (key, k, one.start + n * step, one.start + (n + 1) * step) for n, key in enumerate(keys)
+        ]
+    found = match([key for key, _ in script], [key for key, *_ in read])
+    for number, stretch in enumerate(found):
+        for word, pairs in itertools.groupby(stretch.pairs, lambda pair: script[pair[0]][1]):
+            own = [read[j] for _, j in pairs]
+            yield _Anchor(word, own[0][2], own[-1][3], own[0][1], own[-1][1], number)
+
+
+def _keys(key: str, spaced: bool) -> Sequence[str]:
+    """What a word is compared by: as a whole where there are spaces between words."""
+    return [key] if spaced or key.startswith("#") else key
+
+
+class _Timer:
+    """Gives times to words, gap by gap."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        words: Sequence[ScriptWord],
+        spoken: Sequence[Word],
+        anchors: Sequence[_Anchor],
+        language: str,
+        sounding: Sounding,
+    ) -> None:
+        self.parts, self.words, self.spoken = parts, words, spoken
+        self.anchors, self.language, self.sounding = anchors, language, sounding
+        self.timed: list[tuple[int, Word]] = []
+        """Words of the script in the order of the speech; twice if they are spoken twice."""
+        self.extra: list[Cue] = []
+        self.agreed = {anchor.word for anchor in anchors}
+        ends = [word.text.rstrip("\"'”’»)").endswith(ENDS) for word in words]
+        self.sentences = [
+            (word.part, number)
+            for word, number in zip(words, itertools.accumulate(ends, initial=0), strict=False)
+        ]
+        """Of each word, which sentence it is in."""
+
+    def run(self) -> None:
+        """Time all words."""
+        begin = _Anchor(-1, 0.0, 0.0, -1, -1, -1)
+        last = self.spoken[-1].end if self.spoken else 0.0
+        end = _Anchor(len(self.words), last, last, len(self.spoken), len(self.spoken), -1)
+        previous = begin
+        for anchor in [*self.anchors, end]:
+            self._gap(previous, anchor)
+            if anchor is not end:
+                word = self._word(anchor.word, anchor.start, anchor.end)
+                self.timed.append((anchor.word, word))
+            previous = anchor
+
+    def _gap(self, before: _Anchor, after: _Anchor) -> None:
+        """Time what is between two words that agree."""
+        read = range(before.last + 1, after.first)
+        ending, opening = self._rest(before.word, 1), self._rest(after.word, -1)
+        # The rest of a sentence and the beginning of the next may be spoken, and what is between
+        # them not; if the speech goes on elsewhere in the script, there is nothing between them.
+        between = range(before.word + 1, after.word)
+        if before.word < after.word:
+            ending = range(ending.start, min(ending.stop, between.stop))
+            opening = range(max(opening.start, between.start), opening.stop)
+        choices = [between, [*ending, *opening], ending, opening]
+        for choice in choices:
+            own = [
+                k
+                for k in dict.fromkeys(choice)
+                if k not in self.agreed and not self.parts[self.words[k].part].optional
+            ]
+            if own and self._are_spoken(own, read, before.end, after.start):
+                self._share(own, read, before.end, after.start)
+                return
+        self._list(read)
+
+    def _share(self, own: Sequence[int], read: range, start: float, end: float) -> None:
+        """Divide the time of recognized words, or that between two, among words of the script."""
+        if read:
+            start, end = max(start, self.spoken[read[0]].start), self.spoken[read[-1]].end
+        end = max(start, end)
+        reach = list(itertools.accumulate((len(self.words[k].text) for k in own), initial=0))
+        for n, k in enumerate(own):
+            a, b = (start + (end - start) * done / reach[-1] for done in reach[n : n + 2])
+            self.timed.append((k, self._word(k, a, b, probability=0.0)))
+
+    def _rest(self, word: int, step: int) -> range:
+        """The other words of a word's sentence, after it or before it."""
+        if not 0 <= word < len(self.words):
+            return range(0)
+        edge = word
+        while (
+            0 <= edge + step < len(self.words)
+            and self.sentences[edge + step] == self.sentences[word]
+        ):
+            edge += step
+        return range(word + 1, edge + 1) if step > 0 else range(edge, word)
+
+    def _agree(self, own: Sequence[int], read: range) -> bool:
+        return (len(own) <= FEW and len(read) <= FEW_READ) or self._likeness(own, read) >= LIKE
+
+    def _are_spoken(self, own: Sequence[int], read: range, start: float, end: float) -> bool:
+        """Whether words of the script are spoken where others, or none, were recognized."""
+        if not read:
+            letters = "".join(self.words[k].text for k in own)
+            needed = sum(
+                SECONDS_A_WIDE_LETTER if ord(char) > 0x2E80 else SECONDS_A_LETTER
+                for char in letters
+            )
+            return len(own) <= SKIPPED or self.sounding(start, end) >= SOUNDING * needed
+        return self._agree(own, read)
+
+    def _likeness(self, own: Sequence[int], read: range) -> float:
+        wanted = "".join(key_of_word(self.words[k].text, self.language) for k in own)
+        found = "".join(key_of_word(self.spoken[k].text, self.language) for k in read)
+        return float(Indel.normalized_similarity(wanted, found))
+
+    def _list(self, read: range) -> None:
+        """Note speech that is not in the script, if it is more than a word or two."""
+        if len(read) >= LISTED:
+            first, last = self.spoken[read[0]], self.spoken[read[-1]]
+            text = "".join(self.spoken[k].text for k in read).strip()
+            self.extra.append(Cue(first.start, last.end, text))
+
+    def _word(self, k: int, start: float, end: float, probability: float | None = None) -> Word:
+        return Word(round(start, 3), round(max(start, end), 3), self.words[k].text, probability)
+
+    def cues(self) -> Iterator[Cue]:
+        """The words in cues, one for each part of the script that is spoken."""
+        kept = [one for one in self.timed if not self._is_unwanted(one[0])]
+        latest = 0.0
+        groups: list[list[tuple[int, Word]]] = []
+        for k, word in kept:
+            last = groups[-1][-1][0] if groups else None
+            if last is None or k <= last or self.words[k].part != self.words[last].part:
+                groups.append([])
+            start = max(word.start, latest)
+            latest = max(word.end, start)
+            groups[-1].append((k, replace(word, start=start, end=latest)))
+        for group in groups:
+            words = tuple(word for _, word in group)
+            text = "".join(word.text for word in words).strip()
+            speaker = self.parts[self.words[group[0][0]].part].speaker
+            yield Cue(words[0].start, words[-1].end, text, words, speaker)
+
+    def _is_unwanted(self, k: int) -> bool:
+        """Whether a word belongs to a part that may be for readers alone, and mostly is."""
+        part = self.words[k].part
+        if not self.parts[part].optional:
+            return False
+        own = [n for n in range(max(0, k - 60), min(len(self.words), k + 60))
+               if self.words[n].part == part]  # fmt: skip
+        return sum(n in self.agreed for n in own) < AGREED * len(own)
+
+    def unspoken(self) -> Iterator[Unspoken]:
+        """What nobody speaks, in the order of the script."""
+        timed = {k for k, _ in self.timed}
+        missing = [
+            k
+            for k, word in enumerate(self.words)
+            if k not in timed and not self.parts[word.part].optional
+        ]
+        for _, group in itertools.groupby(
+            enumerate(missing), lambda one: (one[1] - one[0], self.words[one[1]].part)
+        ):
+            own = [k for _, k in group]
+            text = "".join(self.words[k].text for k in own).strip()
+            yield Unspoken(self.parts[self.words[own[0]].part].line, text)

@@ -1,0 +1,97 @@
+"""Calls an aligner and validates what it returns; the aligners themselves are plugins."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dubkit.engines import guarded
+from dubkit.hooks import Aligner, Passage, Progress
+from dubkit.types import Cue, Track, Word
+
+LONGEST_PASSAGE = 20.0
+"""Seconds of a passage ..."""
+MARGIN = 0.3
+"""... and of what is around its words."""
+
+
+def align_words(
+    aligner: Aligner, name: str, audio: Path, track: Track, progress: Progress
+) -> tuple[Track, int]:
+    """The track with the times that the aligner ``name`` finds for its words in ``audio``, and how
+    many words it could not align, which keep theirs.
+
+    Raises PluginError when it fails or returns what is not its words.
+    """
+    passages = list(passages_of(track))
+    with guarded(f"aligner {name} failed", "--aligner names another"):
+        found = aligner.align(audio, passages, language=track.language, progress=progress)
+        if len(found) != len(passages):
+            raise ValueError(f"it returned {len(found)} passages for {len(passages)}")
+        pieces = [_validate(one, words) for one, words in zip(passages, found, strict=True)]
+    missed = sum(len(one.words) for one, words in zip(passages, pieces, strict=True) if not words)
+    given: list[Word | None] = []
+    for one, words in zip(passages, pieces, strict=True):
+        given += words or [None] * len(one.words)
+    return replace(track, cues=tuple(_with_times(track, iter(given)))), missed
+
+
+def passages_of(track: Track) -> Iterator[Passage]:
+    """The words of a track in passages of at most :data:`LONGEST_PASSAGE`, cut where it pauses
+    longest."""
+    words = track.words
+    pending = [range(len(words))] if words else []
+    while pending:
+        part = pending.pop()
+        if words[part[-1]].end - words[part[0]].start > LONGEST_PASSAGE and len(part) > 1:
+            # Not near the ends, so that no passage is a word or two.
+            edge = len(part) // 4
+            middle = range(part.start + max(1, edge), max(part.stop - edge, part.start + 2))
+            cut = max(middle, key=lambda k: words[k].start - words[k - 1].end)
+            pending += [range(cut, part.stop), range(part.start, cut)]
+            continue
+        before = words[part[0] - 1].end if part[0] else 0.0
+        after = words[part[-1] + 1].start if part[-1] + 1 < len(words) else math.inf
+        first, last = words[part[0]].start, words[part[-1]].end
+        start = max(0.0, first - MARGIN, min((before + first) / 2, first))
+        end = min(last + MARGIN, max((after + last) / 2, last))
+        yield Passage(start, end, tuple(words[k].text for k in part))
+
+
+def _validate(passage: Passage, words: Sequence[Word]) -> list[Word]:
+    """The words of a passage within its times and in order. Raises ValueError for others."""
+    if not words:
+        return []
+    if [word.text for word in words] != list(passage.words):
+        raise ValueError(f"it returned other words than {''.join(passage.words).strip()!r}")
+    last = passage.start
+    kept = []
+    for word in words:
+        if not (math.isfinite(word.start) and math.isfinite(word.end)):
+            raise ValueError(f"{word.text!r} has no time")
+        start = min(max(word.start, last), passage.end)
+        last = min(max(word.end, start), passage.end)
+        sure = word.probability is not None and 0 <= word.probability <= 1
+        probability = round(float(word.probability or 0), 3) if sure else None
+        kept.append(Word(round(start, 3), round(last, 3), word.text, probability))
+    return kept
+
+
+def _with_times(track: Track, given: Iterator[Word | None]) -> Iterator[Cue]:
+    """The cues with the words that are given for theirs."""
+    latest = 0.0
+    for cue in track.cues:
+        words = []
+        for word, other in zip(cue.words, itertools.islice(given, len(cue.words)), strict=True):
+            one = other or word
+            start = max(one.start, latest)
+            latest = max(one.end, start)
+            words.append(replace(one, start=start, end=latest))
+        yield (
+            replace(cue, start=words[0].start, end=words[-1].end, words=tuple(words))
+            if words
+            else cue
+        )

@@ -1,0 +1,207 @@
+"""Word times that keep to the sound: each word begins and ends where there is sound.
+
+Attention says roughly when a word is spoken, and nothing of the pauses between words: it moves on
+to the next one some time before that begins, in a pause as a rule. Here a word keeps close to the
+time of its attention, but takes about as long as its letters need, has little silence inside, and
+leaves pauses alone; between words that follow at once, the edge is where the spectrum changes. The
+cheapest times for all words of a window together are found by dynamic programming.
+
+Everything is counted in frames of 10 ms, and costs in frames that are on the wrong side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from dubkit import Word
+
+from .engine import SAMPLE_RATE, Samples
+from .speech_activity import Span
+
+HOP = SAMPLE_RATE // 100
+"""Samples of a frame ..."""
+BLOCK = 400
+"""... and of what its spectrum is taken from."""
+LOW_HZ, MIDDLE_HZ = 125, 2000
+"""Voices are between the first and the second, hisses like ``s`` above the second."""
+FLOOR_DB = 6.0
+"""Over the noise of a band from which it sounds, at least ..."""
+FLOOR_SHARE = 0.35
+"""... and as a share of the way from its noise to its loudest."""
+MOST_DB = 35.0
+"""Between a band's noise and its loudest, at most: breath is louder than digital silence."""
+SOFT_DB = 2.0
+"""Decibels within which sound goes over into silence."""
+CHANGE_FRAMES = 3
+"""Frames before and after an edge whose spectra are compared."""
+LATE = 0.05
+"""Seconds by which attention is early."""
+FAR, NEAR = 0.02, 10
+"""What a frame costs that a word is away from its attention, for each frame that it is away; beyond
+the second that no longer grows."""
+SILENT = 0.5
+"""A silent frame inside a word; a sounding one outside costs 1."""
+EDGE = 2.0
+"""Each edge between two words, so that none is where nothing changes ..."""
+CHANGE = 2.0
+"""... and how much less where the spectrum changes most."""
+PACE, SPREAD = 3.0, 0.45
+"""How much a word that takes longer or shorter than its letters need costs, at what deviation (of
+the logarithm)."""
+EXTRA_LETTERS = 2.0
+"""What a word takes besides its letters."""
+PAUSE = 6
+"""Frames of the shortest pause; closed lips are shorter."""
+SHORTEST = 3
+"""Frames of a word."""
+BEFORE, AFTER = 20, 100
+"""Frames around where attention has it in which an edge is looked for."""
+MARGIN = 0.1
+"""Seconds around speech in which there may be soft sounds that voice activity misses."""
+NEVER = 1e9
+
+
+def move_to_sound(
+    words: Sequence[Word], samples: Samples, begin: float, speech: Sequence[Span] = ()
+) -> list[Word]:
+    """The words of one window with times that keep to its sound.
+
+    ``words`` are in order, with times in seconds of which ``begin`` is the window's start;
+    ``speech`` is where somebody speaks, all of it if it is empty. Where there is too little sound
+    for them, they come back as they are.
+    """
+    levels, spectra = _spectra(samples)
+    count = len(levels)
+    if not words or count < 2 * PAUSE:
+        return list(words)
+    sounding = _sounding(levels)
+    if speech:
+        time = begin + (np.arange(count) + 0.5) / 100
+        spoken = np.zeros(count, bool)
+        for span in speech:
+            spoken |= (time > span.start - MARGIN) & (time < span.end + MARGIN)
+        sounding = np.where(spoken, sounding, 0.0)
+    if np.count_nonzero(sounding > 0.5) < SHORTEST * len(words):
+        return list(words)
+    starts = np.array([(word.start - begin + LATE) * 100 for word in words])
+    ends = np.array([(word.end - begin + LATE) * 100 for word in words])
+    letters = np.array(
+        [sum(map(str.isalnum, word.text)) + EXTRA_LETTERS for word in words], dtype=float
+    )
+    usual = np.maximum(letters / letters.sum() * sounding.sum(), SHORTEST)
+    edges = _cheapest_edges(starts, ends, usual, sounding, _changes(spectra))
+    if edges is None:
+        return list(words)
+    return [
+        replace(word, start=round(begin + first / 100, 3), end=round(begin + last / 100, 3))
+        for word, (first, last) in zip(words, edges, strict=True)
+    ]
+
+
+def _spectra(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each frame the decibels in two bands, shape (frames, 2), and the logarithm of the power in
+    some twenty, (frames, bands)."""
+    count = max(1, len(samples) // HOP)
+    lead = (BLOCK - HOP) // 2
+    padded = np.pad(samples, (lead, BLOCK))
+    blocks = np.lib.stride_tricks.sliding_window_view(padded, BLOCK)[::HOP][:count]
+    power = np.square(np.abs(np.fft.rfft(blocks * np.hanning(BLOCK).astype(np.float32), 512)))
+    low, middle = (round(hz * 512 / SAMPLE_RATE) for hz in (LOW_HZ, MIDDLE_HZ))
+    bands = np.stack([power[:, low:middle].sum(axis=1), power[:, middle:].sum(axis=1)], axis=1)
+    edges = np.unique(np.geomspace(low, 256, 20).astype(int))
+    finer = np.add.reduceat(power, edges[:-1], axis=1)
+    return 10 * np.log10(bands + 1e-9), np.log10(finer + 1e-7)
+
+
+def _sounding(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How likely it is that each frame has more than noise, from 0 to 1."""
+    floor, top = np.quantile(levels, (0.08, 0.95), axis=0)
+    floor = np.maximum(floor, top - MOST_DB)
+    threshold = np.maximum(floor + FLOOR_DB, floor + FLOOR_SHARE * (top - floor))
+    above = np.clip((levels - threshold) / SOFT_DB, -30, 30)
+    return np.asarray((1 / (1 + np.exp(-above))).max(axis=1), dtype=np.float64)
+
+
+def _changes(spectra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How much the spectrum changes at the start of each frame, and at the end of the last one: 1
+    is much."""
+    count, size = len(spectra), CHANGE_FRAMES
+    padded = np.pad(spectra, ((size, size), (0, 0)), mode="edge")
+    sums = np.vstack([np.zeros((1, padded.shape[1])), np.cumsum(padded, axis=0)])
+    before = sums[size : size + count] - sums[:count]
+    after = sums[2 * size : 2 * size + count] - sums[size : size + count]
+    change = np.sqrt(np.square((after - before) / size).mean(axis=1))
+    change = np.minimum(1.5, change / (np.quantile(change, 0.95) + 1e-9))
+    return np.append(change, 0.0)
+
+
+def _cheapest_edges(
+    starts: npt.NDArray[np.float64],
+    ends: npt.NDArray[np.float64],
+    usual: npt.NDArray[np.float64],
+    sounding: npt.NDArray[np.float64],
+    changes: npt.NDArray[np.float64],
+) -> list[tuple[int, int]] | None:
+    """The first frame of each word, and the one after its last; None if there is no room for all.
+
+    Between two words lies a range of frames in which the first ends and the second begins. Going
+    from word to word, ``cost`` is that of everything before a start in the range before it, and of
+    each end in the range after it the start from which it is reached most cheaply is noted, of each
+    start the end.
+    """
+    count = len(sounding)
+    silent_before = np.concatenate([[0.0], np.cumsum(1 - sounding)]) * SILENT
+    sounding_before = np.concatenate([[0.0], np.cumsum(sounding)])
+    ranges = [
+        np.arange(
+            min(max(0, int(place) - BEFORE), count), min(count, max(0, int(place)) + AFTER) + 1
+        )
+        for place in (*starts, ends[-1])
+    ]
+    cost = sounding_before[ranges[0]]
+    links: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp] | None]] = []
+    for k in range(len(starts)):
+        first, last = ranges[k], ranges[k + 1]
+        length = last[None, :] - first[:, None]
+        pace = np.log(np.maximum(length, 1) / usual[k]) / SPREAD
+        word = silent_before[last][None, :] - silent_before[first][:, None]
+        word += (_away(starts[k] - first) + _away(first - ends[k]))[:, None]
+        word += _away(last - ends[k])[None, :]
+        word += PACE / 2 * np.minimum(np.square(pace), 20)
+        total = np.where(length >= SHORTEST, cost[:, None] + word, NEVER)
+        from_start = total.argmin(axis=0)
+        ended = total[from_start, np.arange(len(last))]
+        if k + 1 == len(starts):
+            ended = ended + sounding_before[count] - sounding_before[last]
+            links.append((from_start, None))
+            break
+        between = last[None, :] - last[:, None]
+        gap = sounding_before[last][None, :] - sounding_before[last][:, None] + EDGE
+        gap = np.where(between >= PAUSE, gap, NEVER)
+        np.fill_diagonal(gap, EDGE - CHANGE * changes[last])
+        total = ended[:, None] + gap
+        from_end = total.argmin(axis=0)
+        cost = total[from_end, np.arange(len(last))]
+        links.append((from_start, from_end))
+    at_end = int(ended.argmin())
+    if ended[at_end] >= NEVER:
+        return None
+    edges: list[tuple[int, int]] = []
+    for k in range(len(starts) - 1, -1, -1):
+        at_start = int(links[k][0][at_end])
+        edges.append((int(ranges[k][at_start]), int(ranges[k + 1][at_end])))
+        if k:
+            from_end = links[k - 1][1]
+            assert from_end is not None
+            at_end = int(from_end[at_start])
+    return edges[::-1]
+
+
+def _away(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What it costs to be so many frames away; nothing if they are negative."""
+    away = np.maximum(frames, 0.0)
+    return FAR * np.where(away < NEAR, np.square(away) / 2, NEAR * away - NEAR * NEAR / 2)

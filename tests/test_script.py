@@ -1,0 +1,249 @@
+"""A script's words with the times of the speech: reading, matching, and a whole run."""
+
+import itertools
+import json
+import random
+import shutil
+
+import pytest
+from command import AUSTEN, called
+
+from dubkit.errors import InputError, UsageError
+from dubkit.options import Options
+from dubkit.script.match import key_of_word, match
+from dubkit.script.read import parse_script, read_script, words_of
+from dubkit.script.timing import time_script
+from dubkit.types import Cue, Track, Word
+
+PLAY = """\
+# My *great* talk
+
+INT. KITCHEN - DAY
+
+MARY
+(smiling)
+Hello there, John. How are
+you today?
+
+JOHN (V.O.)
+I am **fine** [he laughs] (really fine).
+
+MARY
+That's good -- see [the docs](http://example.org/x).
+"""
+
+
+def spoken(text, start=0.0, pace=0.4, language="en"):
+    """A track in which each word of a text takes ``pace`` seconds."""
+    tokens = text.split()
+    words = tuple(
+        Word(start + pace * k, start + pace * (k + 0.9), f" {token}", 0.9)
+        for k, token in enumerate(tokens)
+    )
+    return Track(language, (Cue(words[0].start, words[-1].end, text, words),))
+
+
+def timed(script, track, sounding=lambda start, end: 0.0):
+    return time_script(parse_script(script, track.language), track, sounding)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_labels_directions_and_headings_are_told_apart():
+    parts = parse_script(PLAY, "en")
+    assert [(one.text, one.speaker, one.optional) for one in parts] == [
+        ("My great talk", None, True),
+        ("(smiling)", "MARY", True),
+        ("Hello there, John. How are you today?", "MARY", False),
+        ("I am fine.", "JOHN", False),
+        ("(really fine)", "JOHN", True),
+        ("That's good -- see the docs.", "MARY", False),
+    ]
+
+
+def test_each_label_begins_a_part_and_times_are_left_out():
+    text = "Anna: Well, a test.\nBob: So is this.\n\n[00:01:23] Anna: Of course.\n\n"
+    text += "Speaker 1  0:05\nAnd I."
+    found = [(one.speaker, one.text) for one in parse_script(text, "en")]
+    assert found == [
+        ("Anna", "Well, a test."), ("Bob", "So is this."), ("Anna", "Of course."),
+        ("Speaker 1", "And I."),
+    ]  # fmt: skip
+
+
+def test_punctuation_that_stands_alone_belongs_to_the_word_before_it():
+    words = words_of(parse_script("Wait – what ?\n\n« Bonjour »", "fr"), "fr")
+    assert [word.text for word in words] == [" Wait –", " what ?", " « Bonjour »"]
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("a.txt", b"[music]\n\n---\n", "nothing to speak"),
+    ("a.txt", b"\x00\x01\x02\x00" * 40, "not a text"),
+    ("a.docx", b"PK\x03\x04 broken", "Word document|python-docx"),
+    ("a.pdf", b"%PDF-1.4 broken", "as a PDF|pypdf"),
+])  # fmt: skip
+def test_what_is_no_script_is_refused_in_a_sentence(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(Exception, match=message):
+        read_script(path, "en")
+
+
+def test_words_of_a_docx_and_a_pdf(tmp_path):
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.add_heading("A title")
+    document.add_paragraph("MARY: Hello there.")
+    document.save(tmp_path / "a.docx")
+    parts = read_script(tmp_path / "a.docx", "en")
+    assert [(one.text, one.speaker, one.optional) for one in parts] == [
+        ("A title", None, True), ("Hello there.", "MARY", False),
+    ]  # fmt: skip
+
+
+# ---------------------------------------------------------------- matching
+
+
+@pytest.mark.parametrize("one, other", [
+    ("Twenty", "20"), ("naïve", "Naive,"), ("“Straße!”", "STRASSE"),
+])  # fmt: skip
+def test_spellings_of_one_word_have_one_key(one, other):
+    assert key_of_word(one, "en") == key_of_word(other, "en")
+
+
+def test_paragraphs_that_are_dropped_doubled_moved_and_added_are_found():
+    rng = random.Random(5)
+    words = [*["the", "and", "of", "to"] * 15, *(f"word{n}" for n in range(900))]
+    paragraphs = [[rng.choice(words) for _ in range(rng.randint(20, 60))] for _ in range(60)]
+    read = list(paragraphs)
+    del read[10]
+    read[20], read[21] = read[21], read[20]
+    read.insert(40, read[39])
+    read.insert(50, [f"new{n}" for n in range(40)])
+    script = [word for one in paragraphs for word in one]
+    truth = [(k, word) for k, one in enumerate(read) for word in one]
+    recognized = [word if rng.random() > 0.25 else rng.choice(words) for _, word in truth]
+    found = match(script, recognized)
+    used = {j for one in found for _, j in one.pairs}
+    wrong = [j for one in found for i, j in one.pairs if script[i] != truth[j][1]]
+    assert len(used) > 0.7 * (len(truth) - 40)
+    assert len(wrong) < 0.02 * len(truth)
+    assert not {truth[j][0] for j in used} & {50}
+    starts = [one.recognized.start for one in found]
+    assert starts == sorted(starts)
+    assert all(a.recognized.stop <= b.recognized.start for a, b in itertools.pairwise(found))
+
+
+def test_misread_words_get_the_time_of_what_was_read_instead():
+    read = spoken("He was not an illed his post young man and he knew it well")
+    result = timed("He was not an ill-disposed young man, and he knew it well.", read)
+    words = {word.text.strip(): word for word in result.track.words}
+    assert words["ill-disposed"].start == pytest.approx(1.6)
+    assert words["ill-disposed"].end == pytest.approx(2.76, abs=0.05)
+    assert result.unspoken == () and result.extra == ()
+
+
+def test_what_nobody_speaks_and_what_is_not_in_the_script_are_listed():
+    script = (
+        "We begin with the weather in the north.\n\nNobody reads this long paragraph aloud today."
+        "\n\nAfter that we talk about the harbor."
+    )
+    read = spoken(
+        "we begin with the weather in the north by the way thanks to all of you for coming "
+        "after that we talk about the harbor"
+    )
+    result = timed(script, read)
+    assert [(one.line, one.text) for one in result.unspoken] == [
+        (3, "Nobody reads this long paragraph aloud today.")
+    ]
+    assert [cue.text for cue in result.extra] == ["by the way thanks to all of you for coming"]
+    assert [cue.text for cue in result.track.cues] == [
+        "We begin with the weather in the north.", "After that we talk about the harbor."
+    ]  # fmt: skip
+
+
+def test_a_sentence_is_shown_twice_where_it_is_spoken_twice():
+    script = "Listen and repeat after the teacher. How much is the blue umbrella over there?"
+    read = spoken(
+        "listen and repeat after the teacher how much is the blue umbrella over there "
+        "how much is the blue umbrella over there"
+    )
+    result = timed(script, read)
+    assert result.track.text.count("How much is the blue umbrella over there?") == 2
+
+
+def test_titles_and_asides_are_shown_where_they_are_spoken():
+    script = "# A fine morning in May\n\nIt rained (as it often does) all over the valley."
+    whole = "a fine morning in may it rained as it often does all over the valley"
+    assert timed(script, spoken(whole)).track.text.split("\n")[0] == "A fine morning in May"
+    assert "(as it often does)" in timed(script, spoken(whole)).track.text.replace("\n", " ")
+    brief = timed(script, spoken("it rained all over the valley"))
+    assert brief.track.text.replace("\n", " ") == "It rained all over the valley."
+    assert brief.unspoken == ()
+
+
+def test_numbers_may_be_spelled_in_another_way():
+    result = timed(
+        "In 1905 he had 25 horses and 3 carts.",
+        spoken("in nineteen oh five he had twenty five horses and three carts"),
+    )
+    assert result.track.text == "In 1905 he had 25 horses and 3 carts."
+    assert not result.unspoken and not result.extra
+
+
+def test_text_without_spaces_is_matched_by_its_characters():
+    words = tuple(Word(k * 0.3, k * 0.3 + 0.3, one) for k, one in enumerate(
+        ["今日", "は", "天気", "が", "いい", "ので", "散歩", "に", "行き", "ます"]))  # fmt: skip
+    track = Track("ja", (Cue(0.0, 3.0, "", words),))
+    text = "今日は天気が良いので、散歩に行きます。"
+    result = time_script(parse_script(text, "ja"), track, lambda *_: 0.0)
+    assert result.track.text == text
+    assert result.found > 0.5
+
+
+# ---------------------------------------------------------------- whole runs
+
+TEXT = """\
+NARRATOR: And Mr John Dashwood had then leisure to consider how much there might be prudently in his
+power to do for them. He was not an ill-disposed young man, unless to be rather cold-hearted and
+rather selfish is to be ill-disposed.
+
+This paragraph was never read by anybody.
+
+Had he married a more amiable woman, he might have been made still more respectable than he was: he
+might even have been made amiable himself.
+"""
+
+
+@pytest.mark.slow
+def test_a_run_writes_the_words_of_the_script_at_the_times_of_the_speech(tmp_path):
+    shutil.copy(AUSTEN, tmp_path / "film.mp4")
+    (tmp_path / "film.txt").write_text(TEXT)
+    ran = called(tmp_path / "film.mp4", "--script", tmp_path / "film.txt", "--no-video", "-v")
+    assert ran.status == 0, ran.err
+    assert "line 5: 'This paragraph was never read by anybody.'" in ran.err
+    text = (tmp_path / "film.en.srt").read_text()
+    assert "cold-hearted" in text and "ill-disposed" in text and "NARRATOR" not in text
+    script = json.loads((tmp_path / "film.dubkit/script.json").read_text())
+    words = [word for cue in script["segments"] for word in cue["words"]]
+    starts = [word["start"] for word in words]
+    assert starts == sorted(starts)
+    first = next(word for word in words if word["word"] == " And")
+    last = next(word for word in words if word["word"] == " Had")
+    assert 0.55 < first["start"] < 0.9 and 17.5 < last["start"] < 18.3
+    # It is not of this film, and nothing is lost.
+    (tmp_path / "film.txt").write_text("An entirely unrelated recipe for cabbage soup. " * 9)
+    ran = called(tmp_path / "film.mp4", "--script", tmp_path / "film.txt", "--no-video")
+    assert ran.status == 3 and "not what is spoken" in ran.err
+    assert (tmp_path / "film.en.srt").read_text() == text
+
+
+def test_a_script_and_a_subtitle_file_exclude_each_other():
+    with pytest.raises(UsageError, match="--script is text without times"):
+        Options(script="a.txt", subs_from="b.srt")  # type: ignore[arg-type]
+
+
+def test_a_script_that_is_not_there_is_an_error_before_work(tmp_path):
+    with pytest.raises((InputError, OSError)):
+        read_script(tmp_path / "none.txt", "en")
