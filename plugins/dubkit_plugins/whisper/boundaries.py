@@ -43,13 +43,13 @@ LATE = 0.05
 FAR, NEAR = 0.02, 10
 """What a frame costs that a word is away from its attention, for each frame that it is away; beyond
 the second that no longer grows."""
-SILENT = 0.5
+SILENT = 0.8
 """A silent frame inside a word; a sounding one outside costs 1."""
 EDGE = 2.0
 """Each edge between two words, so that none is where nothing changes ..."""
 CHANGE = 2.0
 """... and how much less where the spectrum changes most."""
-PACE, SPREAD = 3.0, 0.45
+PACE, SPREAD = 1.0, 0.6
 """How much a word that takes longer or shorter than its letters need costs, at what deviation (of
 the logarithm)."""
 EXTRA_LETTERS = 2.0
