@@ -34,6 +34,8 @@ FLOOR_SHARE = 0.35
 """... and as a share of the way from its noise to its loudest."""
 MOST_DB = 35.0
 """Between a band's noise and its loudest, at most: breath is louder than digital silence."""
+FAINT_DB = 45.0
+"""Under the loudest of both bands at which nothing counts as sound."""
 SOFT_DB = 2.0
 """Decibels within which sound goes over into silence."""
 CHANGE_FRAMES = 3
@@ -43,8 +45,11 @@ LATE = 0.05
 FAR, NEAR = 0.02, 10
 """What a frame costs that a word is away from its attention, for each frame that it is away; beyond
 the second that no longer grows."""
-SILENT = 0.8
-"""A silent frame inside a word; a sounding one outside costs 1."""
+SILENT, CLOSED = 0.8, 0.15
+"""A silent frame inside a word, and one of a silence that may be closed lips, which words have; a
+sounding frame outside costs 1."""
+CLOSURE = 10
+"""Frames of such a silence, at most."""
 EDGE = 2.0
 """Each edge between two words, so that none is where nothing changes ..."""
 CHANGE = 2.0
@@ -58,8 +63,10 @@ PAUSE = 6
 """Frames of the shortest pause; closed lips are shorter."""
 SHORTEST = 3
 """Frames of a word."""
-BEFORE, AFTER = 20, 100
-"""Frames around where attention has it in which an edge is looked for."""
+PAUSE_COUNTS = 0.03
+"""What a frame of a pause counts in a distance."""
+BEFORE, AFTER = 30, 80
+"""Frames around where attention has it in which an edge is looked for, without pauses."""
 MARGIN = 0.1
 """Seconds around speech in which there may be soft sounds that voice activity misses."""
 NEVER = 1e9
@@ -122,6 +129,7 @@ def _sounding(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     floor, top = np.quantile(levels, (0.08, 0.95), axis=0)
     floor = np.maximum(floor, top - MOST_DB)
     threshold = np.maximum(floor + FLOOR_DB, floor + FLOOR_SHARE * (top - floor))
+    threshold = np.maximum(threshold, top.max() - FAINT_DB)
     above = np.clip((levels - threshold) / SOFT_DB, -30, 30)
     return np.asarray((1 / (1 + np.exp(-above))).max(axis=1), dtype=np.float64)
 
@@ -154,14 +162,19 @@ def _cheapest_edges(
     start the end.
     """
     count = len(sounding)
-    silent_before = np.concatenate([[0.0], np.cumsum(1 - sounding)]) * SILENT
+    silent = np.where(_in_closure(sounding), CLOSED, SILENT) * (1 - sounding)
+    silent_before = np.concatenate([[0.0], np.cumsum(silent)])
     sounding_before = np.concatenate([[0.0], np.cumsum(sounding)])
-    ranges = [
-        np.arange(
-            min(max(0, int(place) - BEFORE), count), min(count, max(0, int(place)) + AFTER) + 1
-        )
-        for place in (*starts, ends[-1])
-    ]
+    # Pauses hardly count in how far away an edge is: where in one attention moves on means little.
+    clock = np.concatenate([[0.0], np.cumsum(sounding + PAUSE_COUNTS)])
+    near = np.convolve(sounding > 0.5, np.ones(2 * PAUSE + 1), "same") > 0
+    possible = np.flatnonzero(np.concatenate([near, [True]]) | np.concatenate([[True], near]))
+    starts, ends = (np.interp(places, np.arange(count + 1), clock) for places in (starts, ends))
+    times = clock[possible]
+    ranges = []
+    for place in (*starts, ends[-1]):
+        low, high = np.searchsorted(times, (place - BEFORE, place + AFTER))
+        ranges.append(possible[max(0, min(low, len(possible) - 1)) : max(high, low + 1)])
     cost = sounding_before[ranges[0]]
     links: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp] | None]] = []
     for k in range(len(starts)):
@@ -169,8 +182,9 @@ def _cheapest_edges(
         length = last[None, :] - first[:, None]
         pace = np.log(np.maximum(length, 1) / usual[k]) / SPREAD
         word = silent_before[last][None, :] - silent_before[first][:, None]
-        word += (_away(starts[k] - first) + _away(first - ends[k]))[:, None]
-        word += _away(last - ends[k])[None, :]
+        begun, over = clock[first], clock[last]
+        word += (_away(starts[k] - begun) + _away(begun - ends[k]))[:, None]
+        word += _away(over - ends[k])[None, :]
         word += PACE / 2 * np.minimum(np.square(pace), 20)
         total = np.where(length >= SHORTEST, cost[:, None] + word, NEVER)
         from_start = total.argmin(axis=0)
@@ -199,6 +213,15 @@ def _cheapest_edges(
             assert from_end is not None
             at_end = int(from_end[at_start])
     return edges[::-1]
+
+
+def _in_closure(sounding: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which frames are in a silence of at most :data:`CLOSURE` between two sounds."""
+    inside = np.zeros(len(sounding), bool)
+    loud = np.flatnonzero(sounding > 0.5)
+    for k in np.flatnonzero((np.diff(loud) > 1) & (np.diff(loud) <= CLOSURE + 1)):
+        inside[loud[k] + 1 : loud[k + 1]] = True
+    return inside
 
 
 def _away(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

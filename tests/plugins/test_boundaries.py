@@ -1,0 +1,78 @@
+"""Word times that keep to the sound."""
+
+import numpy as np
+import pytest
+
+from dubkit import Word
+from dubkit_plugins.whisper.boundaries import move_to_sound
+from dubkit_plugins.whisper.engine import SAMPLE_RATE
+from dubkit_plugins.whisper.speech_activity import Span
+
+RNG = np.random.default_rng(7)
+
+
+def tone(seconds, hz):
+    """Something like a vowel: a buzz of this pitch."""
+    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    return sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 9)) * 0.1
+
+
+def quiet(seconds):
+    return RNG.normal(size=round(seconds * SAMPLE_RATE)) * 1e-4
+
+
+def sound(*pieces):
+    return np.concatenate(pieces).astype(np.float32)
+
+
+def starts(words):
+    return [word.start for word in words]
+
+
+def test_a_pause_belongs_to_no_word():
+    samples = sound(quiet(0.5), tone(0.4, 150), quiet(0.6), tone(0.5, 250), quiet(0.8))
+    # As attention has it: the first word lasts into the pause, and the second begins there.
+    words = [Word(10.4, 11.2, " one"), Word(11.2, 12.3, " three")]
+    one, three = move_to_sound(words, samples, 10.0)
+    assert one.start == pytest.approx(10.5, abs=0.03) and one.end == pytest.approx(10.9, abs=0.03)
+    assert three.start == pytest.approx(11.5, abs=0.03)
+    assert three.end == pytest.approx(12.0, abs=0.03)
+
+
+def test_the_last_word_before_a_long_pause_is_not_put_into_it():
+    samples = sound(
+        quiet(0.3), tone(0.3, 120), tone(0.3, 220), quiet(1.5), tone(0.4, 150), quiet(0.3)
+    )
+    words = [Word(0.25, 0.6, " for"), Word(1.2, 1.9, " them."), Word(2.0, 2.8, " He")]
+    found = move_to_sound(words, samples, 0.0)
+    assert starts(found) == pytest.approx([0.3, 0.65, 2.4], abs=0.07)
+    assert found[1].end == pytest.approx(0.9, abs=0.03)
+
+
+def test_closed_lips_inside_a_word_are_no_pause():
+    samples = sound(quiet(0.4), tone(0.2, 150), quiet(0.08), tone(0.2, 150), quiet(0.4))
+    (word,) = move_to_sound([Word(0.35, 0.9, " paper")], samples, 0.0)
+    assert (word.start, word.end) == pytest.approx((0.4, 0.88), abs=0.03)
+
+
+def test_noise_outside_of_speech_is_no_word():
+    samples = sound(quiet(0.3), tone(0.5, 90), quiet(0.5), tone(0.5, 200), quiet(0.3))
+    (word,) = move_to_sound([Word(0.9, 1.7, " hello")], samples, 0.0, (Span(1.3, 1.8),))
+    assert word.start == pytest.approx(1.3, abs=0.12)
+
+
+@pytest.mark.parametrize("samples", [quiet(2.0), *(np.zeros(n) for n in (32_000, 100, 0))])
+def test_without_sound_words_stay_where_they_are(samples):
+    samples = samples.astype(np.float32)
+    words = [Word(0.5, 0.9, " one"), Word(0.9, 1.3, " two")]
+    assert move_to_sound(words, samples, 0.0) == words
+
+
+def test_words_stay_in_order_however_odd_their_times_are():
+    samples = sound(*(piece for hz in (100, 150, 200) for piece in (tone(0.3, hz), quiet(0.1))))
+    for times in ([(0, 0), (0, 0), (0, 0)], [(1.2, 1.2)] * 3, [(0.9, 1.0), (0.9, 0.9), (5, 9)]):
+        words = [Word(a, b, " word") for a, b in times]
+        found = move_to_sound(words, samples, 0.0)
+        if found != words:
+            edges = [edge for word in found for edge in (word.start, word.end)]
+            assert edges == sorted(edges) and edges[-1] <= 1.21
