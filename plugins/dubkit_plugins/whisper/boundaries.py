@@ -42,7 +42,7 @@ CHANGE_FRAMES = 3
 """Frames before and after an edge whose spectra are compared."""
 LATE = 0.05
 """Seconds by which attention is early."""
-FAR, NEAR = 0.02, 10
+FAR, NEAR = 0.015, 10
 """What a frame costs that a word is away from its attention, for each frame that it is away; beyond
 the second that no longer grows."""
 SILENT, CLOSED = 0.8, 0.15
@@ -63,9 +63,9 @@ PAUSE = 6
 """Frames of the shortest pause; closed lips are shorter."""
 SHORTEST = 3
 """Frames of a word."""
-PAUSE_COUNTS = 0.03
+PAUSE_COUNTS = 0.05
 """What a frame of a pause counts in a distance."""
-BEFORE, AFTER = 30, 80
+BEFORE, AFTER = 30, 120
 """Frames around where attention has it in which an edge is looked for, without pauses."""
 MARGIN = 0.1
 """Seconds around speech in which there may be soft sounds that voice activity misses."""
