@@ -272,6 +272,29 @@ def test_a_good_file_comes_back(files):
     assert (files / "out/good.synced.en.srt").read_bytes() == good.read_bytes()
 
 
+def test_typeset_signs_move_but_do_not_count(tmp_path):
+    _, cues = film(14, 40)
+    head = FILES["ass"][: FILES["ass"].index("Dialogue:")]
+
+    def events(late):
+        def stamp(seconds):
+            hundredths = round((seconds + late) * 100)
+            minutes, rest = divmod(hundredths // 100, 60)
+            return f"{minutes // 60}:{minutes % 60:02}:{rest:02}.{hundredths % 100:02}"
+
+        for n, one in enumerate(cues):
+            times = f"{stamp(one.start)},{stamp(one.end)}"
+            yield f"Dialogue: 0,{times},Default,,0,0,0,,Line {n} here\n"
+        for n in range(300):
+            times = f"{stamp(20 + n / 25)},{stamp(20.04 + n / 25)}"
+            yield f"Dialogue: 0,{times},Default,,0,0,0,,{{\\pos({n},9)}}BAKERY\n"
+
+    (tmp_path / "good.ass").write_text(head + "".join(events(0)))
+    (tmp_path / "late.ass").write_text(head + "".join(events(5)))
+    ran = called("sync", tmp_path / "late.ass", "--reference", tmp_path / "good.ass")
+    assert ran.paths[0].read_text() == (tmp_path / "good.ass").read_text(), ran.err
+
+
 def test_a_dry_run_writes_nothing(files):
     before = contents(files)
     ran = called("sync", files / "late.es.srt", "--reference", files / "good.en.srt", "--dry-run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -286,7 +287,8 @@ def _write(given: argparse.Namespace, answer: _Answer, out: Path, film: Film | N
         raise NotSure(f"{path}: not sure of its times, so nothing is written: {fit.reason}", hint)
     data = answer.subtitle.data
     if not fit.in_sync:
-        data = file.with_times(answer.subtitle, fit, answer.warnings.append)
+        end = (film and film.context.seconds) or math.inf
+        data = file.with_times(answer.subtitle, fit, answer.warnings.append, end)
         if strangers := describe_strangers(fit, answer.subtitle.cues()):
             answer.warnings.append(strangers)
     if given.dry_run:

@@ -504,7 +504,9 @@ class _Observed:
         else:
             residual = np.full(len(part), np.inf)
         for n, k in enumerate(part):
-            if (one := self.first.get(int(k))) and abs(one.new - expected[n]) < near:
+            # Recognition begins words less exactly than speech does after a pause.
+            one = self.first.get(int(k))
+            if one and abs(residual[n]) >= near > abs(one.new - expected[n]):
                 residual[n] = one.new - expected[n]
         kept = np.abs(residual) < near
         residual = residual[kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,11 +33,16 @@ class Subtitle:
     warnings: tuple[str, ...]
 
     def cues(self) -> list[align.Cue]:
-        """Its cues as numbers; those that describe sounds have no length of text."""
+        """Its cues as numbers; those that nobody speaks, sounds and signs in the picture, have no
+        length of text."""
         tag = self.track.language
+        # Typeset signs have places of their own, and may be thousands.
+        signs = [bool(one.style and one.style.startswith("line ")) for one in self.track.cues]
+        if signs.count(False) < align.FEWEST:
+            signs = [False] * len(signs)
         return [
-            align.Cue(one.start, one.end, len(spoken.speakable(one.text, tag)))
-            for one in self.track.cues
+            align.Cue(one.start, one.end, 0 if sign else len(spoken.speakable(one.text, tag)))
+            for one, sign in zip(self.track.cues, signs, strict=True)
         ]
 
     def lines(self) -> list[Cue]:
@@ -74,8 +80,11 @@ def read(path: Path, language: str | None = None, encoding: str | None = None) -
     return Subtitle(path, data, format, encoding, text.track, text.warnings)
 
 
-def with_times(subtitle: Subtitle, fit: Fit, warn: Callable[[str], object]) -> bytes:
-    """The file with its times moved by a fit; cues keep their lengths, in frames of the film."""
+def with_times(
+    subtitle: Subtitle, fit: Fit, warn: Callable[[str], object], end: float = math.inf
+) -> bytes:
+    """The file with its times moved by a fit; cues keep their lengths, in frames of the film, whose
+    ``end`` is for a warning."""
 
     def moved(start: float, end: float) -> tuple[float, float]:
         first, scale = fit(start), fit.piece_at(start).scale
@@ -85,6 +94,8 @@ def with_times(subtitle: Subtitle, fit: Fit, warn: Callable[[str], object]) -> b
     early = sum(fit(one.end) <= 0 for one in subtitle.track.cues)
     if early:
         warn(f"{early} cues are before the beginning of the film now, and will not be seen")
+    if late := sum(fit(one.start) >= end for one in subtitle.track.cues):
+        warn(f"{late} cues begin after the end of the film")
     try:
         return retime.retime(
             subtitle.data,
