@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .errors import DubkitError, ForeignWorkspace, InputError, InUse, OutputError
+from .errors import DubkitError, InputError, InUse, OutputError
 from .files import (
     PART,
     Made,
@@ -36,16 +37,15 @@ from .files import (
     fingerprint,
     free_name,
     has_changed,
-    is_own,
     is_plain_file,
     is_same_time,
-    mark_own,
     read_json,
     sha256_of,
     stamp_of,
     write_json,
 )
 from .system.lease import Lease, acquire, wait_for
+from .system.ownership import take
 
 log = logging.getLogger("dubkit")
 
@@ -83,7 +83,8 @@ def open_workspace(folder: Path, *, adopt: bool = False, wait: bool = True) -> I
     """
     lease = _take_lease(folder, wait)
     try:
-        foreign = _take(folder, adopt)
+        check(folder)
+        foreign = take(folder, adopt=adopt)
         work = Workspace(folder, lease)
         if foreign:
             work.forget_source()
@@ -120,29 +121,6 @@ def check(folder: Path) -> None:
     if folder.exists() or folder.is_symlink():
         check_kind(folder, is_folder=True)
         check_tree(folder, _FOLDERS, _FILES)
-
-
-def _take(folder: Path, adopt: bool) -> bool:
-    """Make a locked workspace this user's; returns whether it was somebody else's until now."""
-    check(folder)
-    try:
-        if is_own(folder):
-            return False
-        # A kill may have come before the mark was written: what begins with a dot is no work.
-        foreign = any(not path.name.startswith(".") for path in folder.iterdir())
-        if foreign and not adopt:
-            raise ForeignWorkspace(
-                f"{folder} was made by somebody else or on another machine",
-                "--adopt uses the text, the translations and the sound in it, if you trust them; "
-                "-o DIR starts from scratch elsewhere",
-            )
-        if foreign:
-            for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-                Made(place).forget()
-        mark_own(folder)
-        return foreign
-    except OSError as failure:
-        raise cannot_write(folder, failure) from failure
 
 
 class Workspace:
@@ -270,6 +248,27 @@ class Workspace:
         except OSError:  # a drive that is not connected
             return None
         return None if self._hash(source).sha256 == known.get("sha256") else other
+
+    def was_made_from(self, source: Path) -> bool:
+        """Whether the input that this workspace was made from is gone, and was what ``source`` is
+        now."""
+        known = self._state["source"]
+        if not known.get("sha256") or os.path.lexists(known.get("path", "")):
+            return False
+        if known.get("stamp", stamp_of(source))[0] != source.stat().st_size:
+            return False
+        return bool(sha256_of(source) == known["sha256"])
+
+    def rename_results(self, stem: str, new: str) -> None:
+        """Give the results whose names begin with a stem a new one, but not those that somebody
+        edited or that would replace a file. Raises OSError."""
+        for name in [name for name in self._state["outputs"] if name.startswith(f"{stem}.")]:
+            out = self.folder.parent / name
+            to = out.with_name(f"{new}{name.removeprefix(stem)}")
+            if self._is_ours(out) and not os.path.lexists(to):
+                self._state["outputs"][to.name] = self._state["outputs"].pop(name)
+                self._save()
+                out.rename(to)
 
     # ------------------------------------------------------------ steps
 

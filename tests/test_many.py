@@ -73,6 +73,34 @@ def test_a_library_is_done_longest_first_and_one_bad_file_stops_nothing(library,
     assert [one["status"] for one in lines(summary)[4:]] == ["present"] * 3 + ["failed"]
 
 
+def test_a_renamed_film_is_done_and_its_results_have_its_new_name(library):
+    run = (library, "--subs", *FAST)
+    assert called(*run).status == 0
+    before = {name: one for name, one in contents(library).items() if ".dubkit" not in name}
+    (library / "a.srt").write_text("1\n")  # somebody else's
+    (library / "talk.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nMine.\n")
+    for old, new in (("b/c.mp4", "b/The C.mp4"), ("talk.mp4", "t.mp4")):
+        (library / old).rename(library / new)
+    ran = called(*run)
+    assert ran.status == 0 and ran.err.count("everything is there already") == 2, ran
+    after = {name: one for name, one in contents(library).items() if ".dubkit" not in name}
+    for name in ("The C.mp4", "The C.en.srt", "The C.subbed.mp4"):
+        assert after[f"b/{name}"] == before[f"b/{name.replace('The C', 'c')}"]
+    assert not {"b/c.en.srt", "b/c.subbed.mp4", "talk.subbed.mp4"} & after.keys()
+    assert not (library / "b/c.dubkit").exists() and (library / "b/The C.dubkit").exists()
+    # What a person edited stays, and is in what is made of it.
+    assert "Mine." in (library / "talk.en.srt").read_text()
+    assert "Mine." in (library / "t.en.srt").read_text()
+
+
+def test_a_copy_of_a_film_is_another_film(library):
+    run = (library, "--subs", "--no-video", *FAST)
+    assert called(*run).status == 0
+    (library / "z.mp4").write_bytes((library / "a.mp4").read_bytes())
+    assert called(*run).status == 0
+    assert (library / "a.en.srt").exists() and (library / "z.en.srt").exists()
+
+
 def test_trailers_alone_are_what_somebody_wants(tmp_path):
     (tmp_path / "sample.mp4").write_text("x")
     assert list(inputs.expand([str(tmp_path)], None)[0]) == [tmp_path / "sample.mp4"]

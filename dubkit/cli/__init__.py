@@ -3,6 +3,9 @@
 - :mod:`.main`: the command itself: runs the pipeline on each input, and returns the exit status.
 - :mod:`.parser`: the command line's grammar, and the options that arguments stand for.
 - :mod:`.inputs`: files, folders and patterns to a list of media files.
+- :mod:`.batch`: many inputs: their order, shards, several at once.
+- :mod:`.watch`: folders that grow.
+- :mod:`.summary`: what became of them, in a table and in a file.
 - :mod:`.console`: what a person sees of a run: the bar, warnings, errors.
 - :mod:`.log_file`: the same in a file.
 - :mod:`.events`: the same for programs, as JSON lines.

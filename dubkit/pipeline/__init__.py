@@ -20,7 +20,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
 - :mod:`.redraw`: the picture with lip-sync, for ``render``.
 - :mod:`.plan`: which steps a run does; :mod:`.time_left`: how long they take.
-- :mod:`.existing`: ``--skip-existing``.
+- :mod:`.existing`: ``--skip-existing``; :mod:`.renamed`: inputs with a new name.
 - :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.
 - :mod:`.result_edits`: people's edits of subtitle files, taken into the cue files.
 - :mod:`.report`: ``report.json``, and warnings and totals in sentences.
@@ -46,7 +46,7 @@ from dubkit.subtitles.source import format_of
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Dub, Result, Track, Translation
 
-from . import dub, existing, outputs, plan, report
+from . import dub, existing, outputs, plan, renamed, report
 from .context import Context
 from .sound import AUDIO
 from .source import read_source, read_transcript, transcript_file
@@ -116,6 +116,7 @@ def process(
     room.begin()
     context = Context(source, options, progress, room, watched)
     video = outputs.video_path(context)
+    renamed.follow(context)
     with workspace.open_workspace(context.workspace, adopt=options.adopt, wait=wait) as work:
         work.expect_source(context.source, context.stamp)
         outputs.refuse_clash(context, work)

@@ -3,6 +3,8 @@
 - :mod:`.programs`: programs that end with dubkit, however it ends.
 - :mod:`.keeper`: the small process that sees to that when dubkit was killed.
 - :mod:`.windows_job`: the same on Windows.
+- :mod:`.lease`: who works in a folder, on one machine or on several.
+- :mod:`.ownership`: whose a workspace is.
 - :mod:`.cores`: how many there are to work on.
 - :mod:`.proxies`: those that the environment names.
 - :mod:`.scratch`: temporary folders that do not outlive dubkit.
