@@ -147,7 +147,7 @@ class EngineRoom:
 
 WORK = (
     "transcribe preload prepare translate speak speak_all convert convert_all lipsync lipsync_all "
-    "lipsync_crop draw_avatar separate diarize"
+    "lipsync_crop draw_avatar separate diarize align"
 ).split()
 """What engines do that takes long."""
 
