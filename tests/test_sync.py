@@ -9,7 +9,7 @@ from command import AUSTEN, assert_refused, called, contents
 
 from dubkit import subtitles
 from dubkit.subtitles.retime import retime
-from dubkit.sync import align, words
+from dubkit.sync import align, file, words
 from dubkit.sync.align import Cue, Fit, Piece
 from dubkit.sync.describe import describe, describe_strangers
 from dubkit.types import Cue as Text
@@ -224,6 +224,24 @@ def test_times_of_one_kind_only_stay_so():
     assert "01:00:00.000 --> 1:00:01.500" in later
 
 
+def test_a_damaged_file_is_written_again(tmp_path):
+    later = Fit((Piece(float("-inf"), 1.0, 7.5),), True, False)
+    for format, text in FILES.items():
+        (tmp_path / f"x.{format}").write_text(text, "utf-8", newline="")
+        warnings = []
+        data = file.with_times(file.read(tmp_path / f"x.{format}"), later, warnings.append)
+        assert not warnings and data.decode().count("Grüße") == 1
+    broken = "1\n00:0000 --> 00:00:02,500\nOne\n\n2\n00:00:\n\n"
+    broken += "3\n00:00:05,200 --> 0005  00:00:00\nx\n"
+    (tmp_path / "x.srt").write_text(broken)
+    subtitle, warnings = file.read(tmp_path / "x.srt"), []
+    (tmp_path / "y.srt").write_bytes(file.with_times(subtitle, later, warnings.append))
+    new = file.read(tmp_path / "y.srt").track.cues
+    assert [one.text for one in new] == [one.text for one in subtitle.track.cues]
+    assert [one.start for one in new] == [one.start + 7.5 for one in subtitle.track.cues]
+    assert "written again" in warnings[-1]
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -267,8 +285,8 @@ def test_a_good_file_comes_back(files):
     good = files / "good.en.srt"
     good.write_bytes(b"\xef\xbb\xbf" + good.read_bytes().replace(b"\n", b"\r\n"))
     ran = called("sync", good, "--reference", good, "-o", files / "out", "--json")
-    (file,) = ran.json["files"]
-    assert file["state"] == "in sync"
+    (answer,) = ran.json["files"]
+    assert answer["state"] == "in sync"
     assert (files / "out/good.synced.en.srt").read_bytes() == good.read_bytes()
 
 

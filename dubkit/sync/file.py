@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +19,9 @@ from dubkit.types import Cue, Track
 
 from . import align
 from .align import Fit
+
+FRAME = 0.05
+"""Seconds to which all formats have times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +101,33 @@ def with_times(
         warn(f"{early} cues are before the beginning of the film now, and will not be seen")
     if late := sum(fit(one.start) >= end for one in subtitle.track.cues):
         warn(f"{late} cues begin after the end of the film")
-    try:
-        return retime.retime(
+    times = [moved(one.start, one.end) for one in subtitle.track.cues]
+    cues = [
+        replace(one, start=start, end=end)
+        for one, (start, end) in zip(subtitle.track.cues, times, strict=True)
+    ]
+    track = replace(subtitle.track, cues=tuple(cues))
+    with contextlib.suppress(retime.UnmovableError, InputError, ValueError):
+        data = retime.retime(
             subtitle.data,
             subtitle.format,
             moved,
             language=subtitle.track.language,
             encoding=subtitle.encoding,
         )
-    except retime.UnmovableError:
-        name = subtitle.path.name
-        warn(f"the times in {name} depend on each other, so it is written again, simpler")
-        times = [moved(one.start, one.end) for one in subtitle.track.cues]
-        cues = (
-            replace(one, start=start, end=end)
-            for one, (start, end) in zip(subtitle.track.cues, times, strict=True)
-        )
-        track = replace(subtitle.track, cues=tuple(cues))
-        return subtitles.render(track, subtitle.format).encode()
+        if _reads_as(data, subtitle, track):
+            return data
+    name = subtitle.path.name
+    warn(f"{name} is damaged, or its times depend on each other: it is written again, simpler")
+    return subtitles.render(track, subtitle.format).encode()
+
+
+def _reads_as(data: bytes, subtitle: Subtitle, track: Track) -> bool:
+    """Whether the bytes of a file are read as the track."""
+    text = subtitles.decode(data, track.language, subtitle.encoding).text
+    found = subtitles.parse(text, subtitle.format, track.language).cues
+    texts = (Counter(one.text for one in cues) for cues in (found, track.cues))
+    starts = (sorted(one.start for one in cues) for cues in (found, track.cues))
+    return next(texts) == next(texts) and all(
+        abs(a - b) < FRAME for a, b in zip(*starts, strict=True)
+    )
