@@ -4,15 +4,21 @@ import itertools
 import json
 import random
 import shutil
+from dataclasses import replace
 
 import pytest
 from command import AUSTEN, called
 
+from dubkit.engines import registry
 from dubkit.errors import InputError, UsageError
+from dubkit.hooks import Aligner
 from dubkit.options import Options
 from dubkit.script.match import key_of_word, match
 from dubkit.script.read import parse_script, read_script, words_of
 from dubkit.script.timing import time_script
+from dubkit.speech.alignment import align_words
+from dubkit.testing import conforms
+from dubkit.testing.samples import write_converted
 from dubkit.types import Cue, Track, Word
 
 PLAY = """\
@@ -247,3 +253,37 @@ def test_a_script_and_a_subtitle_file_exclude_each_other():
 def test_a_script_that_is_not_there_is_an_error_before_work(tmp_path):
     with pytest.raises((InputError, OSError)):
         read_script(tmp_path / "none.txt", "en")
+
+
+# ---------------------------------------------------------------- aligners
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["attention", "pocketsphinx"])
+def test_aligners_keep_their_contract(name):
+    text = TEXT.split("\n\n")[0].partition(": ")[2]
+    conforms("aligners", name, speech=AUSTEN, text=text)
+
+
+@pytest.mark.slow
+def test_what_one_aligner_cannot_do_the_next_one_does(tmp_path):
+    """pocketsphinx knows when each sound is spoken, and fails where the text is of another."""
+    wav = write_converted(AUSTEN, tmp_path / "a.wav", 16_000)
+    sphinx = registry.load(Aligner, "pocketsphinx", {})
+    attention = registry.load(Aligner, "attention", {})
+    spoken_words = spoken(TEXT.split("\n\n")[2], 18.2, 0.36)
+    aligned, missed = align_words([("pocketsphinx", sphinx)], wav, spoken_words, lambda *_: None)
+    assert missed == 0
+    first, last = aligned.words[0], aligned.words[-1]
+    assert first.start == pytest.approx(18.15, abs=0.06)
+    assert last.end == pytest.approx(27.4, abs=0.3)
+    french = replace(spoken_words, language="fr")
+    pair = [("none", NoAligner()), ("attention", attention)]
+    aligned, missed = align_words(pair, wav, french, lambda *_: None)
+    assert missed == 0 and aligned.words[0].start == pytest.approx(18.15, abs=0.1)
+    assert align_words([("none", NoAligner())], wav, french, lambda *_: None) == (french, 26)
+
+
+class NoAligner:
+    def align(self, audio, passages, *, language, progress):
+        return [()] * len(passages)

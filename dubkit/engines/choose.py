@@ -383,9 +383,10 @@ def diarizer(room: EngineRoom, options: Options) -> Choice[Diarizer]:
     return _named_or_first(room, options, Diarizer, options.diarizer, hint)
 
 
-def aligner(room: EngineRoom, options: Options, language: str) -> Choice[Aligner]:
-    """What finds when the words of a text in ``language`` are spoken. Raises MissingDependency when
-    nothing is ready, or knows the language."""
+def aligners(room: EngineRoom, options: Options, language: str) -> list[Choice[Aligner]]:
+    """What finds when the words of a text in ``language`` are spoken: the engine that is named, or
+    all that are ready and know the language, the best first. Raises MissingDependency when there is
+    none."""
     if options.aligner != "auto":
         choice = named(room, options, Aligner, options.aligner)
         with guarded(f"{choice.name} cannot be asked"):
@@ -394,15 +395,24 @@ def aligner(room: EngineRoom, options: Options, language: str) -> Choice[Aligner
             raise MissingDependency(
                 f"{choice.name} does not know {languages.name(language)}", "leave --aligner out"
             )
-        return choice
-    found, problems = _first(
-        room, options, Aligner, lambda engine: engine.supports(language), lambda engine: ""
-    )
-    if not found:
+        return [choice]
+    found, problems = _candidates(Aligner, options)
+    ready = []
+    for choice in found:
+        try:
+            with guarded(f"{choice.name} cannot be asked"):
+                engine = room.engine(choice)
+                lacking = list(engine.check())
+                problems += lacking
+                if not lacking and engine.supports(language):
+                    ready.append(choice)
+        except DubkitError as failure:
+            log.debug("%s", failure.message)
+    if not ready:
         raise MissingDependency(
             f"no aligner for {languages.name(language)} is ready here", "; ".join(problems[:2])
         )
-    return found
+    return ready
 
 
 def separator(room: EngineRoom, options: Options) -> Choice[Separator]:

@@ -46,13 +46,13 @@ def with_script(context: Context, work: Workspace, recognized: Track, transcript
     assert context.options.script
     path = at_home(context.options.script)
     parts = read_script(path, recognized.language, context.options.encoding)
-    choice = _aligner(context, recognized.language)
+    choices = _aligners(context, recognized.language)
     key = key_of(
         transcript=sha256_of(transcript),
         script=sha256_of(path),
         encoding=context.options.encoding,
         sound=sound_key(context, work),
-        aligner=choice.identity if choice else "",
+        aligner=[choice.identity for choice in choices],
     )
 
     def make(out: Path) -> list[str]:
@@ -65,7 +65,7 @@ def with_script(context: Context, work: Workspace, recognized: Track, transcript
                 f"{timed.found:.0%} of its words were found there",
                 "a translation is for --subs-from, or --to makes one",
             )
-        track, warnings = _aligned(context, choice, wav, timed.track)
+        track, warnings = _aligned(context, choices, wav, timed.track)
         content = json.loads(subtitles.render(shift(track, context.begin), "json"))
         content["unspoken"] = [{"line": one.line, "text": one.text} for one in timed.unspoken]
         content["extra"] = [
@@ -83,17 +83,17 @@ def with_better_times(
     context: Context, work: Workspace, recognized: Track, transcript: Path
 ) -> Track:
     """The recognized words with the times of the engine of ``--aligner``, via ``aligned.json``."""
-    choice = choose.aligner(context.engines, context.options, recognized.language)
+    choices = choose.aligners(context.engines, context.options, recognized.language)
     key = key_of(
         transcript=sha256_of(transcript),
         sound=sound_key(context, work),
-        aligner=choice.identity,
+        aligner=[choice.identity for choice in choices],
     )
 
     def make(out: Path) -> list[str]:
         wav = audio_file(context, work)
         own = shift(recognized, -context.begin)
-        track, warnings = _aligned(context, choice, wav, own)
+        track, warnings = _aligned(context, choices, wav, own)
         out.write_text(subtitles.render(shift(track, context.begin), "json"), "utf-8")
         return warnings
 
@@ -101,29 +101,29 @@ def with_better_times(
     return within_part(source_text.read_edited(out), context.part)
 
 
-def _aligner(context: Context, language: str) -> Choice[Aligner] | None:
-    """What aligns a script; None if nothing here does and none is asked for by name."""
+def _aligners(context: Context, language: str) -> list[Choice[Aligner]]:
+    """What aligns a script; nothing if nothing here does and none is asked for by name."""
     try:
-        return choose.aligner(context.engines, context.options, language)
+        return choose.aligners(context.engines, context.options, language)
     except MissingDependency as failure:
         if context.options.aligner != "auto":
             raise
         context.warnings.append(f"times of words are less exact: {failure.message}")
-        return None
+        return []
 
 
 def _aligned(
-    context: Context, choice: Choice[Aligner] | None, wav: Path, track: Track
+    context: Context, choices: Sequence[Choice[Aligner]], wav: Path, track: Track
 ) -> tuple[Track, list[str]]:
-    """The track with the times of an aligner, and what could not be done."""
-    if not choice or not track.words:
+    """The track with the times of aligners, and what they could not do."""
+    if not choices or not track.words:
         return track, []
+    engines = ((choice.spec, context.engines.engine(choice)) for choice in choices)
     with context.timed("align"):
-        engine = context.engines.engine(choice)
-        aligned, missed = align_words(engine, choice.spec, wav, track, context.progress)
+        aligned, missed = align_words(engines, wav, track, context.progress)
     if not missed:
         return aligned, []
-    return aligned, [f"{choice.name} could not align {missed} of {len(track.words)} words"]
+    return aligned, [f"{missed} of {len(track.words)} words could not be aligned"]
 
 
 def _differences(timed: Timed, name: str, context: Context) -> list[str]:

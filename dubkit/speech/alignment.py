@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,24 +19,31 @@ MARGIN = 0.3
 
 
 def align_words(
-    aligner: Aligner, name: str, audio: Path, track: Track, progress: Progress
+    aligners: Iterable[tuple[str, Aligner]], audio: Path, track: Track, progress: Progress
 ) -> tuple[Track, int]:
-    """The track with the times that the aligner ``name`` finds for its words in ``audio``, and how
-    many words it could not align, which keep theirs.
+    """The track with the times that aligners, each with its name, find for its words in ``audio``:
+    each gets the passages that those before it could not align. And how many words none could,
+    which keep their times.
 
-    Raises PluginError when it fails or returns what is not its words.
+    Raises PluginError when one fails or returns what is not its words.
     """
     passages = list(passages_of(track))
-    with guarded(f"aligner {name} failed", "--aligner names another"):
-        found = aligner.align(audio, passages, language=track.language, progress=progress)
-        if len(found) != len(passages):
-            raise ValueError(f"it returned {len(found)} passages for {len(passages)}")
-        pieces = [_validate(one, words) for one, words in zip(passages, found, strict=True)]
-    missed = sum(len(one.words) for one, words in zip(passages, pieces, strict=True) if not words)
+    found: dict[int, Sequence[Word]] = {}
+    for name, aligner in aligners:
+        left = [k for k in range(len(passages)) if k not in found]
+        if not left:
+            break
+        own = [passages[k] for k in left]
+        with guarded(f"aligner {name} failed", "--aligner names another"):
+            words = aligner.align(audio, own, language=track.language, progress=progress)
+            if len(words) != len(own):
+                raise ValueError(f"it returned {len(words)} passages for {len(own)}")
+            pieces = [_validate(one, part) for one, part in zip(own, words, strict=True)]
+        found |= {k: piece for k, piece in zip(left, pieces, strict=True) if piece}
     given: list[Word | None] = []
-    for one, words in zip(passages, pieces, strict=True):
-        given += words or [None] * len(one.words)
-    return replace(track, cues=tuple(_with_times(track, iter(given)))), missed
+    for k, one in enumerate(passages):
+        given += found.get(k) or [None] * len(one.words)
+    return replace(track, cues=tuple(_with_times(track, iter(given)))), given.count(None)
 
 
 def passages_of(track: Track) -> Iterator[Passage]:
