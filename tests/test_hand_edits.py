@@ -80,6 +80,14 @@ def test_edited_times_move_with_the_source():
     assert merged.track.cues[1] == translated.cues[1]
 
 
+def test_an_edit_of_another_text_at_nearly_the_same_time_is_kept():
+    edited = changed(ENGLISH, 2, text="What I say, I say.")
+    cue = replace(ENGLISH.cues[1], text="Other words", start=ENGLISH.cues[1].start + 0.1)
+    now = replace(ENGLISH, cues=(ENGLISH.cues[0], cue, *ENGLISH.cues[2:]))
+    merged = merge_edits(Baseline(ENGLISH, ENGLISH), edited, Baseline(now, now))
+    assert texts(merged.track)[1] == "What I say, I say." and not merged.lost
+
+
 def test_joined_split_added_and_deleted_cues_stay_so():
     both = replace(SPANISH.cues[0], end=SPANISH.cues[1].end, text="uno dos")
     half = replace(SPANISH.cues[3], end=7.0)

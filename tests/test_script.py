@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from command import AUSTEN, called
 
+import dubkit
 from dubkit.engines import registry
 from dubkit.errors import InputError, UsageError
 from dubkit.hooks import Aligner
@@ -86,6 +87,10 @@ def test_punctuation_that_stands_alone_belongs_to_the_word_before_it():
 @pytest.mark.parametrize("name, content, message", [
     ("a.txt", b"[music]\n\n---\n", "nothing to speak"),
     ("a.txt", b"\x00\x01\x02\x00" * 40, "not a text"),
+    ("a.txt", bytes(range(256)) * 9, "not a text"),
+    ("a.txt", b"{\\rtf1 Hello there.}", "rich text"),
+    ("a.html", b"\xef\xbb\xbf<!DOCTYPE html><p>Hello there.", "web page"),
+    ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\n[music]\n", "nothing to speak"),
     ("a.docx", b"PK\x03\x04 broken", "Word document|python-docx"),
     ("a.pdf", b"%PDF-1.4 broken", "as a PDF|pypdf"),
 ])  # fmt: skip
@@ -94,6 +99,71 @@ def test_what_is_no_script_is_refused_in_a_sentence(tmp_path, name, content, mes
     path.write_bytes(content)
     with pytest.raises(Exception, match=message):
         read_script(path, "en")
+
+
+def test_the_numbers_of_a_list_are_left_out_unless_they_are_spoken():
+    lines = "1. Mix the flour.\n2) Add three eggs.\n(3) Bake it for an hour.\n\n7. That is all."
+    parts = parse_script(lines, "en")
+    assert [one.text for one in parts if one.optional] == ["1.", "2)", "(3)"]
+    assert parts[-1].text == "7. That is all."
+    for said, texts in (
+        ("mix the flour add three eggs", ["Mix the flour.", "Add three eggs."]),
+        ("one mix the flour two add three eggs", ["1.", "Mix the flour.", "2)", "Add three eggs."]),
+    ):
+        assert [cue.text for cue in timed(lines, spoken(said)).track.cues] == texts
+
+
+def test_rows_of_a_table_are_spoken_cell_by_cell():
+    table = (
+        "| Who | What |\n|:--|---|\n| Mary | Hello there. |\n"
+        "| JOHN | *Good* day. |\n| Mary | Bye. |"
+    )
+    assert [(one.text, one.speaker, one.line) for one in parse_script(table, "en")] == [
+        ("Hello there.", "Mary", 3), ("Good day.", "JOHN", 4), ("Bye.", "Mary", 5),
+    ]  # fmt: skip
+    plain = parse_script("| A train passes | We left in spring. |", "en")
+    assert [(one.text, one.optional) for one in plain] == [
+        ("A train passes", True), ("We left in spring.", False),
+    ]  # fmt: skip
+
+
+def test_subtitles_that_were_saved_as_a_text_are_their_words():
+    cues = ("00:00:01,000 --> 00:00:02,000\nHello there,", "00:00:03 --> 00:00:04\nJohn.")
+    text = "\n\n".join(f"{number}\n{cue}" for number, cue in enumerate(cues, 1))
+    assert [one.text for one in parse_script(text, "en")] == ["Hello there,", "John."]
+
+
+def test_lines_that_all_lack_a_full_stop_are_no_titles():
+    lyrics = parse_script(
+        "Row row row your boat\n\nGently down the stream\n\nMerrily merrily", "en"
+    )
+    assert not any(one.optional for one in lyrics)
+
+
+@pytest.mark.parametrize("encoding, language", [
+    ("cp1250", "cs"), ("utf-16", "cs"), ("utf-16-be", "cs"), ("utf-8-sig", "cs"),
+])  # fmt: skip
+def test_encodings_and_line_ends_make_no_difference(tmp_path, encoding, language):
+    text = "Příliš žluťoučký kůň úpěl ďábelské ódy.\r\n\r\nZítra bude líp, říká se.\r\n"
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert [one.text for one in read_script(tmp_path / "a.txt", language)] == [
+        "Příliš žluťoučký kůň úpěl ďábelské ódy.", "Zítra bude líp, říká se.",
+    ]  # fmt: skip
+
+
+def test_a_table_in_a_docx_is_read(tmp_path):
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.add_paragraph("We begin.")
+    table = document.add_table(3, 3)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "Joined | cells are there once."
+    table.cell(1, 0).text, table.cell(1, 1).text = "MARY", "Hello\nthere."
+    document.add_paragraph("We end.")
+    document.save(tmp_path / "a.docx")
+    assert [(one.text, one.speaker) for one in read_script(tmp_path / "a.docx", "en")] == [
+        ("We begin.", None), ("Joined cells are there once.", None), ("Hello there.", "MARY"),
+        ("We end.", None),
+    ]  # fmt: skip
 
 
 def test_words_of_a_docx_and_a_pdf(tmp_path):
@@ -148,6 +218,32 @@ def test_misread_words_get_the_time_of_what_was_read_instead():
     assert words["ill-disposed"].start == pytest.approx(1.6)
     assert words["ill-disposed"].end == pytest.approx(2.76, abs=0.05)
     assert result.unspoken == () and result.extra == ()
+
+
+def test_a_word_that_was_read_in_pieces_is_found_where_the_script_ends():
+    read = spoken("he is to be ill -disposed . And then we talk about something else altogether")
+    result = timed("He is to be ill-disposed.", read)
+    assert [cue.text for cue in result.track.cues] == ["He is to be ill-disposed."]
+    assert result.extra[0].text.startswith("And then")
+
+
+def test_misread_words_at_an_edge_of_other_speech_complete_their_sentences():
+    read = spoken(
+        "we went to the harbour by the way thanks to all for coming Mery said that it rains"
+    )
+    result = timed("We went to the harbor.\n\nMary said that it rains.", read)
+    assert [cue.text for cue in result.track.cues] == [
+        "We went to the harbor.", "Mary said that it rains."
+    ]  # fmt: skip
+    assert result.unspoken == ()
+    assert [cue.text for cue in result.extra] == ["by the way thanks to all for coming"]
+
+
+def test_shares_that_agree_are_of_the_script_and_of_the_speech():
+    speech = "we went to the harbor and it rained all day"
+    whole = f"{speech}. " + " ".join(f"Other{n} sentence{n}." for n in range(60))
+    result = timed(whole, spoken(speech))
+    assert result.found < 0.1 and result.covered == 1
 
 
 def test_what_nobody_speaks_and_what_is_not_in_the_script_are_listed():
@@ -250,9 +346,13 @@ def test_a_script_and_a_subtitle_file_exclude_each_other():
         Options(script="a.txt", subs_from="b.srt")  # type: ignore[arg-type]
 
 
-def test_a_script_that_is_not_there_is_an_error_before_work(tmp_path):
-    with pytest.raises((InputError, OSError)):
-        read_script(tmp_path / "none.txt", "en")
+@pytest.mark.parametrize("name", ["none.txt", "folder"])
+def test_a_script_that_cannot_be_read_is_an_error_before_work(tmp_path, name):
+    shutil.copy(AUSTEN, tmp_path / "film.mp4")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match=f"the script .*{name} cannot be read"):
+        dubkit.run(tmp_path / "film.mp4", script=tmp_path / name)
+    assert not (tmp_path / "film.dubkit").exists()
 
 
 # ---------------------------------------------------------------- aligners

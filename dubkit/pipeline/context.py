@@ -15,7 +15,7 @@ from pathlib import Path
 from dubkit import languages, workspace
 from dubkit.engines import Choice, EngineRoom, choose
 from dubkit.errors import MissingDependency, UsageError
-from dubkit.files import stamp_of
+from dubkit.files import at_home, stamp_of
 from dubkit.hooks import (
     Converter,
     LipSyncer,
@@ -27,6 +27,8 @@ from dubkit.hooks import (
 )
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import Options, parse_range
+from dubkit.script.read import read_script
+from dubkit.subtitles import UNKNOWN
 from dubkit.subtitles import source as source_text
 from dubkit.translate import glossary
 from dubkit.types import AudioStream, Media
@@ -57,6 +59,8 @@ class Context:
         """Every stage gets its engines here, and closes them here when it is done with them."""
         choose.check_names(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
+        if options.script:
+            read_script(at_home(options.script), options.language or UNKNOWN, options.encoding)
         self.media: Media | None = None
         """None if the input is a subtitle file."""
         self.stream: AudioStream | None = None

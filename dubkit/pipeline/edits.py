@@ -36,6 +36,8 @@ PART = "part"
 """Field of a cue file: start and end of the part of the film that it is of."""
 SAME_TIME = 0.05
 """Seconds by which times may differ and still count as the same."""
+TOGETHER = 0.8
+"""Share of the longer of two cues that both are shown, from which they are at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +202,18 @@ def _match_places(old: Track, new: Track) -> dict[int, int]:
     for kind, a, b, c, d in matcher.get_opcodes():
         for i, j in zip(range(a, b), range(c, d), strict=False):
             one, other = old.cues[i], new.cues[j]
-            shift = max(abs(one.start - other.start), abs(one.end - other.end))
-            if kind == "equal" or (b - a == d - c and shift < SAME_TIME):
+            if kind == "equal" or (b - a == d - c and _at_same_time(one, other)):
                 places[i] = j
     return places
+
+
+def _at_same_time(one: Cue, other: Cue) -> bool:
+    """Whether two cues are shown at one time, or nearly: recognizing or aligning speech another way
+    moves them by a little."""
+    shift = max(abs(one.start - other.start), abs(one.end - other.end))
+    together = min(one.end, other.end) - max(one.start, other.start)
+    longer = max(one.end - one.start, other.end - other.start)
+    return shift < SAME_TIME or together >= TOGETHER * longer
 
 
 def _by_place(cues: Sequence[Cue], source: Track) -> dict[int, list[Cue]]:

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 SCRIPT = "script.json"
 ALIGNED = "aligned.json"
-LEAST_FOUND = 0.1
-"""Share of a script's words under which it is of something else."""
+LEAST_OF_ONE, LEAST_OF_BOTH = 0.2, 0.1
+"""Shares of words that agree under which a script is of something else: of its words, if it is of a
+part of the speech, or of the speech, if that is a part of what it has; and of both."""
 WARNINGS = 5
 """Pieces of each kind that are named in warnings; the file in the workspace has all."""
 QUIET_DB = 25.0
@@ -59,7 +60,8 @@ def with_script(context: Context, work: Workspace, recognized: Track, transcript
         wav = audio_file(context, work)
         # Times in the sound for engines, which begins with the part that is worked on.
         timed = time_script(parts, shift(recognized, -context.begin), _sounding(wav))
-        if timed.found < LEAST_FOUND:
+        least, most = sorted((timed.found, timed.covered))
+        if most < LEAST_OF_ONE and least < LEAST_OF_BOTH:
             raise InputError(
                 f"{path.name} is not what is spoken in {context.source.name}: "
                 f"{timed.found:.0%} of its words were found there",

@@ -9,12 +9,14 @@ optional: :mod:`.timing` keeps it where somebody speaks it.
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from dubkit.cues import phrases, spoken
 from dubkit.cues.lines import split_tokens
@@ -30,9 +32,19 @@ LONGEST_HEADING = 10
 LONGEST_NAME = 4
 """Words of a speaker's name above what they speak."""
 
+_WRONG_KINDS = {
+    (b"{\\rtf",): "rich text",
+    (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<body"): "a web page",
+}
+"""How files begin that look like texts and are none."""
+
+_CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
 _RULE = re.compile(r"\s*(?:[-*_=~•·]\s*){3,}")
 _UNDERLINE = re.compile(r"\s*(?:={3,}|-{3,})\s*")
 _HEADING = re.compile(r"\s*#{1,6}\s+(.*?)\s*#*\s*")
+_NUMBERED = re.compile(r"\s*(\(?(\d{1,3})[.)])\s+(?=\S)")
+_ROW = re.compile(r"\s*\|(.*)\|\s*")
+_HEAD_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+(?:\s*:?-+:?\s*)?")
 _BULLET = re.compile(r"\s*(?:[-*+•‣▪–—]|>+)\s+")
 _EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|`)(?=\S)(.+?)(?<=\S)\1(?!\w)")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
@@ -79,36 +91,56 @@ class ScriptWord:
 def read_script(path: Path, language: str, encoding: str | None = None) -> list[Part]:
     """The parts of the script in a file. Raises InputError for what cannot be read as one, and
     MissingDependency for a Word document or a PDF without the library that reads it."""
-    suffix = path.suffix.lower()
-    if source_text.format_of(path):
-        track = source_text.read(path, language, encoding).track
-        return parse_script("\n\n".join(cue.text for cue in track.cues), language)
-    data = read_bytes(path)
-    if suffix in (".docx", ".doc", ".odt", ".rtf") and suffix != ".docx":
-        raise InputError(f"{path.name} is no format that is read as a script", "save it as .docx")
-    if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
-        text = _docx(path, data)
-    elif suffix == ".pdf" or data.startswith(b"%PDF-"):
-        text = _pdf(path, data)
-    else:
-        if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
-        text = encodings.decode(data, language, encoding).text
+    try:
+        text = _text_of(path, language, encoding)
+    except OSError as failure:
+        raise InputError(
+            f"the script {path} cannot be read: {failure.strerror or failure}",
+            "check its name and permissions",
+        ) from failure
     parts = parse_script(text, language)
     if not any(any(map(str.isalnum, part.text)) for part in parts):
         raise InputError(f"there is nothing to speak in {path.name}")
     return parts
 
 
+def _text_of(path: Path, language: str, encoding: str | None) -> str:
+    """The text in the file of a script. Raises OSError, too."""
+    suffix = path.suffix.lower()
+    data = read_bytes(path)
+    if source_text.format_of(path) or suffix == ".json":
+        track = source_text.read(path, language, encoding).track
+        return "\n\n".join(cue.text for cue in track.cues)
+    if suffix in (".doc", ".odt", ".rtf"):
+        raise InputError(f"{path.name} is no format that is read as a script", "save it as .docx")
+    if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
+        return _docx(path, data)
+    if suffix == ".pdf" or data.startswith(b"%PDF-"):
+        return _pdf(path, data)
+    for beginnings, kind in _WRONG_KINDS.items():
+        if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(beginnings):
+            raise InputError(f"{path.name} is {kind}", "save what is spoken as plain text")
+    try:
+        text = encodings.decode(data, language, encoding).text
+    except InputError as failure:
+        if encoding:
+            raise InputError(f"{path.name}: {failure.message}", failure.hint) from failure
+        text = "\0"
+    controls = len(_CONTROLS.findall(text))
+    if "\0" in text or controls > 0.01 * len(text):
+        raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
+    return text
+
+
 def parse_script(text: str, language: str) -> list[Part]:
     """The parts of a script in plain text or Markdown."""
     paragraphs = re.split(r"\n\s*\n", text)
     names = spoken.find_names(Track(language, tuple(Cue(0.0, 0.0, one) for one in paragraphs)))
-    return [
-        piece
-        for block in _blocks(text.replace("\f", "\n").splitlines(), names)
-        for piece in _pieces(_without_label(block, language, names))
-    ]
+    blocks = list(_blocks(text.replace("\f", "\n").splitlines(), names))
+    titles = sum(block.heading is None for block in blocks)
+    if titles > len(blocks) / 2:  # lyrics, say, which have no full stops
+        blocks = [replace(block, heading=bool(block.heading)) for block in blocks]
+    return [piece for block in blocks for piece in _pieces(_without_label(block, language, names))]
 
 
 def words_of(parts: Sequence[Part], language: str) -> list[ScriptWord]:
@@ -142,13 +174,16 @@ class _Block:
     text: str
     line: int
     name: str | None = None
-    heading: bool = False
+    heading: bool | None = False
+    """Whether it is a title; None if it only looks like one."""
 
 
 def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
     """The paragraphs of a text, without marks, rules and scene headings; a name above them is
     theirs. Each label begins one."""
     names = _names_above(lines)
+    numbered = _numbered(lines)
+    rows = _rows(lines)
     gathered: list[str] = []
     begin, name = 0, None
 
@@ -157,7 +192,7 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
         if gathered:
             whole = " ".join(gathered)
             alone = len(gathered) == 1 and name is None and _is_title(whole)
-            yield _Block(whole, begin, name, heading=alone)
+            yield _Block(whole, begin, name, heading=None if alone else False)
         gathered.clear()
 
     for k, raw in enumerate(lines):
@@ -165,7 +200,12 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
         line = raw[stamp.end() :] if stamp else raw
         heading = _HEADING.fullmatch(line)
         following = lines[k + 1] if k + 1 < len(lines) else ""
-        if not line.strip() or _RULE.fullmatch(line):
+        if k in rows:
+            yield from block()
+            name = None
+            for cell in rows[k].texts:
+                yield _Block(_plain(cell), k + 1, rows[k].name, heading=_is_title(cell))
+        elif not line.strip() or _RULE.fullmatch(line) or _counts_cue(line, following):
             yield from block()
             if not line.strip() and not stamp:
                 name = None
@@ -180,7 +220,11 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
             yield from block()
             name = names[k]
         else:
-            if bullet := _BULLET.match(line):
+            if k in numbered:
+                yield from block()
+                yield _Block(numbered[k][1], k + 1, name, heading=True)
+                line = line[numbered[k].end() :]
+            elif bullet := _BULLET.match(line):
                 yield from block()
                 line = line[bullet.end() :]
             if spoken.leading_label(line, labels):
@@ -190,6 +234,49 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
                 begin = k + 1
             gathered.append(_plain(line))
     yield from block()
+
+
+def _numbered(lines: Sequence[str]) -> dict[int, re.Match[str]]:
+    """By index of their line, the numbers of a numbered list: they count upward."""
+    found = {k: match for k, line in enumerate(lines) if (match := _NUMBERED.match(line))}
+    pairs = [
+        (k, following)
+        for k, following in itertools.pairwise(found)
+        if int(found[following][2]) == int(found[k][2]) + 1
+    ]
+    return {k: found[k] for pair in pairs for k in pair}
+
+
+def _counts_cue(line: str, following: str) -> bool:
+    """Whether a line is the number of a cue, in subtitles that were saved as a text."""
+    return line.strip().isdecimal() and "-->" in following and bool(_STAMP.match(following))
+
+
+class _Row(NamedTuple):
+    """A row of a table."""
+
+    texts: list[str]
+    name: str | None
+    """Who speaks, if its first cell says so."""
+
+
+def _rows(lines: Sequence[str]) -> dict[int, _Row]:
+    """By index of their line, the rows of tables in Markdown, without those of headings."""
+    found: dict[int, list[str]] = {}
+    for k, line in enumerate(lines):
+        if not (row := _ROW.fullmatch(line)):
+            continue
+        following = lines[k + 1] if k + 1 < len(lines) else ""
+        ruled = _HEAD_RULE.fullmatch(line) or _HEAD_RULE.fullmatch(following)
+        found[k] = [] if ruled else [cell.strip() for cell in row[1].split("|") if cell.strip()]
+    firsts = Counter(cells[0] for cells in found.values() if len(cells) > 1)
+    rows = {}
+    for k, cells in found.items():
+        first = cells[0] if len(cells) > 1 else ""
+        is_name = len(first.split()) <= LONGEST_NAME and not first.endswith(_ENDS)
+        named = bool(first) and is_name and (first.isupper() or firsts[first] > 1)
+        rows[k] = _Row(cells[1:], _plain(first)) if named else _Row(cells, None)
+    return rows
 
 
 def _names_above(lines: Sequence[str]) -> dict[int, str]:
@@ -236,7 +323,7 @@ def _plain(line: str) -> str:
 
 def _without_label(block: _Block, language: str, names: Collection[str]) -> _Block:
     """The block without the label in front of it, with whom that names as its speaker."""
-    label = "" if block.heading else spoken.leading_label(block.text, names)
+    label = "" if block.heading is not False else spoken.leading_label(block.text, names)
     if not label:
         return block
     speaker = spoken.passages(block.text, language, names)[0].speaker
@@ -251,7 +338,9 @@ def _pieces(block: _Block) -> Iterator[Part]:
         if len(parts) > 1 and not aside and text and not any(map(str.isalnum, text)):
             parts[-2] = replace(parts[-2], text=parts[-2].text + text)  # what ends the sentence
         elif text:
-            parts.append(Part(text, block.line, block.name, optional=block.heading or aside))
+            parts.append(
+                Part(text, block.line, block.name, optional=block.heading is not False or aside)
+            )
     yield from parts
 
 
@@ -266,13 +355,22 @@ def _docx(path: Path, data: bytes) -> str:
     try:
         document = docx.Document(io.BytesIO(data))
         lines = []
-        for paragraph in document.paragraphs:
-            style = (paragraph.style.name if paragraph.style else None) or ""
+        for piece in document.iter_inner_content():
+            if isinstance(piece, docx.table.Table):
+                lines += [_row_of(row) for row in piece.rows]
+                continue
+            style = (piece.style.name if piece.style else None) or ""
             mark = "# " if style.startswith(("Heading", "Title")) else ""
-            lines.append(mark + paragraph.text)
+            lines.append(mark + piece.text)
         return "\n\n".join(lines)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError) as failure:
         raise InputError(f"{path.name} cannot be read as a Word document: {failure}") from failure
+
+
+def _row_of(row: Any) -> str:
+    """A row of a table in a Word document, in Markdown."""
+    cells = {id(cell._tc): cell.text for cell in row.cells}  # joined cells are there repeatedly
+    return f"| {' | '.join(' '.join(text.replace('|', ' ').split()) for text in cells.values())} |"
 
 
 def _pdf(path: Path, data: bytes) -> str:

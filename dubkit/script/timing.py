@@ -9,6 +9,7 @@ script. An aligner can then do better.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,9 @@ ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
 LISTED = 3
 """Words of speech from which it is worth a mention that they are not in the script."""
 
+_JOINTS = re.compile(r"[-‐‑–—/'’]+")
+"""Between the pieces of a word."""
+
 Sounding = Callable[[float, float], float]
 """Seconds of sound between two times."""
 
@@ -64,6 +68,8 @@ class Timed:
     """Speech that is not in the script."""
     found: float
     """Share of the script's words that were recognized."""
+    covered: float
+    """Share of the recognized words that are in the script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ def time_script(parts: Sequence[Part], recognized: Track, sounding: Sounding) ->
         tuple(timer.unspoken()),
         tuple(timer.extra),
         len(agreed) / max(1, len(words)),
+        sum(anchor.last + 1 - anchor.first for anchor in anchors) / max(1, len(spoken)),
     )
 
 
@@ -102,13 +109,11 @@ def _anchors(
     """The words of the script that were recognized, in the order of the speech."""
     spaced = phrases.uses_spaces(language)
     script = [
-        (key, k)
-        for k, word in enumerate(words)
-        for key in _keys(key_of_word(word.text, language), spaced)
+        (key, k) for k, word in enumerate(words) for key in _keys(word.text, language, spaced)
     ]
     read = []
     for k, one in enumerate(spoken):
-        keys = _keys(key_of_word(one.text, language), spaced)
+        keys = _keys(one.text, language, spaced)
         step = (one.end - one.start) / len(keys)
         read += [
             (key, k, one.start + n * step, one.start + (n + 1) * step) for n, key in enumerate(keys)
@@ -120,9 +125,16 @@ def _anchors(
             yield _Anchor(word, own[0][2], own[-1][3], own[0][1], own[-1][1], number)
 
 
-def _keys(key: str, spaced: bool) -> Sequence[str]:
-    """What a word is compared by: as a whole where there are spaces between words."""
-    return [key] if spaced or key.startswith("#") else key
+def _keys(text: str, language: str, spaced: bool) -> Sequence[str]:
+    """What a word is compared by: its pieces, since a recognizer may take each for a word; where
+    there are no spaces between words, its characters."""
+    key = key_of_word(text, language)
+    if key.startswith("#"):
+        return [key]
+    if not spaced:
+        return key
+    pieces = (key_of_word(piece, language) for piece in _JOINTS.split(text))
+    return [piece for piece in pieces if piece] or [key]
 
 
 class _Timer:
@@ -183,7 +195,27 @@ class _Timer:
             if own and self._are_spoken(own, read, before.end, after.start):
                 self._share(own, read, before.end, after.start)
                 return
-        self._list(read)
+        self._list(self._at_edges(ending, opening, read, before.end, after.start))
+
+    def _at_edges(
+        self, ending: range, opening: range, read: range, start: float, end: float
+    ) -> range:
+        """Time the rest of a sentence, and the beginning of one, that were misread at an edge of
+        other speech; and return what is left of that."""
+        for own, at_end in ((list(ending), False), (list(opening), True)):
+            own = [k for k in own if k not in self.agreed]
+            most = min(len(own) + FEW, len(read))
+            if not own or len(own) > FEW or not most:
+                continue
+            pieces = (
+                range(read.stop - n, read.stop) if at_end else range(read.start, read.start + n)
+                for n in range(1, most + 1)
+            )
+            best = max(pieces, key=lambda piece: self._likeness(own, piece))
+            if self._likeness(own, best) >= LIKE:
+                self._share(own, best, start, end)
+                read = range(read.start, best.start) if at_end else range(best.stop, read.stop)
+        return read
 
     def _share(self, own: Sequence[int], read: range, start: float, end: float) -> None:
         """Divide the time of recognized words, or that between two, among words of the script."""
