@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from dubkit import pipeline
 from dubkit.errors import DubkitError, InUse, UsageError
 from dubkit.hooks import TranscribeProgress
 from dubkit.media.probe import probe
@@ -136,6 +137,8 @@ class Batch:
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
+        self.process = pipeline.process
+        """Makes what is asked for from an input: here, or elsewhere (:mod:`.cluster`)."""
         self._left: deque[Item] = deque()
         self._stopping = threading.Event()
 
@@ -155,12 +158,16 @@ class Batch:
         """Begin no other input."""
         self._left.clear()
 
+    def check(self) -> None:
+        """Raise Stopping when the command was asked to stop."""
+        if self._stopping.is_set():
+            raise Stopping
+
     def stoppable(self, progress: TranscribeProgress) -> TranscribeProgress:
         """``progress`` that ends the work of its thread when the command was asked to stop."""
 
         def report(stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()) -> None:
-            if self._stopping.is_set():
-                raise Stopping
+            self.check()
             progress(stage, done, total, cues=cues)
 
         return report

@@ -44,6 +44,7 @@ from . import config, doctor, download, events, inputs, signals, watch
 from .batch import Batch, Item, Outcome, Work, is_in_shard, parse_jobs, parse_shard, with_seconds
 from .check import check_command
 from .clean import clean_command
+from .cluster import on_cluster
 from .completion import completion_command
 from .console import AT_WORK, Console
 from .distill import distill_command
@@ -143,7 +144,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
     summary = open_summary(given.summary) if given.summary else None
     console = _console(given, arguments)
     start_keeper()
-    with console, _room(kept, batch) as room:
+    with console, _room(kept, batch) as room, contextlib.ExitStack() as opened:
         options = _options(given)
         if isinstance(console, LoggedConsole):
             console.file.hide(options.settings)
@@ -151,6 +152,8 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             raise UsageError("no input is named", USAGE)
         options = choose.with_presets(options)
         choose.check_names(options)  # once: every input would raise the same
+        if given.cluster and not options.dry_run:
+            console.log(opened.enter_context(on_cluster(given.cluster, batch, given.inputs)))
         texts: dict[Path, Path | None] = {}
 
         def fetch(address: str) -> tuple[list[Path], inputs.Failures]:
@@ -397,9 +400,9 @@ def _process(
         AT_WORK.set(source.name)
         with job as plan:
             progress = batch.stoppable(accept_cues(console.progress))
-            return pipeline.process(source, options, progress, room, plan, wait=wait)
+            return batch.process(source, options, progress, room, plan, wait=wait)
     with contextlib.redirect_stdout(sys.stderr), job as plan:
-        return pipeline.process(source, options, console.progress, room, plan, wait=wait)
+        return batch.process(source, options, console.progress, room, plan, wait=wait)
 
 
 def _others(source: Path, more: Sequence[Item]) -> list[Other]:

@@ -52,6 +52,10 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
     (("--shard",), "only the inputs of shard I of N: 0/4, ...",
      "only the inputs of shard I of N, from `0/4` to `3/4`: for arrays of jobs on many machines",
      {"metavar": "I/N", "default": None}),
+    (("--cluster",), "have a Ray cluster do them: auto, or HOST:PORT",
+     "have the machines of a Ray cluster do them: the one at `HOST:PORT` or, with `auto`, the one "
+     "that runs here, else workers on this machine; needs `dubkit[ray]`",
+     {"metavar": "ADDRESS", "default": None}),
     (("--watch",), "go on with what is added to a folder, until Ctrl-C",
      "go on with what is added to a folder as soon as it has been still for 10 seconds, until "
      "Ctrl-C", {"action": "store_true"}),

@@ -1,0 +1,547 @@
+"""``--cluster``: inputs that the machines of a Ray cluster do, one file a worker at a time.
+
+A worker is an actor of Ray: a process on some node with a GPU, or with a few CPU cores, that keeps
+its engines. Which input is next, the threads of :class:`.batch.Batch` decide; here each waits for a
+worker, sends it one file, and shows what it reports. What kills a worker (its node, a lack of
+memory) fails no input: another worker tries it again, up to :data:`TRIES` times. What dubkit itself
+reports of an input is final. That no two workers do one file, the lease in its workspace sees to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import platform
+import queue
+import re
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dubkit import __version__, errors, pipeline
+from dubkit.engines import EngineRoom
+from dubkit.errors import (
+    DubkitError,
+    InputError,
+    MediaError,
+    MissingDependency,
+    PluginError,
+)
+from dubkit.files import at_home
+from dubkit.hooks import Progress, accept_cues
+from dubkit.options import Options
+from dubkit.pipeline.time_left import Plan, Step
+from dubkit.system.programs import start_keeper
+from dubkit.types import Cue, Result
+
+from .batch import Batch, Stopping
+
+log = logging.getLogger("dubkit")
+
+TRIES = 3
+"""Workers that may die over an input before it is set aside."""
+CORES = 4
+"""CPU cores of a worker, where a node has as many."""
+EVERY = 0.25
+"""Seconds between two reports of the same stage."""
+LOOK = 0.5
+"""Seconds between two looks at whether the command was asked to stop."""
+PATIENCE = 1.5
+"""Seconds that workers have to stop in order, so that nobody waits for their leases."""
+ANSWER = 5.0
+"""Seconds within which a cluster answers."""
+SLOW_START = 30.0
+"""Seconds without any worker after which that is reported."""
+INSTALL = 'pip install "dubkit[ray]"'
+
+Message: TypeAlias = tuple[Any, ...]
+"""What a worker reports: its kind, and what it is about."""
+Send: TypeAlias = Callable[[Message], None]
+
+
+@contextmanager
+def on_cluster(address: str, batch: Batch, names: Sequence[str]) -> Iterator[str]:
+    """Have the workers of a cluster do the inputs of a batch, each ``batch.at_once`` at a time;
+    gives a line about them.
+
+    ``auto`` is the cluster that ``RAY_ADDRESS`` names or that runs on this machine; without one,
+    the workers are processes of this machine, and end with the command. A cluster that was there is
+    left running. ``names`` are those of the inputs, whose folders every node must see. Raises
+    MissingDependency without Ray or a cluster, InputError if no node sees the files.
+    """
+    with _connected(address) as ray:
+        cluster = _Cluster(ray, batch, names)
+        try:
+            cluster.start()
+            batch.at_once, batch.process = cluster.at_once, cluster.process
+            yield cluster.about
+        finally:
+            cluster.close()
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    # Else it warns of its own future.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as missing:
+        raise MissingDependency("--cluster needs Ray, which is not installed", INSTALL) from missing
+    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    running = _running() if address == "auto" else address
+    try:
+        if running:
+            _reach(running)
+            ray.init(address=running, **quiet)
+        else:
+            # Ray asks nobody for a password, so others may not reach it.
+            own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+            ray.init(address="local", **own, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as failure:
+        raise MissingDependency(
+            f"the Ray cluster at {running or 'this machine'} cannot be used: "
+            f"{_first_line(failure)}",
+            "ray status shows whether it runs; dubkit must be started on one of its nodes",
+        ) from failure
+    try:
+        _restore(handlers)
+        yield ray
+    finally:
+        ray.shutdown()
+        _restore(handlers)
+
+
+def _running() -> str:
+    """The address of the cluster that the environment names, or else that ``ray start`` has begun
+    on this machine and that answers; "" without one."""
+    if named := os.environ.get("RAY_ADDRESS"):
+        return named
+    noted = Path(_scratch(), "ray", "ray_current_cluster")
+    with contextlib.suppress(OSError, ValueError):
+        address = noted.read_text("utf-8").strip()
+        _reach(address)
+        return address
+    return ""
+
+
+def _scratch() -> str:
+    """Where Ray keeps what it notes about the clusters of a machine."""
+    return os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError for an address at which nobody answers, for which Ray waits a minute or two, or
+    ValueError for one that is none."""
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and re.fullmatch(r"[0-9]{1,5}", port)) or "/" in address:
+        raise ValueError("an address is HOST:PORT, as ray start shows it")
+    socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+
+
+def _restore(handlers: dict[signal.Signals, Any]) -> None:
+    """Ray takes signals that are the command's."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+# ---------------------------------------------------------------- the command's side
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a worker runs, and what it has of the node."""
+
+    node: str
+    """The number that Ray gives it."""
+    host: str
+    cores: float
+    gpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Handle:
+    """A worker."""
+
+    actor: Any
+    place: _Place
+
+
+class _Cluster:
+    """The workers of a command."""
+
+    def __init__(self, ray: Any, batch: Batch, names: Sequence[str]) -> None:
+        self._ray, self._batch, self._jobs = ray, batch, batch.at_once
+        self._folders = [str(Path.cwd()), *sorted({str(one) for one in _folders(names)})]
+        self._places = _places(ray.nodes())
+        self._idle: queue.SimpleQueue[_Handle] = queue.SimpleQueue()
+        """Workers, each as often as it can take another file."""
+        self._all: set[_Handle] = set()
+        self._lock = threading.Lock()
+        self._refused: list[DubkitError] = []
+        self._starting = 0
+
+    @property
+    def at_once(self) -> int:
+        """Files that can be at work."""
+        return max(1, len(self._places) * self._jobs)
+
+    @property
+    def about(self) -> str:
+        """A line about the workers."""
+        hosts = len({one.node for one in self._places})
+        kind = "a GPU each" if self._places[0].gpus else f"{self._places[0].cores:g} cores each"
+        nodes = f"{hosts} node{'s' * (hosts != 1)}"
+        return f"{len(self._places)} worker{'s' * (len(self._places) != 1)} on {nodes}, {kind}"
+
+    def start(self) -> None:
+        """Begin all workers, and wait for the first. Raises what is wrong with all of them."""
+        if not self._places:
+            raise MissingDependency(
+                "no node of the cluster has a CPU core for dubkit", "ray status"
+            )
+        for place in self._places:
+            self._begin(place)
+        self._give_back(self._worker())
+
+    def _begin(self, place: _Place) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        actor = self._ray.remote(_Worker).options(
+            num_cpus=place.cores,
+            num_gpus=place.gpus,
+            max_concurrency=self._jobs + 1,  # one to stop the others
+            max_restarts=0,  # begun again here, where it is counted
+            # On another node if this one has died.
+            scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=True),
+        )  # fmt: skip
+        handle = _Handle(actor.remote(self._jobs), place)
+        with self._lock:
+            self._all.add(handle)
+            self._starting += 1
+        threading.Thread(target=self._enlist, args=(handle,), name="worker", daemon=True).start()
+
+    def _enlist(self, handle: _Handle) -> None:
+        """Wait until a worker is ready, as long as that takes: its node may be busy."""
+        wrong: str
+        try:
+            wrong = self._ray.get(handle.actor.prepare.remote(self._folders, __version__))
+        except self._ray.exceptions.RayError as failure:
+            wrong = f"node {handle.place.host} cannot run dubkit: {_last_line(failure)}"
+        except Exception:  # the command has ended meanwhile
+            log.debug("no worker", exc_info=True)
+            return
+        with self._lock:
+            self._starting -= 1
+            if wrong:
+                self._all.discard(handle)
+                hint = "every node needs the same dubkit, and the files at the same path"
+                self._refused.append(InputError(wrong, hint))
+        if wrong:
+            log.warning("%s; it does nothing", wrong)
+            self._ray.kill(handle.actor)
+            return
+        for _ in range(self._jobs):
+            self._idle.put(handle)
+
+    def _worker(self) -> _Handle:
+        """A worker that can take another file, as soon as there is one."""
+        since: float | None = time.monotonic()
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._idle.get(timeout=LOOK)
+            self._batch.check()
+            with self._lock:
+                if not self._all:
+                    raise self._refused[-1]
+                none = len(self._all) == self._starting
+            if since and none and time.monotonic() - since > SLOW_START:
+                log.warning("the cluster has no free node for a worker yet; waiting for one")
+                since = None
+
+    def _give_back(self, handle: _Handle) -> None:
+        self._idle.put(handle)
+
+    def process(
+        self,
+        source: Path,
+        options: Options,
+        progress: Progress,
+        room: EngineRoom | None = None,
+        watched: Plan | None = None,
+        *,
+        wait: bool = True,
+    ) -> Result:
+        """As :func:`dubkit.pipeline.process`, by a worker, which has a room of its own."""
+        plan = watched or Plan()
+        for number in itertools.count(1):
+            worker = self._worker()
+            try:
+                result = self._done_by(worker, source, options, progress, plan, wait)
+            except self._ray.exceptions.RayTaskError:
+                self._give_back(worker)
+                raise
+            except self._ray.exceptions.RayError as failure:
+                self._replace(worker)
+                what = f"the worker on {worker.place.host} died"
+                if number == TRIES:
+                    raise PluginError(
+                        f"{TRIES} workers died over it, the last on {worker.place.host}: "
+                        f"{_last_line(failure)}",
+                        "is there enough memory? Ray's logs are in /tmp/ray/session_latest/logs",
+                    ) from failure
+                log.warning("%s; another does it (%d of %d)", what, number + 1, TRIES)
+            except BaseException as failure:
+                if isinstance(failure, Stopping):
+                    worker.actor.close.remote()
+                self._give_back(worker)
+                raise
+            else:
+                self._give_back(worker)
+                return result
+        raise AssertionError
+
+    def _done_by(
+        self,
+        worker: _Handle,
+        source: Path,
+        options: Options,
+        progress: Progress,
+        plan: Plan,
+        wait: bool,
+    ) -> Result:
+        """What a worker makes of an input. Raises Ray's errors if it dies."""
+        report = accept_cues(plan.watch(progress))
+        within: dict[int, AbstractContextManager[None]] = {}
+        call = worker.actor.process.options(num_returns="streaming")
+        messages = call.remote(source, options, wait, source.exists())
+        while True:
+            self._batch.check()
+            ready, _ = self._ray.wait([messages], timeout=LOOK)
+            if not ready:
+                continue
+            match self._ray.get(next(messages)):
+                case ("progress", stage, done, total, cues):
+                    report(stage, done, total, cues=cues)
+                case ("expect", steps):
+                    plan.expect(steps)
+                case ("begin", number, name):
+                    within[number] = plan.during(name)
+                    within[number].__enter__()
+                case ("end", number, good):
+                    _leave(within.pop(number), good)
+                case ("log", level, text):
+                    log.log(level, "%s", text)
+                case ("failed", failure):
+                    raise failure
+                case ("done", result):
+                    return result  # type: ignore[no-any-return]
+
+    def _replace(self, worker: _Handle) -> None:
+        """Begin another worker for one that died, once."""
+        with self._lock:
+            if worker not in self._all:
+                return
+            self._all.remove(worker)
+        with contextlib.suppress(Exception):  # it may only be out of reach
+            self._ray.kill(worker.actor)
+        self._begin(worker.place)
+
+    def close(self) -> None:
+        """End all workers, in order if they can."""
+        ended = [worker.actor.close.remote() for worker in self._all]
+        with contextlib.suppress(Exception):
+            self._ray.wait(ended, num_returns=len(ended), timeout=PATIENCE)
+        for worker in self._all:
+            with contextlib.suppress(Exception):
+                self._ray.kill(worker.actor)
+
+
+def _places(nodes: Sequence[dict[str, Any]]) -> list[_Place]:
+    """A worker for each GPU of the cluster; without any, one for every few cores."""
+    alive = [one for one in nodes if one["Alive"]]
+    has_gpus = any(one["Resources"].get("GPU", 0) >= 1 for one in alive)
+    places = []
+    for one in alive:
+        cores, gpus = int(one["Resources"].get("CPU", 0)), int(one["Resources"].get("GPU", 0))
+        count = gpus if has_gpus else -(-cores // CORES)
+        each = min(CORES, cores // count) if count else 0
+        place = _Place(one["NodeID"], one["NodeManagerHostname"], each, int(has_gpus))
+        places += [place] * count
+    return places
+
+
+def _leave(step: AbstractContextManager[None], good: bool) -> None:
+    """Leave a step of a plan, which ends as that of the worker did."""
+    with contextlib.suppress(Stopping), contextlib.ExitStack() as within:
+        within.push(step)
+        if not good:
+            raise Stopping
+
+
+def _folders(names: Sequence[str]) -> Iterator[Path]:
+    """The folders of the inputs that exist here."""
+    for name in names:
+        with contextlib.suppress(OSError, ValueError):
+            path = at_home(name).absolute()
+            folder = path if path.is_dir() else path.parent
+            if folder.is_dir():
+                yield folder
+
+
+def _first_line(failure: BaseException) -> str:
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    return next(iter(str(failure).strip().splitlines()), type(failure).__name__)
+
+
+def _last_line(failure: BaseException) -> str:
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    return lines[-1] if lines else type(failure).__name__
+
+
+# ---------------------------------------------------------------- the workers' side
+
+
+_SEND: ContextVar[Send | None] = ContextVar("send", default=None)
+"""Where the thread's job reports to."""
+
+
+class _Worker:
+    """An actor: it keeps its engines, and does the files that it is sent."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._room = EngineRoom(shared=True)
+        self._stopping = threading.Event()
+        self._working: set[threading.Thread] = set()
+        logger = logging.getLogger("dubkit")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.addHandler(_Sender())
+
+    def prepare(self, folders: Sequence[str], version: str) -> str:
+        """Go to the command's folder, the first; returns what is wrong with this node, or ""."""
+        host = platform.node()
+        if version != __version__:
+            return f"node {host} has dubkit {__version__}, and the command is {version}"
+        for folder in folders:
+            if not Path(folder).is_dir():
+                return f"node {host} does not see {folder}"
+        os.chdir(folders[0])
+        start_keeper()
+        return ""
+
+    def process(self, source: Path, options: Options, wait: bool, seen: bool) -> Iterator[Message]:
+        """What happens to an input, and at last what became of it. ``seen`` says that the command
+        sees the file."""
+        if seen and not source.exists():
+            path = source.absolute()
+            wrong = f"node {platform.node()} does not see {path}"
+            yield "failed", InputError(wrong, "the files must be at the same path on every node")
+            return
+        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        crash: list[BaseException] = []
+
+        def work() -> None:
+            _SEND.set(messages.put)
+            try:
+                plan = _Plan(messages.put, alone=self._jobs == 1)
+                report = _Report(messages.put, self._stopping)
+                result = pipeline.process(source, options, report, self._room, plan, wait=wait)
+                messages.put(("done", result))
+            except Stopping:
+                pass
+            except DubkitError as failure:
+                messages.put(("failed", _plain(failure)))
+            except BaseException as failure:
+                crash.append(failure)
+            finally:
+                messages.put(None)
+
+        thread = threading.Thread(target=work, name="job", daemon=True)
+        self._working.add(thread)
+        thread.start()
+        while message := messages.get():
+            yield message
+        thread.join()
+        self._working.discard(thread)
+        if crash:
+            raise crash[0]
+
+    def close(self) -> None:
+        """Stop what is at work, and close the engines."""
+        self._stopping.set()
+        for thread in list(self._working):
+            thread.join()
+        self._room.close()
+
+
+class _Report:
+    """The progress of a job, a few times a second."""
+
+    def __init__(self, send: Send, stopping: threading.Event) -> None:
+        self._send, self._stopping = send, stopping
+        self._stage, self._last = "", 0.0
+
+    def __call__(
+        self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
+    ) -> None:
+        if self._stopping.is_set():
+            raise Stopping
+        now = time.monotonic()
+        if stage != self._stage or cues or now - self._last >= EVERY or (total and done >= total):
+            self._stage, self._last = stage, now
+            self._send(("progress", stage, done, total, tuple(cues)))
+
+
+class _Plan(Plan):
+    """A plan that the command's own follows."""
+
+    def __init__(self, send: Send, *, alone: bool) -> None:
+        super().__init__(alone=alone)
+        self._send = send
+        self._numbers = itertools.count()
+
+    def expect(self, steps: Sequence[Step]) -> None:
+        super().expect(steps)
+        self._send(("expect", tuple(steps)))
+
+    @contextmanager
+    def during(self, name: str) -> Iterator[None]:
+        number, done = next(self._numbers), False
+        self._send(("begin", number, name))
+        try:
+            with super().during(name):
+                yield
+            done = True
+        finally:
+            self._send(("end", number, done))
+
+
+class _Sender(logging.Handler):
+    """Has the command log what a job logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if send := _SEND.get():
+            send(("log", record.levelno, record.getMessage()))
+
+
+def _plain(failure: DubkitError) -> DubkitError:
+    """An error as the command knows it, even if it is of an engine's own class."""
+    kind = next(one for one in type(failure).__mro__ if one.__module__ == errors.__name__)
+    if isinstance(failure, MediaError):
+        return MediaError(failure.message, failure.hint, failure.argv, failure.tail)
+    return kind(failure.message, failure.hint)  # type: ignore[no-any-return]

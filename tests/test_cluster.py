@@ -1,0 +1,175 @@
+"""``--cluster``: workers that Ray runs, inputs over which they die, and what is left of them."""
+
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from command import (
+    FAST,
+    alive,
+    assert_refused,
+    called,
+    children,
+    ended,
+    interrupt,
+    start,
+    wait_for,
+)
+from wav_samples import burst, write
+
+from dubkit.cli import cluster
+from dubkit.errors import InputError, PluginError
+from dubkit.options import Options
+
+ENGINE = """
+import os, signal, time
+from dataclasses import dataclass
+from pathlib import Path
+from dubkit import Cue, Track, Transcriber, Transcription, Word
+
+HERE = Path(__file__).parent
+
+def note(line):
+    with (HERE / "log").open("a") as file:
+        file.write(f"{line} {os.getpid()}\\n")
+
+@dataclass(frozen=True)
+class Deadly(Transcriber):
+    "Its process dies over one of the films."
+    contract = 2
+    seconds: float = 0.0
+    def __post_init__(self):
+        note("loaded")
+    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
+        name = next(part.split(".")[0] for part in work.parts if ".dubkit" in part)
+        note(f"begin {name}")
+        if name == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            progress("transcribe", 0.5, 1.0)
+        note(f"end {name}")
+        word = Word(0.0, 0.5, " Hello.", 0.9)
+        return Transcription(Track("en", (Cue(0.0, 0.5, "Hello.", (word,)),)), "deadly")
+"""
+
+
+@pytest.fixture
+def library(tmp_path):
+    """Films of 1 to 3 seconds, and an engine whose process one of them ends."""
+    (tmp_path / "films").mkdir()
+    for seconds, name in enumerate(("short", "deadly", "long"), 1):
+        write(tmp_path / f"films/{name}.wav", burst(length=seconds))
+    (tmp_path / "engine.py").write_text(ENGINE)
+    return tmp_path
+
+
+def run_of(folder: Path) -> tuple[object, ...]:
+    return ("films", "--subs", "--no-video", "--cluster", "auto", "--transcriber",
+            "./engine.py:Deadly", "--summary", folder / "runs.jsonl")  # fmt: skip
+
+
+@pytest.fixture
+def worker(monkeypatch, tmp_path):
+    """A worker in this process."""
+    logger = logging.getLogger("dubkit")
+    before = logger.level, logger.propagate, list(logger.handlers)
+    monkeypatch.chdir(tmp_path)
+    yield cluster._Worker(1)
+    logger.setLevel(before[0])
+    logger.propagate, logger.handlers = before[1:]
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = called(tmp_path, "--subs", "--cluster", "auto", *FAST)
+    assert_refused(ran, 4, "Ray", 'pip install "dubkit[ray]"')
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("127.0.0.1:1", "refused"), ("head", "HOST:PORT"), ("ray://head:10001", "HOST:PORT")],
+)
+def test_a_cluster_that_is_none_is_refused_at_once(address, words, tmp_path):
+    pytest.importorskip("ray")
+    assert_refused(called(tmp_path, "--subs", "--cluster", address, *FAST), 4, address, words)
+
+
+def test_a_gpu_is_a_worker_and_without_any_a_few_cores():
+    def node(name, alive=True, **has):
+        return {"NodeID": name, "NodeManagerHostname": name, "Alive": alive, "Resources": has}
+
+    def found(*nodes):
+        return [(one.node, one.cores, one.gpus) for one in cluster._places(nodes)]
+
+    cores = [node("a", CPU=1.0), node("b", CPU=9.0), node("c"), node("d", alive=False, CPU=4.0)]
+    assert found(*cores) == [("a", 1, 0), ("b", 3, 0), ("b", 3, 0), ("b", 3, 0)]
+    assert found(*cores, node("e", CPU=16.0, GPU=2.0)) == [("e", 4, 1)] * 2
+    assert found(node("e", GPU=1.0)) == [("e", 0, 1)]
+
+
+def test_a_worker_reports_what_it_does_and_what_it_made(worker, tmp_path):
+    write(tmp_path / "a.wav", burst())
+    assert worker.prepare([str(tmp_path)], cluster.__version__) == ""
+    options = Options(subs=True, video=False, transcriber=FAST[1])
+    *reported, (last, result) = worker.process(Path("a.wav"), options, True, True)
+    assert last == "done" and [path.name for path in result.outputs] == ["a.en.srt"]
+    kinds = [kind for kind, *_ in reported]
+    assert {"expect", "begin", "end", "progress"} <= set(kinds)
+    assert kinds.count("begin") == kinds.count("end")
+    # What it is asked for again is there.
+    *_, (last, result) = worker.process(Path("a.wav"), options, True, True)
+    assert last == "done" and not result.did_something
+
+
+def test_a_node_that_does_not_see_the_files_says_which(worker, tmp_path):
+    unseen = tmp_path / "unseen"
+    assert f"does not see {unseen}" in worker.prepare([str(unseen)], cluster.__version__)
+    assert "the command is 99" in worker.prepare([str(tmp_path)], "99")
+    ((kind, failure),) = worker.process(unseen, Options(subs=True), True, True)
+    assert kind == "failed" and f"does not see {unseen}" in failure.message
+    # Where nobody sees it, it is missing.
+    ((kind, failure),) = worker.process(unseen, Options(subs=True), True, False)
+    assert kind == "failed" and isinstance(failure, InputError)
+    assert "does not see" not in failure.message
+
+
+def test_an_error_of_an_engines_own_class_comes_as_one_that_everybody_knows():
+    class Own(PluginError):
+        def __init__(self, one, two):
+            super().__init__("it broke", "mend it")
+
+    failure = cluster._plain(Own(1, 2))
+    assert (type(failure), failure.message, failure.hint) == (PluginError, "it broke", "mend it")
+
+
+@pytest.mark.slow
+def test_a_film_whose_workers_die_is_tried_again_and_set_aside(library):
+    pytest.importorskip("ray")
+    ran = ended(start(*run_of(library), cwd=library), 400)
+    assert ran.status == 1 and "Traceback" not in ran.err, ran
+    assert [path.name for path in ran.paths] == ["long.en.srt", "short.en.srt"]
+    assert "another does it (2 of 3)" in ran.err and "3 workers died over it" in ran.err
+    assert "1 of 3 inputs failed" in ran.err
+    notes = [line.rpartition(" ")[0] for line in (library / "log").read_text().splitlines()]
+    begun = [notes.count(f"begin {name}") for name in ("long", "deadly", "short")]
+    assert begun == [1, 3, 1]
+    assert notes.count("loaded") == 4  # once a process, three of which died
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_no_worker_and_no_lease(library):
+    pytest.importorskip("ray")
+    log = library / "log"
+    child = start(*run_of(library), "-o", "Deadly.seconds=60", cwd=library)
+    wait_for(lambda: log.exists() and "begin" in log.read_text(), 300)
+    pid = int(log.read_text().split()[-1])
+    below = children(child.pid)
+    ran, _ = interrupt(child)
+    assert ran.status == 128 + signal.SIGINT and "run the same command to continue" in ran.err
+    assert "Traceback" not in ran.err
+    wait_for(lambda: not any(map(alive, [pid, *below])))
+    assert not list(library.rglob(".lease"))
