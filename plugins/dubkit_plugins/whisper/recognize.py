@@ -24,7 +24,7 @@ from dubkit import Cue, Word
 from . import guards
 from .boundaries import move_to_sound
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, Samples
-from .speech_activity import Recording, VoiceActivity, even_level, open_wav
+from .speech_activity import Recording, Span, VoiceActivity, even_level, open_wav
 from .windows import Window, samples_of, windows
 
 BATCHES_AHEAD = 2
@@ -50,6 +50,8 @@ NO_REPEAT = 6
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
+EDGE = 0.1
+"""Seconds that a word may extend into silence: voice activity is late on soft sounds."""
 SHORTEST_WORD = 0.02
 """Seconds."""
 PROMPT_TOKENS = 223
@@ -170,7 +172,7 @@ def recognize(
             pending: deque[_PendingGroup] = deque()
 
             def finish() -> None:
-                group = _collect(pending.popleft(), advance)
+                group = _collect(task, pending.popleft(), advance)
                 log.write("".join(_to_json(window) for window in group))
                 log.flush()
                 finished.extend(group)
@@ -256,6 +258,7 @@ def _split_evenly(seconds: Sequence[float], engine: Engine) -> list[list[int]]:
 
 
 def _collect(
+    task: _DecodingTask,
     pending: _PendingGroup,
     advance: Callable[[Sequence[Window], Sequence[_Hypothesis]], None],
 ) -> list[DecodedWindow]:
@@ -265,7 +268,7 @@ def _collect(
         found.update(zip(batch, future.result(), strict=True))
         advance([pending.windows[i] for i in batch], [found[i] for i in batch])
     return [
-        DecodedWindow(window.start, window.end, *_salvage(found[i], window))
+        _finished(task, window, *_salvage(found[i], window))
         for i, window in enumerate(pending.windows)
     ]
 
@@ -351,7 +354,7 @@ def _decode(
     for window, decoded in zip(
         batch, task.engine.recognize(sounds, decoding, task.clock), strict=True
     ):
-        words = _to_words(task.tokenizer, decoded, window, samples_of(task.sound, window))
+        words = _to_words(task.tokenizer, decoded, window)
         text = "".join(word.text for word in words)
         silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
@@ -401,19 +404,28 @@ def _salvage(hypothesis: _Hypothesis, window: Window) -> tuple[tuple[Word, ...],
     return hypothesis.words[:invented], hypothesis.fault
 
 
-def _to_words(
-    tokenizer: Tokenizer | None, decoded: Decoded, window: Window, samples: Samples
-) -> tuple[Word, ...]:
-    """What was decoded as words on the timeline, kept out of the pauses between them."""
-    found = [
-        replace(word, start=window.start + word.start, end=window.start + word.end)
-        for word in (_split(tokenizer, decoded) if tokenizer else decoded.words)
-        if word.text.strip()
-    ]
-    words: list[Word] = []
-    for word in move_to_sound(found, samples, window.start, window.speech):
-        start = max(word.start, words[-1].end if words else 0.0)
+def _finished(
+    task: _DecodingTask, window: Window, words: Sequence[Word], fault: str | None
+) -> DecodedWindow:
+    """The window with its words at the times of the sound. Only now, since what is wrong with them
+    is judged by the times of attention, which show what was skipped or squeezed."""
+    moved: list[Word] = []
+    for word in move_to_sound(words, samples_of(task.sound, window), window.start, window.speech):
+        start = max(word.start, moved[-1].end if moved else 0.0)
         end = max(word.end, start + SHORTEST_WORD)
+        moved.append(replace(word, start=round(start, 3), end=round(end, 3)))
+    return DecodedWindow(window.start, window.end, tuple(moved), fault)
+
+
+def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
+    """What was decoded as words on the timeline, kept out of the pauses around them."""
+    words: list[Word] = []
+    for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
+        if not word.text.strip():
+            continue
+        start, end = _fit_to_speech(window.start + word.start, window.start + word.end, window)
+        start = max(start, words[-1].end if words else 0.0)
+        end = max(end, start + SHORTEST_WORD)
         probability = round(word.probability or 0.0, 3)
         words.append(Word(round(start, 3), round(end, 3), word.text, probability))
     return tuple(words)
@@ -439,6 +451,18 @@ def _split(tokenizer: Tokenizer, decoded: Decoded) -> list[Word]:
         first = after
     merge_punctuations(found, PREPENDED, APPENDED)
     return [Word(one["start"], one["end"], one["word"], one["probability"]) for one in found]
+
+
+def _fit_to_speech(start: float, end: float, window: Window) -> tuple[float, float]:
+    """Attention smears a word over the pause next to it: keep it to the span it is mostly in."""
+
+    def overlap(span: Span) -> float:
+        return min(end, span.end + EDGE) - max(start, span.start - EDGE)
+
+    span = max(window.speech, key=overlap)
+    if overlap(span) <= 0:
+        return start, end
+    return max(start, span.start - EDGE), min(end, span.end + EDGE)
 
 
 def _to_json(window: DecodedWindow) -> str:
