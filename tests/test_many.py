@@ -1,5 +1,6 @@
 """Many inputs: what a library gives, in which order, several at once, in shards; the summary."""
 
+import errno
 import json
 import os
 import shutil
@@ -128,6 +129,19 @@ def test_a_summary_that_was_cut_off_goes_on_in_a_line_of_its_own(library, tmp_pa
     path.write_text('{"at": "2026-01-01T00:00:00+00:00", "inp')
     assert called(library / "a.mp4", "--subs", "--no-video", *FAST, "--summary", path).status == 0
     assert json.loads(path.read_text().splitlines()[1])["status"] == "done"
+
+
+def test_the_films_are_made_where_the_summary_cannot_be_written_any_more(
+    library, tmp_path, monkeypatch
+):
+    def append(path, line):
+        if line:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dubkit.cli.summary.append_lines", append)
+    ran = called(library, "--subs", "--no-video", *FAST, "--summary", tmp_path / "runs.jsonl")
+    assert ran.status == 7 and ran.err.count("runs.jsonl") == 1
+    assert [path.name for path in ran.paths] == ["talk.en.srt", "c.en.srt", "a.en.srt"]
 
 
 # ---------------------------------------------------------------- shards

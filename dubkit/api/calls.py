@@ -28,6 +28,10 @@ POLL = 0.05
 """Seconds between two looks at a job."""
 LOOK = 0.5
 """Seconds between two looks at whether the client is still there."""
+QUIET = 15.0
+"""Seconds without events after which that is reported: proxies close what is silent for long."""
+IDLE = "idle"
+"""The event that reports it."""
 REQUESTS, KEPT = "requests", "jobs"
 """What a session is for: files of one request each, and those of jobs."""
 
@@ -102,9 +106,9 @@ async def follow(
     api: Api, request: Request, folder: Path, after: int = 0
 ) -> AsyncIterator[tuple[Mapping[str, Any], int | None]]:
     """The events of a job from the byte ``after`` on, until it has ended well; with the last of
-    those that come at once, the byte at which to continue. Raises Refusal if the job has failed,
-    and if the client has gone."""
-    waited = 0.0
+    those that come at once, the byte at which to continue. Where there are none for long,
+    :data:`IDLE`. Raises Refusal if the job has failed, and if the client has gone."""
+    waited, quiet = 0.0, 0.0
     while True:
         over = (await in_thread(read_job, folder)).over
         events, after = await in_thread(read_events, folder, after)
@@ -112,9 +116,15 @@ async def follow(
             yield event, after if number == len(events) else None
         if over and not events:
             break
-        if not events:
+        if events:
+            quiet = 0.0
+        else:
             await anyio.sleep(POLL)
             waited += POLL
+            quiet += POLL
+            if quiet >= QUIET:
+                quiet = 0.0
+                yield {"event": IDLE}, None
             if waited >= LOOK:
                 waited = 0.0
                 if await request.is_disconnected():

@@ -23,7 +23,7 @@ from dubkit.web.store import Session, Video
 
 from . import schema
 from .bodies import Form, read_form, read_json
-from .calls import KEPT, Api, follow, in_thread
+from .calls import IDLE, KEPT, Api, follow, in_thread
 from .errors import Refusal, refusal
 from .webhooks import Webhooks, check_address
 
@@ -223,6 +223,9 @@ async def _stream(api: Api, request: Request, folder: Path, after: int) -> Async
     """The events of a job, and at its end the job itself."""
     try:
         async for event, place in follow(api, request, folder, after):
+            if event["event"] == IDLE:
+                yield ": waiting\n\n"  # a comment, which clients skip
+                continue
             data = json.dumps(redact_event(event), ensure_ascii=False)
             # Where to go on after it; of several that came at once, after the last one.
             id = "" if place is None else f"id: {place}\n"

@@ -21,6 +21,7 @@ from dubkit.errors import DubkitError
 from . import models, schema, speak, transcript
 from .bodies import LONGEST, Form, read_form, read_json
 from .calls import (
+    IDLE,
     REQUESTS,
     Api,
     Done,
@@ -206,6 +207,8 @@ async def _events(
     async with temporary(api, video):
         try:
             async for event, _ in follow(api, request, folder):
+                if event["event"] == IDLE:
+                    yield ": waiting\n\n"
                 # Those of a translation would be in another language than its text.
                 if event["event"] == "text" and not target and event["start"] > last:
                     delta = (" " if sent else "") + str(event["text"]).strip()

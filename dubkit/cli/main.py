@@ -142,6 +142,7 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
     batch = Batch(parse_jobs(given.jobs))
     shard = parse_shard(given.shard) if given.shard else None
     summary = open_summary(given.summary) if given.summary else None
+    unsaved: OutputError | None = None
     console = _console(given, arguments)
     start_keeper()
     with console, _room(kept, batch) as room, contextlib.ExitStack() as opened:
@@ -188,7 +189,11 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
                     failures = _report(outcome, console, batch, many=total > 1 or given.watch)
                     errors += [(outcome.item.source, failure) for failure in failures]
                     if summary:
-                        add(summary, outcome)
+                        try:
+                            add(summary, outcome)
+                        except OutputError as failure:  # the films are worth more
+                            console.fail(failure, given.summary)
+                            summary, unsaved = None, failure
                     if outcome.result and not given.json and not given.events:
                         for path in outcome.result.outputs:
                             terminal.print_path(path, out)
@@ -205,6 +210,8 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
         events.write("result", **_summary(results, errors))
     elif given.json:
         print(as_json(_summary(results, errors)), flush=True)
+    if not errors and unsaved:
+        return unsaved.exit_status
     if not errors:
         return PARTLY_DONE if any(result.is_partial for result in results) else 0
     if total == 1:

@@ -3,14 +3,17 @@
 import http.server
 import json
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
+import anyio
 import httpx
 import pytest
 from api_serving import KEY, serving
 from command import AUSTEN, ENGINES, wait_for
 
 from dubkit import subtitles
-from dubkit.api import webhooks
+from dubkit.api import calls, webhooks
 from dubkit.api.errors import Refusal
 
 SAID = "The quick brown fox jumps, and the lazy dog sleeps."
@@ -75,6 +78,20 @@ def test_events_tell_the_whole_story(client):
     again = client.get(f"/jobs/{job['id']}/events", headers={"Last-Event-ID": places[-1]})
     assert again.text.startswith("event: job")
     client.delete(f"/jobs/{job['id']}")
+
+
+def test_a_stream_is_not_silent_while_a_job_waits(monkeypatch):
+    looks = iter([False] * 4 + [True] * 9)
+    job = lambda folder: SimpleNamespace(over=next(looks), state="done")  # noqa: E731
+    monkeypatch.setattr(calls, "read_job", job)
+    monkeypatch.setattr(calls, "read_events", lambda folder, after: ([], after))
+    monkeypatch.setattr(calls, "QUIET", 2 * calls.POLL)
+    api = SimpleNamespace(server=SimpleNamespace(last_event=lambda *about: {}))
+
+    async def kinds():
+        return [event["event"] async for event, _ in calls.follow(api, None, Path())]
+
+    assert anyio.run(kinds) == [calls.IDLE] * 2
 
 
 def test_a_job_is_cancelled(client, server):
