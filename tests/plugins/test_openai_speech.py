@@ -406,7 +406,7 @@ def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
         re.sub(r"\W+", " ", text.lower())
         for text in (transcribed.paths[0].read_text(), " ".join(SPOKEN))
     ]
-    assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
+    assert difflib.SequenceMatcher(None, *letters).ratio() > 0.7, letters
 
 
 def test_another_server_is_another_voice(monkeypatch):
