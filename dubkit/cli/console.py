@@ -19,7 +19,7 @@ from dubkit.dub.report import table
 from dubkit.errors import DubkitError, MediaError
 from dubkit.pipeline import report
 from dubkit.pipeline.time_left import Other, Plan
-from dubkit.system.terminal import print_error, printable
+from dubkit.system.terminal import clock, print_error, printable
 from dubkit.types import Result
 
 if TYPE_CHECKING:
@@ -350,10 +350,3 @@ def title_of(stage: str) -> str:
     """The title of a stage: ``Translating to es`` for ``translate es``."""
     verb, _, rest = stage.partition(" ")
     return f"{VERBS[verb]} {rest}".strip() if verb in VERBS else stage.capitalize()
-
-
-def clock(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

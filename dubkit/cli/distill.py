@@ -19,12 +19,12 @@ from dubkit.files import at_home, cannot_write, read_bytes, stamp_of
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.subtitles import source as subtitles
-from dubkit.system.terminal import print_error, print_path
+from dubkit.system.terminal import clock, print_error, print_path
 from dubkit.types import Cue, Media, Track
 from dubkit.workspace import SUFFIX, Workspace, key_of, open_workspace
 
 from . import inputs
-from .console import Console, clock
+from .console import Console
 from .parser import Parser, protect
 
 ENGINE = "distil-whisper"

@@ -9,9 +9,9 @@ from pathlib import Path
 from dubkit.files import at_home
 from dubkit.lipsync import crops
 from dubkit.media.probe import probe
-from dubkit.system.terminal import print_error, print_path
+from dubkit.system.terminal import clock, print_error, print_path
 
-from .console import Console, clock
+from .console import Console
 from .parser import Parser, protect
 
 ENOUGH = 60.0

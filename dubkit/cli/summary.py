@@ -18,9 +18,9 @@ from typing import Any
 from dubkit.errors import DubkitError, OutputError
 from dubkit.files import append_lines, at_home, cannot_write, open_plain
 from dubkit.pipeline import report
+from dubkit.system.terminal import clock
 
 from .batch import Outcome
-from .console import clock
 
 ROWS = 40
 """Inputs that the table names; of more, those that failed and the slowest."""

@@ -20,6 +20,7 @@ from dubkit.script.read import read_script
 from dubkit.script.timing import Timed, time_script
 from dubkit.speech.alignment import align_words
 from dubkit.subtitles import source as source_text
+from dubkit.system.terminal import clock
 from dubkit.types import Track
 from dubkit.workspace import Workspace, key_of
 
@@ -146,7 +147,7 @@ def _differences(timed: Timed, name: str, context: Context) -> list[str]:
         *listed(
             f"not in {name}",
             [
-                f"{_clock(cue.start + context.begin)} to {_clock(cue.end + context.begin)}: "
+                f"{clock(cue.start + context.begin)} to {clock(cue.end + context.begin)}: "
                 f"{_brief(cue.text)!r}"
                 for cue in timed.extra
             ],
@@ -156,12 +157,6 @@ def _differences(timed: Timed, name: str, context: Context) -> list[str]:
 
 def _brief(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3].rstrip() + "..."
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _sounding(wav: Path) -> Callable[[float, float], float]:

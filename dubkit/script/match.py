@@ -40,13 +40,8 @@ class Stretch:
     """Indices of words that agree, in the script and in what was recognized; both rise."""
 
     @property
-    def script(self) -> range:
-        """The words of the script from the first that agrees to the last."""
-        return range(self.pairs[0][0], self.pairs[-1][0] + 1)
-
-    @property
     def recognized(self) -> range:
-        """The same of the recognized words."""
+        """The recognized words from the first that agrees to the last."""
         return range(self.pairs[0][1], self.pairs[-1][1] + 1)
 
 

@@ -82,7 +82,6 @@ class _Anchor:
     first: int
     last: int
     """Indices of recognized words."""
-    stretch: int
 
 
 def time_script(parts: Sequence[Part], recognized: Track, sounding: Sounding) -> Timed:
@@ -93,12 +92,11 @@ def time_script(parts: Sequence[Part], recognized: Track, sounding: Sounding) ->
     anchors = list(_anchors(words, spoken, language))
     timer = _Timer(parts, words, spoken, anchors, language, sounding)
     timer.run()
-    agreed = {anchor.word for anchor in anchors}
     return Timed(
         Track(language, tuple(timer.cues())),
         tuple(timer.unspoken()),
         tuple(timer.extra),
-        len(agreed) / max(1, len(words)),
+        len(timer.agreed) / max(1, len(words)),
         sum(anchor.last + 1 - anchor.first for anchor in anchors) / max(1, len(spoken)),
     )
 
@@ -119,10 +117,10 @@ def _anchors(
             (key, k, one.start + n * step, one.start + (n + 1) * step) for n, key in enumerate(keys)
         ]
     found = match([key for key, _ in script], [key for key, *_ in read])
-    for number, stretch in enumerate(found):
+    for stretch in found:
         for word, pairs in itertools.groupby(stretch.pairs, lambda pair: script[pair[0]][1]):
             own = [read[j] for _, j in pairs]
-            yield _Anchor(word, own[0][2], own[-1][3], own[0][1], own[-1][1], number)
+            yield _Anchor(word, own[0][2], own[-1][3], own[0][1], own[-1][1])
 
 
 def _keys(text: str, language: str, spaced: bool) -> Sequence[str]:
@@ -164,9 +162,9 @@ class _Timer:
 
     def run(self) -> None:
         """Time all words."""
-        begin = _Anchor(-1, 0.0, 0.0, -1, -1, -1)
+        begin = _Anchor(-1, 0.0, 0.0, -1, -1)
         last = self.spoken[-1].end if self.spoken else 0.0
-        end = _Anchor(len(self.words), last, last, len(self.spoken), len(self.spoken), -1)
+        end = _Anchor(len(self.words), last, last, len(self.spoken), len(self.spoken))
         previous = begin
         for anchor in [*self.anchors, end]:
             self._gap(previous, anchor)

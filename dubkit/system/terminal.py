@@ -189,3 +189,10 @@ def _text(raw: _Descriptor, before: Any) -> io.TextIOWrapper:
         errors="dubkit" if names else "backslashreplace",
         line_buffering=True,
     )
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -409,26 +409,28 @@ def _finished(
 ) -> DecodedWindow:
     """The window with its words at the times of the sound. Only now, since what is wrong with them
     is judged by the times of attention, which show what was skipped or squeezed."""
-    moved: list[Word] = []
-    for word in move_to_sound(words, samples_of(task.sound, window), window.start, window.speech):
-        start = max(word.start, moved[-1].end if moved else 0.0)
-        end = max(word.end, start + SHORTEST_WORD)
-        moved.append(replace(word, start=round(start, 3), end=round(end, 3)))
-    return DecodedWindow(window.start, window.end, tuple(moved), fault)
+    moved = move_to_sound(words, samples_of(task.sound, window), window.start, window.speech)
+    return DecodedWindow(window.start, window.end, _in_order(moved), fault)
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
     """What was decoded as words on the timeline, kept out of the pauses around them."""
-    words: list[Word] = []
+    words = []
     for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
-        if not word.text.strip():
-            continue
-        start, end = _fit_to_speech(window.start + word.start, window.start + word.end, window)
-        start = max(start, words[-1].end if words else 0.0)
-        end = max(end, start + SHORTEST_WORD)
-        probability = round(word.probability or 0.0, 3)
-        words.append(Word(round(start, 3), round(end, 3), word.text, probability))
-    return tuple(words)
+        if word.text.strip():
+            times = _fit_to_speech(window.start + word.start, window.start + word.end, window)
+            words.append(Word(*times, word.text, round(word.probability or 0.0, 3)))
+    return _in_order(words)
+
+
+def _in_order(words: Iterable[Word]) -> tuple[Word, ...]:
+    """The words with times in milliseconds, none before the end of the one before it."""
+    ordered: list[Word] = []
+    for word in words:
+        start = max(word.start, ordered[-1].end if ordered else 0.0)
+        end = max(word.end, start + SHORTEST_WORD)
+        ordered.append(replace(word, start=round(start, 3), end=round(end, 3)))
+    return tuple(ordered)
 
 
 def _split(tokenizer: Tokenizer, decoded: Decoded) -> list[Word]:
