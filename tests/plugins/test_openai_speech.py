@@ -391,9 +391,8 @@ def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
         return samples
 
     with SpeechServer(voices=KOKORO, objects=True, speak=speech) as server:
-        ran, report = dubbed(
-            script_pt, tmp_path, monkeypatch, server, "-o", "openai-speech.parallel=1"
-        )
+        options = ("-o", "openai-speech.parallel=1", "--voice", "pf_dora")
+        ran, report = dubbed(script_pt, tmp_path, monkeypatch, server, *options)
     assert ran.status == 0, ran.err
     assert {line["voice"] for line in report["lines"]} <= {"pf_dora", "pm_alex"}
     assert report["totals"]["spoken"] == 3
@@ -406,7 +405,7 @@ def test_a_dub_by_a_server_that_really_speaks(script_pt, tmp_path, monkeypatch):
         re.sub(r"\W+", " ", text.lower())
         for text in (transcribed.paths[0].read_text(), " ".join(SPOKEN))
     ]
-    assert difflib.SequenceMatcher(None, *letters).ratio() > 0.7, letters
+    assert difflib.SequenceMatcher(None, *letters).ratio() > 0.8, letters
 
 
 def test_another_server_is_another_voice(monkeypatch):
