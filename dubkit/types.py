@@ -59,6 +59,8 @@ class Cue:
     layout: Layout | None = None
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of it."""
+    language: str | None = None
+    """The language spoken in it, if it is another one than the track's."""
 
 
 @dataclass(frozen=True, slots=True)

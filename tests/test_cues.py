@@ -279,18 +279,23 @@ def test_no_word_is_lost_and_every_limit_of_space_holds(track: Track, profile: s
 
 @given(track=recognized())
 @settings(max_examples=100, deadline=None)
-def test_no_cue_has_two_speakers(track: Track) -> None:
+def test_no_cue_has_two_speakers_or_two_languages(track: Track) -> None:
     track = replace(
         track,
         cues=tuple(
-            replace(cue, words=tuple(replace(w, probability=float(k)) for w in cue.words))
+            replace(
+                cue,
+                words=tuple(replace(w, probability=float(k)) for w in cue.words),
+                language="ja" if k % 3 == 1 else None,
+            )
             for k, cue in enumerate(track.cues)
         ),
     )
     for cue in from_words(track).cues:
         for word in cue.words:
             assert word.probability is not None
-            assert track.cues[int(word.probability)].speaker == cue.speaker
+            origin = track.cues[int(word.probability)]
+            assert (origin.speaker, origin.language) == (cue.speaker, cue.language)
 
 
 @given(st.lists(st.sampled_from(ENGLISH.split()), min_size=1, max_size=60), st.integers(0, 9))

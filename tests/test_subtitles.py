@@ -187,7 +187,10 @@ def test_ttml_is_valid_xml_with_its_language() -> None:
     st.one_of(st.none(), st.text()),
 )
 def test_json_returns_the_track_exactly(words: list[Word], speaker: str | None) -> None:
-    cues = (Cue(1.5, 2.25, "two\nlines", tuple(words), speaker), Cue(2.25, 3.125, "<i>x</i>"))
+    cues = (
+        Cue(1.5, 2.25, "two\nlines", tuple(words), speaker),
+        Cue(2.25, 3.125, "<i>x</i>", language="pt-BR"),
+    )
     track = Track("zh-Hant", cues)
     assert parse(render(track, "json"), "json") == track
 

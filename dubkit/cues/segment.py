@@ -52,23 +52,30 @@ def from_words(
     gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
     atoms: list[Word] = []
     origins: list[int] = []  # the word each atom belongs to: nearly always the whole of it
-    speakers: list[str | None] = []
+    kinds: list[tuple[str | None, str | None]] = []  # the speaker and the language of each atom
     for cue in track.cues:
-        for word in cue.words or _words_from_text(cue, track.language):
-            pieces = _split_word(word, track.language, limits)
+        language = cue.language or track.language
+        for word in cue.words or _words_from_text(cue, language):
+            pieces = _split_word(word, language, limits_of(profile, language))
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
-            speakers += [cue.speaker] * len(pieces)
+            kinds += [(cue.speaker, cue.language)] * len(pieces)
             atoms += pieces
     atoms = with_late_openers(order_times(atoms), track.language)
-    runs = [list(run) for _, run in itertools.groupby(range(len(atoms)), speakers.__getitem__)]
     cues: list[Cue] = []
-    for run in runs:
-        first, last = run[0], run[-1] + 1
+    for (speaker, foreign), run in itertools.groupby(range(len(atoms)), kinds.__getitem__):
+        indexes = list(run)
+        first, last = indexes[0], indexes[-1] + 1
         following = atoms[last].start if last < len(atoms) else math.inf
+        language = foreign or track.language
         speech = _SpeakerRun(
-            atoms[first:last], origins[first:last], track.language, limits, gap, following
+            atoms[first:last],
+            origins[first:last],
+            language,
+            limits_of(profile, language),
+            gap,
+            following,
         )
-        cues += (replace(cue, speaker=speakers[first]) for cue in speech.cues())
+        cues += (replace(cue, speaker=speaker, language=foreign) for cue in speech.cues())
     return Track(track.language, tuple(set_end_times(cues, limits, gap)))
 
 

@@ -89,7 +89,9 @@ def _validate(track: Track, duration: float) -> Track:
         if words:
             # The words are what was recognized; a text that differs from them is not.
             text = "".join(word.text for word in words).strip()
-            kept.append(Cue(words[0].start, words[-1].end, text, words, cue.speaker))
+            language = cue.language if is_tag(cue.language) else None
+            start, end = words[0].start, words[-1].end
+            kept.append(Cue(start, end, text, words, cue.speaker, language=language))
         elif cue.text.strip():
             start, end = clamp(cue)
             kept.append(replace(cue, start=start, end=end))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dubkit.errors import InputError
+from dubkit.languages import is_tag
 from dubkit.types import Cue, Layout, Track, Word
 
 from .interface import Contents, WriteOptions
@@ -31,6 +32,8 @@ def write(track: Track, options: WriteOptions) -> str:
             segment["speaker"] = cue.speaker
         if cue.overlap:
             segment["overlap"] = True
+        if cue.language is not None:
+            segment["language"] = cue.language
         if cue.style is not None:
             segment["style"] = cue.style
         if cue.layout is not None:
@@ -82,6 +85,7 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         if "start" in word and "end" in word
     )
     speaker, style = segment.get("speaker"), segment.get("style")
+    language = segment.get("language")
     return Cue(
         _seconds(segment["start"]),
         _seconds(segment["end"]),
@@ -91,6 +95,7 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         None if style is None else _text(str(style)),
         _layout(segment.get("layout")),
         segment.get("overlap") is True,
+        language if is_tag(language) else None,
     )
 
 
