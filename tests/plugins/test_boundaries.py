@@ -55,6 +55,23 @@ def test_closed_lips_inside_a_word_are_no_pause():
     assert (word.start, word.end) == pytest.approx((0.4, 0.88), abs=0.03)
 
 
+def test_a_stop_that_is_released_late_belongs_to_the_word_before_the_pause():
+    """Otherwise the next word is put onto it."""
+    released = (tone(0.4, 150), quiet(0.14), tone(0.05, 220))
+    samples = sound(quiet(0.3), *released, quiet(0.8), tone(0.2, 180), tone(0.15, 260), quiet(0.5))
+    words = [Word(0.25, 0.8, " changed."), Word(0.8, 1.8, " Had"), Word(1.8, 2.1, " he")]
+    changed, had, he = move_to_sound(words, samples, 0.0)
+    assert changed.end == pytest.approx(0.89, abs=0.03)
+    assert [had.start, he.start] == pytest.approx([1.69, 1.89], abs=0.03)
+
+
+def test_no_word_goes_across_a_long_silence():
+    """Where words are missing after it, or noise is no word."""
+    samples = sound(quiet(0.3), tone(0.6, 150), quiet(0.7), tone(0.4, 220), quiet(0.3))
+    (word,) = move_to_sound([Word(0.25, 1.9, " extraordinarily")], samples, 0.0)
+    assert (word.start, word.end) == pytest.approx((0.3, 0.9), abs=0.03)
+
+
 def test_noise_outside_of_speech_is_no_word():
     samples = sound(quiet(0.3), tone(0.5, 90), quiet(0.5), tone(0.5, 200), quiet(0.3))
     (word,) = move_to_sound([Word(0.9, 1.7, " hello")], samples, 0.0, (Span(1.3, 1.8),))

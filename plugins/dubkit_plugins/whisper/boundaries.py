@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,11 @@ SILENT, CLOSED = 0.8, 0.15
 """A silent frame inside a word, and one of a silence that may be closed lips, which words have; a
 sounding frame outside costs 1."""
 CLOSURE = 10
-"""Frames of such a silence, at most."""
+"""Frames of such a silence, at most ..."""
+RELEASE = 20
+"""... and before a short sound after which there is a far longer one: lips that open at last."""
+WALL = 50
+"""Frames of a silence that no word goes across."""
 EDGE = 2.0
 """Each edge between two words, so that none is where nothing changes ..."""
 CHANGE = 2.0
@@ -103,6 +108,8 @@ def move_to_sound(
     edges = _cheapest_edges(starts, ends, usual, sounding, _changes(spectra))
     if edges is None:
         return list(words)
+    walls = [one for one in _silences(sounding) if one[1] - one[0] >= WALL]
+    edges = [_on_one_side(first, last, walls) for first, last in edges]
     return [
         replace(word, start=round(begin + first / 100, 3), end=round(begin + last / 100, 3))
         for word, (first, last) in zip(words, edges, strict=True)
@@ -215,13 +222,38 @@ def _cheapest_edges(
     return edges[::-1]
 
 
+def _on_one_side(first: int, last: int, walls: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """A word that goes across long silences, without them and what is shorter on the other side:
+    words are missing there, or it is no speech."""
+    for begin, end in walls:
+        if first < begin and end < last:
+            first, last = (first, begin) if begin - first >= last - end else (end, last)
+    return first, last
+
+
 def _in_closure(sounding: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which frames are in a silence of at most :data:`CLOSURE` between two sounds."""
+    """Which frames are in a silence of at most :data:`CLOSURE` between two sounds, or of at most
+    :data:`RELEASE` before a sound that is as short, and three times as near to the sound before it
+    as to the next."""
     inside = np.zeros(len(sounding), bool)
-    loud = np.flatnonzero(sounding > 0.5)
-    for k in np.flatnonzero((np.diff(loud) > 1) & (np.diff(loud) <= CLOSURE + 1)):
-        inside[loud[k] + 1 : loud[k + 1]] = True
+    longer = []
+    for first, last in _silences(sounding):
+        if last - first <= CLOSURE:
+            inside[first:last] = True
+        else:
+            longer.append((first, last))
+    at_end = (len(np.trim_zeros(sounding > 0.5, "b")), len(sounding) + 3 * RELEASE)
+    for (first, last), (over, following) in pairwise([*longer, at_end]):
+        silence = last - first
+        if max(silence, over - last) <= RELEASE and following - over >= 3 * silence:
+            inside[first:last] = True
     return inside
+
+
+def _silences(sounding: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+    """The first frame of each silence between two sounds, and the one after its last."""
+    loud = np.flatnonzero(sounding > 0.5)
+    return [(int(loud[k]) + 1, int(loud[k + 1])) for k in np.flatnonzero(np.diff(loud) > 1)]
 
 
 def _away(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -157,12 +157,12 @@ def recognize(
     """Cues of an earlier run that have not been reported yet."""
 
     def advance(
-        batch: Sequence[Window], hypotheses: Sequence[_Hypothesis], *, report: bool = True
+        batch: Sequence[Window], decoded: Sequence[DecodedWindow], *, report: bool = True
     ) -> None:
         nonlocal seconds
         seconds += sum(part.end - part.start for part in batch)
         if report:
-            cues = [one.cue for one in hypotheses if one.words and not one.fault]
+            cues = [one.cue for one in decoded if one.words and not one.fault]
             progress(min(seconds, duration), duration, [*resumed, *cues])
             resumed.clear()
 
@@ -260,17 +260,16 @@ def _split_evenly(seconds: Sequence[float], engine: Engine) -> list[list[int]]:
 def _collect(
     task: _DecodingTask,
     pending: _PendingGroup,
-    advance: Callable[[Sequence[Window], Sequence[_Hypothesis]], None],
+    advance: Callable[[Sequence[Window], Sequence[DecodedWindow]], None],
 ) -> list[DecodedWindow]:
     """Wait for a group."""
-    found: dict[int, _Hypothesis] = {}
+    found: dict[int, DecodedWindow] = {}
     for batch, future in pending.batches:
-        found.update(zip(batch, future.result(), strict=True))
+        for i, hypothesis in zip(batch, future.result(), strict=True):
+            window = pending.windows[i]
+            found[i] = _finished(task, window, *_salvage(hypothesis, window))
         advance([pending.windows[i] for i in batch], [found[i] for i in batch])
-    return [
-        _finished(task, window, *_salvage(found[i], window))
-        for i, window in enumerate(pending.windows)
-    ]
+    return [found[i] for i in range(len(pending.windows))]
 
 
 def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
@@ -333,11 +332,6 @@ class _Hypothesis:
     words: tuple[Word, ...]
     fault: str | None
     avg_logprob: float
-
-    @property
-    def cue(self) -> Cue:
-        text = "".join(word.text for word in self.words)
-        return Cue(self.words[0].start, self.words[-1].end, text.strip(), self.words)
 
 
 def _decode(
