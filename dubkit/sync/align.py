@@ -413,8 +413,9 @@ class _Line:
     shift: float
 
 
-def _lines(problem: _Problem, scale: float, path: Floats) -> list[_Line]:
-    """The lines that a path consists of, fitted to the onsets of speech and the words."""
+def _lines(problem: _Problem, scale: float, path: Floats, *, drift: bool) -> list[_Line]:
+    """The lines that a path consists of, fitted to the onsets of speech and the words; with
+    ``drift``, their slopes as well."""
     import numpy as np
 
     starts = np.array([one.start for one in problem.cues])
@@ -428,6 +429,7 @@ def _lines(problem: _Problem, scale: float, path: Floats) -> list[_Line]:
         one * float(np.var(starts[part])) * len(part)
         for one, part in zip(slopes, parts, strict=True)
     ) / (weight or 1.0)
+    slope *= drift
     seen = _Observed(problem, scale)
     shifts = [float(np.median(path[part] - slope * starts[part])) for part in parts]
     error = math.inf
@@ -444,7 +446,7 @@ def _lines(problem: _Problem, scale: float, path: Floats) -> list[_Line]:
             top += float(np.sum(weight_of * centered * (residual - mean)))
             bottom += float(np.sum(weight_of * centered**2))
             spread.append((residual - mean) * np.sqrt(weight_of))
-        if bottom > 0:
+        if drift and bottom > 0:
             change = top / bottom
             for n, part in enumerate(parts):
                 shifts[n] -= change * float(np.mean(starts[part]))
@@ -604,14 +606,19 @@ def align(
     progress(0.4)
     best: tuple[float, list[_Line], list[int]] | None = None
     for n, scale in enumerate(candidates):
-        lines = [*_lines(problem, scale, _best_path(problem, scale))]
-        if abs(lines[0].scale - 1) < 1e-9:
-            lines.append(_Line(1.0, 0.0))
-        path, score = _assign(problem, lines)
-        used = sorted({*path} - {-1})
-        score -= RATIO * (lines[0].scale != 1.0) + 2 * RATIO * (lines[0].scale not in ratios())
-        if best is None or score > best[0]:
-            best = score, [lines[k] for k in used], [used.index(k) if k >= 0 else -1 for k in path]
+        found = _best_path(problem, scale)
+        lines = _lines(problem, scale, found, drift=True)
+        # A few cues fit as well with some drift; so it is asked whether they fit without.
+        fixed = [] if lines[0].scale == scale else [_lines(problem, scale, found, drift=False)]
+        for lines in (lines, *fixed):
+            if abs(lines[0].scale - 1) < 1e-9:
+                lines.append(_Line(1.0, 0.0))
+            path, score = _assign(problem, lines)
+            used = sorted({*path} - {-1})
+            score -= RATIO * (lines[0].scale != 1.0) + 2 * RATIO * (lines[0].scale not in ratios())
+            if best is None or score > best[0]:
+                own = [used.index(k) if k >= 0 else -1 for k in path]
+                best = score, [lines[k] for k in used], own
         progress(0.4 + 0.4 * (n + 1) / len(candidates))
     assert best
     fit = _judged(problem, *best)

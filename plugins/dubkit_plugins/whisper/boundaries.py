@@ -62,8 +62,8 @@ CHANGE = 2.0
 PACE, SPREAD = 1.0, 0.6
 """How much a word that takes longer or shorter than its letters need costs, at what deviation (of
 the logarithm)."""
-EXTRA_LETTERS = 2.0
-"""What a word takes besides its letters."""
+EXTRA_LETTERS, DIGIT_LETTERS = 2.0, 4.0
+"""What a word takes besides its letters, and what a digit of a number takes."""
 PAUSE = 6
 """Frames of the shortest pause; closed lips are shorter."""
 SHORTEST = 3
@@ -101,9 +101,7 @@ def move_to_sound(
         return list(words)
     starts = np.array([(word.start - begin + LATE) * 100 for word in words])
     ends = np.array([(word.end - begin + LATE) * 100 for word in words])
-    letters = np.array(
-        [sum(map(str.isalnum, word.text)) + EXTRA_LETTERS for word in words], dtype=float
-    )
+    letters = np.array([_letters(word.text) + EXTRA_LETTERS for word in words], dtype=float)
     usual = np.maximum(letters / letters.sum() * sounding.sum(), SHORTEST)
     edges = _cheapest_edges(starts, ends, usual, sounding, _changes(spectra))
     if edges is None:
@@ -114,6 +112,11 @@ def move_to_sound(
         replace(word, start=round(begin + first / 100, 3), end=round(begin + last / 100, 3))
         for word, (first, last) in zip(words, edges, strict=True)
     ]
+
+
+def _letters(text: str) -> float:
+    """How many letters a word has when it is spoken."""
+    return sum(DIGIT_LETTERS if one.isdigit() else one.isalnum() for one in text)
 
 
 def _spectra(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
