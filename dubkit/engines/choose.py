@@ -396,23 +396,15 @@ def aligners(room: EngineRoom, options: Options, language: str) -> list[Choice[A
                 f"{choice.name} does not know {languages.name(language)}", "leave --aligner out"
             )
         return [choice]
-    found, problems = _candidates(Aligner, options)
-    ready = []
-    for choice in found:
-        try:
-            with guarded(f"{choice.name} cannot be asked"):
-                engine = room.engine(choice)
-                lacking = list(engine.check())
-                problems += lacking
-                if not lacking and engine.supports(language):
-                    ready.append(choice)
-        except DubkitError as failure:
-            log.debug("%s", failure.message)
-    if not ready:
-        raise MissingDependency(
-            f"no aligner for {languages.name(language)} is ready here", "; ".join(problems[:2])
-        )
-    return ready
+    remedies: list[str] = []
+    found = _ready(
+        room, options, Aligner, lambda aligner: aligner.supports(language), lambda _: "", remedies
+    )
+    if ready := list(found):
+        return ready
+    raise MissingDependency(
+        f"no aligner for {languages.name(language)} is ready here", "; ".join(remedies[:2])
+    )
 
 
 def separator(room: EngineRoom, options: Options) -> Choice[Separator]:
@@ -456,6 +448,21 @@ def _first(
 ) -> tuple[Choice[E] | None, list[str]]:
     """The first engine that is ready and suits; and if there is none, what to do about it: what
     engines offer, then what they lack."""
+    remedies: list[str] = []
+    choice = next(_ready(room, options, protocol, suits, offer, remedies), None)
+    return choice, [] if choice else remedies
+
+
+def _ready(
+    room: EngineRoom,
+    options: Options,
+    protocol: type[E],
+    suits: Callable[[E], bool],
+    offer: Callable[[E], str],
+    remedies: list[str],
+) -> Iterator[Choice[E]]:
+    """The engines that are ready and suit, the best first. In the end ``remedies`` has what to do
+    about there being none: what engines offer, then what they lack."""
     offers: list[str] = []
     candidates, problems = _candidates(protocol, options)
     for choice in candidates:
@@ -465,13 +472,15 @@ def _first(
                 offers.append(offer(engine))
                 lacking = list(engine.check())
                 problems += lacking
-                if not lacking and suits(engine):
-                    return choice, []
+                ready = not lacking and suits(engine)
         except PluginError as failure:
             log.debug("%s", failure.message)
         except DubkitError as failure:
             problems.append(failure.hint)
-    return None, list(dict.fromkeys(filter(None, [*offers, *problems])))
+        else:
+            if ready:
+                yield choice
+    remedies += dict.fromkeys(filter(None, [*offers, *problems]))
 
 
 def _candidates(protocol: type[E], options: Options) -> tuple[list[Choice[E]], list[str]]:

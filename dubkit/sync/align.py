@@ -607,10 +607,10 @@ def align(
     best: tuple[float, list[_Line], list[int]] | None = None
     for n, scale in enumerate(candidates):
         found = _best_path(problem, scale)
-        lines = _lines(problem, scale, found, drift=True)
-        # A few cues fit as well with some drift; so it is asked whether they fit without.
-        fixed = [] if lines[0].scale == scale else [_lines(problem, scale, found, drift=False)]
-        for lines in (lines, *fixed):
+        fits = [_lines(problem, scale, found, drift=True)]
+        if fits[0][0].scale != scale:  # a few cues fit as well with some drift as without
+            fits.append(_lines(problem, scale, found, drift=False))
+        for lines in fits:
             if abs(lines[0].scale - 1) < 1e-9:
                 lines.append(_Line(1.0, 0.0))
             path, score = _assign(problem, lines)
