@@ -26,7 +26,7 @@ from dubkit.workspace import Workspace, key_of
 
 from . import separate
 from .context import Context
-from .sound import audio_file, sound_key
+from .sound import audio_file, levels_of, sound_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-BLOCK = 1 << 20
-"""Samples that are read at once."""
 SHORTEST, LONGEST = 0.15, 5.0
 """Seconds of a sound without words that is kept: a longer one may be a conversation."""
 MARGIN = 0.1
@@ -83,7 +81,7 @@ def levels_of_original(context: Context, work: Workspace) -> pauses.Floats:
     speech = separate.speech_file(context, work) if context.options.separate else None
     if speech:
         return pauses.levels(decoded(speech), SPEECH.rate)
-    levels = pauses.levels(_read(audio_file(context, work)), SPEECH.rate)
+    levels = levels_of(audio_file(context, work))
     silence = np.full(round(context.begin / pauses.HOP), -120, np.float32)
     return np.concatenate([silence, levels])
 
@@ -209,11 +207,3 @@ def decoded(path: Path) -> Iterator[Samples]:
     media = probe(path)
     for block in decode_audio(media, media.audio[0], SPEECH):
         yield block[:, 0].astype(np.float32) / np.float32(32768)
-
-
-def _read(path: Path) -> Iterator[Samples]:
-    import numpy as np
-
-    with wave.open(str(path), "rb") as file:
-        while block := file.readframes(BLOCK):
-            yield np.frombuffer(block, "<i2").astype(np.float32) / np.float32(32768)

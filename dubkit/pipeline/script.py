@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import json
 import math
-import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dubkit import subtitles
 from dubkit.cues.media_end import shift, within_part
@@ -25,11 +23,7 @@ from dubkit.types import Track
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context
-from .sound import audio_file, name_of_part, sound_key
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from .sound import audio_file, levels_of, name_of_part, sound_key
 
 SCRIPT = "script.json"
 ALIGNED = "aligned.json"
@@ -163,15 +157,7 @@ def _sounding(wav: Path) -> Callable[[float, float], float]:
     """How many seconds between two times have sound, not much quieter than the loudest."""
     import numpy as np
 
-    hop = 160
-    levels: list[npt.NDArray[np.float32]] = []
-    with wave.open(str(wav), "rb") as file:
-        while block := file.readframes(hop * 6000):
-            samples = np.frombuffer(block, "<i2").astype(np.float32)
-            count = len(samples) // hop
-            frames = samples[: count * hop].reshape(count, hop)
-            levels.append(10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-3))
-    level = np.concatenate(levels) if levels else np.zeros(0, np.float32)
+    level = levels_of(wav)
     if not len(level):
         return lambda start, end: 0.0
     loud = np.concatenate([[0], np.cumsum(level > np.quantile(level, 0.9) - QUIET_DB)])

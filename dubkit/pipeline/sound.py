@@ -3,18 +3,22 @@ that are made from it are called and depend on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import wave
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dubkit.cues.media_end import shift_cue
 from dubkit.hooks import TranscribeProgress, accept_cues
-from dubkit.media.audio import extract_audio
+from dubkit.media.audio import SPEECH, extract_audio
+from dubkit.speech import pauses
 from dubkit.types import Cue
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context
 
 AUDIO = "audio.wav"
+BLOCK = 1 << 20
+"""Samples that are read at once."""
 
 
 def sound_key(context: Context, work: Workspace) -> str:
@@ -80,3 +84,16 @@ def progress_on_timeline(context: Context) -> TranscribeProgress:
         accept(stage, done, total, cues=[shift_cue(cue, context.begin) for cue in cues])
 
     return report
+
+
+def levels_of(wav: Path) -> pauses.Floats:
+    """The levels of the sound for engines, from its start."""
+    return pauses.levels(_blocks(wav), SPEECH.rate)
+
+
+def _blocks(wav: Path) -> Iterator[pauses.Floats]:
+    import numpy as np
+
+    with wave.open(str(wav), "rb") as file:
+        while block := file.readframes(BLOCK):
+            yield np.frombuffer(block, "<i2").astype(np.float32) / np.float32(32768)

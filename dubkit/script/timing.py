@@ -36,8 +36,6 @@ SOUNDING = 0.5
 """Share of the time that words take that has to sound where nothing was recognized."""
 AGREED = 0.6
 """Share of an optional part whose words agree from which it is spoken."""
-ENDS = (".", "!", "?", "…", "。", "！", "？", "।", "؟")
-"""What ends a sentence."""
 LISTED = 3
 """Words of speech from which it is worth a mention that they are not in the script."""
 
@@ -153,7 +151,8 @@ class _Timer:
         """Words of the script in the order of the speech; twice if they are spoken twice."""
         self.extra: list[Cue] = []
         self.agreed = {anchor.word for anchor in anchors}
-        ends = [word.text.rstrip("\"'”’»)").endswith(ENDS) for word in words]
+        texts = [*(word.text for word in words), ""]
+        ends = [phrases.ends_sentence(*pair, language) for pair in itertools.pairwise(texts)]
         self.sentences = [
             (word.part, number)
             for word, number in zip(words, itertools.accumulate(ends, initial=0), strict=False)
