@@ -30,11 +30,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import hypothesis
 import pytest
 from dub_samples import LINES
 from media_samples import AVC, ffmpeg, sample
 
 from dubkit import Cue, Track, subtitles
+
+# No test asserts how fast something is.
+hypothesis.settings.register_profile("dubkit", deadline=None)
+hypothesis.settings.load_profile("dubkit")
 
 
 def pytest_unconfigure() -> None:

@@ -246,13 +246,13 @@ files = st.lists(events(), max_size=8).map(
 
 
 @given(files)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_file_survives_byte_for_byte(like: str) -> None:
     assert render(parse(like, "ass"), "ass", like=like) == like
 
 
 @given(files, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_words_survive(like: str, data: st.DataObject) -> None:
     old = parse(like, "ass")
     new = [" ".join(data.draw(words)).replace("{\\}x", "{\\} x") + " Ω" for _ in old.cues]
@@ -270,7 +270,7 @@ def test_any_words_survive(like: str, data: st.DataObject) -> None:
 
 
 @given(files, st.lists(st.tuples(st.integers(0, 99), st.integers(1, 30)), max_size=9))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_segmentation_survives(like: str, times: list[tuple[int, int]]) -> None:
     old = parse(like, "ass")
     cues = tuple(

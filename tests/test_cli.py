@@ -346,9 +346,7 @@ NAMES = st.text(
 
 
 @given(name=NAMES)
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_file_name_at_all(name, small_video, tmp_path_factory):
     folder = tmp_path_factory.mktemp("names")
     path = folder / f"{name}.mp4"

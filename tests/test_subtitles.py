@@ -80,7 +80,7 @@ def test_nasty_text_survives(format: str, text: str) -> None:
 
 @pytest.mark.parametrize("format", ["vtt", "ass", "ttml"])
 @given(track=tracks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @example(track=of("a\\", "\\N", "{", "}", "\u2060", "\\\u2060N"))
 def test_text_and_times_survive(format: str, track: Track) -> None:
     back = parse(render(track, format), format)
@@ -97,7 +97,7 @@ def test_text_and_times_survive(format: str, track: Track) -> None:
 
 
 @given(track=tracks())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_srt_survives_and_times_stay_in_order(track: Track) -> None:
     back = parse(render(track, "srt"), "srt")
     assert [cue.text for cue in back.cues] == [as_read(text, "srt") for text in shown(track)]
@@ -106,7 +106,7 @@ def test_srt_survives_and_times_stay_in_order(track: Track) -> None:
 
 
 @given(track=tracks())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pysrt_reads_our_srt_as_we_do(track: Track) -> None:
     pysrt = pytest.importorskip("pysrt")
     items = pysrt.from_string(render(track, "srt"), error_handling=pysrt.ERROR_RAISE)
@@ -475,7 +475,7 @@ def test_embedding_is_not_counted() -> None:
 
 
 @given(track=tracks())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.parametrize("format", ["srt", "vtt", "ass", "ttml"])
 def test_any_text_survives_right_to_left(format: str, track: Track) -> None:
     back = parse(render(replace(track, language="he"), format), format)
@@ -484,7 +484,7 @@ def test_any_text_survives_right_to_left(format: str, track: Track) -> None:
 
 @pytest.mark.parametrize("format", TIMED)
 @given(text=st.text())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_becomes_a_track_or_an_input_error(format: str, text: str) -> None:
     try:
         parse(text, format)

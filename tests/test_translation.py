@@ -385,9 +385,7 @@ class MutatingTranslator(Translator):
         return TranslationReply(texts)
 
 
-@settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(MUTATIONS, max_size=12))
 def test_any_mutation_of_a_reply_is_repaired_or_reported(tmp_path_factory, plans):
     texts = TEXTS[:12]
