@@ -156,6 +156,18 @@ class DetectsLanguage(Protocol):
 
 
 @runtime_checkable
+class FindsLanguages(Protocol):
+    """A transcriber that finds the language of each stretch of speech, and can be limited to some.
+    Its cues have their language where it is another one than the track's."""
+
+    def transcribe_among(
+        self, audio: Path, *, languages: Sequence[str], **others: Any
+    ) -> Transcription:
+        """As :meth:`Transcriber.transcribe` if these languages, BCP-47 tags, may be spoken."""
+        ...
+
+
+@runtime_checkable
 class ReadsBack(Protocol):
     """A transcriber that can be set to read generated speech back, to check it: quickly, and with
     what is on this machine."""

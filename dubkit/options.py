@@ -201,6 +201,11 @@ def _check_tag(language: str) -> None:
         raise UsageError(f"{language!r} is not a language tag", "use en, es, pt-BR, zh-Hant, ...")
 
 
+def _check_tags(languages: str) -> None:
+    for language in languages.split(","):
+        _check_tag(language)
+
+
 def parse_redo(text: str) -> list[int]:
     """The line numbers of ``12,15-18``. Raises UsageError for an invalid list."""
     numbers: list[int] = []
@@ -388,8 +393,10 @@ class Options:
     ))  # fmt: skip
 
     language: str | None = option(None, Spec(
-        "speech", "en, es, pt-BR, ... (default: detect)",
-        "BCP-47 tag; detected if not given", metavar="TAG", tag=True, page="more", unset="",
+        "speech", "en, es, pt-BR, or several: en,de (default: find)",
+        "BCP-47 tag of what is spoken, or several with commas: each stretch of speech is then in "
+        "one of them. If not given, the language of each is found; one alone is taken for all",
+        metavar="TAG", tag=True, check=_check_tags, page="more", unset="",
         other_names=("lang", "source_language", "source_lang"),
     ))  # fmt: skip
     audio_track: str | None = option(None, Spec(
@@ -679,6 +686,16 @@ class Options:
             )
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that may be spoken; empty for any."""
+        return tuple(dict.fromkeys(self.language.split(","))) if self.language else ()
+
+    @property
+    def spoken(self) -> str | None:
+        """The language that is spoken, if it is given."""
+        return self.languages[0] if len(self.languages) == 1 else None
+
+    @property
     def reading(self) -> profiles.Profile:
         """The profile, with the limits that other options set."""
         return profiles.adjusted(
@@ -899,4 +916,6 @@ def _convert_value(one: Option, value: Any) -> Any:
 
 
 def _normal(one: Option, text: str) -> str:
-    return understand(text) if one.tag else one.normalize(text)
+    if one.tag:
+        return ",".join(understand(part.strip()) for part in text.split(","))
+    return one.normalize(text)

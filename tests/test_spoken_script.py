@@ -384,6 +384,27 @@ def test_what_one_aligner_cannot_do_the_next_one_does(tmp_path):
     assert align_words([("none", NoAligner())], wav, french, lambda *_: None) == (french, 26)
 
 
+def test_each_word_is_aligned_in_its_language():
+    class Noting:
+        def supports(self, language):
+            return language != "cs"
+
+        def align(self, audio, passages, *, language, progress):
+            asked.append((language, "".join(word for one in passages for word in one.words)))
+            return [[Word(one.start, one.end, word) for word in one.words] for one in passages]
+
+    asked = []
+    spoken_in = {"one": None, "zwei": "de", "three": None, "čtyři": "cs"}
+    cues = tuple(
+        Cue(i, i + 0.5, text, (Word(i, i + 0.5, f" {text}"),), language=language)
+        for i, (text, language) in enumerate(spoken_in.items())
+    )
+    aligned, missed = align_words([("own", Noting())], AUSTEN, Track("en", cues), lambda *_: None)
+    assert asked == [("de", " zwei"), ("en", " one three")] and missed == 1
+    assert [cue.language for cue in aligned.cues] == [None, "de", None, "cs"]
+    assert aligned.cues[3] == cues[3] and aligned.cues[0].end > 0.5
+
+
 class NoAligner:
     def align(self, audio, passages, *, language, progress):
         return [()] * len(passages)

@@ -60,7 +60,7 @@ class Context:
         choose.check_names(options)
         self.glossary = glossary.read(options.glossary) if options.glossary else ()
         if options.script:
-            read_script(at_home(options.script), options.language or UNKNOWN, options.encoding)
+            read_script(at_home(options.script), options.spoken or UNKNOWN, options.encoding)
         self.media: Media | None = None
         """None if the input is a subtitle file."""
         self.stream: AudioStream | None = None
@@ -123,12 +123,12 @@ class Context:
             self.part, warnings = end_with(self.part, self.media.duration, self.source.name)
             self.warnings += warnings
         if not options.subs_from or self.media.audio:
-            self.stream = pick_audio(self.media, options.audio_track, options.language)
+            self.stream = pick_audio(self.media, options.audio_track, options.spoken)
             if not options.audio_track and self.stream != pick_audio(self.media):
                 number = self.media.audio.index(self.stream) + 1
                 self.warnings.append(
                     f"audio track {number} is used, not the default one, as it is in "
-                    f"{languages.name(options.language or '')}; --audio-track chooses another"
+                    f"{languages.name(options.spoken or '')}; --audio-track chooses another"
                 )
 
     @property

@@ -39,7 +39,7 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
         for target in options.to:
             if target in (text.language, primary(text.language)) and not guessed:
                 continue
-            known = None if guessed and not options.language else text.language
+            known = None if guessed and not options.spoken else text.language
             choice = choose.translator(
                 context.engines, options, known, target, has_sound=context.stream is not None
             )
@@ -58,14 +58,14 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if not context.media or (options.subs_from and not embedded):
         path = at_home(options.subs_from) if options.subs_from else context.source
-        track = source_text.read(path, options.language, options.encoding).track
+        track = source_text.read(path, options.spoken, options.encoding).track
         return within_part(track, context.part), False
     if embedded:
         stream = subtitle_streams.pick(context.media, embedded[1] or "")
         with scratch_folder() as folder:
             out = Path(folder, f"embedded{subtitle_streams.suffix(stream)}")
             subtitle_streams.extract(context.media, stream, out)
-            language = options.language or stream.language
+            language = options.spoken or stream.language
             track = source_text.read(out, language, options.encoding).track
             return within_part(track, context.part), False
     if recognized := _recognized(context):
@@ -75,7 +75,7 @@ def _text_so_far(context: Context) -> tuple[Track, bool]:
         Cue(number * seconds, (number + 1) * seconds, f"{TYPICAL_TEXT} {number}.")
         for number in range(math.ceil(context.seconds / seconds))
     )
-    return Track(options.language or "en", tuple(cues)), True
+    return Track(options.spoken or "en", tuple(cues)), True
 
 
 def _recognized(context: Context) -> Track | None:
@@ -84,7 +84,7 @@ def _recognized(context: Context) -> Track | None:
         if not (context.workspace / name).exists():
             continue
         track = source_text.read_edited(context.workspace / name)
-        if context.options.language not in (None, track.language):
+        if context.options.spoken not in (None, track.language):
             continue
         cues = context.workspace / f"cues.{track.language}.json"
         part = list(context.part or ())

@@ -91,8 +91,8 @@ def _same(tag: str, other: str) -> bool:
 def _spoken(source: Path, options: Options) -> str:
     """The language of the text that everything is made from, as far as it is known without
     transcribing; else empty."""
-    if options.language:
-        return options.language
+    if options.spoken:
+        return options.spoken
     embedded = EMBEDDED.fullmatch(options.subs_from or "")
     if format_of(source) or (options.subs_from and not embedded):
         file = at_home(options.subs_from) if options.subs_from else source

@@ -62,7 +62,7 @@ def _translations(
     context: Context, work: Workspace, text: SourceText | None, seconds: float
 ) -> Iterator[Step]:
     options = context.options
-    language = text.track.language if text else options.language
+    language = text.track.language if text else options.spoken
     for target in options.to:
         if language and target in (language, primary(language)):
             continue
@@ -92,7 +92,7 @@ def _dubs(
     film: float,
 ) -> Iterator[Step]:
     options = context.options
-    own = text.track.language if text else options.language or ""
+    own = text.track.language if text else options.spoken or ""
     spoken = {one.language: one.needed for one in translations} or {own: text is None}
     groups = [list(spoken)] if options.one_file else [[one] for one in spoken]
     present = {one: render.dub_path(context, group).exists() for group in groups for one in group}

@@ -75,13 +75,13 @@ def transcript_file(context: Context, work: Workspace) -> Path:
     def make(path: Path) -> list[str]:
         # Transcribing takes long: if there is no way to translate afterwards, better know it now.
         for target in options.to:
-            if target != options.language:
+            if target != options.spoken:
                 try:
-                    translator_for(context, options.language, target, prepared=True)
+                    translator_for(context, options.spoken, target, prepared=True)
                 except MissingDependency as failure:
                     context.do_without(target, failure)
         with context.timed("load", planned=False):
-            context.engines.start(choice, options.language)
+            context.engines.start(choice, options.spoken)
         wav = audio_file(context, work)
         with context.timed("load"):
             context.progress("load", 0.0, 0.0)
@@ -177,12 +177,12 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
         path = work.step(name, key, lambda out: _extract(context, stream, out))
         if path.stat().st_size > LARGEST_TEXT:
             raise InputError(f"{path} is too large to be subtitles", "delete it")
-        language = options.language or stream.language
+        language = options.spoken or stream.language
     elif context.media:
-        path, language = at_home(options.subs_from or ""), options.language
+        path, language = at_home(options.subs_from or ""), options.spoken
     else:
         work.hash_source(context.source)
-        path, language = context.source, options.language
+        path, language = context.source, options.spoken
     text = source_text.read(path, language, options.encoding, strict=options.strict)
     if context.part:
         text = text_within(text, context.part, "" if context.media else context.source.name)

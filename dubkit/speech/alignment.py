@@ -33,24 +33,38 @@ def align_words(
         left = [k for k in range(len(passages)) if k not in found]
         if not left:
             break
-        own = [passages[k] for k in left]
-        with guarded(f"aligner {name} failed", "--aligner names another"):
-            words = aligner.align(audio, own, language=track.language, progress=progress)
-            if len(words) != len(own):
-                raise ValueError(f"it returned {len(words)} passages for {len(own)}")
-            pieces = [_validate(one, part) for one, part in zip(own, words, strict=True)]
-        found |= {k: piece for k, piece in zip(left, pieces, strict=True) if piece}
+        for language in sorted({passages[k][1] for k in left}):
+            own = [k for k in left if passages[k][1] == language]
+            main = language == track.language
+            with guarded(f"aligner {name} failed", "--aligner names another"):
+                if not main and not aligner.supports(language):
+                    continue
+                words = aligner.align(
+                    audio,
+                    [passages[k][0] for k in own],
+                    language=language,
+                    progress=progress if main else lambda *_: None,
+                )
+                if len(words) != len(own):
+                    raise ValueError(f"it returned {len(words)} passages for {len(own)}")
+                pieces = [
+                    _validate(passages[k][0], part) for k, part in zip(own, words, strict=True)
+                ]
+            found |= {k: piece for k, piece in zip(own, pieces, strict=True) if piece}
     given: list[Word | None] = []
-    for k, one in enumerate(passages):
+    for k, (one, _) in enumerate(passages):
         given += found.get(k) or [None] * len(one.words)
     return replace(track, cues=tuple(_with_times(track, iter(given)))), given.count(None)
 
 
-def passages_of(track: Track) -> Iterator[Passage]:
+def passages_of(track: Track) -> Iterator[tuple[Passage, str]]:
     """The words of a track in passages of at most :data:`LONGEST_PASSAGE`, cut where it pauses
-    longest."""
+    longest, each with its language."""
     words = track.words
-    pending = [range(len(words))] if words else []
+    spoken = [cue.language or track.language for cue in track.cues for _ in cue.words]
+    edges = [k for k in range(1, len(words)) if spoken[k] != spoken[k - 1]]
+    pending = [range(*pair) for pair in itertools.pairwise([0, *edges, len(words)])][::-1]
+    pending = pending if words else []
     while pending:
         part = pending.pop()
         if words[part[-1]].end - words[part[0]].start > LONGEST_PASSAGE and len(part) > 1:
@@ -65,7 +79,7 @@ def passages_of(track: Track) -> Iterator[Passage]:
         first, last = words[part[0]].start, words[part[-1]].end
         start = max(0.0, first - MARGIN, min((before + first) / 2, first))
         end = min(last + MARGIN, max((after + last) / 2, last))
-        yield Passage(start, end, tuple(words[k].text for k in part))
+        yield Passage(start, end, tuple(words[k].text for k in part)), spoken[part[0]]
 
 
 def _validate(passage: Passage, words: Sequence[Word]) -> list[Word]:

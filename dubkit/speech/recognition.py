@@ -8,11 +8,12 @@ import math
 import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dubkit.engines import guarded
-from dubkit.errors import DubkitError, PluginError
+from dubkit.errors import DubkitError, PluginError, UsageError
 from dubkit.files import cannot_write
-from dubkit.hooks import Progress, Transcriber, accept_cues
+from dubkit.hooks import FindsLanguages, Progress, Transcriber, accept_cues
 from dubkit.languages import is_tag
 from dubkit.options import Options
 from dubkit.types import Cue, Track, Transcription, Word
@@ -45,14 +46,21 @@ def transcribe(
 
     hint = "--debug shows where; dubkit doctor checks it"
     with guarded(f"transcriber {name} failed", hint, instead=better):
-        result = transcriber.transcribe(
-            audio,
-            language=options.language,
-            prompt=options.prompt,
-            hotwords=options.hotwords,
-            work=folder,
-            progress=accept_cues(progress),
-        )
+        about: dict[str, Any] = {
+            "prompt": options.prompt,
+            "hotwords": options.hotwords,
+            "work": folder,
+            "progress": accept_cues(progress),
+        }
+        if len(options.languages) > 1:
+            if not isinstance(transcriber, FindsLanguages):
+                raise UsageError(
+                    f"{name} knows of one language at a time, and --language names several",
+                    "name one, or leave --language out",
+                )
+            result = transcriber.transcribe_among(audio, languages=options.languages, **about)
+        else:
+            result = transcriber.transcribe(audio, language=options.spoken, **about)
         if not isinstance(result, Transcription):
             raise TypeError(f"it returned {type(result).__name__}, not a Transcription")
         return Transcription(

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from dubkit.hooks import FindsLanguages
 from dubkit.languages import is_tag, primary
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Cue, Track, Transcription, Word
@@ -32,6 +33,8 @@ def check_transcriber(engine: Any, *, speech: str | Path, language: str | None =
             wrong.append(
                 f"transcribe() is given language={language!r} and returns {result.track.language!r}"
             )
+        if result and isinstance(engine, FindsLanguages):
+            _check_languages(wrong, engine, sound, result.track.language, folder / "work among")
         # Its work folder still exists when a run is resumed.
         again = "transcribe() with the work folder of an earlier run"
         _transcribe(wrong, again, engine, sound, language, folder / "work")
@@ -45,21 +48,39 @@ def check_transcriber(engine: Any, *, speech: str | Path, language: str | None =
                 wrong.append(f"{what} makes words up: {abbreviate(result.track.text.strip())}")
 
 
+def _check_languages(
+    wrong: Findings, engine: FindsLanguages, sound: Path, spoken: str, work: Path
+) -> None:
+    """Let it choose between the language that is spoken and another one."""
+    among = (spoken, "fi" if primary(spoken) != "fi" else "en")
+    what = f"transcribe_among() of {' and '.join(among)}"
+    result = _transcribe(wrong, what, engine, sound, among, work)
+    if not result:
+        return
+    found = {result.track.language, *(cue.language for cue in result.track.cues)} - {None}
+    if other := sorted(tag for tag in found if tag and tag not in among):
+        wrong.append(f"{what} finds {', '.join(other)}")
+
+
 def _transcribe(
     wrong: Findings,
     what: str,
     engine: Any,
     sound: Path,
-    language: str | None,
+    language: str | tuple[str, ...] | None,
     work: Path,
     **hints: Any,
 ) -> Transcription | None:
+    """What it makes of a sound in one language, or in any of several."""
     work.mkdir(exist_ok=True)
-    arguments = {"language": language, "prompt": "", "hotwords": (), **hints, "work": work}
+    several = isinstance(language, tuple)
+    transcribe = engine.transcribe_among if several else engine.transcribe
+    arguments = {"prompt": "", "hotwords": (), **hints, "work": work}
+    arguments["languages" if several else "language"] = language
     report = progress(wrong, what)
     before = len(wrong)
     result = attempt_watched(
-        wrong, what, work.parent, [work], engine.transcribe, sound, **arguments, progress=report
+        wrong, what, work.parent, [work], transcribe, sound, **arguments, progress=report
     )
     if not isinstance(result, Transcription):
         if result is not None or len(wrong) == before:
@@ -87,6 +108,8 @@ def _is_good(wrong: Findings, what: str, cue: Cue, seconds: float) -> bool:
     if not (isinstance(cue, Cue) and isinstance(cue.text, str)):
         wrong.append(f"{what} returns an invalid cue: {abbreviate(cue)}")
         return False
+    if cue.language is not None and not is_tag(cue.language):
+        wrong.append(f"{what} returns a cue in {cue.language!r}, which is not a BCP-47 tag")
     if not all(isinstance(word, Word) and isinstance(word.text, str) for word in cue.words):
         wrong.append(f"{what} returns invalid words: {abbreviate(cue.words)}")
         return False

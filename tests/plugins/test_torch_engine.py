@@ -382,6 +382,16 @@ def test_language(base: TorchEngine, tiny: TorchEngine, windows: list[Samples]) 
     assert len(found) == 99
     assert found["en"] > 0.9
     assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+    asked = [[(0.3, 3.0)], [(0.2, 3.0), (3.0, 5.5)], []]
+    stretches = base.detect_languages(windows, asked)
+    assert list(map(len, stretches)) == [1, 2, 0]
+    assert all(one["en"] > 0.9 for found in stretches for one in found)
+    same = Decoding("en", stretches=tuple(map(tuple, asked)))
+    (decoded, *_) = base.recognize(
+        windows[:2], replace(same, stretches=same.stretches[:2]), Clock()
+    )
+    assert decoded.languages[0]["en"] == pytest.approx(stretches[0][0]["en"], abs=0.05)
+    assert base.recognize(windows[:1], ENGLISH, Clock())[0].languages == ()
     with pytest.raises(UsageError, match="tlh"):
         base.recognize(windows[-1:], Decoding("tlh"), Clock())
 

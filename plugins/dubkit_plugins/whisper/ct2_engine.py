@@ -29,6 +29,7 @@ from .engine import (
     Decoded,
     Decoding,
     Samples,
+    stretch_positions,
     token_times,
 )
 from .models import Weights
@@ -97,6 +98,10 @@ class CT2Engine:
             features, frames = self._mel(windows, full_length=decoding.full_length)
         with clock("encoder"):
             encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        languages: list[tuple[Mapping[str, float], ...]] = [()] * len(windows)
+        if decoding.stretches and self.multilingual:
+            with clock("language"):
+                languages = self._languages(encoded, decoding.stretches, frames)
         with clock("decoder"):
             limit = len(prompt) + 40 + int(TOKENS_PER_SECOND * seconds)
             results = self._model.generate(
@@ -115,8 +120,10 @@ class CT2Engine:
         with clock("alignment"):
             alignments = self._model.align(encoded, tokenizer.sot_sequence, texts, frames)
         return [
-            _decoded(tokens, alignment, result.scores[0], result.no_speech_prob)
-            for tokens, result, alignment in zip(texts, results, alignments, strict=True)
+            _decoded(tokens, alignment, result.scores[0], result.no_speech_prob, found)
+            for tokens, result, alignment, found in zip(
+                texts, results, alignments, languages, strict=True
+            )
         ]
 
     def align(
@@ -145,6 +152,31 @@ class CT2Engine:
                 sums[code] = sums.get(code, 0.0) + probability / len(windows)
         return sums
 
+    def detect_languages(
+        self, windows: Sequence[Samples], stretches: Sequence[Sequence[tuple[float, float]]]
+    ) -> list[tuple[Mapping[str, float], ...]]:
+        features, frames = self._mel(windows, full_length=False)
+        encoded = self._model.encode(ctranslate2.StorageView.from_array(features))
+        return self._languages(encoded, stretches, frames)
+
+    def _languages(
+        self,
+        encoded: ctranslate2.StorageView,
+        stretches: Sequence[Sequence[tuple[float, float]]],
+        frames: Sequence[int],
+    ) -> list[tuple[Mapping[str, float], ...]]:
+        """Probability by language code in each stretch of each window: a step of the decoder over
+        that part of the encoded sound, which costs little and knows what is around it."""
+        found: list[list[Mapping[str, float]]] = [[] for _ in stretches]
+        states = np.array(encoded.to_device(ctranslate2.Device.cpu))
+        own = [-(-count // 2) for count in frames]
+        for rows, places in stretch_positions(stretches, own, states.shape[1]):
+            parts = np.ascontiguousarray(states[np.array(rows)[:, None], places])
+            rankings = self._model.detect_language(ctranslate2.StorageView.from_array(parts))
+            for row, ranking in zip(rows, rankings, strict=True):
+                found[row].append({token.strip("<|>"): chance for token, chance in ranking})
+        return [tuple(one) for one in found]
+
     def _mel(
         self, windows: Sequence[Samples], *, full_length: bool
     ) -> tuple[npt.NDArray[np.float32], list[int]]:
@@ -165,7 +197,11 @@ class CT2Engine:
 
 
 def _decoded(
-    tokens: Sequence[int], alignment: Any, avg_logprob: float, no_speech_prob: float
+    tokens: Sequence[int],
+    alignment: Any,
+    avg_logprob: float,
+    no_speech_prob: float,
+    languages: tuple[Mapping[str, float], ...] = (),
 ) -> Decoded:
     """What CTranslate2 returns for a window."""
     path = np.array(alignment.alignments, dtype=np.int64).reshape(-1, 2)
@@ -175,6 +211,7 @@ def _decoded(
         times=token_times(path[:, 0], path[:, 1], len(tokens)),
         avg_logprob=avg_logprob,
         no_speech_prob=no_speech_prob,
+        languages=languages,
     )
 
 

@@ -27,6 +27,7 @@ from . import models
 from .faster_whisper import detector_weights
 
 if TYPE_CHECKING:
+    from .engine import MultilingualEngine
     from .torch_engine import TorchEngine
     from .transcribe import Family
 
@@ -138,6 +139,26 @@ class DistilWhisper(Transcriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
+        return self.transcribe_among(
+            audio,
+            languages=(language,) if language else (),
+            prompt=prompt,
+            hotwords=hotwords,
+            work=work,
+            progress=progress,
+        )
+
+    def transcribe_among(
+        self,
+        audio: Path,
+        *,
+        languages: Sequence[str],
+        prompt: str,
+        hotwords: Sequence[str],
+        work: Path,
+        progress: TranscribeProgress,
+    ) -> Transcription:
+        """See :class:`dubkit.hooks.FindsLanguages`."""
         from .ct2_engine import CT2Engine
         from .transcribe import transcribe
 
@@ -157,7 +178,7 @@ class DistilWhisper(Transcriber):
             audio,
             # Detecting the language on the CPU takes a second and no second model on the GPU.
             detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
-            language=language,
+            languages=languages,
             prompt=prompt,
             hotwords=hotwords,
             beam_size=self.beam_size,
@@ -198,7 +219,9 @@ class DistilWhisper(Transcriber):
         import torch
 
         from . import torch_engine
-        from .transcribe import Family, hold
+        from .ct2_engine import CT2Engine
+        from .faster_whisper import CATALOGUE as CT2_CATALOGUE
+        from .transcribe import SMALL, Family, hold
 
         def load(weights: models.Weights) -> TorchEngine:
             folder = weights.folder
@@ -223,10 +246,22 @@ class DistilWhisper(Transcriber):
         on_gpu = self.device.startswith("cuda") or (
             self.device == "auto" and torch.cuda.is_available()
         )
+
+        def load_beside() -> MultilingualEngine | None:
+            weights = models.choose_here((*other, *SMALL), CATALOGUE, packages=False)
+            if weights and weights.folder:
+                return torch_engine.load(
+                    weights.folder, device=self.device, batch_size=self.batch_size
+                )
+            weights = models.choose_here(SMALL, CT2_CATALOGUE, packages=True)
+            return CT2Engine(weights, device="cpu") if weights else None
+
+        other = ("large-v3-turbo",) if on_gpu else ("small",)
         return Family(
             CATALOGUE,
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
-            other=("large-v3-turbo",) if on_gpu else ("small",),
+            other=other,
             load=load,
+            load_beside=load_beside,
             packages=False,
         )

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,15 @@ TIME_STEPS_PER_SECOND = 50
 """Positions of the encoder a second: the resolution of word times, 20 ms."""
 MAX_SECONDS = 30.0
 """The longest window that a Whisper encoder has positions for."""
+STRETCH_POSITIONS = 100
+"""About how many positions of the encoder are used to detect the language of a stretch: of a longer
+one every second or third. Neighbors are much alike, and all of them would be much work."""
+SILENCE_POSITIONS = 25
+"""Positions after a window's own that follow those of a stretch: as after any window, the decoder
+expects silence. Without it, it often takes a stretch for any language."""
+STRETCHES_AT_ONCE = 16
+"""Stretches whose language is detected together: enough to keep a processor busy, few enough for
+the memory that the larger models take."""
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 """Mono audio at 16 kHz, shape (samples,), -1 to 1."""
@@ -46,6 +55,9 @@ class Decoding:
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, used for windows that went wrong."""
+    stretches: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """For each window the stretches, in seconds from its start, whose language is asked for; empty
+    for none. An engine may ignore it."""
 
     def before(self, start_of_previous: int) -> list[int]:
         """Tokens that precede the task's."""
@@ -69,6 +81,8 @@ class Decoded:
     words: tuple[Word, ...] = ()
     """From an engine without a tokenizer, instead of tokens: its words, in seconds from the
     window's start, in order."""
+    languages: tuple[Mapping[str, float], ...] = ()
+    """The probability by language code in each stretch that was asked for, if the engine knows."""
 
 
 class Clock:
@@ -120,6 +134,45 @@ class Engine(Protocol):
 
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
         """Probability by language code, averaged over the windows; multilingual models only."""
+
+
+@runtime_checkable
+class MultilingualEngine(Engine, Protocol):
+    """An engine that can be asked for :attr:`Decoding.stretches`."""
+
+    def detect_languages(
+        self, windows: Sequence[Samples], stretches: Sequence[Sequence[tuple[float, float]]]
+    ) -> list[tuple[Mapping[str, float], ...]]:
+        """What :attr:`Decoded.languages` has, without decoding."""
+
+
+def stretch_positions(
+    stretches: Sequence[Sequence[tuple[float, float]]], own: Sequence[int], positions: int
+) -> Iterator[tuple[list[int], npt.NDArray[np.intp]]]:
+    """Which of the encoder's positions show the language of each stretch, batch by batch: for each
+    batch the numbers of the windows, and an array of shape (stretches, positions) for them.
+
+    ``stretches`` are those of each window, in seconds from its start; the first ``own`` positions
+    of a window are of its sound, and all the others up to ``positions`` of the silence after it.
+    """
+    rows, places = [], []
+    for row, (asked, first_silent) in enumerate(zip(stretches, own, strict=True)):
+        silence = np.arange(min(first_silent, positions - 1), positions)[-SILENCE_POSITIONS:]
+        for start, end in asked:
+            first = min(int(start * TIME_STEPS_PER_SECOND), positions - 1)
+            last = min(max(first + 1, int(end * TIME_STEPS_PER_SECOND)), positions)
+            rows.append(row)
+            places.append(
+                (np.arange(first, last, 1 + (last - first) // STRETCH_POSITIONS), silence)
+            )
+    for at in range(0, len(rows), STRETCHES_AT_ONCE):
+        batch = places[at : at + STRETCHES_AT_ONCE]
+        longest = max(len(sound) + len(silence) for sound, silence in batch)
+        padded = [
+            np.concatenate([sound, np.resize(silence, longest - len(sound))])
+            for sound, silence in batch
+        ]
+        yield rows[at : at + STRETCHES_AT_ONCE], np.array(padded)
 
 
 def token_times(

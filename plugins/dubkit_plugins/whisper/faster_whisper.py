@@ -141,6 +141,26 @@ class FasterWhisper(Transcriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.Transcriber`."""
+        return self.transcribe_among(
+            audio,
+            languages=(language,) if language else (),
+            prompt=prompt,
+            hotwords=hotwords,
+            work=work,
+            progress=progress,
+        )
+
+    def transcribe_among(
+        self,
+        audio: Path,
+        *,
+        languages: Sequence[str],
+        prompt: str,
+        hotwords: Sequence[str],
+        work: Path,
+        progress: TranscribeProgress,
+    ) -> Transcription:
+        """See :class:`dubkit.hooks.FindsLanguages`."""
         from .transcribe import transcribe
 
         if problems := self.check():
@@ -152,7 +172,7 @@ class FasterWhisper(Transcriber):
             audio,
             # If the same model is chosen for the language, it is loaded once.
             detector=lambda report: family.load(detector_weights(report)),
-            language=language,
+            languages=languages,
             prompt=prompt,
             hotwords=hotwords,
             beam_size=self.beam_size,
@@ -164,7 +184,7 @@ class FasterWhisper(Transcriber):
         """Its models, and how one is loaded."""
         from .ct2_device import device_of
         from .ct2_engine import CT2Engine
-        from .transcribe import Family, hold
+        from .transcribe import SMALL, Family, hold
 
         device = device_of("faster-whisper", self.device)
         on_gpu = device == "cuda"
@@ -176,23 +196,29 @@ class FasterWhisper(Transcriber):
                     "--transcriber distil-whisper reads models in transformers' layout",
                 )
 
-            def build() -> CT2Engine:
-                return CT2Engine(
-                    weights,
-                    device=device,
-                    compute_type=self.compute_type,
-                    threads=self.threads,
-                    batch_size=self.batch_size,
-                )
-
-            engine: CT2Engine = hold(self._loaded, weights.name, build)
+            engine: CT2Engine = hold(self._loaded, weights.name, lambda: build(weights))
             return engine
 
+        def build(weights: models.Weights) -> CT2Engine:
+            return CT2Engine(
+                weights,
+                device=device,
+                compute_type=self.compute_type,
+                threads=self.threads,
+                batch_size=self.batch_size,
+            )
+
+        def load_beside() -> CT2Engine | None:
+            weights = models.choose_here((*other, *SMALL), CATALOGUE, packages=True)
+            return build(weights) if weights else None
+
+        other = ("large-v3-turbo",) if on_gpu else ("small",)
         return Family(
             CATALOGUE,
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
-            other=("large-v3-turbo",) if on_gpu else ("small",),
+            other=other,
             load=load,
+            load_beside=load_beside,
             packages=True,
         )
 

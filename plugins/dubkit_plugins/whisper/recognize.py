@@ -3,13 +3,16 @@
 Windows of similar length are decoded together by several workers, and each finished group of
 batches is written to a journal, so that a run that was stopped resumes where it was. What goes
 into a batch depends on the audio alone: the text is the same however often a run was stopped.
+
+Where another language than the expected one is spoken (:mod:`.languages`), a window is divided and
+decoded again, each part in its own.
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -21,11 +24,11 @@ from faster_whisper.transcribe import merge_punctuations
 
 from dubkit import Cue, Word
 
-from . import guards
+from . import guards, languages
 from .boundaries import move_to_sound
-from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, Samples
+from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, MultilingualEngine, Samples
 from .speech_activity import Recording, Span, VoiceActivity, even_level, open_wav
-from .windows import Window, samples_of, windows
+from .windows import Window, samples_between, samples_of, windows
 
 BATCHES_AHEAD = 2
 """Batches per worker that are formed and finished together: enough windows to sort by length, few
@@ -47,6 +50,10 @@ LOOPING = ("repetitive", "loop", "too fast")
 """Faults of text that nobody spoke."""
 NO_REPEAT = 6
 """Tokens of a run that may not come twice after a loop: it ends there."""
+UNSURE = -0.5
+"""Mean log-probability below which an engine that knows one language may have met another."""
+ROOM = 0.1
+"""Seconds around a stretch that is judged alone: voice activity is late on soft sounds."""
 PREPENDED = "\"'“¿([{-"
 APPENDED = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word after it and before it (openai/whisper)."""
@@ -60,13 +67,15 @@ PROMPT_TOKENS = 223
 
 @dataclass(frozen=True, slots=True)
 class DecodedWindow:
-    """A finished window: its words, and what is wrong with them."""
+    """A finished window, or a part of one: its words, and what is wrong with them."""
 
     start: float
     end: float
     words: tuple[Word, ...]
     fault: str | None
     """What was wrong and could not be repaired; see :func:`.guards.fault`."""
+    language: str
+    """Whisper's code for the language in which it was decoded."""
 
     @property
     def text(self) -> str:
@@ -80,6 +89,17 @@ class DecodedWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """How the language of each stretch of speech is found, and what decodes another one."""
+
+    among: tuple[str, ...] = ()
+    """Whisper's codes of the languages that may be spoken; empty for any."""
+    other: Callable[[], MultilingualEngine | None] | None = None
+    """For an engine that knows one language: a multilingual one, if there is any, which then looks
+    at windows of which that engine is unsure."""
+
+
+@dataclass(frozen=True, slots=True)
 class _DecodingTask:
     """What decoding needs besides the windows, the same for all windows of a run."""
 
@@ -89,6 +109,21 @@ class _DecodingTask:
     tokenizer: Tokenizer | None
     """None for an engine without one, for which decoding a window again would give the same."""
     clock: Clock
+    finding: Finding | None = None
+
+    def into(self, language: str) -> _DecodingTask:
+        """The same in another language, without the prompt, which is in the expected one."""
+        if language == self.decoding.language:
+            return self
+        other = self.finding.other() if self.finding and self.finding.other else None
+        engine = other or self.engine
+        decoding = replace(self.decoding, language=language, prompt=())
+        return _DecodingTask(engine, self.sound, decoding, _tokenizer(engine, language), self.clock)
+
+
+def _tokenizer(engine: Engine, language: str) -> Tokenizer | None:
+    code = language if engine.multilingual else None
+    return engine.tokenizer and Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", code)
 
 
 class Sound:
@@ -112,19 +147,21 @@ class Sound:
         return windows(self._activity, longest, self.duration)
 
 
-def detect_language(engine: Engine, sound: Sound) -> tuple[str, float]:
-    """Whisper's code for the most likely language of the first speech, and its probability;
-    ``("en", 0.0)`` if nobody speaks."""
+def detect_language(engine: Engine, sound: Sound, among: Sequence[str] = ()) -> tuple[str, float]:
+    """Whisper's code for the most likely language of the first speech, if any are named the
+    likeliest of them, and its probability; ``("en", 0.0)``, or the first of them, if nobody
+    speaks."""
     longest = int(PROBE_SECONDS * SAMPLE_RATE)
     sums: dict[str, float] = {}
     for count, probe in enumerate(islice(sound.windows(engine.max_seconds), PROBES), 1):
         samples = samples_of(sound.samples, probe)[:longest]
-        for code, probability in engine.detect_language([samples]).items():
+        found = languages.limited(engine.detect_language([samples]), among)
+        for code, probability in found.items():
             sums[code] = sums.get(code, 0.0) + probability
         best = max(sums, key=lambda code: sums[code])
         if sums[best] / count >= SURE:
             break
-    return (best, sums[best] / count) if sums else ("en", 0.0)
+    return (best, sums[best] / count) if sums else ([*among, "en"][0], 0.0)
 
 
 def recognize(
@@ -135,22 +172,23 @@ def recognize(
     work: Path,
     progress: Callable[[float, float, Sequence[Cue]], None],
     clock: Clock,
+    finding: Finding | None = None,
 ) -> list[DecodedWindow]:
     """Decode every window of ``sound`` in which somebody speaks, in order.
 
     ``work`` is a folder in which finished windows are kept; ``progress`` gets the seconds of media
-    done and in total, and the cues that have just been decoded.
+    done and in total, and the cues that have just been decoded. With ``finding``, the language of
+    ``decoding`` is only the expected one, and windows in which others are spoken are divided.
     """
     duration = sound.duration
-    language = decoding.language if engine.multilingual else None
-    tokenizer = engine.tokenizer and Tokenizer(
-        engine.tokenizer, engine.multilingual, "transcribe", language
-    )
-    task = _DecodingTask(engine, sound.samples, decoding, tokenizer, clock)
+    tokenizer = _tokenizer(engine, decoding.language)
+    task = _DecodingTask(engine, sound.samples, decoding, tokenizer, clock, finding)
     journal = work / "windows.jsonl"
     known = _read_journal(journal)
     _trim(journal)
     finished: list[DecodedWindow] = []
+    spoken: dict[str, float] = {}
+    """Seconds of windows by language, of all finished groups before the one that is finished."""
     seconds = 0.0
 
     resumed: list[Cue] = []
@@ -171,19 +209,30 @@ def recognize(
         with journal.open("a", encoding="utf-8") as log:
             pending: deque[_PendingGroup] = deque()
 
+            def keep(group: Iterable[Sequence[DecodedWindow]]) -> None:
+                for window in (part for parts in group for part in parts):
+                    finished.append(window)
+                    length = window.end - window.start
+                    spoken[window.language] = spoken.get(window.language, 0.0) + length
+
             def finish() -> None:
-                group = _collect(task, pending.popleft(), advance)
-                log.write("".join(_to_json(window) for window in group))
+                waiting = pending.popleft()
+                known = {code for code, sum in spoken.items() if sum >= languages.KNOWN_SECONDS}
+                group = _collect(task, waiting, pool, known, advance)
+                log.write("".join(map(_to_json, waiting.windows, group)))
                 log.flush()
-                finished.extend(group)
+                keep(group)
 
             for group in _group(sound.windows(engine.max_seconds), engine):
                 journaled = [known.get((window.start, window.end)) for window in group]
-                if all(journaled):
-                    finished.extend(window for window in journaled if window)
+                if all(parts is not None for parts in journaled):
+                    while pending:
+                        finish()
+                    keep(parts or () for parts in journaled)
                     # Not this run's work: it must not count towards the speed.
                     advance(group, (), report=False)
-                    resumed.extend(window.cue for window in journaled if window and window.words)
+                    kept = [part for parts in journaled for part in parts or ()]
+                    resumed.extend(part.cue for part in kept if part.words)
                     continue
                 if not pending:
                     advance((), ())
@@ -198,8 +247,7 @@ def recognize(
         raise
     pool.shutdown()
     progress(duration, duration, resumed)
-    # If a journal is damaged in its middle, a later group is known before an earlier one is done.
-    return sorted(finished, key=lambda window: window.start)
+    return finished
 
 
 def prompt_tokens(engine: Engine, text: str) -> tuple[int, ...]:
@@ -233,10 +281,7 @@ def _submit(task: _DecodingTask, group: list[Window], pool: ThreadPoolExecutor) 
     batches = _split_evenly([window.end - window.start for window in group], task.engine)
     return _PendingGroup(
         group,
-        [
-            (batch, pool.submit(_decode_with_fallback, task, [group[i] for i in batch]))
-            for batch in batches
-        ],
+        [(batch, pool.submit(_first_look, task, [group[i] for i in batch])) for batch in batches],
     )
 
 
@@ -260,22 +305,170 @@ def _split_evenly(seconds: Sequence[float], engine: Engine) -> list[list[int]]:
 def _collect(
     task: _DecodingTask,
     pending: _PendingGroup,
+    pool: ThreadPoolExecutor,
+    known: Collection[str],
     advance: Callable[[Sequence[Window], Sequence[DecodedWindow]], None],
-) -> list[DecodedWindow]:
-    """Wait for a group."""
-    found: dict[int, DecodedWindow] = {}
+) -> list[list[DecodedWindow]]:
+    """Wait for a group: the parts of each window, mostly one. ``known`` are the languages that were
+    spoken before."""
+    windows = pending.windows
+    firsts: dict[int, _Hypothesis] = {}
+    found: dict[int, list[DecodedWindow]] = {}
     for batch, future in pending.batches:
-        for i, hypothesis in zip(batch, future.result(), strict=True):
-            window = pending.windows[i]
-            found[i] = _finished(task, window, *_salvage(hypothesis, window))
-        advance([pending.windows[i] for i in batch], [found[i] for i in batch])
-    return [found[i] for i in range(len(pending.windows))]
+        firsts.update(zip(batch, future.result(), strict=True))
+        clear = [i for i in batch if not firsts[i].is_doubtful]
+        found.update({i: [_finished(task, windows[i], firsts[i])] for i in clear})
+        advance([windows[i] for i in batch], [found[i][0] for i in clear])
+    if task.finding:
+        decoded = [firsts[i] for i in range(len(windows))]
+        changed = _divided(task, windows, decoded, pool, known)
+        found |= {i: [_finished(task, *part) for part in row] for i, row in changed.items()}
+        advance((), [part for i in changed for part in found[i]])
+    return [found[i] for i in range(len(windows))]
+
+
+def _divided(
+    task: _DecodingTask,
+    windows: Sequence[Window],
+    firsts: Sequence[_Hypothesis],
+    pool: ThreadPoolExecutor,
+    known: Collection[str],
+) -> dict[int, list[tuple[Window, _Hypothesis]]]:
+    """The windows, by their numbers, that were doubtful or are in another language than expected:
+    as they were decoded first, or in parts that are decoded again, each in its own language."""
+    main = task.decoding.language
+    found = [_stretches(*both) for both in zip(windows, firsts, strict=True)]
+    codes = iter(languages.spoken([one for row in found for one in row], main, known))
+    divided = [
+        languages.parts(
+            window, row, [next(codes) for _ in row], samples_of(task.sound, window)
+        ) if row else [(window, main)]
+        for window, row in zip(windows, found, strict=True)
+    ]  # fmt: skip
+    again: dict[str, list[tuple[int, Window]]] = {}
+    waiting = []
+    for i, row in enumerate(divided):
+        if row != [(windows[i], main)]:
+            for window, code in row:
+                again.setdefault(code, []).append((i, window))
+        elif firsts[i].is_doubtful and firsts[i].fault:
+            chosen = [(i, windows[i])]
+            waiting.append((chosen, pool.submit(_repaired, task, [windows[i]], [firsts[i]])))
+    for code, some in sorted(again.items()):
+        own = task.into(code)
+        for batch in _split_evenly([part.end - part.start for _, part in some], own.engine):
+            chosen = [some[i] for i in batch]
+            windows_of_batch = [part for _, part in chosen]
+            waiting.append((chosen, pool.submit(_decode_with_fallback, own, windows_of_batch)))
+    made: dict[int, list[tuple[Window, _Hypothesis]]] = {
+        i: [] for i, first in enumerate(firsts) if first.is_doubtful
+    }
+    for chosen, future in waiting:
+        for (i, part), hypothesis in zip(chosen, future.result(), strict=True):
+            made.setdefault(i, []).append((part, hypothesis))
+    return {
+        i: _better((windows[i], firsts[i]), sorted(parts, key=lambda one: one[0].start))
+        for i, parts in made.items()
+    }
+
+
+def _better(
+    first: tuple[Window, _Hypothesis], parts: list[tuple[Window, _Hypothesis]]
+) -> list[tuple[Window, _Hypothesis]]:
+    """The parts of a window, or what was decoded at first, if that is sound and what was then taken
+    for another language is not."""
+    main = first[1].language
+    foreign = [part for _, part in parts if part.language != main]
+    if not parts or (foreign and all(part.fault for part in foreign) and not first[1].fault):
+        return [first]
+    return parts
+
+
+def _stretches(window: Window, decoded: _Hypothesis) -> list[languages.Stretch]:
+    """The stretches of a window with the language of each, if that was asked for."""
+    if not decoded.languages:
+        return []
+    return list(map(languages.Stretch, languages.stretches(window), decoded.languages))
+
+
+def _first_look(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
+    """Decode a batch. Windows in which another language may be spoken are left as they are: whether
+    it is, is decided for the whole group."""
+    if not task.finding:
+        return _decode_with_fallback(task, batch)
+    asked = [
+        tuple(languages.around(window, speech) for speech in languages.stretches(window))
+        for window in batch
+    ]
+    other = task.finding.other
+    decoding = task.decoding if other else replace(task.decoding, stretches=tuple(asked))
+    best = _decode(task, batch, decoding, second=False)
+    detector = task.engine
+    if other:
+        unsure = [i for i, one in enumerate(best) if one.fault or one.avg_logprob < UNSURE]
+        found = other() if unsure else None
+        if found:
+            detector = found
+            with task.clock("language"):
+                detected = found.detect_languages(
+                    [samples_of(task.sound, batch[i]) for i in unsure], [asked[i] for i in unsure]
+                )
+            for i, one in zip(unsure, detected, strict=True):
+                best[i] = replace(best[i], languages=one)
+    for i, window in enumerate(batch):
+        best[i] = _judged(task, window, best[i], best[i].languages)
+        if best[i].is_doubtful:
+            with task.clock("language"):
+                alone = _alone(detector, task.sound, window)
+            both = map(languages.combined, best[i].languages, alone)
+            best[i] = _judged(task, window, best[i], tuple(both))
+    clear = [i for i, hypothesis in enumerate(best) if not hypothesis.is_doubtful]
+    repaired = _repaired(task, [batch[i] for i in clear], [best[i] for i in clear])
+    for i, hypothesis in zip(clear, repaired, strict=True):
+        best[i] = replace(hypothesis, languages=best[i].languages)
+    return best
+
+
+def _judged(
+    task: _DecodingTask,
+    window: Window,
+    hypothesis: _Hypothesis,
+    found: Sequence[Mapping[str, float]],
+) -> _Hypothesis:
+    """A hypothesis with the languages that were found in the window's stretches."""
+    assert task.finding
+    kept = tuple(languages.limited(one, task.finding.among) for one in found)
+    judged = replace(hypothesis, languages=kept)
+    doubtful = languages.is_doubtful(_stretches(window, judged), task.decoding.language)
+    return replace(judged, is_doubtful=doubtful)
+
+
+def _alone(engine: Engine, sound: Recording, window: Window) -> list[Mapping[str, float]]:
+    """The languages of the window's stretches as the network judges each alone."""
+    assert isinstance(engine, MultilingualEngine)
+    pieces = [
+        samples_between(sound, speech[0].start - ROOM, speech[-1].end + ROOM)
+        for speech in languages.stretches(window)
+    ]
+    found: list[Mapping[str, float]] = []
+    for at in range(0, len(pieces), engine.batch_size):
+        some = pieces[at : at + engine.batch_size]
+        asked = [[(0.0, len(piece) / SAMPLE_RATE)] for piece in some]
+        found += (own for (own,) in engine.detect_languages(some, asked))
+    return found
 
 
 def _decode_with_fallback(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesis]:
-    """Decode a batch, and what went wrong in it again: in halves and their halves, then at full
-    length; the best of what was found is kept."""
-    best = _decode(task, batch, task.decoding, second=False)
+    """Decode a batch, and what went wrong in it again."""
+    return _repaired(task, batch, _decode(task, batch, task.decoding, second=False))
+
+
+def _repaired(
+    task: _DecodingTask, batch: Sequence[Window], hypotheses: Sequence[_Hypothesis]
+) -> list[_Hypothesis]:
+    """What went wrong in a batch decoded again: in halves and their halves, then at full length;
+    the best of what was found is kept."""
+    best = list(hypotheses)
     pieces = [[(window, hypothesis)] for window, hypothesis in zip(batch, best, strict=True)]
     safer = replace(task.decoding, beam_size=max(SAFE_BEAM, task.decoding.beam_size))
     for _ in range(HALVINGS):
@@ -332,6 +525,11 @@ class _Hypothesis:
     words: tuple[Word, ...]
     fault: str | None
     avg_logprob: float
+    language: str
+    languages: tuple[Mapping[str, float], ...] = ()
+    """Of each stretch of the window, if that was asked for."""
+    is_doubtful: bool = False
+    """Whether another language may be spoken in it; then nothing was decoded again."""
 
 
 def _decode(
@@ -352,7 +550,9 @@ def _decode(
         text = "".join(word.text for word in words)
         silent = guards.has_no_speech(decoded, text)
         fault = "silent" if silent else guards.fault(decoded, words, window)
-        hypotheses.append(_Hypothesis(words, fault, decoded.avg_logprob))
+        hypotheses.append(
+            _Hypothesis(words, fault, decoded.avg_logprob, decoding.language, decoded.languages)
+        )
     return hypotheses
 
 
@@ -378,6 +578,7 @@ def _join(parts: Sequence[_Hypothesis]) -> _Hypothesis:
         tuple(word for part in parts for word in part.words),
         max(parts, key=_rank).fault,
         min(part.avg_logprob for part in parts),
+        parts[0].language,
     )
 
 
@@ -398,13 +599,12 @@ def _salvage(hypothesis: _Hypothesis, window: Window) -> tuple[tuple[Word, ...],
     return hypothesis.words[:invented], hypothesis.fault
 
 
-def _finished(
-    task: _DecodingTask, window: Window, words: Sequence[Word], fault: str | None
-) -> DecodedWindow:
+def _finished(task: _DecodingTask, window: Window, best: _Hypothesis) -> DecodedWindow:
     """The window with its words at the times of the sound. Only now, since what is wrong with them
     is judged by the times of attention, which show what was skipped or squeezed."""
+    words, fault = _salvage(best, window)
     moved = move_to_sound(words, samples_of(task.sound, window), window.start, window.speech)
-    return DecodedWindow(window.start, window.end, _in_order(moved), fault)
+    return DecodedWindow(window.start, window.end, _in_order(moved), fault, best.language)
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:
@@ -461,12 +661,21 @@ def _fit_to_speech(start: float, end: float, window: Window) -> tuple[float, flo
     return max(start, span.start - EDGE), min(end, span.end + EDGE)
 
 
-def _to_json(window: DecodedWindow) -> str:
-    words = [[word.start, word.end, word.text, word.probability] for word in window.words]
+def _to_json(window: Window, parts: Sequence[DecodedWindow]) -> str:
     record = {
         "window": [window.start, window.end],
-        "fault": window.fault,
-        "words": words,
+        "parts": [
+            {
+                "start": part.start,
+                "end": part.end,
+                "language": part.language,
+                "fault": part.fault,
+                "words": [
+                    [word.start, word.end, word.text, word.probability] for word in part.words
+                ],
+            }
+            for part in parts
+        ],
     }
     return json.dumps(record, ensure_ascii=False) + "\n"
 
@@ -479,17 +688,25 @@ def _trim(journal: Path) -> None:
             journal.write_bytes(content[: content.rfind(b"\n") + 1])
 
 
-def _read_journal(journal: Path) -> dict[tuple[float, float], DecodedWindow]:
-    """Finished windows by their times; lines that cannot be read are skipped."""
-    known: dict[tuple[float, float], DecodedWindow] = {}
+def _read_journal(journal: Path) -> dict[tuple[float, float], list[DecodedWindow]]:
+    """Finished windows by their times, each in its parts; lines that cannot be read are skipped."""
+    known: dict[tuple[float, float], list[DecodedWindow]] = {}
     if not journal.exists():
         return known
     for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
             start, end = record["window"]
-            words = tuple(Word(*word) for word in record["words"])
-            known[start, end] = DecodedWindow(start, end, words, record["fault"])
+            known[start, end] = [
+                DecodedWindow(
+                    part["start"],
+                    part["end"],
+                    tuple(Word(*word) for word in part["words"]),
+                    part["fault"],
+                    part["language"],
+                )
+                for part in record["parts"]
+            ]
         except (ValueError, KeyError, TypeError):
             continue
     return known

@@ -10,11 +10,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from math import ceil
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import tokenizers
@@ -33,6 +34,7 @@ from .engine import (
     Decoded,
     Decoding,
     Samples,
+    stretch_positions,
     token_times,
 )
 from .torch_beam import BeamSearch
@@ -47,6 +49,8 @@ from .torch_model import (
 )
 from .torch_network import HOP, Decoder, cache_cross_attention, encode, log_mel, mel_filters
 
+Stretches: TypeAlias = Sequence[tuple[float, float]]
+"""Of a window, in seconds from its start."""
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -134,25 +138,60 @@ class TorchEngine:
         """See :class:`~.engine.Engine`. A batch that does not fit into the GPU's memory is halved,
         and so are those after it. Raises PluginError if a single window does not fit."""
 
-        def work(part: Sequence[Samples]) -> list[Decoded]:
-            return self._recognize_batch(part, decoding, clock)
+        def work(part: Sequence[tuple[Samples, Stretches]]) -> list[Decoded]:
+            asked = [stretches for _, stretches in part] if decoding.stretches else []
+            return self._recognize_batch([one for one, _ in part], asked, decoding, clock)
 
-        return self._in_batches(windows, work, rows=decoding.beam_size)
+        asked = decoding.stretches or [()] * len(windows)
+        return self._in_batches(
+            list(zip(windows, asked, strict=True)), work, rows=decoding.beam_size
+        )
 
     @torch.inference_mode()
     def detect_language(self, windows: Sequence[Samples]) -> Mapping[str, float]:
+        def work(part: Sequence[Samples]) -> list[Mapping[str, float]]:
+            return self._probabilities(self._encode(self._mel(part, full_length=False)))
+
+        found = self._in_batches(windows, work)
+        return {code: float(np.mean([one[code] for one in found])) for code in found[0]}
+
+    @torch.inference_mode()
+    def detect_languages(
+        self, windows: Sequence[Samples], stretches: Sequence[Stretches]
+    ) -> list[tuple[Mapping[str, float], ...]]:
+        def work(
+            part: Sequence[tuple[Samples, Stretches]],
+        ) -> list[tuple[Mapping[str, float], ...]]:
+            sounds = [one for one, _ in part]
+            encoded = self._encode(self._mel(sounds, full_length=False))
+            return self._languages(encoded, [asked for _, asked in part], sounds)
+
+        return self._in_batches(list(zip(windows, stretches, strict=True)), work)
+
+    def _languages(
+        self, encoded: Tensor, stretches: Sequence[Stretches], windows: Sequence[Samples]
+    ) -> list[tuple[Mapping[str, float], ...]]:
+        """Probability by language code in each stretch of each window: a step of the decoder over
+        that part of the encoded sound, which costs little and knows what is around it."""
+        found: list[list[Mapping[str, float]]] = [[] for _ in stretches]
+        own = [ceil(len(window) / HOP / 2) for window in windows]
+        for rows, places in stretch_positions(stretches, own, encoded.shape[1]):
+            row = torch.tensor(rows, device=self.device)[:, None]
+            parts = encoded[row, torch.tensor(places, device=self.device)]
+            for number, languages in zip(rows, self._probabilities(parts), strict=True):
+                found[number].append(languages)
+        return [tuple(one) for one in found]
+
+    def _probabilities(self, encoded: Tensor) -> list[Mapping[str, float]]:
+        """The probability by language code of each row of encoded sound."""
         first, last = self._sot + 1, self._token("<|translate|>")
         codes = [str(self.tokenizer.id_to_token(i)).strip("<|>") for i in range(first, last)]
-
-        def probabilities(part: Sequence[Samples]) -> list[list[float]]:
-            decoder = self._decoder(self._encode(self._mel(part, full_length=False)), 1)
-            states, _ = decoder(torch.full((len(part), 1), self._sot, device=self.device))
-            logits = F.linear(states[:, -1], self.model.proj_out.weight[first:last])
-            table: list[list[float]] = logits.float().softmax(-1).tolist()
-            return table
-
-        rows = self._in_batches(windows, probabilities)
-        return dict(zip(codes, np.mean(rows, axis=0).tolist(), strict=True))
+        states, _ = self._decoder(encoded, 1)(
+            torch.full((len(encoded), 1), self._sot, device=self.device)
+        )
+        logits = F.linear(states[:, -1], self.model.proj_out.weight[first:last])
+        rows: list[list[float]] = logits.float().softmax(-1).tolist()
+        return [dict(zip(codes, row, strict=True)) for row in rows]
 
     def _in_batches(
         self, windows: Sequence[S], work: Callable[[Sequence[S]], list[T]], rows: int = 1
@@ -185,7 +224,11 @@ class TorchEngine:
         return first + self._in_halves(windows[half:], work, rows)
 
     def _recognize_batch(
-        self, windows: Sequence[Samples], decoding: Decoding, clock: Clock
+        self,
+        windows: Sequence[Samples],
+        stretches: Sequence[Stretches],
+        decoding: Decoding,
+        clock: Clock,
     ) -> list[Decoded]:
         task = [self._sot]
         if self.multilingual:
@@ -200,6 +243,10 @@ class TorchEngine:
             mel = self._mel(windows, full_length=decoding.full_length)
         with self._timed(clock, "encoder"):
             encoded = self._encode(mel)
+        languages: list[tuple[Mapping[str, float], ...]] = []
+        if stretches and self.multilingual:
+            with self._timed(clock, "language"):
+                languages = self._languages(encoded, stretches, windows)
         with self._timed(clock, "decoder"):
             decoder = self._decoder(encoded, capacity)
             if decoding.beam_size > 1:
@@ -215,7 +262,10 @@ class TorchEngine:
                 for row in tokens[:, start.shape[1] :].tolist()
             ]
         with self._timed(clock, "alignment"):
-            return self._align(decoder, task, texts, windows)
+            found = self._align(decoder, task, texts, windows)
+        if not languages:
+            return found
+        return [replace(one, languages=own) for one, own in zip(found, languages, strict=True)]
 
     def _mel(self, windows: Sequence[Samples], *, full_length: bool) -> Tensor:
         """Spectrograms of shape (windows, mels, frames) with silence after each, float32."""

@@ -6,6 +6,7 @@ The decoding itself is in :mod:`.recognize`.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +26,9 @@ from dubkit import (
 )
 
 from . import models
-from .engine import Clock, Decoding, Engine
+from .engine import Clock, Decoding, Engine, MultilingualEngine
 from .models import Weights
-from .recognize import DecodedWindow, Sound, detect_language, prompt_tokens, recognize
+from .recognize import DecodedWindow, Finding, Sound, detect_language, prompt_tokens, recognize
 
 log = logging.getLogger("dubkit")
 
@@ -40,6 +41,8 @@ SURE = 0.5
 """Probability below which a detected language is worth a warning."""
 DETECTORS = ("tiny", "base", "small")
 """Models that can detect a language, the smallest first."""
+SMALL = DETECTORS[::-1]
+"""The same, the one that transcribes best first."""
 READERS = ("base", "small", "large-v3-turbo", "medium", "large-v3", "large-v2", "tiny")
 """Models that can read speech back, the one that is preferred for it first."""
 
@@ -63,6 +66,9 @@ class Family:
     other: tuple[str, ...]
     """Models for any other language."""
     load: Callable[[Weights], Engine]
+    load_beside: Callable[[], MultilingualEngine | None]
+    """Loads a multilingual model that is on this machine, besides the one that is in use; None if
+    there is none."""
     packages: bool
     """Whether it can read the ``offline`` extra's model."""
 
@@ -73,7 +79,7 @@ def transcribe(
     audio: Path,
     *,
     detector: Callable[[Progress], Engine],
-    language: str | None,
+    languages: Sequence[str],
     prompt: str,
     hotwords: Sequence[str],
     beam_size: int,
@@ -83,19 +89,24 @@ def transcribe(
     """Transcribe a 16 kHz mono WAV file; see :class:`dubkit.hooks.Transcriber`.
 
     ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model if the
-    language must be detected before a model can be chosen.
+    language must be detected before a model can be chosen. ``languages`` are the tags of those that
+    may be spoken: one, several, of which each stretch of speech is in one, or none for any.
     """
 
     def report(done: float, total: float, cues: Sequence[Cue]) -> None:
         progress("transcribe", done, total, cues=cues)
 
     clock = Clock()
-    code = whisper_code(language) if language else None
-    if code not in (None, "en") and models.ENGLISH_ONLY.search(model):
-        raise _english_only_error(model, language or "", family)
+    tags = {whisper_code(language): language for language in languages}
+    if tags and "en" not in tags and models.ENGLISH_ONLY.search(model):
+        raise _english_only_error(model, languages[0], family)
+    other = _Other(family.load_beside)
     with Sound(audio, clock) as sound:
         with clock("model"):
-            loaded = _prepare(family, model, sound, code, detector, progress, clock)
+            loaded = _prepare(family, model, sound, tuple(tags), detector, progress, clock)
+        finding = None
+        if len(tags) != 1 and loaded.engine.tokenizer:
+            finding = Finding(tuple(tags), None if loaded.knows_all else other.engine)
         # As sentences: after a bare word Whisper leaves out full stops.
         names = f"{', '.join(hotwords)}." if hotwords else ""
         text = " ".join(part for part in (names, prompt) if part)
@@ -106,20 +117,68 @@ def transcribe(
             work=work,
             progress=report,
             clock=clock,
+            finding=finding,
         )
-    cues = tuple(window.cue for window in windows if window.words)
-    if loaded.code in CHINESE:
-        from .chinese import in_one_script
-
-        cues = in_one_script(cues, language or loaded.code)
-    elif language:
-        cues = tuple(_in_script(cue, language) for cue in cues)
     return Transcription(
-        Track(language or bcp47(loaded.code), cues),
+        _track(windows, loaded.code, tags),
         loaded.model,
         clock.timings,
-        (*loaded.warnings, *(fault_warning(window) for window in windows if window.fault)),
+        (
+            *loaded.warnings,
+            *other.warnings(loaded.model, family.other[0]),
+            *(fault_warning(window) for window in windows if window.fault),
+        ),
     )
+
+
+class _Other:
+    """The multilingual model beside one that knows one language, loaded when it is first needed,
+    if one is on this machine."""
+
+    def __init__(self, load: Callable[[], MultilingualEngine | None]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._engine: MultilingualEngine | None = None
+        self._is_missing = False
+
+    def engine(self) -> MultilingualEngine | None:
+        """The model, or None; from any thread."""
+        with self._lock:
+            if not self._engine and not self._is_missing:
+                self._engine = self._load()
+                self._is_missing = not self._engine
+            return self._engine
+
+    def warnings(self, model: str, better: str) -> Sequence[str]:
+        """What the user should know if it was needed and is not here."""
+        if not self._is_missing:
+            return ()
+        return (
+            f"{model} is unsure of some of it and knows one language: if there are others, "
+            f"--model {better} finds them",
+        )
+
+
+def _track(windows: Sequence[DecodedWindow], main: str, tags: Mapping[str, str]) -> Track:
+    """The words in the language in which most is spoken, cues in others with theirs. ``main`` is
+    the code of what was expected, ``tags`` are those that were asked for, by their codes."""
+    seconds = {main: 0.0}
+    for window in windows:
+        length = sum(word.end - word.start for word in window.words)
+        seconds[window.language] = seconds.get(window.language, 0.0) + length
+    most = max(seconds, key=lambda code: seconds[code])
+    cues: list[Cue] = []
+    for code in seconds:
+        own = tuple(one.cue for one in windows if one.words and one.language == code)
+        tag = tags.get(code) or bcp47(code)
+        if code in CHINESE:
+            from .chinese import in_one_script
+
+            own = in_one_script(own, tag)
+        elif code in tags:
+            own = tuple(_in_script(cue, tag) for cue in own)
+        cues += own if code == most else (replace(cue, language=tag) for cue in own)
+    return Track(tags.get(most) or bcp47(most), tuple(sorted(cues, key=lambda cue: cue.start)))
 
 
 def _in_script(cue: Cue, language: str) -> Cue:
@@ -148,6 +207,8 @@ class _Loaded:
     engine: Engine
     model: str
     code: str
+    knows_all: bool
+    """Whether it knows other languages, too, and can tell them apart."""
     warnings: tuple[str, ...]
 
 
@@ -155,12 +216,13 @@ def _prepare(
     family: Family,
     model: str,
     sound: Sound,
-    code: str | None,
+    codes: tuple[str, ...],
     detector: Callable[[Progress], Engine],
     progress: Progress,
     clock: Clock,
 ) -> _Loaded:
-    """Detect the language if it is not given, and load the model that suits it."""
+    """Detect the language unless one is given, and load the model that suits it."""
+    code = codes[0] if len(codes) == 1 else None
     weights: Weights | None = None
     engine: Engine | None = None
     warnings: tuple[str, ...] = ()
@@ -169,21 +231,24 @@ def _prepare(
         weights = models.find(model, family.catalogue, progress, packages=family.packages)
         if weights.languages:
             code = _known_language(weights, code)
+        elif weights.english_only and "en" in codes:
+            code = "en"
         engine = family.load(weights)
     if code is None:
         multilingual = engine and engine.multilingual and weights and not weights.english_only
         with clock("language"):
             chosen = engine if engine and multilingual else detector(progress)
-            code, warnings = detect(chosen, sound)
+            code, warnings = detect(chosen, sound, codes)
     if engine is None or weights is None:
-        names = family.english if code == "en" else family.other
+        names = family.english if code == "en" and len(codes) < 2 else family.other
         weights = models.choose(names, family.catalogue, progress, packages=family.packages)
         if weights.package:
             log.info("using Whisper base from the offline extra; --model selects larger models")
         engine = family.load(weights)
     if code != "en" and (weights.english_only or not engine.multilingual):
         raise _english_only_error(weights.name, code, family)
-    return _Loaded(engine, weights.name, code, warnings)
+    knows_all = engine.multilingual and not weights.english_only and not weights.languages
+    return _Loaded(engine, weights.name, code, knows_all, warnings)
 
 
 def _known_language(weights: Weights, code: str | None) -> str:
@@ -198,9 +263,10 @@ def _known_language(weights: Weights, code: str | None) -> str:
     return code or codes[0]
 
 
-def detect(engine: Engine, sound: Sound) -> tuple[str, tuple[str, ...]]:
-    """Whisper's code for the language of the first speech, and warnings if that is doubtful."""
-    code, probability = detect_language(engine, sound)
+def detect(engine: Engine, sound: Sound, among: Sequence[str] = ()) -> tuple[str, tuple[str, ...]]:
+    """Whisper's code for the language of the first speech, if any are named one of them, and
+    warnings if that is doubtful."""
+    code, probability = detect_language(engine, sound, among)
     if probability:
         log.info("the language is %s (%.0f %%)", code, probability * 100)
     if not 0 < probability < SURE:

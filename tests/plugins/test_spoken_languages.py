@@ -1,0 +1,252 @@
+"""Which language is spoken in each stretch of speech, and that each is recognized in its own."""
+
+import json
+import shutil
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tokenizers
+from speech_samples import AUSTEN, decoded
+
+import dubkit
+from dubkit import UsageError
+from dubkit.speech import recognition
+from dubkit_plugins import packaged_models
+from dubkit_plugins.whisper import languages, models, recognize
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
+from dubkit_plugins.whisper.faster_whisper import FasterWhisper
+from dubkit_plugins.whisper.languages import Stretch, spoken
+from dubkit_plugins.whisper.recognize import Finding, Sound
+from dubkit_plugins.whisper.speech_activity import Span
+from dubkit_plugins.whisper.windows import Window
+
+SPANISH = Path("/usr/share/asterisk/sounds/es_MX_f_Allison")
+"""Debian's asterisk-core-sounds-es-wav (CC-BY-SA), 8 kHz."""
+PROMPTS = ("conf-noempty", "vm-incorrect-mailbox", "conf-kicked", "agent-loginok")
+
+
+def stretch(start: float, end: float, **chances: float) -> Stretch:
+    return Stretch((Span(start, end),), chances)
+
+
+ENGLISH = [stretch(4.0 * i, 4.0 * i + 3.5, en=0.95, de=0.01) for i in range(3)]
+
+
+def test_six_seconds_of_another_language_are_found() -> None:
+    german = [stretch(20.0, 23.0, de=0.9, en=0.02), stretch(24.0, 27.0, de=0.8, en=0.03)]
+    after = [stretch(30.0, 33.0, en=0.9, de=0.02)]
+    codes = spoken([*ENGLISH, *german, *after], "en")
+    assert codes == ["en"] * 3 + ["de"] * 2 + ["en"]
+    assert spoken(german, "en") == ["de", "de"]
+
+
+def test_a_name_or_a_shout_changes_nothing() -> None:
+    shout = stretch(20.0, 21.0, de=0.97, en=0.001)
+    assert spoken([*ENGLISH, shout], "en") == ["en"] * 4
+    assert spoken([shout], "en") == ["en"]
+    unsure = [stretch(20.0 + 4 * i, 23.0 + 4 * i, la=0.3, nn=0.3, en=0.2) for i in range(4)]
+    assert spoken([*ENGLISH, *unsure], "en") == ["en"] * 7
+
+
+def test_less_is_needed_for_a_language_that_is_spoken_elsewhere() -> None:
+    short = stretch(40.0, 42.5, de=0.97, en=0.001)
+    assert spoken([*ENGLISH, short], "en")[-1] == "en"
+    assert spoken([*ENGLISH, short], "en", {"de"})[-1] == "de"
+    long = [stretch(20.0 + 4 * i, 23.5 + 4 * i, de=0.97, en=0.001) for i in range(2)]
+    assert spoken([*ENGLISH, *long, *ENGLISH, short], "en")[-1] == "de"
+
+
+def test_languages_that_are_easily_confused_need_more() -> None:
+    def of(code: str) -> list[Stretch]:
+        return [stretch(4.0 * i, 4.0 * i + 3, **{code: 0.9, "cs": 0.03}) for i in range(2)]
+
+    assert spoken(of("de"), "cs") == ["de", "de"]
+    assert spoken(of("sk"), "cs") == ["cs", "cs"]
+
+
+def test_speech_is_looked_at_in_stretches_of_a_few_seconds() -> None:
+    spans = (Span(0, 0.5), Span(0.8, 1.5), Span(1.7, 2.2), Span(2.5, 3), Span(4, 4.4), Span(5, 16))
+    found = languages.stretches(Window(0, 16.5, spans))
+    assert [(part[0].start, part[-1].end) for part in found[:4]] == [
+        (0, 2.2), (2.5, 3), (4, 4.4), (5, pytest.approx(5 + 11 / 3)),
+    ]  # fmt: skip
+    assert found[-1][-1].end == 16 and len(found) == 6
+
+
+def test_a_window_is_cut_in_the_pause_or_where_it_is_quietest() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=20 * SAMPLE_RATE).astype(np.float32)
+    samples[int(2.25 * SAMPLE_RATE) : int(2.35 * SAMPLE_RATE)] *= 0.01
+    found = [
+        Stretch((Span(10.5, 12.0),), {}),
+        Stretch((Span(12.0, 15.0),), {}),
+        Stretch((Span(16.0, 19.0),), {}),
+    ]
+    window = Window(10.0, 20.0, (Span(10.5, 15.0), Span(16.0, 19.0)))
+    parts = languages.parts(window, found, ["en", "de", "en"], samples)
+    (first, _), (second, code), (third, _) = parts
+    assert (first.start, third.end, code) == (10.0, 20.0, "de")
+    assert first.end == second.start == pytest.approx(12.3, abs=0.06)
+    assert second.end == third.start == 15.5
+    assert first.speech[-1].end == first.end and second.speech[0].start == first.end
+    assert languages.parts(window, found, ["en"] * 3, samples) == [(window, "en")]
+
+
+def test_the_positions_of_a_stretch_end_in_silence() -> None:
+    batches = list(stretch_positions([[(0.0, 1.0)], [], [(1.0, 4.0)]], [200, 100, 220], 300))
+    ((rows, places),) = batches
+    assert rows == [0, 2] and places.shape == (2, 75 + 25)
+    assert places[0, :50].tolist() == list(range(50)) and min(places[0, 50:]) >= 200
+    assert places[1, :75].tolist() == list(range(50, 200, 2)) and min(places[1, 75:]) >= 220
+
+
+class Bilingual:
+    """An engine for which each window of more than 6 s is German after its middle."""
+
+    multilingual, batch_size, workers, max_seconds = True, 2, 1, 20.0
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self.tokenizer, self.calls = tokenizer, 0
+
+    def recognize(self, windows, decoding, clock):
+        self.calls += 1
+        asked = decoding.stretches or [()] * len(windows)
+        return [self._decode(len(one) / SAMPLE_RATE, decoding, own)
+                for one, own in zip(windows, asked, strict=True)]  # fmt: skip
+
+    def _decode(self, seconds, decoding, asked):
+        text = {"en": f" {seconds:.0f} in English.", "de": f" {seconds:.0f} auf Deutsch."}
+        tokens = self.tokenizer.encode(text[decoding.language], add_special_tokens=False).ids
+        times = np.linspace(0.0, seconds, len(tokens) + 1).tolist()
+        found = [{"de": 0.97, "en": 0.01} if seconds > 6 and start >= seconds / 2 - 0.1
+                 else {"de": 0.01, "en": 0.97} for start, _ in asked]  # fmt: skip
+        chances = (0.9,) * len(tokens)
+        return Decoded(tuple(tokens), chances, tuple(times), -0.05, 0.0, (), tuple(found))
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    files = packaged_models.contents(models.OFFLINE)
+    return tokenizers.Tokenizer.from_buffer(files["tokenizer.json"])
+
+
+def test_a_stopped_run_resumes_with_the_same_languages(tokenizer, tmp_path, monkeypatch) -> None:
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * 300 * SAMPLE_RATE))
+    found = [
+        Window(20.0 * i, 20.0 * i + size, (Span(20.0 * i, 20.0 * i + size),))
+        for i, size in enumerate((4, 16, 5, 16, 4, 4, 16, 4, 4, 4))
+    ]
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+
+    def run(engine, work):
+        work.mkdir(exist_ok=True)
+        return recognize.recognize(
+            engine, Sound(tmp_path / "sound.wav", Clock()), Decoding("en"), work=work,
+            progress=lambda done, total, cues: None, clock=Clock(), finding=Finding(),
+        )  # fmt: skip
+
+    whole = run(Bilingual(tokenizer), tmp_path / "whole")
+    divided = [one for one in whole if 20.0 <= one.start < 36.0]
+    assert [one.language for one in divided] == ["en", "de"]
+    assert [one.text.split()[-1] for one in divided] == ["English.", "Deutsch."]
+    assert divided[0].end == divided[1].start and divided[1].end == 36.0
+    assert len(whole) == 13
+    assert {line["window"][0] for line in _journal(tmp_path / "whole")} == {
+        one.start for one in found
+    }
+    for kept in (0, 4, 7, 8):
+        work = tmp_path / f"stopped {kept}"
+        shutil.copytree(tmp_path / "whole", work)
+        journal = work / "windows.jsonl"
+        lines = journal.read_text().splitlines(keepends=True)
+        journal.write_text("".join(lines[:kept]) + lines[kept][:25])
+        engine = Bilingual(tokenizer)
+        assert run(engine, work) == whole and engine.calls
+
+
+def _journal(work: Path) -> list[dict]:
+    return [json.loads(line) for line in (work / "windows.jsonl").read_text().splitlines()]
+
+
+# ---------------------------------------------------------------- real speech
+
+
+@pytest.fixture(scope="module")
+def speech() -> dict[str, np.ndarray]:
+    """Some 15 s of each."""
+    if not SPANISH.is_dir():
+        pytest.skip("needs Debian's asterisk-core-sounds-es-wav")
+    pause = np.zeros(SAMPLE_RATE // 2, np.float32)
+    prompts = [part for name in PROMPTS for part in (decoded(SPANISH / f"{name}.wav"), pause)]
+    return {"en": decoded(AUSTEN)[: 17 * SAMPLE_RATE], "es": np.concatenate(prompts)}
+
+
+def transcribe(sound: np.ndarray, folder: Path, *tags: str) -> dubkit.Track:
+    folder.mkdir()
+    with wave.open(str(folder / "sound.wav"), "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    engine = FasterWhisper(model="base", threads=2)
+    found = engine.transcribe_among(
+        folder / "sound.wav", languages=tags, prompt="", hotwords=(), work=folder,
+        progress=lambda *_, **__: None,
+    )  # fmt: skip
+    return found.track
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["en es en", "es en es"])
+def test_each_language_is_recognized_in_its_own(speech, tmp_path, order) -> None:
+    track = transcribe(np.concatenate([speech[one] for one in order.split()]), tmp_path / "mixed")
+    main, other = order.split()[:2]
+    assert track.language == main
+    assert [cue.start for cue in track.cues] == sorted(cue.start for cue in track.cues)
+    edges = np.cumsum([0.0, *(len(speech[one]) / SAMPLE_RATE for one in order.split())])
+    for cue in track.cues:
+        own = cue.language == other
+        assert cue.language in (None, other)
+        assert own == bool(edges[1] - 0.6 < cue.start < edges[2] - 0.6)
+    texts = {True: "", False: ""}
+    for cue in track.cues:
+        texts[bool(cue.language)] += cue.text + " "
+    english, spanish = texts[main == "es"], texts[main == "en"]
+    assert "leisure to consider" in english and "conferencia" in spanish
+
+
+@pytest.mark.slow
+def test_a_film_in_one_language_is_what_it_was(speech, tmp_path) -> None:
+    for language, sound in speech.items():
+        found = transcribe(sound, tmp_path / f"found {language}")
+        fixed = transcribe(sound, tmp_path / f"fixed {language}", language)
+        assert found == fixed and not any(cue.language for cue in found.cues)
+
+
+@pytest.mark.slow
+def test_the_choice_can_be_limited(speech, tmp_path) -> None:
+    both = np.concatenate([speech["en"], speech["es"]])
+    track = transcribe(both, tmp_path / "limited", "en-GB", "de", "es-MX")
+    assert {cue.language or track.language for cue in track.cues} == {"en-GB", "es-MX"}
+    alone = transcribe(both, tmp_path / "alone", "en")
+    assert alone.language == "en" and not any(cue.language for cue in alone.cues)
+
+
+def test_several_languages_are_named_with_commas() -> None:
+    options = dubkit.Options(subs=True, language="en,de,en")
+    assert options.languages == ("en", "de") and options.spoken is None
+    assert dubkit.Options(subs=True, language="en").spoken == "en"
+    with pytest.raises(UsageError, match="not a language tag"):
+        dubkit.Options(subs=True, language="en,no language")
+
+
+def test_an_engine_that_knows_of_one_at_a_time_refuses_several(tmp_path) -> None:
+    class Plain:
+        def transcribe(self, audio, **about):
+            raise AssertionError("it is not asked")
+
+    options = dubkit.Options(subs=True, language="en,de")
+    with pytest.raises(UsageError, match="one language at a time"):
+        recognition.transcribe(Plain(), "plain", Path(), options, tmp_path, lambda *_: None)
