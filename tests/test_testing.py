@@ -274,6 +274,15 @@ class Wrong(Ears):
         return self.result(self.words(audio), language)
 
 
+#: a language that may not be spoken
+#: transcribe_among() of en and fi finds de
+class Wrong(Ears):
+    def transcribe_among(self, audio, *, languages, prompt, hotwords, work, progress):
+        done = self.result(self.words(audio), languages[0])
+        (cue,) = done.track.cues
+        return replace(done, track=replace(done.track, cues=(replace(cue, language='de'),)))
+
+
 #: an id that was not requested
 #: invents the id '99'
 class Wrong(Words):

@@ -12,6 +12,7 @@ from speech_samples import AUSTEN, decoded
 
 import dubkit
 from dubkit import UsageError
+from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import languages, models, recognize
@@ -205,10 +206,12 @@ def speech() -> dict[str, np.ndarray]:
     return {"en": decoded(AUSTEN)[: 17 * SAMPLE_RATE], "es": np.concatenate(prompts)}
 
 
-def transcribe(sound: np.ndarray, folder: Path, *tags: str) -> dubkit.Track:
+def transcribe(
+    sound: np.ndarray, folder: Path, *tags: str, engine: FindsLanguages | None = None
+) -> dubkit.Track:
     folder.mkdir()
     write(sound, folder / "sound.wav")
-    engine = FasterWhisper(model="base", threads=2)
+    engine = engine or FasterWhisper(model="base", threads=2)
     found = engine.transcribe_among(
         folder / "sound.wav", languages=tags, prompt="", hotwords=(), work=folder,
         progress=lambda *_, **__: None,
@@ -250,6 +253,21 @@ def test_the_choice_can_be_limited(speech, tmp_path) -> None:
     assert {cue.language or track.language for cue in track.cues} == {"en-GB", "es-MX"}
     alone = transcribe(both, tmp_path / "alone", "en")
     assert alone.language == "en" and not any(cue.language for cue in alone.cues)
+
+
+@pytest.mark.slow
+def test_what_an_english_model_is_unsure_of_another_model_looks_at(
+    speech, tiny_folder, tmp_path
+) -> None:
+    from dubkit_plugins.whisper.distil_whisper import DistilWhisper
+
+    engine = DistilWhisper(model=str(tiny_folder), device="cpu")
+    both = np.concatenate([speech["en"], speech["es"]])
+    track = transcribe(both, tmp_path / "both", engine=engine)
+    assert track.language == "en"
+    assert "conferencia" in " ".join(cue.text for cue in track.cues if cue.language == "es")
+    alone = transcribe(speech["en"], tmp_path / "alone", engine=engine)
+    assert alone.text and not any(cue.language for cue in alone.cues)
 
 
 def test_several_languages_are_named_with_commas() -> None:
