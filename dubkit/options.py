@@ -47,7 +47,7 @@ Group = Literal[
 PageGroup = Literal[
     "", "main", "more", "limits", "files", "speech", "translation", "dubbing", "who", "look"
 ]
-"""Groups of the page's form, in their order; empty for what only the command may set."""
+"""Groups of the page's form, in their order; empty for what is not there."""
 
 T = TypeVar("T")
 
@@ -101,6 +101,8 @@ class Spec:
     other_names: tuple[str, ...] = ()
     """What other tools (whisper, whisperX, yt-dlp, ffmpeg) call it."""
     page: PageGroup = ""
+    api: bool = False
+    """A job of the API may set it, although the page's form has no place for it."""
     control: Literal["", "line", "pick"] = ""
     """Kind of form field; empty for the usual one of its type and values."""
     lines: int = 1
@@ -306,7 +308,7 @@ class Options:
         "what is spoken, in your own words (txt, md, docx, pdf, or a subtitle file of which only "
         "the words are used): they get the times of the speech, and what nobody speaks or what is "
         "spoken besides is listed. Labels (`MARY:`), headings and stage directions are not shown",
-        metavar="FILE", other_names=("text", "transcript", "lyrics", "align"),
+        metavar="FILE", other_names=("text", "transcript", "lyrics", "align"), file=True, api=True,
     ))  # fmt: skip
     """See :mod:`dubkit.script`."""
     encoding: str | None = option(None, Spec(

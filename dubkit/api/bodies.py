@@ -1,8 +1,8 @@
 """What a request holds: a JSON object, or a form (multipart/form-data).
 
-The file of a form goes to the disk as it arrives, and only there. Starlette's own reader would
-write it into the system's temporary folder first, which may be small, or memory, and knows nothing
-of the room that this server has.
+The large file of a form goes to the disk as it arrives, and only there. Starlette's own reader
+would write it into the system's temporary folder first, which may be small, or memory, and knows
+nothing of the room that this server has.
 """
 
 from __future__ import annotations
@@ -30,8 +30,18 @@ LONGEST = 20_000
 """Bytes of a field that is no file."""
 MOST = 100
 """Fields."""
+ATTACHED = 2**20
+"""Bytes of all texts that belong to the file."""
 DRAINED = 2**24
 """Bytes of a refused body that are read and thrown away, so that the client reads the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A small file that belongs to the one that a request is about, such as its script."""
+
+    name: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,8 @@ class Form:
     """The file."""
     name: str = ""
     """What the client calls the file; only to be shown back."""
+    texts: Mapping[str, Text] = field(default_factory=dict)
+    """Texts that belong to the file, by their fields."""
 
     def get(self, name: str, default: str = "") -> str:
         """The last value of a field."""
@@ -59,10 +71,11 @@ async def read_form(
     required: bool = True,
     headerless: bool = False,
     examine: bool = False,
+    texts: Collection[str] = (),
 ) -> Form:
     """The form of a request; its ``file`` becomes a video of the session. It is not known yet what
     that is, unless ``examine`` asks for it. A ``headerless`` file is signed 16-bit little-endian
-    sound of 16 kHz, and becomes WAV.
+    sound of 16 kHz, and becomes WAV. The fields ``texts`` may be files, too, small ones.
 
     Raises Refusal for a field that is not ``known``, for a missing file that is ``required``, and
     for a body that is no form. Nothing is left of one that is refused or cut off.
@@ -71,7 +84,7 @@ async def read_form(
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
         raise Refusal(415, "the body is not a form: send it as multipart/form-data")
-    reader = _Reader(session, known, file, _length(request), headerless)
+    reader = _Reader(session, known, texts, file, _length(request), headerless)
     run: Callable[..., Awaitable[Any]] = anyio.to_thread.run_sync
     try:
         parser = MultipartParser(boundary, reader.callbacks())
@@ -91,7 +104,7 @@ async def read_form(
         if reader.upload:
             with anyio.CancelScope(shield=True):
                 await run(reader.upload.drop)  # of what is finished, nothing is there any more
-    return Form(reader.fields, video, reader.name)
+    return Form(reader.fields, video, reader.name, reader.attached)
 
 
 def _length(request: Request) -> int | None:
@@ -131,10 +144,12 @@ class _Reader:
 
     session: Session
     known: Collection[str]
+    texts: Collection[str]
     file: str
     length: int | None
     headerless: bool
     fields: dict[str, list[str]] = field(default_factory=dict)
+    attached: dict[str, Text] = field(default_factory=dict)
     upload: Upload | None = None
     name: str = ""
     whole: bool = False
@@ -143,6 +158,8 @@ class _Reader:
     _value: bytearray = field(default_factory=bytearray)
     _headers: dict[bytes, bytes] = field(default_factory=dict)
     _field: str = ""
+    _file_name: str = ""
+    """What the client calls the text of a field that is a file, too."""
     _text: bytearray = field(default_factory=bytearray)
     _bytes: int = 0
 
@@ -187,7 +204,8 @@ class _Reader:
                 self.upload.write(wav_header(0, SPEECH))
             return
         bare = self._field.removesuffix("[]")
-        if bare not in self.known or b"filename" in options:
+        self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
+        if bare not in self.known or (b"filename" in options and bare not in self.texts):
             raise unknown(self._field)
         if sum(map(len, self.fields.values())) >= MOST:
             raise Refusal(400, f"the form has more than {MOST} fields", self._field)
@@ -199,12 +217,18 @@ class _Reader:
             self.upload.write(part)
             return
         self._text += part
-        if len(self._text) > LONGEST:
-            message = f"{self._field} is longer than {LONGEST} characters"
+        longest = LONGEST
+        if self._field in self.texts:
+            longest = ATTACHED - sum(len(one.content) for one in self.attached.values())
+        if len(self._text) > longest:
+            message = f"{self._field} is longer than {longest} characters"
             raise Refusal(400, message, self._field)
 
     def _end(self) -> None:
-        if self._field != self.file:
+        if self._file_name and self._field in self.texts:
+            self.attached[self._field] = Text(self._file_name, bytes(self._text))
+            self._text.clear()
+        elif self._field != self.file:
             with contextlib.suppress(UnicodeDecodeError):
                 text = self._text.decode("utf-8")
                 self.fields.setdefault(self._field.removesuffix("[]"), []).append(text)

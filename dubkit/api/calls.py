@@ -46,6 +46,8 @@ class Api:
     """Those that requests may name beside the installed ones; the first is the default."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Fields of options, for requests that leave them open."""
+    urls: str = ""
+    """Which addresses of videos jobs may name (:data:`dubkit.web.fetch.WHICH`); empty for none."""
 
     def session(self, purpose: str) -> Session:
         """The files of everybody who has the key, for a purpose: what is deleted after each

@@ -13,7 +13,7 @@ from typing import Any
 
 from dubkit.errors import UsageError
 from dubkit.options import from_keywords
-from dubkit.web import serve
+from dubkit.web import fetch, serve
 from dubkit.web.server import Server
 
 KEY = "DUBKIT_API_KEY"
@@ -32,6 +32,8 @@ def serve_command(arguments: Sequence[str]) -> int:
     """Serve the API and the page until Ctrl-C; returns the exit status."""
     given = serve_parser().parse_args(arguments)
     serve.require(LIBRARIES, "the server", "serve")
+    if given.allow_urls:
+        serve.require(("yt_dlp",), "--allow-urls", "url")
     if given.page:
         serve.require(serve.LIBRARIES, "the page", "ui")
     key = os.environ.get(KEY, "").strip()
@@ -72,6 +74,9 @@ def serve_parser() -> argparse.ArgumentParser:
         "transcriber=onnx-asr or device=cuda (may be repeated)")  # fmt: skip
     add("--allow-private-webhooks", action="store_true",
         help="let webhooks lead to this machine and to private networks")  # fmt: skip
+    add("--allow-urls", metavar="WHICH", choices=fetch.WHICH, default="",
+        help="let jobs name addresses of videos, which are downloaded: public ones, or all with "
+        "those of private networks")  # fmt: skip
     add("--no-page", dest="page", action="store_false", help="serve the API alone")
     return parser
 
@@ -91,7 +96,7 @@ def _around(
     from .jobs import shown
     from .webhooks import Webhooks
 
-    api = Api(server, key, tuple(given.model), defaults)
+    api = Api(server, key, tuple(given.model), defaults, given.allow_urls)
     api.clear()
     upload = server.store.limits.upload
     root_path = given.root_path.rstrip("/")

@@ -1,34 +1,47 @@
 """Jobs: everything that the command can make of a video, followed, cancelled and fetched later.
 
-``POST /v1/jobs`` takes a file, or the path of one under ``--root``, and the fields of
-:class:`dubkit.Options` by their names: as a form, or as a JSON object.
+``POST /v1/jobs`` takes a file, the path of one under ``--root``, or an address where the server
+allows that, and the fields of :class:`dubkit.Options` by their names: as a form, or as a JSON
+object. Options that name a file (``script``, ``glossary``, ...) are small files of the form.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import typing
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
+from dubkit.cli.inputs import MEDIA_SUFFIXES
 from dubkit.errors import DubkitError
 from dubkit.options import Option, Options, list_options
-from dubkit.web.jobs import Job, read_job
+from dubkit.subtitles.source import format_of
+from dubkit.web import fetch
+from dubkit.web.addresses import resolve
+from dubkit.web.jobs import read_job
 from dubkit.web.server import redact_event
 from dubkit.web.store import Session, Video
 
 from . import schema
-from .bodies import Form, read_form, read_json
+from .bodies import Form, Text, read_form, read_json
 from .calls import IDLE, KEPT, Api, follow, in_thread
 from .errors import Refusal, refusal
 from .webhooks import Webhooks, check_address
 
-OPTIONS: Mapping[str, Option] = {one.name: one for one in list_options(Options) if one.page}
-"""The options that a job may set: those of the page."""
+OPTIONS: Mapping[str, Option] = {
+    one.name: one for one in list_options(Options) if one.page or one.api
+}
+"""The options that a job may set."""
+TEXTS = tuple(name for name, one in OPTIONS.items() if one.file)
+"""Those that are files."""
+SCRIPT = "script.txt"
+"""The name of a script that is sent as a text."""
 OWN = ("path", "url", "webhook")
 """Fields of a job that are no options."""
 
@@ -44,29 +57,40 @@ def add_routes(app: FastAPI, api: Api, webhooks: Webhooks) -> None:
         openapi_extra=schema.job(OPTIONS.values()),
     )
     async def create(request: Request) -> Response:
-        """Start a job on a file that is sent as ``file``, or is under the server's ``--root`` at
-        ``path``; the other fields are options. ``webhook`` is called with the job when it ends."""
+        """Start a job on a file that is sent as ``file``, is under the server's ``--root`` at
+        ``path``, or is downloaded from ``url``; the other fields are options. ``script`` (what is
+        spoken, as a text), ``subs_from``, ``glossary`` and ``speakers_from`` may be files of the
+        form. ``webhook`` is called with the job when it ends."""
         session = api.session(KEPT)
-        video, asked = await _asked(request, session)
+        video, texts, asked = await _asked(request, session)
         try:
             webhook = str(asked.pop("webhook", "") or "")
             if webhook:
                 await in_thread(check_address, webhook, webhooks.private)
-            path = str(asked.pop("path", "") or "")
-            if asked.pop("url", None):
+            path, url = (str(asked.pop(name, "") or "") for name in ("path", "url"))
+            if url and not api.urls:
                 message = "this server takes no addresses of videos: send the file"
                 raise Refusal(400, message, "url", "url_not_allowed")
-            if bool(path) == bool(video):
-                raise Refusal(400, "send a file, or the path of one under --root", "file")
+            if bool(path) + bool(url) + bool(video) != 1:
+                message = "send one file, the path of one under --root, or one url"
+                raise Refusal(400, message, "file")
             requested = api.with_defaults(asked)
             try:
                 if path:
                     video = await in_thread(session.link, path)
+                elif url:
+                    video = await in_thread(_place_for, api, session, url)
                 assert video
+                for name, text in texts.items():
+                    requested[name] = await in_thread(_attach, session, video, text)
                 about = {"webhook": webhook} if webhook else {}
-                job = await in_thread(_submit, api, session, video, requested, about)
+                submit = functools.partial(
+                    api.server.submit_unexamined, address=url, urls=api.urls, about=about
+                )
+                job = await in_thread(submit, session, video, requested)
             except DubkitError as failure:
-                raise refusal(failure, "path" if path and not video else None) from failure
+                place = "path" if path else "url" if url else None
+                raise refusal(failure, None if video else place) from failure
         except Refusal:
             if video:
                 await in_thread(video.delete)
@@ -136,18 +160,53 @@ def add_routes(app: FastAPI, api: Api, webhooks: Webhooks) -> None:
         return FileResponse(path, filename=path.name, headers=headers)
 
 
-async def _asked(request: Request, session: Session) -> tuple[Video | None, dict[str, Any]]:
-    """The file that was sent, if one was, and the fields."""
-    known = [*OPTIONS, *OWN]
+async def _asked(
+    request: Request, session: Session
+) -> tuple[Video | None, dict[str, Text], dict[str, Any]]:
+    """The file that was sent, if one was, the texts that belong to it, and the fields."""
+    known, video, texts = [*OPTIONS, *OWN], None, {}
     if request.headers.get("content-type", "").startswith("multipart/"):
-        form = await read_form(request, session, known, required=False, examine=True)
+        form = await read_form(request, session, known, required=False, examine=True, texts=TEXTS)
+        video, texts = form.video, dict(form.texts)
         try:
-            return form.video, _fields(form)
+            fields = _fields(form)
         except Refusal:
-            if form.video:
-                await in_thread(form.video.delete)
+            if video:
+                await in_thread(video.delete)
             raise
-    return None, await read_json(request, known)
+    else:
+        fields = await read_json(request, known)
+    if script := fields.pop("script", None):
+        texts["script"] = Text(SCRIPT, str(script).encode("utf-8", "replace"))
+    return video, texts, fields
+
+
+def _attach(session: Session, video: Video, text: Text) -> str:
+    """Put a text beside the file that it belongs to; returns its name there."""
+    upload = session.receive(text.name, len(text.content), beside=video)
+    try:
+        upload.write(text.content)
+        made = upload.finish(examine=format_of(Path(upload.name)) is not None)
+    finally:
+        upload.drop()
+    assert isinstance(made, Path)
+    return made.name
+
+
+def _place_for(api: Api, session: Session, url: str) -> Video:
+    """A video whose file its job downloads. Raises InputError for an address that is not
+    allowed."""
+    private = api.urls == "all"
+    resolve(url, "the url", private=private, allowing=fetch.ALLOWING)
+    name = PurePosixPath(urlsplit(url).path).name
+    upload = session.receive(name if Path(name).suffix.lower() in MEDIA_SUFFIXES else "video", 0)
+    try:
+        upload.write(b"")
+        made = upload.finish(examine=False)
+    finally:
+        upload.drop()
+    assert isinstance(made, Video)
+    return made
 
 
 def _fields(form: Form) -> dict[str, Any]:
@@ -175,16 +234,6 @@ def _fields(form: Form) -> dict[str, Any]:
         else:
             found[name] = last
     return found
-
-
-def _submit(
-    api: Api,
-    session: Session,
-    video: Video,
-    requested: Mapping[str, Any],
-    about: Mapping[str, object],
-) -> Job:
-    return api.server.submit_unexamined(session, video, requested, **about)
 
 
 def _job(api: Api, id: str) -> tuple[Video, Path]:

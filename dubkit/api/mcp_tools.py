@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,12 +73,22 @@ def tools(root: Path) -> MCPServer[None]:
 
     @server.tool()
     async def subtitle(
-        path: str, ctx: Context, language: str = "", formats: str = "srt", video: bool = False
+        path: str,
+        ctx: Context,
+        language: str = "",
+        formats: str = "srt",
+        video: bool = False,
+        script: str = "",
+        script_path: str = "",
     ) -> dict[str, Any]:
         """Write subtitles of a video or sound file in the language spoken. `language` is its tag
         (en, pt-BR; detected if empty), `formats` some of srt, vtt, ass, ttml, json, txt; with
-        `video` a copy of the video gets them as a track. Returns the files."""
-        return await make(ctx, path, subs=True, language=language, formats=formats, video=video)
+        `video` a copy of the video gets them as a track. If the words are known, give them as the
+        text `script`, or name their file (txt, md, docx, pdf, srt) as `script_path`: they get the
+        times of the speech. Returns the files."""
+        asked = {"subs": True, "language": language, "formats": formats, "video": video}
+        with plainly(), _script(root, script, script_path) as words:
+            return await make(ctx, path, script=words, **asked)
 
     @server.tool()
     async def translate(
@@ -130,6 +141,20 @@ def tools(root: Path) -> MCPServer[None]:
             return _edit(root, path, edits)
 
     return server
+
+
+@contextlib.contextmanager
+def _script(root: Path, text: str, path: str) -> Iterator[str]:
+    """A file with the words of a script, for as long as it is needed; "" if there are none."""
+    if text and path:
+        raise UsageError("there are two scripts", "give the text, or the path of its file")
+    if not text:
+        yield str(find_under(root, path)) if path else ""
+        return
+    with tempfile.TemporaryDirectory(prefix="dubkit-") as folder:
+        file = Path(folder, "script.txt")
+        file.write_text(text, "utf-8", "replace")
+        yield str(file)
 
 
 async def _run(

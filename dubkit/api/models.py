@@ -6,6 +6,7 @@ are also the models that are on this machine, and those that the server's owner 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,7 +82,11 @@ def _one(name: str, known: Mapping[str, dict[str, str]]) -> dict[str, str]:
 
 async def _known(api: Api, kind: str) -> dict[str, dict[str, str]]:
     """The options for each installed model of a kind of engines; the best engine's come first."""
-    engines = (await in_thread(api.server.engines)).get(kind, {})
+    catalog = await in_thread(functools.partial(api.server.engines, kind=kind))
+    if kind not in catalog:
+        message = "the engines of this server are not known yet: send it again"
+        raise Refusal(503, message, headers={"Retry-After": "10"})
+    engines = catalog[kind]
     best = sorted(engines, key=lambda name: -int(engines[name].get("priority", 0)))
     found: dict[str, dict[str, str]] = {}
     for name in best:

@@ -124,8 +124,9 @@ def query(**fields: Schema) -> list[Schema]:
 
 
 def job(options: Iterable[Option]) -> Schema:
-    """The ``requestBody`` of a job: as a form with a file, or as JSON with a path."""
-    fields: Schema = {"path": TEXT, "webhook": {"type": "string", "format": "uri"}}
+    """The ``requestBody`` of a job: as a form with a file, or as JSON with a path or an address."""
+    uri = {"type": "string", "format": "uri"}
+    fields: Schema = {"path": TEXT, "url": uri, "webhook": uri}
     for one in options:
         known = KINDS.get(one.type, {"type": "object"} if one.type is Mapping else TEXT)
         choices = {"enum": list(one.choices)} if one.choices and one.type is str else {}

@@ -1,28 +1,27 @@
 """Webhooks: when a job ends, it is sent to the address that its request named.
 
-An address is a way into the network that the server stands in. So a name is looked up once, and the
-address that was checked is the one that is called; redirects are not followed.
+A name is looked up once, and the address that was checked (:mod:`dubkit.web.addresses`) is the one
+that is called; redirects are not followed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from dubkit.errors import InputError
+from dubkit.web.addresses import resolve
 from dubkit.web.jobs import read_job
 
-from .errors import Refusal
+from .errors import Refusal, refusal
 
 log = logging.getLogger("dubkit")
 
@@ -30,6 +29,7 @@ TICK = 0.5
 """Seconds between two looks at the jobs whose end somebody wants to know."""
 TRIES, PAUSE, TIMEOUT = 4, 5.0, 10.0
 """Attempts, and seconds: between them, growing, and for each."""
+ALLOWING = "--allow-private-webhooks"
 SIGNATURE = "X-Dubkit-Signature"
 """``sha256=`` and the HMAC of the body with the API's key, if there is one."""
 
@@ -38,30 +38,9 @@ def check_address(address: str, private: bool = False) -> str:
     """The IP address that a webhook leads to. Raises Refusal if it is no address of the web, or,
     unless ``private`` ones are allowed, one of this machine or of a network of its own."""
     try:
-        parts = urlsplit(address)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        raise _refusal("is not an address: https://...") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise _refusal("is not an address: https://...")
-    if parts.username or parts.password:
-        raise _refusal("has a name or a password in it: leave them out")
-    try:
-        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise _refusal("leads to a host that is not known here") from None
-    places = [str(one[4][0]) for one in found]
-    for place in places:
-        one = ipaddress.ip_address(place.partition("%")[0])
-        one = getattr(one, "ipv4_mapped", None) or one
-        if not (one.is_global and not one.is_multicast) and not private:
-            raise _refusal("leads to a private address; the server's --allow-private-webhooks "
-                           "allows that")  # fmt: skip
-    return places[0]
-
-
-def _refusal(what: str) -> Refusal:
-    return Refusal(400, f"the webhook {what}", "webhook")
+        return resolve(address, "the webhook", private=private, allowing=ALLOWING)
+    except InputError as failure:
+        raise refusal(failure, "webhook") from None
 
 
 class Webhooks:

@@ -59,14 +59,20 @@ class Download:
 
 
 def download(
-    address: str, folder: Path, subs_from: str | None, progress: Progress, *, dry: bool = False
+    address: str,
+    folder: Path,
+    subs_from: str | None,
+    progress: Progress,
+    *,
+    dry: bool = False,
+    alone: bool = False,
 ) -> tuple[list[Download], Failures]:
     """The videos at an address, several if it is a list; and what failed. Nothing is downloaded
     twice, and what broke off is resumed.
 
-    ``subs_from`` may ask for the site's own subtitles. With ``dry``, nothing is downloaded. Raises
-    InputError for an address that cannot be used, MissingDependency without yt-dlp, OutputError
-    when the folder cannot be written to.
+    ``subs_from`` may ask for the site's own subtitles. With ``dry``, nothing is downloaded, and
+    with ``alone`` no list. Raises InputError for an address that cannot be used, MissingDependency
+    without yt-dlp, OutputError when the folder cannot be written to.
     """
     place = without_passwords(address)
     if address.partition("://")[0].lower() not in ("http", "https"):
@@ -83,7 +89,10 @@ def download(
     done: list[Download] = []
     failed: Failures = []
     with _downloader(folder, progress) as downloader:
-        for video in _videos(downloader, address, failed):
+        videos = _videos(downloader, address, failed)
+        if alone:
+            videos = iter(_one_of(videos, place))
+        for video in videos:
             own = str(video.get("webpage_url") or video.get("url") or address)
             try:
                 done.append(_fetch(downloader, video, folder, (own, address), wanted))
@@ -192,6 +201,14 @@ def _videos(
         elif following := entry.get("url") or entry.get("webpage_url"):
             for video in _videos(downloader, following, failed, depth + 1, entry.get("ie_key")):
                 yield {**video, "in_list": video.get("in_list") or len(entries) > 1}
+
+
+def _one_of(videos: Iterator[dict[str, Any]], place: str) -> list[dict[str, Any]]:
+    """The only one of some videos. Raises InputError if there are more."""
+    found = list(itertools.islice(videos, 2))
+    if len(found) > 1 or any(video.get("in_list") for video in found):
+        raise InputError(f"{place} is a list", "name one of its videos")
+    return found
 
 
 def _fetch(

@@ -1,12 +1,13 @@
-"""``python -m dubkit.web.catalog``: the engines that are installed, in one line of JSON.
+"""``python -m dubkit.web.catalog``: the engines that are installed, a line of JSON for each kind.
 
 A separate program, because an engine must be imported to list its settings, and the server should
 not spend its memory on torch.
 
+    {"transcribers": {...}}
     {"synthesizers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
         "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
-        "voices": {"pt": ["pf_dora", "pm_alex"]}}},
-     "translators": {"argos": {..., "into": ["en", "pt"]}}, ...}
+        "voices": {"pt": ["pf_dora", "pm_alex"]}}}}
+    {"translators": {"argos": {..., "into": ["en", "pt"]}}}
 """
 
 from __future__ import annotations
@@ -36,15 +37,12 @@ TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"
 
 
 Catalog: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""What :func:`describe` returns: facts by kind and by name of an engine."""
+"""Facts by kind and by name of an engine."""
 
 
-def describe() -> dict[str, dict[str, Any]]:
-    """The installed engines by kind and name; one that cannot be imported has a ``problem``."""
-    return {
-        kind: {plugin.name: _engine(kind, plugin) for plugin in engines.plugins(kind)}
-        for kind in hooks.KINDS
-    }
+def describe(kind: str) -> dict[str, Any]:
+    """The installed engines of a kind by name; one that cannot be imported has a ``problem``."""
+    return {plugin.name: _engine(kind, plugin) for plugin in engines.plugins(kind)}
 
 
 def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
@@ -122,8 +120,13 @@ def _helps(engine: type) -> dict[str, str]:
     return found
 
 
-if __name__ == "__main__":
+def main() -> None:
     # Engines may print while they are imported.
+    out = sys.stdout
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-        catalog = describe()
-    sys.stdout.write(json.dumps(catalog, ensure_ascii=False) + "\n")
+        for kind in hooks.KINDS:
+            print(json.dumps({kind: describe(kind)}, ensure_ascii=False), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

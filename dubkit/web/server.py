@@ -46,11 +46,13 @@ class Server:
     temporary: Path | None = None
     """Where Gradio keeps the files that the API receives and sends."""
     drafts: Drafts = field(default_factory=Drafts)
-    _engines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _engines: Catalog = field(default_factory=dict)
     _catalog: subprocess.Popen[bytes] | None = None
     _asked: threading.Lock = field(default_factory=threading.Lock)
     """Held for good by the first who waits for the engines."""
-    _cataloged: threading.Event = field(default_factory=threading.Event)
+    _cataloged: bool = False
+    _more: threading.Condition = field(default_factory=threading.Condition)
+    """Of the engines."""
     _closed: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -66,13 +68,18 @@ class Server:
             stop_program(self._catalog)
         self.queue.close()
 
-    def engines(self, timeout: float = 60.0) -> Catalog:
+    def engines(self, timeout: float = 60.0, kind: str = "") -> Catalog:
         """The output of :mod:`dubkit.web.catalog`, which the first who waits for it starts: a page
-        that is opened, or a job with an engine's settings. Waits ``timeout`` seconds at most."""
-        if timeout and not self._cataloged.is_set() and self._asked.acquire(blocking=False):
+        that is opened, or a job with an engine's settings. Waits ``timeout`` seconds at most, and
+        for those of a ``kind`` alone if one is named; empty if they are not known by then."""
+
+        def known() -> bool:
+            return self._cataloged or kind in self._engines
+
+        if timeout and not known() and self._asked.acquire(blocking=False):
             threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
-        self._cataloged.wait(timeout)
-        return self._engines
+        with self._more:
+            return self._engines if self._more.wait_for(known, timeout) else {}
 
     def start_job(
         self,
@@ -112,16 +119,28 @@ class Server:
         return self._submit(session, video, requested, argv, **({"line": True} if line else {}))
 
     def submit_unexamined(
-        self, session: Session, video: Video, requested: Mapping[str, Any], **about: object
+        self,
+        session: Session,
+        video: Video,
+        requested: Mapping[str, Any],
+        *,
+        address: str = "",
+        urls: str = "",
+        about: Mapping[str, object] | None = None,
     ) -> Job:
         """Queue a job that first examines its file, which nobody has, in a process that keeps its
-        engines for the next such job; ``about`` is remembered with it. Raises DubkitError kinds as
-        the command does."""
+        engines for the next such job; ``about`` is remembered with it. With an ``address`` the file
+        is downloaded first, from what ``urls`` allows (:data:`.fetch.WHICH`). Raises DubkitError
+        kinds as the command does."""
         argv = self._arguments(session, video, requested)
         limits = json.dumps(asdict(self.store.limits))
-        module = "dubkit.web.examined"
-        argv = [limits, video.name, "--no-config", *argv, "--events"]
-        return self._submit(session, video, requested, argv, module=module, **about)
+        if address:
+            _, *flags = argv
+            module, argv = "dubkit.web.fetched", [limits, address, urls, *flags]
+        else:
+            module = "dubkit.web.examined"
+            argv = [limits, video.name, "--no-config", *argv, "--events"]
+        return self._submit(session, video, requested, argv, module=module, **(about or {}))
 
     def _arguments(
         self, session: Session, video: Video, requested: Mapping[str, Any]
@@ -238,11 +257,17 @@ class Server:
         argv = [sys.executable, "-P", "-m", "dubkit.web.catalog"]
         with contextlib.suppress(OSError, ValueError):
             child = self._catalog = start_program(argv, stderr=subprocess.DEVNULL)
-            answer = child.communicate()[0]
+            assert child.stdout
+            for line in child.stdout:
+                with self._more:
+                    self._engines = {**self._engines, **json.loads(line)}
+                    self._more.notify_all()
+            child.wait()
             self._catalog = None
             release(child)
-            self._engines = json.loads(answer)
-        self._cataloged.set()
+        with self._more:
+            self._cataloged = True
+            self._more.notify_all()
 
     def _sweep(self) -> None:
         while not self._closed.wait(SWEEP):

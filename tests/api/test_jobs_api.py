@@ -57,6 +57,43 @@ def test_from_a_file_to_its_results(client, server):
     wait_for(lambda: server.left() == [], 10)
 
 
+SCRIPT = "The quick, brown FOX jumps;\n\n[He leaves.]\n\nand the lazy dog sleeps?\n"
+
+
+def test_your_words_get_the_times_of_the_speech(client):
+    """As a file of the form, as its text, and as the text in JSON."""
+    film = {"file": ("talk.mp4", AUSTEN.read_bytes())}
+    fields = {"subs": "true", "video": "false"}
+    body = {"path": "talk.mp4", "subs": True, "video": False, "script": SCRIPT}
+    texts = []
+    for asked in (
+        {"data": fields, "files": {**film, "script": ("words.md", SCRIPT.encode())}},
+        {"data": {**fields, "script": SCRIPT}, "files": film},
+        {"json": body},
+    ):
+        answer = client.post("/jobs", **asked)
+        assert answer.status_code == 201, answer.text
+        done = ended(client, answer.json())
+        assert done["state"] == "done", done
+        assert done["options"]["script"] == ("words.md" if not texts else "script.txt")
+        text = client.get(done["files"][0]["url"].removeprefix("/v1")).text
+        texts.append(" ".join(subtitles.parse(text, "srt").text.split()))
+        client.delete(f"/jobs/{done['id']}")
+    assert texts == ["The quick, brown FOX jumps; and the lazy dog sleeps?"] * 3
+
+
+def test_texts_of_other_fields_and_long_ones_are_refused(client, server):
+    film = ("talk.mp4", AUSTEN.read_bytes())
+    for more in ({"prompt": ("p.txt", b"x")}, {"script": ("s.txt", bytes(2**20 + 1))}):
+        answer = client.post("/jobs", data={"subs": "true"}, files={"file": film, **more})
+        assert answer.status_code == 400 and answer.json()["error"]["param"] in more, answer.text
+    data = {"subs": "true", "glossary": "none.csv"}
+    files = {"file": film, "script": ("../../s.txt", b"a")}
+    answer = client.post("/jobs", data=data, files=files)
+    assert answer.status_code == 400 and "no file none.csv" in answer.text
+    wait_for(lambda: server.left() == [], 10)
+
+
 def test_a_file_under_the_root(client):
     answer = client.post("/jobs", json={"path": "talk.mp4", "subs": True, "video": False})
     assert answer.status_code == 201, answer.text

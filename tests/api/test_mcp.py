@@ -98,13 +98,19 @@ def test_a_video_is_subtitled_and_its_text_translated(root):
             )
             assert not answer.is_error, answer.content
             assert answer.structured_content["files"] == ["austen.en.srt"]
+            words = "He was NOT an ill disposed young man - unless to be cold hearted is"
+            made = await called(client, "subtitle", path="austen.mp4", language="en", script=words)
+            assert "NOT an ill" in (root / made["files"][0]).read_text()
+            both = {"path": "austen.mp4", "script": "x", "script_path": "austen.en.srt"}
+            assert "two scripts" in await refused(client, "subtitle", **both)
+            outside = await refused(client, "subtitle", path="austen.mp4", script_path="../x.txt")
+            assert "no such file" in outside
             made = await called(client, "translate", path="austen.en.srt", to="pt")
             assert made["files"] == ["austen.pt.srt"]
             assert "tag" in await refused(client, "translate", path="austen.en.srt", to="a b")
 
     asyncio.run(talk())
     assert any("transcribe" in message for message in messages)
-    assert "Dashwood" in (root / "austen.en.srt").read_text()
 
 
 def test_over_http_with_a_key(root):

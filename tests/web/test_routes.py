@@ -29,7 +29,7 @@ def server(tmp_path):
     server = Server(
         Store(tmp_path / "data", limits=Limits(upload=10**7)), Queue(1), local_plugins=True
     )
-    server._cataloged.set()
+    server._cataloged = True
     yield server
     server.close()
 

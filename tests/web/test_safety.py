@@ -36,7 +36,7 @@ KEY = "sk-0123456789abcdefghijk"
 @pytest.fixture
 def server(tmp_path):
     server = Server(Store(tmp_path / "data"), Queue(1), local_plugins=True)
-    server._cataloged.set()
+    server._cataloged = True
     yield server
     server.close()
 

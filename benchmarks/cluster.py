@@ -1,0 +1,287 @@
+"""``--cluster`` on this machine: nodes of Ray on loopback, each with one core and one worker.
+
+    python benchmarks/cluster.py [--nodes 4 16] [--films 200] [--seconds 6] [--kills 4] [--real 12]
+
+For each number of nodes: made films, by an engine that sleeps as long as each of them lasts, first
+undisturbed, for the efficiency, then with nodes that are killed at random and others that join in
+their place. Then, with the fewest nodes, the same by Whisper on clips of ``examples/data``, and a
+run that is killed whole, with its cluster, and begun again. What was done is counted from the
+outputs and from what the engines noted. Needs the extra ``ray``; Linux.
+
+The ideal is that of a scheduler that knows how long each film takes and loses no time: the longest
+first, each to the node that is free first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import heapq
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from many import cut
+
+ENGINES = Path(__file__).resolve().with_name("cluster_engines.py")
+RATE = 16_000
+READY = "This command will now block"
+"""What ``ray start --block`` says when the node is there."""
+OBJECTS = 80_000_000
+"""Bytes of a node's object store, the least that Ray takes."""
+
+
+# ---------------------------------------------------------------- the nodes
+
+
+class Nodes:
+    """A cluster of nodes with a core each; the first is the head."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder = folder
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.add(head=True)
+        for _ in range(count - 1):
+            self.add()
+
+    def add(self, *, head: bool = False) -> None:
+        """Start a node, and wait until it is there."""
+        port = self.address.partition(":")[2]
+        where = (
+            ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}"]
+            if head
+            else [f"--address={self.address}"]
+        )
+        # Ports of workers are free ones; else the nodes would take the same.
+        argv = ["ray", "start", *where, "--node-ip-address=127.0.0.1", "--num-cpus=1",
+                f"--object-store-memory={OBJECTS}", "--min-worker-port=0", "--max-worker-port=0",
+                "--disable-usage-stats", "--block"]  # fmt: skip
+        argv[0] = str(Path(sys.executable).with_name("ray"))
+        log = self._folder.with_name(f"node-{len(list(self._folder.parent.glob('node-*')))}.log")
+        with log.open("wb") as file:
+            node = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
+        self._nodes.append(node)
+        while READY not in log.read_text():
+            if node.poll() is not None:
+                raise RuntimeError(log.read_text())
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End a node at random, but not the head, as a machine ends: all of it at once."""
+        node = random.choice(self._nodes[1:])
+        self._nodes.remove(node)
+        _kill_session(node)
+
+    def close(self) -> None:
+        """End all nodes the same way."""
+        for node in self._nodes:
+            _kill_session(node)
+        self._nodes.clear()
+
+
+def _kill_session(leader: subprocess.Popen[bytes]) -> None:
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            facts = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+            if int(facts[3]) == leader.pid:
+                os.kill(int(stat.parent.name), signal.SIGKILL)
+    leader.wait()
+
+
+@contextlib.contextmanager
+def cluster(count: int) -> Iterator[Nodes]:
+    """A cluster, until the block ends."""
+    with tempfile.TemporaryDirectory(prefix="dk", ignore_cleanup_errors=True) as name:
+        nodes = Nodes(Path(name, "ray"), count)
+        try:
+            yield nodes
+        finally:
+            nodes.close()
+
+
+# ---------------------------------------------------------------- the runs
+
+
+def make_films(folder: Path, count: int, mean: float) -> list[float]:
+    """Films with sound alone; returns their seconds, between a third of the mean and three times
+    that, more short ones than long ones."""
+    chance = random.Random(1)
+    folder.mkdir()
+    lengths = []
+    for number in range(count):
+        seconds = min(3.0, max(1 / 3, chance.lognormvariate(-0.125, 0.5))) * mean
+        with wave.open(str(folder / f"{number:04}.wav"), "wb") as file:
+            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.writeframes(chance.randbytes(4000) + bytes(2 * round(seconds * RATE)))
+        lengths.append(seconds)
+    return lengths
+
+
+def ideal(seconds: Sequence[float], nodes: int) -> float:
+    """Seconds until the last node has ended, see the module."""
+    free = [0.0] * nodes
+    for one in sorted(seconds, reverse=True):
+        heapq.heapreplace(free, free[0] + one)
+    return max(free)
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What the engines noted."""
+
+    begun: collections.Counter[str]
+    ended: collections.Counter[str]
+    loaded: collections.Counter[str]
+    """By the process."""
+    seconds: float
+    """From the first begin to the last end."""
+
+    def line(self, films: int, outputs: int) -> str:
+        twice = sum(count > 1 for count in self.ended.values())
+        return (
+            f"{outputs} outputs of {films} films; {self.begun.total()} begun, "
+            f"{self.ended.total()} ended, {films - len(self.ended)} lost, {twice} done twice; "
+            f"{self.loaded.total()} models loaded by {len(self.loaded)} workers"
+        )
+
+
+def read(log: Path) -> Notes:
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    counts = {what: collections.Counter(line[3] for line in lines if line[2] == what)
+              for what in ("begin", "end")}  # fmt: skip
+    times = [float(line[0]) for line in lines if line[2] != "loaded"]
+    loaded = collections.Counter(line[1] for line in lines if line[2] == "loaded")
+    return Notes(counts["begin"], counts["end"], loaded, max(times) - min(times) if times else 0)
+
+
+def begin(folder: Path, address: str, engine: str, more: Sequence[str] = ()):
+    """Start the command on the films of a folder."""
+    argv = [sys.executable, "-m", "dubkit", "films", "--subs", "--no-video", "--no-config", "-q",
+            "--cluster", address, "--transcriber", f"{ENGINES}:{engine}",
+            "-o", f"{engine}.log={folder / 'log'}", "--summary", "summary.jsonl",
+            *more]  # fmt: skip
+    return subprocess.Popen(
+        argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "errors").open("ab")
+    )
+
+
+def outputs(folder: Path) -> int:
+    return len(list((folder / "films").glob("*.srt")))
+
+
+def wait_for_ends(folder: Path, count: int, child: subprocess.Popen[bytes]) -> None:
+    """Wait until so many films have ended, or the command has."""
+    while child.poll() is None and read(folder / "log").ended.total() < count:
+        time.sleep(0.2)
+
+
+def measure(folder: Path, nodes: int, films: int, mean: float, kills: int) -> None:
+    """A library by so many nodes, of which some are killed and replaced."""
+    seconds = make_films(folder / "films", films, mean)
+    with cluster(nodes) as running:
+        began, cpu = time.perf_counter(), busy_seconds()
+        child = begin(folder, running.address, "Sleeping")
+        for number in range(kills):
+            low, high = (films * n // (kills + 1) for n in (number, number + 1))
+            wait_for_ends(folder, random.randint(low + 1, high), child)
+            running.kill()
+            threading.Thread(target=running.add).start()
+        status = child.wait()
+        wall, cpu = time.perf_counter() - began, busy_seconds() - cpu
+    best, found = ideal(seconds, nodes), read(folder / "log")
+    print(
+        f"{nodes} nodes, {films} films of {mean:g} s, {kills} killed: {wall:.1f} s, of which "
+        f"{found.seconds:.1f} from the first begin to the last end; the ideal is {best:.1f}: "
+        f"efficiency {best / wall:.3f}, {best / found.seconds:.3f} without start and end; "
+        f"{cpu / wall:.2f} of {os.cpu_count()} cores busy; status {status}\n"
+        f"  {found.line(films, outputs(folder))}",
+        flush=True,
+    )
+
+
+def busy_seconds() -> float:
+    """CPU seconds that the machine has worked since it started."""
+    facts = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    idle = int(facts[3]) + int(facts[4])
+    return (sum(map(int, facts[:8])) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_real(folder: Path, nodes: int, clips: int) -> None:
+    """Short clips by Whisper; a node is killed after a third of them."""
+    (folder / "films").mkdir()
+    cut(folder / "films", clips)
+    with cluster(nodes) as running:
+        began = time.perf_counter()
+        child = begin(folder, running.address, "Noted", ["-o", "Noted.threads=1"])
+        wait_for_ends(folder, clips // 3, child)
+        running.kill()
+        threading.Thread(target=running.add).start()
+        status = child.wait()
+        wall = time.perf_counter() - began
+    found = read(folder / "log")
+    print(f"Whisper, {nodes} nodes, one killed: {wall:.1f} s; status {status}\n"
+          f"  {found.line(clips, outputs(folder))}", flush=True)  # fmt: skip
+
+
+def measure_again(folder: Path, nodes: int, films: int, mean: float) -> None:
+    """A run that is killed half way with all nodes, and the same command again."""
+    make_films(folder / "films", films, mean)
+    with cluster(nodes) as running:
+        child = begin(folder, running.address, "Sleeping")
+        wait_for_ends(folder, films // 2, child)
+        child.kill()
+        child.wait()
+    before = read(folder / "log")
+    with cluster(nodes) as running:
+        status = begin(folder, running.address, "Sleeping").wait()
+    after = read(folder / "log")
+    print(f"killed whole after {before.ended.total()} films of {films}, begun again: "
+          f"{after.ended.total() - before.ended.total()} more; status {status}\n"
+          f"  {after.line(films, outputs(folder))}", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nodes", type=int, nargs="+", default=[4, 16])
+    parser.add_argument("--films", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of a film, on average")
+    parser.add_argument("--kills", type=int, default=4)
+    parser.add_argument("--real", type=int, default=12, help="clips for Whisper; 0 for none")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--skip", nargs="*", default=[], choices=["calm", "kills", "again"])
+    given = parser.parse_args()
+    random.seed(given.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folders = (Path(name, str(number)) for number in range(100))
+
+        def folder() -> Path:
+            made = next(folders)
+            made.mkdir()
+            return made
+
+        for nodes in given.nodes:
+            for kills, part in ((0, "calm"), (given.kills, "kills")):
+                if part not in given.skip:
+                    measure(folder(), nodes, given.films, given.seconds, kills)
+        fewest = min(given.nodes)
+        if given.real:
+            measure_real(folder(), fewest, given.real)
+        if "again" not in given.skip:
+            measure_again(folder(), fewest, max(8, given.films // 5), given.seconds)
+
+
+if __name__ == "__main__":
+    main()
