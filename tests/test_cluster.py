@@ -19,7 +19,7 @@ from command import (
 )
 from wav_samples import burst, write
 
-from dubkit.cli import cluster
+from dubkit.cli import cluster, cluster_worker
 from dubkit.errors import InputError, PluginError
 from dubkit.options import Options
 
@@ -78,7 +78,7 @@ def worker(monkeypatch, tmp_path):
     logger = logging.getLogger("dubkit")
     before = logger.level, logger.propagate, list(logger.handlers)
     monkeypatch.chdir(tmp_path)
-    yield cluster._Worker(1)
+    yield cluster_worker.Worker(1)
     logger.setLevel(before[0])
     logger.propagate, logger.handlers = before[1:]
 
@@ -142,7 +142,7 @@ def test_an_error_of_an_engines_own_class_comes_as_one_that_everybody_knows():
         def __init__(self, one, two):
             super().__init__("it broke", "mend it")
 
-    failure = cluster._plain(Own(1, 2))
+    failure = cluster_worker.plain(Own(1, 2))
     assert (type(failure), failure.message, failure.hint) == (PluginError, "it broke", "mend it")
 
 

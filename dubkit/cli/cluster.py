@@ -1,10 +1,11 @@
 """``--cluster``: inputs that the machines of a Ray cluster do, one file a worker at a time.
 
-A worker is an actor of Ray: a process on some node with a GPU, or with a few CPU cores, that keeps
-its engines. Which input is next, the threads of :class:`.batch.Batch` decide; here each waits for a
-worker, sends it one file, and shows what it reports. What kills a worker (its node, a lack of
-memory) fails no input: another worker tries it again, up to :data:`TRIES` times. What dubkit itself
-reports of an input is final. That no two workers do one file, the lease in its workspace sees to.
+A worker (:mod:`.cluster_worker`) is a process on some node with a GPU, or with a few CPU cores,
+that keeps its engines. Which input is next, the threads of :class:`.batch.Batch` decide; here each
+waits for a worker, sends it one file, and shows what it reports. What kills a worker (its node, a
+lack of memory) fails no input: another worker tries it again, up to :data:`TRIES` times. What
+dubkit itself reports of an input is final. That no two workers do one file, the lease in its
+workspace sees to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import contextlib
 import itertools
 import logging
 import os
-import platform
 import queue
 import re
 import signal
@@ -21,30 +21,28 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from dubkit import __version__, errors, pipeline
+from dubkit import __version__
 from dubkit.engines import EngineRoom
 from dubkit.errors import (
     DubkitError,
     InputError,
-    MediaError,
     MissingDependency,
     PluginError,
 )
 from dubkit.files import at_home
 from dubkit.hooks import Progress, accept_cues
 from dubkit.options import Options
-from dubkit.pipeline.time_left import Plan, Step
-from dubkit.system.programs import start_keeper
-from dubkit.types import Cue, Result
+from dubkit.pipeline.time_left import Plan
+from dubkit.types import Result
 
 from .batch import Batch, Stopping
+from .cluster_worker import Worker
 
 log = logging.getLogger("dubkit")
 
@@ -52,8 +50,6 @@ TRIES = 3
 """Workers that may die over an input before it is set aside."""
 CORES = 4
 """CPU cores of a worker, where a node has as many."""
-EVERY = 0.25
-"""Seconds between two reports of the same stage."""
 LOOK = 0.5
 """Seconds between two looks at whether the command was asked to stop."""
 PATIENCE = 1.5
@@ -63,10 +59,6 @@ ANSWER = 5.0
 SLOW_START = 30.0
 """Seconds without any worker after which that is reported."""
 INSTALL = 'pip install "dubkit[ray]"'
-
-Message: TypeAlias = tuple[Any, ...]
-"""What a worker reports: its kind, and what it is about."""
-Send: TypeAlias = Callable[[Message], None]
 
 
 @contextmanager
@@ -188,10 +180,12 @@ class _Cluster:
         self._places = _places(ray.nodes())
         self._idle: queue.SimpleQueue[_Handle] = queue.SimpleQueue()
         """Workers, each as often as it can take another file."""
+        self._ready: set[_Handle] = set()
         self._all: set[_Handle] = set()
+        """Those that are ready, and those that are not yet."""
         self._lock = threading.Lock()
         self._refused: list[DubkitError] = []
-        self._starting = 0
+        self._starting = len(self._places)
 
     @property
     def at_once(self) -> int:
@@ -216,10 +210,10 @@ class _Cluster:
             self._begin(place)
         self._give_back(self._worker())
 
-    def _begin(self, place: _Place) -> None:
+    def _begin(self, place: _Place, attempt: int = 1) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        actor = self._ray.remote(_Worker).options(
+        actor = self._ray.remote(Worker).options(
             num_cpus=place.cores,
             num_gpus=place.gpus,
             max_concurrency=self._jobs + 1,  # one to stop the others
@@ -230,22 +224,29 @@ class _Cluster:
         handle = _Handle(actor.remote(self._jobs), place)
         with self._lock:
             self._all.add(handle)
-            self._starting += 1
-        threading.Thread(target=self._enlist, args=(handle,), name="worker", daemon=True).start()
+        arguments = (handle, attempt)
+        threading.Thread(target=self._enlist, args=arguments, name="worker", daemon=True).start()
 
-    def _enlist(self, handle: _Handle) -> None:
+    def _enlist(self, handle: _Handle, attempt: int) -> None:
         """Wait until a worker is ready, as long as that takes: its node may be busy."""
-        wrong: str
         try:
             wrong = self._ray.get(handle.actor.prepare.remote(self._folders, __version__))
         except self._ray.exceptions.RayError as failure:
             wrong = f"node {handle.place.host} cannot run dubkit: {_last_line(failure)}"
+            if attempt < TRIES:  # the node may have ended, which the cluster knows only now
+                log.debug("%s; it is tried again", wrong)
+                with self._lock:
+                    self._all.discard(handle)
+                self._begin(handle.place, attempt + 1)
+                return
         except Exception:  # the command has ended meanwhile
             log.debug("no worker", exc_info=True)
             return
         with self._lock:
             self._starting -= 1
-            if wrong:
+            if not wrong:
+                self._ready.add(handle)
+            else:
                 self._all.discard(handle)
                 hint = "every node needs the same dubkit, and the files at the same path"
                 self._refused.append(InputError(wrong, hint))
@@ -264,9 +265,9 @@ class _Cluster:
                 return self._idle.get(timeout=LOOK)
             self._batch.check()
             with self._lock:
-                if not self._all:
+                none = not self._ready
+                if none and not self._starting:
                     raise self._refused[-1]
-                none = len(self._all) == self._starting
             if since and none and time.monotonic() - since > SLOW_START:
                 log.warning("the cluster has no free node for a worker yet; waiting for one")
                 since = None
@@ -352,19 +353,23 @@ class _Cluster:
     def _replace(self, worker: _Handle) -> None:
         """Begin another worker for one that died, once."""
         with self._lock:
-            if worker not in self._all:
+            if worker not in self._ready:
                 return
+            self._ready.remove(worker)
             self._all.remove(worker)
+            self._starting += 1
         with contextlib.suppress(Exception):  # it may only be out of reach
             self._ray.kill(worker.actor)
         self._begin(worker.place)
 
     def close(self) -> None:
         """End all workers, in order if they can."""
-        ended = [worker.actor.close.remote() for worker in self._all]
+        with self._lock:
+            workers = list(self._all)
+        ended = [worker.actor.close.remote() for worker in workers]
         with contextlib.suppress(Exception):
             self._ray.wait(ended, num_returns=len(ended), timeout=PATIENCE)
-        for worker in self._all:
+        for worker in workers:
             with contextlib.suppress(Exception):
                 self._ray.kill(worker.actor)
 
@@ -410,138 +415,3 @@ def _first_line(failure: BaseException) -> str:
 def _last_line(failure: BaseException) -> str:
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
     return lines[-1] if lines else type(failure).__name__
-
-
-# ---------------------------------------------------------------- the workers' side
-
-
-_SEND: ContextVar[Send | None] = ContextVar("send", default=None)
-"""Where the thread's job reports to."""
-
-
-class _Worker:
-    """An actor: it keeps its engines, and does the files that it is sent."""
-
-    def __init__(self, jobs: int) -> None:
-        self._jobs = jobs
-        self._room = EngineRoom(shared=True)
-        self._stopping = threading.Event()
-        self._working: set[threading.Thread] = set()
-        logger = logging.getLogger("dubkit")
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
-        logger.addHandler(_Sender())
-
-    def prepare(self, folders: Sequence[str], version: str) -> str:
-        """Go to the command's folder, the first; returns what is wrong with this node, or ""."""
-        host = platform.node()
-        if version != __version__:
-            return f"node {host} has dubkit {__version__}, and the command is {version}"
-        for folder in folders:
-            if not Path(folder).is_dir():
-                return f"node {host} does not see {folder}"
-        os.chdir(folders[0])
-        start_keeper()
-        return ""
-
-    def process(self, source: Path, options: Options, wait: bool, seen: bool) -> Iterator[Message]:
-        """What happens to an input, and at last what became of it. ``seen`` says that the command
-        sees the file."""
-        if seen and not source.exists():
-            path = source.absolute()
-            wrong = f"node {platform.node()} does not see {path}"
-            yield "failed", InputError(wrong, "the files must be at the same path on every node")
-            return
-        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        crash: list[BaseException] = []
-
-        def work() -> None:
-            _SEND.set(messages.put)
-            try:
-                plan = _Plan(messages.put, alone=self._jobs == 1)
-                report = _Report(messages.put, self._stopping)
-                result = pipeline.process(source, options, report, self._room, plan, wait=wait)
-                messages.put(("done", result))
-            except Stopping:
-                pass
-            except DubkitError as failure:
-                messages.put(("failed", _plain(failure)))
-            except BaseException as failure:
-                crash.append(failure)
-            finally:
-                messages.put(None)
-
-        thread = threading.Thread(target=work, name="job", daemon=True)
-        self._working.add(thread)
-        thread.start()
-        while message := messages.get():
-            yield message
-        thread.join()
-        self._working.discard(thread)
-        if crash:
-            raise crash[0]
-
-    def close(self) -> None:
-        """Stop what is at work, and close the engines."""
-        self._stopping.set()
-        for thread in list(self._working):
-            thread.join()
-        self._room.close()
-
-
-class _Report:
-    """The progress of a job, a few times a second."""
-
-    def __init__(self, send: Send, stopping: threading.Event) -> None:
-        self._send, self._stopping = send, stopping
-        self._stage, self._last = "", 0.0
-
-    def __call__(
-        self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
-    ) -> None:
-        if self._stopping.is_set():
-            raise Stopping
-        now = time.monotonic()
-        if stage != self._stage or cues or now - self._last >= EVERY or (total and done >= total):
-            self._stage, self._last = stage, now
-            self._send(("progress", stage, done, total, tuple(cues)))
-
-
-class _Plan(Plan):
-    """A plan that the command's own follows."""
-
-    def __init__(self, send: Send, *, alone: bool) -> None:
-        super().__init__(alone=alone)
-        self._send = send
-        self._numbers = itertools.count()
-
-    def expect(self, steps: Sequence[Step]) -> None:
-        super().expect(steps)
-        self._send(("expect", tuple(steps)))
-
-    @contextmanager
-    def during(self, name: str) -> Iterator[None]:
-        number, done = next(self._numbers), False
-        self._send(("begin", number, name))
-        try:
-            with super().during(name):
-                yield
-            done = True
-        finally:
-            self._send(("end", number, done))
-
-
-class _Sender(logging.Handler):
-    """Has the command log what a job logs."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if send := _SEND.get():
-            send(("log", record.levelno, record.getMessage()))
-
-
-def _plain(failure: DubkitError) -> DubkitError:
-    """An error as the command knows it, even if it is of an engine's own class."""
-    kind = next(one for one in type(failure).__mro__ if one.__module__ == errors.__name__)
-    if isinstance(failure, MediaError):
-        return MediaError(failure.message, failure.hint, failure.argv, failure.tail)
-    return kind(failure.message, failure.hint)  # type: ignore[no-any-return]

@@ -1,0 +1,167 @@
+"""A worker of a cluster: the actor of Ray that :mod:`.cluster` starts on a node.
+
+It keeps its engines, does the files that it is sent, each in a thread, and reports what happens.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import platform
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dubkit import __version__, errors, pipeline
+from dubkit.engines import EngineRoom
+from dubkit.errors import DubkitError, InputError, MediaError
+from dubkit.options import Options
+from dubkit.pipeline.time_left import Plan, Step
+from dubkit.system.programs import start_keeper
+from dubkit.types import Cue
+
+from .batch import Stopping
+
+EVERY = 0.25
+"""Seconds between two reports of the same stage."""
+
+Message: TypeAlias = tuple[Any, ...]
+"""What a worker reports: its kind, and what it is about."""
+Send: TypeAlias = Callable[[Message], None]
+
+_SEND: ContextVar[Send | None] = ContextVar("send", default=None)
+"""Where the thread's job reports to."""
+
+
+class Worker:
+    """An actor."""
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._room = EngineRoom(shared=True)
+        self._stopping = threading.Event()
+        self._working: set[threading.Thread] = set()
+        logger = logging.getLogger("dubkit")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.addHandler(_Sender())
+
+    def prepare(self, folders: Sequence[str], version: str) -> str:
+        """Go to the command's folder, the first; returns what is wrong with this node, or ""."""
+        host = platform.node()
+        if version != __version__:
+            return f"node {host} has dubkit {__version__}, and the command is {version}"
+        for folder in folders:
+            if not Path(folder).is_dir():
+                return f"node {host} does not see {folder}"
+        os.chdir(folders[0])
+        start_keeper()
+        return ""
+
+    def process(self, source: Path, options: Options, wait: bool, seen: bool) -> Iterator[Message]:
+        """What happens to an input, and at last what became of it. ``seen`` says that the command
+        sees the file."""
+        if seen and not source.exists():
+            path = source.absolute()
+            wrong = f"node {platform.node()} does not see {path}"
+            yield "failed", InputError(wrong, "the files must be at the same path on every node")
+            return
+        messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        crash: list[BaseException] = []
+
+        def work() -> None:
+            _SEND.set(messages.put)
+            try:
+                plan = _Plan(messages.put, alone=self._jobs == 1)
+                report = _Report(messages.put, self._stopping)
+                result = pipeline.process(source, options, report, self._room, plan, wait=wait)
+                messages.put(("done", result))
+            except Stopping:
+                pass
+            except DubkitError as failure:
+                messages.put(("failed", plain(failure)))
+            except BaseException as failure:
+                crash.append(failure)
+            finally:
+                messages.put(None)
+
+        thread = threading.Thread(target=work, name="job", daemon=True)
+        self._working.add(thread)
+        thread.start()
+        while message := messages.get():
+            yield message
+        thread.join()
+        self._working.discard(thread)
+        if crash:
+            raise crash[0]
+
+    def close(self) -> None:
+        """Stop what is at work, and close the engines."""
+        self._stopping.set()
+        for thread in list(self._working):
+            thread.join()
+        self._room.close()
+
+
+class _Report:
+    """The progress of a job, a few times a second."""
+
+    def __init__(self, send: Send, stopping: threading.Event) -> None:
+        self._send, self._stopping = send, stopping
+        self._stage, self._last = "", 0.0
+
+    def __call__(
+        self, stage: str, done: float, total: float, /, *, cues: Sequence[Cue] = ()
+    ) -> None:
+        if self._stopping.is_set():
+            raise Stopping
+        now = time.monotonic()
+        if stage != self._stage or cues or now - self._last >= EVERY or (total and done >= total):
+            self._stage, self._last = stage, now
+            self._send(("progress", stage, done, total, tuple(cues)))
+
+
+class _Plan(Plan):
+    """A plan that the command's own follows."""
+
+    def __init__(self, send: Send, *, alone: bool) -> None:
+        super().__init__(alone=alone)
+        self._send = send
+        self._numbers = itertools.count()
+
+    def expect(self, steps: Sequence[Step]) -> None:
+        super().expect(steps)
+        self._send(("expect", tuple(steps)))
+
+    @contextmanager
+    def during(self, name: str) -> Iterator[None]:
+        number, done = next(self._numbers), False
+        self._send(("begin", number, name))
+        try:
+            with super().during(name):
+                yield
+            done = True
+        finally:
+            self._send(("end", number, done))
+
+
+class _Sender(logging.Handler):
+    """Has the command log what a job logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if send := _SEND.get():
+            send(("log", record.levelno, record.getMessage()))
+
+
+def plain(failure: DubkitError) -> DubkitError:
+    """An error as the command knows it, even if it is of an engine's own class."""
+    kind = next(one for one in type(failure).__mro__ if one.__module__ == errors.__name__)
+    if isinstance(failure, MediaError):
+        return MediaError(failure.message, failure.hint, failure.argv, failure.tail)
+    return kind(failure.message, failure.hint)  # type: ignore[no-any-return]
