@@ -1,6 +1,7 @@
 """Many inputs: what a library gives, in which order, several at once, in shards; the summary."""
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -378,6 +379,22 @@ def test_a_folder_is_watched_until_ctrl_c(talk, tmp_path):
     assert sorted(found[:2]) == [("bad.mp4", "failed"), ("talk.mp4", "done")]
     assert found[2:] == [("new.mp4", "done"), ("bad.mp4", "done")]
     assert [path.name for path in ran.paths] == ["talk.en.srt", "new.en.srt", "bad.en.srt"]
+
+
+def test_of_what_was_done_before_a_watch_keeps_nothing(tmp_path, monkeypatch):
+    kept = []
+
+    def settled(names, fetch):
+        for number in range(5):
+            (tmp_path / f"{number}.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+            yield {tmp_path / f"{number}.srt": Path()}, []
+            gc.collect()
+            kept.append(sum(isinstance(one, batch.Outcome) for one in gc.get_objects()))
+
+    monkeypatch.setattr(watch, "settled", settled)
+    ran = called(tmp_path, "--subs", "--format", "vtt", "--watch")
+    assert ran.status == 0 and len(ran.paths) == 5, ran
+    assert kept == [kept[0]] * 5 and kept[0] <= 1
 
 
 @pytest.mark.parametrize("more", [("--json",), ("--dry-run", "--to", "es")])

@@ -171,6 +171,8 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
         outcomes: list[Outcome] = []
         total = 0
         for items, wrong in _found(given, options, shard, fetch, console):
+            if given.watch:  # which may go on for months: of what was before, nothing is kept
+                errors, outcomes, total = [], [], 0
             total += len(items) + len(wrong)
             errors += wrong
             for name, failure in wrong:

@@ -50,6 +50,6 @@ def settled(
             del seen[gone]
             taken.pop(gone, None)
         new = [(name, failure) for name, failure in wrong if failure.message not in reported]
-        reported |= {failure.message for _, failure in wrong}
+        reported = {failure.message for _, failure in wrong}
         yield ready, new
         sleep(POLL)
