@@ -199,14 +199,16 @@ def measure(folder: Path, nodes: int, films: int, mean: float, kills: int) -> No
             wait_for_ends(folder, random.randint(low + 1, high), child)
             running.kill()
             threading.Thread(target=running.add).start()
-        status = child.wait()
+        _, status, used = os.wait4(child.pid, 0)
         wall, cpu = time.perf_counter() - began, busy_seconds() - cpu
+    own = (used.ru_utime + used.ru_stime) / films
     best, found = ideal(seconds, nodes), read(folder / "log")
     print(
         f"{nodes} nodes, {films} films of {mean:g} s, {kills} killed: {wall:.1f} s, of which "
         f"{found.seconds:.1f} from the first begin to the last end; the ideal is {best:.1f}: "
         f"efficiency {best / wall:.3f}, {best / found.seconds:.3f} without start and end; "
-        f"{cpu / wall:.2f} of {os.cpu_count()} cores busy; status {status}\n"
+        f"{cpu / wall:.2f} of {os.cpu_count()} cores busy, the command itself {own:.3f} CPU s a "
+        f"film; status {status}\n"
         f"  {found.line(films, outputs(folder))}",
         flush=True,
     )

@@ -15,7 +15,7 @@ store        every path
 drafts       cues being edited, by the functions of editing and mending; states, what the page
              shows of them
 takes        lines of a dub, and which take of each is chosen
-fetched      a job for the video at an address, which fetch downloads; addresses, which ones are public
+fetched      a job for the video at an address, which fetch downloads if addresses allows it
 preview      copies of files that browsers cannot play, on demand
 probing, catalog, waveform, shots, still
              child processes: what a file is, which engines are installed, how loud the audio is,
