@@ -2,6 +2,7 @@
 
     python benchmarks/serve.py
     python benchmarks/serve.py --requests 60 --clients 8
+    python benchmarks/serve.py --real examples/data/austen.mp4 --requests 30 --clients 2
     python benchmarks/serve.py --latency examples/data/austen.mp4
 
 The first sends 300 requests from 20 clients: transcriptions in several formats, whisper-asr's,
@@ -9,7 +10,9 @@ jobs, uploads that break off, clients that go away while they wait, files that a
 that there are not. Each clip is a tone, and the engine (below) writes down which one it is, so that
 a result that went to the wrong client shows. It fails if one did, if a request had no answer or the
 wrong status, if the server's memory is more than a tenth larger after the second half than after
-the first, or if a file is left. The last compares the first, the second and the third request about
+the first, or if a file is left. ``--real`` sends pieces of a film to the real engine, and shows
+the memory of the processes that keep it, too; it fails if a piece has another text than the time
+before. The last compares the first, the second and the third request about
 six seconds of speech, by the real engine, with the command.
 """
 
@@ -74,15 +77,35 @@ class Serving:
 
     def memory(self) -> int:
         """Bytes of the server itself that no file holds."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        rows = dict(line.split(":", 1) for line in status.splitlines())
-        return int(rows["RssAnon"].split()[0]) * 1024
+        return memory_of(self.pid)
+
+    def memory_of_engines(self) -> int:
+        """The same of all processes below it."""
+        return sum(map(memory_of, below(self.pid)))
 
     def left(self) -> list[str]:
         """The files that it keeps of requests."""
         folders = (self.data / "sessions", self.data / "tmp")
         walks = (os.walk(one) for one in folders)
         return [f"{at}/{name}" for walk in walks for at, _, names in walk for name in names]
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of a process that no file holds; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        rows = dict(line.split(":", 1) for line in status.splitlines())
+        return int(rows.get("RssAnon", "0").split()[0]) * 1024
+    return 0
+
+
+def below(pid: int) -> Iterator[int]:
+    """The processes that a process has started, and those that they have."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, children.read_text().split()):
+                yield child
+                yield from below(child)
 
 
 @contextlib.contextmanager
@@ -256,15 +279,56 @@ def soak(requests: int, count: int, seed: int) -> dict[str, object]:
             }
 
 
-def latency(media: Path) -> dict[str, float]:
-    """Seconds of three requests about the first six seconds of a file, and of the command."""
+def real(media: Path, requests: int, count: int) -> dict[str, object]:
+    """Pieces of a film, again and again, by the engine that is chosen without options."""
+    with tempfile.TemporaryDirectory() as name, serving(Path(name), "--jobs", "2") as server:
+        clips = [piece(media, Path(name) / f"{start}.wav", start, 3 + start % 7)
+                 for start in range(0, 24, 4)]  # fmt: skip
+        texts: dict[Path, str] = {}
+        wrong = []
+        memory: list[tuple[int, int]] = []
+
+        def send(number: int) -> None:
+            clip = clips[number % len(clips)]
+            answer = httpx.post(
+                f"{server.url}/v1/audio/transcriptions", files={"file": clip.open("rb")},
+                headers={"Authorization": f"Bearer {KEY}"}, timeout=300,
+            )  # fmt: skip
+            text = answer.raise_for_status().json()["text"]
+            if texts.setdefault(clip, text) != text:
+                wrong.append(f"{text!r} is not {texts[clip]!r}")
+
+        began = time.monotonic()
+        third = -(-requests // 3)
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            for part in range(3):
+                list(pool.map(send, range(part * third, (part + 1) * third)))
+                quiet(server)
+                memory.append((server.memory(), server.memory_of_engines()))
+        return {
+            "requests": 3 * third,
+            "wrong": wrong,
+            "seconds": round(time.monotonic() - began, 1),
+            "server_mb": [round(own / 1e6) for own, _ in memory],
+            "engines_mb": [round(engines / 1e6) for _, engines in memory],
+            "left": server.left(),
+        }
+
+
+def piece(media: Path, clip: Path, start: float, seconds: float) -> Path:
+    """Some seconds of the sound of a file."""
     from dubkit.media.ffmpeg import ffmpeg_path
 
+    cut = [ffmpeg_path(), "-v", "error", "-ss", start, "-i", media, "-t", seconds, "-vn", clip]
+    subprocess.run(list(map(str, cut)), check=True)
+    return clip
+
+
+def latency(media: Path) -> dict[str, float]:
+    """Seconds of three requests about the first six seconds of a file, and of the command."""
     found = {}
     with tempfile.TemporaryDirectory() as name:
-        clip = Path(name) / "clip.wav"
-        cut = [ffmpeg_path(), "-v", "error", "-i", str(media), "-t", "6", str(clip)]
-        subprocess.run(cut, check=True)
+        clip = piece(media, Path(name) / "clip.wav", 0, 6)
         with serving(Path(name)) as server:
             for number in ("first", "second", "third"):
                 began = time.monotonic()
@@ -288,7 +352,12 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--latency", type=Path, metavar="FILE")
+    parser.add_argument("--real", type=Path, metavar="FILE")
     given = parser.parse_args()
+    if given.real:
+        found = real(given.real, given.requests, given.clients)
+        print(json.dumps(found, indent=1))
+        return int(bool(found["wrong"] or found["left"]))
     if given.latency:
         print(json.dumps(latency(given.latency)))
         return 0
