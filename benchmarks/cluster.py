@@ -51,8 +51,9 @@ class Nodes:
     def __init__(self, folder: Path, count: int) -> None:
         self._folder = folder
         self._nodes: list[subprocess.Popen[bytes]] = []
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.killed: list[str] = []
+        """The numbers of the processes that ended with their nodes."""
+        self.address = f"127.0.0.1:{_free_port()}"
         self.add(head=True)
         for _ in range(count - 1):
             self.add()
@@ -81,9 +82,10 @@ class Nodes:
 
     def kill(self) -> None:
         """End a node at random, but not the head, as a machine ends: all of it at once."""
+        time.sleep(random.uniform(0, 5))  # at any moment of what it does
         node = random.choice(self._nodes[1:])
         self._nodes.remove(node)
-        _kill_session(node)
+        self.killed += _kill_session(node)
 
     def close(self) -> None:
         """End all nodes the same way."""
@@ -92,13 +94,24 @@ class Nodes:
         self._nodes.clear()
 
 
-def _kill_session(leader: subprocess.Popen[bytes]) -> None:
+def _free_port() -> int:
+    """A port that is free, and not one of those that Ray's own processes are given."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
+def _kill_session(leader: subprocess.Popen[bytes]) -> list[str]:
+    killed = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             facts = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
             if int(facts[3]) == leader.pid:
                 os.kill(int(stat.parent.name), signal.SIGKILL)
+                killed.append(stat.parent.name)
     leader.wait()
+    return killed
 
 
 @contextlib.contextmanager
@@ -146,25 +159,33 @@ class Notes:
     ended: collections.Counter[str]
     loaded: collections.Counter[str]
     """By the process."""
+    dying: collections.Counter[str]
+    """What ended twice, once as the last thing of a process that was killed: it did not come to
+    write the result."""
     seconds: float
     """From the first begin to the last end."""
 
     def line(self, films: int, outputs: int) -> str:
-        twice = sum(count > 1 for count in self.ended.values())
+        twice = sum(count > 1 for count in (self.ended - self.dying).values())
         return (
             f"{outputs} outputs of {films} films; {self.begun.total()} begun, "
-            f"{self.ended.total()} ended, {films - len(self.ended)} lost, {twice} done twice; "
+            f"{self.ended.total()} ended ({self.dying.total()} of them again, since the node was "
+            f"killed just then), {films - len(self.ended)} lost, {twice} done twice; "
             f"{self.loaded.total()} models loaded by {len(self.loaded)} workers"
         )
 
 
-def read(log: Path) -> Notes:
+def read(log: Path, killed: Sequence[str] = ()) -> Notes:
     lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
     counts = {what: collections.Counter(line[3] for line in lines if line[2] == what)
               for what in ("begin", "end")}  # fmt: skip
     times = [float(line[0]) for line in lines if line[2] != "loaded"]
     loaded = collections.Counter(line[1] for line in lines if line[2] == "loaded")
-    return Notes(counts["begin"], counts["end"], loaded, max(times) - min(times) if times else 0)
+    last = {line[1]: (line[2], line[3]) for line in lines}
+    ends = [film for what, film in map(last.get, last.keys() & set(killed)) if what == "end"]
+    dying = collections.Counter(film for film in ends if counts["end"][film] > 1)
+    seconds = max(times) - min(times) if times else 0.0
+    return Notes(counts["begin"], counts["end"], loaded, dying, seconds)
 
 
 def begin(folder: Path, address: str, engine: str, more: Sequence[str] = ()):
@@ -202,7 +223,7 @@ def measure(folder: Path, nodes: int, films: int, mean: float, kills: int) -> No
         _, status, used = os.wait4(child.pid, 0)
         wall, cpu = time.perf_counter() - began, busy_seconds() - cpu
     own = (used.ru_utime + used.ru_stime) / films
-    best, found = ideal(seconds, nodes), read(folder / "log")
+    best, found = ideal(seconds, nodes), read(folder / "log", running.killed)
     print(
         f"{nodes} nodes, {films} films of {mean:g} s, {kills} killed: {wall:.1f} s, of which "
         f"{found.seconds:.1f} from the first begin to the last end; the ideal is {best:.1f}: "
@@ -233,7 +254,7 @@ def measure_real(folder: Path, nodes: int, clips: int) -> None:
         threading.Thread(target=running.add).start()
         status = child.wait()
         wall = time.perf_counter() - began
-    found = read(folder / "log")
+    found = read(folder / "log", running.killed)
     print(f"Whisper, {nodes} nodes, one killed: {wall:.1f} s; status {status}\n"
           f"  {found.line(clips, outputs(folder))}", flush=True)  # fmt: skip
 
@@ -256,6 +277,9 @@ def measure_again(folder: Path, nodes: int, films: int, mean: float) -> None:
 
 
 def main() -> None:
+    # Once a program has begun a cluster on this machine, Ray's heads ask for a token, and the other
+    # nodes have none.
+    os.environ["RAY_AUTH_MODE"] = "disabled"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--films", type=int, default=200)

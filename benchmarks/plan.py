@@ -23,6 +23,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+SATURATED = 0.8
+"""The part of the time for which a resource is at work that holds up the others."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -87,8 +90,9 @@ class Plan:
 
     @property
     def limit(self) -> str:
-        """The resource that has least to spare."""
-        return max(self.shares, key=lambda name: self.shares[name])
+        """The resource that more of would help; none where steps only wait for each other."""
+        name = max(self.shares, key=lambda name: self.shares[name])
+        return name if self.shares[name] >= SATURATED else "none"
 
 
 def lengths(count: int, costs: Costs, seed: int = 1) -> list[float]:
@@ -213,7 +217,7 @@ def row(films: int, costs: Costs, what: str) -> str:
 def table(films: int, costs: Costs) -> None:
     """Some plans around the one that is asked for, in Markdown."""
     shares = " | ".join(("GPUs", "storage", "network of a node", "head node"))
-    print(f"| | hours | dollars | {shares} | least to spare |")
+    print(f"| | hours | dollars | {shares} | holds it up |")
     print("|---|---|---|---|---|---|---|---|")
     print(row(films, costs, "as above"))
     for storage in (25.0, 100.0):
@@ -250,7 +254,7 @@ def main() -> None:
         return
     found = simulate(lengths(given.films, costs), costs)
     print(f"{given.films} films on {costs.gpus} GPUs: {found.hours:.1f} hours, "
-          f"${found.dollars:,.0f}; least to spare: {found.limit}")  # fmt: skip
+          f"${found.dollars:,.0f}; held up by: {found.limit}")  # fmt: skip
     for name, share in found.shares.items():
         print(f"  {name}: {100 * share:.0f} % of the time")
 

@@ -4,6 +4,8 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from command import (
@@ -20,6 +22,7 @@ from command import (
 from wav_samples import burst, write
 
 from dubkit.cli import cluster, cluster_worker
+from dubkit.cli.batch import Batch
 from dubkit.errors import InputError, PluginError
 from dubkit.options import Options
 
@@ -109,6 +112,48 @@ def test_a_gpu_is_a_worker_and_without_any_a_few_cores():
     assert found(*cores) == [("a", 1, 0), ("b", 3, 0), ("b", 3, 0), ("b", 3, 0)]
     assert found(*cores, node("e", CPU=16.0, GPU=2.0)) == [("e", 4, 1)] * 2
     assert found(node("e", GPU=1.0)) == [("e", 0, 1)]
+
+
+@pytest.fixture
+def without_workers(monkeypatch):
+    """The command's side, of a cluster where each worker dies before it is ready; and the attempts
+    at beginning one."""
+
+    class RayError(Exception): ...
+
+    def get(call):
+        raise RayError("The actor never ran")
+
+    node = {"NodeID": "a", "NodeManagerHostname": "a", "Alive": True, "Resources": {"CPU": 1}}
+    ray = SimpleNamespace(
+        nodes=lambda: [node], get=get, kill=lambda actor: None,
+        exceptions=SimpleNamespace(RayError=RayError), wait=lambda *calls, **more: None,
+    )  # fmt: skip
+    actor = MagicMock()
+    attempts = []
+
+    def begin(self, place, attempt=1):
+        attempts.append(attempt)
+        handle = cluster._Handle(actor, place)
+        self._all.add(handle)
+        self._enlist(handle, attempt)
+
+    monkeypatch.setattr(cluster._Cluster, "_begin", begin)
+    return cluster._Cluster(ray, Batch(1), ["."]), attempts
+
+
+def test_a_worker_whose_node_has_ended_is_begun_again_and_then_given_up(without_workers):
+    command, attempts = without_workers
+    with pytest.raises(InputError, match="never ran"):
+        command.start()
+    assert attempts == [1, 2, 3]
+
+
+def test_nothing_is_begun_for_a_command_that_ends(without_workers):
+    command, attempts = without_workers
+    command.close()
+    command._begin(command._places[0])
+    assert attempts == [1]
 
 
 def test_a_worker_reports_what_it_does_and_what_it_made(worker, tmp_path):

@@ -98,6 +98,7 @@ def _around(
 
     api = Api(server, key, tuple(given.model), defaults, given.allow_urls)
     api.clear()
+    server.look_up_engines()  # the first who names a model would wait for all libraries
     upload = server.store.limits.upload
     root_path = given.root_path.rstrip("/")
     webhooks = Webhooks(functools.partial(shown, api), key, private=given.allow_private_webhooks)

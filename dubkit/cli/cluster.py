@@ -84,6 +84,7 @@ def on_cluster(address: str, batch: Batch, names: Sequence[str]) -> Iterator[str
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call that comes late begins no other cluster
     # Else it warns of its own future.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -101,7 +102,7 @@ def _connected(address: str) -> Iterator[Any]:
             # Ray asks nobody for a password, so others may not reach it.
             own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
             ray.init(address="local", **own, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as failure:
+    except (ray.exceptions.RayError, RuntimeError, ValueError, OSError) as failure:
         raise MissingDependency(
             f"the Ray cluster at {running or 'this machine'} cannot be used: "
             f"{_first_line(failure)}",
@@ -186,6 +187,7 @@ class _Cluster:
         self._lock = threading.Lock()
         self._refused: list[DubkitError] = []
         self._starting = len(self._places)
+        self._closed = False
 
     @property
     def at_once(self) -> int:
@@ -233,11 +235,14 @@ class _Cluster:
             wrong = self._ray.get(handle.actor.prepare.remote(self._folders, __version__))
         except self._ray.exceptions.RayError as failure:
             wrong = f"node {handle.place.host} cannot run dubkit: {_last_line(failure)}"
+            if self._closed:
+                return
             if attempt < TRIES:  # the node may have ended, which the cluster knows only now
                 log.debug("%s; it is tried again", wrong)
                 with self._lock:
                     self._all.discard(handle)
-                self._begin(handle.place, attempt + 1)
+                with contextlib.suppress(self._ray.exceptions.RayError):  # it may end just now
+                    self._begin(handle.place, attempt + 1)
                 return
         except Exception:  # the command has ended meanwhile
             log.debug("no worker", exc_info=True)
@@ -365,6 +370,7 @@ class _Cluster:
     def close(self) -> None:
         """End all workers, in order if they can."""
         with self._lock:
+            self._closed = True
             workers = list(self._all)
         ended = [worker.actor.close.remote() for worker in workers]
         with contextlib.suppress(Exception):

@@ -49,7 +49,7 @@ class Server:
     _engines: Catalog = field(default_factory=dict)
     _catalog: subprocess.Popen[bytes] | None = None
     _asked: threading.Lock = field(default_factory=threading.Lock)
-    """Held for good by the first who waits for the engines."""
+    """Held for good by whoever looks them up first."""
     _cataloged: bool = False
     _more: threading.Condition = field(default_factory=threading.Condition)
     """Of the engines."""
@@ -70,16 +70,22 @@ class Server:
 
     def engines(self, timeout: float = 60.0, kind: str = "") -> Catalog:
         """The output of :mod:`dubkit.web.catalog`, which the first who waits for it starts: a page
-        that is opened, or a job with an engine's settings. Waits ``timeout`` seconds at most, and
-        for those of a ``kind`` alone if one is named; empty if they are not known by then."""
+        that is opened, a job with an engine's settings, or, before them, a server of the API.
+        Waits ``timeout`` seconds at most, and for those of a ``kind`` alone if one is named; empty
+        if they are not known by then."""
 
         def known() -> bool:
             return self._cataloged or kind in self._engines
 
-        if timeout and not known() and self._asked.acquire(blocking=False):
-            threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
+        if timeout:
+            self.look_up_engines()
         with self._more:
             return self._engines if self._more.wait_for(known, timeout) else {}
+
+    def look_up_engines(self) -> None:
+        """Find out, in the background, which engines there are, unless that has begun already."""
+        if self._asked.acquire(blocking=False):
+            threading.Thread(target=self._load_catalog, name="engines", daemon=True).start()
 
     def start_job(
         self,
