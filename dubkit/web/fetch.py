@@ -44,8 +44,10 @@ def confine(private: bool) -> None:
             if not (isinstance(place, tuple) and place and is_public(str(place[0]))):
                 raise Forbidden("it leads to a private address")
         elif event == "subprocess.Popen":
-            program, argv = str(arguments[0]), [str(os.fsdecode(one)) for one in arguments[1]]
-            if not Path(program).name.startswith(PROGRAMS) or any("://" in one for one in argv):
+            given = arguments[1]  # on Windows one text
+            argv = [given] if isinstance(given, str) else [os.fsdecode(one) for one in given]
+            program = Path(os.fsdecode(arguments[0] or argv[0].lstrip('"').partition('"')[0]))
+            if not program.name.startswith(PROGRAMS) or any("://" in one for one in argv):
                 raise Forbidden("it needs another program")
         elif event in ("os.exec", "os.spawn"):
             raise Forbidden("it needs another program")
