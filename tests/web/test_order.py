@@ -1,6 +1,8 @@
 """What the page may ask of the command, and what it may not."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ from dubkit.cli.parser import build_parser, options_of
 from dubkit.engines import plugins
 from dubkit.hooks import KINDS
 from dubkit.options import Options, from_keywords
+from dubkit.system.programs import start_program
 from dubkit.web import catalog
 from dubkit.web.arguments import arguments
+from dubkit.web.jobs import Queue
+from dubkit.web.server import Server
 from dubkit.web.store import Store, Video, new_token
 
 SETTINGS = {"faster-whisper": ["beam_size", "model"], "kokoro": ["speed"], "command": ["set"]}
@@ -171,3 +176,31 @@ def test_engines_are_described_without_what_names_files_or_addresses():
     assert "pf_dora" in kokoro["voices"]["pt"]
     openai = {one["name"] for one in described["translators"]["openai"]["settings"]}
     assert "temperature" in openai and not openai & {"base_url", "prompt", "_server"}
+
+
+SLOWLY = """
+import json, sys
+print(json.dumps({"transcribers": {"quick": {"models": ["m"]}}}), flush=True)
+sys.stdin.read()
+print(json.dumps({"translators": {}}), flush=True)
+"""
+
+
+def test_engines_of_a_kind_are_known_before_all_others_are(tmp_path, monkeypatch):
+    children = []
+
+    def begin(argv, **more):
+        children.append(start_program([sys.executable, "-c", SLOWLY], stdin=subprocess.PIPE))
+        return children[-1]
+
+    monkeypatch.setattr("dubkit.web.server.start_program", begin)
+    server = Server(Store(tmp_path / "data"), Queue(1))
+    try:
+        server.look_up_engines()
+        assert server.engines(30, "transcribers")["transcribers"]["quick"]["models"] == ["m"]
+        assert server.engines(0) == {} == server.engines(0.1, "translators")
+        children[0].stdin.close()
+        assert server.engines(30).keys() == {"transcribers", "translators"}
+        assert len(children) == 1
+    finally:
+        server.close()
