@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster_engines import LOG
 from many import cut
 
 ENGINES = Path(__file__).resolve().with_name("cluster_engines.py")
@@ -48,8 +49,9 @@ OBJECTS = 80_000_000
 class Nodes:
     """A cluster of nodes with a core each; the first is the head."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, log: Path) -> None:
         self._folder = folder
+        self._environment = {**os.environ, LOG: str(log)}
         self._nodes: list[subprocess.Popen[bytes]] = []
         self.killed: list[str] = []
         """The numbers of the processes that ended with their nodes."""
@@ -73,7 +75,9 @@ class Nodes:
         argv[0] = str(Path(sys.executable).with_name("ray"))
         log = self._folder.with_name(f"node-{len(list(self._folder.parent.glob('node-*')))}.log")
         with log.open("wb") as file:
-            node = subprocess.Popen(argv, stdout=file, stderr=file, start_new_session=True)
+            node = subprocess.Popen(
+                argv, stdout=file, stderr=file, start_new_session=True, env=self._environment
+            )
         self._nodes.append(node)
         while READY not in log.read_text():
             if node.poll() is not None:
@@ -115,10 +119,10 @@ def _kill_session(leader: subprocess.Popen[bytes]) -> list[str]:
 
 
 @contextlib.contextmanager
-def cluster(count: int) -> Iterator[Nodes]:
-    """A cluster, until the block ends."""
+def cluster(count: int, folder: Path) -> Iterator[Nodes]:
+    """A cluster whose engines keep their notes in a folder, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="dk", ignore_cleanup_errors=True) as name:
-        nodes = Nodes(Path(name, "ray"), count)
+        nodes = Nodes(Path(name, "ray"), count, folder / "log")
         try:
             yield nodes
         finally:
@@ -192,7 +196,7 @@ def begin(folder: Path, address: str, engine: str, more: Sequence[str] = ()):
     """Start the command on the films of a folder."""
     argv = [sys.executable, "-m", "dubkit", "films", "--subs", "--no-video", "--no-config", "-q",
             "--cluster", address, "--transcriber", f"{ENGINES}:{engine}",
-            "-o", f"{engine}.log={folder / 'log'}", "--summary", "summary.jsonl",
+            "--summary", "summary.jsonl",
             *more]  # fmt: skip
     return subprocess.Popen(
         argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "errors").open("ab")
@@ -212,7 +216,7 @@ def wait_for_ends(folder: Path, count: int, child: subprocess.Popen[bytes]) -> N
 def measure(folder: Path, nodes: int, films: int, mean: float, kills: int) -> None:
     """A library by so many nodes, of which some are killed and replaced."""
     seconds = make_films(folder / "films", films, mean)
-    with cluster(nodes) as running:
+    with cluster(nodes, folder) as running:
         began, cpu = time.perf_counter(), busy_seconds()
         child = begin(folder, running.address, "Sleeping")
         for number in range(kills):
@@ -246,7 +250,7 @@ def measure_real(folder: Path, nodes: int, clips: int) -> None:
     """Short clips by Whisper; a node is killed after a third of them."""
     (folder / "films").mkdir()
     cut(folder / "films", clips)
-    with cluster(nodes) as running:
+    with cluster(nodes, folder) as running:
         began = time.perf_counter()
         child = begin(folder, running.address, "Noted", ["-o", "Noted.threads=1"])
         wait_for_ends(folder, clips // 3, child)
@@ -262,13 +266,13 @@ def measure_real(folder: Path, nodes: int, clips: int) -> None:
 def measure_again(folder: Path, nodes: int, films: int, mean: float) -> None:
     """A run that is killed half way with all nodes, and the same command again."""
     make_films(folder / "films", films, mean)
-    with cluster(nodes) as running:
+    with cluster(nodes, folder) as running:
         child = begin(folder, running.address, "Sleeping")
         wait_for_ends(folder, films // 2, child)
         child.kill()
         child.wait()
     before = read(folder / "log")
-    with cluster(nodes) as running:
+    with cluster(nodes, folder) as running:
         status = begin(folder, running.address, "Sleeping").wait()
     after = read(folder / "log")
     print(f"killed whole after {before.ended.total()} films of {films}, begun again: "

@@ -1,4 +1,5 @@
-"""The engines of ``cluster.py``, which note what they do: a line for each model, film, and end."""
+"""The engines of ``cluster.py``, which note what they do in the file that :data:`LOG` names: a line
+for each model, film, and end. It is no setting, of which the workspaces would know."""
 
 from __future__ import annotations
 
@@ -11,10 +12,12 @@ from pathlib import Path
 from dubkit import Cue, Track, Transcriber, Transcription, Word
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 
+LOG = "CLUSTER_BENCHMARK_LOG"
 
-def note(log: str, what: str, name: str = "-") -> None:
+
+def note(what: str, name: str = "-") -> None:
     """Add a line to the log, in one piece."""
-    with Path(log).open("a") as file:
+    with Path(os.environ[LOG]).open("a") as file:
         file.write(f"{time.time():.3f} {os.getpid()} {what} {name}\n")
 
 
@@ -28,16 +31,15 @@ class Sleeping(Transcriber):
     """Sleeps for as long as the sound lasts."""
 
     contract = 2
-    log: str = ""
 
     def __post_init__(self) -> None:
-        note(self.log, "loaded")
+        note("loaded")
 
     def check(self):
         return []
 
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
-        note(self.log, "begin", film_of(work))
+        note("begin", film_of(work))
         with wave.open(str(audio)) as file:
             seconds = file.getnframes() / file.getframerate()
         until = time.monotonic() + seconds
@@ -45,7 +47,7 @@ class Sleeping(Transcriber):
             time.sleep(min(left, 0.5))
             progress("transcribe", seconds - max(left, 0), seconds)
         word = Word(0.0, min(seconds, 0.5), " Hello.", 0.9)
-        note(self.log, "end", film_of(work))
+        note("end", film_of(work))
         return Transcription(Track("en", (Cue(0.0, word.end, "Hello.", (word,)),)), "sleeping")
 
 
@@ -53,23 +55,21 @@ class Sleeping(Transcriber):
 class Noted(FasterWhisper):
     """Whisper; notes what it does, and each model that its library loads."""
 
-    log: str = ""
-
     def __post_init__(self) -> None:
         super().__post_init__()
         import ctranslate2
 
-        plain, log = ctranslate2.models.Whisper, self.log
+        plain = ctranslate2.models.Whisper
 
         class Whisper(plain):
             def __init__(self, *args, **more):
-                note(log, "loaded")
+                note("loaded")
                 super().__init__(*args, **more)
 
         ctranslate2.models.Whisper = Whisper
 
     def transcribe(self, audio, *, work, **more):
-        note(self.log, "begin", film_of(work))
+        note("begin", film_of(work))
         found = super().transcribe(audio, work=work, **more)
-        note(self.log, "end", film_of(work))
+        note("end", film_of(work))
         return found
