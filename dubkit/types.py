@@ -75,6 +75,10 @@ class Track:
         """All words of all cues, in order."""
         return tuple(word for cue in self.cues for word in cue.words)
 
+    def language_of(self, cue: Cue) -> str:
+        """The language of one of its cues."""
+        return cue.language or self.language
+
     @property
     def text(self) -> str:
         """The whole text, one cue a line."""

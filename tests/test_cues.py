@@ -708,3 +708,22 @@ def words_at(text, start):
         Word(start + 0.3 * k, start + 0.3 * k + 0.28, f" {word}")
         for k, word in enumerate(text.split())
     )
+
+
+def test_each_cue_keeps_to_the_limits_of_its_language() -> None:
+    """In Japanese lines are shorter, and reading takes longer."""
+    text = "私たちは明日の朝早くに学校へ行くつもりです"
+    words = tuple(Word(1 + k / 8, 1 + (k + 1) / 8, char) for k, char in enumerate(text))
+    english = tuple(Word(k / 2, k / 2 + 0.4, f" {word}") for k, word in enumerate(["So", "then."]))
+    foreign = Cue(words[0].start, words[-1].end, text, words, language="ja")
+    mixed = Track("en", (Cue(0, 0.9, "So then.", english), foreign))
+    cues = from_words(mixed).cues
+    limits = profiles.limits("netflix", "ja")
+    own = [cue for cue in cues if cue.language == "ja"]
+    assert "".join(cue.text for cue in own).replace("\n", "") == text
+    assert all(limits.width(line) <= 16 for cue in own for line in cue.text.split("\n"))
+    # As fast as this is spoken it cannot be read, in Japanese; in English it would be no matter.
+    assert {one.rule for one in check(Track("en", cues))} == {"reading-speed"}
+    whole = Track("en", (replace(own[0], start=0, end=7, text=text, words=()),))
+    assert [one.rule for one in check(whole)] == ["line-length"]
+    assert fit_cues(whole).cues[0].language == "ja" and not check(fit_cues(whole))

@@ -1,6 +1,7 @@
 """Cues to sentences and back: what is joined, where it is divided, and that nothing is lost."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -36,6 +37,23 @@ def test_what_is_not_joined():
     assert len(sentences(far)) == 2
     assert joined("- Hi,\n- you there", "- and here.") == ["Hi,", "you there", "and here."]
     assert joined("- Hi,\n- you there", "and here.") == ["Hi,", "you there and here."]
+
+
+def test_a_sentence_is_in_one_language():
+    cues = track("So he said,", "das weiß ich", "nicht mehr.", "and left.").cues
+    mixed = Track("en", (cues[0], *(replace(one, language="de") for one in cues[1:3]), cues[3]))
+    assert [(one.language, one.text) for one in sentences(mixed)] == [
+        ("en", "So he said,"), ("de", "das weiß ich nicht mehr."), ("en", "and left.")
+    ]  # fmt: skip
+    # Where one language has no full stops, the other's sentences are still joined.
+    texts = ["我不知道你在说什么", "我们明天见", "好吗", "I do not", "know it.", "再见"]
+    cues = track(*texts).cues
+    mixed = Track("zh", tuple(
+        replace(one, language="en" if one.text.isascii() else None) for one in cues
+    ))  # fmt: skip
+    assert [one.text for one in sentences(mixed)] == [
+        "我不知道你在说什么", "我们明天见", "好吗", "I do not know it.", "再见"
+    ]  # fmt: skip
 
 
 def test_text_without_full_stops_is_taken_cue_by_cue():

@@ -693,3 +693,41 @@ def test_vast_lines_are_read_and_written(format: str, text: str) -> None:
         cues = tuple(replace(cue, text="new words here") for cue in track.cues)
         written = render(replace(track, cues=cues), "ass", like=whole)
         assert without_marks(parse(written, "ass").cues[0].text) == "new words here"
+
+
+@pytest.mark.parametrize(("language", "own"), [("en", "de"), ("en", "he"), ("ar", "fr")])
+def test_the_language_of_a_cue_is_stated_where_the_format_can(language: str, own: str) -> None:
+    cues = (Cue(1.0, 2.0, "one\ntwo"), Cue(3.0, 4.0, "<i>three</i>", speaker="A", language=own))
+    track = Track(language, cues)
+    for format in ("vtt", "ttml", "json"):
+        text = render(track, format)
+        assert [cue.language for cue in parse(text, format, language).cues] == [None, own]
+        if format != "json":  # a speaker is not in ttml
+            assert parse(text, format, language).cues[1].text == "<i>three</i>"
+    assert f"<v A><lang {own}>" in render(track, "vtt")
+    (_, said) = ElementTree.fromstring(render(track, "ttml")).iter("{http://www.w3.org/ns/ttml}p")
+    turned = said.get("{http://www.w3.org/ns/ttml#styling}direction")
+    assert turned == {"de": None, "he": "rtl", "fr": "ltr"}[own]
+    # Where it cannot be stated, a line still has its own direction.
+    rtl = [line for line in render(track, "srt").split("\n") if line.startswith("\u202b")]
+    assert len(rtl) == {"de": 0, "he": 1, "fr": 2}[own]
+
+
+def test_a_tag_that_says_nothing_new_is_dropped() -> None:
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\n{}\n\n00:03.000 --> 00:04.000\n{}\n"
+    tagged = ["<lang de>eins</lang>", "<lang de>zwei</lang>"]
+    track = parse(vtt.format(*tagged), "vtt")
+    assert (track.language, [cue.language for cue in track.cues]) == ("de", [None, None])
+    track = parse(vtt.format("<lang de>eins</lang> two", "<lang x>three</lang>"), "vtt", "en")
+    assert [cue.language for cue in track.cues] == [None, None]
+    segments = [
+        {"start": 1, "end": 2, "text": "a", "language": tag} for tag in ("en", "und", 7, "de")
+    ]
+    track = parse(json.dumps({"language": "en", "segments": segments}), "json")
+    assert [cue.language for cue in track.cues] == [None, None, None, "de"]
+
+
+def test_text_begins_a_paragraph_where_the_language_changes() -> None:
+    cues = [Cue(k, k + 0.9, text) for k, text in enumerate(["One.", "Two.", "三。", "四。"])]
+    cues[2:] = [replace(cue, language="zh") for cue in cues[2:]]
+    assert render(Track("en", tuple(cues)), "txt") == "One. Two.\n\n三。四。\n"

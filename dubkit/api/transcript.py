@@ -22,7 +22,7 @@ def text(track: Track) -> str:
     if all(cue.words for cue in track.cues):
         return "".join(word.text for word in track.words).strip()
     between = " " if uses_spaces(track.language) else ""
-    return between.join(unwrap(cue.text, track.language) for cue in track.cues)
+    return between.join(unwrap(cue.text, track.language_of(cue)) for cue in track.cues)
 
 
 def usage(done: Done) -> dict[str, Any]:

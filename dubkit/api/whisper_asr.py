@@ -149,13 +149,13 @@ def _flag(query: Mapping[str, str], name: str, default: bool) -> bool:
 
 
 def _lines(track: Track) -> str:
-    return "".join(f"{unwrap(cue.text, track.language)}\n" for cue in track.cues)
+    return "".join(f"{unwrap(cue.text, track.language_of(cue))}\n" for cue in track.cues)
 
 
 def _tsv(track: Track) -> str:
     rows = [
         f"{round(cue.start * 1000)}\t{round(cue.end * 1000)}\t"
-        f"{unwrap(cue.text, track.language).replace(chr(9), ' ')}\n"
+        f"{unwrap(cue.text, track.language_of(cue)).replace(chr(9), ' ')}\n"
         for cue in track.cues
     ]
     return "start\tend\ttext\n" + "".join(rows)

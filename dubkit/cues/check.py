@@ -43,11 +43,12 @@ def check(
     Errors are what a viewer cannot read or a player may not show; warnings are what a careful
     subtitler would fix. ``frame_rate`` is the video's; if unknown, 24 is assumed.
     """
-    limits = limits_of(profile, track.language)
     found: list[Violation] = []
     for number, cue in enumerate(track.cues, 1):
+        language = track.language_of(cue)
+        limits = limits_of(profile, language)
         following = track.cues[number].start if number < len(track.cues) else None
-        found += _check_text(number, cue, limits, phrases.uses_spaces(track.language))
+        found += _check_text(number, cue, limits, phrases.uses_spaces(language))
         found += _check_times(number, cue, following, limits, frame_rate or ASSUMED_FRAME_RATE)
     return found
 

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from dubkit.types import Track
+from dubkit.types import Cue, Track
 
 from . import phrases, spoken
 from .profiles import DEFAULT, Limits, Profile
@@ -176,11 +176,12 @@ class Units:
 
 def with_lines(track: Track, profile: Profile | str = DEFAULT) -> Track:
     """The track with the text of each cue broken into lines again, its times unchanged."""
-    limits, names = limits_of(profile, track.language), spoken.find_names(track)
-    return replace(
-        track,
-        cues=tuple(
-            replace(cue, text=break_lines(cue.text, track.language, limits, names))
-            for cue in track.cues
-        ),
-    )
+    names = spoken.find_names(track)
+
+    def broken(cue: Cue) -> Cue:
+        language = track.language_of(cue)
+        return replace(
+            cue, text=break_lines(cue.text, language, limits_of(profile, language), names)
+        )
+
+    return replace(track, cues=tuple(map(broken, track.cues)))

@@ -48,13 +48,12 @@ def from_words(
     the words of its text. The result passes :func:`.check.check`, except where the speech itself
     is too fast to read.
     """
-    limits = limits_of(profile, track.language)
-    gap = limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
+    gap = limits_of(profile, track.language).gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
     atoms: list[Word] = []
     origins: list[int] = []  # the word each atom belongs to: nearly always the whole of it
     kinds: list[tuple[str | None, str | None]] = []  # the speaker and the language of each atom
     for cue in track.cues:
-        language = cue.language or track.language
+        language = track.language_of(cue)
         for word in cue.words or _words_from_text(cue, language):
             pieces = _split_word(word, language, limits_of(profile, language))
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
@@ -76,7 +75,8 @@ def from_words(
             following,
         )
         cues += (replace(cue, speaker=speaker, language=foreign) for cue in speech.cues())
-    return Track(track.language, tuple(set_end_times(cues, limits, gap)))
+    made = Track(track.language, tuple(cues))
+    return replace(made, cues=tuple(set_end_times(made, profile, gap)))
 
 
 def _words_from_text(cue: Cue, language: str) -> list[Word]:
@@ -262,9 +262,11 @@ def _split_word(word: Word, language: str, limits: Limits) -> list[Word]:
     ]
 
 
-def set_end_times(cues: Sequence[Cue], limits: Limits, gap: float) -> Iterator[Cue]:
+def set_end_times(track: Track, profile: Profile | str, gap: float) -> Iterator[Cue]:
     """Give each cue its end: past its speech as far as reading takes and the next cue allows."""
+    cues = track.cues
     for k, cue in enumerate(cues):
+        limits = limits_of(profile, track.language_of(cue))
         following = cues[k + 1].start if k + 1 < len(cues) else math.inf
         # If speech is too fast even for the gap, the cue gets half of the time.
         room = max(following - gap, (cue.start + following) / 2)

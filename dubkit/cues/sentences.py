@@ -57,10 +57,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One or more whole sentences, and where they are."""
+    """One or more whole sentences of one language, and where they are."""
 
     pieces: tuple[Piece, ...]
     text: str
+    language: str
     speaker: str | None
     start: float
     end: float
@@ -81,9 +82,12 @@ def sentences(track: Track) -> list[Sentence]:
     pieces = [
         piece
         for k, cue in enumerate(track.cues)
-        for piece in _split_cue(k, cue, track.language, names)
+        for piece in _split_cue(k, cue, track.language_of(cue), names)
     ]
-    joinable = _has_full_stops(pieces, track.language)
+    by_language: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        by_language.setdefault(track.language_of(track.cues[piece.cue]), []).append(piece)
+    joinable = {tag for tag, own in by_language.items() if _has_full_stops(own, tag)}
     groups: list[list[Piece]] = []
     open_: dict[str | None, list[Piece]] = {}
     for piece in pieces:
@@ -92,7 +96,7 @@ def sentences(track: Track) -> list[Sentence]:
         group = open_.get(style)
         if not piece.is_speech:  # a sound does not separate them either
             groups.append([piece])
-        elif group and joinable and _continues(group, piece, track):
+        elif group and _continues(group, piece, track, joinable):
             group.append(piece)
         else:
             open_[style] = [piece]
@@ -102,8 +106,9 @@ def sentences(track: Track) -> list[Sentence]:
 
 def _sentence(group: Sequence[Piece], track: Track) -> Sentence:
     first, last = track.cues[group[0].cue], track.cues[group[-1].cue]
-    text = unwrap("\n".join(piece.text for piece in group), track.language)
-    return Sentence(tuple(group), text, group[0].speaker, first.start, last.end)
+    language = track.language_of(first)
+    text = unwrap("\n".join(piece.text for piece in group), language)
+    return Sentence(tuple(group), text, language, group[0].speaker, first.start, last.end)
 
 
 def _split_cue(index: int, cue: Cue, language: str, names: Collection[str]) -> Iterator[Piece]:
@@ -129,12 +134,18 @@ def ends_sentence(text: str, following: str, language: str) -> bool:
     return phrases.ends_sentence("".join(left), "".join(right), language)
 
 
-def _continues(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
-    """Whether the sentence of ``group`` continues in ``piece``."""
+def _continues(
+    group: Sequence[Piece], piece: Piece, track: Track, joinable: Collection[str]
+) -> bool:
+    """Whether the sentence of ``group`` continues in ``piece``; one in a language that is not
+    ``joinable`` never does."""
     last = group[-1]
     before, after = track.cues[last.cue], track.cues[piece.cue]
+    language = track.language_of(before)
     return (
         len(group) < LONGEST
+        and language in joinable
+        and track.language_of(after) == language
         and piece.cue > last.cue
         and before.end - OVERLAP <= after.start < before.end + APART
         and _has_letters(last.text)
@@ -144,7 +155,7 @@ def _continues(group: Sequence[Piece], piece: Piece, track: Track) -> bool:
         and not without_marks(last.tail)
         and not without_marks(piece.text).startswith(tuple("[(（【<>"))
         and not last.text.endswith((")", "]", "）", "】"))
-        and not ends_sentence(last.text, piece.text, track.language)
+        and not ends_sentence(last.text, piece.text, language)
     )
 
 

@@ -212,7 +212,9 @@ def name_speakers(track: Track) -> Track:
     def named(cue: Cue) -> Cue:
         if cue.speaker or not cue.text:
             return cue
-        first = next((one for one in passages(cue.text, track.language, names) if one.label), None)
+        first = next(
+            (one for one in passages(cue.text, track.language_of(cue), names) if one.label), None
+        )
         return replace(cue, speaker=first.speaker) if first and first.speaker else cue
 
     return replace(track, cues=tuple(map(named, track.cues)))
@@ -227,7 +229,7 @@ def rename_speakers(track: Track, names: Mapping[str, str]) -> Track:
 
     def renamed(cue: Cue) -> Cue:
         text, begin = cue.text, 0
-        for one in passages(cue.text, track.language, known):
+        for one in passages(cue.text, track.language_of(cue), known):
             place = text.find(one.label, begin) if one.label else -1
             if place < 0:
                 continue
@@ -261,8 +263,8 @@ def utterances(track: Track) -> Iterator[Utterance]:
     names = find_names(track)
     for number, cue in enumerate(track.cues, 1):
         spoken: list[tuple[str | None, str]] = []
-        for one in with_speakers(passages(cue.text, track.language, names), cue):
-            text = speakable(one.text, track.language) if one.is_speech else ""
+        for one in with_speakers(passages(cue.text, track.language_of(cue), names), cue):
+            text = speakable(one.text, track.language_of(cue)) if one.is_speech else ""
             if text and spoken and one.joint != "\n" and not one.label:
                 spoken[-1] = (spoken[-1][0], f"{spoken[-1][1]} {text}")
             elif text:
@@ -290,7 +292,7 @@ def without_sounds(track: Track) -> tuple[Track, list[Cue]]:
     words: list[Cue] = []
     sounds: list[Cue] = []
     for cue in track.cues:
-        parts = passages(cue.text, track.language, names)
+        parts = passages(cue.text, track.language_of(cue), names)
         described = parts and all(
             not one.is_speech and one.lead.endswith(_SOUND_BRACKETS) for one in parts
         )
@@ -333,14 +335,14 @@ def without_sdh(track: Track, *, labels: bool = False) -> Track:
 
     def bare(cue: Cue) -> Cue:
         kept: list[str] = []
-        parts = passages(cue.text, track.language, names)
+        parts = passages(cue.text, track.language_of(cue), names)
         if all(one.is_speech and not one.label for one in parts) and cue.text == _unheard(
-            cue.text, track.language
+            cue.text, track.language_of(cue)
         ):
             return cue
         before = ""
         for one in parts:
-            text = _unheard(one.text, track.language)
+            text = _unheard(one.text, track.language_of(cue))
             lead = one.lead if labels else one.lead.replace(one.label, "", 1)
             lead = lead if labels else _VOICE_MARK.sub("", lead)
             lead = lead if one.joint == "\n" else before + lead
@@ -390,13 +392,13 @@ def _unheard(text: str, language: str) -> str:
 def with_labels(track: Track) -> Track:
     """The track with the name of its speaker before the text of each cue that has none."""
     names = find_names(track)
-    colon = ": " if phrases.uses_spaces(track.language) else "："
 
     def labeled(cue: Cue) -> Cue:
+        colon = ": " if phrases.uses_spaces(track.language_of(cue)) else "："
         if "<v." in cue.text:
             text = _VOICE_MARK.sub(lambda m: f"{m[0]}{m[1].replace(SPACE, ' ')}{colon}", cue.text)
             return replace(cue, text=text)
-        parts = passages(cue.text, track.language, names)
+        parts = passages(cue.text, track.language_of(cue), names)
         if not cue.speaker or any(one.label and one.speaker for one in parts):
             return cue
         if not any(one.is_speech for one in parts):

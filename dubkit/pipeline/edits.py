@@ -305,32 +305,34 @@ def _join_overlapping(sections: Sequence[_Section]) -> list[_Section]:
     return joined
 
 
-def _content(cue: Cue) -> tuple[float, float, str, str | None]:
-    return round(cue.start, 3), round(cue.end, 3), cue.text, cue.speaker
+def _content(cue: Cue) -> tuple[float, float, str, str | None, str | None]:
+    return round(cue.start, 3), round(cue.end, 3), cue.text, cue.speaker, cue.language
 
 
 def _retime(
     cues: Sequence[Cue], old: Sequence[Cue], new: Sequence[Cue], shift: float
 ) -> Iterator[Cue]:
     """Edited cues with the times of the new cues there; if a person changed the times, with these,
-    moved by ``shift`` seconds as their source was. Unless a person changed the speaker, it is the
-    new one."""
+    moved by ``shift`` seconds as their source was. Unless a person changed the speaker or the
+    language, they are the new ones."""
     untouched = [(cue.start, cue.end) for cue in cues] == [(cue.start, cue.end) for cue in old]
     for k, cue in enumerate(cues):
         if untouched and len(new) == len(cues):
             moved = replace(cue, start=new[k].start, end=new[k].end)
         else:
             moved = replace(cue, start=cue.start + shift, end=cue.end + shift)
-        if new and cue.speaker == _speaker_at(cue, old):
-            moved = replace(moved, speaker=_speaker_at(moved, new))
+        was, now = _shown_with(cue, old), _shown_with(moved, new)
+        if now and cue.speaker == (was and was.speaker):
+            moved = replace(moved, speaker=now.speaker)
+        if now and cue.language == (was and was.language):
+            moved = replace(moved, language=now.language)
         yield moved
 
 
-def _speaker_at(cue: Cue, cues: Sequence[Cue]) -> str | None:
-    """The speaker of the one of the cues that is shown with ``cue`` for longest."""
+def _shown_with(cue: Cue, cues: Sequence[Cue]) -> Cue | None:
+    """The one of the cues that is shown with ``cue`` for longest."""
 
     def overlap(one: Cue) -> float:
         return min(one.end, cue.end) - max(one.start, cue.start)
 
-    there = max(cues, key=overlap, default=None)
-    return there.speaker if there else None
+    return max(cues, key=overlap, default=None)

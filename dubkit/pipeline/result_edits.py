@@ -106,8 +106,8 @@ NEAR = 50
 
 
 def _completed(cues: Sequence[Cue], kept: Track) -> Iterator[Cue]:
-    """The cues, each with the speaker and the style of the one that was there for most of its
-    time."""
+    """The cues, each with the speaker, the style and the language of the one that was there for
+    most of its time."""
     ordered = sorted(kept.cues, key=lambda other: other.start)
     starts = [other.start for other in ordered]
     last = list(itertools.accumulate(ordered, _later))
@@ -117,7 +117,12 @@ def _completed(cues: Sequence[Cue], kept: Track) -> Iterator[Cue]:
         near = [*ordered[max(0, following - NEAR) : following], *last[following - 1 : following]]
         there = max(near, key=lambda other: _likeness(cue, other), default=None)
         if there and _overlap(cue, there) > 0:
-            cue = replace(cue, speaker=cue.speaker or there.speaker, style=cue.style or there.style)
+            cue = replace(
+                cue,
+                speaker=cue.speaker or there.speaker,
+                style=cue.style or there.style,
+                language=cue.language or there.language,
+            )
         yield cue
 
 

@@ -28,12 +28,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubkit.cues.rolling import unroll
 from dubkit.cues.spoken import name_speakers
 from dubkit.errors import InputError, UsageError
+from dubkit.languages import bcp47, is_tag
 from dubkit.types import Track
 
 from . import ass, srt, text, ttml, vtt, whisper_json
@@ -159,10 +160,23 @@ def parse(
         raise InputError(f"line {flaws[0].line}: {flaws[0].what}")
     for warning in describe_flaws(flaws):
         warn(warning)
-    track = Track(language or contents.language or UNKNOWN, tuple(contents.cues))
+    track = _with_languages(contents, language, each=actual == "json")
     if actual in ("srt", "vtt", "ttml"):  # in others a text that stays is meant to
         track = unroll(track)
     return track if actual == "json" else name_speakers(track)
+
+
+def _with_languages(contents: Contents, language: str | None, *, each: bool) -> Track:
+    """The track, with the tags of those of its cues that are in another language. In files of
+    others a tag that all cues have is the track's; ``each`` cue has its own in ours."""
+    tags = [bcp47(cue.language) if is_tag(cue.language) else None for cue in contents.cues]
+    common = tags[0] if tags and len(set(tags)) == 1 and not each else None
+    whole = language or common or contents.language or UNKNOWN
+    cues = (
+        replace(cue, language=None if tag in (whole, common) else tag) if cue.language else cue
+        for cue, tag in zip(contents.cues, tags, strict=True)
+    )
+    return Track(whole, tuple(cues))
 
 
 def format_within(

@@ -123,7 +123,7 @@ def write(track: Track, options: WriteOptions) -> str:
     times = []
     for start, end, cue in timed_cues(track, step=10):
         times.append(f"{stamp(start)},{stamp(end)}")
-        text = embed_rtl(cue.text, track.language)
+        text = embed_rtl(cue.text, track.language_of(cue))
         if options.style.words:
             text = karaoke(cue, text, start, end, options.style)
         else:

@@ -41,7 +41,7 @@ def replace_dialogue(track: Track, like: str) -> str:
     else:
         hosts = [(event, True) for event in _overlapping_events(track.cues, events)]
     for cue, span, (event, cut) in zip(track.cues, spans(track, 10), hosts, strict=True):
-        text = reword(event.text, cue, track.language, cut)
+        text = reword(event.text, cue, track.language_of(cue), cut)
         if cut and not without_marks(clean(cue.text)).strip():
             continue
         written[event.line].append(_line(event, cue, span, text))

@@ -16,7 +16,8 @@ from .markup import clean, embed_rtl, lower_tags
 def write(track: Track, options: WriteOptions) -> str:
     # SRT has no escapes, and most readers split at any arrow. Players read the override of ASS.
     def text(cue: Cue) -> str:
-        body = embed_rtl(to_fonts(cue.text.replace("-->", "→")), track.language)
+        marked = to_fonts(cue.text.replace("-->", "→"))
+        body = embed_rtl(marked, track.language_of(cue))
         return layout.to_override(cue.layout) + body
 
     return write_blocks(track, "srt", text)

@@ -14,20 +14,22 @@ PARAGRAPH_PAUSE = 2.0
 
 
 def write(track: Track, options: WriteOptions) -> str:
-    """Paragraphs, a new one at each change of speaker and after a long pause."""
+    """Paragraphs, a new one at each change of speaker or language and after a long pause."""
     names = spoken.find_names(track)
-    paragraphs: list[list[str]] = []
+    paragraphs: list[tuple[str, list[str]]] = []
     before: Cue | None = None
     for cue in track.cues:
-        text = unwrap(without_marks(clean(cue.text)), track.language)
+        language = track.language_of(cue)
+        text = unwrap(without_marks(clean(cue.text)), language)
         label = spoken.leading_label(text, names)
         if text:
             pause = cue.start - before.end if before else PARAGRAPH_PAUSE
-            if before and before.speaker == cue.speaker and paragraphs and pause < PARAGRAPH_PAUSE:
-                paragraphs[-1].append(text[len(label) :])
+            goes_on = before and (before.speaker, before.language) == (cue.speaker, cue.language)
+            if goes_on and paragraphs and pause < PARAGRAPH_PAUSE:
+                paragraphs[-1][1].append(text[len(label) :])
             else:
                 named = cue.speaker and not label
-                paragraphs.append([f"{cue.speaker}: {text}" if named else text])
+                paragraphs.append((language, [f"{cue.speaker}: {text}" if named else text]))
         before = cue
-    flat = [unwrap("\n".join(lines), track.language) for lines in paragraphs]
+    flat = [unwrap("\n".join(lines), language) for language, lines in paragraphs]
     return "\n\n".join(flat) + "\n" if flat else ""

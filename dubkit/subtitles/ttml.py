@@ -27,6 +27,7 @@ _TT = "http://www.w3.org/ns/ttml"
 _TTS = f"{{{_TT}#styling}}"
 _TTP = f"{{{_TT}#parameter}}"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
+_LANG = f"{_XML}lang"
 LONGEST = 7.0
 """Seconds for which the last text is shown if nothing ends it."""
 _MARKS = {"i": ("fontStyle", "italic"), "b": ("fontWeight", "bold"),
@@ -61,8 +62,16 @@ def write(track: Track, options: WriteOptions) -> str:
         aligned = f' tts:textAlign="{align}"' if align else ""
         return f' region="at{anchor}"{aligned}' if anchor != 2 else ""
 
+    def tongue(cue: Cue) -> str:
+        language = track.language_of(cue)
+        if language == track.language:
+            return ""
+        turned = right_to_left(language) != rtl
+        way = f' tts:direction="{"ltr" if rtl else "rtl"}" tts:unicodeBidi="embed"'
+        return f" xml:lang={quoteattr(language)}{way if turned else ''}"
+
     rows = [
-        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}"{place(cue)}>'
+        f'      <p begin="{_stamp(start)}" end="{_stamp(end)}"{place(cue)}{tongue(cue)}>'
         f"{map_parts(cue.text, plain, mark)}</p>"
         for start, end, cue in cues
     ]
@@ -110,7 +119,7 @@ def parse(text: str) -> Contents:
         for body in _all(root, "body")
         for cue in reader.cues(body, root.get(f"{_XML}space") == "preserve")
     ]
-    return Contents(root.get(f"{_XML}lang"), cues, flaws)
+    return Contents(root.get(_LANG), cues, flaws)
 
 
 # The document
@@ -352,8 +361,8 @@ class _Reader:
                 add(child.tail)
                 implicit = math.inf
         if _name(node) == "p" and own:
-            place = layout.from_region(style)
-            self.found += (replace(cue, layout=place) for cue in self._shown(own))
+            place, tag = layout.from_region(style), style.get(_LANG) or None
+            self.found += (replace(cue, layout=place, language=tag) for cue in self._shown(own))
         return min(ends) if ends else implicit
 
     def _seconds(self, node: Element, name: str) -> float | None:
@@ -400,6 +409,8 @@ class _Reader:
             places = {name: own[name] for name in _PLACES[:3] if name in own}
             style = {**own, **style, **places}
         style.pop("display", None)
+        if (tag := node.get(_LANG)) is not None:
+            style[_LANG] = tag
         return {**style, **self._own_style(node, ())}
 
     def _own_style(self, node: Element, above: tuple[Element, ...]) -> dict[str, str]:

@@ -25,8 +25,11 @@ def write(track: Track, options: WriteOptions) -> str:
 
     def text(cue: Cue) -> str:
         marked = map_parts(cue.text, lambda part: escape(part), to_class)
-        body = embed_rtl(marked, track.language)
-        labeled = any(one.label for one in spoken.passages(cue.text, track.language, names))
+        language = track.language_of(cue)
+        body = embed_rtl(marked, language)
+        if language != track.language:
+            body = f"<lang {language}>{body}</lang>"
+        labeled = any(one.label for one in spoken.passages(cue.text, language, names))
         if cue.speaker and not labeled:
             name = escape(" ".join(cue.speaker.split()))
             body = f"<v {name}>{body}"
@@ -73,6 +76,7 @@ def parse(text: str) -> Contents:
     for block in blocks.found:
         content = "\n".join(block.body)
         speaker = re.match(r"\s*<v(?:\.[^\s>]*)?\s([^>]+)>", content)
+        language = _LANG.fullmatch(content) if content.count("<lang") == 1 else None
         content = re.sub(r"<rt(?:\.[^<>]*)?>([^<>]*)(?:</rt>)?", r"(\1)", content)
         content = _with_voices(_with_classes(content))
         content = re.sub(
@@ -81,8 +85,17 @@ def parse(text: str) -> Contents:
         name = unescape(speaker[1]).strip() if speaker and "<v." not in content else None
         place = layout.from_settings(block.timing.settings)
         body = clean(map_parts(content, unescape, str))
-        cues.append((block, Cue(0.0, 0.0, body, speaker=name, layout=place)))
+        tag = language[1] if language else None
+        cues.append((block, Cue(0.0, 0.0, body, speaker=name, layout=place, language=tag)))
     return Contents(_language(lines), tuple(mend_times(cues, flaws)), flaws)
+
+
+_LANG = re.compile(
+    r"\s*(?:<v[^<>]*>\s*)?<lang(?:\.[^\s<>]*)?\s+([A-Za-z0-9-]{1,40})\s*>"
+    r"(?:(?!</lang>).)*(?:</lang>\s*)?(?:</v>\s*)?",
+    re.DOTALL,
+)
+"""A text that is all in a language of its own."""
 
 
 def _with_classes(text: str) -> str:
