@@ -303,6 +303,7 @@ FACTS = {
     "source": "The input.",
     "outputs": "The files that it has now, in the order in which they were made.",
     "language": "The language of its text.",
+    "languages": "Those of its cues, with how many are in each.",
     "cues": "How many cues its text has.",
     "translations": "One for each language of `--to`; see below.",
     "profile": "Whose limits the cues were checked against.",

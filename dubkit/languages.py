@@ -36,6 +36,12 @@ def primary(language: str) -> str:
     return language.replace("_", "-").partition("-")[0].lower()
 
 
+def is_in(tag: str, target: str) -> bool:
+    """Whether a text in one language needs no translation to be in the other: Brazilian Portuguese
+    is Portuguese, while ``pt-BR`` asks for more than ``pt``."""
+    return target in (tag, primary(tag))
+
+
 def canonical(tag: str) -> str:
     """A BCP-47 tag in its usual case: ``pt-BR`` for ``PT-br``, ``zh-Hant`` for ``ZH-HANT``.
 

@@ -541,6 +541,12 @@ class Options:
         "remove the speech from the original's sound instead of lowering all of it: {engines}",
         bare="auto", engine="separators", needs="dub", page="dubbing", unset="lower_only",
     ))  # fmt: skip
+    dub_all: bool = option(False, Spec(
+        "dubbing", "speak also what is in that language already",
+        "speak also the lines that are spoken in the target language already; by itself a dub "
+        "leaves them to the original voice",
+        needs="dub", page="dubbing",
+    ))  # fmt: skip
     one_file: bool = option(False, Spec(
         "dubbing", "all languages in one video",
         "the dubs in all languages as audio tracks of one video", needs="dub", page="dubbing",
@@ -796,6 +802,7 @@ class Keywords(TypedDict, total=False):
     lipsync_mode: str
     faces: AnyPath | None
     separate: str | bool
+    dub_all: bool
     one_file: bool
     speakers: str | int
     speakers_from: AnyPath | None

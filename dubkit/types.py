@@ -298,6 +298,11 @@ class SpokenLine:
     if the extra ``quality`` is not installed or too little is spoken."""
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of the original."""
+    language: str = ""
+    """The language of ``source``."""
+    original: bool = False
+    """Whether it is left to the original voice, as it is in the dub's language already or could not
+    be translated."""
     clip: str = ""
     """The name of the file in the workspace with its speech as it is mixed; empty if there is
     none."""
@@ -332,7 +337,12 @@ class Dub:
     @property
     def unspoken(self) -> tuple[SpokenLine, ...]:
         """The lines that could not be spoken."""
-        return tuple(line for line in self.lines if line.spoken is None)
+        return tuple(line for line in self.lines if line.spoken is None and not line.original)
+
+    @property
+    def original(self) -> tuple[SpokenLine, ...]:
+        """The lines that are left to the original voice."""
+        return tuple(line for line in self.lines if line.original)
 
     @property
     def unconverted(self) -> tuple[SpokenLine, ...]:

@@ -14,7 +14,7 @@ from dubkit.dub.clip import Piece, measure, prepare
 from dubkit.dub.fit import GAP, MAX_EARLY, QUIET_STRETCH, Phrase, Slot, fit
 from dubkit.media.audio import cut
 from dubkit.pipeline.references import _best_passages
-from dubkit.pipeline.scene import CRY, _outside
+from dubkit.pipeline.scene import CRY, outside
 from dubkit.speech import pauses
 from dubkit.types import Cue, Track
 
@@ -309,9 +309,9 @@ def test_cues_that_describe_sounds():
 
 
 def test_what_is_kept_keeps_away_from_words():
-    assert _outside([(1, 5)], [(2, 3)]) == [(1, 1.9), (3.1, 5)]
-    assert _outside([(1, 2), (1.5, 3)], []) == [(1, 3)]
-    assert _outside([(1, 2)], [(0, 5)]) == [] == _outside([], [(1, 2)])
+    assert outside([(1, 5)], [(2, 3)]) == [(1, 1.9), (3.1, 5)]
+    assert outside([(1, 2), (1.5, 3)], []) == [(1, 3)]
+    assert outside([(1, 2)], [(0, 5)]) == [] == outside([], [(1, 2)])
 
 
 @pytest.mark.parametrize("text", ["Ha", "haha", "Ahh", "oh", "Mmm", "Hmm", "hahahaha", "heh"])

@@ -66,7 +66,7 @@ def log(tmp_path, monkeypatch):
 def run(a_job, a_track=None, folder=None, reported=None):
     journal = Path(folder) / "translations.jsonl"
     progress = (lambda *what: reported.append(what)) if reported is not None else (lambda *_: None)
-    return translate(a_job, a_track or track(), journal, progress)
+    return translate([a_job], a_track or track(), journal, progress)
 
 
 def test_every_cue_is_translated_in_its_place(tmp_path):

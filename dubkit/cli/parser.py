@@ -24,8 +24,7 @@ from dubkit.options import Group, Option, Options, from_keywords, list_options, 
 
 USAGE = "dubkit INPUT... --subs --to LANGUAGE [options]"
 DESCRIPTION = """\
-Subtitle, translate and dub a video: transcribe the speech, make readable subtitles, translate
-them, speak them, put it all into the video.
+Subtitle, translate and dub a video, by its speech or by a text, into files and into the video.
 
   dubkit talk.mp4 --subs                  talk.en.srt and talk.subbed.mp4
   dubkit talk.mp4 --subs --to es,fr       talk.es.srt and talk.fr.srt, too

@@ -11,6 +11,7 @@
 - ``fit``: text without word times fitted into cues.
 - ``media_end``: tracks that end with their film.
 - ``sentences``: cues joined into sentences for translation, and translations divided among them.
+- ``foreign``: which lines of a film in several languages its viewers need, and its dub speaks.
 - ``check``: what a profile does not allow in finished cues.
 
 Everything here is pure: no files, no media, no engines.

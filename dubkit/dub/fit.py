@@ -11,6 +11,7 @@ original is.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ CATCH_UP_STRETCH = 1.5
 """... with this stretch, which is still intelligible."""
 GAP = 2 / 24
 """Seconds between two lines of one speaker."""
+TOUCHING = 0.1
+"""Seconds by which lines may overlap that do not in the original: their times are not so exact."""
 NOTABLE_SHIFT = 0.3
 """Seconds of shift that are reported."""
 BRIEFEST_PAUSE = 0.1
@@ -104,23 +107,44 @@ class Fit:
         return self.start + self.seconds
 
 
-def fit(slots: Sequence[Slot], end: float) -> list[Fit]:
+def fit(slots: Sequence[Slot], end: float, kept: Sequence[tuple[float, float]] = ()) -> list[Fit]:
     """A place for each line, in the order of their starts; ``end`` is the end of the media.
 
-    A line may overlap another speaker's, as in real speech, but never the same speaker's next one.
+    A line may overlap another speaker's, as in real speech, but never the same speaker's next one,
+    nor what is ``kept`` of the original's speech (seconds), unless it does in the original.
     """
     fits: list[Fit] = []
     limits: list[float] = []
     later: dict[str | None, float] = {}
-    for slot in reversed(slots):
-        limits.append(min(later.get(slot.speaker, end + GAP), end + GAP) - GAP)
+    rooms = _rooms(slots, kept)
+    for slot, (_, until) in zip(reversed(slots), reversed(rooms), strict=True):
+        limits.append(min(later.get(slot.speaker, end + GAP), end + GAP, until) - GAP)
         later[slot.speaker] = slot.start
     free: dict[str | None, float] = {}
-    for slot, limit in zip(slots, reversed(limits), strict=True):
-        fitted = _place(slot, free.get(slot.speaker, 0.0), limit, last=limit >= end)
+    for slot, (since, _), limit in zip(slots, rooms, reversed(limits), strict=True):
+        earliest = max(free.get(slot.speaker, 0.0), since)
+        fitted = _place(slot, earliest, limit, last=limit >= end)
         free[slot.speaker] = fitted.end + GAP
         fits.append(fitted)
-    return _spread_all(slots, fits, end)
+    return _spread_all(slots, fits, end, rooms)
+
+
+def _rooms(slots: Sequence[Slot], kept: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """For each line, when the speech ends that is kept before it, and when that after it begins."""
+    spans: list[tuple[float, float]] = []
+    for start, end in sorted(kept):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], end)
+        else:
+            spans.append((start, end))
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
+    rooms = []
+    for slot in slots:
+        before = bisect.bisect_right(ends, slot.start + TOUCHING)
+        after = bisect.bisect_left(starts, slot.end - TOUCHING)
+        since = ends[before - 1] if before else 0.0
+        rooms.append((since, starts[after] if after < len(starts) else math.inf))
+    return rooms
 
 
 def _place(slot: Slot, free: float, limit: float, *, last: bool) -> Fit:
@@ -153,19 +177,25 @@ def _place(slot: Slot, free: float, limit: float, *, last: bool) -> Fit:
 # ---------------------------------------------------------------- phrases and pace
 
 
-def _spread_all(slots: Sequence[Slot], fits: Sequence[Fit], end: float) -> list[Fit]:
+def _spread_all(
+    slots: Sequence[Slot],
+    fits: Sequence[Fit],
+    end: float,
+    rooms: Sequence[tuple[float, float]],
+) -> list[Fit]:
     """The lines, each spread over the time of the original's in what the others leave free."""
     found: list[Fit] = []
     limits: list[float] = []
     others: dict[str | None, float] = {}
-    for slot, fitted in zip(reversed(slots), reversed(fits), strict=True):
+    for slot, fitted, (_, until) in zip(*map(reversed, (slots, fits, rooms)), strict=True):
         own = others.get(slot.speaker, end + GAP) - GAP
         # Somebody else may speak into a line if they do in the original.
         anybody = min(others.values(), default=end + GAP) - GAP
-        limits.append(min(own, max(anybody, slot.end)))
+        limits.append(min(own, max(anybody, slot.end), until - GAP))
         others[slot.speaker] = min(others.get(slot.speaker, end + GAP), fitted.start)
     busy = 0.0
-    for slot, fitted, limit in zip(slots, fits, reversed(limits), strict=True):
+    for slot, fitted, (since, _), limit in zip(slots, fits, rooms, reversed(limits), strict=True):
+        busy = max(busy, since)
         hurried = fitted.stretch > 1 or fitted.shift > NOTABLE_SHIFT
         if slot.phrases and not hurried and fitted.end <= limit:
             fitted = _spread(slot, fitted, busy, limit)

@@ -6,10 +6,11 @@ Sentences are found in :mod:`dubkit.cues.sentences`; lines are spoken in :mod:`.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dubkit.cues.sentences import sentences
+from dubkit.cues.sentences import Sentence, sentences
 from dubkit.cues.spoken import Utterance, utterances
 from dubkit.cues.text import without_marks
 from dubkit.speech import pauses
@@ -41,22 +42,31 @@ class Line:
     """Seconds between which the original is spoken without a pause; empty if that is unknown."""
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of the original."""
+    language: str = ""
+    """The original's."""
+    original: bool = False
+    """Whether it is left to the original voice, see :mod:`dubkit.cues.foreign`."""
 
 
 def split_into_lines(
-    track: Track, source: Track, voices: Callable[[str | None], Voice]
+    track: Track,
+    source: Track,
+    voices: Callable[[str | None], Voice],
+    left: Collection[int] = (),
 ) -> list[Line]:
     """The sentences of a track, each a line to speak; ``source`` is the track that it translates.
 
-    ``voices`` gives the voice of a speaker. A text that stays on the screen over several cues is
-    spoken once; sounds, songs and labels are not spoken.
+    ``voices`` gives the voice of a speaker, ``left`` are numbers of cues that are left to the
+    original voice. A text that stays on the screen over several cues is spoken once; sounds, songs
+    and labels are not spoken.
     """
     merged: list[Cue] = []
     members: list[list[Utterance]] = []
     spoken = list(utterances(track))
     for one in spoken:
         last = merged[-1] if merged else None
-        if last and last.text == one.cue.text and one.cue.start - last.end < 0.5:
+        same = last and (members[-1][0].number in left) == (one.number in left)
+        if last and same and last.text == one.cue.text and one.cue.start - last.end < 0.5:
             merged[-1] = replace(last, end=one.cue.end)
             members[-1].append(one)
         else:
@@ -65,10 +75,9 @@ def split_into_lines(
     lines: list[Line] = []
     originals = _Originals(source)
     last_places = {one.number: one.place for one in spoken}
-    for sentence in sentences(Track(track.language, tuple(merged))):
+    for own, sentence in _sentences(track, merged, members, left):
         if not sentence.has_words and not any(map(str.isdigit, sentence.text)):
             continue
-        own = [one for piece in sentence.pieces for one in members[piece.cue]]
         first, final = own[0], own[-1]
         original = originals.between(
             (track.cues[first.number - 1].start, first.place),
@@ -89,9 +98,26 @@ def split_into_lines(
                 voices(sentence.speaker),
                 phrases=pauses.joined(words) if all(one.words for one in original) else (),
                 overlap=any(one.overlap for one in original),
+                language=source.language_of(original[0]) if original else source.language,
+                original=first.number in left,
             )
         )
     return lines
+
+
+def _sentences(
+    track: Track,
+    cues: Sequence[Cue],
+    members: Sequence[Sequence[Utterance]],
+    left: Collection[int],
+) -> Iterator[tuple[list[Utterance], Sentence]]:
+    """The sentences with what is in each. None has both what is left to the original voice, and
+    what is not."""
+    for _, run in itertools.groupby(range(len(cues)), lambda k: members[k][0].number in left):
+        indexes = list(run)
+        for sentence in sentences(replace(track, cues=tuple(cues[k] for k in indexes))):
+            pieces = [members[indexes[piece.cue]] for piece in sentence.pieces]
+            yield [one for piece in pieces for one in piece], sentence
 
 
 class _Originals:

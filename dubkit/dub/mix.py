@@ -120,6 +120,7 @@ def mix(
     background: Path | None = None,
     part: tuple[float, float] | None = None,
     keep: Sequence[tuple[float, float]] = (),
+    original: Sequence[tuple[float, float]] = (),
     progress: Callable[[float], None] = lambda _: None,
 ) -> MixResult:
     """Write the dub's audio to ``out``, a 48 kHz stereo 16-bit WAV file (RF64 beyond 4 GB).
@@ -128,7 +129,8 @@ def mix(
     ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
     ``background``, an audio file on the same timeline without the speech, replaces ``stream``, in
     ``part`` alone if that is given (start and end in seconds), but not in the spans to ``keep``,
-    and is not ducked; the noise of its room is made to go on under the words. Each line gets the
+    and is not ducked; the noise of its room is made to go on under the words. In the spans of
+    ``original``, ``stream`` is neither replaced nor ducked. Each line gets the
     loudness of the original's line, and the whole that of the original. ``progress`` is called
     with the seconds done. Raises InputError when a line or the background is not audio,
     MediaError when ffmpeg fails, OutputError when ``out`` cannot be written.
@@ -136,9 +138,9 @@ def mix(
     import numpy as np
 
     lines = _measure_lines(schedule)
-    original = None
+    measured = None
     if stream:
-        original = loudness(film.path, stream=stream, container=film.container, peak=False)
+        measured = loudness(film.path, stream=stream, container=film.container, peak=False)
     ends = [line.first + line.clip.seconds * RATE for line in lines]
     length = round(film.duration * RATE)
     work = out.with_name(f".{secrets.token_hex(6)}.part")
@@ -146,26 +148,34 @@ def mix(
         with replacing(out) as temporary:
             with work.open("w+b") as file:
                 decoded, powers = _decode(
-                    film, stream, length, speech, background, part, keep, file, progress
+                    film,
+                    stream,
+                    length,
+                    speech,
+                    background,
+                    part,
+                    [*keep, *original],
+                    file,
+                    progress,
                 )
                 # A film of unknown length is as long as its audio.
                 total = max(length or decoded, *(round(end) for end in ends), 1)
                 file.truncate(total * _FRAME)
-                target = _speech_level(powers[~np.isnan(powers)], original)
+                target = _speech_level(powers[~np.isnan(powers)], measured)
                 lines = _with_gains(lines, powers, target)
                 ducked = _ducked_spans(speech, lines)
                 if background:  # which ends with the part, while a line may go on
                     last = part[1] if part else math.inf
                     ducked = [(max(start, last), end) for start, end in ducked if end > last]
                 report = _scale(progress, film.duration, 0.5, 0.7)
-                _add_lines(file, total, lines, target, ducked, report)
+                _add_lines(file, total, lines, target, ducked, original, report)
             report = _scale(progress, film.duration, 0.7, 1.0)
-            gain, result = _write(work, total, temporary, original, bool(lines), report)
+            gain, result = _write(work, total, temporary, measured, bool(lines), report)
     finally:
         with contextlib.suppress(OSError):
             work.unlink(missing_ok=True)
     progress(film.duration)
-    return MixResult(out, total / RATE, original, result, target, gain)
+    return MixResult(out, total / RATE, measured, result, target, gain)
 
 
 # ---------------------------------------------------------------- loudness
@@ -450,9 +460,10 @@ def _add_lines(
     lines: Sequence[_Line],
     target: float,
     ducked: Sequence[tuple[float, float]],
+    kept: Sequence[tuple[float, float]],
     progress: Callable[[float], None],
 ) -> None:
-    """Duck what the file holds and add the lines, in place."""
+    """Duck what the file holds, but for what is kept, and add the lines, in place."""
     import numpy as np
 
     corners = np.array([t for a, b in ducked for t in (a - RAMP, a, b, b + RAMP)])
@@ -466,6 +477,10 @@ def _add_lines(
         if ducked:
             times = np.arange(at, at + count) / RATE
             depth = np.interp(times, corners, depths)
+            for start, end in kept:
+                if start - RAMP < times[-1] and end + RAMP > times[0]:
+                    around = [start - RAMP, start, end, end + RAMP]
+                    depth *= np.interp(times, around, [1, 0, 0, 1])
             block *= (10 ** (depth / 20)).astype(np.float32)[:, None]
         while waiting and waiting[-1].first < at + count:
             line = waiting.pop()

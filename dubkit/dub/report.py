@@ -14,6 +14,8 @@ LATE = 1.0
 """Seconds of shift from which a user is warned; the report has all."""
 DOUBTS_SHOWN = 3
 """Lines whose faults are named in a warning; the report has all."""
+ORIGINAL = "the original's"
+"""The voice of a line that the dub leaves to it."""
 TEXT_SHOWN = 34
 """Characters of a line in the table."""
 
@@ -34,7 +36,7 @@ def spoken_line(take: Take) -> SpokenLine:
         shift=round(place.shift, 3) if place else None,
         steps=place.steps if place else (),
         speaker=line.speaker,
-        voice=line.voice.name or "the speaker's own",
+        voice=ORIGINAL if line.original else line.voice.name or "the speaker's own",
         before=line.before,
         warnings=take.warnings,
         converted=take.converted,
@@ -43,6 +45,8 @@ def spoken_line(take: Take) -> SpokenLine:
         takes=take.takes,
         quality=None if take.quality is None else round(take.quality, 2),
         overlap=line.overlap,
+        language=line.language,
+        original=line.original,
         clip=take.clip.name if take.clip else "",
     )
 
@@ -63,6 +67,7 @@ def to_json(dub: Dub, **about: object) -> dict[str, object]:
             "spoken": len(stretches),
             "within_quiet_stretch": sum(stretch <= QUIET_STRETCH + 1e-6 for stretch in stretches),
             "doubtful": len(dub.doubtful),
+            "original": len(dub.original),
             "overlapping": sum(one.overlap for one in dub.lines),
             "reworded": sum(bool(one.before) for one in dub.lines),
             "mean_stretch": round(sum(stretches) / len(stretches), 3) if stretches else None,
@@ -82,7 +87,7 @@ def warnings(dub: Dub) -> list[str]:
     may be wrong, and lines that are hurried or late."""
     found = []
     lines, language = dub.lines, dub.language
-    if silent := [one for one in lines if one.stretch is None]:
+    if silent := dub.unspoken:
         reason = silent[0].warnings[0] if silent[0].warnings else ""
         found.append(
             f"{language}: {len(silent)} of {len(lines)} lines are not dubbed and keep the "

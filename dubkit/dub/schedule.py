@@ -85,7 +85,15 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
     """Speak every line that has no clip yet, find a place for each, and make the clips fit.
 
     Never raises for a line: one that cannot be spoken is returned without a clip, with the reason.
+    One that is left to the original voice is returned without a clip, too.
     """
+    takes = {take.line.number: take for take in _schedule(job, script, progress)}
+    return [takes.get(one.number) or Take(one, None, 0.0, None, True, ()) for one in script]
+
+
+def _schedule(job: SpeechJob, whole: Sequence[Line], progress: Progress) -> list[Take]:
+    """:func:`schedule`, of the lines that the dub speaks."""
+    script = [line for line in whole if not line.original]
     try:
         job.folder.mkdir(exist_ok=True)
     except OSError as failure:
@@ -296,7 +304,7 @@ def _places(
         for line, clip in spoken
     ]  # fmt: skip
     numbers = (line.number for line, _ in spoken)
-    return dict(zip(numbers, fit(slots, job.end), strict=True))
+    return dict(zip(numbers, fit(slots, job.end, job.kept), strict=True))
 
 
 def _phrases(job: SpeechJob, line: Line, clip: clips.Clip) -> tuple[Phrase, ...]:
@@ -318,7 +326,8 @@ def _overlong(job: SpeechJob, recordings: Sequence[_Recording]) -> list[Overlong
     places = _places(job, recordings, phrased=False)
     return [
         OverlongLine(line.number, line.source, line.text, line.start, line.end,
-                speak.speech_seconds(one.clip), place.room * QUIET_STRETCH, line.speaker)
+                speak.speech_seconds(one.clip), place.room * QUIET_STRETCH, line.speaker,
+                line.language)
         for one in recordings
         if (line := one.line) and one.clip and (place := places[line.number]) and line.source
         and "drifts" in place.steps
@@ -417,6 +426,11 @@ class SpokenTrack:
             for take in self.takes
             if take.clip and take.fit
         ]
+
+    @property
+    def spoken_cues(self) -> set[int]:
+        """The numbers of the cues that it speaks, counted from 1."""
+        return {number for take in self.takes if take.clip for number in take.line.cues}
 
     @property
     def converted(self) -> bool:

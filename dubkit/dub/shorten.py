@@ -32,50 +32,56 @@ class OverlongLine:
     room: float
     """... and how long it may take."""
     speaker: str | None = None
+    language: str = ""
+    """Of ``source``."""
 
 
 @dataclass
 class Shortener:
-    """Asks a translator for shorter texts; its replies are kept in a journal."""
+    """Asks translators for shorter texts; their replies are kept in a journal."""
 
-    job: translation.TranslationJob
-    source: str
-    """Language of the original."""
+    jobs: Mapping[str, translation.TranslationJob]
+    """By language of the original; its lines in others stay as they are."""
     journal: Path
     usage: Usage = field(default_factory=lambda: Usage(cost=0.0))
 
     def __call__(self, lines: Sequence[OverlongLine]) -> Mapping[int, str]:
         """Shorter texts by line number; a line for which there is none is left out."""
         known = journal.read(self.journal)
+        lines = [line for line in lines if line.language in self.jobs]
         keys = {line.number: self._key(line) for line in lines}
         texts = {line.number: known[key] for line in lines if (key := keys[line.number]) in known}
-        todo = [line for line in lines if line.number not in texts]
-        size = max(1, self.job.engine.batch)
-        for at in range(0, len(todo), size):
-            batch = todo[at : at + size]
-            try:
-                new = self._ask(batch)
-            except DubkitError as failure:
-                log.debug("no shorter texts: %s", failure.message)
-                break
-            records = [(keys[one.number], one.source, new.get(one.number, "")) for one in batch]
-            journal.append(self.journal, [one for one in records if one[2]])
-            texts |= new
+        for language, job in self.jobs.items():
+            todo = [one for one in lines if one.language == language and one.number not in texts]
+            size = max(1, job.engine.batch)
+            for at in range(0, len(todo), size):
+                batch = todo[at : at + size]
+                try:
+                    new = self._ask(job, batch)
+                except DubkitError as failure:
+                    log.debug("no shorter texts: %s", failure.message)
+                    break
+                records = [(keys[one.number], one.source, new.get(one.number, "")) for one in batch]
+                journal.append(self.journal, [one for one in records if one[2]])
+                texts |= new
         return texts
 
     def _key(self, line: OverlongLine) -> str:
+        job = self.jobs[line.language]
         return key_of(
-            engine=self.job.identity,
-            languages=[self.source, self.job.target],
+            engine=job.identity,
+            languages=[line.language, job.target],
             shorter=line.text,
             of=line.source,
             most=_max_characters(line),
         )
 
-    def _ask(self, lines: Sequence[OverlongLine]) -> dict[int, str]:
+    def _ask(
+        self, job: translation.TranslationJob, lines: Sequence[OverlongLine]
+    ) -> dict[int, str]:
         request = TranslationRequest(
-            source=self.source,
-            target=self.job.target,
+            source=job.source,
+            target=job.target,
             lines=tuple(
                 Line(
                     str(line.number), line.source, line.start, line.end, line.speaker,
@@ -86,14 +92,14 @@ class Shortener:
                 )
                 for line in lines
             ),
-            tone=self.job.tone if self.job.follows("tone") else "",
-            context=self.job.context if self.job.follows("context") else "",
-            glossary=translation.entries(self.job, [line.source for line in lines]),
+            tone=job.tone if job.follows("tone") else "",
+            context=job.context if job.follows("context") else "",
+            glossary=translation.entries(job, [line.source for line in lines]),
             purpose="dub",
         )  # fmt: skip
-        reply = ask_engine(self.job.engine, self.job.name, request)
+        reply = ask_engine(job.engine, job.name, request)
         self.usage += reply.usage
-        texts, wrong = checks.review(request, reply.texts, self.job.engine.follows, _warn)
+        texts, wrong = checks.review(request, reply.texts, job.engine.follows, _warn)
         return {
             line.number: text
             for line in lines

@@ -65,6 +65,8 @@ class SpeechJob:
     """Judges clips, which are all of the track: a clip is compared with the others."""
     takes: int = 1
     """Times that a line is spoken at most until its clip is right."""
+    kept: Sequence[tuple[float, float]] = ()
+    """Seconds between which the original voice is left as it is."""
     whole: bool = True
     """Whether these are all lines of the film: then the clips of others are removed."""
 

@@ -37,6 +37,8 @@ class SubtitleFile:
     """BCP-47."""
     title: str
     """For people, such as ``English``."""
+    forced: bool = False
+    """Only what viewers need who hear its language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,8 +263,13 @@ def _audio_options(
 def _subtitle_options(
     subtitles: Sequence[SubtitleFile], kept: Sequence[SourceStream], muxer: str
 ) -> list[str]:
-    """Codec, disposition and tags of the new subtitle tracks; the first becomes the default."""
+    """Codec, disposition and tags of the new subtitle tracks. The first becomes the default; or the
+    forced track of its language, which players show to whoever hears that language."""
     argv: list[str] = []
+    default = next(
+        (k for k, one in enumerate(subtitles)
+         if one.forced and one.language == subtitles[0].language), 0
+    )  # fmt: skip
     own = sum(stream.kind == "subtitle" for stream in kept)
     for number in range(own):
         argv += [f"-disposition:s:{number}", "-default"]
@@ -270,7 +277,8 @@ def _subtitle_options(
         ass = _subtitle_format(subtitle.path) == "ass"
         codec = {"matroska": "ass" if ass else "srt", "webm": "webvtt"}.get(muxer, "mov_text")
         argv += [f"-c:s:{number}", codec]
-        argv += [f"-disposition:s:{number}", "default" if number == own else "0"]
+        flags = ["default"] * (number - own == default) + ["forced"] * subtitle.forced
+        argv += [f"-disposition:s:{number}", "+".join(flags) or "0"]
         # Three letters hold no region or script: if the tag has one, the title names it.
         title, tag = subtitle.title, subtitle.language
         if "-" in tag and tag not in title:

@@ -83,8 +83,8 @@ class Context:
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.stamp = _stamp(source)
         """What shows whether the input is changed during the run."""
-        self.translators: dict[str, Choice[Translator]] = {}
-        """By target language, the translators that have been prepared for it."""
+        self.translators: dict[tuple[str, str], Choice[Translator]] = {}
+        """By source and target language, the translators that have been prepared for them."""
         self.untranslatable: dict[str, MissingDependency] = {}
         """By target language, why nothing here translates to it."""
         self._synthesizers: dict[str, Choice[Synthesizer]] = {}
@@ -223,7 +223,7 @@ def translator_for(
 ) -> Choice[Translator]:
     """The translator to ``target``; with ``prepared`` one that has been prepared, once a run, and
     so is known to work."""
-    if choice := context.translators.get(target):
+    if choice := context.translators.get((source or "", target)):
         return choice
 
     def prepare(engine: Translator, source: str | None, target: str) -> None:
@@ -238,5 +238,5 @@ def translator_for(
         prepare=prepare if prepared else None,
     )
     if prepared and source:
-        context.translators[target] = choice
+        context.translators[source, target] = choice
     return choice

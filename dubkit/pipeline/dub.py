@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dubkit.cues import foreign
 from dubkit.cues.media_end import within_media
 from dubkit.cues.spoken import spoken_track
 from dubkit.dub import lines, report, schedule, speak
@@ -27,8 +28,8 @@ from dubkit.types import Dub, SpanOutcome, Track, Translation
 from dubkit.workspace import Workspace, key_of
 
 from . import cast, outputs, redraw, render, scene, verify
-from .context import Context, translator_for
-from .translate import translation_job
+from .context import Context
+from .translate import choose_engines, translation_job
 
 CONSENT = "consent.json"
 LARGEST_SEED = 2**31
@@ -87,14 +88,14 @@ def write_dubs(
     ] or [_speak(context, work, text, text.track, None)]
     context.engines.done(Transcriber, Translator, Synthesizer, Converter)
     costs = {one.track.language: one.usage.cost for one in translations}
-    tracks = outputs.subtitle_tracks(context, text, translations, with_original=True)
+    tracks = outputs.subtitle_tracks(context, text, translations, dubs=spoken)
     tracks.sort(key=lambda one: one.track.language == text.track.language)
     groups = [spoken] if context.options.one_file else [[one] for one in spoken]
     paths: list[Path] = []
     dubs: list[Dub] = []
     for group in groups:
         # A film in which nobody speaks is whole as it is; one whose lines all failed is not dubbed.
-        voiced = [one for one in group if one.clips or not one.takes]
+        voiced = [one for one in group if one.clips or all(one.line.original for one in one.takes)]
         spans: list[SpanOutcome] = []
         if voiced:
             out = render.dub_path(context, [one.track.language for one in group])
@@ -130,8 +131,11 @@ def _speak(
     choice = context.synthesizer(language)
     words, original = spoken_track(track), replace(text, track=spoken_track(text.track))
     voices = cast.cast_voices(context, work, original, words, choice)
-    script = lines.split_into_lines(track, text.track, voices.__getitem__)
-    script = scene.with_phrases(context, work, script, language)
+    source = None if track == text.track else text.track
+    left = foreign.left_to_original(track, source, dub_all=options.dub_all)
+    plain = lines.split_into_lines(track, text.track, voices.__getitem__, left)
+    script = scene.with_phrases(context, work, plain, language)
+    kept = scene.left_speech(plain, script)
     end = context.end or _end(track)
     if context.part and track.cues:  # a cue of a file may begin in the part and end after it
         end = max(end, *(cue.end for cue in track.cues))
@@ -147,6 +151,7 @@ def _speak(
         shorten,
         verify.Verifier(context, work, language) if options.verify and script else None,
         options.takes,
+        kept,
         whole=not context.part,
     )
     with context.timed(f"speak {language}"):
@@ -175,11 +180,11 @@ def _shortener(
     """What finds other words for lines that are too long; None if the translator cannot."""
     if not translation.lines:  # there was nothing to translate, so no translator was chosen
         return None
-    source, target = text.track.language, translation.track.language
-    job = translation_job(context, translator_for(context, source, target), target)
-    if not (job.follows("length") and job.follows("fault")):
-        return None
-    return Shortener(job, source, work.folder / f"translations.{target}.jsonl")
+    target = translation.track.language
+    choices = choose_engines(context, text.track, target).choices.items()
+    jobs = {tag: translation_job(context, choice, tag, target) for tag, choice in choices}
+    able = {tag: job for tag, job in jobs.items() if job.follows("length") and job.follows("fault")}
+    return Shortener(able, work.folder / f"translations.{target}.jsonl") if able else None
 
 
 def _conversion(
@@ -222,7 +227,7 @@ def _seeds(
                 seeds[text] = seed
     except (OSError, ValueError, AttributeError):  # there is none, or it is damaged
         pass
-    names = _take_names(script)
+    names = _take_names([line for line in script if not line.original])
     if context.options.redo:
         wanted = parse_redo(context.options.redo)
         for number in wanted:

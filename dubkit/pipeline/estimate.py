@@ -7,18 +7,17 @@ from pathlib import Path
 
 from dubkit import workspace
 from dubkit.cues.media_end import within_part
-from dubkit.engines import EngineRoom, choose
+from dubkit.engines import EngineRoom
 from dubkit.files import at_home, read_json
-from dubkit.languages import primary
 from dubkit.media import subtitle_streams
 from dubkit.options import EMBEDDED, Options
 from dubkit.subtitles import source as source_text
 from dubkit.system.scratch import scratch_folder
 from dubkit.translate import translation
-from dubkit.types import Cue, Estimate, Track
+from dubkit.types import Cue, Estimate, Track, Usage
 
 from . import translate
-from .context import Context
+from .context import Context, translator_for
 from .edits import PART
 from .sound import name_of_part
 from .source import TRANSCRIPT
@@ -37,18 +36,23 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
         text, guessed = _text_so_far(context)
         estimates = []
         for target in options.to:
-            if target in (text.language, primary(text.language)) and not guessed:
+            if guessed:
+                known = options.spoken
+                choices = {text.language: translator_for(context, known, target)}
+            elif translation.sources(text, target):
+                choices = dict(translate.choose_engines(context, text, target).choices)
+            else:
                 continue
-            known = None if guessed and not options.spoken else text.language
-            choice = choose.translator(
-                context.engines, options, known, target, has_sound=context.stream is not None
-            )
             journal = context.workspace / f"translations.{target}.jsonl"
-            planned, usage = translation.estimate(
-                translate.translation_job(context, choice, target), text, journal
-            )
-            lines, cached = len(planned.keys), len(planned.known)
-            estimates.append(Estimate(target, choice.name, lines, cached, usage, guessed))
+            lines = cached = 0
+            usage = Usage(cost=0.0)
+            for tag, choice in choices.items():
+                job = translate.translation_job(context, choice, tag, target)
+                planned, own = translation.estimate(job, text, journal)
+                lines, cached = lines + len(planned.keys), cached + len(planned.known)
+                usage += own
+            name = ", ".join(dict.fromkeys(one.name for one in choices.values()))
+            estimates.append(Estimate(target, name, lines, cached, usage, guessed))
         return estimates
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubkit import languages, subtitles
-from dubkit.cues import lines, spoken
+from dubkit.cues import foreign, lines, spoken
 from dubkit.cues.media_end import within_media
+from dubkit.dub.schedule import SpokenTrack
 from dubkit.errors import InputError, OutputError
 from dubkit.files import at_home
 from dubkit.media import mux
@@ -23,7 +24,7 @@ from dubkit.subtitles.style import parse_style
 from dubkit.types import Track, Translation
 from dubkit.workspace import Workspace, key_of
 
-from . import result_edits
+from . import result_edits, translate
 from .context import Context
 
 
@@ -36,6 +37,9 @@ class SubtitleTrack:
     """What players call it."""
     cue_file: str = ""
     """Of the workspace, if an edit of a file that it is written to is an edit of its cues."""
+    forced: bool = False
+    """Whether it has only what viewers need who hear its language, see
+    :mod:`dubkit.cues.foreign`."""
 
 
 def subtitle_tracks(
@@ -43,27 +47,38 @@ def subtitle_tracks(
     text: SourceText,
     translations: Sequence[Translation],
     *,
-    with_original: bool = False,
+    dubs: Sequence[SpokenTrack] = (),
 ) -> list[SubtitleTrack]:
-    """The tracks to write, the original's first if it was requested or ``with_original``."""
+    """The tracks to write, the original's first if it was requested or for ``dubs``; a forced track
+    after each of which viewers of the film, or of its dub in that language, need a part."""
     options = context.options
     own_title = languages.name(text.track.language)
     tracks = []
-    # If nothing had to be translated, the original itself is what was requested.
-    if options.original or with_original or not translations:
-        tracks.append(SubtitleTrack(text.track, own_title, text.cue_file))
+    # If nothing had to be translated, the original itself is what was requested; a translation in
+    # its language has all of it that is in that language.
+    wanted = options.original or dubs or not translations
+    if wanted and not any(one.track.language == text.track.language for one in translations):
+        original = SubtitleTrack(text.track, own_title, text.cue_file)
+        tracks.append(_as_wanted(original, options))
+    dubbed = {one.track.language: one.spoken_cues for one in dubs}
     for one in translations:
         title = languages.name(one.track.language)
-        track, cue_file = one.track, f"cues.{one.track.language}.json"
+        track, cue_file = one.track, translate.cue_file(text.track, one.track.language)
         if options.bilingual:
-            original = lines.with_lines(text.track, options.reading)
-            track = bilingual.combine(original, track, options.bilingual)
+            own = lines.with_lines(text.track, options.reading)
+            track = bilingual.combine(own, track, options.bilingual)
             titles = [title, own_title]
             if options.bilingual != "translation-first":
                 titles.reverse()
             title, cue_file = " + ".join(titles), ""
-        tracks.append(SubtitleTrack(track, title, cue_file))
-    return [_as_wanted(one, options) for one in tracks]
+        whole = _as_wanted(SubtitleTrack(track, title, cue_file), options)
+        tracks.append(whole)
+        needed = foreign.forced_track(
+            one.track, text.track, whole.track, dubbed.get(one.track.language)
+        )
+        if needed and "forced" not in context.flags:
+            tracks.append(SubtitleTrack(needed, f"{title} (forced)", forced=True))
+    return tracks
 
 
 def _as_wanted(one: SubtitleTrack, options: Options) -> SubtitleTrack:
@@ -86,7 +101,8 @@ def _without_sdh(track: Track, options: Options) -> Track:
 def write_subtitle_files(
     context: Context, work: Workspace, text: SourceText, tracks: Sequence[SubtitleTrack]
 ) -> list[Path]:
-    """Write ``<stem>.<language>.<format>``, the names that players and media servers look for."""
+    """Write ``<stem>.<language>.<format>``, the names that players and media servers look for, and
+    ``<stem>.<language>.forced.<format>``."""
     written = []
     for name in _formats(context, text):
         if text.format and name not in (text.format, "json", "txt"):
@@ -95,12 +111,15 @@ def write_subtitle_files(
                 context.warnings.append(f"{name} cannot hold the {what} of {context.source.name}")
     for one in tracks:
         for name in _formats(context, text):
-            out = context.folder / f"{context.stem}.{one.track.language}{context.flags}.{name}"
+            flags = ".forced" if one.forced else context.flags
+            out = context.folder / f"{context.stem}.{one.track.language}{flags}.{name}"
             if _is_input(context, out):  # the file that the text came from
                 if not (text.edited or context.part):
                     continue
                 kind = "part" if context.part else "edited"
                 out = out.with_name(f"{out.stem}.{kind}{out.suffix}")
+            if one.forced and context.options.skip_existing and _is_anothers(work, out):
+                continue
             content = render_track(context, text, one, name)
 
             def make(path: Path, content: str = content) -> tuple[()]:
@@ -117,6 +136,14 @@ def write_subtitle_files(
                 work.output(out, key, make, force=force, made_from=one.cue_file)
             written.append(out)
     return written
+
+
+def _is_anothers(work: Workspace, out: Path) -> bool:
+    try:
+        work.claim(out, force=False)
+    except OutputError:
+        return True
+    return False
 
 
 def _formats(context: Context, text: SourceText) -> Sequence[str]:
@@ -213,7 +240,7 @@ def write_video(
                 if options.burn:
                     return mux.burn(source, files[0], out, crf=options.crf, progress=progress)
                 added = [
-                    mux.SubtitleFile(file, one.track.language, one.title)
+                    mux.SubtitleFile(file, one.track.language, one.title, one.forced)
                     for file, one in zip(files, ordered, strict=True)
                 ]
                 return mux.mux(source, added, out, progress=progress)

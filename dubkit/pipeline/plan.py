@@ -9,9 +9,10 @@ from typing import Any
 
 from dubkit.engines import Choice
 from dubkit.errors import DubkitError
-from dubkit.languages import primary
+from dubkit.languages import is_in
 from dubkit.options import Options
 from dubkit.subtitles.source import SourceText
+from dubkit.translate.translation import sources
 from dubkit.types import Cue, Track
 from dubkit.workspace import Workspace
 
@@ -64,15 +65,19 @@ def _translations(
     options = context.options
     language = text.track.language if text else options.spoken
     for target in options.to:
-        if language and target in (language, primary(language)):
+        if not text and language and is_in(language, target):
+            continue
+        if text and not sources(text.track, target):
             continue
         engine, needed = options.translator, True
         with suppress(DubkitError):  # which is raised by the step itself
-            choice = translator_for(context, language, target)
-            engine = _engine(choice, options)
             if text:
-                key = translate.translation_key(context, choice, text.track)
-                needed = work.outdated(f"cues.{target}.json", key)
+                engines = translate.choose_engines(context, text.track, target)
+                engine = _engine(next(iter(engines.choices.values())), options)
+                key = translate.translation_key(context, engines, text.track)
+                needed = work.outdated(translate.cue_file(text.track, target), key)
+            else:
+                engine = _engine(translator_for(context, language, target), options)
         yield Step(f"translate {target}", seconds, engine, target, needed)
 
 

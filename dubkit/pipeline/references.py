@@ -62,6 +62,7 @@ class _Passage:
     quality: float
     level: float
     """Of its speech, in dB."""
+    language: str
 
     @property
     def seconds(self) -> float:
@@ -95,7 +96,7 @@ def find_references(
             files = _write_clips(context, work, spans, folder, made)
             listed: dict[str, list[dict[str, str]]] = {}
             for number, ((name, passage), file) in enumerate(zip(chosen, files, strict=True), 1):
-                words, language = passage.text, text.track.language
+                words, language = passage.text, passage.language
                 if text.format:  # a file's text may differ from the speech, even in its language
                     words, language = _transcribe_clip(context, work, file, number)
                 clip = {"file": file.name, "text": words, "language": language}
@@ -217,7 +218,8 @@ def _best_passages(
         level = passages.level(audio, (cue.start, end))
         end = min(end, cue.start + LONGEST)
         if end - cue.start >= 1.0:
-            candidates.append(_Passage(cue.start, end, words, quality, level))
+            language = track.language_of(cue)
+            candidates.append(_Passage(cue.start, end, words, quality, level, language))
     candidates.sort(key=lambda passage: -passage.quality)
     if not candidates:
         return []
@@ -248,7 +250,7 @@ def _longest_passage(track: Track, first: int) -> tuple[int, bool]:
     for number in range(first, len(track.cues)):
         cue = track.cues[number]
         apart = (
-            cue.speaker != track.cues[first].speaker
+            (cue.speaker, cue.language) != (track.cues[first].speaker, track.cues[first].language)
             or cue.overlap
             or cue.start - end > LONGEST_PAUSE
         )
@@ -262,11 +264,11 @@ def _longest_passage(track: Track, first: int) -> tuple[int, bool]:
 
 
 def _ends_sentence(track: Track, number: int) -> bool:
-    """Whether a sentence ends with a cue; it does where another person goes on."""
+    """Whether a sentence ends with a cue; it does where another person or language goes on."""
     cue, *after = track.cues[number : number + 2]
-    if not after or after[0].speaker != cue.speaker:
+    if not after or (after[0].speaker, after[0].language) != (cue.speaker, cue.language):
         return True
-    return ends_sentence(cue.text, after[0].text, track.language)
+    return ends_sentence(cue.text, after[0].text, track.language_of(cue))
 
 
 def _write_clips(

@@ -58,8 +58,10 @@ def write_dub(
         comment += " It imitates a voice, which the user says is permitted."
     background = separate.background_file(context, work) if options.separate else None
     words, sounds = without_sounds(text.track)
-    speech = _speech_spans(words)
-    keep = scene.kept_sounds(context, work, text, speech, sounds) if background else []
+    whole = _speech_spans(words)
+    keep = scene.kept_sounds(context, work, text, whole, sounds) if background else []
+    originals = [dub.job.kept for dub in dubs]
+    speech = [scene.outside(whole, kept) if kept else whole for kept in originals]
     lipsync = LipSync.of(context, work, dubs[0]) if options.lipsync else None
     key = key_of(
         source=work.hash_source(context.source),
@@ -75,12 +77,13 @@ def write_dub(
             for dub in dubs
             for clip in dub.clips
         ],
-        speech=speech,
+        speech=speech[0] if len(speech) == 1 else speech,
         texts=texts,
         titles=[*(dub.title for dub in dubs), comment],
         **({"background": sha256_of(background)} if background else {}),
         **({"part": context.part} if background and context.part else {}),
         **({"keep": keep} if keep else {}),
+        **({"original": originals} if any(originals) else {}),
         **({"lipsync": lipsync.key} if lipsync else {}),
     )
 
@@ -88,17 +91,18 @@ def write_dub(
         wavs = [work.part(f"dub.{dub.track.language}.wav") for dub in dubs]
         files = [work.part(f"dub.{number}.srt") for number in range(len(texts))]
         try:
-            for dub, wav in zip(dubs, wavs, strict=True):
+            for dub, wav, spans, kept in zip(dubs, wavs, speech, originals, strict=True):
                 with context.timed("mix"):
                     mix.mix(
                         film,
                         stream,
                         dub.clips,
                         wav,
-                        speech=speech if dub.clips else [],
+                        speech=spans if dub.clips else [],
                         background=background if dub.clips else None,
                         part=context.part,
                         keep=keep,
+                        original=kept,
                         progress=context.progress_of("mix"),
                     )
             picture = lipsync.redraw(context, dubs[0]) if lipsync else None
@@ -112,7 +116,7 @@ def write_dub(
                 if not film.video:
                     return mux.write_m4a(audio, path, comment=comment)
                 added = [
-                    mux.SubtitleFile(file, one.track.language, one.title)
+                    mux.SubtitleFile(file, one.track.language, one.title, one.forced)
                     for file, one in zip(files, tracks, strict=True)
                 ]
                 warnings = mux.mux(

@@ -5,6 +5,7 @@ The report of a dub is written by :mod:`.dub`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -49,6 +50,9 @@ def summary(result: Result) -> dict[str, object]:
         "source": str(result.source),
         "outputs": [str(path) for path in result.outputs],
         "language": result.track.language,
+        "languages": dict(
+            Counter(result.track.language_of(cue) for cue in result.track.cues).most_common()
+        ),
         "cues": len(result.track.cues),
         "duration": round(result.duration, 3),
         "timings": {step: round(seconds, 3) for step, seconds in result.timings.items()},
@@ -130,8 +134,8 @@ def _undone(dub: Dub) -> Iterator[NothingDone]:
         message = f"nothing was {was_done} in {name}: {reason}".removesuffix(": ")
         return NothingDone(message, f"{again}; {instead}")
 
-    if dub.lines and not spoken:
-        reason = next((text for line in dub.lines for text in line.warnings), "")
+    if dub.unspoken and not spoken:
+        reason = next((text for line in dub.unspoken for text in line.warnings), "")
         yield nothing("spoken", reason, "another --tts may speak it")
     elif dub.doubtful and len(dub.doubtful) == len(spoken):
         reason = f"line {dub.doubtful[0].number}: {dub.doubtful[0].faults[0]}"

@@ -100,12 +100,26 @@ def kept_sounds(
         spans += _without_words(context, work, speech)
     return [
         (round(start, 3), round(end, 3))
-        for start, end in _outside(spans, speech)
+        for start, end in outside(spans, speech)
         if end - start >= SHORTEST
     ]
 
 
-def _outside(
+def left_speech(text: Sequence[Line], sound: Sequence[Line]) -> list[tuple[float, float]]:
+    """When the original voice is left as it is, in seconds: as lines say by their ``text`` and by
+    their ``sound``, and a little before and after, where no other line is."""
+    spans = []
+    for k, (one, other) in enumerate(zip(text, sound, strict=True)):
+        if one.original:
+            start, end = min(one.start, other.start), max(one.end, other.end)
+            before = start - sound[k - 1].end if k else start
+            after = sound[k + 1].start - end if k + 1 < len(sound) else MARGIN * 2
+            lead, tail = (min(max(gap / 2, 0.0), MARGIN) for gap in (before, after))
+            spans.append((round(start - lead, 3), round(end + tail, 3)))
+    return spans
+
+
+def outside(
     spans: Sequence[tuple[float, float]], others: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
     """The spans without what is within ``MARGIN`` of others; in order, none overlaps another."""

@@ -6,8 +6,8 @@ It chooses the engine and keeps its results; :mod:`dubkit.translate.translation`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dubkit import languages, subtitles
@@ -17,10 +17,9 @@ from dubkit.cues.lines import with_lines
 from dubkit.cues.media_end import clip_to_end
 from dubkit.cues.profiles import limits
 from dubkit.engines import Choice, own_name
-from dubkit.errors import MissingDependency
+from dubkit.errors import DubkitError, MissingDependency, UsageError
 from dubkit.files import read_bytes, write_json
 from dubkit.hooks import Translator
-from dubkit.languages import primary
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import SourceText
 from dubkit.translate import translation
@@ -52,25 +51,26 @@ def translate_to(
     """The text in another language, via ``cues.<language>.json``; None, with a warning, if it is
     in that language already."""
     options, track = context.options, text.track
-    if target in (track.language, primary(track.language)):
+    if not translation.sources(track, target):
+        is_speech = any(char.isalpha() for char in track.text)
+        if not is_speech and not languages.is_in(track.language, target):
+            return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
         name = languages.name(target)
         context.warnings.append(f"the text is {name} already, so it is not translated to {target}")
         return None
-    if not any(char.isalpha() for char in track.text):  # no speech, so no translator is needed
-        return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
-    name = f"cues.{target}.json"
+    name = cue_file(track, target)
     result_edits.take(context, work, name)
-    choice = translator_for(context, track.language, target)
-    key = translation_key(context, choice, track)
+    engines = choose_engines(context, track, target)
+    key = translation_key(context, engines, track)
     new: Translation | None = None
     path, whole = work.folder / name, edits.edited_whole(context, work, name)
     if not whole and work.outdated(name, key):
         # Preparing may have to fall back to another engine, and the key must be of the engine that
         # makes the result.
-        choice = translator_for(context, track.language, target, prepared=True)
-        key = translation_key(context, choice, track)
+        engines = choose_engines(context, track, target, prepared=True)
+        key = translation_key(context, engines, track)
         if work.outdated(name, key):
-            new = _translate(context, work, choice, track, target)
+            new = _translate(context, work, engines, track, target)
     if not whole:
         edits.step(
             work,
@@ -87,20 +87,69 @@ def translate_to(
     if not context.retimed:  # times that a file came with are kept, so there is nothing to warn of
         violations = [one for one in violations if one.rule in check.RULES_OF_TEXT]
     context.warnings += report.violation_warnings(violations, prefix)
-    if choice.caveat:
-        context.warnings.append(choice.caveat)
+    context.warnings += dict.fromkeys(one.caveat for one in engines.choices.values() if one.caveat)
     if new and new.failed:
-        names = languages.name(track.language), languages.name(target)
-        retryable = translation_job(context, choice, target).follows("fault")
-        warning = report.untranslated_warning(new.failed, new.lines, *names, retryable=retryable)
+        left = {track.language_of(track.cues[one.cues[0] - 1]) for one in new.failed}
+        source = " and ".join(sorted(map(languages.name, left)))
+        retryable = any(
+            translation_job(context, choice, tag, target).follows("fault")
+            for tag, choice in engines.choices.items()
+            if tag in left
+        )
+        warning = report.untranslated_warning(
+            new.failed, new.lines, source, languages.name(target), retryable=retryable
+        )
         context.warnings.insert(0, warning)  # first, since it matters most
-    return replace(new or _read_summary(path, choice), track=translated)
+        context.warnings[1:1] = [
+            f"for {languages.name(tag)}: {failure.hint}"
+            for tag, failure in engines.refused.items()
+            if failure.hint
+        ]
+    return replace(new or _read_summary(path, engines), track=translated)
+
+
+def cue_file(source: Track, target: str) -> str:
+    """The name of the file with the cues of a translation; it is another than that of a text which
+    is mainly in that language already."""
+    return f"cues.{target}.{'translated.' if target == source.language else ''}json"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What translates a text to a language."""
+
+    choices: Mapping[str, Choice[Translator]]
+    """By language of its sentences; there is one at least."""
+    refused: Mapping[str, DubkitError]
+    """Languages that nothing here translates from, and why."""
+
+
+def choose_engines(
+    context: Context, track: Track, target: str, *, prepared: bool = False
+) -> Engines:
+    """The translators to ``target``, one for each language of the text; see
+    :func:`.context.translator_for`.
+
+    Raises what that raises for the text's main language, or if none translates from any other.
+    """
+    choices: dict[str, Choice[Translator]] = {}
+    refused: dict[str, DubkitError] = {}
+    for source in translation.sources(track, target):
+        try:
+            choices[source] = translator_for(context, source, target, prepared=prepared)
+        except (MissingDependency, UsageError) as failure:
+            if source == track.language:
+                raise
+            refused[source] = failure
+    if not choices:
+        raise next(iter(refused.values()))
+    return Engines(choices, refused)
 
 
 def translation_job(
-    context: Context, choice: Choice[Translator], target: str
+    context: Context, choice: Choice[Translator], source: str, target: str
 ) -> translation.TranslationJob:
-    """The translation to ``target`` by the chosen engine."""
+    """The translation from ``source`` to ``target`` by the chosen engine."""
     options = context.options
     engine = context.engines.engine(choice)
     if first := choice.first:
@@ -116,32 +165,39 @@ def translation_job(
         options.tone,
         options.context,
         "dub" if options.dub else "subtitles",
+        source,
     )
 
 
-def translation_key(context: Context, choice: Choice[Translator], track: Track) -> str:
-    """What a translation by the chosen engine depends on."""
+def translation_key(context: Context, engines: Engines, track: Track) -> str:
+    """What a translation by the chosen engines depends on."""
     options = context.options
+    identities = [choice.identity for choice in engines.choices.values()]
     return key_of(
         text=subtitles.render(track, "json"),
-        engine=choice.identity,
+        engine=identities[0] if len(identities) == 1 else identities,
+        **({"refused": list(engines.refused)} if engines.refused else {}),
         requests=[context.glossary, options.tone, options.context, options.dub],
         layout=[options.reading.name, context.rate, context.retimed, bool(options.bilingual)],
     )
 
 
 def _translate(
-    context: Context, work: Workspace, choice: Choice[Translator], track: Track, target: str
+    context: Context, work: Workspace, engines: Engines, track: Track, target: str
 ) -> Translation:
-    """The track as the engine translates it, with the times and line breaks to show it with."""
+    """The track as the engines translate it, with the times and line breaks to show it with."""
     options = context.options
     with context.timed(f"translate {target}"):
-        job = translation_job(context, choice, target)
-        if job.engine.needs_audio:
-            sound = audio_file(context, work)
-            job = replace(job, audio=sound, audio_begins=context.begin)
+        jobs = []
+        for source, choice in engines.choices.items():
+            job = translation_job(context, choice, source, target)
+            if job.engine.needs_audio:
+                sound = audio_file(context, work)
+                job = replace(job, audio=sound, audio_begins=context.begin)
+            jobs.append(job)
         journal = work.folder / f"translations.{target}.jsonl"
-        new = translation.translate(job, track, journal, context.progress)
+        refused = {source: failure.message for source, failure in engines.refused.items()}
+        new = translation.translate(jobs, track, journal, context.progress, refused)
     if context.retimed and not options.bilingual:
         cues = fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
         return replace(new, track=clip_to_end(cues, context.end))
@@ -166,10 +222,11 @@ def _write(path: Path, new: Translation | None) -> Sequence[str]:
     return new.warnings
 
 
-def _read_summary(path: Path, choice: Choice[Translator]) -> Translation:
+def _read_summary(path: Path, engines: Engines) -> Translation:
     """What an earlier run wrote about a translation that is not made again, without its track."""
     summary = json.loads(read_bytes(path).decode("utf-8", "replace"))
     lines = summary.get("lines")
     count = lines if isinstance(lines, int) else 0
     model, track = str(summary.get("model", "")), Track(subtitles.UNKNOWN, ())
-    return Translation(track, choice.name, model, count, count, (), Usage(cost=0.0))
+    names = ", ".join(dict.fromkeys(choice.name for choice in engines.choices.values()))
+    return Translation(track, names, model, count, count, (), Usage(cost=0.0))

@@ -1,6 +1,7 @@
 """A track in one language to the same track in another, and the checks of each line.
 
-- ``translation``: the whole of it: sentences to requests, lanes, retries, and back to cues.
+- ``translation``: the whole of it: sentences to requests, lanes, retries, and the whole again.
+- ``assemble``: translated sentences back to cues.
 - ``journal``: the file of finished lines, so that none is requested twice.
 - ``replies``: an engine's reply in the right shape.
 - ``chain``: two engines in a row as one.

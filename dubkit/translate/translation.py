@@ -12,23 +12,20 @@ What is sent and what is read is bounded, so that the work grows with the text a
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dubkit import engines
-from dubkit.cues import phrases
+from dubkit import engines, languages
 from dubkit.cues.profiles import Limits
-from dubkit.cues.sentences import Piece, Sentence, divide, restore_marks, sentences
+from dubkit.cues.sentences import Sentence, sentences
 from dubkit.cues.text import LOOK_MARK, without_marks
-from dubkit.errors import PluginError, contained
+from dubkit.errors import PluginError
 from dubkit.hooks import (
     Line,
     Metered,
@@ -42,6 +39,7 @@ from dubkit.workspace import key_of
 
 from . import checks, journal
 from . import glossary as glossaries
+from .assemble import assemble
 from .replies import ask_engine
 
 log = logging.getLogger("dubkit")
@@ -67,9 +65,6 @@ GIVE_UP = 10
 UNREACHABLE = 2
 """... and consecutive requests that failed entirely, each after the engine's own retries."""
 
-OTHER_MARK = re.compile("</?[ibu]>")
-"""Marks that a translator puts where they belong."""
-
 SHOWN = 10
 """Cues that a warning lists."""
 SPEECH_PACE = 15.0
@@ -92,6 +87,8 @@ class TranslationJob:
     tone: str = ""
     context: str = ""
     purpose: Literal["subtitles", "dub"] = "subtitles"
+    source: str = ""
+    """The language of the sentences that it is for; empty for the track's."""
     audio: Path | None = None
     audio_begins: float = 0.0
     """Seconds on the track's timeline of the sound's first sample."""
@@ -106,9 +103,12 @@ class Plan:
     """What remains to do: the sentences of a text, and those already translated."""
 
     track: Track
+    source: str
+    """The language that is translated from."""
     sentences: tuple[Sentence, ...]
+    """Of the whole text, in whatever language."""
     keys: Mapping[int, str]
-    """By index of the sentence, for those that have words."""
+    """By index of the sentence, for those that have words, and are in that language."""
     known: Mapping[int, str]
     """Translations from the journal, by index."""
     terms: Mapping[int, set[int]]
@@ -121,15 +121,20 @@ class Plan:
 
 def plan(job: TranslationJob, track: Track, journal_path: Path) -> Plan:
     """Look up what part of ``track`` has already been translated in the same way."""
+    source = job.source or track.language
     lines = tuple(sentences(track))
     terms = _find_terms(job, lines)
-    keys = {k: _key(job, track, lines, terms, k) for k, one in enumerate(lines) if one.has_words}
+    keys = {
+        k: _key(job, lines, terms, k)
+        for k, one in enumerate(lines)
+        if one.has_words and one.language == source
+    }
     journaled = journal.read(journal_path)
     known = {k: journaled[key] for k, key in keys.items() if key in journaled}
     left = [k for k in keys if k not in known]
     overlong = tuple(k for k in left if len(lines[k].text) > LONGEST_LINE)
     todo = tuple(k for k in left if len(lines[k].text) <= LONGEST_LINE)
-    return Plan(track, lines, keys, known, terms, todo, overlong)
+    return Plan(track, source, lines, keys, known, terms, todo, overlong)
 
 
 def _find_terms(job: TranslationJob, lines: Sequence[Sentence]) -> dict[int, set[int]]:
@@ -151,7 +156,6 @@ def _entries_of(
 
 def _key(
     job: TranslationJob,
-    track: Track,
     lines: Sequence[Sentence],
     terms: Mapping[int, set[int]],
     k: int,
@@ -161,7 +165,7 @@ def _key(
     near = near if job.follows("context") else range(k, k + 1)
     return key_of(
         engine=job.identity,
-        languages=[track.language, job.target],
+        languages=[lines[k].language, job.target],
         texts=[lines[i].text for i in near],
         place=place,
         speaker=lines[k].speaker,
@@ -181,7 +185,7 @@ def entries(job: TranslationJob, texts: Sequence[str]) -> glossaries.Glossary:
 def estimate(job: TranslationJob, track: Track, journal_path: Path) -> tuple[Plan, Usage]:
     """What translating ``track`` will take if all goes well. Sends no request."""
     planned = plan(job, track, journal_path)
-    state = _State(job, planned, journal_path, lambda *_: None)
+    state = _State(job, planned, journal_path, lambda *_: None, dict(planned.known))
     usage = Usage(cost=0.0)
     for lane in _lanes(planned.todo, job):
         for batch in _batches(state, lane):
@@ -194,44 +198,89 @@ def estimate(job: TranslationJob, track: Track, journal_path: Path) -> tuple[Pla
     return planned, usage
 
 
-def translate(
-    job: TranslationJob, track: Track, journal_path: Path, progress: Progress
-) -> Translation:
-    """Translate ``track``, reusing what its journal contains and adding what is new.
+def sources(track: Track, target: str) -> list[str]:
+    """The languages of a text that have to be translated to be in ``target``, its main one first;
+    none if all of it is in that language."""
+    found = dict.fromkeys(
+        track.language_of(cue)
+        for cue in track.cues
+        if any(char.isalpha() for char in without_marks(cue.text))
+    )
+    foreign = [one for one in found if not languages.is_in(one, target)]
+    return sorted(foreign, key=lambda one: one != track.language)
 
-    The result has the same cues with the same times. ``progress`` gets seconds of text.
-    Raises UsageError and MissingDependency when the engine cannot work at all (finished lines are
+
+def translate(
+    jobs: Sequence[TranslationJob],
+    track: Track,
+    journal_path: Path,
+    progress: Progress,
+    refused: Mapping[str, str] | None = None,
+) -> Translation:
+    """Translate ``track`` by jobs with the same target, one for each language of :func:`sources`;
+    reusing what its journal contains and adding what is new.
+
+    ``refused`` are languages for which there is no job, with the reason: their sentences fail. The
+    result has the same cues with the same times. ``progress`` gets seconds of text.
+    Raises UsageError and MissingDependency when an engine cannot work at all (finished lines are
     in the journal), OutputError when the journal cannot be written; never for single lines.
     """
-    planned = plan(job, track, journal_path)
-    state = _State(job, planned, journal_path, progress)
-    for k in planned.overlong:
-        state.failed[k] = (
-            f"it has {len(planned.sentences[k].text):,} characters, and at most {LONGEST_LINE:,} "
-            "are a line: divide it into several cues"
-        )
-    if planned.todo:
-        state.settled = sum(map(state._span, planned.known))
-        state.report()  # before any work: what an earlier run did is no speed of this one's
-        _run_lanes(state, _lanes(planned.todo, job))
-    track = _assemble(state)
+    first, plans = jobs[0], [plan(job, track, journal_path) for job in jobs]
+    lines, texts = plans[0].sentences, dict[int, str]()
+    for one in plans:
+        texts.update(one.known)
+    length = sum(_length(lines, {*one.todo, *one.known}) for one in plans)
+    states = [
+        _State(job, one, journal_path, progress, texts, total=length)
+        for job, one in zip(jobs, plans, strict=True)
+    ]
+    without = {
+        k: (refused or {})[one.language]
+        for k, one in enumerate(lines)
+        if one.has_words and one.language in (refused or {})
+    }
+    failed, settled = dict(without), _length(lines, texts)
+    for state in states:
+        state.settled = settled
+        state.run()
+        settled = state.settled
+        failed |= state.failed
+    follows = {one.source: job.engine.follows for job, one in zip(jobs, plans, strict=True)}
+    made = assemble(
+        track, lines, texts, first.target, first.limits, follows.__getitem__, states[0].warn
+    )
     return Translation(
-        track=track,
-        translator=job.name,
-        model=state.model,
-        lines=len(planned.keys),
-        cached=len(planned.known),
+        track=made,
+        translator=_joined(job.name for job in jobs),
+        model=_joined(state.model for state in states),
+        lines=sum(len(one.keys) for one in plans) + len(without),
+        cached=sum(len(one.known) for one in plans),
         failed=tuple(
             UntranslatedLine(
-                tuple(dict.fromkeys(piece.cue + 1 for piece in planned.sentences[k].pieces)),
-                planned.sentences[k].text,
+                tuple(dict.fromkeys(piece.cue + 1 for piece in lines[k].pieces)),
+                lines[k].text,
                 reason,
             )
-            for k, reason in sorted(state.failed.items())
+            for k, reason in sorted(failed.items())
         ),
-        usage=state.usage,
-        warnings=(*_unsupported(job), *state.unchecked_warnings()),
+        usage=sum((state.usage for state in states), Usage(cost=0.0)),
+        warnings=tuple(
+            dict.fromkeys(
+                warning
+                for job, state in zip(jobs, states, strict=True)
+                for warning in (*_unsupported(job), *state.unchecked_warnings())
+            )
+        ),
     )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, names)))
+
+
+def _length(lines: Sequence[Sentence], indexes: Iterable[int]) -> int:
+    """Milliseconds of some sentences."""
+    return sum(round((lines[k].end - lines[k].start) * 1000) for k in indexes)
 
 
 def _unsupported(job: TranslationJob) -> Iterator[str]:
@@ -253,7 +302,12 @@ class _State:
     plan: Plan
     journal_path: Path
     progress: Progress
-    done: dict[int, str] = field(default_factory=dict)
+    texts: dict[int, str]
+    """All translations so far, those by other jobs, too."""
+    total: int = 0
+    """Milliseconds of text to translate, and of what an earlier run has translated."""
+    worked: bool = False
+    """Whether a line was translated."""
     failed: dict[int, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=lambda: Usage(cost=0.0))
     model: str = ""
@@ -269,6 +323,19 @@ class _State:
     """Milliseconds of text that is translated or has failed."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    def run(self) -> None:
+        """Translate what is left to do."""
+        lines = self.plan.sentences
+        for k in self.plan.overlong:
+            self.failed[k] = (
+                f"it has {len(lines[k].text):,} characters, and at most {LONGEST_LINE:,} are a "
+                "line: divide it into several cues"
+            )
+        self.worked = bool(self.plan.known)
+        if self.plan.todo:
+            self.report()  # before any work: what an earlier run did is no speed of this one's
+            _run_lanes(self, _lanes(self.plan.todo, self.job))
+
     def request(
         self, batch: Sequence[int], wrong: Mapping[int, tuple[str, str]], summary: str
     ) -> TranslationRequest:
@@ -279,7 +346,7 @@ class _State:
         before = range(max(0, first - BEFORE), first) if context else ()
         after = range(last + 1, min(len(lines), last + 1 + AFTER)) if context else ()
         return TranslationRequest(
-            source=self.plan.track.language,
+            source=self.plan.source,
             target=job.target,
             lines=tuple(self._line(k, *wrong.get(k, ("", ""))) for k in batch),
             before=tuple(map(self._neighbor, before)),
@@ -300,7 +367,7 @@ class _State:
         return LOOK_MARK.sub("", text) if self.job.follows("markup") else without_marks(text)
 
     def _neighbor(self, k: int) -> Neighbor:
-        known = self.done.get(k) or self.plan.known.get(k, "")
+        known = self.texts.get(k, "")
         text, speaker = self._text(k), self.plan.sentences[k].speaker
         return Neighbor(text[:LONGEST_NEIGHBOR], known[:LONGEST_NEIGHBOR], speaker)
 
@@ -331,13 +398,13 @@ class _State:
     def accept(self, texts: Mapping[int, str]) -> None:
         """Write good lines to the journal and report progress."""
         with self.lock:
-            self.done.update(texts)
+            self.texts.update(texts)
             lines = self.plan.sentences
             records = [(self.plan.keys[k], lines[k].text, text) for k, text in texts.items()]
             journal.append(self.journal_path, records)
             if texts:
-                self.failures_in_a_row = 0
-            self.settled += sum(map(self._span, texts))
+                self.failures_in_a_row, self.worked = 0, True
+            self.settled += _length(lines, texts)
             self.report()
 
     def fail(self, k: int, reason: str) -> None:
@@ -345,24 +412,14 @@ class _State:
         with self.lock:
             self.failed[k] = reason
             self.failures_in_a_row += 1
-            self.settled += self._span(k)
-            worked = self.done or self.plan.known
-            if self.failures_in_a_row >= (GIVE_UP * 5 if worked else GIVE_UP):
+            self.settled += _length(self.plan.sentences, [k])
+            if self.failures_in_a_row >= (GIVE_UP * 5 if self.worked else GIVE_UP):
                 self.hopeless = self.hopeless or reason
             self.report()
 
     def report(self) -> None:
         """Report progress: the seconds of text that are translated or have failed."""
         self.progress(f"translate {self.job.target}", self.settled / 1000, self.total / 1000)
-
-    @functools.cached_property
-    def total(self) -> int:
-        """Milliseconds of text to translate, and of what an earlier run has translated."""
-        return sum(map(self._span, {*self.plan.todo, *self.plan.known}))
-
-    def _span(self, k: int) -> int:
-        sentence = self.plan.sentences[k]
-        return round((sentence.end - sentence.start) * 1000)
 
     def warn(self, lines: Iterable[int], text: str) -> None:
         """Note that a check of some lines could not be made."""
@@ -478,34 +535,3 @@ def _request(
         rejected[indexes[id]] = (reason, texts.get(id, ""))
         log.debug("%s, line %s: %s", state.job.target, id, reason)
     return rejected, reply.summary or summary
-
-
-# ---------------------------------------------------------------- results
-
-
-def _assemble(state: _State) -> Track:
-    """The cues with their translations, each on one line; text without one stays as it is."""
-    track, job = state.plan.track, state.job
-    parts: dict[int, str] = {}
-    spaced = phrases.uses_spaces(job.target)
-    pieces: list[tuple[Piece, str]] = []
-    for k, sentence in enumerate(state.plan.sentences):
-        text = state.done.get(k) or state.plan.known.get(k)
-        if text is None:
-            shown = [f"{piece.lead}{piece.text}{piece.tail}" for piece in sentence.pieces]
-        else:
-            if not job.follows("markup"):
-                text = restore_marks(sentence.text, text)
-            elif LOOK_MARK.search(sentence.text):
-                text = restore_marks(OTHER_MARK.sub("", sentence.text), text)
-            shown = [f"{piece.lead}{text}{piece.tail}" for piece in sentence.pieces]
-            with contained(functools.partial(state.warn, [k]), "not divided among its cues"):
-                shown = divide(sentence, text, track, job.target, job.limits)
-        pieces += zip(sentence.pieces, shown, strict=True)
-    # A sentence may go on behind a sound that has a place of its own in the list of sentences.
-    pieces.sort(key=lambda one: (one[0].cue, one[0].place))
-    for piece, part in pieces:
-        joint = piece.joint if piece.joint == "\n" or spaced else ""
-        parts[piece.cue] = f"{parts[piece.cue]}{joint}{part}" if piece.cue in parts else part
-    cues = (replace(cue, text=parts.get(k, cue.text), words=()) for k, cue in enumerate(track.cues))
-    return Track(job.target, tuple(cues))

@@ -44,7 +44,7 @@ LAYOUT = tuple(
         subs_from | encoding retime strict | glossary speakers_from
         transcriber | model device audio_track | aligner | hotwords | prompt
         translator | tone context | bilingual | dry_run
-        tts | voice | separate | one_file | redo | verify
+        tts | voice | separate | dub_all | one_file | redo | verify
         clone | convert | convert_to | consent | lipsync
     """.replace("\n", "|").split("|")
 )

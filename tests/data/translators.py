@@ -72,6 +72,7 @@ class Good(Translator):
 
     def translate(self, request):
         note(
+            source=request.source,
             ids=[line.id for line in request.lines],
             lines=[line.text for line in request.lines],
             faults=[line.fault for line in request.lines],
@@ -110,6 +111,14 @@ class Wordy(Good):
             id: f"{text[:-1]}, {text}" if id in long else text for id, text in reply.texts.items()
         }
         return replace(reply, texts=texts)
+
+
+@dataclass(frozen=True)
+class FromGerman(Good):
+    """Knows no other language."""
+
+    def supports(self, source, target):
+        return source in (None, "de") and super().supports(source, target)
 
 
 @dataclass(frozen=True)
