@@ -212,6 +212,61 @@ def test_a_language_that_nothing_translates_is_reported(mixed):
     assert made.status == 2 and "does not translate Spanish to English" in made.err
 
 
+def test_each_track_of_a_dub_is_where_players_look_for_it(mixed):
+    """The first language is the default in sound and text; a song is heard in another language."""
+    video, text = mixed
+    source = track([*TEXTS[:5], ("de", "♪ Der Mond ist aufgegangen ♪")])
+    text.write_text(subtitles.render(source, "json"))
+    made = called(video, "--subs-from", text, "--to", "en,es", "--dub", "--one-file", *GOOD, *LOW)
+    assert made.status == 0, made
+    media = probe(video.with_name("film.dubbed.mp4"))
+    assert [one.language for one in media.audio if one.default] == ["en"]
+    assert [(one.language, one.default, one.forced) for one in media.subtitles] == [
+        ("en", False, False), ("en", True, True), ("es", False, False), ("es", False, True)
+    ]  # fmt: skip
+    left = [one["text"] for one in report_of(mixed, "es")["lines"] if one["original"]]
+    assert left == [TEXTS[4][1]]
+
+
+def test_what_is_recognized_goes_the_same_way(mixed, tmp_path):
+    video, _ = mixed
+    plugin = tmp_path / "two.py"
+    words = [(cue.language, cue.start, cue.text) for cue in track().cues]
+    plugin.write_text(
+        "from dubkit import Cue, Track, Transcriber, Transcription, Word\n"
+        "class Two(Transcriber):\n"
+        "    contract = 2\n"
+        "    def check(self):\n"
+        "        return []\n"
+        "    def transcribe(self, audio, **_):\n"
+        f"        found = {words!r}\n"
+        "        cues = [Cue(at, at + 2.7, text, tuple(Word(at + k / 3, at + k / 3 + 0.3,\n"
+        "                ' ' + word) for k, word in enumerate(text.split())), language=tag)\n"
+        "                for tag, at, text in found]\n"
+        "        return Transcription(Track('en', tuple(cues)), 'two')\n"
+    )
+    spoken = ("--transcriber", f"{plugin}:Two", "--no-video", "--json")
+    made = called(video, "--to", "en", *spoken, *GOOD)
+    assert made.status == 0, made
+    (result,) = made.json["results"]
+    assert result["language"] == "en" and set(result["languages"]) == {"en", "de", "es"}
+    folder = video.parent
+    whole, forced = subs(folder / "film.en.srt"), subs(folder / "film.en.forced.srt")
+    assert len(forced) == 3 and set(forced) < set(whole)
+    # An edit of what was recognized goes through: the tag stays, and so does what it is.
+    cues = folder / "film.dubkit/cues.en.json"
+    cues.write_text(cues.read_text().replace("gestern", "vorgestern"))
+    assert called(video, "--to", "en", *spoken, *GOOD).status == 0
+    assert len(subs(folder / "film.en.forced.srt")) == 3
+    # A person may also say that a line is in another language, or none.
+    edited = json.loads(cues.read_text())
+    for one in edited["segments"]:
+        one.pop("language", None)
+    cues.write_text(json.dumps(edited))
+    again = called(video, "--to", "en", *spoken, *GOOD)
+    assert again.status == 0 and "is English already" in again.err
+
+
 def sound(path, number):
     media = probe(path)
     return np.concatenate(list(decode_audio(media, media.audio[number], FULL)))[:, 0]

@@ -37,6 +37,8 @@ class SubtitleTrack:
     """What players call it."""
     cue_file: str = ""
     """Of the workspace, if an edit of a file that it is written to is an edit of its cues."""
+    original: bool = False
+    """Whether it is the text that was translated, if anything was."""
     forced: bool = False
     """Whether it has only what viewers need who hear its language, see
     :mod:`dubkit.cues.foreign`."""
@@ -58,7 +60,7 @@ def subtitle_tracks(
     # its language has all of it that is in that language.
     wanted = options.original or dubs or not translations
     if wanted and not any(one.track.language == text.track.language for one in translations):
-        original = SubtitleTrack(text.track, own_title, text.cue_file)
+        original = SubtitleTrack(text.track, own_title, text.cue_file, original=True)
         tracks.append(_as_wanted(original, options))
     dubbed = {one.track.language: one.spoken_cues for one in dubs}
     for one in translations:
@@ -217,7 +219,7 @@ def write_video(
     if options.burn or (video.suffix == ".mkv" and "ass" in _formats(context, text)):
         format = "ass"
     # The first becomes the player's default: whoever has a video translated wants to read that.
-    ordered = sorted(tracks, key=lambda one: one.track.language == text.track.language)
+    ordered = sorted(tracks, key=lambda one: one.original)
     if options.burn:
         ordered = ordered[:1]
     texts = [render_in_video(context, text, one, format) for one in ordered]

@@ -136,12 +136,13 @@ def _line(video: Video, language: str, number: int) -> Mapping[str, Any]:
 
 
 def _report_lines(video: Video, language: str) -> list[Mapping[str, Any]]:
-    """The lines of the command's report."""
+    """The lines of the command's report that it speaks: there are no takes of others."""
     if is_tag(language):
         with suppress(OSError, ValueError, KeyError, TypeError, InputError):
             path = video.result(f"{Path(video.name).stem}.{language}.dub.json")
             found = read_json(path)["lines"]
-            return [one for one in found if isinstance(one["line"], int) and one["text"]]
+            lines = [one for one in found if isinstance(one["line"], int) and one["text"]]
+            return [one for one in lines if not one.get("original")]
     return []
 
 
