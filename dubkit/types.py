@@ -60,7 +60,8 @@ class Cue:
     overlap: bool = False
     """Whether somebody else speaks, too, during a part of it."""
     language: str | None = None
-    """The language spoken in it, if it is another one than the track's."""
+    """The language of its text, in a transcript the one that is spoken, if it is another one than
+    the track's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,14 @@ def test_a_language_that_nothing_translates_is_reported(mixed):
     assert "1 of 2 lines could not be translated to English and stays in Spanish" in made.err
     assert f"<lang es>{TEXTS[4][1]}</lang>" in (video.parent / "film.en.vtt").read_text()
     assert len(subs(video.parent / "film.en.forced.vtt")) == 2
+    # Another variety of the target is near enough to be read; it is no failure.
+    near = [("pt" if tag == "es" else tag, text) for tag, text in TEXTS]
+    text.write_text(subtitles.render(track(near), "json"))
+    made = called(video, "--subs-from", text, "--to", "pt-BR", "--no-video", "--translator", GERMAN)
+    assert made.status == 2 and "English to Portuguese" in made.err, made
+    text.write_text(subtitles.render(track(near, "pt-BR"), "json"))
+    made = called(video, "--subs-from", text, "--to", "pt-BR", "--no-video", "--translator", GERMAN)
+    assert made.status == 0 and len(subs(video.parent / "film.pt-BR.forced.json")) == 2, made
     only = subtitles.render(track([one for one in TEXTS if one[0] != "de"]), "json")
     text.write_text(only)
     made = called(video, "--subs-from", text, "--to", "en", "--no-video", "--translator", GERMAN)

@@ -181,7 +181,8 @@ def _shortener(
     if not translation.lines:  # there was nothing to translate, so no translator was chosen
         return None
     target = translation.track.language
-    choices = choose_engines(context, text.track, target).choices.items()
+    engines = choose_engines(context, text.track, target)
+    choices = engines.choices.items() if engines else ()
     jobs = {tag: translation_job(context, choice, tag, target) for tag, choice in choices}
     able = {tag: job for tag, job in jobs.items() if job.follows("length") and job.follows("fault")}
     return Shortener(able, work.folder / f"translations.{target}.jsonl") if able else None

@@ -39,8 +39,8 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
             if guessed:
                 known = options.spoken
                 choices = {text.language: translator_for(context, known, target)}
-            elif translation.sources(text, target):
-                choices = dict(translate.choose_engines(context, text, target).choices)
+            elif engines := translate.choose_engines(context, text, target):
+                choices = dict(engines.choices)
             else:
                 continue
             journal = context.workspace / f"translations.{target}.jsonl"

@@ -12,7 +12,6 @@ from dubkit.errors import DubkitError
 from dubkit.languages import is_in
 from dubkit.options import Options
 from dubkit.subtitles.source import SourceText
-from dubkit.translate.translation import sources
 from dubkit.types import Cue, Track
 from dubkit.workspace import Workspace
 
@@ -67,12 +66,12 @@ def _translations(
     for target in options.to:
         if not text and language and is_in(language, target):
             continue
-        if text and not sources(text.track, target):
-            continue
         engine, needed = options.translator, True
         with suppress(DubkitError):  # which is raised by the step itself
             if text:
                 engines = translate.choose_engines(context, text.track, target)
+                if not engines:
+                    continue
                 engine = _engine(next(iter(engines.choices.values())), options)
                 key = translate.translation_key(context, engines, text.track)
                 needed = work.outdated(translate.cue_file(text.track, target), key)

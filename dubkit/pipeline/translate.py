@@ -51,7 +51,8 @@ def translate_to(
     """The text in another language, via ``cues.<language>.json``; None, with a warning, if it is
     in that language already."""
     options, track = context.options, text.track
-    if not translation.sources(track, target):
+    engines = choose_engines(context, track, target)
+    if not engines:
         is_speech = any(char.isalpha() for char in track.text)
         if not is_speech and not languages.is_in(track.language, target):
             return Translation(Track(target, track.cues), "", "", 0, 0, (), Usage(cost=0.0))
@@ -60,14 +61,13 @@ def translate_to(
         return None
     name = cue_file(track, target)
     result_edits.take(context, work, name)
-    engines = choose_engines(context, track, target)
     key = translation_key(context, engines, track)
     new: Translation | None = None
     path, whole = work.folder / name, edits.edited_whole(context, work, name)
     if not whole and work.outdated(name, key):
         # Preparing may have to fall back to another engine, and the key must be of the engine that
         # makes the result.
-        engines = choose_engines(context, track, target, prepared=True)
+        engines = choose_engines(context, track, target, prepared=True) or engines
         key = translation_key(context, engines, track)
         if work.outdated(name, key):
             new = _translate(context, work, engines, track, target)
@@ -126,9 +126,10 @@ class Engines:
 
 def choose_engines(
     context: Context, track: Track, target: str, *, prepared: bool = False
-) -> Engines:
-    """The translators to ``target``, one for each language of the text; see
-    :func:`.context.translator_for`.
+) -> Engines | None:
+    """The translators to ``target``, one for each language of the text, see
+    :func:`.context.translator_for`; None if it is in ``target`` already, or what is not is in a
+    variety of it that nothing translates.
 
     Raises what that raises for the text's main language, or if none translates from any other.
     """
@@ -140,10 +141,11 @@ def choose_engines(
         except (MissingDependency, UsageError) as failure:
             if source == track.language:
                 raise
-            refused[source] = failure
-    if not choices:
+            if languages.primary(source) != languages.primary(target):
+                refused[source] = failure
+    if refused and not choices:
         raise next(iter(refused.values()))
-    return Engines(choices, refused)
+    return Engines(choices, refused) if choices else None
 
 
 def translation_job(
