@@ -339,6 +339,24 @@ def test_what_is_to_be_kept_of_the_original_stays(voice, tmp_path):
     assert max(levels[0], *levels[4:]) < kept - 60
 
 
+@pytest.mark.parametrize("separated", [False, True])
+def test_a_voice_that_is_left_as_it_is_is_neither_lowered_nor_replaced(separated, voice, tmp_path):
+    """Not even for as long as it stays lowered in a pause."""
+    write(tmp_path / "bed.wav", 0.01 * np.sin(2 * np.pi * 5000 * np.arange(480_000) / 48000))
+    source = film(tmp_path / "x.mkv", tone(-20))
+    bed = {"background": tmp_path / "bed.wav"} if separated else {}
+    mixed(source, [ScheduledClip(voice.path, 6)], tmp_path / "x.wav", [(1, 2), (2.4, 5)],
+          original=[(2.05, 2.35), (4, 4.5)], **bed)  # fmt: skip
+    samples = read(tmp_path / "x.wav")[:, 0]
+
+    def at(second):
+        return strength(samples[round(second * 48000) :][:4800])
+
+    kept = [at(second) for second in (2.05, 2.15, 2.25, 4.0, 4.2, 4.4)]
+    assert kept == pytest.approx([kept[0]] * 6, abs=0.1)
+    assert max(map(at, (1.5, 3.0, 4.8))) < kept[0] - (6 if separated else 11)  # a room has noise
+
+
 def test_the_last_line_is_never_cut(chirp, tmp_path):
     source = film(tmp_path / "x.mkv", tone(-30), 3)
     found = mixed(source, [ScheduledClip(chirp.path, 2.5)], tmp_path / "x.wav")

@@ -307,6 +307,18 @@ def test_a_dub_leaves_its_own_language_to_the_original_voice(mixed, everything):
         assert lower == pytest.approx(0, abs=0.2) or (everything and lower > 6)
 
 
+def test_a_line_without_a_translation_keeps_its_voice(film):
+    """A voice of another language would mangle it."""
+    video, srt = film
+    broken = ("--translator", f"{TRANSLATORS}:Broken", "-o", "Broken.how=empty",
+              "-o", "Broken.word=ready")  # fmt: skip
+    made = called(video, "--subs-from", srt, "--to", "es", "--dub", *broken, *LOW)
+    assert made.status == 9 and "stays in English" in made.err, made
+    left = [one for one in report_of(film)["lines"] if one["original"]]
+    assert [(one["text"], one["spoken"]) for one in left] == [("Are you ready for it?", None)]
+    assert "not dubbed" not in made.err  # nobody tried
+
+
 def test_nothing_is_spoken_over_what_is_kept():
     slots = [Slot(0.0, 2.0, 3.5, "A"), Slot(5.0, 6.0, 1.0, "A"), Slot(9.0, 12.0, 2.0, "B")]
     usual = fit(slots, 20.0)

@@ -276,7 +276,7 @@ def _decode(
             at += len(block)
             report(at / RATE)
         written = max(written, at) if part or not stream else at
-        _fill_rooms(file, rooms, written, part)
+        _fill_rooms(file, rooms, written, part, keep)
     return written, powers
 
 
@@ -291,15 +291,11 @@ def _replace(
     everywhere, and back; but not in the spans to ``keep``."""
     import numpy as np
 
-    times = np.arange(at, at + len(block)) / RATE
-    share = np.ones(len(block))
+    share = _outside(at, len(block), keep, FADE)
     if part:
         begin, end = part
-        share = np.interp(times, [begin, begin + RAMP, end - RAMP, end], [0, 1, 1, 0])
-    for start, end in keep:
-        if start - FADE < times[-1] and end + FADE > times[0]:
-            corners = [start - FADE, start, end, end + FADE]
-            share = np.minimum(share, np.interp(times, corners, [1, 0, 0, 1]))
+        times = np.arange(at, at + len(block)) / RATE
+        share *= np.interp(times, [begin, begin + RAMP, end - RAMP, end], [0, 1, 1, 0])
     if not share.any():
         return
     before = np.zeros_like(block)
@@ -307,6 +303,22 @@ def _replace(
     before[: len(there)] = there
     file.seek(at * _FRAME)
     file.write((before + (block - before) * share[:, None].astype(np.float32)).tobytes())
+
+
+def _outside(
+    at: int, count: int, spans: Sequence[tuple[float, float]], ramp: float
+) -> NDArray[np.float64]:
+    """For each of ``count`` samples from ``at`` on, 0 within the spans and 1 outside of them, with
+    ramps of that many seconds before and after."""
+    import numpy as np
+
+    times = np.arange(at, at + count) / RATE
+    share = np.ones(count)
+    for start, end in spans:
+        if count and start - ramp < times[-1] and end + ramp > times[0]:
+            corners = [start - ramp, start, end, end + ramp]
+            share = np.minimum(share, np.interp(times, corners, [1, 0, 0, 1]))
+    return share
 
 
 def _rooms(
@@ -335,8 +347,11 @@ def _fill_rooms(
     rooms: Sequence[tuple[float, float, Room]],
     total: int,
     part: tuple[float, float] | None,
+    keep: Sequence[tuple[float, float]],
 ) -> None:
     """Let the noise of the room go on in the background where the speech was taken out of it."""
+    import numpy as np
+
     begin, end = (part[0] + RAMP, part[1] - RAMP) if part else (0.0, total / RATE)
     for a, b, room in rooms:
         first = round(max(begin, a - room_tone.AROUND) * RATE)
@@ -344,8 +359,10 @@ def _fill_rooms(
         for low, high in room_tone.parts(first, last):
             span = _read(file, low, high)
             if len(span) >= room_tone.FRAME:
+                share = _outside(low, len(span), keep, FADE)[:, None].astype(np.float32)
+                filled = span + (room_tone.fill(span, room, seed=low) - span) * share
                 file.seek(low * _FRAME)
-                file.write(room_tone.fill(span, room, seed=low).tobytes())
+                file.write(filled.astype(np.float32).tobytes())
 
 
 def _read(file: IO[bytes], first: int, last: int) -> Samples:
@@ -476,11 +493,7 @@ def _add_lines(
         block = np.frombuffer(file.read(count * _FRAME), np.float32).reshape(-1, 2).copy()
         if ducked:
             times = np.arange(at, at + count) / RATE
-            depth = np.interp(times, corners, depths)
-            for start, end in kept:
-                if start - RAMP < times[-1] and end + RAMP > times[0]:
-                    around = [start - RAMP, start, end, end + RAMP]
-                    depth *= np.interp(times, around, [1, 0, 0, 1])
+            depth = np.interp(times, corners, depths) * _outside(at, count, kept, RAMP)
             block *= (10 ** (depth / 20)).astype(np.float32)[:, None]
         while waiting and waiting[-1].first < at + count:
             line = waiting.pop()
