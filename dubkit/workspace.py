@@ -476,6 +476,16 @@ class Workspace:
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
 
+    def withdraw(self, out: Path) -> None:
+        """Remove the result ``out`` if it is as dubkit wrote it."""
+        try:
+            if self._is_ours(out):
+                out.unlink()
+                del self._state["outputs"][out.name]
+                self._save()
+        except OSError as failure:
+            raise cannot_write(out, failure) from failure
+
     def _is_ours(self, out: Path) -> bool:
         record = self._state["outputs"].get(out.name)
         if record is None or not is_plain_file(out):

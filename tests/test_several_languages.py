@@ -177,6 +177,12 @@ def test_the_film_gets_a_whole_track_and_a_forced_one(mixed):
     again = called(video, "--subs-from", text, "--to", "en", "--format", "srt,vtt", *GOOD)
     assert again.status == 0 and subs(path)[1].text == "Edited by hand.", again
     assert subs(folder / "film.en.forced.srt")[0].text == "Edited by hand."
+    # The forced file may be drawn on the picture, and is an input then.
+    part = called(video, "--subs-from", folder / "film.en.forced.srt", "--to", "en,es", *GOOD)
+    assert part.status == 0 and len(subs(folder / "film.en.forced.srt")) == 3, part
+    assert len(subs(folder / "film.es.forced.srt")) == 3 and len(subs(path)) == 6
+    found = probe(folder / "film.subbed.mp4").subtitles
+    assert [one.title for one in found] == ["Spanish (forced)"] and found[0].forced
     # What is there is there.
     kept = called(video, "--subs-from", text, "--language", "en", "--to", "en", "--skip-existing",
                   *GOOD)  # fmt: skip
@@ -273,6 +279,7 @@ def test_what_is_recognized_goes_the_same_way(mixed, tmp_path):
     cues.write_text(json.dumps(edited))
     again = called(video, "--to", "en", *spoken, *GOOD)
     assert again.status == 0 and "is English already" in again.err
+    assert not (folder / "film.en.forced.srt").exists() and (folder / "film.en.srt").exists()
 
 
 def sound(path, number):

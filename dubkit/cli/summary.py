@@ -75,6 +75,7 @@ def line_of(outcome: Outcome) -> Mapping[str, Any]:
         "status": status_of(outcome),
         "outputs": [str(path) for path in result.outputs] if result else [],
         "language": result.track.language if result else None,
+        "languages": report.count_languages(result.track) if result else {},
         "seconds": round(outcome.seconds, 3),
         "media_seconds": round(_media_seconds(outcome), 3),
         "rtfx": round(_rtfx(outcome), 2),

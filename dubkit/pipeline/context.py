@@ -79,7 +79,8 @@ class Context:
         self.stem = source.stem
         """What the results' names begin with."""
         self.flags = ""
-        """What those of subtitle files have after the language: ``.sdh`` if the input's has."""
+        """What those of subtitle files have after the language: ``.sdh`` if the input's has,
+        ``.forced`` if that of ``subs_from`` has."""
         self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.stamp = _stamp(source)
         """What shows whether the input is changed during the run."""
@@ -117,6 +118,8 @@ class Context:
                     f"{flag} is for the text of a file, and {self.source.name} is not one",
                     f"add --subs-from, or leave {flag} out",
                 )
+        if options.subs_from and source_text.is_forced(at_home(options.subs_from)):
+            self.flags = ".forced"
         self.media = probe(self.source)
         self.warnings += self.media.warnings
         if self.part and self.media.duration:

@@ -131,7 +131,7 @@ def _subtitled(source: Path, options: Options) -> Iterator[_Present]:
     for path in _beside(source, options):
         if path != source and format_of(path):
             name = name_parts(path)
-            if name.stem == stem and not {"forced", "foreign"} & set(name.flags.lower().split(".")):
+            if name.stem == stem and not source_text.is_forced(path):
                 known = name.language
                 yield _Present(known or _detected(path, options), known is not None)
 

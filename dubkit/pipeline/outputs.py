@@ -80,6 +80,8 @@ def subtitle_tracks(
         )
         if needed and "forced" not in context.flags:
             tracks.append(SubtitleTrack(needed, f"{title} (forced)", forced=True))
+    if "forced" in context.flags:
+        tracks = [replace(one, title=f"{one.title} (forced)", forced=True) for one in tracks]
     return tracks
 
 
@@ -113,7 +115,9 @@ def write_subtitle_files(
                 context.warnings.append(f"{name} cannot hold the {what} of {context.source.name}")
     for one in tracks:
         for name in _formats(context, text):
-            flags = ".forced" if one.forced else context.flags
+            flags = context.flags
+            if one.forced and "forced" not in flags:
+                flags = ".forced"
             out = context.folder / f"{context.stem}.{one.track.language}{flags}.{name}"
             if _is_input(context, out):  # the file that the text came from
                 if not (text.edited or context.part):
@@ -137,6 +141,13 @@ def write_subtitle_files(
                 force = context.options.force or taken
                 work.output(out, key, make, force=force, made_from=one.cue_file)
             written.append(out)
+    # Players show a forced track by themselves: one that an earlier run needed must not stay.
+    forced = {one.track.language for one in tracks if one.forced}
+    for tag in {one.track.language for one in tracks} & set(context.options.to) - forced:
+        for name in _formats(context, text):
+            out = context.folder / f"{context.stem}.{tag}.forced.{name}"
+            if not _is_input(context, out):
+                work.withdraw(out)
     return written
 
 

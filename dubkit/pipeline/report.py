@@ -50,9 +50,7 @@ def summary(result: Result) -> dict[str, object]:
         "source": str(result.source),
         "outputs": [str(path) for path in result.outputs],
         "language": result.track.language,
-        "languages": dict(
-            Counter(result.track.language_of(cue) for cue in result.track.cues).most_common()
-        ),
+        "languages": count_languages(result.track),
         "cues": len(result.track.cues),
         "duration": round(result.duration, 3),
         "timings": {step: round(seconds, 3) for step, seconds in result.timings.items()},
@@ -61,6 +59,11 @@ def summary(result: Result) -> dict[str, object]:
         "partial": result.is_partial,
         "warnings": list(result.warnings),
     }
+
+
+def count_languages(track: Track) -> dict[str, int]:
+    """The languages of a track's cues, with how many are in each, most first."""
+    return dict(Counter(map(track.language_of, track.cues)).most_common())
 
 
 def translation(one: Translation) -> dict[str, object]:

@@ -98,6 +98,12 @@ def name_parts(path: Path) -> NameParts:
     return NameParts(".".join([stem, *words]), language, "".join(f".{flag}" for flag in flags))
 
 
+def is_forced(path: Path) -> bool:
+    """Whether a subtitle file's name says that it has only what viewers need who hear its
+    language."""
+    return not {"forced", "foreign"}.isdisjoint(name_parts(path).flags.lower().split("."))
+
+
 def read(
     path: Path, language: str | None, encoding: str | None = None, *, strict: bool = False
 ) -> SourceText:
