@@ -160,7 +160,7 @@ def assign_speakers(track: Track, turns: Sequence[Turn]) -> Track:
             speaker = cue.speaker or timeline.speaker(cue.start, cue.end)
             cues.append(replace(cue, speaker=speaker))
         else:
-            cues += _split_by_speaker(cue, timeline, track.language)
+            cues += _split_by_speaker(cue, timeline, track.language_of(cue))
     return replace(track, cues=tuple(cues))
 
 
