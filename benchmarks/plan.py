@@ -41,7 +41,7 @@ class Costs:
     """Seconds in which a worker imports its libraries and loads its model, once."""
     probe: float = 0.022
     """Seconds in which the command looks at one film before it begins, eight at once."""
-    head: float = 0.05
+    head: float = 0.02
     """Seconds of one core of the head node for each film."""
     film: float = 0.2
     """Seconds of a worker for each film, whatever its length."""
