@@ -389,7 +389,7 @@ def test_of_what_was_done_before_a_watch_keeps_nothing(tmp_path, monkeypatch):
             (tmp_path / f"{number}.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
             yield {tmp_path / f"{number}.srt": Path()}, []
             gc.collect()
-            kept.append(sum(isinstance(one, batch.Outcome) for one in gc.get_objects()))
+            kept.append(sum(type(one) is batch.Outcome for one in gc.get_objects()))
 
     monkeypatch.setattr(watch, "settled", settled)
     ran = called(tmp_path, "--subs", "--format", "vtt", "--watch")
