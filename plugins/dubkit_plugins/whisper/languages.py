@@ -1,11 +1,11 @@
 """Which language is spoken where: Whisper's opinion of short stretches of speech, made consistent.
 
-The network judges each stretch from what it has encoded anyway, with a few seconds around it, and
-where that may be another language, the stretch alone as well: in noise and in acted speech either
-is often wrong, but seldom in the same way. Here is what is done with that. A language is changed to
-only if what speaks for it outweighs the cost of a change, so that a name or a shout changes
-nothing; languages that are easily confused need twice as much, and one that is spoken elsewhere in
-the sound, half.
+The network judges each stretch from what it has encoded anyway. Where that may be another language,
+what is around it is judged as well, and the stretch alone: in noise and in acted speech each of the
+three is often wrong, but seldom in the same way. Here is what is done with that. A language is
+changed to only if what speaks for it outweighs the cost of a change, so that a name or a shout
+changes nothing; languages that are easily confused need twice as much, and one that is spoken
+elsewhere in the sound, half.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from math import ceil, log
+from math import ceil, exp, log
+from statistics import mean
 
 import numpy as np
 
@@ -25,15 +26,15 @@ SHORTEST, LONGEST = 1.5, 4.0
 """Seconds of a stretch: spans are gathered until the first, and divided beyond the second."""
 APART = 0.8
 """Seconds of a pause after which another may speak: a stretch ends there."""
-FULL = 3.0
-"""Seconds of speech of which what the network says counts fully."""
+FULL = 2.0
+"""Seconds of speech of which what the network says counts fully: twice of twice as many."""
 FLOOR = 0.01
 """No language is less probable than this: a single stretch proves nothing."""
 AROUND = 3.0
 """Seconds before and after a stretch that are judged with it."""
 CANDIDATE = 0.2
 """Probability of a language in some stretch from which on it is considered at all."""
-CHANGE = {"main": 0.5, "known": 2.0, "new": 5.0}
+CHANGE = {"main": 0.5, "known": 2.0, "new": 6.0}
 """Cost, in nats, of changing to the main language, one that is spoken elsewhere, and another: what
 a few seconds of clear speech outweigh."""
 KNOWN_SECONDS = 5.0
@@ -85,17 +86,19 @@ def _divide(span: Span) -> list[Span]:
     return [Span(start, end) for start, end in pairwise(edges)]
 
 
-def around(window: Window, speech: Sequence[Span]) -> tuple[float, float]:
-    """A stretch and what is around it, in seconds from the window's start."""
-    start = max(window.start, speech[0].start - AROUND)
-    return start - window.start, min(window.end, speech[-1].end + AROUND) - window.start
+def ranges(window: Window) -> tuple[tuple[float, float], ...]:
+    """What is to be judged of a window, in seconds from its start: each stretch, and then each with
+    what is around it."""
+    edges = [(speech[0].start, speech[-1].end) for speech in stretches(window)]
+    wider = [(max(window.start, a - AROUND), min(window.end, b + AROUND)) for a, b in edges]
+    return tuple((a - window.start, b - window.start) for a, b in [*edges, *wider])
 
 
-def combined(one: Probabilities, other: Probabilities) -> Probabilities:
-    """Two opinions of the same stretch as one (the geometric mean)."""
+def combined(opinions: Sequence[Probabilities]) -> Probabilities:
+    """Several opinions of the same stretch as one (the geometric mean)."""
     return {
-        code: (max(FLOOR, one.get(code, 0.0)) * max(FLOOR, other.get(code, 0.0))) ** 0.5
-        for code in {*one, *other}
+        code: exp(mean(log(max(FLOOR, one.get(code, 0.0))) for one in opinions))
+        for code in {code for one in opinions for code in one}
     }
 
 
@@ -153,7 +156,7 @@ def _likeliest(found: Sequence[Stretch], main: str, known: Collection[str]) -> l
 
 def _evidence(stretch: Stretch, code: str, main: str) -> float:
     """What speaks for a language in a stretch and against the main one, in nats."""
-    weight = min(1.5, stretch.seconds / FULL)
+    weight = stretch.seconds / FULL
     own, other = (
         log(max(FLOOR, min(1.0, stretch.languages.get(one, 0.0)))) for one in (code, main)
     )

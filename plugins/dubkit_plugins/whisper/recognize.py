@@ -396,10 +396,7 @@ def _first_look(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesi
     it is, is decided for the whole group."""
     if not task.finding:
         return _decode_with_fallback(task, batch)
-    asked = [
-        tuple(languages.around(window, speech) for speech in languages.stretches(window))
-        for window in batch
-    ]
+    asked = [languages.ranges(window) for window in batch]
     other = task.finding.other
     decoding = task.decoding if other else replace(task.decoding, stretches=tuple(asked))
     best = _decode(task, batch, decoding, second=False)
@@ -416,12 +413,14 @@ def _first_look(task: _DecodingTask, batch: Sequence[Window]) -> list[_Hypothesi
             for i, one in zip(unsure, detected, strict=True):
                 best[i] = replace(best[i], languages=one)
     for i, window in enumerate(batch):
-        best[i] = _judged(task, window, best[i], best[i].languages)
+        half = len(best[i].languages) // 2
+        own, wider = best[i].languages[:half], best[i].languages[half:]
+        best[i] = _judged(task, window, best[i], own)
         if best[i].is_doubtful:
             with task.clock("language"):
                 alone = _alone(detector, task.sound, window)
-            both = map(languages.combined, best[i].languages, alone)
-            best[i] = _judged(task, window, best[i], tuple(both))
+            opinions = map(languages.combined, zip(own, wider, alone, strict=True))
+            best[i] = _judged(task, window, best[i], tuple(opinions))
     clear = [i for i, hypothesis in enumerate(best) if not hypothesis.is_doubtful]
     repaired = _repaired(task, [batch[i] for i in clear], [best[i] for i in clear])
     for i, hypothesis in zip(clear, repaired, strict=True):
