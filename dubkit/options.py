@@ -101,10 +101,9 @@ class Spec:
     other_names: tuple[str, ...] = ()
     """What other tools (whisper, whisperX, yt-dlp, ffmpeg) call it."""
     page: PageGroup = ""
-    api: bool = False
-    """A job of the API may set it, although the page's form has no place for it."""
-    control: Literal["", "line", "pick"] = ""
-    """Kind of form field; empty for the usual one of its type and values."""
+    control: Literal["", "line", "pick", "hidden"] = ""
+    """Kind of form field; empty for the usual one of its type and values, ``hidden`` for one that
+    the page's own script sets."""
     lines: int = 1
     """Height of a text field."""
     unset: str = "none"
@@ -308,7 +307,8 @@ class Options:
         "what is spoken, in your own words (txt, md, docx, pdf, or a subtitle file of which only "
         "the words are used): they get the times of the speech, and what nobody speaks or what is "
         "spoken besides is listed. Labels (`MARY:`), headings and stage directions are not shown",
-        metavar="FILE", other_names=("text", "transcript", "lyrics", "align"), file=True, api=True,
+        metavar="FILE", file=True, page="main", control="hidden",
+        other_names=("text", "transcript", "lyrics", "align"),
     ))  # fmt: skip
     """See :mod:`dubkit.script`."""
     encoding: str | None = option(None, Spec(

@@ -34,9 +34,7 @@ from .calls import IDLE, KEPT, Api, follow, in_thread
 from .errors import Refusal, refusal
 from .webhooks import Webhooks, check_address
 
-OPTIONS: Mapping[str, Option] = {
-    one.name: one for one in list_options(Options) if one.page or one.api
-}
+OPTIONS: Mapping[str, Option] = {one.name: one for one in list_options(Options) if one.page}
 """The options that a job may set."""
 TEXTS = tuple(name for name, one in OPTIONS.items() if one.file)
 """Those that are files."""

@@ -20,12 +20,14 @@ from dubkit.pipeline.sync import Film, Found, fit_to_reference, open_film
 from dubkit.subtitles.encodings import check_encoding
 from dubkit.subtitles.source import format_of, name_parts
 from dubkit.sync import file
-from dubkit.sync.describe import describe, describe_strangers
+from dubkit.sync.describe import describe, describe_strangers, rates_of
 from dubkit.sync.file import Subtitle
 from dubkit.system.terminal import as_json, print_error, print_failure, print_path
 from dubkit.workspace import key_of
 
+from . import events
 from .console import Console
+from .events import Events
 from .parser import Parser, protect
 
 SYNCED = ".synced"
@@ -70,6 +72,7 @@ def sync_parser() -> Parser:
     add("--device", metavar="NAME", help="cpu, cuda, ...")
     add("--adopt", action="store_true", help="use a workspace that somebody else has made")
     add("--json", action="store_true", help="one JSON object on standard output")
+    add("--events", action="store_true", help="progress and the result as JSON lines")
     add("-q", "--quiet", action="store_true", help="errors only")
     return parser
 
@@ -106,7 +109,12 @@ class _Answer:
         """The same for programs."""
         fit = self.found.fit
         pieces = [
-            {"from": max(one.start, 0.0), "scale": one.scale, "shift": round(one.shift, 3)}
+            {
+                "from": max(one.start, 0.0),
+                "scale": one.scale,
+                "rates": rates_of(one.scale),
+                "shift": round(one.shift, 3),
+            }
             for one in fit.pieces
         ]
         return {
@@ -131,7 +139,7 @@ def sync_command(arguments: Sequence[str]) -> int:
     answers: list[_Answer] = []
     errors: list[DubkitError] = []
     with (
-        Console(quiet=given.quiet, verbose=False) as console,
+        Events() if given.events else Console(quiet=given.quiet, verbose=False) as console,
         contextlib.redirect_stdout(sys.stderr),
         console.job(""),
         _film(given, film, console.progress) as opened,
@@ -156,17 +164,22 @@ def sync_command(arguments: Sequence[str]) -> int:
     for answer in answers:
         for line in () if given.quiet else answer.lines():
             print_error(f"dubkit: {line}")
-        if answer.output and not given.json and not given.dry_run:
+        if answer.output and not (given.json or given.events or given.dry_run):
             print_path(answer.output)
     for error in errors:
         print_failure(error)
-    if given.json:
-        print(as_json({
-            "outputs": [str(one.output) for one in answers if one.output],
-            "files": [one.summary() for one in answers],
-            "errors": [{"error": one.message, "hint": one.hint, "status": one.exit_status}
-                       for one in errors],
-        }))  # fmt: skip
+        if given.events:
+            events.write_error(error, None)
+    result: dict[str, Any] = {
+        "outputs": [str(one.output) for one in answers if one.output],
+        "files": [one.summary() for one in answers],
+        "errors": [{"error": one.message, "hint": one.hint, "status": one.exit_status}
+                   for one in errors],
+    }  # fmt: skip
+    if given.events:
+        events.write("result", **result)
+    elif given.json:
+        print(as_json(result))
     statuses = {one.exit_status for one in errors} or {0}
     return statuses.pop() if len(statuses) == 1 else SOME_FAILED
 

@@ -11,6 +11,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.script`: the words of ``--script`` with their times, for ``source``.
 - :mod:`.diarize`: who speaks when, for ``source``.
 - :mod:`.translate`: the text in other languages.
+- :mod:`.again`: a few lines of it once more, beside a run.
 - :mod:`.outputs`: subtitle files, and the video with them.
 - :mod:`.dub`: the translations spoken, and their reports.
 - :mod:`.cast`: which voice each speaker gets, for ``dub``.

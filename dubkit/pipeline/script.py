@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,6 +33,8 @@ LEAST_OF_ONE, LEAST_OF_BOTH = 0.2, 0.1
 part of the speech, or of the speech, if that is a part of what it has; and of both."""
 WARNINGS = 5
 """Pieces of each kind that are named in warnings; the file in the workspace has all."""
+UNSPOKEN, EXTRA = "{} has what nobody speaks", "not in {}"
+"""How warnings about differences between a script and the speech begin."""
 QUIET_DB = 25.0
 """Decibels under the loudest tenth of a sound at which nobody speaks."""
 
@@ -135,11 +138,11 @@ def _differences(timed: Timed, name: str, context: Context) -> list[str]:
     unspoken = () if context.part else timed.unspoken
     return [
         *listed(
-            f"{name} has what nobody speaks",
+            UNSPOKEN.format(name),
             [f"line {one.line}: {_brief(one.text)!r}" for one in unspoken],
         ),
         *listed(
-            f"not in {name}",
+            EXTRA.format(name),
             [
                 f"{clock(cue.start + context.begin)} to {clock(cue.end + context.begin)}: "
                 f"{_brief(cue.text)!r}"
@@ -147,6 +150,12 @@ def _differences(timed: Timed, name: str, context: Context) -> list[str]:
             ],
         ),
     ]
+
+
+def is_difference(warning: str) -> bool:
+    """Whether a warning is about a difference between a script and the speech."""
+    kinds = "|".join(one.format(".+?") for one in (UNSPOKEN, EXTRA))
+    return re.match(f"(?:{kinds}): (?:line |\\d+:|\\d+ more)", warning) is not None
 
 
 def _brief(text: str, most: int = 60) -> str:

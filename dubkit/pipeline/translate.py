@@ -171,6 +171,11 @@ def translation_job(
     )
 
 
+def journal_of(work: Workspace, target: str) -> Path:
+    """Where the good lines of a translation are kept."""
+    return work.folder / f"translations.{target}.jsonl"
+
+
 def translation_key(context: Context, engines: Engines, track: Track) -> str:
     """What a translation by the chosen engines depends on."""
     options = context.options
@@ -197,9 +202,10 @@ def _translate(
                 sound = audio_file(context, work)
                 job = replace(job, audio=sound, audio_begins=context.begin)
             jobs.append(job)
-        journal = work.folder / f"translations.{target}.jsonl"
         refused = {source: failure.message for source, failure in engines.refused.items()}
-        new = translation.translate(jobs, track, journal, context.progress, refused)
+        new = translation.translate(
+            jobs, track, journal_of(work, target), context.progress, refused
+        )
     if context.retimed and not options.bilingual:
         cues = fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
         return replace(new, track=clip_to_end(cues, context.end))

@@ -27,6 +27,8 @@ from dubkit.subtitles import encodings
 from dubkit.subtitles import source as source_text
 from dubkit.types import Cue, Track
 
+SCRIPT_SUFFIXES = (".txt", ".md", ".docx", ".pdf")
+"""Of files that are texts without times by their names; others are read as what they hold."""
 LONGEST_HEADING = 10
 """Words of a line without a full stop that may be a title."""
 LONGEST_NAME = 4

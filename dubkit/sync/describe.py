@@ -38,12 +38,19 @@ def _parts(fit: Fit) -> Iterator[str]:
         yield f"{changed}{_shift(one) or 'unchanged'} from {clock(one.start)} on"
 
 
+def rates_of(scale: float) -> tuple[float, float] | None:
+    """The frame rates, old and new, whose ratio makes times so much longer; None if none do."""
+    for new, old in itertools.permutations(RATES, 2):
+        if abs(old / new - scale) < 1e-6:
+            return old, new
+    return None
+
+
 def _rate(scale: float) -> str:
     if scale == 1.0:
         return ""
-    for new, old in itertools.permutations(RATES, 2):
-        if abs(old / new - scale) < 1e-6:
-            return f"{old:g} -> {new:g} fps"
+    if rates := rates_of(scale):
+        return f"{rates[0]:g} -> {rates[1]:g} fps"
     return f"{abs(scale - 1):.3%} {'slower' if scale > 1 else 'faster'}"
 
 

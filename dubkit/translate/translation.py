@@ -117,6 +117,8 @@ class Plan:
     """Indexes of the sentences to request, in order."""
     overlong: tuple[int, ...]
     """Indexes of those that are too long to be requested."""
+    again: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """What is wrong with an earlier translation, and its text, of those requested once more."""
 
 
 def plan(job: TranslationJob, track: Track, journal_path: Path) -> Plan:
@@ -216,16 +218,18 @@ def translate(
     journal_path: Path,
     progress: Progress,
     refused: Mapping[str, str] | None = None,
+    plans: Sequence[Plan] | None = None,
 ) -> Translation:
     """Translate ``track`` by jobs with the same target, one for each language of :func:`sources`;
     reusing what its journal contains and adding what is new.
 
-    ``refused`` are languages for which there is no job, with the reason: their sentences fail. The
-    result has the same cues with the same times. ``progress`` gets seconds of text.
+    ``refused`` are languages for which there is no job, with the reason: their sentences fail;
+    ``plans``, one for each job, are what remains to do, if that is not all that is new. The result
+    has the same cues with the same times. ``progress`` gets seconds of text.
     Raises UsageError and MissingDependency when an engine cannot work at all (finished lines are
     in the journal), OutputError when the journal cannot be written; never for single lines.
     """
-    first, plans = jobs[0], [plan(job, track, journal_path) for job in jobs]
+    first, plans = jobs[0], plans or [plan(job, track, journal_path) for job in jobs]
     lines, texts = plans[0].sentences, dict[int, str]()
     for one in plans:
         texts.update(one.known)
@@ -483,7 +487,8 @@ def _run_lane(state: _State, lane: Sequence[int]) -> None:
 
 def _translate_batch(state: _State, batch: Sequence[int], summary: str) -> str:
     """Translate some lines, with retries and in halves if need be; returns the summary so far."""
-    wrong, after = _request(state, batch, {}, summary)
+    again = {k: state.plan.again[k] for k in batch if k in state.plan.again}
+    wrong, after = _request(state, batch, again, summary)
     # If no line at all was answered well, they are requested in halves instead of once more.
     if wrong and state.job.follows("fault") and (len(wrong) < len(batch) or len(batch) == 1):
         wrong, _ = _request(state, sorted(wrong), wrong, summary)

@@ -12,10 +12,12 @@ arguments    the options that the page requests, as arguments of the command
 jobs         the command as child processes, in turn
 warm         a process that keeps engines loaded for jobs about one line; warm_client asks it
 store        every path
+retranslation  a cue translated once more
 drafts       cues being edited, by the functions of editing and mending; states, what the page
              shows of them
 takes        lines of a dub, and which take of each is chosen
 fetched      a job for the video at an address, which fetch downloads if addresses allows it
+differences  what a script and the speech differ in
 preview      copies of files that browsers cannot play, on demand
 probing, catalog, waveform, shots, still
              child processes: what a file is, which engines are installed, how loud the audio is,

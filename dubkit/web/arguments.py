@@ -52,7 +52,7 @@ def arguments(
     for name, value in given.items():
         if name not in known:
             raise unknown_option(name, value, options)
-        if not (known[name].page or known[name].api):
+        if not known[name].page:
             raise UsageError(f"the page has no option {name!r}", "leave it out")
         if len(str(value)) > LONGEST:
             raise UsageError(f"{name} is too long", f"it may have {LONGEST} characters")

@@ -106,6 +106,15 @@ def set_text(track: Track, number: int, text: str) -> Track:
     return _with(track, number, [replace(cue, text=text, words=_words(cue, text))])
 
 
+def set_texts(track: Track, texts: Mapping[str, Any]) -> Track:
+    """Give several cues other texts, by their numbers."""
+    for number, text in texts.items():
+        if not number.isdecimal() or not isinstance(text, str):
+            raise UsageError("those are no texts by number", '{"3": "..."}')
+        track = set_text(track, int(number), text)
+    return track
+
+
 def set_speaker(track: Track, number: int, speaker: str) -> Track:
     """Set who speaks in the cue; empty for nobody in particular."""
     return _with(track, number, [replace(_cue(track, number), speaker=speaker.strip() or None)])
@@ -329,6 +338,7 @@ def find_and_replace(
 
 EDITS: Mapping[str, tuple[Callable[..., Track], Mapping[str, type]]] = {
     "text": (set_text, {"number": int, "text": str}),
+    "texts": (set_texts, {"texts": dict}),
     "speaker": (set_speaker, {"number": int, "speaker": str}),
     "times": (set_times, {"number": int, "start": float, "end": float}),
     "nudge": (nudge, {"number": int, "seconds": float, "edge": str, "to": int}),

@@ -20,10 +20,10 @@ from dubkit.options import Option, Options, PageGroup, list_options
 from dubkit.subtitles.source import format_of
 
 from .catalog import Catalog
-from .store import Video
+from .store import Video, is_script
 
-Control = Literal["settings", "engine", "tick", "number", "pick", "line"]
-"""``pick`` is a list to choose from, ``line`` a text."""
+Control = Literal["settings", "engine", "tick", "number", "pick", "line", "hidden"]
+"""``pick`` is a list to choose from, ``line`` a text; ``hidden`` has no field of Gradio's."""
 
 
 LABELS = {"video": "with_video"}
@@ -105,6 +105,7 @@ def irrelevant(
         "style": burn or "ass" in (values["formats"] or ()),
         "encoding": values["subs_from"] or kind == "text",
         "strict": values["subs_from"] or kind == "text",
+        "script": kind != "text" and not values["subs_from"],
         "retime": values["subs_from"] or to,
         "one_file": len(to) > 1 and not values["lipsync"],
         "consent": dub and (values["clone"] or values["convert"]),
@@ -247,6 +248,7 @@ def files(video: Video | None) -> dict[str, list[str]]:
     texts = [name for name in names if format_of(video.other / name)] if video else []
     return {
         "subs_from": [*(f"embedded:{number}" for number, _ in enumerate(tracks, 1)), *texts],
+        "script": [name for name in names if is_script(video.other / name)] if video else [],
         "glossary": [name for name in names if name.lower().endswith(".csv")],
         "speakers_from": [name for name in names if name.lower().endswith((".rttm", ".json"))],
     }

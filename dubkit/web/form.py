@@ -38,7 +38,7 @@ SHORT: Mapping[targets.Lack, str] = {
 LAYOUT = tuple(
     tuple(row.split())
     for row in """
-        subs | to | dub burn
+        script | subs | to | dub burn
         language profile formats | video force
         max_line_width max_lines | max_words_per_cue cps
         subs_from | encoding retime strict | glossary speakers_from
@@ -105,6 +105,7 @@ def form(server: Server, i18n: gr.I18n, options: type[Options] = Options) -> For
     parts.filled = gr.Textbox(visible="hidden", elem_id="dubkit-filled")
     fill("main")
     _place("wrong-main")
+    _place("script-box")
     with gr.Accordion(i18n("more"), open=False, elem_id="dubkit-more"):
         _place("wrong-more")
         fill("more")
@@ -150,7 +151,7 @@ def _component(option: Option, value: Any, i18n: gr.I18n) -> Any:
         "elem_id": f"dubkit-{option.name}",
     }
     kind = control(option)
-    if kind == "settings":
+    if kind in ("settings", "hidden"):
         return gr.Textbox(value, visible="hidden", elem_id=about["elem_id"])
     if kind == "tick":
         return gr.Checkbox(value, **about)
@@ -306,13 +307,16 @@ def updates(
     drawable = True if medium == "video" else "hidden"
     changes["burn"] = {"interactive": "burn" not in left, "visible": drawable}
     if fill:
-        for name, names in form_fields.files(video).items():
-            titles = [(_track_title(video, one, say), one) for one in names]
-            changes[name] = {"choices": [(say[FIELDS[name].unset], ""), *titles]}
+        files = form_fields.files(video)
+        for name, names in files.items():
+            if control(FIELDS[name]) == "pick":
+                titles = [(_track_title(video, one, say), one) for one in names]
+                changes[name] = {"choices": [(say[FIELDS[name].unset], ""), *titles]}
         spoken = _languages(texts.LANGUAGES, {}, texts.best(language), say)
         changes["language"] = {"choices": [(say.get(FIELDS["language"].unset, ""), ""), *spoken]}
         for name, value in values.items():
-            possible = _possible(value, changes[name].get("choices"), name)
+            choices = [one[1] for one in changes[name].get("choices", ())]
+            possible = _possible(value, ["", *files[name]] if name in files else choices, name)
             if wanted or possible != value:
                 changes[name]["value"] = possible
     if renamed or wanted:
@@ -322,7 +326,7 @@ def updates(
     elif _was_refused(refused).get("to") != to:
         refused = ""
     for name in DEFAULTS:
-        if name not in ("settings", "burn"):
+        if name != "burn" and control(FIELDS[name]) not in ("settings", "hidden"):
             changes[name]["visible"] = "hidden" if name in left else True
     empty = [name for name in HIDING if set(form_fields.GROUPS[name]) <= left]
     groups = [gr.update(visible="hidden" if name in empty else True) for name in HIDING]
@@ -376,13 +380,10 @@ def without(tag: str, why: targets.Lack, language: str) -> str:
     return text.replace("{language}", targets.name(tag, texts.best(language)))
 
 
-def _possible(value: Any, offered: list[Any] | None, name: str) -> Any:
-    """A value, or the default if it can no longer be chosen here."""
-    if (
-        offered is None
-        or name in ("voice", "to", "language")
-        or value in [one[1] for one in offered]
-    ):
+def _possible(value: Any, offered: Sequence[Any], name: str) -> Any:
+    """A value, or the default if it can no longer be chosen here; any value may be if nothing is
+    offered."""
+    if not offered or name in ("voice", "to", "language") or value in offered:
         return value
     return DEFAULTS[name]
 

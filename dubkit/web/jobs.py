@@ -181,7 +181,7 @@ class Queue:
     def __init__(
         self,
         at_once: int,
-        command: Sequence[str] = (sys.executable, "-P", "-m", "dubkit", "--no-config"),
+        command: Sequence[str] = (sys.executable, "-P", "-m", "dubkit"),
         bounds: Callable[[Job, Path], Bounds] = lambda job, folder: Bounds(),
         keeper: Keeper | None = None,
         resident: Callable[[], Keeper] = Keeper,
@@ -210,14 +210,16 @@ class Queue:
         that one, with ``argv`` alone, in a process that keeps its engines for the next such job.
 
         ``folder``, which must exist and be empty, becomes the job's; its name is the job's id.
-        A job about a ``line`` waits for another such one, or is joined with one that waits; the one
-        that is returned may have another id. Raises Busy if there is any other job in ``cwd``
-        already, UsageError if the owner has too many jobs waiting, OutputError on a full disk.
+        A job about a ``line`` waits for another such one, or is joined with one that waits to do
+        the same; the one that is returned may have another id. Raises Busy if there is any other
+        job in ``cwd`` already, UsageError if the owner has too many jobs waiting, OutputError on a
+        full disk.
         """
         job = Job(folder.name, owner, str(cwd), tuple(argv), dict(about), time.time())
         with self._changed:
             line = about.get("line") and self._only_lines(job.cwd)
-            if line and (waits := next((j for j, _ in self._waiting if j.cwd == job.cwd), None)):
+            same = (j for j, _ in self._waiting if (j.cwd, j.argv) == (job.cwd, job.argv))
+            if line and (waits := next(same, None)):
                 return waits  # and will make all that was chosen by then
             if not line and job.cwd in self._folders():
                 raise Busy("the video is being worked on", "wait until that is done, or cancel it")
@@ -398,6 +400,9 @@ class Queue:
         to itself. Idle ones are ended whose engines take memory that this job may need: no more
         processes have engines than jobs may run."""
         argv = [*self._command, *job.argv, "--events"]
+        module = job.about.get("module")
+        if module:
+            argv = [sys.executable, "-P", "-m", str(module), *job.argv]
         if not any(one.job.about.get("line") for one in self._running.values()):
             if job.about.get("line"):
                 argv = self._keeper.command(job.cwd, argv, environment)
@@ -406,9 +411,8 @@ class Queue:
         busy = [one.resident for one in self._running.values()]
         free = [one for one in self._residents if one not in busy]
         resident = None
-        if module := job.about.get("module"):
+        if module and not job.about.get("line"):
             resident = next((one for one in free if one.is_open), None) or self._resident()
-            argv = [sys.executable, "-P", "-m", str(module), *job.argv]
             argv = resident.command(job.cwd, argv, environment, owner="")
         idle = [one for one in free if one is not resident and one.is_open]
         kept = idle[: max(self.at_once - len(self._running) - 1, 0)]

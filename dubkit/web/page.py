@@ -58,6 +58,8 @@ HEAD = """
 """
 # The page's own script knows which video it shows; the server's answer goes back to it.
 ASK = "(video, ...values) => [window.dubkit ? window.dubkit.video() : '', ...values]"
+START = """async (video, ...values) => window.dubkit
+    ? [window.dubkit.video(), ...await window.dubkit.ready(NAMES, values)] : ["", ...values]"""
 ANSWER = "(answer) => { window.dubkit.started(answer); }"
 FAILED = "() => { window.dubkit.failed(); }"
 FILL = """(video, remembered, ...values) => window.dubkit
@@ -222,7 +224,9 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         # Answered at once, by the request itself: Gradio's queue answers by a stream that it closes
         # when it is empty, and a call that comes just then never gets an answer.
         asked = {**quiet, "queue": False}
-        press = start.click(start_job, [video, *fields], answer, js=ASK, **asked)
+        press = start.click(
+            start_job, [video, *fields], answer, js=START.replace("NAMES", NAMES), **asked
+        )
         press.success(None, answer, None, js=ANSWER, api_visibility="private")
         press.failure(None, None, None, js=FAILED, api_visibility="private")
         fill.click(wait_for_engines, None, None, **asked).then(

@@ -16,6 +16,7 @@ from typing import Any
 from dubkit import subtitles
 from dubkit.media.audio import refuse_low_rate
 from dubkit.media.probe import is_cover, open_media, pick_audio, probe
+from dubkit.script.read import SCRIPT_SUFFIXES, read_script
 from dubkit.subtitles import source as source_text
 
 from ..errors import DubkitError, InputError
@@ -28,14 +29,21 @@ FEW_FRAMES = 10_000
 
 
 def probe_file(path: Path, limits: Limits | None = None) -> dict[str, Any]:
-    """``kind`` (``video``, ``sound`` or ``text``), ``duration`` in seconds, and the streams.
+    """``kind`` (``video``, ``sound``, ``text``, or ``script`` for one without times), ``duration``
+    in seconds, and the streams.
 
-    Raises InputError if it is neither media nor subtitles, or exceeds a limit.
+    Raises InputError if it is none of these, or exceeds a limit.
     """
     limits = limits or Limits()
+    if path.suffix.lower() in SCRIPT_SUFFIXES:
+        characters = sum(len(part.text) for part in read_script(path, subtitles.UNKNOWN))
+        _check_characters(characters, path.name, limits)
+        return {"kind": "script", "duration": 0.0}
     if source_text.format_of(path):
         track = subtitles.read(path, source_text.name_parts(path).language)
         check_text(track, path.name, limits)
+        if not track.cues:
+            raise InputError(f"there are no cues in {path.name}", "is it the right file?")
         return {
             "kind": "text",
             "duration": 0.0,
@@ -69,11 +77,15 @@ def check_text(track: Track, name: str, limits: Limits) -> None:
     hint = "cut it into parts"
     if len(track.cues) > limits.cues:
         raise _over(f"{name} has {len(track.cues):,} cues", f"{limits.cues:,}", "cues", hint)
-    characters = sum(len(cue.text) for cue in track.cues)
+    _check_characters(sum(len(cue.text) for cue in track.cues), name, limits)
+
+
+def _check_characters(characters: int, name: str, limits: Limits) -> None:
     if characters > limits.characters:
         raise _over(
-            f"{name} has {characters:,} characters", f"{limits.characters:,}", "characters", hint
-        )
+            f"{name} has {characters:,} characters", f"{limits.characters:,}", "characters",
+            "cut it into parts",
+        )  # fmt: skip
 
 
 def _check_claims(streams: Sequence[Any], name: str, limits: Limits) -> None:

@@ -27,7 +27,7 @@ from starlette.requests import ClientDisconnect
 from dubkit import subtitles
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
-from . import fields, states, still, takes, texts, waveform, wording
+from . import differences, fields, states, still, takes, targets, texts, waveform, wording
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
@@ -110,6 +110,28 @@ def add_routes(app: FastAPI, server: Server) -> None:
         session = session_of(request)
         video, name = session.video(id), str((await _json(request)).get("text", ""))
         job = await anyio.to_thread.run_sync(server.open_text, session, video, name)
+        return JSONResponse({"job": job.id})
+
+    @app.get("/dubkit/videos/{id}/other")
+    def other(request: Request, id: str, name: str) -> Response:
+        """A file that was added to a video."""
+        video = session_of(request).video(id)
+        return _file(video.folder / video.beside(name), shown=False)
+
+    @app.get("/dubkit/videos/{id}/script")
+    def script_differences(request: Request, id: str) -> Response:
+        """What of the script of a video's last job nobody speaks, and what is spoken besides."""
+        found = differences.read(session_of(request).video(id))
+        return JSONResponse(found, headers=NO_STORE)
+
+    @app.post("/dubkit/videos/{id}/fit")
+    async def fit_text(request: Request, id: str) -> Response:
+        """``{"text": name}``: find the times of a subtitle file that was added to a video, as
+        ``dubkit sync`` does; with ``"by": "words"`` by what is spoken."""
+        session = session_of(request)
+        video, body = session.video(id), await _json(request)
+        name, by = str(body.get("text", "")), str(body.get("by", "auto"))
+        job = await anyio.to_thread.run_sync(server.fit_text, session, video, name, by)
         return JSONResponse({"job": job.id})
 
     @app.delete("/dubkit/videos/{id}/other")
@@ -216,7 +238,11 @@ def add_routes(app: FastAPI, server: Server) -> None:
         session = session_of(request)
         video, _, found = session.job(id)
         requested = found.about.get("wishes", {})
-        made = await anyio.to_thread.run_sync(server.submit, session, video, requested)
+        if name := found.about.get("fitting"):
+            repeat = functools.partial(server.fit_text, session, video, name, found.about["by"])
+        else:
+            repeat = functools.partial(server.submit, session, video, requested)
+        made = await anyio.to_thread.run_sync(repeat)
         return JSONResponse({"job": made.id})
 
     @app.get("/dubkit/jobs/{id}/files/{number}")
@@ -263,6 +289,13 @@ def add_routes(app: FastAPI, server: Server) -> None:
 
         found = wording.of_cues(await anyio.to_thread.run_sync(answer), _language(request))
         return JSONResponse(found, headers=NO_STORE)
+
+    @app.post("/dubkit/videos/{id}/cues/{language}/{number}/again")
+    def translate_again(request: Request, id: str, language: str, number: int) -> Response:
+        """Translate a cue once more; the job's result has the new texts by number of the cue."""
+        session = session_of(request)
+        video = session.video(id)
+        return JSONResponse({"job": server.translate_again(session, video, language, number).id})
 
     @app.post("/dubkit/videos/{id}/cues/{language}/save")
     def save_cues(request: Request, id: str, language: str, also: str = "") -> Response:
@@ -342,7 +375,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
             requested = _dub_request(video, language)
             requested |= {"to": [language], "voice": takes.recast(video, language, speaker, voice)}
             server.drafts.save_all(video)
-            return server.submit(session, video, requested).id
+            return server.submit(session, video, requested, line=True).id
 
         return JSONResponse({"job": await anyio.to_thread.run_sync(recast)})
 
@@ -375,16 +408,16 @@ def added(video: Video) -> list[str]:
 
 
 def _brief(job: Any) -> dict[str, Any]:
-    about = {"wishes": job.about.get("wishes"), "opening": bool(job.about.get("opening"))}
+    opening = bool(job.about.get("opening") or job.about.get("aside"))
+    about = {"wishes": job.about.get("wishes"), "opening": opening}
     return {"id": job.id, "state": job.state, "made": job.made, **about}
 
 
 def _dub_request(video: Video, language: str) -> dict[str, Any]:
     """The options with which the dub in a language was made."""
     for requested in video.past_requests():
-        to = requested.get("to") or ()
-        tags = to.split(",") if isinstance(to, str) else to
-        if requested.get("dub") and (not tags or language in [str(one).strip() for one in tags]):
+        tags = targets.tags(requested.get("to"))
+        if requested.get("dub") and (not tags or language in tags):
             return {key: value for key, value in requested.items() if key != "redo"}
     raise UsageError("there is no dub in that language", "make the dub first")
 

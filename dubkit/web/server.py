@@ -18,10 +18,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dubkit.cli.sync import WAYS
+from dubkit.pipeline.script import is_difference
+from dubkit.subtitles.source import format_of
 from dubkit.system.programs import release, start_program, stop_program
 
-from ..errors import DubkitError, UsageError
-from . import arguments, fields, store
+from ..errors import DubkitError, InputError, UsageError
+from . import arguments, fields, retranslation, store, targets
 from .catalog import Catalog
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, last_event, read_events
@@ -106,12 +109,48 @@ class Server:
 
     def open_text(self, session: Session, video: Video, name: str = "") -> Job:
         """Queue a job that only reads a subtitle file, so that it can be edited: ``name`` beside a
-        video, or the one that this is. Another job takes its place."""
+        video or among its results, or the one that this is. Another job takes its place."""
+        if name in video.results():
+            video.add_result(name)
         requested = {"subs": True, "subs_from": name, "video": False} if name else {"subs": True}
         argv = self._arguments(session, video, requested)
         if self._is_opening(video):
             self.queue.clear(video.folder)
+        self.drafts.save_all(video)  # edits of one text are kept when it is read again
         return self._submit(session, video, requested, argv, opening=True)
+
+    def fit_text(self, session: Session, video: Video, name: str, by: str = "auto") -> Job:
+        """Queue ``dubkit sync`` of a subtitle file beside a video: its result has the times of the
+        film. ``by`` is how they are found: auto, speech or words."""
+        if by not in WAYS:
+            raise UsageError("times are not found that way", f"one of {', '.join(WAYS)}")
+        if not format_of(video.folder / video.beside(name)):
+            raise InputError(f"{name} is not a subtitle file", "add a .srt or .vtt file")
+        self.store.room.for_job(session.folder)
+        folder = os.path.curdir
+        argv = ["sync", os.path.join(folder, video.beside(name)),  # noqa: PTH118 - Path drops it
+                os.path.join(folder, video.source.name),  # noqa: PTH118
+                f"--by={by}", f"--output={folder}{os.sep}"]  # fmt: skip
+        if self._is_opening(video):
+            self.queue.clear(video.folder)
+        return self._submit(session, video, {}, argv, aside=True, fitting=name, by=by)
+
+    def translate_again(self, session: Session, video: Video, language: str, number: int) -> Job:
+        """Queue a job that translates a cue once more, as it is being edited, by engines that stay
+        loaded; nothing that was made changes. Raises UsageError if it is no translation."""
+        spoken = next(iter(languages(video)), "")
+        wanted = (one for one in video.past_requests() if language in targets.tags(one.get("to")))
+        requested = next(wanted, None)
+        shown = self.drafts.open(video, language).present
+        if language == spoken or requested is None or not 0 < number <= len(shown.cues):
+            raise UsageError("that is no cue of a translation", "translate the video first")
+        asked = retranslation.request(self.drafts.open(video, spoken).present, shown, number)
+        if not asked:
+            raise UsageError("nothing is spoken there", "choose another cue")
+        kept = {key: value for key, value in requested.items() if key not in ("redo", "dry_run")}
+        argv = [asked, *self._arguments(session, video, {**kept, "to": [language]})]
+        module = "dubkit.web.retranslation"
+        return self._submit(session, video, {}, argv, line=True, module=module, aside=True)
 
     def _is_opening(self, video: Video) -> bool:
         return any(not job.over and job.about.get("opening") for _, job in video.jobs())
@@ -141,11 +180,11 @@ class Server:
         argv = self._arguments(session, video, requested)
         limits = json.dumps(asdict(self.store.limits))
         if address:
-            _, *flags = argv
+            _, _, *flags = argv
             module, argv = "dubkit.web.fetched", [limits, address, urls, *flags]
         else:
             module = "dubkit.web.examined"
-            argv = [limits, video.name, "--no-config", *argv, "--events"]
+            argv = [limits, video.name, *argv, "--events"]
         return self._submit(session, video, requested, argv, module=module, **(about or {}))
 
     def _arguments(
@@ -159,7 +198,7 @@ class Server:
             languages=self.store.limits.languages,
         )
         self.store.room.for_job(session.folder)  # rather now than when its turn has come
-        return found
+        return ["--no-config", *found]
 
     def _submit(
         self,
@@ -202,6 +241,8 @@ class Server:
             "ended": job.ended,
             "ran": (job.ended or time.time()) - job.started if job.started else 0.0,
             "wishes": requested,
+            "fitting": job.about.get("fitting", ""),
+            "by": job.about.get("by", ""),
             "place": self.queue.place(folder) if job.state == "waiting" else 0,
             "events": [
                 {
@@ -283,6 +324,13 @@ class Server:
                 store.sweep_files(self.temporary, KEPT)
 
 
+def _fit_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``dubkit sync`` found of a file."""
+    kept = {key: found[key] for key in ("state", "by", "pieces") if key in found}
+    warnings = [redact(one) for one in found.get("warnings", ())]
+    return {**kept, "name": Path(str(found.get("output") or "")).name, "warnings": warnings}
+
+
 def redact(sentence: object) -> str:
     """A sentence of the command without what is private to the server: its folders, and the
     addresses in its environment, which are replaced by their variables' names."""
@@ -304,9 +352,15 @@ def redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("message", "hint"):
         if key in event:
             shown[key] = redact(event[key])
+    if event["event"] == "warning" and is_difference(shown.get("message", "")):
+        shown["about"] = "script"
     if event["event"] == "result":
         shown |= {key: event[key] for key in ("timings", "rtfx") if key in event}
         if "estimates" in event:
             shown["estimates"] = [{"message": redact(one["message"])} for one in event["estimates"]]
         shown["warnings"] = [redact(one) for one in event.get("warnings", ())]
+        if "again" in event:  # of dubkit.web.retranslation
+            shown["again"] = event["again"]
+        if event.get("files"):  # of dubkit sync
+            shown["fit"] = _fit_of(event["files"][0])
     return shown

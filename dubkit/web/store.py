@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.cli.inputs import MEDIA_SUFFIXES
-from dubkit.files import cannot_write, read_json
+from dubkit.files import cannot_write, read_json, replacing
+from dubkit.script.read import SCRIPT_SUFFIXES
 from dubkit.subtitles.source import format_of
 
 from ..errors import DubkitError, InputError, OutputError, UsageError
@@ -58,7 +59,7 @@ PROBE_MEMORY = 4 * 10**9
 MAX_LISTED = 2000
 """Entries of a folder that are shown."""
 OTHER_SUFFIXES = (".csv", ".rttm", ".json")
-"""Of files beside a video other than subtitles: glossaries, and diarization."""
+"""Of files beside a video other than subtitles and scripts: glossaries, and diarization."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +387,10 @@ class Upload:
                         f"{self.name} is not a subtitle file", "add a .srt or .vtt file"
                     )
                 return self._beside.add(self.path)
+            if about.get("kind") == "script":
+                raise InputError(
+                    f"{self.name} is a text without times", "add the film in which it is spoken"
+                )
             made = {"name": self.name, "made": time.time(), "linked": self._is_link(), **about}
             (self.folder / ABOUT).write_text(json.dumps(made, ensure_ascii=False), "utf-8")
             place = self.folder.with_name(self.folder.name.removesuffix(PART))
@@ -458,6 +463,16 @@ class Video:
         path.replace(place)
         return place.relative_to(self.folder)
 
+    def add_result(self, name: str) -> None:
+        """Put a copy of a result beside it, to be read as an added file. Raises OutputError on a
+        full disk."""
+        try:
+            self.other.mkdir(mode=0o700, exist_ok=True)
+            with replacing(self.other / name) as part:
+                shutil.copyfile(self.result(name), part)
+        except OSError as failure:
+            raise _no_room(name, failure) from failure
+
     def beside(self, name: str) -> str:
         """The path, relative to its folder, of a file that was added. Raises InputError if none
         has that name."""
@@ -499,9 +514,9 @@ class Video:
         return sorted(found, key=lambda one: one[1].made, reverse=True)
 
     def past_requests(self) -> Iterator[dict[str, Any]]:
-        """The options of its jobs, the latest first, without checks, which make nothing."""
+        """The options of its jobs, the latest first, without those that made nothing of it."""
         for _, job in self.jobs():
-            if not job.about.get("check"):
+            if not job.about.get("aside"):
                 yield dict(job.about.get("wishes", {}))
 
     def new_job(self) -> Path:
@@ -548,6 +563,11 @@ def sweep_files(folder: Path, keep: float) -> None:
 
 def _is_video(path: Path) -> bool:
     return bool(ID.fullmatch(path.name)) and (path / ABOUT).is_file()
+
+
+def is_script(path: Path) -> bool:
+    """Whether a file may be the text of a film (``--script``): one without times, or subtitles."""
+    return path.suffix.lower() in SCRIPT_SUFFIXES or format_of(path) is not None
 
 
 def _is_input(name: str) -> bool:

@@ -25,6 +25,12 @@ SHORTEST = 3
 """Characters of a beginning of a name."""
 
 
+def tags(to: Any) -> list[str]:
+    """The tags in the option ``to`` of a job, as a page or a program gave it."""
+    parts = to.split(",") if isinstance(to, str) else to or ()
+    return [str(one).strip() for one in parts]
+
+
 def name(tag: str, language: str = "en") -> str:
     """The name of a language in the page's, ``Alemão`` for ``de`` in ``pt``."""
     from langcodes import Language

@@ -77,7 +77,8 @@ class Slow(Transcriber):
                 part = journal.with_suffix(".new")
                 part.write_text(f"word{number}")
                 part.replace(journal)
-            progress("transcribe", number + 1, self.windows)
+            heard = Cue(number, number + 1, f"word{number}")
+            progress("transcribe", number + 1, self.windows, cues=[heard])
         text = " ".join((work / f"{n}.txt").read_text() for n in range(self.windows))
         return Transcription(spoken(text, language), "slow")
 

@@ -98,6 +98,18 @@ class Good(Translator):
 
 
 @dataclass(frozen=True)
+class Reworded(Good):
+    """Has other words for what somebody does not like."""
+
+    def translate(self, request):
+        lines = (
+            replace(line, text=f"{line.rejected} {line.text}"[:200]) if line.fault else line
+            for line in request.lines
+        )
+        return super().translate(replace(request, lines=tuple(lines)))
+
+
+@dataclass(frozen=True)
 class Wordy(Good):
     """Translates at twice the length until a fault asks for a shorter text."""
 

@@ -37,7 +37,7 @@ def test_the_form_has_every_option_that_the_page_may_set():
     grouped = [name for names in GROUPS.values() for name in names]
     assert sorted(grouped) == sorted(DEFAULTS)
     of_the_command = {"output_dir", "skip_existing", "keep", "adopt"}
-    of_the_command |= {"takes", "faces", "lipsync_mode", "script"}
+    of_the_command |= {"takes", "faces", "lipsync_mode"}
     assert set(Options.__dataclass_fields__) - set(DEFAULTS) == of_the_command
     listed = {name for name, value in DEFAULTS.items() if isinstance(value, list)}
     assert listed == {"to", "formats", "voice"}
@@ -59,6 +59,8 @@ def test_an_untouched_form_asks_for_subtitles_alone():
         ({"retime": True}, False),
         ({"retime": True, "subs_from": "embedded:1"}, True),
         ({"glossary": "x.csv"}, False),
+        ({"script": "x.txt"}, True),
+        ({"script": "x.txt", "subs_from": "embedded:1"}, False),
         ({"tone": "formal", "to": ["pt"]}, True),
         ({"bilingual": "original-first", "to": ["pt"]}, True),
         ({"voice": ["pf_dora"]}, False),
@@ -173,13 +175,14 @@ def test_added_files_are_offered_where_they_belong(tmp_path):
     session = Store(tmp_path).session(new_token())
     video = session.take(AUSTEN, "talk.mp4")
     assert fields.files(video) == fields.files(None) == {
-        "subs_from": [], "glossary": [], "speakers_from": []
+        "subs_from": [], "script": [], "glossary": [], "speakers_from": []
     }  # fmt: skip
     video.other.mkdir()
-    for name in ("talk.es.srt", "terms.csv", "who.rttm", "who.json"):
+    for name in ("talk.es.srt", "talk.md", "terms.csv", "who.rttm", "who.json"):
         (video.other / name).write_text("x")
     assert fields.files(video) == {
-        "subs_from": ["talk.es.srt"], "glossary": ["terms.csv"],
+        "subs_from": ["talk.es.srt"], "script": ["talk.es.srt", "talk.md"],
+        "glossary": ["terms.csv"],
         "speakers_from": ["who.json", "who.rttm"],
     }  # fmt: skip
 

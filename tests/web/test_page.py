@@ -115,11 +115,17 @@ def test_a_reload_finds_the_running_job_and_cancel_stops_it(people):
     person.load()
     expect(panel).to_have_attribute("data-state", "running")
     assert int(page.locator("#dk-bar").get_attribute("aria-valuenow")) >= int(before)
+    # The list fills with what is recognized, beside the film.
+    expect(page.locator("html[data-dubkit-room=studio]")).to_have_count(1)
+    expect(page.locator("#dk-filling > li").nth(1)).to_contain_text("word1")
+    expect(page.locator("#dk-live")).to_be_hidden()
     person.picture("running")
+    page.keyboard.press("Control+m")  # there is nothing yet to be merged
     page.click("#dk-cancel")
     expect(panel).to_have_attribute("data-state", "cancelled", timeout=5000)
     expect(page).to_have_title(re.compile(r"^Stopped.*: austen\.mp4$"))
     expect(page.locator("#dk-continue")).to_be_visible()
+    expect(page.locator("#dk-filling")).to_be_hidden()
     person.picture("cancelled")
 
 
@@ -316,6 +322,8 @@ def test_axe_finds_nothing_serious(people, srt):
             assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == [], (state, scheme)
 
     look("empty")
+    page.click("#dk-script summary")
+    look("a text")
     page.click("#dubkit-start")
     look("refused")
     person.send(srt)
@@ -347,7 +355,7 @@ def test_the_main_job(people, tmp_path):
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     page.click("#dubkit-start")
-    expect(page.locator("#dk-live")).to_contain_text("Dashwood", timeout=120_000)
+    expect(page.locator("#dk-filling")).to_contain_text("Dashwood", timeout=120_000)
     person.picture("3-running")
     assert person.state(120) == "done"
 

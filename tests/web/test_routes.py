@@ -532,3 +532,46 @@ def test_deleting_takes_all_of_it(client, server):
     assert client.delete(f"/dubkit/videos/{video}").status_code == 200
     assert client.get("/dubkit/videos").json() == []
     assert not [name for name in contents(server.store.folder) if video in name]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "fit", {"text": "../../talk.mp4"}),
+        ("POST", "fit", {"text": "embedded:1"}),
+        ("POST", "fit", {"text": "talk.txt"}),
+        ("POST", "fit", {"text": "talk.srt", "by": "--force"}),
+        ("GET", "other?name=..%2F.about.json", None),
+        ("GET", "other?name=.about.json", None),
+        ("POST", "cues/en/1/again", {}),
+        ("POST", "cues/../1/again", {}),
+        ("POST", "cues/pt/99999999999999999999/again", {}),
+    ],
+    ids=str,
+)
+def test_texts_of_a_video_are_not_misused(client, method, path, body):
+    video = uploaded(client)
+    for name, content in (("talk.srt", SRT), ("talk.txt", b"Hello World")):
+        put = client.put(f"/dubkit/videos/{video}/other?name={name}", content=content)
+        assert put.status_code == 200, put.text
+    answer = client.request(method, f"/dubkit/videos/{video}/{path}", json=body)
+    assert answer.status_code in (400, 404, 405, 422), answer.text
+    assert client.get(f"/dubkit/videos/{video}").json()["jobs"] == []
+    assert client.get(f"/dubkit/videos/{video}/other?name=talk.srt").content == SRT
+
+
+def test_a_script_and_what_it_differs_in(client):
+    video = uploaded(client)
+    assert client.get(f"/dubkit/videos/{video}/script").json()["script"] == ""
+    script = "The quick brown fox jumps, and nobody says the following words at all here."
+    client.put(f"/dubkit/videos/{video}/other?name=talk.md", content=script.encode())
+    job = made(client, video, {**FAST, "video": False, "script": "talk.md"})
+    assert job["state"] == "done", job
+    warnings = [one for one in job["events"] if one["event"] == "warning"]
+    about = [one["about"] for one in warnings if "talk.md" in one["message"]]
+    assert about and set(about) == {"script"}
+    found = client.get(f"/dubkit/videos/{video}/script").json()
+    assert found["script"] == "talk.md" and found["count"] == len(about)
+    assert "nobody says" in found["unspoken"][0]["text"]
+    refused = client.put("/dubkit/videos?name=talk.md", content=script.encode())
+    assert refused.status_code == 400 and "without times" in refused.json()["message"]

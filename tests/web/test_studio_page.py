@@ -25,8 +25,14 @@ SIZE = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("server") / "data", "--allow-local-plugins") as server:
+def log(tmp_path_factory):
+    return tmp_path_factory.mktemp("log") / "translated"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, log):
+    data = tmp_path_factory.mktemp("server") / "data"
+    with serving(data, "--allow-local-plugins", env={"TRANSLATOR_LOG": str(log)}) as server:
         yield server
 
 
@@ -44,9 +50,9 @@ def person(chromium, server):
         "{method: 'PUT', body: text})",
         [video, SRT],
     )
-    good = f"{ENGINES.with_name('translators.py')}:Good"
-    wishes = {"subs": True, "to": "pt", "subs_from": "a.srt", "language": "en", "translator": good,
-              "video": False}  # fmt: skip
+    engine = f"{ENGINES.with_name('translators.py')}:Reworded"
+    wishes = {"subs": True, "to": "pt", "subs_from": "a.srt", "language": "en", "video": False,
+              "translator": engine}  # fmt: skip
     job = made.ask("jobs", {"video": video, "wishes": wishes})
     page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
     assert made.state(120) == "done"
@@ -200,6 +206,37 @@ def test_split_and_merge_divide_the_translation_and_undo_brings_both_back(page):
     expect(text(page, 1)).to_have_value(LINES[0])
 
 
+def test_a_sentence_is_translated_once_more_by_an_engine_that_stays(page, person, log):
+    """It takes six cues, which change and are undone together."""
+    before = {n: text(page, n, f"other-{n}").input_value() for n in range(1, 8)}
+    text(page, 1).click()
+    row = page.locator("#dk-cues > li:nth-child(1)")
+    again = row.get_by_role("button", name="Translate again: cue 1")
+    again.click()
+    expect(text(page, 1, "other-1")).not_to_have_value(before[1], timeout=60_000)
+    expect(text(page, 6, "other-6")).not_to_have_value(before[6])
+    expect(text(page, 7, "other-7")).to_have_value(before[7])
+    expect(page.locator("#dk-state")).to_have_text("Done")
+    asked = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "somebody wants it in other words" in asked[-1]["faults"][0]
+    person.picture("studio-translated-again")
+    loaded = sum("imported" in one for one in asked)
+    # What it was is there to compare, and to go back to.
+    second = text(page, 1, "other-1").input_value()
+    row.get_by_role("button", name="Use it: cue 1 as it was").click()
+    expect(text(page, 1, "other-1")).to_have_value(before[1])
+    page.click("#dk-undo")
+    expect(text(page, 1, "other-1")).to_have_value(second)
+    # What is translated is the text as it is being edited.
+    text(page, 1).fill("Something else:")
+    text(page, 1).blur()
+    text(page, 1).click()
+    again.click()
+    expect(text(page, 1, "other-1")).not_to_have_value(second, timeout=60_000)
+    asked = [json.loads(line) for line in log.read_text().splitlines()]
+    assert sum("imported" in one for one in asked) == loaded
+
+
 def test_keys_and_tools(page, person):
     film = page.locator("#dk-video")
     text(page, 3).focus()
@@ -289,20 +326,35 @@ def test_a_cue_is_drawn_on_the_timeline_which_shows_twenty_seconds_at_first(page
     assert re.match("0:00.(7|8)", text(page, 1, "end").input_value())
 
 
+def test_the_burned_film_is_played_without_subtitles_over_it(page, person):
+    video = page.evaluate("window.dubkit.video()")
+    wishes = {"subs": True, "subs_from": "a.srt", "language": "en", "burn": True}
+    job = person.ask("jobs", {"video": video, "wishes": wishes})
+    page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
+    burned = page.get_by_label("With burned subtitles")
+    expect(burned).to_be_checked(timeout=120_000)
+    film, tracks = page.locator("#dk-video"), page.locator("#dk-tracks")
+    shown = "(film) => [...film.textTracks].filter((one) => one.mode === 'showing').length"
+    expect(film).to_have_attribute("src", re.compile("austen.subbed.mp4"))
+    wait_for(lambda: film.evaluate("(film) => film.videoWidth") == 512)
+    expect(tracks).to_be_hidden()
+    assert film.evaluate(shown) == 0
+    person.picture("studio-burned")
+    page.get_by_label("Original").check()
+    expect(tracks).to_be_visible()
+    wait_for(lambda: film.evaluate(shown) == 1)
+
+
 def test_an_edit_in_two_thousand_cues_moves_little(page, person, tmp_path):
-    """Also: a subtitle file is edited after a film was open."""
+    """Also: a subtitle file is edited after a film was open, and only rows in view are drawn."""
     many = "".join(
         f"{n}\n{n // 1800:02}:{n // 30 % 60:02}:{2 * n % 60:02},000 --> "
         f"{n // 1800:02}:{n // 30 % 60:02}:{2 * n % 60 + 1:02},500\nCue {n} of many\n\n"
         for n in range(1, 2001)
     )
-    path = tmp_path / "many.srt"
+    path = tmp_path / "many.en.srt"
     path.write_text(many)
     person.send(path)
-    page.wait_for_function("document.querySelector('#dk-card h2')?.textContent === 'many.srt'")
-    video = page.evaluate("window.dubkit.video()")
-    job = person.ask("jobs", {"video": video, "wishes": {"subs": True, "language": "en"}})
-    page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
     expect(text(page, 1)).to_have_value("Cue 1 of many", timeout=240_000)
     with page.expect_response(lambda answer: "/cues/" in answer.url) as answer:
         text(page, 1).fill("Another")
@@ -324,3 +376,14 @@ def test_an_edit_in_two_thousand_cues_moves_little(page, person, tmp_path):
     print("an edit took", took, "ms")
     page.click("#dk-undo")
     expect(text(page, 2)).to_have_value("Cue 2 of many")
+    assert page.locator("#dk-cues > li").count() < 60
+    page.evaluate("document.querySelector('#dk-cues').scrollTop = 1e9")
+    last = page.locator("#dk-cues > li", has=page.locator("[aria-label='Play cue 2000']"))
+    expect(last).to_be_visible()
+    assert page.locator("#dk-cues > li").count() < 60
+    last.locator("[name=text]").fill("The last one")
+    last.locator("[name=text]").blur()
+    expect(page.locator("#dk-undo")).to_be_enabled()
+    for at in range(0, 160_000, 40_000):
+        page.evaluate("(at) => { document.querySelector('#dk-cues').scrollTop = at; }", at)
+        assert page.locator("#dk-cues > li").count() < 60

@@ -120,6 +120,11 @@ def test_several_wait_as_one(lines):
         argv = json.loads((first / "job.json").read_text())["argv"]
         jobs.append(lines.queue.submit(folder, lines.folder / "a", "me", argv, {"line": True}))
     assert [job.id for job in jobs] == ["job8", "job8"]
+    (lines.folder / "job7").mkdir()
+    other = lines.queue.submit(  # another voice, say
+        lines.folder / "job7", lines.folder / "a", "me", [*argv, "--force"], {"line": True}
+    )
+    assert other.id == "job7"
     assert lines.queue.is_free(lines.folder / "a", line=True)
     assert not lines.queue.is_free(lines.folder / "a")
     lines.queue.clear(lines.folder / "a")

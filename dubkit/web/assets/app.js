@@ -9,7 +9,9 @@
 
 import { batchList } from "./batch.js";
 import { ask, complaint, h, loadTexts, t } from "./dom.js";
+import { differenceList } from "./differences.js";
 import { editor } from "./editor.js";
+import { fitting } from "./fitting.js";
 import { formParts } from "./form.js";
 import { historyList } from "./history.js";
 import { jobPanel } from "./job.js";
@@ -28,16 +30,19 @@ document.title = t("title");
 const error = complaint();
 const playing = player();
 const editing = editor(playing, (id) => jobs.show(id));
-const jobs = jobPanel(over, (id) => jobs.show(id), editing.go, (failure) => form.refused(failure));
+const jobs = jobPanel(over, (id) => jobs.show(id), editing.go, (failure) => form.refused(failure), editing.fillWith);
 const history = historyList(open, again, (video) => video.id === current?.id && choosing.show(null));
 const form = formParts(() => current);
 const choosing = picker(chosen);
 const results = resultList();
+const differences = differenceList((seconds) => editing.goToTime(seconds));
 const batch = batchList((card) => open(card));
+const fit = fitting((id) => jobs.show(id), (name) => openText({ ...current, text: name }));
+editing.whole.querySelector(".dk-head").after(fit.whole);
 const head = h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline")));
 const top = h("div", {}, head, choosing.whole);
 const room = studio(playing.whole, editing, head, [
-  ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, batch.whole, jobs.whole, results.whole, history.whole)],
+  ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, batch.whole, jobs.whole, differences.whole, results.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
   ["speakers", t("speakers_panel"), editing.speakers],
   ["style", t("style"), editing.look.whole, editing.look.draw],
@@ -63,6 +68,7 @@ window.dubkit = {
     }
   },
   failed: () => error.show({ message: t("failed_generic"), hint: "" }),
+  ready: form.ready,
   wanted: form.wanted,
   filled: form.filled,
   remember: form.remember,
@@ -82,8 +88,10 @@ async function startInstead(wishes) {
 /** Videos were just uploaded or chosen, or a text came for the one that is shown. */
 function chosen(cards) {
   const card = cards[0] ?? null;
+  error.show(null);
   if (card?.id !== current?.id) choose(card);
   if (!batch.has(card?.id)) batch.show(cards);
+  if (card?.script && !card.text) form.change({ script: card.script, subs_from: "" });
   for (const one of cards) if (one.text || (one.kind === "text" && !one.jobs?.length)) openText(one);
 }
 
@@ -91,7 +99,7 @@ function chosen(cards) {
 async function openText(card) {
   try {
     const made = await ask(`videos/${card.id}/open`, { method: "POST", body: { text: card.text ?? "" } });
-    if (card.text && card.id === current?.id) form.change({ subs_from: card.text });
+    if (card.text && card.id === current?.id) form.change({ subs_from: card.text, script: "" });
     for (;;) {
       const job = await ask(`jobs/${made.job}`);
       const failure = job.events.find((event) => event.event === "error");
@@ -110,6 +118,8 @@ function choose(card) {
   error.show(null);
   jobs.show(null);
   results.show(card);
+  differences.show(card);
+  fit.show(card);
   playing.show(card);
   editing.show(card?.id, card?.languages ?? []);
   form.fill(null, card?.jobs?.find((job) => !job.opening)?.wishes);
@@ -119,7 +129,7 @@ function choose(card) {
 /** A video of the history was opened. */
 function open(video) {
   choosing.show(video);
-  const job = video.jobs?.find((one) => !one.opening);
+  const job = video.jobs?.find((one) => !one.opening || ["waiting", "running"].includes(one.state));
   if (job) jobs.show(job.id);
 }
 
@@ -136,6 +146,9 @@ async function over(job) {
   if (job.video !== current?.id) return;
   current = videos.find((video) => video.id === job.video) ?? current;
   results.show(current);
+  differences.show(current);
+  fit.show(current);
+  if (job.fitting) await fit.over(job);
   playing.show(current);
   await editing.show(current.id, current.languages);
 }

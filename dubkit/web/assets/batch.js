@@ -28,11 +28,12 @@ export function batchList(open) {
 
   /** Start the job of the first one for the others, too; each with the text that came with it. */
   async function start(first, wishes) {
-    const { subs_from: text, glossary, speakers_from: turns, ...common } = wishes;
+    const { subs_from: _, script, glossary, speakers_from: turns, ...common } = wishes;
     const failures = [];
     for (const card of cards.filter((one) => one.id !== first)) {
       try {
-        const own = card.text ? { ...common, subs_from: card.text } : common;
+        const text = card.text ? { subs_from: card.text } : card.script ? { script: card.script } : {};
+        const own = { ...common, ...text };
         await ask("jobs", { method: "POST", body: { video: card.id, wishes: own } });
       } catch (failure) {
         failures.push({ message: `${card.name}: ${failure.message}`, hint: failure.hint });

@@ -18,6 +18,9 @@ export function h(name, attributes = {}, ...children) {
 /** The path of the page's own routes: under a proxy's sub-path, too. */
 export const base = new URL("..", import.meta.url).pathname;
 
+/** Names of texts without times. */
+export const SCRIPT = /\.(txt|md|docx|pdf)$/i;
+
 let texts = {};
 
 export async function loadTexts() {

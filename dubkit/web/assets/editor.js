@@ -5,6 +5,7 @@
 // shows how long its lines are, what is wrong with it, and, if there is a dub, the lines that begin
 // there. Rows are patched and not redrawn: see rows.js. Keys are in keys.js.
 
+import { retranslation } from "./again.js";
 import { before, pairUp, reading, toggled } from "./cues.js";
 import { ask, clock, complaint, h, language, seconds, t } from "./dom.js";
 import { commandOf, keyHelp } from "./keys.js";
@@ -49,7 +50,15 @@ export function editor(player, saved) {
   const people = h("datalist", { id: "dk-speakers" });
   const rows = h("ol", { class: "dk-cues", id: "dk-cues", "aria-label": t("edit") });
   const table = rowList(rows, make, fill);
+  const filling = h("ol", { class: "dk-cues dk-filling", id: "dk-filling", hidden: true, "aria-label": t("live"), tabindex: "0" });
   const dub = dubLines(film, saved, error);
+  const translated = retranslation({
+    cues: (of) => states.get(of)?.cues ?? [],
+    edit: (of, texts) => edit(of, { edit: "texts", texts }),
+    said: (text) => (notice.textContent = text),
+    failed: (failure) => error.show(failure),
+    changed: () => table.show(cues().length),
+  });
   const speakers = speakerPanel({
     rename: (speaker, name) => edit(tag, { edit: "rename", speaker, name }),
     hear: (start, end) => { dub.stop(); player.play(start, end, false); },
@@ -77,7 +86,7 @@ export function editor(player, saved) {
       h("span", { class: "dk-jump" }, icon("dk-previous-problem", "‹", t("key_previousProblem"), () => commands.previousProblem()),
         faultCount, icon("dk-next-problem", "›", t("key_nextProblem"), () => commands.nextProblem())),
       save, icon("dk-help", "?", t("keys"), help.open)),
-    find.whole, shifts.whole, notice, error.box, people, rows, help.whole);
+    find.whole, shifts.whole, notice, error.box, people, rows, filling, help.whole);
 
   strip.tools.append(h("span", { class: "dk-ticks" }, loopLabel, followLabel));
 
@@ -103,7 +112,7 @@ export function editor(player, saved) {
     if (unsaved()) event.preventDefault();
   });
 
-  const part = { whole, strip: strip.whole, problems: problems.whole, speakers: speakers.whole, look, show, go, count: () => {}, wishes: () => ({}) };
+  const part = { whole, strip: strip.whole, problems: problems.whole, speakers: speakers.whole, look, show, go, goToTime, fillWith, count: () => {}, wishes: () => ({}) };
   const cues = () => states.get(tag)?.cues ?? [];
   const wishes = () => part.wishes();
   /** The number of the cue at hand in the language that a viewer would read. */
@@ -114,6 +123,8 @@ export function editor(player, saved) {
     const same = id === video;
     video = id;
     all = languages;
+    filled(false);
+    translated.show(id, languages[0] ?? "");
     if (!id || !languages.length) {
       whole.hidden = true;
       strip.show(null);
@@ -128,6 +139,25 @@ export function editor(player, saved) {
     whole.hidden = false;
     strip.show(player.whole.hidden ? null : id);
     draw();
+  }
+
+  const filled = (yes) => {
+    whole.classList.toggle("dk-is-filling", yes);
+    [filling.hidden, rows.hidden] = [!yes, yes];
+  };
+
+  /** Show what is recognized so far of a film that has no cues yet; returns whether it does. */
+  function fillWith(found) {
+    if (all.length) return false;
+    const atEnd = filling.scrollTop + filling.clientHeight > filling.scrollHeight - 40;
+    filling.replaceChildren(...found.map((cue, index) => h("li", {},
+      h("button", { type: "button", class: "dk-play", "aria-label": t("play_cue", { number: index + 1 }),
+        onclick: () => player.play(cue.start, cue.end, false) }, `▶ ${index + 1}`),
+      h("span", { class: "dk-muted" }, clock(cue.start)), h("span", { dir: "auto" }, cue.text))));
+    filled(true);
+    whole.hidden = false;
+    if (atEnd) filling.scrollTop = filling.scrollHeight;
+    return true;
   }
 
   /** Edit the cues of a language, with those of another beside them. */
@@ -158,11 +188,17 @@ export function editor(player, saved) {
 
   /** Bring a cue into view, in a language or in the spoken one. */
   async function go(wanted, number) {
-    if (whole.hidden) return;
+    if (!cues().length) return;
     const one = all.includes(wanted) ? wanted : all[0];
     if (one === beside) return goTo(one, number);
     if (one !== tag) await load(one, tag);
     goTo(one, number);
+  }
+
+  /** Bring a place in the film into view. */
+  function goToTime(time) {
+    player.seek(time);
+    if (!whole.hidden) table.reveal(Math.max(before(cues(), time + 0.001), 0));
   }
 
   /** Send an edit of a language; then `then` is [row, cell] to be focused. */
@@ -311,7 +347,7 @@ export function editor(player, saved) {
       h("div", { class: "dk-times" }, input("start", { class: "dk-clock", inputmode: "decimal" }),
         input("end", { class: "dk-clock", inputmode: "decimal" })),
       input("speaker", { list: "dk-speakers", placeholder: t("who"), autocomplete: "off", class: "dk-speaker" }),
-      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" })),
+      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })),
       h("div", { class: "dk-text dk-other" }),
       h("div", { class: "dk-more" },
         h("div", { class: "dk-acts" },
@@ -335,6 +371,7 @@ export function editor(player, saved) {
     cell("text", cue.text, t("column_text"));
     row.classList.toggle("dk-bad", cue.faults.some((one) => one.severity === "error"));
     row.querySelector(".dk-faults").replaceChildren(...cue.faults.map(fault));
+    offer(row.querySelector(".dk-redo"), tag, number);
     fillOther(row.querySelector(".dk-other"), pairs[index] ?? [], index);
     dub.fill(row.querySelector(".dk-lines"), index);
     row.classList.toggle("dk-now", index === now);
@@ -350,7 +387,7 @@ export function editor(player, saved) {
         const area = h("textarea", { name: `other-${number}`, dir: "auto" });
         area.addEventListener("change", () => commit(area));
         area.addEventListener("input", () => { marks(); measured(index); });
-        return [area, h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" })];
+        return [area, h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })];
       }));
     }
     for (const number of numbers) {
@@ -358,8 +395,22 @@ export function editor(player, saved) {
       area.lang = beside;
       const cue = states.get(beside).cues[number - 1];
       put(area, cue.text, `${t("column_text")} ${number}, ${language(beside)}`);
-      area.nextSibling.nextSibling.replaceChildren(...cue.faults.map(fault));
+      const faults = area.nextSibling.nextSibling;
+      faults.replaceChildren(...cue.faults.map(fault));
+      offer(faults.nextSibling, beside, number);
     }
+  }
+
+  /** Offer to translate a cue once more; what is offered already stays, and the focus with it. */
+  function offer(place, of, number) {
+    const parts = translated.offer(of, number).filter(Boolean);
+    const wanted = parts.map((part) => part.outerHTML).join("");
+    if (place.offered === wanted) return;
+    const focused = document.activeElement;
+    const held = place.contains(focused) ? focused.name : null;
+    place.offered = wanted;
+    place.replaceChildren(...parts);
+    if (held) (place.querySelector(`[name=${held}]:not(:disabled)`) ?? place.closest("li").querySelector("textarea")).focus({ preventScroll: true });
   }
 
   const fault = (one) => h("span", { class: `dk-violation dk-is-${one.severity}` }, `${one.severity === "error" ? "▲" : "△"} ${one.message}`);
@@ -614,7 +665,7 @@ export function editor(player, saved) {
 
   // Anywhere on the page but in the form.
   function shortcuts(event) {
-    if (whole.hidden || event.defaultPrevented || event.target.closest?.("#dubkit-form, dialog")) return;
+    if (whole.hidden || !all.length || event.defaultPrevented || event.target.closest?.("#dubkit-form, dialog")) return;
     const inText = event.target.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
     const command = event.key === "?" && !inText ? "help" : commandOf(event);
     if (!command) return;

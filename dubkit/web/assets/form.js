@@ -1,26 +1,28 @@
 // The form's memory, the files that are added to a video, and errors shown beside their group.
 // The form itself is Gradio's; this fills the empty places in it (see dubkit/web/form.py).
 
-import { ask, complaint, h, putBeside, t } from "./dom.js";
+import { ask, complaint, h, putBeside, SCRIPT, t } from "./dom.js";
+import { scriptBox } from "./script.js";
 
 const KEPT = 50; // videos whose form is remembered
 const LIST = "dubkit-forms";
-const FILES = ["subs_from", "glossary", "speakers_from"]; // fields that name an added file
+const FILES = ["subs_from", "script", "glossary", "speakers_from"]; // fields that name an added file
 
 /** `current()` is the card of the video; `fill(values)` refills the form, null keeps its values. */
 export function formParts(current) {
   const status = h("span", { class: "dk-muted", role: "status" });
   const error = complaint();
   const input = h("input", { type: "file", id: "dk-added-file", class: "dk-hidden", tabindex: "-1",
-    "aria-label": t("add_file"), accept: ".srt,.vtt,.ass,.ssa,.ttml,.xml,.txt,.csv,.rttm,.json" });
+    "aria-label": t("add_file"), accept: ".srt,.vtt,.ass,.ssa,.ttml,.xml,.txt,.md,.docx,.pdf,.csv,.rttm,.json" });
   const list = h("ul", { class: "dk-files", id: "dk-added" });
   const added = h("div", { class: "dk-added" },
     h("div", { class: "dk-buttons" },
       h("button", { type: "button", class: "dk-button", id: "dk-add-file", onclick: choose }, t("add_file")), status),
     h("p", { class: "dk-muted" }, t("add_file_hint")), list, input, error.box);
+  const script = scriptBox(current, change);
   const wrong = Object.fromEntries(["main", "more", "files", "speech", "translation", "dubbing", "who", "look"]
     .map((group) => [group, complaint()]));
-  const places = [["dubkit-added", added],
+  const places = [["dubkit-added", added], ["dubkit-script-box", script.whole],
     ...Object.entries(wrong).map(([group, one]) => [`dubkit-wrong-${group}`, one.box])];
 
   let wanted = null; // what the form will be filled with
@@ -46,7 +48,8 @@ export function formParts(current) {
         : /\.(rttm|json)$/i.test(answer.name) ? "speakers_from" : "subs_from";
       if (current()?.id !== video) return;
       current().added = answer.added;
-      change({ [field]: answer.name });
+      if (SCRIPT.test(answer.name)) script.take(answer.name);
+      else change({ [field]: answer.name });
     } catch (failure) {
       error.show(failure);
     }
@@ -84,7 +87,10 @@ export function formParts(current) {
   }
 
   /** Have some values of the form changed. */
-  const change = (values) => fill({ ...(last ?? { subs: true, formats: ["srt"] }), ...values });
+  function change(values) {
+    const now = settled === null && wanted ? wanted : last;
+    fill({ ...(now ?? { subs: true, formats: ["srt"] }), ...values });
+  }
 
   /** Gradio may not have drawn the button yet, or not be listening to it: until the form is filled
    * it is pressed again, which Gradio ignores while it is filling the form. */
@@ -104,7 +110,14 @@ export function formParts(current) {
     }
     settled = current()?.id ?? "";
     document.documentElement.dataset.dubkitForm = settled || "empty";
+    script.show(last.script);
     keep();
+  }
+
+  /** The values to start a job with, once what was pasted is on the server. */
+  async function ready(names, values) {
+    const now = { ...named(names, values), script: await script.ready() };
+    return names.map((name) => (name === "subs_from" && now.script ? "" : now[name]));
   }
 
   function toFill() {
@@ -115,7 +128,9 @@ export function formParts(current) {
   const named = (names, values) => Object.fromEntries(names.map((name, at) => [name, values[at]]));
 
   function remember(names, values) {
+    const before = last;
     last = named(names, values);
+    if (last.subs_from && !before?.subs_from && last.script) script.take(""); // one text or the other
     if (settled !== null && settled === (current()?.id ?? "")) keep();
   }
 
@@ -143,7 +158,7 @@ export function formParts(current) {
     for (const [place, part] of places) put(place, part);
   }
 
-  return { fill, change, filled, remember, refused, attach, wanted: toFill };
+  return { fill, change, filled, ready, remember, refused, attach, wanted: toFill };
 }
 
 /** Open the folded parts that contain an element. */

@@ -9,8 +9,8 @@ const LATE = 0.15; // what is left for each second that an end is overdue, as in
 
 /** The part of the page; `over(job)` is called when a job has ended, `again(id)` with another one,
  * `cue(language, number)` when a warning about a cue is pressed, `blame(failure)` with an error that
- * has just occurred. */
-export function jobPanel(over, again, cue, blame) {
+ * has just occurred; `fill(cues)` with what is recognized so far, and says whether it shows that. */
+export function jobPanel(over, again, cue, blame, fillList) {
   const error = complaint();
   const state = h("span", { class: "dk-state", role: "status", id: "dk-state" });
   const stage = h("p", { class: "dk-stage", id: "dk-stage" });
@@ -72,8 +72,11 @@ export function jobPanel(over, again, cue, blame) {
       lost.hidden = true;
       const more = job.next > next; // there may be too many events for one answer
       next = job.next;
+      const had = cues;
       for (const event of job.events) take(event);
-      watched ||= ["waiting", "running"].includes(job.state);
+      const running = ["waiting", "running"].includes(job.state);
+      if (cues.length && cues !== had) recognized(running);
+      watched ||= running;
       paint(job);
       if (!["waiting", "running"].includes(job.state)) {
         if (more) look(id);
@@ -97,13 +100,9 @@ export function jobPanel(over, again, cue, blame) {
     if (event.event === "text") {
       cues = cues.filter((old) => Math.min(old.end, event.end) - Math.max(old.start, event.start) < (old.end - old.start) / 2);
       cues.push(event);
-      cues.sort((a, b) => a.start - b.start);
-      live.replaceChildren(...cues.map((cue) =>
-        h("p", {}, h("span", { class: "dk-time" }, clock(cue.start)), cue.text)));
-      live.scrollTop = live.scrollHeight;
-      liveBox.hidden = false;
     }
-    if (event.event === "warning" && !warned.includes(event.message)) {
+    // What a script and the speech differ in has a list to itself.
+    if (event.event === "warning" && event.about !== "script" && !warned.includes(event.message)) {
       warned.push(event.message);
       warnings.append(h("li", {}, warning(event.message)));
       warningBox.hidden = false;
@@ -120,6 +119,16 @@ export function jobPanel(over, again, cue, blame) {
       const total = event.timings.total;
       took.textContent = t("took", { time: clock(total), length: clock(total * event.rtfx) });
     }
+  }
+
+  /** Show what is recognized so far: in the list of cues, if there are none yet. */
+  function recognized(running) {
+    cues.sort((a, b) => a.start - b.start);
+    liveBox.hidden = running && fillList(cues);
+    if (liveBox.hidden) return;
+    live.replaceChildren(...cues.map((cue) =>
+      h("p", {}, h("span", { class: "dk-time" }, clock(cue.start)), cue.text)));
+    live.scrollTop = live.scrollHeight;
   }
 
   // "pt: cue 3: ..." leads to that cue; without a language, to one of the spoken language.

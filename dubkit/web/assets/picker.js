@@ -1,12 +1,12 @@
 // Selecting a video: drop it, choose it, or choose one under the server's --root.
 
-import { ask, base, clock, complaint, h, language, putBeside, Refused, size, t } from "./dom.js";
+import { ask, base, clock, complaint, h, language, putBeside, Refused, SCRIPT, size, t } from "./dom.js";
 
-const BESIDE = /\.(srt|vtt|ass|ssa|ttml|xml|csv|rttm)$/i; // what may belong to a film
+const BESIDE = /\.(srt|vtt|ass|ssa|ttml|xml|csv|rttm|txt|md|docx|pdf)$/i; // what may belong to a film
 const SUBTITLES = /\.(srt|vtt|ass|ssa|ttml|xml)$/i;
 
 /** The part of the page; `chosen(cards)` is called with the videos that came, none for another. A
- * card's `text` is the subtitle file that came with it. */
+ * card's `text` is the subtitle file that came with it, its `script` a text without times. */
 export function picker(chosen) {
   const error = complaint();
   const input = h("input", { type: "file", id: "dk-file", class: "dk-hidden", tabindex: "-1",
@@ -85,6 +85,7 @@ export function picker(chosen) {
       const answer = await putBeside(card.id, file);
       card.added = answer.added;
       if (SUBTITLES.test(answer.name)) card.text = answer.name;
+      if (SCRIPT.test(answer.name)) card.script = answer.name;
     }
   }
 

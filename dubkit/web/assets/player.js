@@ -72,6 +72,9 @@ export function player() {
       if (dub) {
         choices.push({ label: t("dubbed", { language: language(dub[1]) }), copies, query: `result=${encodeURIComponent(file.name)}`,
           address: `${address(shown, file)}?play=true&v=${file.made}` });
+      } else if (file.wishes?.burn && /\.subbed\.\w+$/.test(file.name)) {
+        choices.push({ label: t("burned"), copies, query: `result=${encodeURIComponent(file.name)}`, burned: true,
+          address: `${address(shown, file)}?play=true&v=${file.made}` });
       }
     }
     const same = card?.id === shown.id;
@@ -89,6 +92,7 @@ export function player() {
     now = { ...one, copied: false };
     offer.hidden = true;
     playFrom(one.address);
+    choose(shownTrack);
   }
 
   function playFrom(address) {
@@ -168,18 +172,18 @@ export function player() {
       h("track", { kind: "subtitles", srclang: tag, label: language(tag), src: `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}` })));
     if (!tags.includes(shownTrack)) shownTrack = tags.at(-1) ?? "";
     radios(tracks, "dk-track", [[t("none"), ""], ...tags.map((tag) => [language(tag), tag])], shownTrack, choose);
-    tracks.hidden = !tags.length;
     choose(shownTrack);
   }
 
   function choose(tag) {
     if (stale.delete(tag)) reload(tag);
     shownTrack = tag;
-    for (const track of video.textTracks) track.mode = track.language === tag ? "showing" : "disabled";
+    tracks.hidden = now?.burned || !card?.languages?.length;
+    for (const track of video.textTracks) track.mode = track.language === tag && !now?.burned ? "showing" : "disabled";
   }
   // A browser also shows the track of its own language, once it has loaded it.
   video.textTracks.addEventListener("change", () => {
-    if ([...video.textTracks].filter((track) => track.mode === "showing").length > 1) choose(shownTrack);
+    if ([...video.textTracks].filter((track) => track.mode === "showing").length > (now?.burned ? 0 : 1)) choose(shownTrack);
   });
 
   /** The cues of a language have changed: reload them. */
@@ -215,5 +219,5 @@ export function player() {
       h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => take(value) }), label)));
   }
 
-  return { whole, show, reload, changed, play, time: () => video.currentTime };
+  return { whole, show, reload, changed, play, time: () => video.currentTime, seek: (time) => (video.currentTime = time) };
 }

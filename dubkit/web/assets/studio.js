@@ -40,9 +40,11 @@ export function studio(film, editing, head, panels) {
     settle();
   }
 
-  /** The settings, which are a drawer here, close when one goes on with the film. */
+  /** The settings and the text, which are drawers here, close when one goes on with the film. */
   function putAway() {
-    if (root.dataset.dubkitRoom === "studio") document.querySelector("#dubkit-more > button.open")?.click();
+    if (root.dataset.dubkitRoom !== "studio") return;
+    document.querySelector("#dubkit-more > button.open")?.click();
+    document.querySelector("#dk-script")?.removeAttribute("open");
   }
 
   function settle() {
