@@ -11,7 +11,7 @@ import tokenizers
 from speech_samples import AUSTEN, decoded
 
 import dubkit
-from dubkit import UsageError
+from dubkit import UsageError, Word
 from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
@@ -99,6 +99,31 @@ def test_a_window_is_cut_in_the_pause_or_where_it_is_quietest() -> None:
     assert second.end == third.start == 15.5
     assert first.speech[-1].end == first.end and second.speech[0].start == first.end
     assert languages.parts(window, found, ["en"] * 3, samples) == [(window, "en")]
+
+
+def hypothesis(language, probability, fault=None, seconds=(0.0, 4.0)) -> recognize._Hypothesis:
+    start, end = seconds
+    words = tuple(Word(at, at + 1, " ano", probability) for at in np.arange(start, end))
+    return recognize._Hypothesis(words, fault, np.log(probability), language)
+
+
+@pytest.mark.parametrize(
+    "main, before, fault, after, kept",
+    [
+        ("cs", 0.6, None, 0.58, "cs"),  # acted Czech that is taken for Polish
+        ("cs", 0.6, None, 0.8, "pl"),
+        ("cs", 0.9, "skipped", 0.6, "pl"),
+        ("en", 0.8, None, 0.79, "pl"),  # a translation reads easily
+        ("en", 0.9, None, 0.6, "en"),
+    ],
+)
+def test_what_reads_no_easier_in_another_language_is_left(main, before, fault, after, kept) -> None:
+    window, half = Window(0.0, 8.0, (Span(0.0, 8.0),)), Window(4.0, 8.0, (Span(4.0, 8.0),))
+    first = hypothesis(main, before, fault, (0.0, 8.0))
+    own = (Window(0.0, 4.0, (Span(0.0, 4.0),)), hypothesis(main, before))
+    parts = recognize._better((window, first), [own, (half, hypothesis("pl", after, None, (4, 8)))])
+    assert parts[-1][1].language == kept
+    assert parts == [(window, first)] if kept == main else parts[0] == own
 
 
 def test_the_positions_of_a_stretch_end_in_silence() -> None:

@@ -52,6 +52,10 @@ NO_REPEAT = 6
 """Tokens of a run that may not come twice after a loop: it ends there."""
 UNSURE = -0.5
 """Mean log-probability below which an engine that knows one language may have met another."""
+GAIN, GAIN_OVER_ENGLISH = 0.05, -0.15
+"""How much likelier words must be in the language that they were taken for than in the expected
+one, as the mean of their log-probabilities. Whisper does not only misread what is spoken in another
+language as English: it may translate it, and that reads easily."""
 ROOM = 0.1
 """Seconds around a stretch that is judged alone: voice activity is late on soft sounds."""
 PREPENDED = "\"'“¿([{-"
@@ -351,9 +355,6 @@ def _divided(
         if row != [(windows[i], main)]:
             for window, code in row:
                 again.setdefault(code, []).append((i, window))
-        elif firsts[i].is_doubtful and firsts[i].fault:
-            chosen = [(i, windows[i])]
-            waiting.append((chosen, pool.submit(_repaired, task, [windows[i]], [firsts[i]])))
     for code, some in sorted(again.items()):
         own = task.into(code)
         for batch in _split_evenly([part.end - part.start for _, part in some], own.engine):
@@ -366,22 +367,56 @@ def _divided(
     for chosen, future in waiting:
         for (i, part), hypothesis in zip(chosen, future.result(), strict=True):
             made.setdefault(i, []).append((part, hypothesis))
-    return {
+    better = {
         i: _better((windows[i], firsts[i]), sorted(parts, key=lambda one: one[0].start))
         for i, parts in made.items()
     }
+    repairs = {
+        i: pool.submit(_repaired, task, [windows[i]], [firsts[i]])
+        for i, row in better.items()
+        if firsts[i].fault and row == [(windows[i], firsts[i])]
+    }
+    return better | {i: [(windows[i], one.result()[0])] for i, one in repairs.items()}
 
 
 def _better(
     first: tuple[Window, _Hypothesis], parts: list[tuple[Window, _Hypothesis]]
 ) -> list[tuple[Window, _Hypothesis]]:
-    """The parts of a window, or what was decoded at first, if that is sound and what was then taken
-    for another language is not."""
+    """The parts of a window, those that are no better in another language as they were decoded at
+    first."""
     main = first[1].language
-    foreign = [part for _, part in parts if part.language != main]
-    if not parts or (foreign and all(part.fault for part in foreign) and not first[1].fault):
-        return [first]
-    return parts
+    kept = []
+    for window, part in parts:
+        if part.language != main and not _gains(window, first[1], part):
+            part = replace(first[1], words=_words_within(first[1], window))
+        kept.append((window, part))
+    return kept if any(part.language != main for _, part in kept) else [first]
+
+
+def _gains(window: Window, first: _Hypothesis, part: _Hypothesis) -> bool:
+    """Whether a part of a window was decoded better in the language that it was taken for: what is
+    spoken in one reads more easily in it than in any other."""
+    if part.fault or not part.words:
+        return bool(first.fault)
+    before = _words_within(first, window)
+    if not before or (first.fault and first.fault != "silent"):
+        return True
+    least = GAIN_OVER_ENGLISH if first.language == "en" else GAIN
+    return _ease(part.words) - _ease(before) > least
+
+
+def _words_within(hypothesis: _Hypothesis, window: Window) -> tuple[Word, ...]:
+    """The words of a hypothesis that are in a part of its window."""
+    return tuple(
+        word
+        for word in hypothesis.words
+        if window.start <= (word.start + word.end) / 2 < window.end
+    )
+
+
+def _ease(words: Sequence[Word]) -> float:
+    """The mean logarithm of the words' probabilities, at most 0."""
+    return float(np.mean([np.log(max(word.probability or 0.0, 1e-3)) for word in words]))
 
 
 def _stretches(window: Window, decoded: _Hypothesis) -> list[languages.Stretch]:
