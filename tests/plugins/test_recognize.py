@@ -17,6 +17,7 @@ from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import models, recognize
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
+from dubkit_plugins.whisper.decode import SAFE_BEAM
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Span
@@ -129,7 +130,7 @@ def test_a_loop_is_decoded_again_more_carefully(tokenizer, sound, tmp_path):
     engine = Scripted(tokenizer, script)
     assert {w.text for w in run(engine, sound, tmp_path)} == {" All is well here."}
     again = [decoding for _, decoding in engine.calls if decoding.full_length]
-    assert [decoding.beam_size for decoding in again] == [recognize.SAFE_BEAM]
+    assert [decoding.beam_size for decoding in again] == [SAFE_BEAM]
 
 
 def test_a_loop_that_persists_is_cut_and_reported(tokenizer, sound, tmp_path):

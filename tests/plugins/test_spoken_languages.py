@@ -16,10 +16,11 @@ from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import languages, models, recognize
+from dubkit_plugins.whisper.decode import Finding, Hypothesis
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 from dubkit_plugins.whisper.languages import Stretch, spoken
-from dubkit_plugins.whisper.recognize import Finding, Sound
+from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Span
 from dubkit_plugins.whisper.windows import Window
 
@@ -101,10 +102,10 @@ def test_a_window_is_cut_in_the_pause_or_where_it_is_quietest() -> None:
     assert languages.parts(window, found, ["en"] * 3, samples) == [(window, "en")]
 
 
-def hypothesis(language, probability, fault=None, seconds=(0.0, 4.0)) -> recognize._Hypothesis:
+def hypothesis(language, probability, fault=None, seconds=(0.0, 4.0)) -> Hypothesis:
     start, end = seconds
     words = tuple(Word(at, at + 1, " ano", probability) for at in np.arange(start, end))
-    return recognize._Hypothesis(words, fault, np.log(probability), language)
+    return Hypothesis(words, fault, np.log(probability), language)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from dubkit import Progress, Track, Word
+from dubkit_plugins.whisper.decode import DecodedWindow
 from dubkit_plugins.whisper.engine import Clock, Decoding, Engine
-from dubkit_plugins.whisper.recognize import DecodedWindow, Sound, recognize
+from dubkit_plugins.whisper.recognize import Sound, recognize
 
 BEAM = 5
 """Hypotheses of the decoding that a greedy one is compared with where there is no reference."""

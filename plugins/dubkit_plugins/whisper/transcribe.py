@@ -26,9 +26,10 @@ from dubkit import (
 )
 
 from . import models
+from .decode import DecodedWindow, Finding
 from .engine import Clock, Decoding, Engine, MultilingualEngine
 from .models import Weights
-from .recognize import DecodedWindow, Finding, Sound, detect_language, prompt_tokens, recognize
+from .recognize import Sound, detect_language, prompt_tokens, recognize
 
 log = logging.getLogger("dubkit")
 
