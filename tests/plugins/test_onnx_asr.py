@@ -236,7 +236,7 @@ def test_real_speech_goes_through_the_same_front_end(speech, tmp_path):
     journal.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:9])
     again = transcribe(plugin, speech, tmp_path / "work")
     assert again.track == whole.track
-    assert json.loads(journal.read_text("utf-8").splitlines()[-1])["words"]
+    assert json.loads(journal.read_text("utf-8").splitlines()[-1])["parts"][0]["words"]
     plugin.close()
     assert transcribe(plugin, speech, tmp_path / "work").track == whole.track
 
