@@ -279,6 +279,8 @@ class Wrong(Ears):
 class Wrong(Ears):
     def transcribe_among(self, audio, *, languages, prompt, hotwords, work, progress):
         done = self.result(self.words(audio), languages[0])
+        from dataclasses import replace
+
         (cue,) = done.track.cues
         return replace(done, track=replace(done.track, cues=(replace(cue, language='de'),)))
 

@@ -357,10 +357,18 @@ def test_no_sequence_of_edits_makes_an_invalid_track(row):
         history = history.undo()
 
 
+def test_the_texts_of_several_cues():
+    done = do(TWO, "texts", texts={"1": "One.", "2": "Two."})
+    assert [cue.text for cue in done.cues] == ["One.", "Two."]
+    for wrong in ({"1": 3}, {"x": "One."}, {"99": "One."}):
+        with pytest.raises(UsageError):
+            do(TWO, "texts", texts=wrong)
+
+
 def test_the_speaker_of_a_cue():
     assert set(EDITS) == {
         "text", "speaker", "times", "nudge", "shift", "split", "merge", "break", "rename", "add",
-        "delete", "replace"
+        "delete", "replace", "texts",
     }  # fmt: skip
     assert do(TWO, "speaker", number=1, speaker=" Ann ").cues[0].speaker == "Ann"
     assert do(TWO, "speaker", number=1, speaker="").cues[0].speaker is None
