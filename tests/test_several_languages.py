@@ -17,6 +17,7 @@ from dubkit.cues.profiles import limits
 from dubkit.dub.fit import GAP, Slot, fit
 from dubkit.media.audio import FULL, decode_audio
 from dubkit.media.probe import probe
+from dubkit.pipeline.report import foreign_warnings
 from dubkit.translate.translation import TranslationJob, sources, translate
 
 TRANSLATORS = TESTS / "data/translators.py"
@@ -79,6 +80,15 @@ def test_what_nothing_translates_stays_and_says_what_it_is(tmp_path):
     assert made.track.cues[4].text == TEXTS[4][1] and made.lines == 2
     (failed,) = made.failed
     assert (failed.cues, failed.reason) == ((5,), "nothing here knows it")
+
+
+def test_whoever_wants_no_translation_is_reminded_of_it():
+    assert foreign_warnings(track()) == [
+        "3 cues are in German and Spanish; --to en has them translated"
+    ]
+    (warning,) = foreign_warnings(track([(None, "We wait."), ("fr", "Nous aussi.")]))
+    assert warning.startswith("1 cue is in French;")
+    assert foreign_warnings(track([(None, "We wait.")])) == []
 
 
 def test_progress_is_of_all_languages(tmp_path):

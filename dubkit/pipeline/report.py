@@ -61,6 +61,18 @@ def summary(result: Result) -> dict[str, object]:
     }
 
 
+def foreign_warnings(track: Track) -> list[str]:
+    """What a viewer who knows the track's language alone cannot read."""
+    others = count_languages(track)
+    others.pop(track.language, None)
+    if not others:
+        return []
+    count = sum(others.values())
+    which = " and ".join(map(languages.name, others))
+    cues, them = ("1 cue is", "it") if count == 1 else (f"{count} cues are", "them")
+    return [f"{cues} in {which}; --to {track.language} has {them} translated"]
+
+
 def count_languages(track: Track) -> dict[str, int]:
     """The languages of a track's cues, with how many are in each, most first."""
     return dict(Counter(map(track.language_of, track.cues)).most_common())

@@ -33,7 +33,9 @@ from .sound import audio_file
 
 
 def translate_all(context: Context, work: Workspace, text: SourceText) -> list[Translation]:
-    """The text in every language of ``--to`` but its own."""
+    """The text in every language of ``--to``; where that is its own, what is in others."""
+    if context.options.original and text.track.language not in context.options.to:
+        context.warnings += report.foreign_warnings(text.track)
     translations = []
     for target in context.options.to:
         try:
