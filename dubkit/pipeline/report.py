@@ -63,14 +63,13 @@ def summary(result: Result) -> dict[str, object]:
 
 def foreign_warnings(track: Track) -> list[str]:
     """What a viewer who knows the track's language alone cannot read."""
-    others = count_languages(track)
-    others.pop(track.language, None)
-    if not others:
-        return []
-    count = sum(others.values())
-    which = " and ".join(map(languages.name, others))
-    cues, them = ("1 cue is", "it") if count == 1 else (f"{count} cues are", "them")
-    return [f"{cues} in {which}; --to {track.language} has {them} translated"]
+    warnings = []
+    for tag, count in count_languages(track).items():
+        if tag != track.language:
+            cues, them = ("1 cue is", "it") if count == 1 else (f"{count} cues are", "them")
+            hint = f"--to {track.language} has {them} translated"
+            warnings.append(f"{cues} in {languages.name(tag)}; {hint}")
+    return warnings
 
 
 def count_languages(track: Track) -> dict[str, int]:
