@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from command import AUSTEN, assert_refused, called, contents
+from speech_samples import SPOKEN
 
 from dubkit import subtitles
 from dubkit.subtitles.retime import retime
@@ -337,16 +338,6 @@ def test_what_is_not_sure_is_not_written(files):
     ran = called("sync", files / "other.srt", "--reference", files / "good.en.srt", "-q")
     assert_refused(ran, 11, "not sure")
     assert contents(files) == before
-
-
-SPOKEN = (
-    (0.64, 3.78, "And Mr. John Dashwood had then leisure to consider"),
-    (3.86, 7.82, "how much there might be prudently in his power to do for them."),
-    (8.48, 11.42, "He was not an ill-disposed young man,"),
-    (11.96, 17.34, "unless to be rather cold-hearted and rather selfish is to be ill-disposed."),
-    (18.14, 20.40, "Had he married a more amiable woman,"),
-    (20.48, 23.88, "he might have been made still more respectable than he was."),
-)
 
 
 @pytest.mark.parametrize("way", ["speech", pytest.param("words", marks=pytest.mark.slow)])

@@ -8,6 +8,7 @@ import pytest
 from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
 from serving import serving
+from speech_samples import SPOKEN
 
 from dubkit import Cue, Track, subtitles
 
@@ -86,14 +87,6 @@ def _wishes(person: Person, video: str) -> list[dict]:
     return [job["wishes"] for one in videos if one["id"] == video for job in one["jobs"]]
 
 
-SPOKEN = (
-    (0.64, 3.78, "And Mr. John Dashwood had then leisure to consider"),
-    (3.86, 7.82, "how much there might be prudently in his power to do for them."),
-    (8.48, 11.42, "He was not an ill-disposed young man,"),
-    (11.96, 17.34, "unless to be rather cold-hearted and rather selfish is to be ill-disposed."),
-    (18.14, 20.40, "Had he married a more amiable woman,"),
-    (20.48, 23.88, "he might have been made still more respectable than he was."),
-)
 UNLIKE = [(at, at + 0.7, "Of another film") for at in (0.2, 1.9, 7.9, 9.0, 17.5, 24.5, 29.1)]
 
 

@@ -97,6 +97,7 @@ class DecodingTask:
 
 
 def tokenizer_for(engine: Engine, language: str) -> Tokenizer | None:
+    """The tokenizer of an engine that has one, for a transcript in a language."""
     code = language if engine.multilingual else None
     return engine.tokenizer and Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", code)
 

@@ -18,13 +18,13 @@ from dubkit import (
     Progress,
     Track,
     TranscribeProgress,
-    Transcriber,
     Transcription,
     UsageError,
 )
 
 from . import models
 from .faster_whisper import detector_weights
+from .transcriber import WhisperTranscriber
 
 if TYPE_CHECKING:
     from .engine import MultilingualEngine
@@ -50,7 +50,7 @@ CATALOGUE = {
 
 
 @dataclass(frozen=True)
-class DistilWhisper(Transcriber):
+class DistilWhisper(WhisperTranscriber):
     """Whisper and Distil-Whisper on torch."""
 
     model: str = "auto"
@@ -121,32 +121,6 @@ class DistilWhisper(Transcriber):
 
         found = settings_to_read_back(CATALOGUE, language, packages=False)
         return found and {**found, "draft": ""}
-
-    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
-        """See :class:`dubkit.hooks.FindsSpeech`."""
-        from .speech_activity import find_speech
-
-        return find_speech(audio, progress)
-
-    def transcribe(
-        self,
-        audio: Path,
-        *,
-        language: str | None,
-        prompt: str,
-        hotwords: Sequence[str],
-        work: Path,
-        progress: TranscribeProgress,
-    ) -> Transcription:
-        """See :class:`dubkit.hooks.Transcriber`."""
-        return self.transcribe_among(
-            audio,
-            languages=(language,) if language else (),
-            prompt=prompt,
-            hotwords=hotwords,
-            work=work,
-            progress=progress,
-        )
 
     def transcribe_among(
         self,

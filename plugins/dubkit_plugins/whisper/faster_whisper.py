@@ -11,10 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
+from dubkit import Progress, TranscribeProgress, Transcription, UsageError
 from dubkit_plugins.packaged_models import place
 
 from . import models
+from .transcriber import WhisperTranscriber
 
 if TYPE_CHECKING:
     from .ct2_engine import CT2Engine
@@ -42,7 +43,7 @@ CATALOGUE = {
 
 
 @dataclass(frozen=True)
-class FasterWhisper(Transcriber):
+class FasterWhisper(WhisperTranscriber):
     """Whisper and Distil-Whisper on CTranslate2."""
 
     model: str = "auto"
@@ -123,32 +124,6 @@ class FasterWhisper(Transcriber):
         from .transcribe import settings_to_read_back
 
         return settings_to_read_back(CATALOGUE, language, packages=True)
-
-    def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
-        """See :class:`dubkit.hooks.FindsSpeech`."""
-        from .speech_activity import find_speech
-
-        return find_speech(audio, progress)
-
-    def transcribe(
-        self,
-        audio: Path,
-        *,
-        language: str | None,
-        prompt: str,
-        hotwords: Sequence[str],
-        work: Path,
-        progress: TranscribeProgress,
-    ) -> Transcription:
-        """See :class:`dubkit.hooks.Transcriber`."""
-        return self.transcribe_among(
-            audio,
-            languages=(language,) if language else (),
-            prompt=prompt,
-            hotwords=hotwords,
-            work=work,
-            progress=progress,
-        )
 
     def transcribe_among(
         self,

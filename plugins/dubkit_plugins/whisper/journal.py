@@ -13,6 +13,7 @@ from .windows import Window
 
 
 def to_line(window: Window, parts: Sequence[DecodedWindow]) -> str:
+    """The line of a window, with the parts that it was divided into, one mostly."""
     record = {
         "window": [window.start, window.end],
         "parts": [
