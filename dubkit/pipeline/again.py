@@ -49,7 +49,9 @@ def translate_cues(
         if not jobs:
             return {}
         try:
-            return translate_again(jobs, track, cues, earlier, journal_of(work, target), progress)
+            return translate_again(
+                jobs, track, cues, earlier, journal_of(work.folder, target), progress
+            )
         finally:
             context.engines.done(Translator)
             work.drop(AUDIO)

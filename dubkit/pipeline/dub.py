@@ -29,7 +29,7 @@ from dubkit.workspace import Workspace, key_of
 
 from . import cast, outputs, redraw, render, scene, verify
 from .context import Context
-from .translate import choose_engines, translation_job
+from .translate import choose_engines, journal_of, translation_job
 
 CONSENT = "consent.json"
 LARGEST_SEED = 2**31
@@ -185,7 +185,7 @@ def _shortener(
     choices = engines.choices.items() if engines else ()
     jobs = {tag: translation_job(context, choice, tag, target) for tag, choice in choices}
     able = {tag: job for tag, job in jobs.items() if job.follows("length") and job.follows("fault")}
-    return Shortener(able, work.folder / f"translations.{target}.jsonl") if able else None
+    return Shortener(able, journal_of(work.folder, target)) if able else None
 
 
 def _conversion(

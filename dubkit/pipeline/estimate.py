@@ -43,7 +43,7 @@ def estimate(source: Path, options: Options) -> list[Estimate]:
                 choices = dict(engines.choices)
             else:
                 continue
-            journal = context.workspace / f"translations.{target}.jsonl"
+            journal = translate.journal_of(context.workspace, target)
             lines = cached = 0
             usage = Usage(cost=0.0)
             for tag, choice in choices.items():

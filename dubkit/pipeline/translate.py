@@ -173,9 +173,9 @@ def translation_job(
     )
 
 
-def journal_of(work: Workspace, target: str) -> Path:
-    """Where the good lines of a translation are kept."""
-    return work.folder / f"translations.{target}.jsonl"
+def journal_of(folder: Path, target: str) -> Path:
+    """Where the good lines of a translation are kept, in the folder of a workspace."""
+    return folder / f"translations.{target}.jsonl"
 
 
 def translation_key(context: Context, engines: Engines, track: Track) -> str:
@@ -206,7 +206,7 @@ def _translate(
             jobs.append(job)
         refused = {source: failure.message for source, failure in engines.refused.items()}
         new = translation.translate(
-            jobs, track, journal_of(work, target), context.progress, refused
+            jobs, track, journal_of(work.folder, target), context.progress, refused
         )
     if context.retimed and not options.bilingual:
         cues = fit_cues(_end_with_speech(new.track, track), options.reading, context.rate)
