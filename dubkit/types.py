@@ -63,6 +63,10 @@ class Cue:
     """The language of its text, in a transcript the one that is spoken, if it is another one than
     the track's."""
 
+    def seconds_with(self, other: Cue) -> float:
+        """Seconds for which both are shown; below zero, those that are between them."""
+        return min(self.end, other.end) - max(self.start, other.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:

@@ -44,15 +44,10 @@ def languages_spoken(shown: Track, source: Track) -> list[str]:
 
     def spoken_in(cue: Cue) -> str:
         near = cues[bisect.bisect_right(ends, cue.start) : bisect.bisect_left(starts, cue.end)]
-        there = max(near, key=lambda one: _shared(one, cue), default=None)
+        there = max(near, key=cue.seconds_with, default=None)
         return source.language_of(there) if there else source.language
 
     return list(map(spoken_in, shown.cues))
-
-
-def _shared(one: Cue, cue: Cue) -> float:
-    """Seconds for which both are shown; the one that begins later counts among equals."""
-    return min(one.end, cue.end) - max(one.start, cue.start)
 
 
 def left_to_original(track: Track, source: Track | None, *, dub_all: bool = False) -> set[int]:

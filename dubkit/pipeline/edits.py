@@ -211,9 +211,8 @@ def _at_same_time(one: Cue, other: Cue) -> bool:
     """Whether two cues are shown at one time, or nearly: recognizing or aligning speech another way
     moves them by a little."""
     shift = max(abs(one.start - other.start), abs(one.end - other.end))
-    together = min(one.end, other.end) - max(one.start, other.start)
     longer = max(one.end - one.start, other.end - other.start)
-    return shift < SAME_TIME or together >= TOGETHER * longer
+    return shift < SAME_TIME or one.seconds_with(other) >= TOGETHER * longer
 
 
 def _by_place(cues: Sequence[Cue], source: Track) -> dict[int, list[Cue]]:
@@ -331,8 +330,4 @@ def _retime(
 
 def _shown_with(cue: Cue, cues: Sequence[Cue]) -> Cue | None:
     """The one of the cues that is shown with ``cue`` for longest."""
-
-    def overlap(one: Cue) -> float:
-        return min(one.end, cue.end) - max(one.start, cue.start)
-
-    return max(cues, key=overlap, default=None)
+    return max(cues, key=cue.seconds_with, default=None)

@@ -116,7 +116,7 @@ def _completed(cues: Sequence[Cue], kept: Track) -> Iterator[Cue]:
         following = bisect.bisect_left(starts, cue.end)
         near = [*ordered[max(0, following - NEAR) : following], *last[following - 1 : following]]
         there = max(near, key=lambda other: _likeness(cue, other), default=None)
-        if there and _overlap(cue, there) > 0:
+        if there and cue.seconds_with(there) > 0:
             cue = replace(
                 cue,
                 speaker=cue.speaker or there.speaker,
@@ -130,14 +130,10 @@ def _later(first: Cue, second: Cue) -> Cue:
     return second if second.end > first.end else first
 
 
-def _overlap(cue: Cue, other: Cue) -> float:
-    return min(cue.end, other.end) - max(cue.start, other.start)
-
-
 def _likeness(cue: Cue, other: Cue) -> float:
     """A sign may be there for all of the cue's time, and longer."""
     both = max(cue.end, other.end) - min(cue.start, other.start)
-    return _overlap(cue, other) / max(both, 0.001)
+    return cue.seconds_with(other) / max(both, 0.001)
 
 
 def _replace(work: Workspace, cue_file: Path, track: Track) -> None:

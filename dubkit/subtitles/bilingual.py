@@ -43,5 +43,6 @@ def _texts(original: Track, translation: Track) -> Iterator[str]:
 
 def _overlap(one: Cue, other: Cue) -> bool:
     """Whether two cues are shown at the same time, for at least half of the shorter one."""
-    shared = min(one.end, other.end) - max(one.start, other.start)
-    return shared >= max(0.0, min(one.end - one.start, other.end - other.start) / 2)
+    return one.seconds_with(other) >= max(
+        0.0, min(one.end - one.start, other.end - other.start) / 2
+    )

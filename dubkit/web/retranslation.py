@@ -52,7 +52,7 @@ def request(spoken: Track, shown: Track, number: int) -> str:
 
 def _most_common(cue: Cue, shown: Track) -> int:
     """The index of the cue that is shown for most of another's time."""
-    common = [min(one.end, cue.end) - max(one.start, cue.start) for one in shown.cues]
+    common = [one.seconds_with(cue) for one in shown.cues]
     return max(range(len(common)), key=common.__getitem__)
 
 
