@@ -1,6 +1,6 @@
 """``dubkit sync`` on subtitles that were damaged in known ways, and ffsubsync beside it.
 
-    DUBKIT_SPEECH=FOLDER python benchmarks/sync.py WORK [--ffsubsync PROGRAM] [--minutes N]
+    DUBKIT_SPEECH=FOLDER python benchmarks/sync.py WORK [--ffsubsync PROGRAM] [--clips N]
 
 The films and their good subtitles are those of ``sync_films.py``. Each good file, in the language
 of the film or translated, is damaged in one way after another (:data:`KINDS`); the command puts all
@@ -36,6 +36,11 @@ FILMS = (
     ("dialogue-nl", 6, 4, False), ("prompts-en", 6, 5, True), ("prompts-es", 6, 6, False),
     ("prompts-fr", 6, 7, True), ("prompts-it", 6, 8, False), ("prompts-ru", 6, 9, True),
 )  # fmt: skip
+CLIPS = ("prompts-es", "dialogue-nl", "prompts-ru", "dialogue-cs", "prompts-en", "prompts-fr",
+         "prompts-it", "dialogue-cs")  # fmt: skip
+"""What short clips are made of, in turn."""
+FEWEST = 4
+"""Cues that a clip has."""
 RIGHT = 0.2
 """Seconds."""
 SOUNDS = ("[door opens]", "[music]", "(laughs)", "♪ ♪", "[sighs]")
@@ -179,6 +184,15 @@ KINDS: dict[str, Sequence[Damage]] = {
 }  # fmt: skip
 
 
+CLIP_KINDS: dict[str, Sequence[Damage]] = {
+    "good": [shifted(0.0)],
+    "0.4 s": [shifted(0.4)],
+    "0.7 s": [shifted(0.7)],
+    "1.2 to 14 s": [shifted(1.2), shifted(-2.0), shifted(3.4), shifted(-5.0), shifted(14.0)],
+}
+"""Clips are too short for more."""
+
+
 def write_srt(path: Path, cues: Sequence[Damaged]) -> None:
     track = Track("und", tuple(
         Cue(one.start, one.end, one.text) for one in cues
@@ -199,11 +213,11 @@ class File:
     theirs: float = 0.0
 
 
-def damaged_files(film: Film, folder: Path) -> list[File]:
+def damaged_files(film: Film, folder: Path, kinds: dict[str, Sequence[Damage]]) -> list[File]:
     rng = random.Random(film.name)
     others = [tag for tag in film.cues if tag != film.language]
     found = []
-    for kind, damages in KINDS.items():
+    for kind, damages in kinds.items():
         for n, damage in enumerate(damages):
             tag = rng.choice(others) if others and (n % 2 or rng.random() < 0.3) else film.language
             cues = [Damaged(one.start, one.end, one.text, one.start) for one in film.cues[tag]]
@@ -266,17 +280,27 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--ffsubsync", metavar="PROGRAM")
     parser.add_argument("--films", type=int, default=len(FILMS))
+    parser.add_argument("--clips", type=int, help="so many clips of half a minute to two instead")
     given = parser.parse_args()
+    films, kinds = FILMS[: given.films], KINDS
+    if given.clips:
+        lengths = random.Random(0).choices([0.5, 0.8, 1.2, 2.0], k=given.clips)
+        films = tuple(
+            (CLIPS[n % len(CLIPS)], length, 200 + n, n % 3 == 0) for n, length in enumerate(lengths)
+        )
+        kinds = CLIP_KINDS
     every: list[File] = []
     ours = theirs = seconds = 0.0
-    for source, minutes, seed, noisy in FILMS[: given.films]:
+    for source, minutes, seed, noisy in films:
         film = sync_films.make(source, minutes=minutes, seed=seed, noisy=noisy)
+        if len(film.cues[film.language]) < FEWEST:
+            continue
         folder = given.work / film.name
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "ours").mkdir(parents=True)
         (folder / "theirs").mkdir()
         corpus.write(film.sound, folder / "film.wav")
-        files = damaged_files(film, folder)
+        files = damaged_files(film, folder, kinds)
         ours += put_right(folder / "film.wav", files, folder / "ours")
         if given.ffsubsync:
             theirs += put_right_by(given.ffsubsync, folder / "film.wav", files, folder / "theirs")
@@ -287,7 +311,7 @@ def main() -> None:
     print(f"\n{len(every)} files of {seconds / 60:.0f} minutes; {ours:.0f} s, {theirs:.0f} s\n")
     print("| damage | files | cues right | not sure | files right | ffsubsync: cues right |")
     print("|---|---|---|---|---|---|")
-    for kind in [*KINDS, ""]:
+    for kind in [*kinds, ""]:
         own = [one for one in every if kind in (one.kind, "")]
         cues = sum(len(one.cues) for one in own)
         right = sum(one.ours[1] * len(one.cues) for one in own) / cues

@@ -57,6 +57,20 @@ def test_an_offset(shift):
     assert max(errors) < 0.1
 
 
+@pytest.mark.parametrize("shift", [0.5, -0.6, 3.4])
+def test_a_few_cues_are_never_taken_for_good_where_they_are_not(shift):
+    kinds = []
+    for seed in range(12):
+        spans, cues = film(20 + seed, 5)
+        good, _ = found(cues, spans, lambda time: time)
+        assert not good.sure or good.in_sync, "a good file was harmed"
+        fit, errors = found(cues, spans, lambda time: time + shift)
+        assert not fit.in_sync
+        assert not fit.sure or max(errors) < 0.2
+        kinds.append(fit.sure)
+    assert sum(kinds) >= 6
+
+
 @pytest.mark.parametrize(("old", "new"), [(25, 23.976), (24, 25), (29.97, 25)])
 def test_a_frame_rate(old, new):
     spans, cues = film(2, 80)

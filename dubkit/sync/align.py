@@ -41,6 +41,9 @@ NEAR = 0.5
 """Seconds within which the onset of a cue's speech is looked for."""
 CUT = 9.0
 """The score that a cut must gain."""
+SHIFT = 1.5
+"""The score that a shift of the whole must gain. For good files, short ones as well, hardly any
+shift gains anything (at most 0.1 for 180 of them), so it needs much less than a cut."""
 SLIDE = 1.2
 """The score that a slide by one step must gain, of which a drift has many."""
 RATIO = 4.0
@@ -646,7 +649,8 @@ def _judged(problem: _Problem, total: float, lines: list[_Line], path: list[int]
             sure += len(own)
     placed = sum(used >= 0 for used in path)
     whole = float(np.average(scores, weights=[path.count(n) for n in range(len(lines))]))
-    if total - same_score < CUT or off < 0.01:
+    is_shift = len(lines) == 1 and lines[0].scale == 1.0
+    if total - same_score < (SHIFT if is_shift else CUT) or off < 0.01:
         known = _against_others(problem)
         if known >= SURE or (off < 0.01 and whole >= SURE):
             return Fit(SAME, True, True, max(known, whole))
