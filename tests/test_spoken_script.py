@@ -178,6 +178,17 @@ def test_words_of_a_docx_and_a_pdf(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_line_with_a_label_is_no_title():
+    script = "MARY: We carry the heavy ones\n\nJOHN: up the stairs\n\nMARY: Good idea.\n\nJOHN: No."
+    parts = parse_script(script, "en")
+    assert [(one.text, one.speaker, one.optional) for one in parts] == [
+        ("We carry the heavy ones", "MARY", False),
+        ("up the stairs", "JOHN", False),
+        ("Good idea.", "MARY", False),
+        ("No.", "JOHN", False),
+    ]
+
+
 # ---------------------------------------------------------------- matching
 
 
@@ -220,6 +231,19 @@ def test_misread_words_get_the_time_of_what_was_read_instead():
     assert result.unspoken == () and result.extra == ()
 
 
+def test_words_in_place_of_misread_ones_keep_the_pauses_between_those():
+    read = spoken("we really like nortical cherts and peers best of all")
+    words = tuple(
+        replace(word, start=word.start + 20 * (k > 3), end=word.end + 20 * (k > 3))
+        for k, word in enumerate(read.words)
+    )
+    track = Track("en", (Cue(0.0, words[-1].end, read.text, words),))
+    result = timed("We really like nautical charts and pears best of all.", track)
+    times = {word.text.strip(): (word.start, word.end) for word in result.track.words}
+    assert times["nautical"] == pytest.approx((words[3].start, words[3].end), abs=0.1)
+    assert times["charts"] == pytest.approx((words[4].start, words[4].end), abs=0.1)
+
+
 def test_a_word_that_was_read_in_pieces_is_found_where_the_script_ends():
     read = spoken("he is to be ill -disposed . And then we talk about something else altogether")
     result = timed("He is to be ill-disposed.", read)
@@ -236,6 +260,17 @@ def test_misread_words_at_an_edge_of_other_speech_complete_their_sentences():
         "We went to the harbor.", "Mary said that it rains."
     ]  # fmt: skip
     assert result.unspoken == ()
+    assert [cue.text for cue in result.extra] == ["by the way thanks to all for coming"]
+
+
+def test_a_misread_sentence_at_an_edge_of_other_speech_is_found():
+    read = spoken(
+        "we went to the harbor it nough else by the way thanks to all for coming it rained there"
+    )
+    result = timed("We went to the harbor.\n\nEnough else.\n\nIt rained there.", read)
+    assert [cue.text for cue in result.track.cues] == [
+        "We went to the harbor.", "Enough else.", "It rained there."
+    ]  # fmt: skip
     assert [cue.text for cue in result.extra] == ["by the way thanks to all for coming"]
 
 

@@ -193,7 +193,8 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
         nonlocal name
         if gathered:
             whole = " ".join(gathered)
-            alone = len(gathered) == 1 and name is None and _is_title(whole)
+            is_line = name is not None or bool(spoken.leading_label(whole, labels))
+            alone = len(gathered) == 1 and not is_line and _is_title(whole)
             yield _Block(whole, begin, name, heading=None if alone else False)
         gathered.clear()
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rapidfuzz.distance import Indel
+from rapidfuzz.distance import Indel, Levenshtein
 
 from dubkit.cues import phrases
 from dubkit.types import Cue, Track, Word
@@ -192,15 +192,18 @@ class _Timer:
             if own and self._are_spoken(own, read, before.end, after.start):
                 self._share(own, read, before.end, after.start)
                 return
-        self._list(self._at_edges(ending, opening, read, before.end, after.start))
+        # A whole sentence between two that were recognized is at one of the edges.
+        edges = (ending or between, opening or between)
+        self._list(self._at_edges(*edges, read, before.end, after.start))
 
     def _at_edges(
         self, ending: range, opening: range, read: range, start: float, end: float
     ) -> range:
         """Time the rest of a sentence, and the beginning of one, that were misread at an edge of
         other speech; and return what is left of that."""
-        for own, at_end in ((list(ending), False), (list(opening), True)):
-            own = [k for k in own if k not in self.agreed]
+        taken: set[int] = set()
+        for edge, at_end in ((ending, False), (opening, True)):
+            own = [k for k in edge if k not in self.agreed | taken]
             most = min(len(own) + FEW, len(read))
             if not own or len(own) > FEW or not most:
                 continue
@@ -211,18 +214,21 @@ class _Timer:
             best = max(pieces, key=lambda piece: self._likeness(own, piece))
             if self._likeness(own, best) >= LIKE:
                 self._share(own, best, start, end)
+                taken.update(own)
                 read = range(read.start, best.start) if at_end else range(best.stop, read.stop)
         return read
 
     def _share(self, own: Sequence[int], read: range, start: float, end: float) -> None:
-        """Divide the time of recognized words, or that between two, among words of the script."""
-        if read:
-            start, end = max(start, self.spoken[read[0]].start), self.spoken[read[-1]].end
-        end = max(start, end)
-        reach = list(itertools.accumulate((len(self.words[k].text) for k in own), initial=0))
-        for n, k in enumerate(own):
-            a, b = (start + (end - start) * done / reach[-1] for done in reach[n : n + 2])
-            self.timed.append((k, self._word(k, a, b, probability=0.0)))
+        """Give words of the script the time of those recognized in their place, or divide the time
+        between two among them."""
+        words = [self.words[k].text for k in own]
+        keys = [key_of_word(word, self.language) or word for word in words]
+        there = [
+            (key_of_word(word.text, self.language), max(start, word.start), word.end)
+            for word in self.spoken[read.start : read.stop]
+        ]
+        for k, times in zip(own, _times_of(keys, there or [("", start, end)]), strict=True):
+            self.timed.append((k, self._word(k, *times, probability=0.0)))
 
     def _rest(self, word: int, step: int) -> range:
         """The other words of a word's sentence, after it or before it."""
@@ -306,3 +312,32 @@ class _Timer:
             own = [k for _, k in group]
             text = "".join(self.words[k].text for k in own).strip()
             yield Unspoken(self.parts[self.words[own[0]].part].line, text)
+
+
+def _times_of(
+    keys: Sequence[str], read: Sequence[tuple[str, float, float]]
+) -> Iterator[tuple[float, float]]:
+    """When each of some words is spoken, from what was read in place of them all, with its times:
+    letter by letter as far as they agree, so that a pause between words stays one."""
+    wanted, found = "".join(keys), "".join(text for text, *_ in read)
+    if not found:
+        found, read = wanted, [(wanted, read[0][1], read[-1][2])]
+    letters = [
+        (start + (end - start) * n / len(text), start + (end - start) * (n + 1) / len(text))
+        for text, start, end in read
+        for n in range(len(text))
+    ]
+    # Of each wanted letter, the first and the last of those that were found in its place; nothing
+    # there is the pause before the next one.
+    places: list[tuple[int, int]] = []
+    for step in Levenshtein.opcodes(wanted, found):
+        at, many = step.dest_start, step.src_end - step.src_start
+        if step.tag == "delete":
+            places += [(at, at - 1)] * many
+        else:  # as many letters on both sides, or none that are wanted
+            places += [(at + n, at + n) for n in range(many)]
+    last = len(letters) - 1
+    for begin, after in itertools.pairwise(itertools.accumulate(map(len, keys), initial=0)):
+        a = letters[min(places[begin][0], last)][0]
+        b = letters[max(places[after - 1][1], 0)][1]
+        yield min(a, b), max(a, b)
