@@ -178,6 +178,53 @@ def test_words_of_a_docx_and_a_pdf(tmp_path):
     ]  # fmt: skip
 
 
+def pdf(*pages):
+    """A PDF with lines at their heights, in points from below, on each page."""
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Courier>>",
+    ]
+    kids = []
+    for lines in pages:
+        drawn = "".join(f"BT /F 12 Tf 72 {y} Td ({text}) Tj ET\n" for y, text in lines).encode()
+        objects.append(b"<</Length %d>>stream\n%sendstream" % (len(drawn), drawn))
+        objects.append(
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents %d 0 R"
+            b"/Resources<</Font<</F 3 0 R>>>>>>" % len(objects)
+        )
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(kids), b" ".join(kids))
+    bodies = [b"%d 0 obj%s endobj\n" % (n, body) for n, body in enumerate(objects, 1)]
+    return b"%PDF-1.4\n" + b"".join(bodies) + b"trailer<</Root 1 0 R>>\nstartxref\n0\n%%EOF\n"
+
+
+def test_a_pdf_is_read_without_its_heads_and_feet(tmp_path):
+    pytest.importorskip("pypdf")
+    first = [
+        (780, "My book   draft 3"), (720, "We walked along the harbor until the con-"),
+        (706, "ference began, and nobody else was there at"), (40, "1 / 2"),
+    ]  # fmt: skip
+    second = [
+        (780, "My book   draft 3"), (720, "all that day in spite of the weather out"),
+        (706, "there."), (688, "Part two"), (640, "It rained on the well-known conference."),
+        (40, "2 / 2"),
+    ]  # fmt: skip
+    (tmp_path / "book.pdf").write_bytes(pdf(first, second))
+    parts = read_script(tmp_path / "book.pdf", "en")
+    assert [(one.text, one.optional) for one in parts] == [
+        ("We walked along the harbor until the conference began, and nobody else was there at all "
+         "that day in spite of the weather out there.", False),
+        ("Part two", True),
+        ("It rained on the well-known conference.", False),
+    ]  # fmt: skip
+
+
+def test_lines_of_a_language_without_spaces_are_joined_without_them():
+    parts = parse_script("今日は天気がいいので散歩\nに行きます。\n\nそれから。", "ja")
+    assert [one.text for one in parts] == ["今日は天気がいいので散歩に行きます。", "それから。"]
+
+
 def test_a_line_with_a_label_is_no_title():
     script = "MARY: We carry the heavy ones\n\nJOHN: up the stairs\n\nMARY: Good idea.\n\nJOHN: No."
     parts = parse_script(script, "en")

@@ -8,24 +8,24 @@ optional: :mod:`.timing` keeps it where somebody speaks it.
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dubkit.cues import phrases, spoken
 from dubkit.cues.lines import split_tokens
-from dubkit.cues.text import without_marks
-from dubkit.errors import InputError, MissingDependency
+from dubkit.cues.text import unwrap, without_marks
+from dubkit.errors import InputError
 from dubkit.files import read_bytes
 from dubkit.subtitles import encodings
 from dubkit.subtitles import source as source_text
 from dubkit.types import Cue, Track
+
+from . import documents
 
 SCRIPT_SUFFIXES = (".txt", ".md", ".docx", ".pdf")
 """Of files that are texts without times by their names; others are read as what they hold."""
@@ -64,7 +64,6 @@ _STAMPED = re.compile(r"\s*(\w[^:.!?]{0,40}?)[\s,]+[\[(]?\d{1,2}:\d{2}(?::\d{2})
 _ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
 _SQUARE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕")
 _EXTENSION = re.compile(r"\s*\([^()]*\)\s*$")
-_ENDS = tuple(".!?…,;:\"”»'’)。！？，、：」")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +115,9 @@ def _text_of(path: Path, language: str, encoding: str | None) -> str:
     if suffix in (".doc", ".odt", ".rtf"):
         raise InputError(f"{path.name} is no format that is read as a script", "save it as .docx")
     if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
-        return _docx(path, data)
+        return documents.text_of_docx(path, data)
     if suffix == ".pdf" or data.startswith(b"%PDF-"):
-        return _pdf(path, data)
+        return documents.text_of_pdf(path, data)
     for beginnings, kind in _WRONG_KINDS.items():
         if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(beginnings):
             raise InputError(f"{path.name} is {kind}", "save what is spoken as plain text")
@@ -138,7 +137,7 @@ def parse_script(text: str, language: str) -> list[Part]:
     """The parts of a script in plain text or Markdown."""
     paragraphs = re.split(r"\n\s*\n", text)
     names = spoken.find_names(Track(language, tuple(Cue(0.0, 0.0, one) for one in paragraphs)))
-    blocks = list(_blocks(text.replace("\f", "\n").splitlines(), names))
+    blocks = list(_blocks(text.replace("\f", "\n").splitlines(), names, language))
     titles = sum(block.heading is None for block in blocks)
     if titles > len(blocks) / 2:  # lyrics, say, which have no full stops
         blocks = [replace(block, heading=bool(block.heading)) for block in blocks]
@@ -180,7 +179,7 @@ class _Block:
     """Whether it is a title; None if it only looks like one."""
 
 
-def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
+def _blocks(lines: Sequence[str], labels: Collection[str], language: str) -> Iterator[_Block]:
     """The paragraphs of a text, without marks, rules and scene headings; a name above them is
     theirs. Each label begins one."""
     names = _names_above(lines)
@@ -192,7 +191,7 @@ def _blocks(lines: Sequence[str], labels: Collection[str]) -> Iterator[_Block]:
     def block() -> Iterator[_Block]:
         nonlocal name
         if gathered:
-            whole = " ".join(gathered)
+            whole = unwrap("\n".join(gathered), language)
             is_line = name is not None or bool(spoken.leading_label(whole, labels))
             alone = len(gathered) == 1 and not is_line and _is_title(whole)
             yield _Block(whole, begin, name, heading=None if alone else False)
@@ -276,7 +275,7 @@ def _rows(lines: Sequence[str]) -> dict[int, _Row]:
     rows = {}
     for k, cells in found.items():
         first = cells[0] if len(cells) > 1 else ""
-        is_name = len(first.split()) <= LONGEST_NAME and not first.endswith(_ENDS)
+        is_name = len(first.split()) <= LONGEST_NAME and not first.endswith(documents.ENDS)
         named = bool(first) and is_name and (first.isupper() or firsts[first] > 1)
         rows[k] = _Row(cells[1:], _plain(first)) if named else _Row(cells, None)
     return rows
@@ -298,7 +297,7 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
             and all(char.isupper() for char in letters)
             and len(letters) > 1
             and len(bare.split()) <= LONGEST_NAME
-            and not bare.endswith(_ENDS)
+            and not bare.endswith(documents.ENDS)
             and lines[k + 1].strip()
             and (k == 0 or not lines[k - 1].strip())
             and not _SLUG.fullmatch(line)
@@ -311,7 +310,7 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
 
 def _is_title(text: str) -> bool:
     """Whether a paragraph of one line may be a title: few words and no full stop."""
-    return len(text.split()) <= LONGEST_HEADING and not text.endswith(_ENDS)
+    return len(text.split()) <= LONGEST_HEADING and not text.endswith(documents.ENDS)
 
 
 def _plain(line: str) -> str:
@@ -345,51 +344,3 @@ def _pieces(block: _Block) -> Iterator[Part]:
                 Part(text, block.line, block.name, optional=block.heading is not False or aside)
             )
     yield from parts
-
-
-# ---------------------------------------------------------------- documents
-
-
-def _docx(path: Path, data: bytes) -> str:
-    try:
-        import docx
-    except ModuleNotFoundError as failure:
-        raise _needs("python-docx", path) from failure
-    try:
-        document = docx.Document(io.BytesIO(data))
-        lines = []
-        for piece in document.iter_inner_content():
-            if isinstance(piece, docx.table.Table):
-                lines += [_row_of(row) for row in piece.rows]
-                continue
-            style = (piece.style.name if piece.style else None) or ""
-            mark = "# " if style.startswith(("Heading", "Title")) else ""
-            lines.append(mark + piece.text)
-        return "\n\n".join(lines)
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile, SyntaxError) as failure:
-        raise InputError(f"{path.name} cannot be read as a Word document: {failure}") from failure
-
-
-def _row_of(row: Any) -> str:
-    """A row of a table in a Word document, in Markdown."""
-    cells = {id(cell._tc): cell.text for cell in row.cells}  # joined cells are there repeatedly
-    return f"| {' | '.join(' '.join(text.replace('|', ' ').split()) for text in cells.values())} |"
-
-
-def _pdf(path: Path, data: bytes) -> str:
-    try:
-        import pypdf
-    except ModuleNotFoundError as failure:
-        raise _needs("pypdf", path) from failure
-    try:
-        pages = pypdf.PdfReader(io.BytesIO(data)).pages
-        return "\n\n".join(page.extract_text() for page in pages)
-    except Exception as failure:  # whatever its parser meets in a damaged file
-        raise InputError(f"{path.name} cannot be read as a PDF: {failure}") from failure
-
-
-def _needs(library: str, path: Path) -> MissingDependency:
-    return MissingDependency(
-        f"{library} is missing, which reads {path.name}",
-        "pip install 'dubkit[script]', or save the script as plain text",
-    )
