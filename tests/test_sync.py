@@ -11,8 +11,8 @@ from speech_samples import SPOKEN
 from dubkit import subtitles
 from dubkit.subtitles.retime import retime
 from dubkit.sync import align, file, words
-from dubkit.sync.align import Cue, Fit, Piece
 from dubkit.sync.describe import describe, describe_strangers
+from dubkit.sync.fit import Cue, Fit, Piece
 from dubkit.types import Cue as Text
 from dubkit.types import Track, Word
 

@@ -21,8 +21,8 @@ from dubkit.languages import primary
 from dubkit.options import Options
 from dubkit.subtitles import UNKNOWN
 from dubkit.sync import align, words
-from dubkit.sync.align import Fit
 from dubkit.sync.file import Subtitle
+from dubkit.sync.fit import Anchor, Fit
 from dubkit.types import Track
 from dubkit.workspace import Workspace
 
@@ -159,7 +159,7 @@ def open_film(
 
 def fit_to_reference(subtitle: Subtitle, reference: Subtitle) -> Found:
     """How the times of a file must be changed to fit those of another one, in any language."""
-    anchors: Sequence[align.Anchor] = ()
+    anchors: Sequence[Anchor] = ()
     if _same(subtitle.track.language, reference.track.language):
         theirs = words.tokens_of(reference.lines())
         anchors = words.find_anchors(words.tokens_of(subtitle.lines()), theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from .align import HARMLESS, RATES, Cue, Fit, Piece
+from .fit import HARMLESS, RATES, Cue, Fit, Piece
 
 
 def describe(fit: Fit) -> str:

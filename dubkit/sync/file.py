@@ -18,7 +18,8 @@ from dubkit.subtitles import source as source_text
 from dubkit.types import Cue, Track
 
 from . import align
-from .align import Fit
+from .fit import Cue as Times
+from .fit import Fit
 
 FRAME = 0.05
 """Seconds to which all formats have times."""
@@ -37,7 +38,7 @@ class Subtitle:
     """Its cues in the order of their starts."""
     warnings: tuple[str, ...]
 
-    def cues(self) -> list[align.Cue]:
+    def cues(self) -> list[Times]:
         """Its cues as numbers; those that nobody speaks, sounds and signs in the picture, have no
         length of text."""
         tag = self.track.language
@@ -46,7 +47,7 @@ class Subtitle:
         if signs.count(False) < align.FEWEST:
             signs = [False] * len(signs)
         return [
-            align.Cue(one.start, one.end, 0 if sign else len(spoken.speakable(one.text, tag)))
+            Times(one.start, one.end, 0 if sign else len(spoken.speakable(one.text, tag)))
             for one, sign in zip(self.track.cues, signs, strict=True)
         ]
 

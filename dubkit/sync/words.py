@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from dubkit.cues.text import without_marks
 from dubkit.types import Cue, Word
 
-from .align import CHARS, Anchor
+from .fit import Anchor
+from .score import CHARS
 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 LONGEST, SHORTEST = 4, 2
