@@ -11,11 +11,11 @@ from media_samples import AVC, SAMPLES, beeps, ffmpeg, flashes, onsets, sample, 
 from wav_samples import burst, write
 
 from dubkit.dub.clip import measure, prepare
+from dubkit.dub.limiter import reduction
 from dubkit.dub.mix import (
     SOFTER,
     ScheduledClip,
     ScheduledPhrase,
-    _reduction,
     _write_limited,
     mix,
 )
@@ -425,7 +425,7 @@ def test_the_limiter_is_the_same_in_blocks_and_keeps_what_is_soft(tmp_path):
     samples.astype("<f4").tofile(tmp_path / "raw")
     _write_limited(tmp_path / "raw", len(samples), tmp_path / "x.wav", 0, -1.2, lambda _: None)
     made = read(tmp_path / "x.wav")
-    whole = samples * _reduction(samples.astype(np.float32), 10 ** (-1.2 / 20))[:, None]
+    whole = samples * reduction(samples.astype(np.float32), 10 ** (-1.2 / 20))[:, None]
     assert np.abs(made - whole).max() < 2e-5
     assert by_ffmpeg(tmp_path / "x.wav")[1] <= -1
     assert np.abs(made[60_000:90_000] - samples[60_000:90_000]).max() < 2e-5

@@ -26,7 +26,7 @@ from dubkit.media.probe import probe
 from dubkit.types import AudioStream, Media
 
 from . import clip as clips
-from . import room_tone
+from . import limiter, room_tone
 from .clip import RATE, Clip
 from .room_tone import Room
 
@@ -57,9 +57,6 @@ FEWEST = 3
 QUIETEST = -60.0
 """LUFS below which the original counts as silent."""
 
-_HALF_WINDOW = RATE // 100
-"""Samples of half the limiter's smoothing window, which is applied twice: its gain falls over the
-20 ms before a peak and recovers over the 20 ms after."""
 _FRAME = 8
 """Bytes of a stereo sample in the temporary file."""
 _CENTER_DB = 2.3
@@ -559,75 +556,19 @@ def _write_limited(
     import numpy as np
 
     gain, ceiling = np.float32(10 ** (gain_db / 20)), 10 ** (ceiling_db / 20)
-    reach = 4 * _HALF_WINDOW + len(_PHASES[0])
     with work.open("rb") as source, out.open("wb") as file:
         file.write(wav_header(total, FULL))
         for at in range(0, total, RATE):
-            begin, end = max(0, at - reach), min(total, at + RATE + reach)
+            begin, end = max(0, at - limiter.REACH), min(total, at + RATE + limiter.REACH)
             source.seek(begin * _FRAME)
             block = np.frombuffer(source.read((end - begin) * _FRAME), np.float32)
             block = block.reshape(-1, 2) * gain
             # Peaks between samples are higher than at them, but hardly by more than 6 dB.
             if np.abs(block).max() > ceiling / 2:
-                block *= _reduction(block, ceiling)[:, None]
+                block *= limiter.reduction(block, ceiling)[:, None]
             block = block[at - begin : at - begin + min(RATE, total - at)]
             file.write(np.rint(np.clip(block, -1, 1) * 32767).astype("<i2").tobytes())
             progress((at + len(block)) / RATE)
-
-
-def _reduction(block: Samples, ceiling: float) -> Samples:
-    """A smooth gain for each sample that lets no true peak above ``ceiling`` through."""
-    import numpy as np
-
-    peaks = np.abs(block).max(axis=1)
-    for channel in block.T:
-        for taps in _PHASES:
-            np.maximum(peaks, np.abs(np.convolve(channel, taps, "same")), out=peaks)
-    # A peak between two samples is reduced at both.
-    peaks[:-1] = np.maximum(peaks[:-1], peaks[1:])
-    peaks[1:] = np.maximum(peaks[1:], peaks[:-1])
-    if peaks.max() <= ceiling:
-        return np.ones(len(block), np.float32)
-    wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9)).astype(np.float64)
-    # A sliding minimum, averaged over the same reach, is nowhere above the wanted gain.
-    held = _sliding_minimum(wanted, 2 * _HALF_WINDOW)
-    for _ in range(2):
-        padded = np.pad(held, _HALF_WINDOW, mode="edge").cumsum()
-        padded = np.concatenate([[0.0], padded])
-        size = 2 * _HALF_WINDOW + 1
-        held = (padded[size:] - padded[:-size]) / size
-    return held.astype(np.float32)
-
-
-def _sliding_minimum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """The minimum of all values within ``reach`` on both sides."""
-    import numpy as np
-
-    size = 2 * reach + 1
-    found = np.pad(values, reach, constant_values=1.0)
-    width = 1
-    while width < size:
-        step = min(width, size - width)
-        found = np.minimum(found[:-step], found[step:])
-        width += step
-    return found
-
-
-def _phases() -> list[list[float]]:
-    """Filters that delay by 1/4, 1/2 and 3/4 of a sample (a windowed sinc)."""
-    half = 12
-    found = []
-    for phase in (0.25, 0.5, 0.75):
-        places = [k - phase for k in range(-half + 1, half + 1)]
-        taps = [
-            math.sin(math.pi * x) / (math.pi * x) * (0.5 + 0.5 * math.cos(math.pi * x / half))
-            for x in places
-        ]
-        found.append([tap / sum(taps) for tap in taps])
-    return found
-
-
-_PHASES = _phases()
 
 
 def _ignore(_: float) -> None:
