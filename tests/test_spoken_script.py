@@ -220,6 +220,28 @@ def test_a_pdf_is_read_without_its_heads_and_feet(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_screenplay_in_fountain():
+    script = """
+INT. KITCHEN - DAY
+
+MARY
+You are late again.
+
+JOHN (O.S.) ^
+I know. The boat was
+full. [[is it?]]
+
+> CUT TO:
+
+MARY
+Of course it was.
+"""
+    assert [(one.text, one.speaker) for one in parse_script(script, "en")] == [
+        ("You are late again.", "MARY"), ("I know. The boat was full.", "JOHN"),
+        ("Of course it was.", "MARY"),
+    ]  # fmt: skip
+
+
 def test_lines_of_a_language_without_spaces_are_joined_without_them():
     parts = parse_script("今日は天気がいいので散歩\nに行きます。\n\nそれから。", "ja")
     assert [one.text for one in parts] == ["今日は天気がいいので散歩に行きます。", "それから。"]

@@ -62,7 +62,7 @@ _STAMP = re.compile(
 _STAMPED = re.compile(r"\s*(\w[^:.!?]{0,40}?)[\s,]+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
 """A name with a time after it, as programs that transcribe write it."""
 _ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
-_SQUARE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕")
+_SQUARE = re.compile(r"\[\[.*?\]\]|\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕")
 _EXTENSION = re.compile(r"\s*\([^()]*\)\s*$")
 
 
@@ -290,7 +290,9 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
         if (stamped := _STAMPED.fullmatch(line)) and lines[k + 1].strip():
             dated[k] = " ".join(stamped[1].split())
             continue
-        bare = _EXTENSION.sub("", line).strip()
+        bare = _EXTENSION.sub(
+            "", line.rstrip(" ^")
+        ).strip()  # in Fountain, for two who speak at once
         letters = [char for char in bare if char.isalpha()]
         if (
             letters
