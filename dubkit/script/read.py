@@ -290,9 +290,8 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
         if (stamped := _STAMPED.fullmatch(line)) and lines[k + 1].strip():
             dated[k] = " ".join(stamped[1].split())
             continue
-        bare = _EXTENSION.sub(
-            "", line.rstrip(" ^")
-        ).strip()  # in Fountain, for two who speak at once
+        without_mark = line.rstrip(" ^")  # Fountain's, where two speak at once
+        bare = _EXTENSION.sub("", without_mark).strip()
         letters = [char for char in bare if char.isalpha()]
         if (
             letters
