@@ -6,6 +6,7 @@ bodies       JSON objects, and forms whose file goes straight to the disk
 calls        what routes share: a request as a job, from its file to its result
 errors       refusals and failures, in the shape that clients of each API expect
 openai_audio OpenAI's audio API: transcriptions, translations, speech, models
+realtime     live captions: OpenAI's realtime API
 whisper_asr  the API of whisper-asr-webservice, which Bazarr calls
 jobs         everything that the command can make, followed and fetched later
 webhooks     who is to know when a job ends, and which addresses are never called

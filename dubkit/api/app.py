@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from dubkit import __version__
 from dubkit.errors import DubkitError
 
-from . import jobs, openai_audio, schema, whisper_asr
+from . import jobs, openai_audio, realtime, schema, whisper_asr
 from .calls import Api
 from .errors import Refusal, refusal
 from .webhooks import Webhooks
@@ -62,6 +62,7 @@ def application(api: Api, webhooks: Webhooks) -> FastAPI:
         return JSONResponse({"status": "ok", "running": running, "waiting": waiting})
 
     openai_audio.add_routes(app, api)
+    realtime.add_routes(app, api)
     whisper_asr.add_routes(app, api)
     jobs.add_routes(app, api, webhooks)
     return app

@@ -17,7 +17,7 @@ from dubkit.web import fetch, serve
 from dubkit.web.server import Server
 
 KEY = "DUBKIT_API_KEY"
-LIBRARIES = ("fastapi", "uvicorn", "python_multipart")
+LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "websockets")
 """What the API needs; the extra ``serve`` brings it."""
 USER = "dubkit"
 """Who asks for the page with the key as the password, if it has no password of its own."""

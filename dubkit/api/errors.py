@@ -10,7 +10,7 @@ from typing import Any
 
 from dubkit.errors import DubkitError, OutputError
 from dubkit.web.jobs import Busy
-from dubkit.web.server import redact
+from dubkit.web.redaction import redact
 
 INVALID, SERVER = "invalid_request_error", "server_error"
 NO_RETRY = {"x-should-retry": "false"}

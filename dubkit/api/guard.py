@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ from dubkit.web.guard import BODY, GUESS, HEADERS, SAFE, Scope, foreign, headers
 from .errors import Refusal, too_large
 
 PATHS = re.compile(r"/(v1(/.*)?|asr/?|detect-language/?)")
+PROTOCOLS = "sec-websocket-protocol"
+KEY_PROTOCOL = "openai-insecure-api-key."
 FORM = 2**20
 """Bytes of a form beside its file."""
 
@@ -39,10 +42,10 @@ class Guard:
     _guesses: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            if self.page or scope["type"] == "lifespan":
-                await (self.page or self.api)(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await (self.page or self.api)(scope, receive, send)
             return
+        socket = scope["type"] == "websocket"
         path = scope["path"]
         if self.root_path and path.startswith(f"{self.root_path}/"):
             path = path.removeprefix(self.root_path)
@@ -50,11 +53,13 @@ class Guard:
             await self.page(scope, receive, send)
             return
         headers = headers_of(scope)
-        if refused := self._refusal(scope["method"], path, headers):
-            if refused.status == 401 and "authorization" in headers:
+        # A page of another site may open a socket, which is as good as to send something.
+        method = "POST" if socket else scope["method"]
+        if refused := self._refusal(method, path, headers):
+            if refused.status == 401 and ("authorization" in headers or PROTOCOLS in headers):
                 async with self._guesses:  # one guess after the other, whoever tries
                     await asyncio.sleep(GUESS)
-            await _answer(send, refused)
+            await _answer(send, refused, "websocket.http.response" if socket else "http.response")
             return
 
         async def send_with_headers(message: dict[str, Any]) -> None:
@@ -71,7 +76,7 @@ class Guard:
             return None
         if found := foreign(method, headers, self.local, self.hosts):
             return Refusal(*found)
-        if self.key and not self._knows_key(headers.get("authorization", "")):
+        if self.key and not self._knows_key(headers):
             asked = {"www-authenticate": "Bearer"}
             return Refusal(
                 401,
@@ -90,16 +95,21 @@ class Guard:
             return too_large(f"the body is larger than the {most / 1e6:,.0f} MB that may be sent")
         return None
 
-    def _knows_key(self, authorization: str) -> bool:
-        """By Bearer; or by the password in an address, http://dubkit:KEY@HOST, for programs that
-        send no header of their own."""
+    def _knows_key(self, headers: Mapping[str, str]) -> bool:
+        """By Bearer; by the password in an address, http://dubkit:KEY@HOST, for programs that
+        send no header of their own; or, as OpenAI's API has it for sockets of browsers, which send
+        none either, as one of the protocols that they ask for."""
+        authorization = headers.get("authorization", "")
         scheme, _, given = authorization.partition(" ")
         secret = given.strip().encode() if scheme.lower() == "bearer" else b""
         secret = secret or password(authorization).partition(b":")[2]
+        for one in headers.get(PROTOCOLS, "").split(","):
+            if not secret and one.strip().startswith(KEY_PROTOCOL):
+                secret = one.strip().removeprefix(KEY_PROTOCOL).encode()
         return hmac.compare_digest(secret, self.key.encode())
 
 
-async def _answer(send: Any, refused: Refusal) -> None:
+async def _answer(send: Any, refused: Refusal, kind: str) -> None:
     body = json.dumps(refused.body).encode()
     head = [
         (b"content-type", b"application/json"),
@@ -107,5 +117,5 @@ async def _answer(send: Any, refused: Refusal) -> None:
         *((name.encode(), value.encode()) for name, value in refused.headers.items()),
         *HEADERS,
     ]
-    await send({"type": "http.response.start", "status": refused.status, "headers": head})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": f"{kind}.start", "status": refused.status, "headers": head})
+    await send({"type": f"{kind}.body", "body": body})

@@ -24,6 +24,8 @@ COOKIE = "dubkit_session"
 YEAR = 365 * 24 * 3600
 HEALTH = "/healthz"
 OURS = "/dubkit/"
+LIVE = "/dubkit/live"
+"""The page's socket, and where the tickets are that open it."""
 API = "/gradio_api/"
 GRADIO = re.compile(
     r"(info|config|startup-events|heartbeat/[^/]*|queue/(join|data)|run/predict|call/.*"
@@ -33,7 +35,7 @@ GRADIO = re.compile(
 keep records of runs, none of which this page needs."""
 SCHEMA = re.compile(r"(/gradio_api)?/openapi\.json/?|/docs(/.*)?|/redoc/?")
 """Descriptions of all routes, for who asks the server for them."""
-OWN = re.compile(r"/dubkit/((videos|jobs|root|texts)(/|$)|assets/[a-z]+\.(js|css)$)")
+OWN = re.compile(r"/dubkit/((videos|jobs|root|texts|live)(/|$)|assets/[a-z]+\.(js|css)$)")
 """Our routes, which also a proxy that leaves a sub-path of that name away asks for."""
 ADDRESS = re.compile(r"file=\s*[a-z+]*:?//", re.IGNORECASE)
 BODY = 8 * 2**20
@@ -96,18 +98,23 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
-        if scope["type"] == "websocket":  # nothing here needs one
-            await send({"type": "websocket.close", "code": 1008})
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             return
         path, headers = self._inner(scope["path"]), headers_of(scope)
         if self.root_path:
             # As ASGI has it: the path with what it is under.
             outer = self.root_path + path
             scope |= {"root_path": self.root_path, "path": outer, "raw_path": quote(outer).encode()}
-            if not path:  # the page's own addresses are relative
-                await _answer(send, 308, "", ((b"location", f"{self.root_path}/".encode()),))
-                return
+        if scope["type"] == "websocket":
+            # It has no password, which browsers do not send with it, but a ticket.
+            if path != LIVE or foreign("POST", headers, self.local, self.hosts):
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                await self.app(scope, receive, send)
+            return
+        if self.root_path and not path:  # the page's own addresses are relative
+            await _answer(send, 308, "", ((b"location", f"{self.root_path}/".encode()),))
+            return
         if refusal := self._refusal(scope["method"], path, headers):
             if refusal[0] == 401 and "authorization" in headers:
                 async with self._guesses:

@@ -50,6 +50,7 @@ class Limits:
     run_time: float = _limit(240, 12, "HOURS", 3600, "duration of a job")
     cpu_time: float = _limit(2_400, 48, "HOURS", 3600, "processor time of a job")
     processes: int = _limit(1_000, 100, "N", 1, "programs that a job runs at once")
+    live: int = _limit(2, 2, "N", 1, "live captions at once")
     keep: float = 7 * 24 * 3600.0
     """Seconds after which an unused video is deleted, with everything that was made of it."""
     spare: int = 2**30

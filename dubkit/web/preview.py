@@ -28,7 +28,8 @@ from dubkit.media.run_ffmpeg import check_finished, check_written
 
 from ..errors import DubkitError, InputError, MediaError, UsageError
 from . import children
-from .server import Server, redact
+from .redaction import redact
+from .server import Server
 from .store import Video
 
 PICTURES, SOUNDS = frozenset({"h264", "vp9", "av1"}), frozenset({"aac", "mp3", "opus", "flac"})

@@ -31,7 +31,8 @@ from . import differences, fields, states, still, takes, targets, texts, wavefor
 from .drafts import languages
 from .editing import rules
 from .guard import HEALTH
-from .server import Server, redact
+from .redaction import redact
+from .server import Server
 from .store import Session, Upload, Video
 
 ASSETS = Path(__file__).parent / "assets"

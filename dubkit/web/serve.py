@@ -31,7 +31,7 @@ from .limits import Limits, add_arguments, limits_of
 if TYPE_CHECKING:
     from .server import Server
 
-LIBRARIES = ("gradio", "fastapi", "uvicorn")
+LIBRARIES = ("gradio", "fastapi", "uvicorn", "websockets")
 """What only the page needs; the extra ``ui`` brings it."""
 AUTH = "DUBKIT_AUTH"
 PAGE = f"Subtitle, translate and dub in a browser. Its password is read from {AUTH}=user:password."
@@ -216,12 +216,14 @@ def _page(
     """The page's application, with its guard."""
     from fastapi import FastAPI
 
+    from .live.routes import add_live_routes
     from .page import mount_page
     from .routes import add_routes
 
     root_path, upload = given.root_path.rstrip("/"), server.store.limits.upload
     app = FastAPI(openapi_url=None)
     add_routes(app, server)
+    add_live_routes(app, server)
     mount_page(app, server, upload, root_path)
     return Guard(
         app,
@@ -248,6 +250,7 @@ def _serve(
     import uvicorn
 
     from .jobs import Queue
+    from .live.streams import MESSAGE
     from .server import Server
     from .store import Store
     from .warm import Keeper
@@ -267,6 +270,8 @@ def _serve(
             access_log=False,
             server_header=False,
             limit_concurrency=CONNECTIONS,
+            ws_max_size=MESSAGE,
+            ws_per_message_deflate=False,  # sound does not get smaller
             timeout_graceful_shutdown=PATIENCE,
             lifespan="on",
         )

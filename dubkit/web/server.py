@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -28,15 +27,13 @@ from . import arguments, fields, retranslation, store, targets
 from .catalog import Catalog
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, last_event, read_events
+from .live.streams import Streams
+from .redaction import redact
 from .room import KEPT
 from .store import Session, Store, Video
 
 SWEEP = 600.0
 """Seconds between two searches for files that are too old."""
-PATH = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"<>|]+[/\\])+")
-"""The folders of a path in a sentence."""
-ADDRESS_SUFFIXES = ("_URL", "_BASE", "_HOST", "_ENDPOINT")
-"""Suffixes of environment variables that hold addresses of the engines' servers."""
 
 
 @dataclass
@@ -49,6 +46,7 @@ class Server:
     temporary: Path | None = None
     """Where Gradio keeps the files that the API receives and sends."""
     drafts: Drafts = field(default_factory=Drafts)
+    live: Streams = field(init=False)
     _engines: Catalog = field(default_factory=dict)
     _catalog: subprocess.Popen[bytes] | None = None
     _asked: threading.Lock = field(default_factory=threading.Lock)
@@ -57,6 +55,9 @@ class Server:
     _more: threading.Condition = field(default_factory=threading.Condition)
     """Of the engines."""
     _closed: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.live = Streams(self.store)
 
     def start(self) -> None:
         """Take over the jobs of an earlier server, and start the background threads."""
@@ -69,6 +70,7 @@ class Server:
         self._closed.set()
         if self._catalog:
             stop_program(self._catalog)
+        self.live.close()
         self.queue.close()
 
     def engines(self, timeout: float = 60.0, kind: str = "") -> Catalog:
@@ -329,17 +331,6 @@ def _fit_of(found: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: found[key] for key in ("state", "by", "pieces") if key in found}
     warnings = [redact(one) for one in found.get("warnings", ())]
     return {**kept, "name": Path(str(found.get("output") or "")).name, "warnings": warnings}
-
-
-def redact(sentence: object) -> str:
-    """A sentence of the command without what is private to the server: its folders, and the
-    addresses in its environment, which are replaced by their variables' names."""
-    redacted = PATH.sub("", str(sentence))
-    for name, value in os.environ.items():
-        address = value.rstrip("/")
-        if name.endswith(ADDRESS_SUFFIXES) and len(address) > 3:
-            redacted = redacted.replace(address, name)
-    return redacted
 
 
 def redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
