@@ -24,6 +24,7 @@ def add_routes(app: FastAPI, api: Api) -> None:
     """Add the route to the API's application."""
     choose = functools.partial(_options, api)
     live = api.server.live
+    live.end_with(app)
 
     @app.websocket("/v1/realtime")
     async def realtime(socket: WebSocket, model: str = "") -> None:

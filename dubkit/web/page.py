@@ -54,6 +54,7 @@ HEAD = """
 <link rel="stylesheet" href="{root}/dubkit/assets/style.css">
 <link rel="stylesheet" href="{root}/dubkit/assets/editor.css">
 <link rel="stylesheet" href="{root}/dubkit/assets/studio.css">
+<link rel="stylesheet" href="{root}/dubkit/assets/live.css">
 <script type="module" src="{root}/dubkit/assets/app.js"></script>
 """
 # The page's own script knows which video it shows; the server's answer goes back to it.

@@ -70,7 +70,6 @@ class Server:
         self._closed.set()
         if self._catalog:
             stop_program(self._catalog)
-        self.live.close()
         self.queue.close()
 
     def engines(self, timeout: float = 60.0, kind: str = "") -> Catalog:

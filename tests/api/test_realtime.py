@@ -198,7 +198,7 @@ def test_a_client_of_former_days(server, spoken):
         *(
             ({"type": "session.update", "session": {"audio": {"input": given}}}, param)
             for given, param in [
-                ({"format": {"type": "audio/pcm", "rate": 8000}},
+                ({"format": {"type": "audio/pcm", "rate": 80000}},
                  "session.audio.input.format.rate"),
                 ({"transcription": {"model": "none"}}, "model"),
                 ({"transcription": {"language": "nonsense!"}}, "language"),

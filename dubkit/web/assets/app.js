@@ -15,6 +15,7 @@ import { fitting } from "./fitting.js";
 import { formParts } from "./form.js";
 import { historyList } from "./history.js";
 import { jobPanel } from "./job.js";
+import { liveCaptions } from "./live.js";
 import { picker } from "./picker.js";
 import { player } from "./player.js";
 import { resultList } from "./results.js";
@@ -40,7 +41,8 @@ const batch = batchList((card) => open(card));
 const fit = fitting((id) => jobs.show(id), (name) => openText({ ...current, text: name }));
 editing.whole.querySelector(".dk-head").after(fit.whole);
 const head = h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline")));
-const top = h("div", {}, head, choosing.whole);
+const live = liveCaptions();
+const top = h("div", {}, head, choosing.whole, live.whole);
 const room = studio(playing.whole, editing, head, [
   ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, batch.whole, jobs.whole, differences.whole, results.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
@@ -121,6 +123,7 @@ function choose(card) {
   differences.show(card);
   fit.show(card);
   playing.show(card);
+  live.show(card);
   editing.show(card?.id, card?.languages ?? []);
   form.fill(null, card?.jobs?.find((job) => !job.opening)?.wishes);
   if (card) history.load();

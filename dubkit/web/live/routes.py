@@ -50,6 +50,7 @@ class Tickets:
 def add_live_routes(app: FastAPI, server: Server) -> None:
     """Add the routes to the page's application."""
     tickets = Tickets()
+    server.live.end_with(app)
 
     @app.post("/dubkit/live")
     async def ticket() -> Response:

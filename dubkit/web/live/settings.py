@@ -152,11 +152,8 @@ def _format(given: object, name: str) -> Format:
     kind = found.get("type")
     if kind not in CODECS:
         raise Unfit(f"the format is one of {', '.join(CODECS)}", f"{name}.type")
-    _, rates = CODECS[str(kind)]
-    rate = found.get("rate") or rates[0]
-    if rate not in rates:
-        known = " or ".join(map(str, rates))
-        raise Unfit(f"the rate of {kind} is {known} Hz", f"{name}.rate")
+    _, usual, least, most = CODECS[str(kind)]
+    rate = _number(found, "rate", name, (least, most), usual)
     return Format(str(kind), int(rate))
 
 

@@ -31,12 +31,13 @@ class Format:
     """Hz."""
 
 
-CODECS: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "audio/pcm": ("pcm_s16le", (24_000, 16_000)),
-    "audio/pcmu": ("pcm_mulaw", (8_000,)),
-    "audio/pcma": ("pcm_alaw", (8_000,)),
+CODECS: Mapping[str, tuple[str, int, int, int]] = {
+    "audio/pcm": ("pcm_s16le", 24_000, 8_000, 48_000),
+    "audio/pcmu": ("pcm_mulaw", 8_000, 8_000, 8_000),
+    "audio/pcma": ("pcm_alaw", 8_000, 8_000, 8_000),
 }
-"""ffmpeg's decoder of each format, and its rates in Hz, the usual one first."""
+"""ffmpeg's decoder of each format, its usual rate, and the least and the most, in Hz. OpenAI's API
+has one rate for each; browsers have that of their machine."""
 
 
 class Decoder:
@@ -45,7 +46,7 @@ class Decoder:
     def __init__(self, format: Format) -> None:
         import av
 
-        codec, _ = CODECS[format.name]
+        codec, *_ = CODECS[format.name]
         self._codec = cast(Any, av.CodecContext.create(codec, "r"))
         self._codec.sample_rate = format.rate
         self._codec.layout = "mono"

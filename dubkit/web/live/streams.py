@@ -17,11 +17,12 @@ import secrets
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from dubkit.errors import DubkitError
@@ -123,12 +124,20 @@ class Streams:
             start_new_session=os.name == "posix",
         )
 
-    def close(self) -> None:
-        """Take no more streams, and kill what is left of those that there are."""
-        self._closed = True
-        for process in self._open.values():
-            if process:
-                _kill(process)
+    def end_with(self, app: FastAPI) -> None:
+        """Have all streams end when an application does."""
+        inner = app.router.lifespan_context
+
+        @contextlib.asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
+            async with inner(app) as state:
+                try:
+                    yield state
+                finally:
+                    self._closed = True
+                    await asyncio.gather(*(_end(one) for one in self._open.values() if one))
+
+        app.router.lifespan_context = lifespan
 
 
 async def _end(process: Process) -> None:

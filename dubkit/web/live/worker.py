@@ -37,10 +37,11 @@ from dubkit.types import Track
 
 from .sound import Decoder, Format, Sound
 
-STEP = 0.3
+STEP = 0.2
 """Seconds of sound between two looks for speech."""
-LOOK = 0.6
-"""Seconds of sound between two looks at the words of a turn that goes on."""
+FIRST_LOOK, LOOK = 1.5, 0.4
+"""Seconds of a turn before its words are looked at, and of sound between two looks: engines make
+nothing certain of half a word, and try it again and again."""
 BEHIND = 3.0
 """Seconds of sound that wait, above which there is no time for such looks."""
 LONG_LOOK = 8.0
@@ -243,7 +244,8 @@ class Captions:
             return
         if not self.item:
             self._start(None)
-        if self.known - self.looked < LOOK or spoken <= self.looked:
+        pause = FIRST_LOOK if self.looked == self.since else LOOK
+        if self.known - self.looked < pause or spoken <= self.looked:
             return
         if self.known - self.anchor > LONG_LOOK and self.draft.until > self.anchor:
             self.anchor = self.draft.until
