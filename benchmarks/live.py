@@ -13,6 +13,7 @@ turns is compared, too. Linux.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -80,10 +81,8 @@ def main() -> None:
         live = Captions(sound, Path(folder), room, send, Settings(options, Rules()))
         whole = live._transcribed(options, 0.0, sound.length)  # which loads the model, too
         sound.waited, sound.began = 0.0, time.process_time()
-        try:
+        with contextlib.suppress(EOFError):
             live.work()
-        except EOFError:
-            pass
     grown, finished, current, texts = [], 0, "", []
     for at, event in seen:
         if event["type"] == f"{ITEM}.delta":
@@ -103,9 +102,10 @@ def main() -> None:
     )
     work = sound.now - sound.waited
     print(
-        f"{len(late)} words, {sound.length:.0f} s: half are there after {statistics.median(late):.2f} s, "
-        f"nine of ten after {late[int(len(late) * 0.9)]:.2f} s, all after {late[-1]:.2f} s; "
-        f"{work / sound.length:.0%} of a core; {differing:.1%} differ from those of the whole file"
+        f"{len(late)} words, {sound.length:.0f} s: half are there after "
+        f"{statistics.median(late):.2f} s, nine of ten after {late[int(len(late) * 0.9)]:.2f} s, "
+        f"all after {late[-1]:.2f} s; {work / sound.length:.0%} of a core; "
+        f"{differing:.1%} differ from those of the whole file"
     )
 
 

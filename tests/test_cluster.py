@@ -1,8 +1,14 @@
 """``--cluster``: workers that Ray runs, inputs over which they die, and what is left of them."""
 
+import contextlib
 import logging
+import os
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import MagicMock
@@ -22,7 +28,7 @@ from command import (
 from wav_samples import burst, write
 
 from dubkit.cli import cluster, cluster_worker
-from dubkit.cli.batch import Batch
+from dubkit.cli.batch import Batch, Item
 from dubkit.errors import InputError, PluginError
 from dubkit.options import Options
 
@@ -149,6 +155,56 @@ def test_a_worker_whose_node_has_ended_is_begun_again_and_then_given_up(without_
     assert attempts == [1, 2, 3]
 
 
+def test_a_node_that_joins_gets_a_worker_unless_one_waits_for_its_place(monkeypatch):
+    def node(name, alive=True):
+        has = {"Alive": alive, "Resources": {"CPU": 4}}
+        return {"NodeID": name, "NodeManagerHostname": name, **has}
+
+    begun = []
+
+    def begin(self, place, attempt=1):
+        begun.append(place.node)
+        self._all.add(cluster._Handle(len(begun), place))
+
+    monkeypatch.setattr(cluster._Cluster, "_begin", begin)
+    batch = Batch(1)
+    command = cluster._Cluster(SimpleNamespace(nodes=lambda: [node("a"), node("b")]), batch, ["."])
+    for place in command._places:
+        command._begin(place)
+    command._grow([node("a"), node("b")])
+    assert begun == ["a", "b"]
+    command._grow([node("a"), node("b", alive=False), node("c")])  # b's worker comes to c
+    assert begun == ["a", "b"]
+    command._grow([node("a"), node("c"), node("d")])
+    assert begun == ["a", "b", "d"] and batch.at_once == 3
+
+
+def test_a_batch_takes_more_at_once_when_it_may():
+    batch, together, all_there = Batch(2), set(), threading.Event()
+
+    def work(item, others, wait):
+        together.add(item.name)
+        batch.at_once = 4
+        if len(together) == 4:
+            all_there.set()
+        assert all_there.wait(20)
+        return None
+
+    items = [Item(Path(name), Path()) for name in "abcde"]
+    assert len(list(batch.outcomes(items, work))) == 5
+
+
+def test_a_cluster_of_ones_own_leaves_no_token(monkeypatch):
+    for name in cluster.TOKEN:
+        monkeypatch.delenv(name, raising=False)
+    with cluster._own_token():
+        assert os.environ["RAY_AUTH_MODE"] == "token" and len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    assert not any(name in os.environ for name in cluster.TOKEN)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # which is the user's choice
+    with cluster._own_token():
+        assert "RAY_AUTH_TOKEN" not in os.environ
+
+
 def test_nothing_is_begun_for_a_command_that_ends(without_workers):
     command, attempts = without_workers
     command.close()
@@ -203,6 +259,56 @@ def test_a_film_whose_workers_die_is_tried_again_and_set_aside(library):
     begun = [notes.count(f"begin {name}") for name in ("long", "deadly", "short")]
     assert begun == [1, 3, 1]
     assert notes.count("loaded") == 4  # once a process, three of which died
+
+
+@pytest.mark.slow
+def test_nodes_that_join_do_their_share(library, tmp_path):
+    """And where the home folder is, nothing is left."""
+    pytest.importorskip("ray")
+    ray = Path(sys.executable).with_name("ray")
+    for number in range(6):
+        write(library / f"films/film{number}.wav", burst(length=1))
+    (library / "films/deadly.wav").unlink()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environment = {**os.environ, "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray"),
+                   "RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}  # fmt: skip
+    common = ("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=80000000",
+              "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats",
+              "--block")  # fmt: skip
+    head = ("--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false")
+    nodes = []
+
+    def node(*arguments):
+        command = [ray, "start", *arguments, *common]
+        with (tmp_path / f"node{len(nodes)}.log").open("wb") as log:
+            nodes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment,
+                                          start_new_session=True))  # fmt: skip
+        text = tmp_path / f"node{len(nodes) - 1}.log"
+        wait_for(lambda: "This command will now block" in text.read_text(), 120)
+
+    run = list(run_of(library))
+    run[run.index("auto")] = address
+    try:
+        node(*head)
+        child = start(*run, "-o", "Deadly.seconds=6", cwd=library, env=environment)
+        log = library / "log"
+        wait_for(lambda: log.exists() and "begin" in log.read_text(), 300)
+        node(f"--address={address}")
+        ran = ended(child, 400)
+    finally:
+        for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(pid) in [one.pid for one in nodes]:
+                    os.kill(pid, signal.SIGKILL)
+        for one in nodes:
+            one.wait(30)
+    assert ran.status == 0, ran
+    ends = [line for line in log.read_text().splitlines() if line.startswith("end")]
+    assert len(ends) == len({line.split()[1] for line in ends}) == 8
+    assert len({line.split()[2] for line in ends}) == 2
+    assert not (tmp_path / ".ray").exists()
 
 
 @pytest.mark.slow

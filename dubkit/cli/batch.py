@@ -137,6 +137,7 @@ class Batch:
 
     def __init__(self, at_once: int) -> None:
         self.at_once = at_once
+        """Inputs; it may grow while they are worked through."""
         self.process = pipeline.process
         """Makes what is asked for from an input: here, or elsewhere (:mod:`.cluster`)."""
         self._left: deque[Item] = deque()
@@ -188,16 +189,16 @@ class Batch:
                     ended.put(_outcome(item, lambda item: work(item, (), wait)))
             ended.put(None)
 
-        # Daemons: engines may be deep in native code when the command is stopped.
-        threads = [
-            threading.Thread(target=run, name=f"job {number}", daemon=True)
-            for number in range(min(self.at_once, len(items)))
-        ]
-        for thread in threads:
-            thread.start()
+        threads: list[threading.Thread] = []
+        running = 0
         try:
-            running = len(threads)
-            while running:
+            while running or self._left:
+                # A cluster may have more workers by now.
+                while len(threads) < min(self.at_once, len(items)) and self._left:
+                    # Daemons: engines may be deep in native code when the command is stopped.
+                    threads.append(threading.Thread(target=run, name=f"job {running}", daemon=True))
+                    threads[-1].start()
+                    running += 1
                 with contextlib.suppress(queue.Empty):
                     # On Windows, what waits without end is not interrupted.
                     outcome = ended.get(timeout=0.5)

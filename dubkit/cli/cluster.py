@@ -16,6 +16,7 @@ import logging
 import os
 import queue
 import re
+import secrets
 import signal
 import socket
 import tempfile
@@ -58,6 +59,10 @@ ANSWER = 5.0
 """Seconds within which a cluster answers."""
 SLOW_START = 30.0
 """Seconds without any worker after which that is reported."""
+JOIN = 5.0
+"""Seconds between two looks for nodes that have joined."""
+TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+"""The variables by which Ray knows whom to let in."""
 INSTALL = 'pip install "dubkit[ray]"'
 
 
@@ -85,35 +90,52 @@ def on_cluster(address: str, batch: Batch, names: Sequence[str]) -> Iterator[str
 def _connected(address: str) -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a call that comes late begins no other cluster
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")  # what it leaves out it counts on standard output
     # Else it warns of its own future.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as missing:
-        raise MissingDependency("--cluster needs Ray, which is not installed", INSTALL) from missing
-    handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     running = _running() if address == "auto" else address
+    with contextlib.nullcontext() if running else _own_token():
+        try:
+            import ray  # which reads the token
+        except ImportError as missing:
+            message = "--cluster needs Ray, which is not installed"
+            raise MissingDependency(message, INSTALL) from missing
+        handlers = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            if running:
+                _reach(running)
+                ray.init(address=running, **quiet)
+            else:
+                own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+                ray.init(address="local", **own, **quiet)
+        except (ray.exceptions.RayError, RuntimeError, ValueError, OSError) as failure:
+            raise MissingDependency(
+                f"the Ray cluster at {running or 'this machine'} cannot be used: "
+                f"{_first_line(failure)}",
+                "ray status shows whether it runs; dubkit must be started on one of its nodes",
+            ) from failure
+        try:
+            _restore(handlers)
+            yield ray
+        finally:
+            ray.shutdown()
+            _restore(handlers)
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """A token for a cluster that ends with this process, unless the user has set how Ray knows its
+    friends: else Ray would leave one in the home folder."""
+    if any(name in os.environ for name in TOKEN):
+        yield
+        return
+    os.environ |= dict(zip(TOKEN, ("token", secrets.token_hex(32)), strict=False))
     try:
-        if running:
-            _reach(running)
-            ray.init(address=running, **quiet)
-        else:
-            # Ray asks nobody for a password, so others may not reach it.
-            own = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
-            ray.init(address="local", **own, **quiet)
-    except (ray.exceptions.RayError, RuntimeError, ValueError, OSError) as failure:
-        raise MissingDependency(
-            f"the Ray cluster at {running or 'this machine'} cannot be used: "
-            f"{_first_line(failure)}",
-            "ray status shows whether it runs; dubkit must be started on one of its nodes",
-        ) from failure
-    try:
-        _restore(handlers)
-        yield ray
+        yield
     finally:
-        ray.shutdown()
-        _restore(handlers)
+        for name in TOKEN:
+            os.environ.pop(name, None)
 
 
 def _running() -> str:
@@ -178,7 +200,10 @@ class _Cluster:
     def __init__(self, ray: Any, batch: Batch, names: Sequence[str]) -> None:
         self._ray, self._batch, self._jobs = ray, batch, batch.at_once
         self._folders = [str(Path.cwd()), *sorted({str(one) for one in _folders(names)})]
-        self._places = _places(ray.nodes())
+        nodes = ray.nodes()
+        self._places = _places(nodes)
+        self._known = {str(one["NodeID"]) for one in nodes}
+        """The nodes that were looked at."""
         self._idle: queue.SimpleQueue[_Handle] = queue.SimpleQueue()
         """Workers, each as often as it can take another file."""
         self._ready: set[_Handle] = set()
@@ -187,12 +212,12 @@ class _Cluster:
         self._lock = threading.Lock()
         self._refused: list[DubkitError] = []
         self._starting = len(self._places)
-        self._closed = False
+        self._ended = threading.Event()
 
     @property
     def at_once(self) -> int:
         """Files that can be at work."""
-        return max(1, len(self._places) * self._jobs)
+        return max(2, len(self._places) * self._jobs)  # there may be more workers later
 
     @property
     def about(self) -> str:
@@ -211,6 +236,28 @@ class _Cluster:
         for place in self._places:
             self._begin(place)
         self._give_back(self._worker())
+        threading.Thread(target=self._watch, name="nodes", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Begin workers on nodes that join."""
+        while not self._ended.wait(JOIN):
+            with contextlib.suppress(Exception):  # the cluster does not answer, or has ended
+                self._grow(self._ray.nodes())
+
+    def _grow(self, nodes: Sequence[dict[str, Any]]) -> None:
+        """Begin workers on the nodes that are new, but no more than there is room for in all: one
+        that was begun for a dead node may have its place there already."""
+        gpus = bool(self._places[0].gpus)
+        fresh = [one for one in nodes if one["NodeID"] not in self._known]
+        self._known |= {str(one["NodeID"]) for one in fresh}
+        room = len(_places(nodes, gpus=gpus)) - len(self._all)
+        for place in _places(fresh, gpus=gpus)[: max(room, 0)]:
+            with self._lock:
+                self._starting += 1
+                self._places.append(place)
+            log.info("node %s has joined", place.host)
+            self._begin(place)
+        self._batch.at_once = max(self._batch.at_once, self.at_once)
 
     def _begin(self, place: _Place, attempt: int = 1) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -235,7 +282,7 @@ class _Cluster:
             wrong = self._ray.get(handle.actor.prepare.remote(self._folders, __version__))
         except self._ray.exceptions.RayError as failure:
             wrong = f"node {handle.place.host} cannot run dubkit: {_last_line(failure)}"
-            if self._closed:
+            if self._ended.is_set():
                 return
             if attempt < TRIES:  # the node may have ended, which the cluster knows only now
                 log.debug("%s; it is tried again", wrong)
@@ -369,8 +416,8 @@ class _Cluster:
 
     def close(self) -> None:
         """End all workers, in order if they can."""
+        self._ended.set()
         with self._lock:
-            self._closed = True
             workers = list(self._all)
         ended = [worker.actor.close.remote() for worker in workers]
         with contextlib.suppress(Exception):
@@ -380,14 +427,15 @@ class _Cluster:
                 self._ray.kill(worker.actor)
 
 
-def _places(nodes: Sequence[dict[str, Any]]) -> list[_Place]:
-    """A worker for each GPU of the cluster; without any, one for every few cores."""
+def _places(nodes: Sequence[dict[str, Any]], *, gpus: bool | None = None) -> list[_Place]:
+    """A worker for each GPU of the cluster; without any, one for every few cores. ``gpus`` says
+    which it is, if that is known."""
     alive = [one for one in nodes if one["Alive"]]
-    has_gpus = any(one["Resources"].get("GPU", 0) >= 1 for one in alive)
+    has_gpus = any(one["Resources"].get("GPU", 0) >= 1 for one in alive) if gpus is None else gpus
     places = []
     for one in alive:
-        cores, gpus = int(one["Resources"].get("CPU", 0)), int(one["Resources"].get("GPU", 0))
-        count = gpus if has_gpus else -(-cores // CORES)
+        cores, own = int(one["Resources"].get("CPU", 0)), int(one["Resources"].get("GPU", 0))
+        count = own if has_gpus else -(-cores // CORES)
         each = min(CORES, cores // count) if count else 0
         place = _Place(one["NodeID"], one["NodeManagerHostname"], each, int(has_gpus))
         places += [place] * count
