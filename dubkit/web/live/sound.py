@@ -86,7 +86,7 @@ class Sound:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "sound"
-        self._file = self._path.open("wb", buffering=0)
+        self._file = self._path.open("wb")
         self._samples = 0
         self._commands: deque[Command] = deque()
         self._changed = threading.Condition()
@@ -97,8 +97,9 @@ class Sound:
         return self._samples / SPEECH.rate
 
     def add(self, samples: bytes) -> None:
-        """Add decoded samples."""
+        """Add decoded samples. Raises OSError on a full disk."""
         self._file.write(samples)
+        self._file.flush()
         with self._changed:
             self._samples += len(samples) // BYTES
             self._changed.notify_all()

@@ -12,6 +12,7 @@ while it goes on. What it sends as the text of a turn is what the engine makes o
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import secrets
@@ -26,7 +27,7 @@ from typing import Any, TypeAlias
 from dubkit.cues import segment
 from dubkit.cues.phrases import uses_spaces
 from dubkit.cues.text import unwrap
-from dubkit.engines import EngineRoom, choose, guarded
+from dubkit.engines import Choice, EngineRoom, choose, guarded
 from dubkit.errors import DubkitError
 from dubkit.hooks import FindsSpeech, Transcriber
 from dubkit.options import Options, from_keywords
@@ -59,13 +60,18 @@ ITEM = "conversation.item.input_audio_transcription"
 Event: TypeAlias = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """What a client has asked for."""
 
     options: Options
     rules: Rules | None
     """None if the client itself says where a turn ends."""
+
+    @functools.cached_property
+    def finder(self) -> Choice[Transcriber]:
+        """What finds speech."""
+        return choose.speech_finder(self.options)
 
 
 @dataclass
@@ -162,7 +168,7 @@ class Captions:
         first = max(0.0, self.since - WARM_UP)
         wav = self.folder / "view.wav"
         self.sound.write(first, self.known, wav)
-        finder = self.room.engine(choose.speech_finder(settings.options))
+        finder = self.room.engine(settings.finder)
         assert isinstance(finder, FindsSpeech)
         with guarded("the engine cannot find speech"):
             found = finder.find_speech(wav, progress=_ignore)
@@ -294,18 +300,22 @@ def _ignore(stage: str, done: float, total: float) -> None: ...
 def _receive(sound: Sound, longest: float, send: Callable[[Event], None]) -> None:
     """Take what the client sends, until it has gone: then nobody needs this process."""
     decoder = Decoder(Format())
-    for line in sys.stdin.buffer:
-        message = json.loads(line)
-        if message["type"] == "append":
-            sound.add(decoder.decode(base64.b64decode(message["audio"])))
-            if sound.seconds > longest:
-                send({"type": "over", "message": f"a stream is {longest / 3600:g} h at most"})
-                break
-            continue
-        if message["type"] == "settings":
-            decoder = Decoder(Format(*message["format"]))
-        sound.order(message)
-    os._exit(0)
+    try:
+        for line in sys.stdin.buffer:
+            message = json.loads(line)
+            if message["type"] == "append":
+                sound.add(decoder.decode(base64.b64decode(message["audio"])))
+                if sound.seconds > longest:
+                    send({"type": "over", "message": f"a stream is {longest / 3600:g} h at most"})
+                    break
+                continue
+            if message["type"] == "settings":
+                decoder = Decoder(Format(*message["format"]))
+            sound.order(message)
+    except OSError as failure:
+        send({"type": "over", "message": f"the sound cannot be kept: {failure.strerror}"})
+    finally:
+        os._exit(0)
 
 
 def main(argv: Sequence[str]) -> int:
