@@ -11,6 +11,8 @@ fields       how the values of the form relate to options
 arguments    the options that the page requests, as arguments of the command
 jobs         the command as child processes, in turn
 warm         a process that keeps engines loaded for jobs about one line; warm_client asks it
+live/        captions of what is spoken into a microphone, or sent by a program, while it is
+redaction    what is private in a sentence of the command, left out
 store        every path
 retranslation  a cue translated once more
 drafts       cues being edited, by the functions of editing and mending; states, what the page
