@@ -5,7 +5,7 @@ import { base, complaint, h, language, t } from "./dom.js";
 
 const TEXT = "conversation.item.input_audio_transcription.";
 const OFTEN = ["en", "es", "pt", "fr", "de", "it", "zh", "ja"]; // what may be spoken, beside the browser's languages
-const PATIENCE = 20000; // milliseconds that the last words may take
+const PATIENCE = 60000; // milliseconds that the last words may take
 
 /** The part of the page; `show(card)` hides it while there is a video. */
 export function liveCaptions() {
@@ -92,11 +92,11 @@ export function liveCaptions() {
       if (event.error.event_id === "stop") return end();
       error.show({ message: event.error.message });
     }
-    if (event.type === "input_audio_buffer.speech_stopped") line(event.item_id);
-    if (event.type === "input_audio_buffer.committed" && !turns.has(event.item_id)) line(event.item_id);
-    if (event.type === "input_audio_buffer.committed") now.last = event.item_id;
+    if (event.type === "input_audio_buffer.speech_stopped") now.stopped = event.item_id;
+    // What the page itself commits, when it stops, comes without that.
+    if (event.type === "input_audio_buffer.committed" && event.item_id !== now.stopped) now.last = event.item_id;
     const finished = event.type === `${TEXT}completed` || event.type === `${TEXT}failed`;
-    if (finished && now.over && event.item_id === now.last) end();
+    if (finished && event.item_id === now.last) end();
   }
 
   /** The line of a turn, which is pale until its text is final. */
