@@ -67,7 +67,8 @@ def test_a_stop_that_is_released_late_belongs_to_the_word_before_the_pause():
 
 def test_no_word_goes_across_a_long_silence():
     """Where words are missing after it, or noise is no word."""
-    samples = sound(quiet(0.3), tone(0.6, 150), quiet(0.7), tone(0.4, 220), quiet(0.3))
+    spoken = [tone(0.2, hz) for hz in (150, 240, 190)]
+    samples = sound(quiet(0.3), *spoken, quiet(0.7), tone(0.4, 220), quiet(0.3))
     (word,) = move_to_sound([Word(0.25, 1.9, " extraordinarily")], samples, 0.0)
     assert (word.start, word.end) == pytest.approx((0.3, 0.9), abs=0.03)
 
@@ -93,3 +94,23 @@ def test_words_stay_in_order_however_odd_their_times_are():
         if found != words:
             edges = [edge for word in found for edge in (word.start, word.end)]
             assert edges == sorted(edges) and edges[-1] <= 1.21
+
+
+@pytest.mark.parametrize("between", [0.0, 0.2])
+def test_a_hesitation_before_a_word_belongs_to_nobody(between):
+    """Where nobody wrote it down, attention has it for the beginning of the next word."""
+    hesitation = [tone(0.5, 120), quiet(between)]
+    hiss = RNG.normal(size=1_600) * 0.05
+    samples = sound(quiet(0.4), *hesitation, hiss, tone(0.12, 220), tone(0.2, 150), quiet(0.4))
+    begin = 0.9 + between
+    words = [Word(0.35, begin + 0.15, " so"), Word(begin + 0.15, begin + 0.4, " we")]
+    so, we = move_to_sound(words, samples, 0.0)
+    assert so.start == pytest.approx(begin, abs=0.05)
+    assert we.start == pytest.approx(begin + 0.22, abs=0.05)
+
+
+def test_a_word_that_is_drawn_out_is_no_hesitation():
+    """Attention leaves it when it ends."""
+    samples = sound(quiet(0.4), tone(0.6, 120), tone(0.25, 220), quiet(0.4))
+    words = [Word(0.35, 0.95, " oh"), Word(0.95, 1.2, " no")]
+    assert starts(move_to_sound(words, samples, 0.0)) == pytest.approx([0.4, 1.0], abs=0.05)

@@ -6,6 +6,9 @@ time of its attention, but takes about as long as its letters need, has little s
 leaves pauses alone; between words that follow at once, the edge is where the spectrum changes. The
 cheapest times for all words of a window together are found by dynamic programming.
 
+A long steady sound with which a word's attention begins, but not ends, is an "uh" that nobody wrote
+down: it belongs to no word.
+
 Everything is counted in frames of 10 ms, and costs in frames that are on the wrong side.
 """
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +67,20 @@ PACE, SPREAD = 1.0, 0.6
 the logarithm)."""
 EXTRA_LETTERS, DIGIT_LETTERS = 2.0, 4.0
 """What a word takes besides its letters, and what a digit of a number takes."""
+STEADY, STEADY_FRAMES = 0.3, 5
+"""A sound is steady where its spectrum, taken over so many frames, is no further than the first
+from that of the next ones, loud or soft."""
+HESITATION, ALIKE = 14, 0.6
+"""Frames of steady sound that are no part of a word ("uh"), with what is around them and no further
+from them than the second ..."""
+FRINGE = 3
+"""... and so many frames more, in which it begins and ends."""
+EARLIER, GOES_ON = 25, 4
+"""The word after a hesitation: attention begins with it so many frames before that one at most, and
+stays with it for so many that sound after that one at least."""
+OUTSIDE, WITHIN = 0.03, 0.1
+"""What a frame of a hesitation costs that is before its word, and in it; any other that sounds and
+is outside of words costs 1."""
 PAUSE = 6
 """Frames of the shortest pause; closed lips are shorter."""
 SHORTEST = 3
@@ -102,8 +119,13 @@ def move_to_sound(
     starts = np.array([(word.start - begin + LATE) * 100 for word in words])
     ends = np.array([(word.end - begin + LATE) * 100 for word in words])
     letters = np.array([_letters(word.text) + EXTRA_LETTERS for word in words], dtype=float)
-    usual = np.maximum(letters / letters.sum() * sounding.sum(), SHORTEST)
-    edges = _cheapest_edges(starts, ends, usual, sounding, _changes(spectra))
+    hesitations = _hesitations(spectra, sounding)
+    before = [
+        _before_word(hesitations, *edges, sounding) for edges in zip(starts, ends, strict=True)
+    ]
+    spoken = sounding.sum() - sum(sounding[slice(*one)].sum() for one in {*chain(*before)})
+    usual = np.maximum(letters / letters.sum() * spoken, SHORTEST)
+    edges = _cheapest_edges(starts, ends, usual, sounding, _changes(spectra), before)
     if edges is None:
         return list(words)
     walls = [one for one in _silences(sounding) if one[1] - one[0] >= WALL]
@@ -147,14 +169,55 @@ def _sounding(levels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _changes(spectra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How much the spectrum changes at the start of each frame, and at the end of the last one: 1
     is much."""
-    count, size = len(spectra), CHANGE_FRAMES
+    change = _differences(spectra, CHANGE_FRAMES)
+    change = np.minimum(1.5, change / (np.quantile(change, 0.95) + 1e-9))
+    return np.append(change, 0.0)
+
+
+def _differences(spectra: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:
+    """How far at each frame the mean spectrum of ``size`` frames before is from that of those that
+    follow."""
+    count = len(spectra)
     padded = np.pad(spectra, ((size, size), (0, 0)), mode="edge")
     sums = np.vstack([np.zeros((1, padded.shape[1])), np.cumsum(padded, axis=0)])
     before = sums[size : size + count] - sums[:count]
     after = sums[2 * size : 2 * size + count] - sums[size : size + count]
-    change = np.sqrt(np.square((after - before) / size).mean(axis=1))
-    change = np.minimum(1.5, change / (np.quantile(change, 0.95) + 1e-9))
-    return np.append(change, 0.0)
+    return np.asarray(np.sqrt(np.square((after - before) / size).mean(axis=1)))
+
+
+def _hesitations(
+    spectra: npt.NDArray[np.float64], sounding: npt.NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """The first frame of each sound that stays the same for longer than any in words, and the one
+    after its last."""
+    shapes = spectra - spectra.mean(axis=1, keepdims=True)
+    differences = np.pad(_differences(shapes, STEADY_FRAMES), STEADY_FRAMES - 1, mode="edge")
+    smooth = np.convolve(differences, np.ones(2 * STEADY_FRAMES - 1), "valid")
+    loud = sounding > 0.5
+    found = []
+    for steady in _runs((smooth / (2 * STEADY_FRAMES - 1) < STEADY) & loud):
+        if steady[1] - steady[0] >= HESITATION:
+            own = shapes[slice(*steady)].mean(axis=0)
+            alike = np.sqrt(np.square(shapes - own).mean(axis=1)) < ALIKE
+            first, last = _grown(steady, alike & loud, len(loud))
+            found.append(_grown((first, last), loud, FRINGE))
+    return found
+
+
+def _grown(run: tuple[int, int], mask: npt.NDArray[np.bool_], most: int) -> tuple[int, int]:
+    """A run of frames with up to ``most`` on each side that are in ``mask``."""
+    first, last = run
+    while first > max(0, run[0] - most) and mask[first - 1]:
+        first -= 1
+    while last < min(len(mask), run[1] + most) and mask[last]:
+        last += 1
+    return first, last
+
+
+def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The first frame of each run of true frames, and the one after its last."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _cheapest_edges(
@@ -163,6 +226,7 @@ def _cheapest_edges(
     usual: npt.NDArray[np.float64],
     sounding: npt.NDArray[np.float64],
     changes: npt.NDArray[np.float64],
+    before: Sequence[Sequence[tuple[int, int]]],
 ) -> list[tuple[int, int]] | None:
     """The first frame of each word, and the one after its last; None if there is no room for all.
 
@@ -175,6 +239,8 @@ def _cheapest_edges(
     silent = np.where(_in_closure(sounding), CLOSED, SILENT) * (1 - sounding)
     silent_before = np.concatenate([[0.0], np.cumsum(silent)])
     sounding_before = np.concatenate([[0.0], np.cumsum(sounding)])
+
+    costs = [_costs_before(one, sounding) for one in before]
     # Pauses hardly count in how far away an edge is: where in one attention moves on means little.
     clock = np.concatenate([[0.0], np.cumsum(sounding + PAUSE_COUNTS)])
     near = np.convolve(sounding > 0.5, np.ones(2 * PAUSE + 1), "same") > 0
@@ -185,7 +251,7 @@ def _cheapest_edges(
     for place in (*starts, ends[-1]):
         low, high = np.searchsorted(times, (place - BEFORE, place + AFTER))
         ranges.append(possible[max(0, min(low, len(possible) - 1)) : max(high, low + 1)])
-    cost = sounding_before[ranges[0]]
+    cost = costs[0][0][ranges[0]]
     links: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp] | None]] = []
     for k in range(len(starts)):
         first, last = ranges[k], ranges[k + 1]
@@ -194,7 +260,7 @@ def _cheapest_edges(
         word = silent_before[last][None, :] - silent_before[first][:, None]
         begun, over = clock[first], clock[last]
         word += (_away(starts[k] - begun) + _away(begun - ends[k]))[:, None]
-        word += _away(over - ends[k])[None, :]
+        word += _away(over - ends[k])[None, :] + costs[k][1][first][:, None]
         word += PACE / 2 * np.minimum(np.square(pace), 20)
         total = np.where(length >= SHORTEST, cost[:, None] + word, NEVER)
         from_start = total.argmin(axis=0)
@@ -204,7 +270,8 @@ def _cheapest_edges(
             links.append((from_start, None))
             break
         between = last[None, :] - last[:, None]
-        gap = sounding_before[last][None, :] - sounding_before[last][:, None] + EDGE
+        unclaimed = costs[k + 1][0][last]
+        gap = unclaimed[None, :] - unclaimed[:, None] + EDGE
         gap = np.where(between >= PAUSE, gap, NEVER)
         np.fill_diagonal(gap, EDGE - CHANGE * changes[last])
         total = ended[:, None] + gap
@@ -223,6 +290,34 @@ def _cheapest_edges(
             assert from_end is not None
             at_end = int(from_end[at_start])
     return edges[::-1]
+
+
+def _before_word(
+    hesitations: Sequence[tuple[int, int]],
+    start: float,
+    end: float,
+    sounding: npt.NDArray[np.float64],
+) -> list[tuple[int, int]]:
+    """The hesitations that are no part of the word to which attention is given from ``start`` to
+    ``end``, whatever its text: it began with them, and stayed while more was spoken."""
+    return [
+        (first, last)
+        for first, last in hesitations
+        if first > start - EARLIER and sounding[last : max(last, round(end))].sum() > GOES_ON
+    ]
+
+
+def _costs_before(
+    hesitations: Sequence[tuple[int, int]], sounding: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """For each frame what the sound up to it costs that is in no word before the one that follows
+    these hesitations; and what it costs that word to begin there."""
+    outside, within = sounding.copy(), np.zeros(len(sounding) + 1)
+    for first, last in hesitations:
+        outside[first:last] *= OUTSIDE
+        within[first:last] = WITHIN * np.arange(last - first, 0, -1)
+        within[max(0, first - FRINGE) : first] = WITHIN * (last - first)
+    return np.concatenate([[0.0], np.cumsum(outside)]), within
 
 
 def _on_one_side(first: int, last: int, walls: Sequence[tuple[int, int]]) -> tuple[int, int]:
