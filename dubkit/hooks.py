@@ -216,6 +216,15 @@ class Aligner(Engine, Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsModels(Protocol):
+    """An aligner with a model for a language, which it may have to download first."""
+
+    def has_model(self, language: str) -> bool:
+        """Whether that is on this machine: ``auto`` downloads none for exact times."""
+        ...
+
+
 # ---------------------------------------------------------------- one language to another
 
 

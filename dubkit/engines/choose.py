@@ -21,6 +21,7 @@ from dubkit.hooks import (
     Engine,
     External,
     FindsSpeech,
+    NeedsModels,
     ReadsBack,
     Separator,
     Synthesizer,
@@ -398,13 +399,19 @@ def aligners(room: EngineRoom, options: Options, language: str) -> list[Choice[A
         return [choice]
     remedies: list[str] = []
     found = _ready(
-        room, options, Aligner, lambda aligner: aligner.supports(language), lambda _: "", remedies
+        room, options, Aligner, lambda aligner: can_align(aligner, language), lambda _: "", remedies
     )
     if ready := list(found):
         return ready
     raise MissingDependency(
         f"no aligner for {languages.name(language)} is ready here", "; ".join(remedies[:2])
     )
+
+
+def can_align(aligner: Aligner, language: str) -> bool:
+    """Whether it knows a language, and has what it needs for that on this machine."""
+    has_model = not isinstance(aligner, NeedsModels) or aligner.has_model(language)
+    return has_model and aligner.supports(language)
 
 
 def separator(room: EngineRoom, options: Options) -> Choice[Separator]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dubkit.engines import guarded
+from dubkit.engines.choose import can_align
 from dubkit.hooks import Aligner, Passage, Progress
 from dubkit.types import Cue, Track, Word
 
@@ -37,7 +38,7 @@ def align_words(
             own = [k for k in left if passages[k][1] == language]
             main = language == track.language
             with guarded(f"aligner {name} failed", "--aligner names another"):
-                if not main and not aligner.supports(language):
+                if not main and not can_align(aligner, language):
                     continue
                 words = aligner.align(
                     audio,

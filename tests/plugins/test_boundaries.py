@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dubkit import Word
-from dubkit_plugins.whisper.boundaries import move_to_sound
+from dubkit_plugins.whisper.boundaries import move_to_sound, settle
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
 from dubkit_plugins.whisper.speech_activity import Span
 
@@ -114,3 +114,12 @@ def test_a_word_that_is_drawn_out_is_no_hesitation():
     samples = sound(quiet(0.4), tone(0.6, 120), tone(0.25, 220), quiet(0.4))
     words = [Word(0.35, 0.95, " oh"), Word(0.95, 1.2, " no")]
     assert starts(move_to_sound(words, samples, 0.0)) == pytest.approx([0.4, 1.0], abs=0.05)
+
+
+def test_times_that_are_known_well_are_settled_by_the_sound():
+    samples = sound(quiet(0.4), tone(0.3, 150), tone(0.3, 250), quiet(0.3), tone(0.3, 180))
+    gaps = [(10.1, 10.6), (10.6, 10.8), (10.9, 11.4), (11.5, 12.2)]
+    found = settle(gaps, samples, 10.0)
+    expected = [(10.1, 10.4), (10.7, 10.7), (11.0, 11.3), (11.6, 11.6)]
+    assert found == [pytest.approx(one, abs=0.03) for one in expected]
+    assert settle([(9.0, 20.0)], np.zeros(0, np.float32), 10.0) == [(10.0, 10.0)]

@@ -136,6 +136,31 @@ def move_to_sound(
     ]
 
 
+def settle(
+    gaps: Sequence[tuple[float, float]], samples: Samples, begin: float
+) -> list[tuple[float, float]]:
+    """When the word before each gap ends and the one after it begins, by the sound, for times that
+    are known well: within a gap, in seconds of which ``begin`` is the window's start, there is
+    nothing but the edge of the two, or a pause."""
+    levels, spectra = _spectra(samples)
+    sounding, changes = _sounding(levels), _changes(spectra)
+    found = []
+    for low, high in gaps:
+        first = min(max(0, round((low - begin) * 100)), len(sounding))
+        last = min(max(first, round((high - begin) * 100)), len(sounding))
+        pauses = _runs(sounding[first:last] <= 0.5)
+        longest = max(pauses, key=lambda one: one[1] - one[0], default=(0, 0))
+        if longest[1] - longest[0] >= PAUSE:
+            edges = first + longest[0], first + longest[1]
+        else:
+            places = np.arange(first, last + 1)
+            away = np.abs(places - (first + last) / 2) / max(1, last - first)
+            place = int(places[(changes[places] - away).argmax()])
+            edges = place, place
+        found.append((round(begin + edges[0] / 100, 3), round(begin + edges[1] / 100, 3)))
+    return found
+
+
 def _letters(text: str) -> float:
     """How many letters a word has when it is spoken."""
     return sum(DIGIT_LETTERS if one.isdigit() else one.isalnum() for one in text)
