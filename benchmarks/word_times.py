@@ -10,9 +10,12 @@ Sets:
 - ``digits-en`` (es, fr, it, ru): numbers that are spoken one by one, joined with pauses of 0 to
   0.4 s: where each begins is known to 10 ms
 - ``joins-SOURCE``: clips of a source of ``corpus.py``, joined the same way: the first word of each
+- ``hesitant-SOURCE``: the same with a drawn-out vowel before each clip, its own loudest one, which
+  the first word follows at once or after a moment
 
-Modes: ``dubkit`` and ``faster-whisper`` recognize the words; ``attention`` (or another aligner)
-gets the text. The same model, packaged Whisper base, in all.
+Modes: ``dubkit``, ``faster-whisper`` and ``stable-ts`` recognize the words; ``attention`` (or
+another aligner) and ``stable-ts-text`` get the text. The same model, packaged Whisper base, in all.
+stable-ts is ``pip install stable-ts``.
 """
 
 from __future__ import annotations
@@ -71,11 +74,32 @@ def build(name: str, seconds: float, seed: int) -> list[TimedSet]:
         if not text.split() or len(piece) < FRAME * 10:
             continue
         tokens = text.split()
+        if kind == "hesitant":
+            moment = np.zeros(int(rng.choice((0.0, 0.06, 0.2)) * corpus.RATE), np.float32)
+            sounds += [_drawn_out(piece, rng.uniform(0.25, 0.6)), moment]
+            at = sum(map(len, sounds)) / corpus.RATE
         words += [(tokens[0], at), *((token, None) for token in tokens[1:])]
         pause = rng.choice((0.0, 0.06, 0.12, 0.2, 0.4)) if kind == "digits" else rng.uniform(0.1, 1)
         sounds += [piece, np.zeros(int(pause * corpus.RATE), np.float32)]
-        at += len(piece) / corpus.RATE + int(pause * corpus.RATE) / corpus.RATE
+        at = sum(map(len, sounds)) / corpus.RATE
     return [TimedSet(name, language, np.concatenate(sounds), words)]
+
+
+def _drawn_out(sound: corpus.Sound, seconds: float) -> corpus.Sound:
+    """The loudest tenth of a second of a clip, over and over."""
+    size, fade = FRAME * 10, FRAME * 3
+    power = np.convolve(np.square(sound), np.ones(size), "valid")
+    at = int(power.argmax())
+    period = sound[at : at + size].copy()
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    step = size - fade
+    count = max(2, round(seconds * corpus.RATE / step))
+    drawn = np.zeros(step * count + fade, np.float32)
+    period[:fade] *= ramp
+    period[-fade:] *= ramp[::-1]
+    for k in range(count):
+        drawn[k * step : k * step + size] += period
+    return drawn
 
 
 def voiced(sound: corpus.Sound) -> tuple[int, int]:
@@ -137,12 +161,7 @@ def by_faster_whisper(wav: Path, language: str) -> list[dubkit.Word]:
     """The words of faster-whisper, sequential, with its own voice activity."""
     from faster_whisper import WhisperModel
 
-    from dubkit_plugins.packaged_models import contents
-    from dubkit_plugins.whisper.models import find_packaged
-
-    packaged = find_packaged()
-    assert packaged and packaged.package
-    model = WhisperModel("base", files=dict(contents(packaged.package)), compute_type="int8")
+    model = WhisperModel("base", files=_packaged_model(), compute_type="int8")
     segments, _ = model.transcribe(
         str(wav), language=language, word_timestamps=True, vad_filter=True, beam_size=5
     )
@@ -151,6 +170,29 @@ def by_faster_whisper(wav: Path, language: str) -> list[dubkit.Word]:
         for segment in segments
         for word in segment.words or ()
     ]
+
+
+def by_stable_ts(wav: Path, one: TimedSet, mode: str) -> list[dubkit.Word]:
+    """The words of stable-ts on faster-whisper, as it is set by default; or the known words,
+    of the whole recording at once."""
+    import stable_whisper
+
+    model = stable_whisper.load_faster_whisper("base", files=_packaged_model(), compute_type="int8")
+    if mode == "stable-ts":
+        result = model.transcribe(str(wav), language=one.language, verbose=None)
+    else:
+        text = " ".join(word for word, _ in one.words)
+        result = model.align(str(wav), text, language=one.language, verbose=None)
+    return [dubkit.Word(word.start, word.end, word.word) for word in result.all_words()]
+
+
+def _packaged_model() -> dict[str, bytes]:
+    from dubkit_plugins.packaged_models import contents
+    from dubkit_plugins.whisper.models import find_packaged
+
+    packaged = find_packaged()
+    assert packaged and packaged.package
+    return dict(contents(packaged.package))
 
 
 def aligned(wav: Path, one: TimedSet, spec: str) -> list[dubkit.Word]:
@@ -235,6 +277,8 @@ def main() -> None:
                         words = recognized(wav, one.language)
                     elif mode == "faster-whisper":
                         words = by_faster_whisper(wav, one.language)
+                    elif mode.startswith("stable-ts"):
+                        words = by_stable_ts(wav, one, mode)
                     else:
                         words = aligned(wav, one, mode)
                 late += errors(one.words, words, one.language)
