@@ -1,11 +1,12 @@
 """Films in several languages: is each stretch of speech recognized in its own?
 
-    DUBKIT_SPEECH=FOLDER python benchmarks/languages.py mixes alone --json found.json
+    DUBKIT_SPEECH=FOLDER python benchmarks/languages.py mixes alone --errors --json found.json
 
 - ``mixes``: films of real speech (``corpus.py``) in which the language changes every 2 to 20 s.
   Prints seconds of speech by the language that is spoken and the one that was found (``-``: no
-  words), the share that is right, of those with words, by the length of the stretch, and the errors
-  of words beside those of the same clips alone, with ``--language``
+  words), the share that is right, of those with words, by the length of the stretch, and with
+  ``--errors`` the errors of words beside those of the same clips alone, with ``--language``
+- ``others``: the same of films in languages that nothing was chosen by
 - ``alone``: films in one language, clean and noisy. Prints the seconds that were taken for another
   language, and CPU seconds, as a ratio to those with ``--language``
 
@@ -42,6 +43,13 @@ MIXES = (
     ("prompts-ru", "dialogue-nl", "prompts-it"),
 )
 """The sources of each film; in the first most is spoken."""
+OTHERS = (
+    ("readers", "stamps-el", "stamps-ro"),
+    ("prompts-it", "stamps-bg", "prompts-en"),
+    ("prompts-fr", "stamps-ca", "stamps-el"),
+    ("stamps-ro", "prompts-es", "prompts-ru"),
+)
+"""The same, looked at only at the end."""
 LENGTHS = (2, 3, 4, 6, 8, 10, 14, 20)
 """Seconds of a stretch, at least; whole clips are taken."""
 ALONE = (
@@ -133,7 +141,7 @@ def judge_mix(engine: Any, sources: Sequence[str], options: argparse.Namespace) 
             judged[clip.stretch] += FRAME * (found is not None)
             right[clip.stretch] += FRAME * (found == clip.language)
     wrong = {}
-    for language in spoken:
+    for language in spoken if options.errors else ():
         own = [clip for clip in clips if clip.language == language]
         text = " ".join(clip.text for clip in own)
         gap = np.zeros(corpus.RATE // 2, np.float32)
@@ -199,7 +207,7 @@ def show_mixes(found: dict[str, Any]) -> None:
             f"stretches of {low:g} to {high:g} s: {len(some)}, {total:.0f} s, "
             f"{100 * right / max(total, 1e-9):.1f} % right"
         )
-    for language in spoken:
+    for language in sorted({language for language, _ in wrong}):
         rates = [100 * a / max(b, 1) for a, b in (wrong[language, k] for k in ("mixed", "alone"))]
         print(f"errors of words in {language}: {rates[0]:.1f} % mixed, {rates[1]:.1f} % alone")
 
@@ -219,13 +227,14 @@ def show_alone(found: dict[str, Any]) -> None:
 def main() -> int:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", nargs="+", choices=["mixes", "alone"])
+    parser.add_argument("what", nargs="+", choices=["mixes", "others", "alone"])
     parser.add_argument("--sets", nargs="*", help="of alone, instead of all")
     parser.add_argument("--seconds", type=float, default=150, help="of each film")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="base")
     parser.add_argument("--torch", action="store_true", help="a folder in transformers' layout")
     parser.add_argument("--among", action="store_true", help="name the languages")
+    parser.add_argument("--errors", action="store_true", help="of words, too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.torch:
@@ -237,15 +246,16 @@ def main() -> int:
     results: dict[str, dict[str, Any]] = {}
     for what in options.what:
         results[what] = {}
-        jobs: Sequence[Any] = MIXES if what == "mixes" else options.sets or ALONE
+        films: dict[str, Sequence[Any]] = {"mixes": MIXES, "others": OTHERS}
+        jobs = films.get(what, options.sets or ALONE)
         for job in jobs:
             name = job if isinstance(job, str) else " ".join(job)
-            judge = judge_mix if what == "mixes" else judge_alone
+            judge = judge_mix if what in films else judge_alone
             results[what][name] = judge(engine, job, options)
             print(name, "done", file=sys.stderr, flush=True)
             if options.json:
                 options.json.write_text(json.dumps(results, indent=1) + "\n")
-        (show_mixes if what == "mixes" else show_alone)(results[what])
+        (show_mixes if what in films else show_alone)(results[what])
     return 0
 
 

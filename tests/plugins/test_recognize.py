@@ -15,7 +15,7 @@ from dubkit import UsageError, Word
 from dubkit.media.audio import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
-from dubkit_plugins.whisper import models, recognize
+from dubkit_plugins.whisper import decode, models, recognize
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.decode import SAFE_BEAM
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
@@ -201,7 +201,7 @@ def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeyp
 def test_workers_get_as_much_each(tokenizer, seconds, expected):
     engine = Scripted(tokenizer, None)
     engine.batch_size = 2 if len(seconds) == 7 else 6
-    assert recognize._split_evenly(seconds, engine) == expected
+    assert decode.split_evenly(seconds, engine) == expected
 
 
 def test_speech_without_words_is_looked_at_again(tokenizer, sound, tmp_path):

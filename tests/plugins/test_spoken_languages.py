@@ -3,6 +3,7 @@
 import json
 import shutil
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ import tokenizers
 from speech_samples import AUSTEN, decoded
 
 import dubkit
-from dubkit import UsageError, Word
+from dubkit import UsageError
 from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import languages, models, recognize
-from dubkit_plugins.whisper.decode import Finding, Hypothesis
+from dubkit_plugins.whisper.decode import Finding
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
-from dubkit_plugins.whisper.languages import Stretch, spoken
+from dubkit_plugins.whisper.languages import Stretch, Trial, settled, spoken
 from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Span
 from dubkit_plugins.whisper.windows import Window
@@ -102,29 +103,44 @@ def test_a_window_is_cut_in_the_pause_or_where_it_is_quietest() -> None:
     assert languages.parts(window, found, ["en"] * 3, samples) == [(window, "en")]
 
 
-def hypothesis(language, probability, fault=None, seconds=(0.0, 4.0)) -> Hypothesis:
-    start, end = seconds
-    words = tuple(Word(at, at + 1, " ano", probability) for at in np.arange(start, end))
-    return Hypothesis(words, fault, np.log(probability), language)
+def test_what_reads_badly_in_the_main_language_may_be_in_another() -> None:
+    unsure = [stretch(20.0 + 3 * i, 22.5 + 3 * i, en=0.3, nl=0.15) for i in range(3)]
+    assert spoken([*ENGLISH, *unsure], "en", {"nl"}) == ["en"] * 6
+    strained = [replace(one, strain=0.5) for one in unsure]
+    assert spoken([*ENGLISH, *strained], "en", {"nl"}) == ["en"] * 3 + ["nl"] * 3
+
+
+def test_what_is_tried() -> None:
+    doubtful = [stretch(0.0, 4.0, pl=0.5, cs=0.3), stretch(4.0, 8.0, pl=0.4, sk=0.2, cs=0.1)]
+    assert not languages.is_worth_trying(doubtful, "pl", "cs")
+    assert languages.is_worth_trying([replace(doubtful[0], strain=0.1)], "pl", "cs")
+    assert languages.is_worth_trying([stretch(0.0, 4.0, en=0.95)], "en", "ru")
+    assert languages.rivals(doubtful, "pl", "en", ()) == ["pl", "cs"]
+    both = [stretch(0.0, 4.0, pl=0.4, ru=0.3, sk=0.15, cs=0.14)]
+    assert languages.rivals(both, "pl", "en", {"cs"}) == ["pl", "cs", "ru"]
+
+
+def test_scraps_of_a_language_are_in_one_that_reads_as_well() -> None:
+    clear = Trial(6.0, {"en": -1.2, "cs": -0.5, "pl": -0.8})
+    scrap = Trial(5.0, {"en": -1.1, "cs": -0.55, "pl": -0.5})
+    assert settled([clear, scrap], "en", ()) == ["cs", "cs"]
+    assert settled([clear, scrap], "en", {"pl"}) == ["cs", "pl"]
+    # Two of them that each read much more easily are both spoken.
+    german = Trial(4.0, {"en": -1.0, "cs": -1.4, "de": -0.2})
+    assert settled([clear, german], "en", ()) == ["cs", "de"]
 
 
 @pytest.mark.parametrize(
-    "main, before, fault, after, kept",
+    "main, before, other, kept",
     [
-        ("cs", 0.6, None, 0.58, "cs"),  # acted Czech that is taken for Polish
-        ("cs", 0.6, None, 0.8, "pl"),
-        ("cs", 0.9, "skipped", 0.6, "pl"),
-        ("en", 0.8, None, 0.79, "pl"),  # a translation reads easily
-        ("en", 0.9, None, 0.6, "en"),
+        ("cs", -0.50, -0.48, "cs"),  # acted Czech that is taken for Polish
+        ("cs", -0.50, -0.20, "pl"),
+        ("en", -0.20, -0.22, "pl"),  # a translation reads easily
+        ("en", -0.20, -0.60, "en"),
     ],
 )
-def test_what_reads_no_easier_in_another_language_is_left(main, before, fault, after, kept) -> None:
-    window, half = Window(0.0, 8.0, (Span(0.0, 8.0),)), Window(4.0, 8.0, (Span(4.0, 8.0),))
-    first = hypothesis(main, before, fault, (0.0, 8.0))
-    own = (Window(0.0, 4.0, (Span(0.0, 4.0),)), hypothesis(main, before))
-    parts = recognize._better((window, first), [own, (half, hypothesis("pl", after, None, (4, 8)))])
-    assert parts[-1][1].language == kept
-    assert parts == [(window, first)] if kept == main else parts[0] == own
+def test_what_reads_no_easier_in_another_language_is_left(main, before, other, kept) -> None:
+    assert settled([Trial(9.0, {main: before, "pl": other})], main, ()) == [kept]
 
 
 def test_the_positions_of_a_stretch_end_in_silence() -> None:

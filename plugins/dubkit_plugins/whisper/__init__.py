@@ -4,6 +4,7 @@ faster_whisper, distil_whisper    the transcribers: their settings and their mod
 to_english                        the translator ``whisper``: foreign speech to English text
 transcribe                        a plugin's settings to a transcript: language, model, engine
 recognize                         windows to an engine, decoded tokens to words on the timeline
+languages, multilingual           which language is spoken where, and each part decoded in its own
 attention                         the aligner: when each word of a known text is spoken
 boundaries                        word times that keep to the sound
 guards                            rejects loops, guesses and hallucinations

@@ -102,6 +102,23 @@ def tokenizer_for(engine: Engine, language: str) -> Tokenizer | None:
     return engine.tokenizer and Tokenizer(engine.tokenizer, engine.multilingual, "transcribe", code)
 
 
+def split_evenly(seconds: Sequence[float], engine: Engine) -> list[list[int]]:
+    """Indices of windows in batches of similar windows, and of about as many seconds each: the same
+    number of batches for every worker, so that also a short file keeps all of them busy."""
+    order = sorted(range(len(seconds)), key=lambda i: -seconds[i])
+    rounds = -(-len(order) // (engine.workers * engine.batch_size))
+    share = sum(seconds) / (rounds * engine.workers)
+    batches: list[list[int]] = []
+    left = 0.0
+    for i in order:
+        if left <= 0 or len(batches[-1]) == engine.batch_size:
+            batches.append([])
+            left += share
+        batches[-1].append(i)
+        left -= seconds[i]
+    return batches
+
+
 def decode_with_fallback(task: DecodingTask, batch: Sequence[Window]) -> list[Hypothesis]:
     """Decode a batch, and what went wrong in it again."""
     return repair(task, batch, decode(task, batch, task.decoding, second=False))
@@ -198,6 +215,17 @@ def decode(
             Hypothesis(words, fault, decoded.avg_logprob, decoding.language, decoded.languages)
         )
     return hypotheses
+
+
+def decode_without_loops(task: DecodingTask, batch: Sequence[Window]) -> list[Hypothesis]:
+    """Decode a batch, and what loops once more without repeats, which read easily in any
+    language."""
+    best = decode(task, batch, task.decoding, second=False)
+    looping = [i for i, hypothesis in enumerate(best) if hypothesis.fault in LOOPING]
+    found = _look_again(task, [(batch[i], best[i].fault) for i in looping], task.decoding)
+    for i, hypothesis in zip(looping, found, strict=True):
+        best[i] = min(best[i], hypothesis, key=_rank)
+    return best
 
 
 def _level_range(samples: Samples, window: Window) -> float:

@@ -1,20 +1,21 @@
 """Which language is spoken where: Whisper's opinion of short stretches of speech, made consistent.
 
-The network judges each stretch from what it has encoded anyway. Where that may be another language,
-what is around it is judged as well, and the stretch alone: in noise and in acted speech each of the
-three is often wrong, but seldom in the same way. Here is what is done with that. A language is
+The network judges each stretch from what it has encoded anyway (:func:`spoken`). A language is
 changed to only if what speaks for it outweighs the cost of a change, so that a name or a shout
 changes nothing; languages that are easily confused need twice as much, and one that is spoken
-elsewhere in the sound, half.
+elsewhere in the sound, a third.
+
+In noise and in acted speech that opinion is often wrong. So whatever it takes for another language
+is decoded in the few that it may be in (:func:`rivals`), and :func:`settled` keeps those in which
+it reads most easily, all of the sound together: scraps of Polish amid Czech are Czech.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
-from math import ceil, exp, log
-from statistics import mean
+from math import ceil, log
 
 import numpy as np
 
@@ -28,10 +29,11 @@ APART = 0.8
 """Seconds of a pause after which another may speak: a stretch ends there."""
 FULL = 2.0
 """Seconds of speech of which what the network says counts fully: twice of twice as many."""
-FLOOR = 0.01
-"""No language is less probable than this: a single stretch proves nothing."""
-AROUND = 3.0
-"""Seconds before and after a stretch that are judged with it."""
+FLOOR, FLOOR_KNOWN = 0.01, 0.05
+"""No language is less probable than this, none that is spoken elsewhere than that: a single stretch
+proves nothing."""
+FLOOR_OF_PART = 0.002
+"""The same where it is asked which languages are worth a try."""
 CANDIDATE = 0.2
 """Probability of a language in some stretch from which on it is considered at all."""
 CHANGE = {"main": 0.5, "known": 2.0, "new": 6.0}
@@ -39,10 +41,31 @@ CHANGE = {"main": 0.5, "known": 2.0, "new": 6.0}
 a few seconds of clear speech outweigh."""
 KNOWN_SECONDS = 5.0
 """Seconds of speech in a language after which it counts as spoken elsewhere."""
+STRAIN = 8.0
+"""What speaks against the main language, in nats for FULL seconds that read by one nat a word less
+easily than the main language does elsewhere in the sound."""
+CLEAR = 0.7
+"""Probability from which on a language is tried even where the main one reads as easily as usual:
+in Russian, Whisper may write English as English."""
+RIVALS = 3
+"""Languages in which a part is decoded besides the main one, at most ..."""
+RIVAL = 2.5
+"""... and how much less likely than the one that it seems to be they may be, in nats."""
+HERE = 1.0
+"""What it counts, in nats, that a language seems to be spoken elsewhere in the sound."""
+OPINION = 0.05
+"""Nats of ease by which the opinion of the network counts, for each of its own."""
+GAIN, GAIN_OVER_ENGLISH = 0.05, -0.15
+"""How much more easily speech must read in another language than in the main one. Whisper does not
+only misread what is spoken in another language as English: it may translate it, and that reads
+easily."""
+NEW = 1.0
+"""Seconds of speech, times how much more easily they read in a language than in all others, that
+make it one that is spoken here."""
 CONFUSED = (
-    {"nn", "no", "da", "sv"}, {"es", "gl", "pt", "ca", "oc"}, {"ur", "hi", "pa"}, {"cs", "sk"},
-    {"ru", "uk", "be", "bg"}, {"sr", "hr", "bs", "sl", "mk"}, {"id", "ms", "jw", "su"},
-    {"zh", "yue"}, {"nl", "af"}, {"tr", "az"}, {"it", "la"}, {"de", "lb"},
+    {"nn", "no", "da", "sv"}, {"es", "gl", "pt", "ca", "oc"}, {"ur", "hi", "pa"},
+    {"cs", "sk", "pl"}, {"ru", "uk", "be", "bg"}, {"sr", "hr", "bs", "sl", "mk"},
+    {"id", "ms", "jw", "su"}, {"zh", "yue"}, {"nl", "af"}, {"tr", "az"}, {"it", "la"}, {"de", "lb"},
 )  # fmt: skip
 """Languages that Whisper confuses with each other."""
 CUT_WITHIN = 1.0
@@ -58,11 +81,19 @@ class Stretch:
 
     speech: tuple[Span, ...]
     languages: Probabilities
+    strain: float = 0.0
+    """How much less easily it reads in the main language than that may, in nats a word."""
+    gains: Mapping[str, float] = field(default_factory=dict)
+    """How much more easily than in the main one it reads in others, those that were tried."""
 
     @property
     def seconds(self) -> float:
         """How long somebody speaks in it."""
         return sum(span.end - span.start for span in self.speech)
+
+    def gain(self, code: str) -> float:
+        """How much more easily it reads in another language than in the main one, or may."""
+        return self.gains.get(code, self.strain)
 
 
 def stretches(window: Window) -> list[tuple[Span, ...]]:
@@ -87,19 +118,9 @@ def _divide(span: Span) -> list[Span]:
 
 
 def ranges(window: Window) -> tuple[tuple[float, float], ...]:
-    """What is to be judged of a window, in seconds from its start: each stretch, and then each with
-    what is around it."""
+    """The stretches of a window, in seconds from its start."""
     edges = [(speech[0].start, speech[-1].end) for speech in stretches(window)]
-    wider = [(max(window.start, a - AROUND), min(window.end, b + AROUND)) for a, b in edges]
-    return tuple((a - window.start, b - window.start) for a, b in [*edges, *wider])
-
-
-def combined(opinions: Sequence[Probabilities]) -> Probabilities:
-    """Several opinions of the same stretch as one (the geometric mean)."""
-    return {
-        code: exp(mean(log(max(FLOOR, one.get(code, 0.0))) for one in opinions))
-        for code in {code for one in opinions for code in one}
-    }
+    return tuple((a - window.start, b - window.start) for a, b in edges)
 
 
 def limited(languages: Probabilities, among: Collection[str]) -> Probabilities:
@@ -124,19 +145,22 @@ def spoken(found: Sequence[Stretch], main: str, known: Collection[str] = ()) -> 
 
 def is_doubtful(found: Sequence[Stretch], main: str) -> bool:
     """Whether any of this may be in another language, if that is spoken elsewhere."""
-    every = {code for stretch in found for code in stretch.languages}
-    return any(code != main for code in _likeliest(found, main, every))
+    return any(code != main for code in _likeliest(found, main, _candidates(found)))
 
 
-def _likeliest(found: Sequence[Stretch], main: str, known: Collection[str]) -> list[str]:
-    """The cheapest path through the stretches (Viterbi)."""
-    likely = {
+def _candidates(found: Sequence[Stretch]) -> set[str]:
+    """The languages that are likely somewhere."""
+    return {
         code
         for stretch in found
         for code, probability in stretch.languages.items()
         if probability >= CANDIDATE
     }
-    codes = [main, *sorted(likely - {main})]
+
+
+def _likeliest(found: Sequence[Stretch], main: str, known: Collection[str]) -> list[str]:
+    """The cheapest path through the stretches (Viterbi)."""
+    codes = [main, *sorted({*_candidates(found), *known} - {main})]
     enter = np.array(
         [CHANGE["main" if c == main else "known" if c in known else "new"] for c in codes]
     )
@@ -147,21 +171,84 @@ def _likeliest(found: Sequence[Stretch], main: str, known: Collection[str]) -> l
         ways = cost[:, None] + enter[None, :]
         np.fill_diagonal(ways, cost)
         before.append(ways.argmin(axis=0))
-        cost = ways.min(axis=0) - np.array([_evidence(stretch, code, main) for code in codes])
+        gain = [_evidence(stretch, code, main, code in known) for code in codes]
+        cost = ways.min(axis=0) - np.array(gain)
     path: list[int] = [int(cost.argmin())] if found else []
     for back in reversed(before[1:]):
         path.append(int(back[path[-1]]))
     return [codes[index] for index in reversed(path)]
 
 
-def _evidence(stretch: Stretch, code: str, main: str) -> float:
+def _evidence(stretch: Stretch, code: str, main: str, known: bool) -> float:
     """What speaks for a language in a stretch and against the main one, in nats."""
     weight = stretch.seconds / FULL
+    floor = FLOOR_KNOWN if known and code != main else FLOOR
     own, other = (
-        log(max(FLOOR, min(1.0, stretch.languages.get(one, 0.0)))) for one in (code, main)
+        log(max(least, min(1.0, stretch.languages.get(one, 0.0))))
+        for one, least in ((code, floor), (main, FLOOR))
     )
     close = any(code in group and main in group for group in CONFUSED)
-    return weight * (own - other) * (0.5 if close and own > other else 1.0)
+    ease = STRAIN * stretch.gain(code) if code != main else 0.0
+    return weight * ((own - other) * (0.5 if close and own > other else 1.0) + ease)
+
+
+def opinion(part: Sequence[Stretch], code: str) -> float:
+    """The mean logarithm of the probability of a language in several stretches."""
+    chances = [max(FLOOR_OF_PART, stretch.languages.get(code, 0.0)) for stretch in part]
+    seconds = [stretch.seconds for stretch in part]
+    return float(np.average(np.log(chances), weights=seconds))
+
+
+def is_worth_trying(part: Sequence[Stretch], code: str, main: str) -> bool:
+    """Whether a part that seems to be in a language should be decoded in it: it reads less easily
+    than usual in the main one, or there is little doubt."""
+    gain = sum(one.seconds * one.gain(code) for one in part)
+    return code != main and (gain > 0.0 or opinion(part, code) >= log(CLEAR))
+
+
+def rivals(part: Sequence[Stretch], code: str, main: str, here: Collection[str]) -> list[str]:
+    """The languages in which a part that seems to be in ``code`` is tried, besides the main one:
+    that, then the likeliest, rather those that seem to be spoken ``here``."""
+    codes = {*here, *(other for stretch in part for other in stretch.languages)} - {main, code}
+    chances = {other: opinion(part, other) + HERE * (other in here) for other in codes}
+    least = opinion(part, code) - RIVAL
+    order = sorted(codes, key=lambda other: (-chances[other], other))
+    return [code, *(other for other in order if chances[other] >= least)][:RIVALS]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a part of a window reads in each language that it may be in."""
+
+    seconds: float
+    """Of speech."""
+    ease: Mapping[str, float]
+    """By language, the main one among them: the mean logarithm of the words' probabilities, at
+    most 0, with what else speaks for it."""
+
+
+def settled(trials: Sequence[Trial], main: str, known: Collection[str]) -> list[str]:
+    """The language of each part: in which it reads most easily, of those that are spoken at all.
+    One that is not ``known`` to be must read more easily than any other by NEW, all parts
+    together."""
+    margin = GAIN_OVER_ENGLISH if main == "en" else GAIN
+    spoken = {code for trial in trials for code in trial.ease} | {main}
+
+    def ranked(trial: Trial) -> list[tuple[float, str]]:
+        ease = {code: value for code, value in trial.ease.items() if code in spoken}
+        ease[main] = trial.ease[main] + margin
+        return sorted(((value, code) for code, value in ease.items()), reverse=True)
+
+    while True:
+        gains = dict.fromkeys(sorted(spoken - {main, *known}), 0.0)
+        rows = [(trial, ranked(trial)) for trial in trials]
+        for trial, ((best, code), *others) in rows:
+            if code in gains:
+                gains[code] += trial.seconds * (best - others[0][0])
+        least = min(gains, key=lambda code: gains[code], default=main)
+        if gains.get(least, NEW) >= NEW:
+            return [first for _, ((_, first), *_) in rows]
+        spoken -= {least}
 
 
 def parts(

@@ -1,0 +1,277 @@
+"""Windows in which several languages may be spoken: which, where, and each part decoded in its own.
+
+What the network takes for another language is decoded in those that it may be in, and how easily
+it reads in each decides (:mod:`.languages`). Where nothing is taken for another, nothing is decoded
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import groupby
+from statistics import median
+from typing import TypeAlias
+
+import numpy as np
+
+from dubkit import Word
+
+from . import languages
+from .decode import (
+    LOOPING,
+    DecodingTask,
+    Hypothesis,
+    decode_without_loops,
+    repair,
+    split_evenly,
+)
+from .languages import Stretch
+from .windows import Window, samples_of
+
+MUTE = -2.0
+"""Ease of what has no words, or those of a loop."""
+SLACK = 0.2
+"""How much less easily than usual speech in the main language may read, in nats a word."""
+EASIER, HARDER = 0.2, 1.5
+"""How much more easily than that it reads at most, and how much less, for what is made of it."""
+SKIPPED = 0.5
+"""How much less easily what has no words."""
+SURE = 0.5
+"""Probability of the main language from which on a stretch shows how easily it usually reads."""
+
+Part: TypeAlias = tuple[Window, str]
+"""A window, or a part of one, and Whisper's code of the language in which it is decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Stretches of a window in one language, one after another."""
+
+    window: int
+    """Its number."""
+    part: Window
+    code: str
+    stretches: range
+    """Which of all."""
+
+
+def stretches_of(window: Window, decoded: Hypothesis) -> list[Stretch]:
+    """The stretches of a window with the language of each, if that was asked for."""
+    if not decoded.languages:
+        return []
+    return list(map(Stretch, languages.stretches(window), decoded.languages))
+
+
+def divide(
+    task: DecodingTask,
+    windows: Sequence[Window],
+    firsts: Sequence[Hypothesis],
+    pool: ThreadPoolExecutor,
+    known: Collection[str],
+) -> dict[int, list[tuple[Window, Hypothesis]]]:
+    """The windows, by their numbers, that were doubtful or are in another language than expected:
+    as they were decoded first, or in parts, each decoded in its own language. ``known`` are the
+    languages that were spoken before."""
+    main = task.decoding.language
+    rows = [stretches_of(*both) for both in zip(windows, firsts, strict=True)]
+    found = _with_strain(
+        [stretch for row in rows for stretch in row],
+        [first for row, first in zip(rows, firsts, strict=True) for _ in row],
+        main,
+    )
+    tried: dict[Part, Hypothesis] = {}
+    gains: list[dict[str, float]] = [{} for _ in found]
+
+    def settle(found: Sequence[Stretch], known: Collection[str]) -> list[str]:
+        """The language of each stretch, after what seems to be in another has been tried."""
+        codes = languages.spoken(found, main, known)
+        for run in _runs(task, windows, rows, codes):
+            if not languages.is_worth_trying([found[i] for i in run.stretches], run.code, main):
+                for i in run.stretches:
+                    codes[i] = main
+        foreign = [run for run in _runs(task, windows, rows, codes) if run.code != main]
+        own = [[found[i] for i in run.stretches] for run in foreign]
+        here = {*known, *codes}
+        rivals = [
+            languages.rivals(part, run.code, main, here)
+            for run, part in zip(foreign, own, strict=True)
+        ]
+        for run, some in zip(foreign, rivals, strict=True):
+            # Amid other languages Whisper often leaves out what it does not understand.
+            first = firsts[run.window]
+            if first.fault or not _within(first, run.part.start, run.part.end):
+                some.append(main)
+        wanted = [
+            (run.part, code) for run, some in zip(foreign, rivals, strict=True) for code in some
+        ]
+        tried.update(_decode(task, pool, [one for one in wanted if one not in tried]))
+        trials = []
+        for run, part, some in zip(foreign, own, rivals, strict=True):
+            decoded = {main: firsts[run.window], **{code: tried[run.part, code] for code in some}}
+            eases = {
+                code: _ease(_within(one, run.part.start, run.part.end), one.fault)
+                + languages.OPINION * languages.opinion(part, code)
+                for code, one in decoded.items()
+            }
+            trials.append(languages.Trial(sum(one.seconds for one in part), eases))
+            for i in run.stretches:
+                gains[i] |= _gains(found[i], decoded, main)
+        for run, code in zip(foreign, languages.settled(trials, main, known), strict=True):
+            for i in run.stretches:
+                codes[i] = code
+        return codes
+
+    codes = settle(found, known)
+    spoken = {*known, *codes} - {main}
+    if spoken:
+        # Once more, now that it is known which there are: by what the network takes what is in the
+        # main language for, and by how easily the stretches of the others read in theirs.
+        codes = settle(
+            [
+                replace(one, languages=languages.limited(one.languages, {main, *spoken}), gains=own)
+                if code == main
+                else replace(one, languages=_agreeing(one, main, code), strain=-EASIER, gains=own)
+                for one, code, own in zip(found, codes, gains, strict=True)
+            ],
+            spoken,
+        )
+    divided: dict[int, list[Part]] = {}
+    for run in _runs(task, windows, rows, codes):
+        divided.setdefault(run.window, []).append((run.part, run.code))
+    for i, first in enumerate(firsts):
+        if all(code == main for _, code in divided.get(i, ())):
+            divided.pop(i, None)
+            if first.is_doubtful:
+                divided[i] = [(windows[i], main)]
+                tried[windows[i], main] = first
+    wanted = [part for row in divided.values() for part in row]
+    tried.update(_decode(task, pool, [part for part in wanted if part not in tried]))
+    tried.update(_repair(task, pool, {part: tried[part] for part in wanted if tried[part].fault}))
+    return {i: [(part, tried[part, code]) for part, code in row] for i, row in divided.items()}
+
+
+def _runs(
+    task: DecodingTask,
+    windows: Sequence[Window],
+    rows: Sequence[Sequence[Stretch]],
+    codes: Sequence[str],
+) -> list[_Run]:
+    """The windows, in parts where the language changes; ``codes`` has that of each stretch."""
+    found = []
+    first = 0
+    for number, (window, row) in enumerate(zip(windows, rows, strict=True)):
+        own = codes[first : first + len(row)]
+        cut = languages.parts(window, row, own, samples_of(task.sound, window)) if row else []
+        for (part, code), (_, run) in zip(cut, groupby(own), strict=True):
+            after = first + len(list(run))
+            found.append(_Run(number, part, code, range(first, after)))
+            first = after
+    return found
+
+
+def _decode(
+    task: DecodingTask, pool: ThreadPoolExecutor, parts: Sequence[Part]
+) -> dict[Part, Hypothesis]:
+    """Decode each part in its language."""
+
+    def work(own: DecodingTask, batch: Sequence[Part]) -> list[Hypothesis]:
+        return decode_without_loops(own, [window for window, _ in batch])
+
+    return _in_batches(task, pool, parts, work)
+
+
+def _repair(
+    task: DecodingTask, pool: ThreadPoolExecutor, parts: Mapping[Part, Hypothesis]
+) -> dict[Part, Hypothesis]:
+    """Decode what went wrong again."""
+
+    def work(own: DecodingTask, batch: Sequence[Part]) -> list[Hypothesis]:
+        return repair(own, [window for window, _ in batch], [parts[part] for part in batch])
+
+    return _in_batches(task, pool, list(parts), work)
+
+
+def _in_batches(
+    task: DecodingTask,
+    pool: ThreadPoolExecutor,
+    parts: Sequence[Part],
+    work: Callable[[DecodingTask, Sequence[Part]], Sequence[Hypothesis]],
+) -> dict[Part, Hypothesis]:
+    """Do some work on parts, those in one language and of similar length together."""
+    waiting: list[tuple[list[Part], Future[Sequence[Hypothesis]]]] = []
+    for code in sorted({code for _, code in parts}):
+        own = task.into(code)
+        some = [part for part in dict.fromkeys(parts) if part[1] == code]
+        for batch in split_evenly([window.end - window.start for window, _ in some], own.engine):
+            chosen = [some[i] for i in batch]
+            waiting.append((chosen, pool.submit(work, own, chosen)))
+    return {
+        part: hypothesis
+        for chosen, future in waiting
+        for part, hypothesis in zip(chosen, future.result(), strict=True)
+    }
+
+
+def _within(hypothesis: Hypothesis, start: float, end: float) -> tuple[Word, ...]:
+    """The words of a hypothesis between two times."""
+    return tuple(word for word in hypothesis.words if start <= (word.start + word.end) / 2 < end)
+
+
+def _ease(words: Sequence[Word], fault: str | None) -> float:
+    """How easily words read: the mean logarithm of their probabilities, at most 0."""
+    if not words or fault in LOOPING:
+        return MUTE
+    return float(np.mean([np.log(max(word.probability or 0.0, 1e-3)) for word in words]))
+
+
+def _with_strain(
+    found: Sequence[Stretch], decoded: Sequence[Hypothesis], main: str
+) -> list[Stretch]:
+    """The stretches with how much less easily each reads in the main language, in which all were
+    ``decoded``, than those do in which that is likely. A loop is no sign."""
+    eases = [_ease_of(*both) for both in zip(found, decoded, strict=True)]
+    known = [
+        (one.languages.get(main, 0.0) >= SURE, ease)
+        for one, ease in zip(found, eases, strict=True)
+        if ease is not None and ease > MUTE
+    ]
+    if not known:
+        return list(found)
+    usual = median([ease for sure, ease in known if sure] or [ease for _, ease in known])
+
+    def strain(ease: float | None) -> float:
+        if ease is None or ease <= MUTE:
+            return SKIPPED * (ease is None)
+        return max(-EASIER, min(HARDER, usual - SLACK - ease))
+
+    return [replace(one, strain=strain(ease)) for one, ease in zip(found, eases, strict=True)]
+
+
+def _agreeing(stretch: Stretch, main: str, code: str) -> dict[str, float]:
+    """What the network takes a stretch for that reads most easily in a language: that, or it does
+    not know."""
+    before = stretch.languages.get(main, 0.0)
+    return {main: before, code: max(before, stretch.languages.get(code, 0.0))}
+
+
+def _gains(stretch: Stretch, decoded: Mapping[str, Hypothesis], main: str) -> dict[str, float]:
+    """How much more easily a stretch reads in each other language than in the main one, or with
+    less strain."""
+    before = _ease_of(stretch, decoded[main])
+    strain = max(0.0, stretch.strain) / 2
+    gains = {}
+    for code, hypothesis in decoded.items():
+        ease = _ease_of(stretch, hypothesis)
+        if ease is None or before is None:
+            gains[code] = SKIPPED * ((before is None) - (ease is None))
+        else:
+            gains[code] = max(-HARDER, min(HARDER, ease - before + strain))
+    return gains
+
+
+def _ease_of(stretch: Stretch, hypothesis: Hypothesis) -> float | None:
+    """How easily a stretch reads; None if it has no words."""
+    words = _within(hypothesis, stretch.speech[0].start, stretch.speech[-1].end)
+    return _ease(words, hypothesis.fault) if words else None
