@@ -30,7 +30,7 @@ from dubkit.subtitles.source import format_of
 from ..errors import InputError, UsageError
 from ..types import Cue, Track
 from . import takes
-from .editing import History, apply_edit, companion, rules
+from .editing import History, Rules, apply_edit, companion
 from .mending import mend
 from .states import State, difference, segments, state
 from .store import Video
@@ -146,6 +146,7 @@ class Drafts:
         with self._lock:
             draft = self._load(video, language)
             profile, rate = profile_of(video)
+            keep = Rules(profile, rate)
             if version != self._state(draft, profile, rate).version:
                 raise UsageError(
                     "the cues were changed in another window",
@@ -158,21 +159,20 @@ class Drafts:
             elif name == "redo":
                 draft.history = before.redo()
             else:
-                keep = rules(before.present.language, profile, rate)
                 if name == "mend":
                     rule = str(edit.get("rule", ""))
-                    after = mend(before.present, rule, keep, profile, rate)
+                    after = mend(before.present, rule, keep)
                 else:
                     after = apply_edit(before.present, edit, keep)
                 draft.history = before.record(after, stamp)
             self._write_draft(video, language, draft, before.present)
             both = before.present, draft.history.present
-            self._follow(video, language, edit, stamp, both, (profile, rate))
+            self._follow(video, language, edit, stamp, both, keep)
             return draft.history
 
     def _follow(
         self, video: Video, language: str, edit: Mapping[str, Any], stamp: int,
-        both: tuple[Track, Track], profile: tuple[str, float | None],
+        both: tuple[Track, Track], keep: Rules,
     ) -> None:  # fmt: skip
         """Do in the other languages what follows from an edit that led from one track to another;
         undo what did."""
@@ -189,7 +189,6 @@ class Drafts:
             elif name == "redo" and was.next == stamp:
                 other.history = was.redo()
             elif name in ("split", "merge", "shift", "rename"):
-                keep = rules(was.present.language, *profile)
                 track = companion(edit, *both, was.present, keep)
                 other.history = was.record(track, stamp)
             if other.history is not was:

@@ -22,6 +22,7 @@ from dubkit.cues.profiles import Limits, Profile
 from dubkit.cues.segment import ASSUMED_FRAME_RATE
 from dubkit.cues.sentences import carry_marks
 from dubkit.cues.text import unwrap, without_marks
+from dubkit.languages import is_tag
 
 from ..errors import UsageError
 from ..types import Cue, Track, Word
@@ -40,19 +41,19 @@ SAME = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an edit keeps to in one language."""
+    """What an edit keeps to."""
 
-    limits: Limits
-    gap: float
-    """Seconds left empty between two cues."""
+    profile: Profile | str = profiles.DEFAULT
+    frame_rate: float | None = None
+    """The video's; None if it is unknown."""
 
+    def limits(self, language: str) -> Limits:
+        """Those of a text in a language."""
+        return profiles.limits(self.profile, language)
 
-def rules(
-    language: str, profile: Profile | str = profiles.DEFAULT, frame_rate: float | None = None
-) -> Rules:
-    """The rules of a profile in a language; ``frame_rate`` is the video's, 24 if unknown."""
-    limits = profiles.limits(profile, language)
-    return Rules(limits, limits.gap_frames / (frame_rate or ASSUMED_FRAME_RATE))
+    def gap(self, language: str) -> float:
+        """Seconds left empty between two cues."""
+        return self.limits(language).gap_frames / (self.frame_rate or ASSUMED_FRAME_RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,15 @@ def set_speaker(track: Track, number: int, speaker: str) -> Track:
     return _with(track, number, [replace(_cue(track, number), speaker=speaker.strip() or None)])
 
 
+def set_language(track: Track, number: int, language: str) -> Track:
+    """Set the language of the cue's text; empty for the track's own. Raises UsageError if it is no
+    tag."""
+    if language and not is_tag(language):
+        raise UsageError(f"{language!r} is not the tag of a language", "such as pt, or pt-BR")
+    own = None if language in ("", track.language) else language
+    return _with(track, number, [replace(_cue(track, number), language=own)])
+
+
 def set_times(track: Track, number: int, start: float, end: float) -> Track:
     """Show the cue from ``start`` to ``end``. Raises UsageError if those times are invalid or
     overlap another cue."""
@@ -181,17 +191,18 @@ def split(
     gap, and both are as long as reading takes if the cue is long enough for that.
     """
     cue = _cue(track, number)
+    language = track.language_of(cue)
     if at is None and time is None:
         raise UsageError("split lacks a value", "it takes at or time")
     if at is None:
         assert time is not None
-        texts = _divided(cue, _share(cue, time), track.language, rules)
+        texts = _divided(cue, _share(cue, time), language, rules)
     else:
         texts = (cue.text[:at], cue.text[at:]) if at > 0 else ("", cue.text)
     first, second = (_clean(text) for text in carry_marks(text.strip() for text in texts))
     if not without_marks(first).strip() or not without_marks(second).strip():
         raise UsageError(f"cue {number} cannot be split there", "put the cursor inside its text")
-    gap = min(rules.gap, (cue.end - cue.start) / 4)
+    gap = min(rules.gap(language), (cue.end - cue.start) / 4)
     if cue.end - cue.start < 2 * SHORTEST + gap:
         raise UsageError(f"cue {number} is too short to be split", "make it longer first")
     left = _words_until(cue.words, without_marks(first))
@@ -199,9 +210,10 @@ def split(
         share = len(first) / (len(first) + len(second))
         length = cue.end - cue.start
         time = cue.words[left].start if 0 < left < len(cue.words) else cue.start + length * share
-    time = round(_readable_cut(cue, time, gap, (first, second), rules.limits), 3)
-    return _with(track, number, _cut(cue, left, time, round(time - gap, 3), (first, second),
-                                     track.language, rules))  # fmt: skip
+    limits = rules.limits(language)
+    time = round(_readable_cut(cue, time, gap, (first, second), limits), 3)
+    parts = _cut(cue, left, time, round(time - gap, 3), (first, second), language, rules)
+    return _with(track, number, parts)
 
 
 def _cut(
@@ -238,7 +250,7 @@ def _share(cue: Cue, time: float) -> float:
 def _divided(cue: Cue, share: float, language: str, rules: Rules) -> tuple[str, str]:
     """The cue's text in two, the first with about a share of it, at the end of a phrase if one is
     near. The second is empty if the text cannot be divided."""
-    flat, limits = unwrap(cue.text, language), rules.limits
+    flat, limits = unwrap(cue.text, language), rules.limits(language)
     tokens = split_tokens(flat, language)
     widths = [limits.width("".join(tokens[:k])) for k in range(len(tokens) + 1)]
 
@@ -251,20 +263,23 @@ def _divided(cue: Cue, share: float, language: str, rules: Rules) -> tuple[str, 
 
 
 def merge(track: Track, number: int, *, rules: Rules) -> Track:
-    """Merge the cue with the next one; what both say is broken into lines again."""
+    """Merge the cue with the next one; what both say is broken into lines again. Of two languages
+    it is in that of the longer text."""
     cue = _cue(track, number)
     following = _cue(track, number + 1)
+    longer = max(cue, following, key=lambda one: len(without_marks(one.text)))
+    language = track.language_of(longer)
     both = bool(cue.words and following.words)
     words = (*cue.words, *following.words) if both else ()
-    if both and uses_spaces(track.language) and not following.words[0].text.startswith(" "):
+    if both and uses_spaces(language) and not following.words[0].text.startswith(" "):
         joint = replace(following.words[0], text=" " + following.words[0].text)
         words = (*cue.words, joint, *following.words[1:])
     texts = [text for text in (cue.text, following.text) if text]
     same = cue.speaker == following.speaker
     if same:
-        text = _fitted("\n".join(texts), track.language, rules)
+        text = _fitted("\n".join(texts), language, rules)
     else:  # as in a dialog
-        bare = (unwrap(text, track.language) for text in texts)
+        bare = (unwrap(text, language) for text in texts)
         text = "\n".join(text if text.startswith("-") else f"- {text}" for text in bare)
     one = replace(
         cue,
@@ -272,6 +287,7 @@ def merge(track: Track, number: int, *, rules: Rules) -> Track:
         text=text,
         words=words,
         speaker=cue.speaker if same else None,
+        language=longer.language,
     )
     cues = (*track.cues[: number - 1], one, *track.cues[number + 1 :])
     return replace(track, cues=cues)
@@ -280,15 +296,17 @@ def merge(track: Track, number: int, *, rules: Rules) -> Track:
 def rebreak(track: Track, number: int, *, rules: Rules) -> Track:
     """Break the cue's text into lines as the command would."""
     cue = _cue(track, number)
-    text = break_lines(cue.text, track.language, rules.limits)
+    language = track.language_of(cue)
+    text = break_lines(cue.text, language, rules.limits(language))
     return _with(track, number, [replace(cue, text=text)])
 
 
 def _fitted(text: str, language: str, rules: Rules) -> str:
     """A text of several lines, or of one that is too long, broken into lines again."""
-    if "\n" not in text and rules.limits.width(text) <= rules.limits.line_width:
+    limits = rules.limits(language)
+    if "\n" not in text and limits.width(text) <= limits.line_width:
         return text
-    return break_lines(text, language, rules.limits)
+    return break_lines(text, language, limits)
 
 
 def rename_speaker(track: Track, speaker: str, name: str) -> Track:
@@ -340,6 +358,7 @@ EDITS: Mapping[str, tuple[Callable[..., Track], Mapping[str, type]]] = {
     "text": (set_text, {"number": int, "text": str}),
     "texts": (set_texts, {"texts": dict}),
     "speaker": (set_speaker, {"number": int, "speaker": str}),
+    "language": (set_language, {"number": int, "language": str}),
     "times": (set_times, {"number": int, "start": float, "end": float}),
     "nudge": (nudge, {"number": int, "seconds": float, "edge": str, "to": int}),
     "shift": (shift, {"number": int, "seconds": float}),
@@ -361,7 +380,7 @@ RULED = ("split", "merge", "break")
 
 def apply_edit(track: Track, edit: Mapping[str, Any], keep: Rules | None = None) -> Track:
     """The track after an edit in JSON: ``{"edit": "split", "number": 3, "at": 12}``; ``keep`` are
-    the rules of its language, without them those of the default profile.
+    the rules that it keeps to, without them those of the default profile.
 
     Raises UsageError for one that is invalid or impossible.
     """
@@ -382,7 +401,7 @@ def apply_edit(track: Track, edit: Mapping[str, Any], keep: Rules | None = None)
             raise UsageError(f"{name} cannot take {key} as {value!r}", f"it takes {dict(takes)}")
         values[key] = value
     if name in RULED:
-        values["rules"] = keep or rules(track.language)
+        values["rules"] = keep or Rules()
     try:
         return function(track, **values)
     except TypeError as missing:
@@ -415,12 +434,13 @@ def companion(
     if not old.start + SHORTEST <= begin.end <= second.start <= old.end - SHORTEST:
         return other
     share = len(begin.text) / (len(begin.text) + len(second.text))
-    divided = _divided(old, share, other.language, keep)
+    language = other.language_of(old)
+    divided = _divided(old, share, language, keep)
     if not all(divided):
         return other
     one, two = (_clean(text) for text in carry_marks(text.strip() for text in divided))
     left = _words_until(old.words, without_marks(one))
-    parts = _cut(old, left, second.start, begin.end, (one, two), other.language, keep)
+    parts = _cut(old, left, second.start, begin.end, (one, two), language, keep)
     return _with(other, beside, parts)
 
 

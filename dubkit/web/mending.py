@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from dubkit.cues.check import check
 from dubkit.cues.lines import break_lines
-from dubkit.cues.profiles import Profile
 
 from ..errors import UsageError
 from ..types import Cue, Track
@@ -21,7 +20,7 @@ Window = tuple[Cue | None, Cue, Cue | None]
 """A cue between those before and after it."""
 
 
-def mend(track: Track, rule: str, keep: Rules, profile: Profile | str, rate: float | None) -> Track:
+def mend(track: Track, rule: str, keep: Rules) -> Track:
     """The track with what breaks a rule of the check mended where that can be; ``""`` is every
     rule. Raises UsageError for a rule that nothing mends."""
     if rule and rule not in MENDS:
@@ -32,18 +31,18 @@ def mend(track: Track, rule: str, keep: Rules, profile: Profile | str, rate: flo
     def faults(at: int) -> list[tuple[str, str]]:
         """What is wrong with a cue and its neighbors, worst first."""
         part = cues[max(at - 1, 0) : at + 2]
-        found = check(Track(track.language, tuple(part)), profile, rate)
+        found = check(Track(track.language, tuple(part)), keep.profile, keep.frame_rate)
         # The last one's gap is not among them.
         return sorted((one.severity, one.rule) for one in found)
 
     for name in wanted:
-        broken = [one.cue - 1 for one in check(replace(track, cues=tuple(cues)), profile, rate)
-                  if one.rule == name]  # fmt: skip
+        found = check(replace(track, cues=tuple(cues)), keep.profile, keep.frame_rate)
+        broken = [one.cue - 1 for one in found if one.rule == name]
         for at in dict.fromkeys(broken):
             before = faults(at)
             window = (cues[at - 1] if at else None, cues[at],
                       cues[at + 1] if at + 1 < len(cues) else None)  # fmt: skip
-            for tried in MENDS[name](window, track.language, keep):
+            for tried in MENDS[name](window, track.language_of(cues[at]), keep):
                 old, cues[at] = cues[at], tried
                 after = faults(at)
                 errors = [sum(one[0] == "error" for one in found) for found in (before, after)]
@@ -56,28 +55,28 @@ def mend(track: Track, rule: str, keep: Rules, profile: Profile | str, rate: flo
 
 def _lines(window: Window, language: str, keep: Rules) -> Iterator[Cue]:
     cue = window[1]
-    yield replace(cue, text=break_lines(cue.text, language, keep.limits))
+    yield replace(cue, text=break_lines(cue.text, language, keep.limits(language)))
 
 
 def _end(window: Window, language: str, keep: Rules) -> Iterator[Cue]:
     """The end where the next cue wants it: a gap before it, neither less nor a little more."""
     _, cue, following = window
     if following is not None:
-        yield _until(cue, following.start - keep.gap)
+        yield _until(cue, following.start - keep.gap(language))
 
 
 def _longer(window: Window, language: str, keep: Rules) -> Iterator[Cue]:
     """Shown for longer: at the end, and, if that is not enough, from earlier on."""
     before, cue, following = window
-    limits = keep.limits
+    limits, gap = keep.limits(language), keep.gap(language)
     need = max(limits.min_duration, limits.reading_time(cue.text))
-    most = following.start - keep.gap if following else cue.start + need
+    most = following.start - gap if following else cue.start + need
     end = min(max(cue.end, cue.start + need), max(most, cue.end), cue.end + limits.late)
     yield _until(cue, end)
     if following:  # a gap that is only a little too wide reads as a flicker
         yield _until(cue, most)
-    least = before.end + keep.gap if before else 0.0
-    start = max(end - need, min(least, cue.start), cue.start - keep.limits.linger)
+    least = before.end + gap if before else 0.0
+    start = max(end - need, min(least, cue.start), cue.start - limits.linger)
     yield replace(_until(cue, end), start=round(start, 3))
 
 

@@ -175,7 +175,7 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 video = session.video(id)
                 now = values(given)
                 for field in ("to", "language"):
-                    now[field] = understood(now[field], texts.best(language))
+                    now[field] = targets.understood(now[field], texts.best(language))
                 field = ""
                 requested = requested_options(now, video.kind)
                 # To know the engines takes a while after the start, and often they do not matter.
@@ -245,13 +245,6 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
         endpoints(server)
     return page
-
-
-def understood(typed: Any, language: str) -> Any:
-    """The tags of one or several languages as they were typed. Raises UsageError for others."""
-    if isinstance(typed, str):
-        return next(iter(targets.require([typed], language)), "") if typed else ""
-    return targets.require(typed, language)
 
 
 def refuse_languages(requested: Mapping[str, Any], engines: Catalog, language: str) -> None:

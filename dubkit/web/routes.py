@@ -29,7 +29,7 @@ from dubkit import subtitles
 from ..errors import DubkitError, InputError, OutputError, UsageError
 from . import differences, fields, states, still, takes, targets, texts, waveform, wording
 from .drafts import languages
-from .editing import rules
+from .editing import Rules
 from .guard import HEALTH
 from .redaction import redact
 from .server import Server
@@ -271,13 +271,16 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.post("/dubkit/videos/{id}/cues/{language}")
     async def edit_cues(request: Request, id: str, language: str) -> Response:
         """``{"version": ..., "edit": "split", "number": 3, ...}``; see
-        :data:`dubkit.web.editing.EDITS`. The answer is that of GET or, with the versions ``since``
-        which the page wants to know, ``{"changes": {LANGUAGE: ...}}``."""
+        :data:`dubkit.web.editing.EDITS`; a language is one as people type it. The answer is
+        that of GET or, with the versions ``since`` which the page wants to know,
+        ``{"changes": {LANGUAGE: ...}}``."""
         video = session_of(request).video(id)
         edit = await _json(request)
         version, since = str(edit.pop("version", "")), edit.pop("since", None)
 
         def answer() -> dict[str, Any]:
+            if isinstance(typed := edit.get("language"), str):
+                edit["language"] = targets.understood(typed, texts.best(_language(request)))
             server.drafts.edit(video, language, edit, version)
             if not isinstance(since, dict):
                 return _cues(server, video, language)
@@ -427,7 +430,8 @@ def _cues(server: Server, video: Video, language: str, since: str | None = None)
     """The cues of a language for the page; with ``since``, a version that it has, what has changed
     from that if it is known."""
     view = server.drafts.view(video, language, since or "")
-    now = view.now
+    now, keep = view.now, Rules(view.now.profile, view.now.rate)
+    spoken = {now.track.language_of(cue) for cue in now.track.cues} | {now.track.language}
     about = {
         "version": now.version,
         "language": now.track.language,
@@ -436,12 +440,12 @@ def _cues(server: Server, video: Video, language: str, since: str | None = None)
         "last": view.history.last,
         "next": view.history.next,
         "changed": view.unsaved,
+        "limits": {tag: asdict(keep.limits(tag)) for tag in sorted(spoken)},
     }
     if view.known:
         return {**about, **states.change(view.known, now)}
     cues = [states.shown(*one) for one in zip(now.track.cues, now.faults, strict=True)]
-    limits = asdict(rules(now.track.language, now.profile, now.rate).limits)
-    return {**about, "limits": limits, "cues": cues}
+    return {**about, "cues": cues}
 
 
 def _language(request: Request) -> str:

@@ -88,7 +88,7 @@ def shown(cue: Cue, faults: Sequence[Fault]) -> dict[str, Any]:
     """A cue as the page gets it."""
     named = [{"rule": f[0], "severity": f[1], "message": f[2]} for f in faults]
     return {"start": cue.start, "end": cue.end, "text": cue.text, "speaker": cue.speaker,
-            "faults": named}  # fmt: skip
+            "language": cue.language, "faults": named}  # fmt: skip
 
 
 def change(before: State, after: State) -> dict[str, Any]:

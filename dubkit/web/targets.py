@@ -81,6 +81,13 @@ def require(typed: Iterable[str], language: str = "en") -> list[str]:
     return tags
 
 
+def understood(typed: Any, language: str) -> Any:
+    """The tags of one or several languages as they were typed. Raises UsageError for others."""
+    if isinstance(typed, str):
+        return next(iter(require([typed], language)), "") if typed else ""
+    return require(typed, language)
+
+
 def lacking(
     engines: Catalog,
     tags: Collection[str],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dubkit import Cue, Track, UsageError, Word
 from dubkit.cues.check import check
-from dubkit.web.editing import EDITS, History, apply_edit, companion, rules
+from dubkit.web.editing import EDITS, History, Rules, apply_edit, companion
 from dubkit.web.mending import MENDS, mend
 
 
@@ -109,12 +109,49 @@ def test_split_and_merge_of_a_good_cue_make_no_fault(at, length):
         parts = do(good, "split", number=1, at=at)
     except UsageError:
         return
-    keep = rules("en")
-    needs = [max(keep.limits.min_duration, keep.limits.reading_time(cue.text)) + keep.gap
+    keep = Rules()
+    limits = keep.limits("en")
+    needs = [max(limits.min_duration, limits.reading_time(cue.text)) + keep.gap("en")
              for cue in parts.cues[:2]]  # fmt: skip
     hasty = {"reading-speed", "min-duration"} if sum(needs) > length else set()
     assert {one.rule for one in check(parts)} <= before | hasty
     assert {one.rule for one in check(do(parts, "merge", number=1))} <= before
+
+
+MIXED = Track(
+    "en",
+    (
+        Cue(1.0, 3.0, "Good morning"),
+        Cue(3.1, 9.0, "皆さんおはようございます今日はいい天気ですね", language="ja"),
+        Cue(9.1, 12.0, "He is late"),
+    ),
+)
+
+
+def languages(track: Track) -> list[str | None]:
+    return [cue.language for cue in track.cues]
+
+
+def test_a_cue_in_another_language_stays_in_it_whatever_is_done_to_it():
+    assert languages(do(MIXED, "text", number=2, text="おはよう")) == [None, "ja", None]
+    assert languages(do(MIXED, "nudge", number=2, seconds=0.05)) == [None, "ja", None]
+    parts = do(MIXED, "split", number=2, time=6.0)
+    assert languages(parts) == [None, "ja", "ja", None]
+    assert "".join(texts(parts)[1:3]) == MIXED.cues[1].text  # no space between them
+    assert languages(do(parts, "merge", number=2)) == [None, "ja", None]
+    assert languages(do(MIXED, "merge", number=1)) == ["ja", None]  # most of the text is in it
+    broken = do(MIXED, "break", number=2).cues[1].text
+    assert "\n" in broken and max(map(len, broken.split("\n"))) <= 16  # half as many as English
+    mended = mend(MIXED, "line-length", Rules()).cues[1]
+    assert mended.text == broken and mended.language == "ja"
+
+
+def test_the_language_of_a_cue_is_set():
+    assert languages(do(MIXED, "language", number=1, language="de")) == ["de", "ja", None]
+    for own in ("en", ""):
+        assert languages(do(MIXED, "language", number=2, language=own)) == [None, None, None]
+    with pytest.raises(UsageError, match="is not the tag of a language"):
+        do(MIXED, "language", number=1, language="../de")
 
 
 ORIGINAL = track((1.0, 4.0, "She had not seen it, and he had"), (4.1, 6.0, "Nobody said so"))
@@ -125,7 +162,7 @@ BESIDE = Track(
 
 def follow(edit: dict, other: Track = BESIDE) -> Track:
     after = apply_edit(ORIGINAL, edit)
-    return companion(edit, ORIGINAL, after, other, rules("pt"))
+    return companion(edit, ORIGINAL, after, other, Rules())
 
 
 def test_the_translation_is_split_at_the_same_time_and_merged():
@@ -168,7 +205,7 @@ def test_renaming_a_speaker_renames_all_their_lines_and_can_merge_two():
 
 
 def mended(track: Track, rule: str = "") -> Track:
-    return mend(track, rule, rules(track.language), "netflix", None)
+    return mend(track, rule, Rules())
 
 
 def test_what_needs_no_choice_is_mended():
@@ -368,7 +405,7 @@ def test_the_texts_of_several_cues():
 def test_the_speaker_of_a_cue():
     assert set(EDITS) == {
         "text", "speaker", "times", "nudge", "shift", "split", "merge", "break", "rename", "add",
-        "delete", "replace", "texts",
+        "delete", "replace", "texts", "language",
     }  # fmt: skip
     assert do(TWO, "speaker", number=1, speaker=" Ann ").cues[0].speaker == "Ann"
     assert do(TWO, "speaker", number=1, speaker="").cues[0].speaker is None

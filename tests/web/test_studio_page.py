@@ -206,6 +206,36 @@ def test_split_and_merge_divide_the_translation_and_undo_brings_both_back(page):
     expect(text(page, 1)).to_have_value(LINES[0])
 
 
+def test_a_cue_in_another_language_says_so_and_stays_in_it(page, person):
+    text(page, 2).click()
+    language = text(page, 2, "language")
+    expect(language).to_have_attribute("placeholder", "English")
+    language.fill("germ")
+    language.press("Tab")
+    expect(language).to_have_value("German")
+    expect(text(page, 2)).to_have_attribute("lang", "de")
+    assert text(page, 2).get_attribute("aria-label") == "Text 2, German"
+    tag = page.locator("#dk-cues > li .dk-language")
+    expect(tag).to_have_text("de")
+    expect(page.locator("#dk-undo")).to_be_enabled()
+    text(page, 2).evaluate("(one) => one.setSelectionRange(12, 12)")
+    text(page, 2).press("Control+Enter")
+    expect(tag).to_have_text(["de", "de"])
+    person.picture("studio-language")
+    page.click("#dk-tab-problems")
+    kind = page.locator("#dk-problems details[data-rule=other-language]")
+    kind.locator("summary").click()
+    kind.get_by_role("button", name="English 3: German").click()
+    expect(text(page, 3)).to_be_focused()
+    text(page, 3, "language").fill("Nonsense")
+    text(page, 3, "language").press("Tab")
+    expect(page.locator(".dk-editor [role=alert]")).to_contain_text("not the name of a language")
+    expect(text(page, 3, "language")).to_have_value("German")
+    text(page, 3).press("Control+z")
+    text(page, 3).press("Control+z")
+    expect(tag).to_have_count(0)
+
+
 def test_a_sentence_is_translated_once_more_by_an_engine_that_stays(page, person, log):
     """It takes six cues, which change and are undone together."""
     before = {n: text(page, n, f"other-{n}").input_value() for n in range(1, 8)}
@@ -331,8 +361,14 @@ def test_the_burned_film_is_played_without_subtitles_over_it(page, person):
     wishes = {"subs": True, "subs_from": "a.srt", "language": "en", "burn": True}
     job = person.ask("jobs", {"video": video, "wishes": wishes})
     page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
+    strip = page.locator("#dk-at-work")  # whatever else is in view
+    expect(strip).to_be_visible()
+    assert strip.bounding_box()["height"] == 32
+    assert page.locator("#dk-cancel").bounding_box()["y"] < SIZE["height"] - 24
+    assert box(page, "#dk-wave")["bottom"] <= strip.bounding_box()["y"]
     burned = page.get_by_label("With burned subtitles")
     expect(burned).to_be_checked(timeout=120_000)
+    expect(strip).to_be_hidden()
     film, tracks = page.locator("#dk-video"), page.locator("#dk-tracks")
     shown = "(film) => [...film.textTracks].filter((one) => one.mode === 'showing').length"
     expect(film).to_have_attribute("src", re.compile("austen.subbed.mp4"))

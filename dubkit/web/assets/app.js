@@ -43,7 +43,7 @@ editing.whole.querySelector(".dk-head").after(fit.whole);
 const head = h("header", { class: "dk-header" }, h("h1", {}, "dubkit"), h("p", { class: "dk-muted" }, t("tagline")));
 const live = liveCaptions();
 const top = h("div", {}, head, choosing.whole, live.whole);
-const room = studio(playing.whole, editing, head, [
+const room = studio(playing.whole, editing, head, jobs.strip, [
   ["files", t("results"), h("div", { class: "dk-files-panel" }, error.box, batch.whole, jobs.whole, differences.whole, results.whole, history.whole)],
   ["problems", t("problems_panel"), editing.problems],
   ["speakers", t("speakers_panel"), editing.speakers],

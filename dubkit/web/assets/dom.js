@@ -90,7 +90,14 @@ export function complaint() {
   };
 }
 
+const languages = new Map(); // their names by tag: making one takes a while
+
 export function language(tag) {
+  if (!languages.has(tag)) languages.set(tag, named(tag));
+  return languages.get(tag);
+}
+
+function named(tag) {
   try {
     return new Intl.DisplayNames([navigator.language], { type: "language" }).of(tag) ?? tag;
   } catch {

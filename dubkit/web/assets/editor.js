@@ -48,6 +48,7 @@ export function editor(player, saved) {
   const help = keyHelp();
   const notice = h("p", { class: "dk-muted", role: "status", id: "dk-said" });
   const people = h("datalist", { id: "dk-speakers" });
+  const spoken = h("datalist", { id: "dk-languages" });
   const rows = h("ol", { class: "dk-cues", id: "dk-cues", "aria-label": t("edit") });
   const table = rowList(rows, make, fill);
   const filling = h("ol", { class: "dk-cues dk-filling", id: "dk-filling", hidden: true, "aria-label": t("live"), tabindex: "0" });
@@ -86,7 +87,7 @@ export function editor(player, saved) {
       h("span", { class: "dk-jump" }, icon("dk-previous-problem", "‹", t("key_previousProblem"), () => commands.previousProblem()),
         faultCount, icon("dk-next-problem", "›", t("key_nextProblem"), () => commands.nextProblem())),
       save, icon("dk-help", "?", t("keys"), help.open)),
-    find.whole, shifts.whole, notice, error.box, people, rows, filling, help.whole);
+    find.whole, shifts.whole, notice, error.box, people, spoken, rows, filling, help.whole);
 
   strip.tools.append(h("span", { class: "dk-ticks" }, loopLabel, followLabel));
 
@@ -290,11 +291,12 @@ export function editor(player, saved) {
     const names = [...new Set(main.map((cue) => cue.speaker).filter(Boolean))];
     people.replaceChildren(...names.map((name) => h("option", { value: name })));
     whole.classList.toggle("dk-who", names.length > 0);
+    spoken.replaceChildren(...[...new Set([...all, ...main.map((cue) => cue.language).filter(Boolean)])].map((one) => h("option", { value: language(one) })));
     if (afresh) for (const cell of rows.querySelectorAll("[name]")) cell.stored = undefined;
     table.show(main.length);
     marks();
     const found = faults();
-    problems.show(found);
+    problems.show(found, others());
     faultCount.textContent = t("problems", { count: found.length });
     part.count(found.length);
     find.count();
@@ -310,8 +312,12 @@ export function editor(player, saved) {
     save.classList.toggle("dk-changed", unsaved());
   }
 
-  const faults = () => [...states].flatMap(([of, state]) => state.cues.flatMap((cue, index) =>
-    cue.faults.map((one) => ({ of, cue: index + 1, ...one }))));
+  const everyCue = (found) => [...states].flatMap(([of, state]) => state.cues.flatMap((cue, index) =>
+    found(cue).map((one) => ({ of, cue: index + 1, ...one }))));
+  const faults = () => everyCue((cue) => cue.faults);
+  /** Cues in another language than the others of their file. */
+  const others = () => everyCue((cue) => cue.language
+    ? [{ rule: "other-language", severity: "note", message: language(cue.language) }] : []);
 
   function goTo(of, cue) {
     const row = of === tag ? cue - 1 : pairs.findIndex((numbers) => numbers.includes(cue));
@@ -347,13 +353,14 @@ export function editor(player, saved) {
       h("div", { class: "dk-times" }, input("start", { class: "dk-clock", inputmode: "decimal" }),
         input("end", { class: "dk-clock", inputmode: "decimal" })),
       input("speaker", { list: "dk-speakers", placeholder: t("who"), autocomplete: "off", class: "dk-speaker" }),
-      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })),
+      h("div", { class: "dk-text" }, cell(h("textarea", { name: "text", dir: "auto" })), h("div", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })),
       h("div", { class: "dk-text dk-other" }),
       h("div", { class: "dk-more" },
         h("div", { class: "dk-acts" },
           act("earlier", "◂"), act("later", "▸"), act("setStart", "⟦"), act("setEnd", "⟧"),
           act("split", "✂"), act("splitHere", "✂▹"), act("merge", "⤵"), act("breakLines", "↵"), act("italic", "I"), act("bold", "B"),
-          act("insert", "+"), act("remove", "✕")),
+          act("insert", "+"), act("remove", "✕"),
+          input("language", { list: "dk-languages", autocomplete: "off", class: "dk-cue-language", title: t("cue_language") })),
         h("div", { class: "dk-lines" })));
   }
 
@@ -368,7 +375,11 @@ export function editor(player, saved) {
     cell("start", clock(cue.start, 3), t("column_start"));
     cell("end", clock(cue.end, 3), t("column_end"));
     cell("speaker", cue.speaker ?? "", t("column_speaker"));
-    cell("text", cue.text, t("column_text"));
+    const text = row.querySelector("[name=text]");
+    text.lang = cue.language ?? tag;
+    put(text, cue.text, [`${t("column_text")} ${number}`, cue.language && language(cue.language)].filter(Boolean).join(", "));
+    cell("language", cue.language ? language(cue.language) : "", t("cue_language"));
+    row.querySelector("[name=language]").placeholder = language(tag);
     row.classList.toggle("dk-bad", cue.faults.some((one) => one.severity === "error"));
     row.querySelector(".dk-faults").replaceChildren(...cue.faults.map(fault));
     offer(row.querySelector(".dk-redo"), tag, number);
@@ -387,14 +398,14 @@ export function editor(player, saved) {
         const area = h("textarea", { name: `other-${number}`, dir: "auto" });
         area.addEventListener("change", () => commit(area));
         area.addEventListener("input", () => { marks(); measured(index); });
-        return [area, h("output", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })];
+        return [area, h("div", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })];
       }));
     }
     for (const number of numbers) {
       const area = place.querySelector(`[name=other-${number}]`);
-      area.lang = beside;
       const cue = states.get(beside).cues[number - 1];
-      put(area, cue.text, `${t("column_text")} ${number}, ${language(beside)}`);
+      area.lang = cue.language ?? beside;
+      put(area, cue.text, `${t("column_text")} ${number}, ${language(area.lang)}`);
       const faults = area.nextSibling.nextSibling;
       faults.replaceChildren(...cue.faults.map(fault));
       offer(faults.nextSibling, beside, number);
@@ -420,21 +431,23 @@ export function editor(player, saved) {
     if (row) measure(row, index);
   }
 
-  /** Show beside each text of a row how fast it is to be read and how long its lines are. */
+  /** Show beside each text of a row how fast it is to be read, how long its lines are, and its
+   * language if it is another one than the others'. */
   function measure(row, index) {
-    const text = (area, cue, limits) => {
-      if (!cue || !limits) return;
+    const text = (area, cue, of) => {
+      const limits = states.get(of)?.limits[cue?.language ?? of];
+      if (!limits) return;
       const found = reading(area.value, cue.end - cue.start, limits);
       const sign = ["", "△", "▲"];
       area.nextSibling.replaceChildren(
         h("span", { class: `dk-grade-${found.bad}`, title: t("speed_title", { limit: limits.reading_speed }) },
           `${sign[found.bad]}${Math.round(found.speed)}${t("a_second")}`),
         ...found.lines.map((line) => h("span", { class: `dk-length dk-grade-${line.bad}`, title: t("length_title", { limit: limits.line_width }) },
-          `${sign[line.bad]}${line.long}`)));
+          `${sign[line.bad]}${line.long}`)),
+        cue.language ? h("span", { class: "dk-language", title: language(cue.language) }, cue.language) : "");
     };
-    text(row.querySelector("[name=text]"), cues()[index], states.get(tag)?.limits);
-    const side = states.get(beside);
-    for (const area of row.querySelectorAll("[name^=other-]")) text(area, side?.cues[Number(area.name.slice(6)) - 1], side?.limits);
+    text(row.querySelector("[name=text]"), cues()[index], tag);
+    for (const area of row.querySelectorAll("[name^=other-]")) text(area, states.get(beside)?.cues[Number(area.name.slice(6)) - 1], beside);
   }
 
   /** Put a value into a cell, unless the user is typing in it. */
@@ -469,6 +482,7 @@ export function editor(player, saved) {
     cell.stored = value;
     if (name === "text") edit(tag, { edit: "text", number, text: value });
     else if (name === "speaker") edit(tag, { edit: "speaker", number, speaker: value });
+    else if (name === "language") edit(tag, { edit: "language", number, language: value.trim() });
     else if (name.startsWith("other-")) edit(beside, { edit: "text", number: Number(name.slice(6)), text: value });
     else {
       const { start, end } = cues()[number - 1];

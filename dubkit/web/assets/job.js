@@ -1,4 +1,5 @@
-// One job: its step, the bar of all steps, speed, time left, recognized text, errors.
+// One job: its state, recognized text, errors; and, while it is at work, a strip with its step, the bar
+// of all steps, speed and time left, which is in view whatever else is.
 
 import { notifier, showTitle } from "./attention.js";
 import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
@@ -7,7 +8,7 @@ const EVERY = 400; // milliseconds between two requests
 const LOST = 2000; // ... when the server does not answer
 const LATE = 0.15; // what is left for each second that an end is overdue, as in the terminal
 
-/** The part of the page; `over(job)` is called when a job has ended, `again(id)` with another one,
+/** The part of the page, and its `strip`; `over(job)` is called when a job has ended, `again(id)` with another one,
  * `cue(language, number)` when a warning about a cue is pressed, `blame(failure)` with an error that
  * has just occurred; `fill(cues)` with what is recognized so far, and says whether it shows that. */
 export function jobPanel(over, again, cue, blame, fillList) {
@@ -17,7 +18,8 @@ export function jobPanel(over, again, cue, blame, fillList) {
   const bar = h("div", { class: "dk-bar", role: "progressbar", id: "dk-bar", "aria-valuemin": 0,
     "aria-valuemax": 100, "aria-label": t("state_running") }, h("div"));
   const notify = notifier();
-  const speed = h("p", { class: "dk-muted", id: "dk-speed" });
+  const speed = h("span", { class: "dk-pace" });
+  const left = h("span", {});
   const took = h("p", { class: "dk-muted" });
   const live = h("div", { class: "dk-live", id: "dk-live", tabindex: "0", "aria-label": t("live") });
   const warnings = h("ul", { class: "dk-warnings" });
@@ -29,10 +31,12 @@ export function jobPanel(over, again, cue, blame, fillList) {
   const liveBox = details(t("live"), live);
   const warningBox = details(t("warnings"), warnings);
   const reckonedBox = details(t("reckoned"), reckoned);
-  const name = h("h2", {});
-  const whole = h("section", { class: "dk-job", id: "dk-job", hidden: true, "aria-label": t("state_running") },
-    h("div", { class: "dk-card-head" }, name, state, cancel, resume),
-    stage, bar, speed, notify.box, took, lost, error.box, reckonedBox, warningBox, liveBox);
+  const name = h("h2", { id: "dk-job-name" });
+  const strip = h("div", { class: "dk-at-work", id: "dk-at-work", hidden: true }, stage, bar,
+    h("p", { class: "dk-muted", id: "dk-speed" }, speed, left), cancel);
+  const whole = h("section", { class: "dk-job", id: "dk-job", hidden: true, "aria-labelledby": "dk-job-name" },
+    h("div", { class: "dk-card-head" }, name, state, resume),
+    notify.box, took, lost, error.box, reckonedBox, warningBox, liveBox);
 
   let shown = null; // the id of the job
   let next = 0;
@@ -53,13 +57,14 @@ export function jobPanel(over, again, cue, blame, fillList) {
     pace = [];
     showTitle(null, null);
     whole.hidden = !id;
+    strip.hidden = true;
     for (const box of [liveBox, warningBox, reckonedBox]) box.hidden = true;
     live.replaceChildren();
     warnings.replaceChildren();
     cancel.disabled = false;
     cancel.textContent = t("cancel");
     error.show(null);
-    speed.textContent = took.textContent = "";
+    speed.textContent = left.textContent = took.textContent = "";
     fill(0);
     if (id) look(id);
   }
@@ -159,13 +164,12 @@ export function jobPanel(over, again, cue, blame, fillList) {
   // All steps: the time left, which goes on between two events, and the share that is done, which
   // does not: a step that is overdue would fill the bar.
   function tick(ran) {
-    const parts = [...pace];
+    speed.textContent = pace.join(" · ");
     if (ahead) {
       const waited = Math.max(0, ran - ahead.at);
-      const left = Math.max(ahead.left - waited, LATE * (waited - ahead.left));
-      parts.push(t("left", { time: clock(left) }));
+      const rest = Math.max(ahead.left - waited, LATE * (waited - ahead.left));
+      left.textContent = t("left", { time: clock(rest) });
     }
-    speed.textContent = parts.join(" · ");
     fill(ahead?.share ?? 0);
   }
 
@@ -181,15 +185,13 @@ export function jobPanel(over, again, cue, blame, fillList) {
     whole.dataset.state = job.state;
     state.textContent = job.state === "waiting" && job.place > 1
       ? t("state_waiting_place", { count: job.place - 1 }) : t(`state_${job.state}`);
-    stage.hidden = bar.hidden = !running;
-    if (running && !begun.stage) stage.textContent = job.state === "running" ? t("stage_start") : "";
-    speed.hidden = !running;
+    strip.hidden = !running;
+    if (running && !begun.stage) stage.textContent = job.state === "running" ? t("stage_start") : state.textContent;
     notify.box.classList.toggle("dk-gone", !running);
     if (running) {
       tick(job.ran);
       showTitle(job, ahead?.share ?? null);
     }
-    cancel.hidden = !running;
     resume.hidden = running || job.state === "done";
     resume.textContent = job.state === "failed" ? t("run_again") : t("continue");
   }
@@ -220,5 +222,5 @@ export function jobPanel(over, again, cue, blame, fillList) {
     }
   }
 
-  return { whole, show, calm: () => error.show(null) };
+  return { whole, strip, show, calm: () => error.show(null) };
 }

@@ -14,13 +14,13 @@ export function problemPanel(go, mend) {
     h("div", { class: "dk-tools" }, all, summary), kinds);
   let open = new Set(); // kinds that are unfolded
 
-  /** Show all violations: [{of, cue, rule, severity, message}]. */
-  function show(faults) {
-    const byRule = grouped(faults);
+  /** Show all violations: [{of, cue, rule, severity, message}], and what is no fault, but to be found. */
+  function show(faults, notes) {
+    const found = [...grouped(faults)].sort(([, one], [, other]) => other.length - one.length);
     summary.textContent = faults.length ? t("problems", { count: faults.length }) : t("problems_none");
     all.hidden = !faults.length;
     open = new Set([...kinds.children].filter((one) => one.open).map((one) => one.dataset.rule));
-    kinds.replaceChildren(...[...byRule].sort(([, one], [, other]) => other.length - one.length).map(([rule, list]) => kind(rule, list)));
+    kinds.replaceChildren(...[...found, ...grouped(notes)].map(([rule, list]) => kind(rule, list)));
   }
 
   function kind(rule, list) {
@@ -31,7 +31,7 @@ export function problemPanel(go, mend) {
     const body = h("div", {});
     whole.append(body);
     const fill = () => body.children.length || body.append(
-      h("div", { class: "dk-tools" }, MENDABLE.has(rule)
+      list[0].severity === "note" ? "" : h("div", { class: "dk-tools" }, MENDABLE.has(rule)
         ? h("button", { type: "button", class: "dk-button dk-mend", "aria-label": `${t("mend")}: ${title}`, onclick: () => mend(rule) }, t("mend"))
         : h("span", { class: "dk-muted" }, t("mend_not"))),
       h("ul", { class: "dk-warnings" }, list.slice(0, LISTED).map((one) => h("li", {},

@@ -4,9 +4,9 @@
 
 import { h, t } from "./dom.js";
 
-/** Arrange the parts; `panels` are [name, label, element] and what to call when it is shown, the first
+/** Arrange the parts; `strip` is at the bottom, `panels` are [name, label, element] and what to call when it is shown, the first
  * one is shown at first; `head` is the page's own head. Returns {whole, show(name), count(name, number)}. */
-export function studio(film, editing, head, panels) {
+export function studio(film, editing, head, strip, panels) {
   const root = document.documentElement;
   const tab = ([name, label]) => h("button", { type: "button", class: "dk-tab", role: "tab", id: `dk-tab-${name}`,
     "aria-controls": `dk-panel-${name}`, onclick: () => show(name) }, label, h("span", { class: "dk-count" }));
@@ -20,7 +20,7 @@ export function studio(film, editing, head, panels) {
   const list = h("div", { class: "dk-list", id: "dk-panel-cues" }, editing.whole);
   const whole = h("div", { class: "dk-room" },
     h("div", { class: "dk-film" }, film, editing.look.picture), bar, h("div", { class: "dk-panels" }, ...boxes.values()),
-    list, editing.strip);
+    list, editing.strip, strip);
   const narrow = window.matchMedia("(max-width: 800px)");
 
   new MutationObserver(enter).observe(editing.whole, { attributes: true, attributeFilter: ["hidden"] });
