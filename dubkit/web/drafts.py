@@ -8,16 +8,17 @@ manual edit, and makes again what depends on it. The edits themselves are in :mo
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dubkit import subtitles
 from dubkit.cues.profiles import DEFAULT
@@ -35,6 +36,7 @@ from .mending import mend
 from .states import State, difference, segments, state
 from .store import Video
 
+T = TypeVar("T")
 CUES = re.compile(r"(cues|text)\.(.+)\.json")
 DRAFT = ".draft.{}.jsonl"
 OPEN = 200
@@ -57,10 +59,7 @@ def _files(video: Video) -> dict[str, Path]:
     The source text is what was recognized, or what the last job took from a file.
     """
     folder = video.workspace
-    steps: Mapping[str, Any] = {}
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        steps = read_json(folder / "state.json")["steps"]
-    order = {name: number for number, name in enumerate(steps)}
+    order = _known(_steps, folder / "state.json", {})
     names = sorted(
         (path.name for path in folder.glob("*.json") if CUES.fullmatch(path.name)),
         key=lambda name: (order.get(name, len(order)), name),
@@ -68,14 +67,32 @@ def _files(video: Video) -> dict[str, Path]:
     named = [(match[1], match[2], name) for name in names if (match := CUES.fullmatch(name))]
     found = {tag: folder / name for kind, tag, name in named if kind == "cues" and is_tag(tag)}
     if _from_file(video):
-        language = ""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            language = str(read_json(folder / report.NAME)["language"])
+        language = _known(_reported, folder / report.NAME, "")
         texts = {tag: folder / name for kind, tag, name in named if kind == "text" and is_tag(tag)}
         text = language if language in texts else next(reversed(texts), "")
         if text:
             return {text: texts[text], **{tag: one for tag, one in found.items() if tag != text}}
     return found
+
+
+def _known(read: Callable[[Path, tuple[int, ...]], T], path: Path, otherwise: T) -> T:
+    """What is read from a file, which may be large, only when the file is another one."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        now = path.stat()
+        return read(path, (now.st_mtime_ns, now.st_size, now.st_ino))
+    return otherwise
+
+
+@functools.lru_cache(maxsize=OPEN)
+def _steps(path: Path, _: tuple[int, ...]) -> Mapping[str, int]:
+    """The steps of a workspace in the order in which they were done."""
+    return {name: number for number, name in enumerate(read_json(path)["steps"])}
+
+
+@functools.lru_cache(maxsize=OPEN)
+def _reported(path: Path, _: tuple[int, ...]) -> str:
+    """The language of the source text in a report."""
+    return str(read_json(path)["language"])
 
 
 def _from_file(video: Video) -> bool:

@@ -431,7 +431,7 @@ def _cues(server: Server, video: Video, language: str, since: str | None = None)
     from that if it is known."""
     view = server.drafts.view(video, language, since or "")
     now, keep = view.now, Rules(view.now.profile, view.now.rate)
-    spoken = {now.track.language_of(cue) for cue in now.track.cues} | {now.track.language}
+    spoken = {now.track.language, *(cue.language for cue in now.track.cues if cue.language)}
     about = {
         "version": now.version,
         "language": now.track.language,

@@ -80,6 +80,38 @@ class Person:
         wishes = {"subs": True, "transcriber": f"{ENGINES}:{engine}", **wishes}
         return self.ask("jobs", {"video": video, "wishes": wishes})["job"]
 
+    def begun(self, path: Path, **wishes) -> str:
+        """Send a video, and have it worked on until it is open in the editor; its id."""
+        self.send(path)
+        self.page.wait_for_selector("#dk-card:not([hidden])")
+        video = self.page.evaluate("window.dubkit.video()")
+        self.again(video, **wishes)
+        return video
+
+    def again(self, id: str, timeout: float = 90, **wishes) -> None:
+        """A job on a video as if Start were pressed, until it is done."""
+        job = self.ask("jobs", {"video": id, "wishes": wishes})
+        self.page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
+        assert self.state(timeout) == "done", (job, self.page.locator("#dk-job").inner_text())
+        self.page.wait_for_selector("#dk-cues > li")
+
+    def put_beside(self, video: str, name: str, text: str) -> None:
+        """A file that belongs to a video."""
+        self.page.evaluate(
+            "([path, body]) => fetch(path, {method: 'PUT', body})",
+            [f"/dubkit/videos/{video}/other?name={name}", text],
+        )
+
+    def cell(self, number: int, name: str = "text"):
+        """A cell of a row of the list, which are numbered from 1."""
+        return self.page.locator(f"#dk-cues > li:nth-child({number}) [name={name}]")
+
+    def undo_all(self) -> None:
+        self.page.keyboard.press("Escape")
+        while self.page.locator("#dk-undo").is_enabled():
+            self.page.evaluate("document.querySelector('#dk-undo').click()")
+            self.page.wait_for_timeout(100)
+
     def slow_job(self) -> str:
         """A job that takes a minute, on a video that was sent."""
         self.send(AUSTEN)

@@ -1,8 +1,9 @@
-"""One browser for all tests of the page, and the people at it.
+"""One browser and one server for all tests of the page, and the people at it.
 
-A module with such tests has a fixture ``server``, the page that they look at.
+A module whose tests need another server has a fixture ``server`` of its own.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,25 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory):
+    """Where the server's engines write down what they do: ``spoken`` and ``translated``."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, logs):
+    from command import AUSTEN
+    from serving import serving
+
+    root = tmp_path_factory.mktemp("root")
+    shutil.copy(AUSTEN, root / "talk <b>.mp4")
+    data = tmp_path_factory.mktemp("server") / "data"
+    env = {"SYNTHESIZER_LOG": str(logs / "spoken"), "TRANSLATOR_LOG": str(logs / "translated")}
+    with serving(data, "--allow-local-plugins", "--root", root, env=env) as server:
+        yield server
 
 
 @pytest.fixture

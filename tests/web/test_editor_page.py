@@ -8,7 +8,6 @@ import pytest
 from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
 from media_samples import ffmpeg
-from serving import serving
 
 DATA = Path(__file__).parent.parent / "data"
 TRANSLATOR = f"{DATA / 'translators.py'}:Good"
@@ -20,15 +19,8 @@ SRT = "".join(
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return tmp_path_factory.mktemp("log") / "spoken"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, log):
-    data = tmp_path_factory.mktemp("server") / "data"
-    with serving(data, "--allow-local-plugins", env={"SYNTHESIZER_LOG": str(log)}) as server:
-        yield server
+def log(logs):
+    return logs / "spoken"
 
 
 @pytest.fixture
@@ -37,18 +29,6 @@ def person(chromium, server):
     yield made
     made.context.close()
     assert made.faults == []
-
-
-def begun(person: Person, path: Path, **wishes) -> str:
-    """Open a processed video in the editor; its id."""
-    person.send(path)
-    person.page.wait_for_selector("#dk-card:not([hidden])")
-    video = person.page.evaluate("window.dubkit.video()")
-    job = person.ask("jobs", {"video": video, "wishes": wishes})
-    person.page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
-    assert person.state(90) == "done", (job, person.page.locator("#dk-job").inner_text())
-    person.page.wait_for_selector("#dk-cues > li")
-    return video
 
 
 def subtitles(person: Person, folder: Path) -> str:
@@ -72,12 +52,8 @@ def reader(chromium, server, tmp_path_factory):
 
 @pytest.fixture
 def editing(reader):
-    page = reader.page
-    page.keyboard.press("Escape")
-    while page.locator("#dk-undo").is_enabled():
-        page.evaluate("document.querySelector('#dk-undo').click()")
-        page.wait_for_timeout(100)
-    expect(cell(reader, 4, "text")).to_have_value(TEXTS[-1])
+    reader.undo_all()
+    expect(reader.cell(4, "text")).to_have_value(TEXTS[-1])
     return reader
 
 
@@ -85,10 +61,6 @@ def texts(person: Person) -> list[str]:
     return person.page.eval_on_selector_all(
         "#dk-cues [name=text]", "(cells) => cells.map((cell) => cell.value)"
     )
-
-
-def cell(person: Person, number: int, name: str):
-    return person.page.locator(f"#dk-cues > li:nth-child({number}) [name={name}]")
 
 
 def focused(person: Person) -> tuple[int, str]:
@@ -101,46 +73,46 @@ def focused(person: Person) -> tuple[int, str]:
 
 def test_split_merge_delete_add_and_undo_by_keys(editing):
     person, page = editing, editing.page
-    first = cell(person, 1, "text")
+    first = person.cell(1, "text")
     first.focus()
     first.evaluate("(area) => area.setSelectionRange(7, 7)")
     page.keyboard.press("Control+Enter")
-    expect(cell(person, 2, "text")).to_have_value("three")
-    expect(cell(person, 2, "text")).to_be_focused()
+    expect(person.cell(2, "text")).to_have_value("three")
+    expect(person.cell(2, "text")).to_be_focused()
     assert texts(person)[:2] == ["One two", "three"]
     page.keyboard.press("ArrowUp")
     assert focused(person) == (1, "text")
     page.keyboard.press("Control+m")
-    expect(cell(person, 1, "text")).to_have_value("One two three")
+    expect(person.cell(1, "text")).to_have_value("One two three")
     page.keyboard.press("Alt+Delete")
-    expect(cell(person, 1, "text")).to_have_value("Four five")
+    expect(person.cell(1, "text")).to_have_value("Four five")
     for _ in range(3):
         page.keyboard.press("Control+z")
     expect(page.locator("#dk-undo")).to_be_disabled()
     assert texts(person) == ["One two three", "Four five", "Six", "Seven eight nine"]
     page.keyboard.press("Control+y")
-    expect(cell(person, 2, "text")).to_have_value("three")
+    expect(person.cell(2, "text")).to_have_value("three")
     page.keyboard.press("Control+z")
-    expect(cell(person, 1, "text")).to_have_value("One two three")
-    cell(person, 4, "end").focus()
+    expect(person.cell(1, "text")).to_have_value("One two three")
+    person.cell(4, "end").focus()
     page.keyboard.press("Alt+Insert")
-    expect(cell(person, 5, "text")).to_be_focused()
+    expect(person.cell(5, "text")).to_be_focused()
 
 
 def test_a_redraw_keeps_the_cursor_and_what_is_being_typed(editing):
     person, page = editing, editing.page
-    area = cell(person, 2, "text")
+    area = person.cell(2, "text")
     area.focus()
     page.keyboard.press("End")
     page.keyboard.type(" and")
     page.keyboard.press("Alt+ArrowRight")  # commits, and moves the cue
-    expect(cell(person, 2, "start")).to_have_value("0:03.100")
+    expect(person.cell(2, "start")).to_have_value("0:03.100")
     assert focused(person) == (2, "text")
     page.keyboard.type(" more")
     expect(area).to_have_value("Four five and more")
     page.keyboard.press("Escape")
     expect(area).to_have_value("Four five and")
-    start = cell(person, 2, "start")
+    start = person.cell(2, "start")
     start.fill("nonsense")
     page.keyboard.press("Enter")
     assert focused(person) == (3, "start")
@@ -162,12 +134,12 @@ def test_typed_text_stays_if_another_window_was_faster(person, tmp_path):
     )
     other = {"edit": "text", "number": 1, "text": "Theirs"}
     person.ask(f"videos/{video}/cues/en", {"version": cues["version"], **other})
-    mine = cell(person, 2, "text")
+    mine = person.cell(2, "text")
     mine.fill("Mine")
     mine.blur()
     alert = person.page.locator(".dk-editor [role=alert]")
     expect(alert).to_contain_text("changed in another window")
-    expect(cell(person, 1, "text")).to_have_value("Theirs")
+    expect(person.cell(1, "text")).to_have_value("Theirs")
     expect(mine).to_have_value("Mine")
     mine.focus()
     person.page.keyboard.press("Control+s")
@@ -179,9 +151,29 @@ def test_typed_text_stays_if_another_window_was_faster(person, tmp_path):
     assert [cue["text"] for cue in saved["cues"]][:2] == ["Theirs", "Mine"]
 
 
+def test_edits_wait_for_a_server_that_does_not_answer(editing):
+    """Each then changes the cue that it was made in, whatever its number is by then."""
+    person, page = editing, editing.page
+    page.context.set_offline(True)
+    person.cell(1).focus()
+    person.cell(1).evaluate("(area) => area.setSelectionRange(7, 7)")
+    page.keyboard.press("Control+Enter")
+    alert = page.locator(".dk-editor [role=alert]")
+    expect(alert).to_contain_text("does not answer")
+    for number in (2, 3):
+        person.cell(number).fill(f"Typed {number}")
+        person.cell(number).blur()
+    page.click("#dubkit-start")
+    expect(page.locator("#dk-panel-files > div > [role=alert]")).to_contain_text("does not answer")
+    page.context.set_offline(False)
+    expect(person.cell(4)).to_have_value("Typed 3")
+    expect(alert).to_be_hidden()
+    assert texts(person) == ["One two", "three", "Typed 2", "Typed 3", TEXTS[-1]]
+
+
 def test_violations_are_shown_in_the_row_at_once_and_in_a_list(editing):
     person, page = editing, editing.page
-    area = cell(person, 3, "text")
+    area = person.cell(3, "text")
     area.fill("A line that is a great deal longer than any viewer could read in that time")
     area.blur()
     row = page.locator("#dk-cues > li:nth-child(3)")
@@ -204,7 +196,7 @@ def test_violations_are_shown_in_the_row_at_once_and_in_a_list(editing):
 
 def test_find_and_replace_counts(editing):
     person, page = editing, editing.page
-    cell(person, 1, "text").focus()
+    person.cell(1, "text").focus()
     page.keyboard.press("Control+f")
     expect(page.locator("#dk-find")).to_be_focused()
     page.keyboard.type("E")
@@ -215,46 +207,46 @@ def test_find_and_replace_counts(editing):
     page.fill("#dk-find", "seven")
     page.fill("#dk-replace", "7")
     page.click("#dk-replace-all")
-    expect(cell(person, 4, "text")).to_have_value("7 eight nine")
+    expect(person.cell(4, "text")).to_have_value("7 eight nine")
     expect(page.locator("#dk-found")).to_have_text("0 found")
     expect(page.locator("#dk-replace-all")).to_be_disabled()
 
 
 def test_who_speaks(editing):
     person = editing
-    cell(person, 1, "text").click()
-    expect(cell(person, 2, "speaker")).to_be_hidden()  # there are none
-    cell(person, 1, "speaker").fill("Ann")
-    cell(person, 1, "speaker").press("Enter")
+    person.cell(1, "text").click()
+    expect(person.cell(2, "speaker")).to_be_hidden()  # there are none
+    person.cell(1, "speaker").fill("Ann")
+    person.cell(1, "speaker").press("Enter")
     assert focused(person) == (2, "speaker")
     expect(person.page.locator("#dk-speakers option[value=Ann]")).to_have_count(1)
-    expect(cell(person, 1, "speaker")).to_have_value("Ann")
+    expect(person.cell(1, "speaker")).to_have_value("Ann")
 
 
 def test_leaving_warns_of_unsaved_edits(person, tmp_path):
     subtitles(person, tmp_path)
     page = person.page
     dialogs = []
-    cell(person, 1, "text").click()  # a browser asks only after an interaction with the page
+    person.cell(1, "text").click()  # a browser asks only after an interaction with the page
     page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
     page.reload()
     page.wait_for_selector("#dk-cues > li")
     assert dialogs == []
-    cell(person, 1, "text").click()
-    cell(person, 1, "text").fill("Another text")
-    cell(person, 1, "text").blur()
+    person.cell(1, "text").click()
+    person.cell(1, "text").fill("Another text")
+    person.cell(1, "text").blur()
     expect(page.locator("#dk-save")).to_have_class("dk-button dk-primary dk-changed")
     expect(page.locator("#dk-undo")).to_be_enabled()  # the server has it
     page.reload()
     page.wait_for_selector("#dk-cues > li")
     wait_for(lambda: page.wait_for_timeout(50) or dialogs == ["beforeunload"])
-    expect(cell(person, 1, "text")).to_have_value("Another text")
+    expect(person.cell(1, "text")).to_have_value("Another text")
     page.click("#dk-save")
     wait_for(lambda: person.state() == "done", 60)
     expect(page.locator("#dk-said")).to_have_text("Saved")
     expect(page.locator("#dk-save")).not_to_have_class("dk-button dk-primary dk-changed")
     page.click("#dk-undo")  # undo outlives a save
-    expect(cell(person, 1, "text")).to_have_value("One two three")
+    expect(person.cell(1, "text")).to_have_value("One two three")
 
 
 DUB = {
@@ -277,7 +269,7 @@ def film(tmp_path_factory) -> Path:
 def viewer(chromium, server, film):
     """A person with a dub."""
     made = Person(chromium, server)
-    begun(made, film, **DUB)
+    made.begun(film, **DUB)
     yield made
     made.context.close()
     assert made.faults == []
@@ -315,6 +307,17 @@ def test_the_switch_to_a_dub(viewer):
     viewer.picture("6-dubbed")
 
 
+def test_somebody_without_a_name_has_a_voice_in_the_dub_too(viewer):
+    page = viewer.page
+    page.click("#dk-tab-speakers")
+    card = page.locator(".dk-person")
+    expect(card).to_have_count(1)
+    expect(card).to_contain_text("Without a name")
+    voice = card.get_by_role("combobox", name="Voice for Without a name")
+    expect(voice).to_have_value(re.compile("."))
+    page.click("#dk-tab-files")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_editor_fits_a_phone(viewer, scheme):
     page = viewer.page
@@ -331,7 +334,7 @@ def test_another_take_is_compared_with_the_first_and_undone(viewer, log):
     person, page = viewer, viewer.page
     assert spoken(log)
     log.unlink()
-    cell(person, 1, "text").click()  # the cue at hand shows its lines
+    person.cell(1, "text").click()  # the cue at hand shows its lines
     line = page.locator(".dk-line[data-line='1']")
     expect(line).to_contain_text("×")
     again(person, lambda: line.locator(".dk-again").click())
@@ -367,7 +370,7 @@ def test_changing_one_line_speaks_one_line(viewer, log):
     log.unlink(missing_ok=True)
     page.select_option("#dk-edit-language", "pt")
     expect(page.locator("#dk-beside")).to_have_value("en")
-    area = cell(person, 1, "text")
+    area = person.cell(1, "text")
     area.fill("Bem devagar agora.")
     area.blur()
     expect(page.locator("#dk-undo")).to_be_enabled()
@@ -416,10 +419,10 @@ def test_timeline(viewer):
     page.mouse.move(middle - 20, y, steps=3)
     page.mouse.up()
     to = pytest.approx(_seconds(end) - 20 / box["width"] * length, abs=0.08)
-    wait_for(lambda: _seconds(cell(person, 1, "end").input_value()) == to)
-    assert cell(person, 1, "start").input_value() == start
+    wait_for(lambda: _seconds(person.cell(1, "end").input_value()) == to)
+    assert person.cell(1, "start").input_value() == start
     page.click("#dk-undo")
-    expect(cell(person, 1, "end")).to_have_value(end)
+    expect(person.cell(1, "end")).to_have_value(end)
     canvas.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")

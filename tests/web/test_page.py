@@ -10,16 +10,6 @@ from pathlib import Path
 import pytest
 from browser import expect
 from command import AUSTEN, contents, dubkit, wait_for
-from serving import serving
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    root = tmp_path_factory.mktemp("root")
-    shutil.copy(AUSTEN, root / "talk <b>.mp4")
-    data = tmp_path_factory.mktemp("server") / "data"
-    with serving(data, "--allow-local-plugins", "--root", root) as server:
-        yield server
 
 
 def test_a_subtitle_file_from_drop_to_download(people, srt):

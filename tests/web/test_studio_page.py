@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
-from serving import serving
 
 LINES = (
     "And Mr. John Dashwood had then leisure\nto consider how much there might",
@@ -25,15 +24,8 @@ SIZE = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory):
-    return tmp_path_factory.mktemp("log") / "translated"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, log):
-    data = tmp_path_factory.mktemp("server") / "data"
-    with serving(data, "--allow-local-plugins", env={"TRANSLATOR_LOG": str(log)}) as server:
-        yield server
+def log(logs):
+    return logs / "translated"
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +37,11 @@ def person(chromium, server):
     made.send(AUSTEN)
     page.wait_for_selector("#dk-card:not([hidden])")
     video = page.evaluate("window.dubkit.video()")
-    page.evaluate(
-        "([id, text]) => fetch(`/dubkit/videos/${id}/other?name=a.srt`, "
-        "{method: 'PUT', body: text})",
-        [video, SRT],
-    )
+    made.put_beside(video, "a.srt", SRT)
     engine = f"{ENGINES.with_name('translators.py')}:Reworded"
     wishes = {"subs": True, "to": "pt", "subs_from": "a.srt", "language": "en", "video": False,
               "translator": engine}  # fmt: skip
-    job = made.ask("jobs", {"video": video, "wishes": wishes})
-    page.evaluate("(job) => window.dubkit.started(JSON.stringify(job))", job)
-    assert made.state(120) == "done"
-    page.wait_for_selector("#dk-cues > li")
+    made.again(video, 120, **wishes)
     yield made
     made.context.close()
     assert made.faults == []
@@ -67,10 +52,7 @@ def page(person):
     """The page at its usual size, with nothing changed."""
     page = person.page
     page.set_viewport_size(SIZE)
-    page.keyboard.press("Escape")
-    while page.locator("#dk-undo").is_enabled():
-        page.evaluate("document.querySelector('#dk-undo').click()")
-        page.wait_for_timeout(150)
+    person.undo_all()
     return page
 
 

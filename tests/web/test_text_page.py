@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 from browser import Person, expect
 from command import AUSTEN, ENGINES, wait_for
-from serving import serving
 from speech_samples import SPOKEN
 
 from dubkit import Cue, Track, subtitles
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("server") / "data", "--allow-local-plugins") as server:
-        yield server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@
 // file connects them. What is shown after a reload comes from the server, by the session's cookie.
 
 import { batchList } from "./batch.js";
-import { ask, complaint, h, loadTexts, t } from "./dom.js";
+import { ask, complaint, h, loadTexts, reach, t } from "./dom.js";
 import { differenceList } from "./differences.js";
 import { editor } from "./editor.js";
 import { fitting } from "./fitting.js";
@@ -70,7 +70,10 @@ window.dubkit = {
     }
   },
   failed: () => error.show({ message: t("failed_generic"), hint: "" }),
-  ready: form.ready,
+  async ready(names, values) {
+    reach().catch((failure) => error.show(failure)); // Gradio is silent about that
+    return form.ready(names, values);
+  },
   wanted: form.wanted,
   filled: form.filled,
   remember: form.remember,

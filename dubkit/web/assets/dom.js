@@ -51,26 +51,39 @@ export class Refused extends Error {
   }
 }
 
-/** Send a request to the server; returns the JSON of its answer. Throws Refused. */
+/** The server does not answer, or cannot be reached. */
+export class Lost extends Error {
+  constructor() {
+    super(t("no_answer"));
+    this.hint = t("no_answer_hint");
+  }
+}
+
+/** The JSON of the server's answer to a request. Throws Refused, or Lost. */
+async function answered(address, options) {
+  const response = await fetch(address, options).catch(() => { throw new Lost(); });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(answer.message ?? t("failed_generic"), answer.hint);
+  return answer;
+}
+
+/** Throws Lost if the server does not answer. */
+export const reach = () => answered(`${base}../healthz`, {});
+
+/** Send a request to the server; returns the JSON of its answer. Throws Refused, or Lost. */
 export async function ask(path, { method = "GET", body } = {}) {
   const options = { method };
   if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers = { "Content-Type": "application/json" };
   }
-  const response = await fetch(`${base}${path}`, options);
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(answer.message ?? t("failed_generic"), answer.hint);
-  return answer;
+  return answered(`${base}${path}`, options);
 }
 
-/** Send a file that belongs to a video; returns {name, added}. Throws Refused. */
+/** Send a file that belongs to a video; returns {name, added}. Throws Refused, or Lost. */
 export async function putBeside(video, file) {
   const address = `${base}videos/${video}/other?name=${encodeURIComponent(file.name)}`;
-  const response = await fetch(address, { method: "PUT", body: file });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(answer.message ?? t("failed_generic"), answer.hint);
-  return answer;
+  return answered(address, { method: "PUT", body: file });
 }
 
 /** A box that shows what went wrong and what to do, with a button if there is an `action`

@@ -7,7 +7,7 @@
 
 import { retranslation } from "./again.js";
 import { before, pairUp, reading, toggled } from "./cues.js";
-import { ask, clock, complaint, h, language, seconds, t } from "./dom.js";
+import { ask, clock, complaint, h, language, Lost, seconds, t } from "./dom.js";
 import { commandOf, keyHelp } from "./keys.js";
 import { dubLines } from "./lines.js";
 import { stylePanel } from "./look.js";
@@ -19,6 +19,7 @@ import { timeline } from "./timeline.js";
 
 const NUDGE = 0.1; // seconds
 const FINE = 0.02;
+const AGAIN = 2000; // milliseconds until an edit is sent once more to a server that did not answer
 const NEW = 2; // seconds of a cue that is added
 
 /** The part of the page; `player` plays and shows cues, `saved(id)` is called with a job. `strip` and
@@ -101,6 +102,7 @@ export function editor(player, saved) {
   let at = -1; // the row at hand
   let pressed = false; // whether the pointer is down: a row opens when it is up again
   let turn = Promise.resolve(); // edits are sent one after the other
+  let unsent = 0; // edits
 
   film.addEventListener("timeupdate", mark);
   film.addEventListener("seeking", mark);
@@ -118,7 +120,7 @@ export function editor(player, saved) {
   const wishes = () => part.wishes();
   /** The number of the cue at hand in the language that a viewer would read. */
   const shownCue = () => (beside ? pairs[here()]?.[0] ?? 1 : here() + 1);
-  const unsaved = () => [...states.values()].some((one) => one.changed) || [...rows.querySelectorAll("[name]")].some(dirty);
+  const unsaved = () => unsent > 0 || [...states.values()].some((one) => one.changed) || [...rows.querySelectorAll("[name]")].some(dirty);
 
   async function show(id, languages) {
     const same = id === video;
@@ -204,21 +206,44 @@ export function editor(player, saved) {
 
   /** Send an edit of a language; then `then` is [row, cell] to be focused. */
   function edit(which, what, then) {
+    const [of, cue] = [video, states.get(which)?.cues[what.number - 1]];
+    unsent += 1;
     turn = turn.then(async () => {
       try {
-        const since = Object.fromEntries([...states].map(([one, state]) => [one, state.version]));
-        const answer = await ask(`videos/${video}/cues/${which}`, { method: "POST", body: { version: since[which], since, ...what } });
+        // Edits before it may have given the cue another number.
+        const at = cue ? states.get(which).cues.indexOf(cue) : -1;
+        const answer = await sent(of, which, at < 0 ? what : { ...what, number: at + 1 });
+        unsent -= 1;
+        if (of !== video) return; // another was opened meanwhile
         for (const [one, change] of Object.entries(answer.changes)) take(one, change);
         error.show(null);
         notice.textContent = answer.mended === undefined ? "" : t("mended", { count: answer.mended });
         draw();
         if (then) focus(...then);
       } catch (failure) {
+        unsent -= 1;
         error.show(failure);
         await refused(which, what);
       }
     });
     return turn;
+  }
+
+  /** The answer to an edit; a server that does not answer is asked again until it does. */
+  async function sent(of, which, what) {
+    const since = Object.fromEntries([...states].map(([one, state]) => [one, state.version]));
+    for (;;) {
+      try {
+        return await ask(`videos/${of}/cues/${which}`, { method: "POST", body: { version: since[which], since, ...what } });
+      } catch (failure) {
+        if (!(failure instanceof Lost)) throw failure;
+        error.show(failure);
+        await new Promise((done) => {
+          setTimeout(done, AGAIN);
+          window.addEventListener("online", done, { once: true });
+        });
+      }
+    }
   }
 
   /** Take what has changed in a language: whole, or its cues from one on in place of some. */

@@ -2,7 +2,7 @@
 // of all steps, speed and time left, which is in view whatever else is.
 
 import { notifier, showTitle } from "./attention.js";
-import { ask, clock, complaint, h, has, language, size, t } from "./dom.js";
+import { ask, Refused, clock, complaint, h, has, language, size, t } from "./dom.js";
 
 const EVERY = 400; // milliseconds between two requests
 const LOST = 2000; // ... when the server does not answer
@@ -90,7 +90,7 @@ export function jobPanel(over, again, cue, blame, fillList) {
       }
     } catch (failure) {
       if (id !== shown) return;
-      if (failure.hint !== undefined) {
+      if (failure instanceof Refused) {
         error.show(failure);
         return;
       }

@@ -2,6 +2,7 @@
 // takes of it to compare and choose.
 
 import { ask, base, h, language, t } from "./dom.js";
+import { title } from "./speakers.js";
 
 /** The part of the editor; `film` is stopped when a clip plays, `made(id)` is called with the job
  * that makes the dub with another take. */
@@ -53,7 +54,7 @@ export function dubLines(film, made, error) {
     const number = line.line;
     const facts = line.stretch === null
       ? [t("dub_silent")]
-      : [`×${line.stretch.toFixed(2)}`, `${line.shift < 0 ? "−" : "+"}${Math.abs(line.shift).toFixed(2)} s`, line.voice];
+      : [`×${line.stretch.toFixed(2)}`, `${line.shift < 0 ? "−" : "+"}${Math.abs(line.shift).toFixed(2)} s`, line.voice && title(line.voice)].filter(Boolean);
     return h("div", { class: "dk-line", "data-line": number },
       h("span", { class: "dk-muted" }, t("dub_line", { number, language: language(line.of) }), " · ", facts.join(" · ")),
       line.before ? h("button", { type: "button", class: "dk-button dk-take dk-before", "aria-pressed": "false",
@@ -101,9 +102,9 @@ export function dubLines(film, made, error) {
     }
   }
 
-    /** Have the dub made with another voice for one person. */
+  /** Have the dub made with another voice for one person. */
   async function recast(speaker, voice) {
-    const of = lines.find((line) => line.speaker === speaker)?.of;
+    const of = lines.find((line) => (line.speaker ?? "") === speaker)?.of;
     stop();
     try {
       const answer = await ask(`videos/${video}/dub/${of}/voice`, { method: "POST", body: { speaker, voice } });

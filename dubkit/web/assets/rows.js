@@ -10,6 +10,7 @@ export function rowList(list, make, fill) {
   let count = 0;
   let heights = [];
   let tops = [0];
+  let whole = 0;
   let waiting = false;
   const rows = new Map();
   const sizes = new ResizeObserver((entries) => {
@@ -57,7 +58,8 @@ export function rowList(list, make, fill) {
   function sum() {
     tops = [0];
     for (let index = 0; index < count; index += 1) tops.push(tops[index] + heights[index]);
-    list.style.setProperty("--dk-whole", `${tops[count]}px`);
+    // Only if it is another: all elements of the list are looked at then.
+    if (whole !== tops[count]) list.style.setProperty("--dk-whole", `${(whole = tops[count])}px`);
   }
 
   function put(index) {
