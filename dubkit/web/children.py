@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -32,14 +33,26 @@ def run(
     return process.run(bounded(argv, bounds), on_line=take, cwd=cwd, timeout=timeout)
 
 
-def ask(argv: Sequence[str], bounds: Bounds, cwd: Path, timeout: float) -> dict[str, Any]:
-    """Run a module of ours, whose last line is a JSON object, and return that.
+def ask(
+    argv: Sequence[str],
+    bounds: Bounds,
+    cwd: Path,
+    timeout: float,
+    go_on: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Run a module of ours, whose last line is a JSON object, and return that. ``go_on`` is called
+    at each of its lines; if it raises, the program is stopped.
 
     Raises InputError for an object with an ``error``, or if a limit was met; TimeoutError, and
     ValueError if there is no such line.
     """
-    lines: list[str] = []
-    run([sys.executable, "-P", "-m", *argv], bounds, lines.append, cwd, timeout)
+    lines: collections.deque[str] = collections.deque(maxlen=1)
+
+    def take(line: str) -> None:
+        lines.append(line)
+        go_on()
+
+    run([sys.executable, "-P", "-m", *argv], bounds, take, cwd, timeout)
     if not lines:
         raise ValueError(f"{argv[0]} ended without an answer")
     found = json.loads(lines[-1])

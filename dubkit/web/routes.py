@@ -194,7 +194,7 @@ def add_routes(app: FastAPI, server: Server) -> None:
     @app.get("/dubkit/videos/{id}/peaks")
     def peaks(request: Request, id: str) -> Response:
         """The loudness of the audio, a byte for each 20 ms."""
-        path = waveform.peaks(session_of(request).video(id))
+        path = waveform.peaks(session_of(request).video(id), server.closed)
         return FileResponse(
             path, media_type="application/octet-stream", headers={"Cache-Control": "private"}
         )

@@ -54,7 +54,7 @@ class Server:
     _cataloged: bool = False
     _more: threading.Condition = field(default_factory=threading.Condition)
     """Of the engines."""
-    _closed: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.live = Streams(self.store)
@@ -67,7 +67,7 @@ class Server:
 
     def close(self) -> None:
         """Stop, together with every running job."""
-        self._closed.set()
+        self.closed.set()
         if self._catalog:
             stop_program(self._catalog)
         self.queue.close()
@@ -318,7 +318,7 @@ class Server:
             self._more.notify_all()
 
     def _sweep(self) -> None:
-        while not self._closed.wait(SWEEP):
+        while not self.closed.wait(SWEEP):
             with contextlib.suppress(OSError):
                 self.store.sweep(self.queue.folders())
             if self.temporary:

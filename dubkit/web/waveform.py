@@ -29,19 +29,25 @@ TIMEOUT = 900.0
 _turn = threading.Lock()
 
 
-def peaks(video: Video) -> Path:
+def peaks(video: Video, stopped: threading.Event) -> Path:
     """The file of the peaks, computed now if it does not exist. Raises InputError if there is no
-    audio that can be read."""
+    audio that can be read, or if the server is ``stopped``, which does not wait for hours of it."""
+
+    def go_on() -> None:
+        if stopped.is_set():
+            raise InputError("the server stops", "open the page again")
+
     path = video.folder / PEAKS
     source = video.source
     with _turn:  # one at a time: it keeps the whole machine busy
         if path.is_file():
             return path
+        go_on()
         bounds = video.store.child_bounds(f"reading the sound of {source.name}")
         with replacing(path) as part:
             argv = ["dubkit.web.waveform", source.name, part.name]
             try:
-                children.ask(argv, bounds, video.folder, TIMEOUT)
+                children.ask(argv, bounds, video.folder, TIMEOUT, go_on)
             except (TimeoutError, ValueError):
                 hint = "the cues can be edited nevertheless"
                 raise InputError("the audio cannot be read", hint) from None
@@ -67,11 +73,13 @@ def measure(path: Path) -> Iterator[bytes]:
 
 
 def main(path: Path, out: Path) -> None:
-    """Write the peaks of a file, and print the result as a line of JSON."""
+    """Write the peaks of a file, and print how far it is now and then, and the result
+    as a line of JSON."""
     try:
         with out.open("wb") as file:
             for block in measure(path):
                 file.write(block)
+                print(file.tell(), flush=True)
         print(json.dumps({"bytes": out.stat().st_size}))
     except DubkitError as failure:
         print(json.dumps({"error": failure.message, "hint": failure.hint}))

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 from command import AUSTEN
@@ -108,18 +109,18 @@ def test_takes_that_do_not_exist(video):
 
 
 def test_peaks_are_where_the_audio_is_and_computed_once(video):
-    path = waveform.peaks(video)
+    path = waveform.peaks(video, threading.Event())
     found = path.read_bytes()
     assert len(found) == pytest.approx(28.5 * waveform.PEAKS_PER_SECOND, abs=50)
     assert max(found) > 100 and min(found) < 10
     stamp = path.stat().st_mtime_ns
-    assert waveform.peaks(video).stat().st_mtime_ns == stamp
+    assert waveform.peaks(video, threading.Event()).stat().st_mtime_ns == stamp
 
 
 def test_audio_that_cannot_be_read_is_reported(video):
     video.source.write_bytes(b"#EXTM3U\n/etc/passwd\n")
     with pytest.raises(InputError) as refused:
-        waveform.peaks(video)
+        waveform.peaks(video, threading.Event())
     assert "passwd" not in str(refused.value)
     assert not list(video.folder.glob(".peaks*"))
 

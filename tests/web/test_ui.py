@@ -16,6 +16,7 @@ import gradio_client
 import httpx
 import pytest
 from command import AUSTEN, ENGINES, alive, assert_refused, called, children, contents, wait_for
+from media_samples import ffmpeg
 from serving import serving
 
 import dubkit as dubkit_package
@@ -121,6 +122,19 @@ def test_ctrl_c_stops_it_and_its_jobs_at_once(tmp_path):
         assert status == 0 and seconds < 2.5
         wait_for(lambda: not any(map(alive, pids)))
         assert "Traceback" not in (tmp_path / "data.log").read_text()
+
+
+@pytest.mark.alone
+def test_a_server_that_stops_does_not_wait_for_the_sound_of_a_long_film(tmp_path):
+    film = tmp_path / "long.mp3"
+    ffmpeg("-f", "lavfi", "-i", "anoisesrc=d=7200:a=0.1:r=16000", "-b:a", "32k", film)
+    with serving(tmp_path / "data") as page, httpx.Client(base_url=page.url, timeout=60) as browser:
+        browser.get("/")
+        video = browser.put("/dubkit/videos?name=long.mp3", content=film.read_bytes()).json()["id"]
+        with pytest.raises(httpx.ReadTimeout):
+            browser.get(f"/dubkit/videos/{video}/peaks", timeout=0.5)
+        status, seconds = page.stop()
+        assert status == 0 and seconds < 5  # of seven or more
 
 
 def jobs_of(page) -> list[int]:
