@@ -20,6 +20,7 @@ expect = sync_api.expect
 expect.set_options(timeout=20_000)  # a busy machine is slow
 
 SRT = "1\n00:00:01,000 --> 00:00:03,000\nHello there\n\n2\n00:00:03,500 --> 00:00:05,500\nWorld\n"
+AXE = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})"
 READY = "html[data-dubkit=ready]"
 
 

@@ -58,6 +58,7 @@ export function jobPanel(over, again, cue, blame, fillList) {
     showTitle(null, null);
     whole.hidden = !id;
     strip.hidden = true;
+    delete whole.dataset.state;
     for (const box of [liveBox, warningBox, reckonedBox]) box.hidden = true;
     live.replaceChildren();
     warnings.replaceChildren();
