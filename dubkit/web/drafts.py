@@ -59,7 +59,8 @@ def _files(video: Video) -> dict[str, Path]:
     The source text is what was recognized, or what the last job took from a file.
     """
     folder = video.workspace
-    order = _known(_steps, folder / "state.json", {})
+    none: Mapping[str, int] = {}
+    order = _known(_steps, folder / "state.json", none)
     names = sorted(
         (path.name for path in folder.glob("*.json") if CUES.fullmatch(path.name)),
         key=lambda name: (order.get(name, len(order)), name),
@@ -75,7 +76,7 @@ def _files(video: Video) -> dict[str, Path]:
     return found
 
 
-def _known(read: Callable[[Path, tuple[int, ...]], T], path: Path, otherwise: T) -> T:
+def _known(read: Callable[..., T], path: Path, otherwise: T) -> T:
     """What is read from a file, which may be large, only when the file is another one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         now = path.stat()

@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -296,8 +297,16 @@ def _until_stopped(web: Any) -> Iterator[None]:
         web.should_exit = True
 
     web.capture_signals = contextlib.nullcontext  # uvicorn's own waits, then re-raises
-    # An open page always has a request in progress; that it ends now is not an error.
+    # An open page always has a request in progress; that it ends now is not an error, which Gradio
+    # would print.
     logging.getLogger("uvicorn.error").addFilter(lambda _: not web.should_exit)
+    printed = traceback.print_exc
+
+    def print_exc(*given: Any, **more: Any) -> None:
+        if not web.should_exit:
+            printed(*given, **more)
+
+    traceback.print_exc = print_exc
     before: list[tuple[int, Any]] = []
     if threading.current_thread() is threading.main_thread():
         names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP; nohup ignores it
@@ -307,6 +316,7 @@ def _until_stopped(web: Any) -> Iterator[None]:
     try:
         yield
     finally:
+        traceback.print_exc = printed
         for one, handler in before:
             signal.signal(one, handler)
 

@@ -97,6 +97,12 @@ def test_split_merge_delete_add_and_undo_by_keys(editing):
     person.cell(4, "end").focus()
     page.keyboard.press("Alt+Insert")
     expect(person.cell(5, "text")).to_be_focused()
+    none = page.get_by_text("There is no cue")
+    for left in range(4, -1, -1):
+        expect(none).to_be_hidden()
+        page.keyboard.press("Alt+Delete")
+        expect(page.locator("#dk-cues > li")).to_have_count(left)
+    expect(none).to_be_visible()
 
 
 def test_a_redraw_keeps_the_cursor_and_what_is_being_typed(editing):
@@ -149,6 +155,17 @@ def test_typed_text_stays_if_another_window_was_faster(person, tmp_path):
         "(id) => fetch(`/dubkit/videos/${id}/cues/en`).then((answer) => answer.json())", video
     )
     assert [cue["text"] for cue in saved["cues"]][:2] == ["Theirs", "Mine"]
+    # Leaving the cell is another try, too.
+    other = {"edit": "text", "number": 1, "text": "Theirs once more"}
+    person.ask(f"videos/{video}/cues/en", {"version": saved["version"], **other})
+    mine.fill("Mine, too")
+    mine.blur()
+    expect(alert).to_contain_text("changed in another window")
+    expect(person.cell(1, "text")).to_have_value("Theirs once more")
+    mine.focus()
+    mine.blur()
+    expect(alert).to_be_hidden()
+    assert texts(person)[:2] == ["Theirs once more", "Mine, too"]
 
 
 def test_edits_wait_for_a_server_that_does_not_answer(editing):

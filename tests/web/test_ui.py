@@ -7,6 +7,8 @@ import re
 import sys
 import threading
 import time
+import traceback
+import types
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from media_samples import ffmpeg
 from serving import serving
 
 import dubkit as dubkit_package
+from dubkit.web import serve
 
 SRT = "1\n00:00:01,000 --> 00:00:01,100\nHello\n"
 
@@ -122,6 +125,23 @@ def test_ctrl_c_stops_it_and_its_jobs_at_once(tmp_path):
         assert status == 0 and seconds < 2.5
         wait_for(lambda: not any(map(alive, pids)))
         assert "Traceback" not in (tmp_path / "data.log").read_text()
+
+
+def test_a_call_that_ends_with_the_server_prints_no_traceback(capsys):
+    web = types.SimpleNamespace(should_exit=False, capture_signals=None)
+
+    def fail() -> str:
+        try:
+            raise TimeoutError("a call")
+        except TimeoutError:
+            traceback.print_exc()
+        return capsys.readouterr().err
+
+    with serve._until_stopped(web):
+        assert "a call" in fail()
+        web.should_exit = True
+        assert fail() == ""
+    assert "a call" in fail()
 
 
 @pytest.mark.alone

@@ -80,6 +80,7 @@ export function editor(player, saved) {
     moved: (number, edge, by) => edit(tag, { edit: "nudge", number, seconds: by, edge }),
     drawn: (start, end) => add(start, end),
   });
+  const empty = h("p", { class: "dk-muted dk-empty", hidden: true }, t("no_cues"));
   const whole = h("section", { class: "dk-editor", hidden: true, "aria-label": t("edit") },
     h("div", { class: "dk-tools dk-head" }, tags, other, undo, redo,
       icon("dk-add", "+", t("add"), () => commands.insertHere()),
@@ -88,7 +89,7 @@ export function editor(player, saved) {
       h("span", { class: "dk-jump" }, icon("dk-previous-problem", "‹", t("key_previousProblem"), () => commands.previousProblem()),
         faultCount, icon("dk-next-problem", "›", t("key_nextProblem"), () => commands.nextProblem())),
       save, icon("dk-help", "?", t("keys"), help.open)),
-    find.whole, shifts.whole, notice, error.box, people, spoken, rows, filling, help.whole);
+    find.whole, shifts.whole, notice, error.box, people, spoken, empty, rows, filling, help.whole);
 
   strip.tools.append(h("span", { class: "dk-ticks" }, loopLabel, followLabel));
 
@@ -147,6 +148,7 @@ export function editor(player, saved) {
   const filled = (yes) => {
     whole.classList.toggle("dk-is-filling", yes);
     [filling.hidden, rows.hidden] = [!yes, yes];
+    if (yes) empty.hidden = true;
   };
 
   /** Show what is recognized so far of a film that has no cues yet; returns whether it does. */
@@ -319,6 +321,7 @@ export function editor(player, saved) {
     spoken.replaceChildren(...[...new Set([...all, ...main.map((cue) => cue.language).filter(Boolean)])].map((one) => h("option", { value: language(one) })));
     if (afresh) for (const cell of rows.querySelectorAll("[name]")) cell.stored = undefined;
     table.show(main.length);
+    empty.hidden = main.length > 0;
     marks();
     const found = faults();
     problems.show(found, others());
@@ -367,6 +370,7 @@ export function editor(player, saved) {
   function make(index) {
     const cell = (element) => {
       element.addEventListener("change", () => commit(element));
+      element.addEventListener("blur", () => commit(element)); // what was refused has not changed since
       element.addEventListener("input", () => { marks(); measured(index); });
       return element;
     };
@@ -422,6 +426,7 @@ export function editor(player, saved) {
       place.replaceChildren(...numbers.flatMap((number) => {
         const area = h("textarea", { name: `other-${number}`, dir: "auto" });
         area.addEventListener("change", () => commit(area));
+        area.addEventListener("blur", () => commit(area));
         area.addEventListener("input", () => { marks(); measured(index); });
         return [area, h("div", { class: "dk-reading" }), h("div", { class: "dk-faults" }), h("div", { class: "dk-redo" })];
       }));
