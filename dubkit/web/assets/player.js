@@ -168,6 +168,8 @@ export function player() {
   // ------------------------------------------------------------ tracks and cues
 
   function subtitles(tags) {
+    // Chromium goes on showing a cue whose track is taken away while it is shown.
+    for (const track of video.textTracks) track.mode = "disabled";
     video.replaceChildren(...tags.map((tag) =>
       h("track", { kind: "subtitles", srclang: tag, label: language(tag), src: `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}` })));
     if (!tags.includes(shownTrack)) shownTrack = tags.at(-1) ?? "";
@@ -189,7 +191,10 @@ export function player() {
   /** The cues of a language have changed: reload them. */
   function reload(tag) {
     const element = [...video.querySelectorAll("track")].find((track) => track.srclang === tag);
-    if (element) element.src = `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}`;
+    if (element) {
+      element.track.mode = "disabled";
+      element.src = `${base}videos/${card.id}/tracks/${tag}.vtt?v=${Date.now()}`;
+    }
     choose(shownTrack);
   }
 
