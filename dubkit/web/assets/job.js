@@ -21,7 +21,7 @@ export function jobPanel(over, again, cue, blame, fillList) {
   const speed = h("span", { class: "dk-pace" });
   const left = h("span", {});
   const took = h("p", { class: "dk-muted" });
-  const live = h("div", { class: "dk-live", id: "dk-live", tabindex: "0", "aria-label": t("live") });
+  const live = h("div", { class: "dk-so-far", id: "dk-live", tabindex: "0", "aria-label": t("live") });
   const warnings = h("ul", { class: "dk-warnings" });
   const reckoned = h("ul", { class: "dk-warnings", id: "dk-reckoned" });
   const lost = h("p", { class: "dk-muted", hidden: true }, t("lost"));
