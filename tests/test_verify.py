@@ -65,6 +65,7 @@ def test_good_clips_are_not_blamed():
         ({"read": "It was a fine day"}, "missing"),
         ({"read": "It was a fine day, it was a fine day, and nobody was at home."}, "more words"),
         ({"signals": LONGER, "read": TEXTS[0], "halves": TWICE}, "twice"),
+        ({"signals": replace(SPEECH, repeated=0.97)}, "twice"),
         ({"read": TEXTS[1]}, "read back as"),
         ({"voice": somebody(7)}, "voice"),
     ],
@@ -218,6 +219,23 @@ def test_the_quality_of_speech_is_scored_by_the_package_itself(monkeypatch, tmp_
     finally:
         for one in network:
             one.cache_clear()
+
+
+def test_what_sounds_twice_is_no_fault_where_the_text_has_it_twice():
+    for text in ("Ha ha ha, very good!", "In 2020 we went home.", "Bye, bye, my dear."):
+        clip = Evidence(line(1, text), Measurement(replace(SPEECH, repeated=0.97), (), text))
+        assert not verify.judge([clip], "en")[0].faults
+
+
+def test_a_part_that_sounds_twice_is_found_in_the_sound():
+    speech = decoded(AUSTEN)[: 6 * verify.RATE]
+    cut = [round(seconds * verify.RATE) for seconds in (2.0, 2.9)]
+    twice = np.concatenate([speech[: cut[1]], speech[cut[0] :]])
+    noise = np.random.default_rng(0).normal(0, 0.003, len(twice)).astype(np.float32)
+    assert verify.signals(speech).repeated < verify.REPEATED - 0.1
+    assert verify.signals(twice).repeated > verify.REPEATED
+    assert verify.signals(0.5 * twice + noise).repeated > verify.REPEATED - 0.1
+    assert verify.signals(np.zeros(verify.RATE, np.float32)).repeated == 0.0
 
 
 def test_signals_of_speech_noise_and_a_tone():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -20,6 +21,7 @@ from dubkit.speech import voiceprint
 from dubkit.translate.number_words import without_numbers
 from dubkit.types import Voice
 
+from . import repeats
 from .lines import Line
 
 if TYPE_CHECKING:
@@ -73,6 +75,9 @@ it reads only the first or the second; the one word that is cut may be read in b
 TWICE_TIME = 0.4
 """Of the time that letters too many are likely to take, the share that the clip is longer, too:
 a recognizer repeats what is spoken once if that is all that it gets."""
+REPEATED = 0.93
+"""Likeness of a part of a clip and what follows it from which they are the same."""
+TWICE_SPOKEN = "some of its words are spoken twice"
 SLOW, FAST = 1.9, 0.5
 """How much longer and shorter than others' pace makes likely a clip without a reading may be."""
 
@@ -100,6 +105,9 @@ POOR = 2.0
 UNLIKE = 0.6
 """Similarity to the person who is imitated under which it is not their voice."""
 
+_DOUBLED = re.compile(r"(.{2,})\1")
+"""Letters that a text has twice, one after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signals:
@@ -117,6 +125,8 @@ class Signals:
     """Seconds of the longest silence inside."""
     clipped: float
     """Share of samples at full scale."""
+    repeated: float = 0.0
+    """How alike a part of it and what follows that are, from 0 to 1 (:mod:`.repeats`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,7 @@ def signals(samples: Samples) -> Signals:
         range_db=spread,
         pause=max(0, int(gaps.max(initial=1)) - 1) * HOP / RATE,
         clipped=clipped,
+        repeated=repeats.likeness(samples[first * HOP : last * HOP + FRAME]),
     )
 
 
@@ -280,10 +291,7 @@ def _flatness(frames: Samples) -> float:
 def compare(text: str, read: str, language: str) -> Comparison:
     """How what was read differs from a text: letters alone, numbers the same in digits and in
     words."""
-    wanted, found = (
-        [char for char in without_numbers(one, language) if char.isalnum() or char == "#"]
-        for one in (text, read)
-    )
+    wanted, found = (_letters(one, language) for one in (text, read))
     steps = _edits(wanted, found)
     size = max(1, len(wanted))
     changed = sum(step != "=" for step in steps)
@@ -293,6 +301,11 @@ def compare(text: str, read: str, language: str) -> Comparison:
         _longest_run(steps, "+") / size,
         len(wanted),
     )
+
+
+def _letters(text: str, language: str) -> str:
+    """The letters of a text, ``#`` for each number."""
+    return "".join(c for c in without_numbers(text, language) if c.isalnum() or c == "#")
 
 
 def _edits(wanted: Sequence[str], found: Sequence[str]) -> str:
@@ -345,7 +358,7 @@ def judge(clips: Sequence[Evidence], language: str) -> list[Verdict]:
     least = _least_quality(clips)
     verdicts = []
     for one, reading, pace, likeness in zip(clips, readings, paces, likenesses, strict=True):
-        words = _wrong_words(one, reading, usual, pace, language)
+        words = _wrong_words(one, reading, usual, pace, language) or _repeated_words(one, language)
         is_read = bool(reading and reading.letters >= FEW_LETTERS and not words)
         sound = _wrong_sound(one.measured.signals, is_read=is_read and usual < UNREADABLE)
         voice = _wrong_voice(one, likeness, resemblances)
@@ -433,7 +446,7 @@ def _wrong_words(
     added = compare(one.line.text, halves, language).extra if halves else 0.0
     is_longer = pace > 1 + TWICE_TIME * added
     if added > TWICE + usual / 2 and added * reading.letters >= TWICE_LETTERS and is_longer:
-        return ("some of its words are spoken twice",)
+        return (TWICE_SPOKEN,)
     for share, limit, what in (
         (reading.missing, MISSING, "words are missing"),
         (reading.extra, EXTRA, "there are more words in it"),
@@ -444,6 +457,16 @@ def _wrong_words(
     if reading.error > usual + MARGIN or max(reading.missing, reading.extra) > MARGIN + usual / 2:
         return (f"it was read back as {shown}",)
     return ()
+
+
+def _repeated_words(one: Evidence, language: str) -> tuple[str, ...]:
+    """The fault of a clip in which something sounds twice that the text has once."""
+    letters = _letters(one.line.text, language)
+    # Of a number it is not known how it is spoken: 2020 sounds twice.
+    is_right = "#" in letters or _DOUBLED.search(letters)
+    if one.measured.signals.repeated < REPEATED or is_right:
+        return ()
+    return (TWICE_SPOKEN,)
 
 
 def _likenesses(clips: Sequence[Evidence]) -> list[float]:
