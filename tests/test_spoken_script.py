@@ -343,6 +343,14 @@ def test_a_misread_sentence_at_an_edge_of_other_speech_is_found():
     assert [cue.text for cue in result.extra] == ["by the way thanks to all for coming"]
 
 
+def test_a_line_in_another_language_keeps_that():
+    one, other = spoken("we went to the harbor today"), spoken("mañana iremos a la playa", 4.0)
+    foreign = replace(other.cues[0], language="es")
+    speech = Track("en", (one.cues[0], foreign))
+    result = timed("We went to the harbor today. Mañana iremos a la playa.", speech)
+    assert [cue.language for cue in result.track.cues] == [None, "es"]
+
+
 def test_shares_that_agree_are_of_the_script_and_of_the_speech():
     speech = "we went to the harbor and it rained all day"
     whole = f"{speech}. " + " ".join(f"Other{n} sentence{n}." for n in range(60))

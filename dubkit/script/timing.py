@@ -8,6 +8,7 @@ script. An aligner can then do better.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -88,7 +89,7 @@ def time_script(parts: Sequence[Part], recognized: Track, sounding: Sounding) ->
     words = words_of(parts, language)
     spoken = [word for word in recognized.words if key_of_word(word.text, language)]
     anchors = list(_anchors(words, spoken, language))
-    timer = _Timer(parts, words, spoken, anchors, language, sounding)
+    timer = _Timer(parts, words, recognized, spoken, anchors, sounding)
     timer.run()
     return Timed(
         Track(language, tuple(timer.cues())),
@@ -140,13 +141,16 @@ class _Timer:
         self,
         parts: Sequence[Part],
         words: Sequence[ScriptWord],
+        recognized: Track,
         spoken: Sequence[Word],
         anchors: Sequence[_Anchor],
-        language: str,
         sounding: Sounding,
     ) -> None:
         self.parts, self.words, self.spoken = parts, words, spoken
-        self.anchors, self.language, self.sounding = anchors, language, sounding
+        self.anchors, self.sounding = anchors, sounding
+        self.language = language = recognized.language
+        self.speech = sorted(recognized.cues, key=lambda cue: cue.start)
+        self.starts = [cue.start for cue in self.speech]
         self.timed: list[tuple[int, Word]] = []
         """Words of the script in the order of the speech; twice if they are spoken twice."""
         self.extra: list[Cue] = []
@@ -272,22 +276,33 @@ class _Timer:
         return Word(round(start, 3), round(max(start, end), 3), self.words[k].text, probability)
 
     def cues(self) -> Iterator[Cue]:
-        """The words in cues, one for each part of the script that is spoken."""
+        """The words in cues, one for each part of the script that is spoken, or each language in
+        one."""
         kept = [one for one in self.timed if not self._is_unwanted(one[0])]
         latest = 0.0
         groups: list[list[tuple[int, Word]]] = []
+        languages: list[str | None] = []
         for k, word in kept:
             last = groups[-1][-1][0] if groups else None
-            if last is None or k <= last or self.words[k].part != self.words[last].part:
+            language = self._spoken_in(word)
+            goes_on = last is not None and k > last and self.words[k].part == self.words[last].part
+            if not goes_on or language != languages[-1]:
                 groups.append([])
+                languages.append(language)
             start = max(word.start, latest)
             latest = max(word.end, start)
             groups[-1].append((k, replace(word, start=start, end=latest)))
-        for group in groups:
+        for group, language in zip(groups, languages, strict=True):
             words = tuple(word for _, word in group)
             text = "".join(word.text for word in words).strip()
             speaker = self.parts[self.words[group[0][0]].part].speaker
-            yield Cue(words[0].start, words[-1].end, text, words, speaker)
+            yield Cue(words[0].start, words[-1].end, text, words, speaker, language=language)
+
+    def _spoken_in(self, word: Word) -> str | None:
+        """The language of what was recognized when a word is spoken, if it is another one than that
+        of all of it."""
+        at = bisect.bisect_right(self.starts, (word.start + word.end) / 2) - 1
+        return self.speech[at].language if at >= 0 else None
 
     def _is_unwanted(self, k: int) -> bool:
         """Whether a word belongs to a part that may be for readers alone, and mostly is."""
