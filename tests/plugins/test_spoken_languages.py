@@ -298,6 +298,21 @@ def test_the_choice_can_be_limited(speech, tmp_path) -> None:
 
 
 @pytest.mark.slow
+def test_a_language_that_is_named_wrongly_is_doubted(tmp_path) -> None:
+    engine = FasterWhisper(model="base", threads=2)
+    for language in ("en", "en-GB", "es"):
+        folder = tmp_path / language
+        folder.mkdir()
+        write(decoded(AUSTEN)[: 12 * SAMPLE_RATE], folder / "sound.wav")
+        found = engine.transcribe_among(
+            folder / "sound.wav", languages=(language,), prompt="", hotwords=(), work=folder,
+            progress=lambda *_, **__: None,
+        )  # fmt: skip
+        doubts = [one for one in found.warnings if "sounds like en" in one]
+        assert len(doubts) == (language == "es")
+
+
+@pytest.mark.slow
 def test_what_an_english_model_is_unsure_of_another_model_looks_at(
     speech, tiny_folder, tmp_path
 ) -> None:

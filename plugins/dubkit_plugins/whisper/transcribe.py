@@ -6,10 +6,12 @@ The decoding itself is in :mod:`.recognize`.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -28,6 +30,7 @@ from dubkit import (
 from . import models
 from .decode import DecodedWindow, Finding
 from .engine import Clock, Decoding, Engine, MultilingualEngine
+from .languages import CONFUSED
 from .models import Weights
 from .recognize import Sound, detect_language, prompt_tokens, recognize
 
@@ -120,15 +123,39 @@ def transcribe(
             clock=clock,
             finding=finding,
         )
+        doubts = _doubts(loaded, sound, windows) if len(tags) == 1 else ()
     return Transcription(
         _track(windows, loaded.code, tags),
         loaded.model,
         clock.timings,
         (
             *loaded.warnings,
+            *doubts,
             *other.warnings(loaded.model, family.other[0]),
             *(fault_warning(window) for window in windows if window.fault),
         ),
+    )
+
+
+CERTAIN = 0.9
+"""Probability of another language than the one that was named from which the user is asked."""
+UNEASY = -0.15
+"""Mean logarithm of the words' probabilities under which a language may have been named wrongly:
+clear speech in the one that was named has -0.05, in another one -0.2 and less."""
+
+
+def _doubts(loaded: _Loaded, sound: Sound, windows: Sequence[DecodedWindow]) -> tuple[str, ...]:
+    """What the user should know if the only language that was named seems not to be spoken."""
+    chances = [max(word.probability or 0.0, 1e-3) for one in windows for word in one.words]
+    if not loaded.knows_all or not chances or fmean(map(math.log, chances)) > UNEASY:
+        return ()
+    code, probability = detect_language(loaded.engine, sound)
+    close = any({code, loaded.code} <= group for group in CONFUSED)
+    if code == loaded.code or close or probability < CERTAIN:
+        return ()
+    return (
+        f"the language sounds like {bcp47(code)} ({probability:.0%} sure), and is set to "
+        f"{bcp47(loaded.code)}; without --language it is found",
     )
 
 
