@@ -110,7 +110,7 @@ def test_a_dropped_subtitle_file_gets_the_times_of_the_film(person, tmp_path):
             }""",
             [path.name, path.read_text()],
         )
-        expect(found).to_contain_text(f"Os tempos de {path.name}")
+        expect(found).to_contain_text(f"Os tempos de {path.name}", timeout=60_000)
         page.click("#dk-fit-times")
         expect(found).to_contain_text(answer, timeout=60_000)
         expect(page.locator("#dk-fit-words")).to_be_visible()
