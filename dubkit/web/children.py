@@ -56,6 +56,8 @@ def ask(
     if not lines:
         raise ValueError(f"{argv[0]} ended without an answer")
     found = json.loads(lines[-1])
+    if not isinstance(found, dict):  # it ended before its answer
+        raise ValueError(f"{argv[0]} ended without an answer")
     if "error" in found:
         raise InputError(str(found["error"]), str(found.get("hint", "")))
-    return dict(found)
+    return found

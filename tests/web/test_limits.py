@@ -22,6 +22,7 @@ from serving import serving
 
 from dubkit import InputError, OutputError, UsageError
 from dubkit.web import bounded, limits, probing
+from dubkit.web.children import ask
 from dubkit.web.bounded import Bounds
 from dubkit.web.jobs import Queue, last_event, read_job
 from dubkit.web.limits import Limits
@@ -183,6 +184,13 @@ def run_bounded(code: str, **values):
 @pytest.mark.parametrize("ends, status", [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
 def test_a_program_ends_as_it_would_alone(ends, status):
     assert run_bounded(f"import os, sys; print('x', flush=True); {ends}") == (status, "x\n", "")
+
+
+def test_one_that_ends_before_its_answer_has_none(tmp_path):
+    """Though it has printed how far it was."""
+    (tmp_path / "a.json").write_text("1000")
+    with pytest.raises(ValueError, match="without an answer"):
+        ask(["json.tool", "a.json"], Bounds(), tmp_path, 60)
 
 
 SLEEP = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True)"
