@@ -220,6 +220,13 @@ def test_a_pdf_is_read_without_its_heads_and_feet(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_pdf_whose_lines_cannot_be_placed_is_read_as_it_comes(tmp_path):
+    pytest.importorskip("pypdf")
+    without_font = pdf([(720, "It rained.")]).replace(b"/F 12 Tf", b"        ")
+    (tmp_path / "a.pdf").write_bytes(without_font)
+    assert [one.text for one in read_script(tmp_path / "a.pdf", "en")] == ["It rained."]
+
+
 def test_a_screenplay_in_fountain():
     script = """
 INT. KITCHEN - DAY
@@ -229,7 +236,7 @@ You are late again.
 
 JOHN (O.S.) ^
 I know. The boat was
-full. [[is it?]]
+full. [[is it? see [2]]]
 
 > CUT TO:
 

@@ -5,6 +5,7 @@ Both raise InputError for what cannot be read, and MissingDependency without the
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import re
@@ -65,13 +66,18 @@ def text_of_pdf(path: Path, data: bytes) -> str:
     except ModuleNotFoundError as failure:
         raise _needs("pypdf", path) from failure
     try:
-        pages = [
-            page.extract_text(extraction_mode="layout") or page.extract_text()
-            for page in pypdf.PdfReader(io.BytesIO(data)).pages
-        ]
+        pages = [_text_of_page(page) for page in pypdf.PdfReader(io.BytesIO(data)).pages]
     except Exception as failure:  # whatever its parser meets in a damaged file
         raise InputError(f"{path.name} cannot be read as a PDF: {failure}") from failure
     return _flowing(pages)
+
+
+def _text_of_page(page: Any) -> str:
+    """A page in lines as they are printed or, where its parser cannot tell that, as they come."""
+    with contextlib.suppress(Exception):  # as without a font, or with another damage
+        if text := str(page.extract_text(extraction_mode="layout")):
+            return text
+    return str(page.extract_text())
 
 
 def _flowing(pages: Sequence[str]) -> str:
@@ -91,7 +97,8 @@ def _flowing(pages: Sequence[str]) -> str:
         is_heading = body[1:2] == [""] and not body[0].endswith(ENDS)
         goes_on = text and not text.endswith(ENDS) and not is_heading
         text += ("\n" if goes_on else "\n\n") + "\n".join(_apart(body))
-    return _HYPHENATED.sub(lambda match: _whole(match, text), text)
+    folded = text.casefold()
+    return _HYPHENATED.sub(lambda match: _whole(match, folded), text)
 
 
 def _clean(line: str) -> str:
@@ -124,10 +131,11 @@ def _apart(lines: Sequence[str]) -> Iterator[str]:
         yield line
 
 
-def _whole(match: re.Match[str], text: str) -> str:
-    """A word that was divided at the end of a line, with its hyphen if it has that elsewhere."""
+def _whole(match: re.Match[str], folded: str) -> str:
+    """A word that was divided at the end of a line, with its hyphen if it has that elsewhere in
+    the text, which is case-folded."""
     first, rest = match[1], match[2]
-    hyphen = "-" if f"{first}-{rest}".casefold() in text.casefold() else ""
+    hyphen = "-" if f"{first}-{rest}".casefold() in folded else ""
     return f"{first}{hyphen}{rest}\n"
 
 

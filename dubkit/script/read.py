@@ -62,7 +62,10 @@ _STAMP = re.compile(
 _STAMPED = re.compile(r"\s*(\w[^:.!?]{0,40}?)[\s,]+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
 """A name with a time after it, as programs that transcribe write it."""
 _ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
-_SQUARE = re.compile(r"\[\[.*?\]\]|\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕")
+_SQUARE = re.compile(
+    r"\[\[(?:[^\[\]]|\[[^\[\]]*\]|\](?!\]))*\]\]"  # Fountain's, which may have single ones inside
+    r"|\[[^\[\]]*\]|【[^【】]*】|［[^［］]*］|〔[^〔〕]*〕"
+)
 _EXTENSION = re.compile(r"\s*\([^()]*\)\s*$")
 
 

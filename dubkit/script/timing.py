@@ -207,7 +207,7 @@ class _Timer:
         other speech; and return what is left of that."""
         taken: set[int] = set()
         for edge, at_end in ((ending, False), (opening, True)):
-            own = [k for k in edge if k not in self.agreed | taken]
+            own = [k for k in edge if k not in self.agreed and k not in taken]
             most = min(len(own) + FEW, len(read))
             if not own or len(own) > FEW or not most:
                 continue
