@@ -38,13 +38,13 @@ def likeness(samples: Samples) -> float:
     import numpy as np
 
     frames = _spectra(samples)
+    power = np.square(frames).sum(axis=1)
     best = 0.0
     lags = (round(seconds * RATE / HOP) for seconds in (SHORTEST, LONGEST))
     for lag in range(next(lags), min(next(lags), len(frames) // 2)):
-        first, second = frames[:-lag], frames[lag:]
+        products = (frames[:-lag] * frames[lag:]).sum(axis=1)
         both, one, other = (
-            _over((a * b).sum(axis=1), lag - EDGE)
-            for a, b in ((first, second), (first, first), (second, second))
+            _over(values, lag - EDGE) for values in (products, power[:-lag], power[lag:])
         )
         best = max(best, float((both / np.sqrt(one * other + 1e-9)).max(initial=0.0)))
     return best
