@@ -165,7 +165,7 @@ class Network:
         self.characters: dict[str, int] = {
             character: column
             for character, column in known.items()
-            if isinstance(column, int) and column < self._network.config.vocab_size
+            if isinstance(column, int) and 0 <= column < self._network.config.vocab_size
         }
         """The column of each; of more than one letter are only what no text has, as ``<pad>``."""
         if not any(character.isalpha() for character in self.characters if len(character) == 1):
