@@ -194,12 +194,16 @@ def test_a_client_of_former_days(server, spoken):
         ({"type": "input_audio_buffer.append"}, "audio"),
         ({"type": "session.update", "session": {"type": "realtime"}}, "session.type"),
         ({"type": "session.update", "session": {"voice": "alloy"}}, "session.voice"),
+        ({"type": "transcription_session.update", "session": {"input_audio_format": {}}},
+         "session.input_audio_format"),
         ([1], "type"),
         *(
             ({"type": "session.update", "session": {"audio": {"input": given}}}, param)
             for given, param in [
                 ({"format": {"type": "audio/pcm", "rate": 80000}},
                  "session.audio.input.format.rate"),
+                ({"format": {"type": ["audio/pcm"]}}, "session.audio.input.format.type"),
+                ({"noise_reduction": {"type": [[1]]}}, "session.audio.input.noise_reduction.type"),
                 ({"transcription": {"model": "none"}}, "model"),
                 ({"transcription": {"language": "nonsense!"}}, "language"),
                 ({"turn_detection": {"type": "semantic_vad"}},
@@ -220,6 +224,19 @@ def test_what_cannot_be_is_refused_by_name(server, message, param):
         assert error.type == "invalid_request_error" and error.param == param
         assert error.event_id == (None if isinstance(message, list) else "mine")
         assert configure(connection).type == "session.updated"  # and all goes on
+
+
+def test_half_of_a_character_is_shown_again_as_it_came(server):
+    """JSON may have it; what is sent must be UTF-8."""
+    with connected(server.url, KEY) as connection:
+        connection.send_raw(json.dumps({"type": "nothing", "event_id": "\ud800"}))
+        assert connection.recv().error.event_id == "\ud800"
+        connection.send_raw(json.dumps({"type": f"{BUFFER}.commit", "event_id": "\ud800"}))
+        assert connection.recv().error.event_id == "\ud800"
+        session = {"audio": {"input": {"transcription": {"prompt": "\ud800"}}}}
+        connection.send_raw(json.dumps({"type": "session.update", "session": session}))
+        updated = connection.recv()
+        assert updated.type == "session.updated"
 
 
 def opened(server, query: str = "", key: str | None = KEY, **more):
@@ -280,6 +297,21 @@ def test_an_engine_that_dies_is_reported(server):
         with pytest.raises(websockets.exceptions.ConnectionClosedError) as caught:
             connection.recv()
     assert caught.value.rcvd.code == 1011
+
+
+def test_a_stream_that_cannot_begin_says_so(tmp_path):
+    with serving(tmp_path / "data") as server:
+        folder = server.data / "tmp"
+        if folder.is_dir():
+            folder.rmdir()
+        folder.touch()
+        with opened(server, key=None) as connection:
+            error = json.loads(connection.recv())["error"]
+            assert error["type"] == "server_error" and "cannot begin" in error["message"]
+            with pytest.raises(websockets.exceptions.ConnectionClosedError) as caught:
+                connection.recv()
+        assert caught.value.rcvd.code == 1011
+        assert "Traceback" not in server.log.read_text()
 
 
 def test_an_engine_that_fails_fails_the_turn(tmp_path, spoken):

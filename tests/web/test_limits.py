@@ -22,8 +22,8 @@ from serving import serving
 
 from dubkit import InputError, OutputError, UsageError
 from dubkit.web import bounded, limits, probing
-from dubkit.web.children import ask
 from dubkit.web.bounded import Bounds
+from dubkit.web.children import ask
 from dubkit.web.jobs import Queue, last_event, read_job
 from dubkit.web.limits import Limits
 from dubkit.web.room import Room

@@ -8,7 +8,6 @@ field is refused by its name.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +21,8 @@ LONGEST = 20_000
 """Characters of a prompt."""
 MOST = 100
 """Keywords, or languages."""
+SHORT = LONGEST // MOST
+"""Characters that each of them has fewer than."""
 FORMATS_BEFORE = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 THRESHOLD = 0.5
 """What is shown for it."""
@@ -80,7 +81,7 @@ def updated_before(settings: Settings, session: object) -> Settings:
     _no_extras(found.get("include"), "session.include")
     if found.get("input_audio_format") is not None:
         name = found["input_audio_format"]
-        if name not in FORMATS_BEFORE:
+        if not isinstance(name, str) or name not in FORMATS_BEFORE:
             names = ", ".join(FORMATS_BEFORE)
             raise Unfit(f"the format is one of {names}", "session.input_audio_format")
         settings = replace(settings, format=_format({"type": FORMATS_BEFORE[name]}, ""))
@@ -136,9 +137,7 @@ def shown(settings: Settings, id: str, *, before: bool = False) -> dict[str, Any
 def _with_rest(settings: Settings, given: Mapping[str, Any], name: str) -> Settings:
     """The settings with what both ways of writing them have in common."""
     if "noise_reduction" in given:
-        noise = given["noise_reduction"]
-        known = ("type", "strength")
-        noise = None if noise is None else _object(noise, f"{name}.noise_reduction", known)
+        noise = _noise_reduction(given["noise_reduction"], f"{name}.noise_reduction")
         settings = replace(settings, noise_reduction=noise)
     if given.get("transcription") is not None:
         settings = _transcription(settings, given["transcription"], f"{name}.transcription")
@@ -150,11 +149,21 @@ def _with_rest(settings: Settings, given: Mapping[str, Any], name: str) -> Setti
 def _format(given: object, name: str) -> Format:
     found = _object(given, name, ("type", "rate"))
     kind = found.get("type")
-    if kind not in CODECS:
+    if not isinstance(kind, str) or kind not in CODECS:
         raise Unfit(f"the format is one of {', '.join(CODECS)}", f"{name}.type")
-    _, usual, least, most = CODECS[str(kind)]
+    _, usual, least, most = CODECS[kind]
     rate = _number(found, "rate", name, (least, most), usual)
-    return Format(str(kind), int(rate))
+    return Format(kind, int(rate))
+
+
+def _noise_reduction(given: object, name: str) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    found = _object(given, name, ("type", "strength"))
+    for one, value in found.items():
+        if not isinstance(value, str | int | float | None) or len(str(value)) >= SHORT:
+            raise Unfit(f"{one} is a short text or a number", f"{name}.{one}")
+    return found
 
 
 def _transcription(settings: Settings, given: object, name: str) -> Settings:
@@ -213,7 +222,7 @@ def _texts(given: object, name: str) -> tuple[str, ...]:
     if (
         not isinstance(values, list)
         or len(values) > MOST
-        or not all(isinstance(one, str) and len(one) < LONGEST / MOST for one in values)
+        or not all(isinstance(one, str) and len(one) < SHORT for one in values)
     ):
         raise Unfit(f"{name.rpartition('.')[2]} are at most {MOST} short texts", name)
     return tuple(values)
@@ -226,7 +235,7 @@ def _no_extras(given: object, name: str) -> None:
 
 def _object(given: object, name: str, known: Collection[str]) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise Unfit(f"{name} is an object, not {json.dumps(given)[:80]}", name)
+        raise Unfit(f"{name} is an object", name)
     for one in given:
         if one not in known:
             path = f"{name}.{''.join(char for char in one[:80] if char.isprintable())}"

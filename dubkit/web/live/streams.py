@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -27,7 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from dubkit.errors import DubkitError
 
-from ..bounded import GRACE, bounded, met_in
+from ..bounded import GRACE, Bounds, bounded, met_in
 from ..jobs import SECRETS
 from ..redaction import redact
 from ..store import Store
@@ -38,8 +39,8 @@ log = logging.getLogger("dubkit")
 
 MESSAGE = 2**24
 """Bytes of a message; 15 MiB of sound are the most that OpenAI's API takes."""
-LINE = 2**20
-"""Bytes of a line of the process."""
+LINE = 2**24
+"""Bytes of a line of the process, which may have the text of many hours."""
 SUBPROTOCOL = "realtime"
 """What browsers ask for, with OpenAI's API."""
 POLICY, WENT_WRONG, RESTART = 1008, 1011, 1012
@@ -69,27 +70,32 @@ class Streams:
 
     async def serve(self, socket: WebSocket, choose: Choose, settings: Settings) -> None:
         """Accept a socket, and serve it until its client goes. Only if there is room for it."""
-        number = id(socket)
+        number, bounds = id(socket), self._bounds()
         self._open[number] = None
         try:
             offered = socket.scope.get("subprotocols", ())
             await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-            await self._serve(number, socket, choose, settings)
+            try:
+                process = self._open[number] = await self._start(bounds)
+            except OSError as failure:
+                message = f"live captions cannot begin: {failure.strerror}"
+                await socket.send_json(_error(message, kind="server_error"))
+                await socket.close(WENT_WRONG)
+            else:
+                await self._pass(Stream(socket, process, choose, settings))
         except WebSocketDisconnect:
             pass
         except TimeoutError:
-            await socket.close(POLICY, "nothing was sent for long")
+            await _close(socket, POLICY, "nothing was sent for long")
         finally:
-            process = self._open.get(number)
-            if process:
-                await asyncio.shield(_end(process))
+            if begun := self._open.get(number):
+                await asyncio.shield(_end(begun))
             self._open.pop(number, None)
+            # Where nothing bounds the process, nothing has deleted its files either.
+            await asyncio.to_thread(shutil.rmtree, bounds.scratch, ignore_errors=True)
 
-    async def _serve(
-        self, number: int, socket: WebSocket, choose: Choose, settings: Settings
-    ) -> None:
-        process = self._open[number] = await self._start()
-        stream = Stream(socket, process, choose, settings)
+    async def _pass(self, stream: Stream) -> None:
+        """Pass on what comes from both sides until one has gone."""
         tasks = [asyncio.create_task(one) for one in (stream.receive(), stream.pass_on())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -100,20 +106,22 @@ class Streams:
                 one.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self) -> Process:
-        """The process of a stream. Raises OSError."""
-        limits = self.store.limits
-        bounds = self.store.keeper_bounds()
-        bounds = replace(
+    def _bounds(self) -> Bounds:
+        """What the process of a stream may take."""
+        limits, bounds = self.store.limits, self.store.keeper_bounds()
+        return replace(
             bounds,
             files=int(limits.media / 3600 * PER_HOUR) + 2**28,
             folders=(bounds.scratch,),
             spare=self.store.room.spare // 2,
             what="live captions",
         )
+
+    async def _start(self, bounds: Bounds) -> Process:
+        """The process of a stream. Raises OSError."""
         Path(bounds.scratch).mkdir(mode=0o700, parents=True, exist_ok=True)
         worker = [sys.executable, "-P", "-m", "dubkit.web.live.worker"]
-        argv = bounded([*worker, bounds.scratch, str(limits.media)], bounds)
+        argv = bounded([*worker, bounds.scratch, str(self.store.limits.media)], bounds)
         return await asyncio.create_subprocess_exec(
             *argv,
             stdin=PIPE,
@@ -251,8 +259,7 @@ class Stream:
                     continue
                 await self._send_of_process(event)
         await self._send(_error(message, kind="server_error"))
-        if self.socket.application_state is WebSocketState.CONNECTED:
-            await self.socket.close(code)
+        await _close(self.socket, code)
 
     async def _send_of_process(self, event: dict[str, Any]) -> None:
         if event["type"].endswith(".failed"):
@@ -277,12 +284,21 @@ class Stream:
 
     async def _send(self, event: Mapping[str, Any]) -> None:
         whole = {"event_id": f"event_{secrets.token_hex(10)}", **event}
-        await self.socket.send_text(json.dumps(whole, ensure_ascii=False))
+        # Escaped, since what a client sends and is shown again may have half of a character.
+        text = json.dumps(whole)
+        if self.socket.application_state is WebSocketState.CONNECTED:
+            await self.socket.send_text(text)
 
     async def _refuse(self, failure: DubkitError, id: str | None) -> None:
         param, code = getattr(failure, "param", None), getattr(failure, "code", None)
         message = redact(failure.message)
         await self._send(_error(message, param=param, code=code, event_id=id))
+
+
+async def _close(socket: WebSocket, code: int, reason: str = "") -> None:
+    """Close a socket, unless that was done."""
+    if socket.application_state is WebSocketState.CONNECTED:
+        await socket.close(code, reason)
 
 
 def _error(

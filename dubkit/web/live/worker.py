@@ -328,7 +328,7 @@ def main(argv: Sequence[str]) -> int:
 
     def send(event: Event) -> None:
         with writing:
-            out.write(json.dumps(event, ensure_ascii=False) + "\n")
+            out.write(json.dumps(event) + "\n")
             out.flush()
 
     sound = Sound(folder)
