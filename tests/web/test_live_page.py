@@ -53,3 +53,24 @@ def test_what_is_spoken_into_the_microphone_can_be_read_and_saved(chromium, serv
     assert 0 < cues[0].start < cues[-1].end < 60
     assert person.faults == []
     person.context.close()
+
+
+def test_a_microphone_that_is_allowed_too_late_is_let_go(chromium, server, small_video):
+    """As when somebody has opened a video meanwhile, and the question is still there."""
+    person = Person(chromium, server, permissions=["microphone"])
+    page = person.page
+    page.evaluate("""() => {
+      const devices = navigator.mediaDevices, open = devices.getUserMedia.bind(devices);
+      devices.getUserMedia = async (what) => {
+        await new Promise((done) => (window.allow = done));
+        return (window.opened = await open(what));
+      };
+    }""")
+    page.click("#dk-live-start")
+    page.wait_for_function("Boolean(window.allow)")
+    person.send(small_video)
+    expect(page.locator("#dk-live-start")).to_be_hidden(timeout=60_000)
+    page.evaluate("allow()")
+    page.wait_for_function("window.opened?.getTracks().every((one) => one.readyState == 'ended')")
+    assert person.faults == []
+    person.context.close()

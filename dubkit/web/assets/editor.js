@@ -213,7 +213,7 @@ export function editor(player, saved) {
     turn = turn.then(async () => {
       try {
         // Edits before it may have given the cue another number.
-        const at = cue ? states.get(which).cues.indexOf(cue) : -1;
+        const at = cue ? states.get(which)?.cues.indexOf(cue) ?? -1 : -1;
         const answer = await sent(of, which, at < 0 ? what : { ...what, number: at + 1 });
         unsent -= 1;
         if (of !== video) return; // another was opened meanwhile
@@ -225,7 +225,7 @@ export function editor(player, saved) {
       } catch (failure) {
         unsent -= 1;
         error.show(failure);
-        await refused(which, what);
+        if (of === video) await refused(which, what);
       }
     });
     return turn;

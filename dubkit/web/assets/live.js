@@ -1,7 +1,7 @@
 // Live captions: what somebody says into the microphone, as text, a moment later. The server's
 // socket speaks OpenAI's realtime API (see dubkit/web/live). Nothing of it is kept there.
 
-import { base, complaint, h, language, t } from "./dom.js";
+import { base, complaint, h, language, Lost, t } from "./dom.js";
 
 const TEXT = "conversation.item.input_audio_transcription.";
 const OFTEN = ["en", "es", "pt", "fr", "de", "it", "zh", "ja"]; // what may be spoken, beside the browser's languages
@@ -20,7 +20,7 @@ export function liveCaptions() {
   const save = h("button", { type: "button", class: "dk-button", id: "dk-live-save", hidden: true, onclick: saveText }, t("live_save"));
   const whole = h("section", { class: "dk-live", "aria-label": t("live") },
     h("div", { class: "dk-buttons" }, button, spoken, copy, save), status, lines, error.box);
-  let now = null; // what listens: {socket, sound, last, timer}
+  let now = null; // what listens: {stream, sound, socket, last, timer}
   let turns = new Map(); // the line of each turn
   let cues = []; // {start, end, text} of all that was said since the start
 
@@ -28,21 +28,25 @@ export function liveCaptions() {
     error.show(null);
     if (!navigator.mediaDevices) return error.show({ message: t("live_insecure") });
     button.disabled = true;
+    const mine = (now = {}); // another one, or none, once a video was opened meanwhile
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } }).catch(() => {
+      mine.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } }).catch(() => {
         throw new Error(t("live_denied"));
       });
-      now = { sound: new AudioContext(), stream };
-      const answer = await fetch(`${base}live`, { method: "POST" });
+      if (mine !== now) return release(mine);
+      mine.sound = new AudioContext();
+      const answer = await fetch(`${base}live`, { method: "POST" }).catch(() => { throw new Lost(); });
       if (!answer.ok) throw new Error(t(answer.status === 429 ? "live_full" : "failed_generic"));
       const { ticket } = await answer.json();
-      await now.sound.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
-      connect(ticket);
+      await mine.sound.audioWorklet.addModule(new URL("microphone.js", import.meta.url));
+      if (mine === now) connect(ticket);
     } catch (failure) {
-      error.show({ message: failure.message });
+      if (mine !== now) return;
+      error.show(failure);
       end();
+    } finally {
+      button.disabled = false;
     }
-    button.disabled = false;
   }
 
   function connect(ticket) {
@@ -67,7 +71,7 @@ export function liveCaptions() {
     socket.onmessage = ({ data }) => mine === now && take(JSON.parse(data));
     socket.onclose = () => {
       if (mine !== now) return;
-      if (!mine.over) error.show({ message: t("live_lost") });
+      if (!mine.over && !mine.ended) error.show({ message: t("live_lost") });
       end();
     };
   }
@@ -91,6 +95,7 @@ export function liveCaptions() {
     if (event.type === "error" || event.type === `${TEXT}failed`) {
       if (event.error.event_id === "stop") return end();
       error.show({ message: event.error.message });
+      now.ended = event.type === "error" && event.error.type === "server_error"; // it is why
     }
     if (event.type === "input_audio_buffer.speech_stopped") now.stopped = event.item_id;
     // What the page itself commits, when it stops, comes without that.
@@ -112,22 +117,23 @@ export function liveCaptions() {
 
   /** Listen no more; what was said last is still on its way. */
   function stop() {
-    if (now.over) return end();
+    if (now.over || now.socket?.readyState !== WebSocket.OPEN) return end();
     now.over = true;
-    release();
+    release(now);
     status.textContent = t("live_finishing");
     tell({ type: "input_audio_buffer.commit", event_id: "stop" });
     now.timer = setTimeout(end, PATIENCE);
   }
 
-  function release() {
-    for (const track of now?.stream?.getTracks() ?? []) track.stop();
-    if (now?.sound?.state !== "closed") now?.sound?.close();
+  /** Let go of the microphone. */
+  function release(one) {
+    for (const track of one?.stream?.getTracks() ?? []) track.stop();
+    if (one?.sound?.state !== "closed") one?.sound?.close();
   }
 
   function end() {
     const mine = now;
-    release();
+    release(mine);
     now = null;
     clearTimeout(mine?.timer);
     mine?.socket?.close();
