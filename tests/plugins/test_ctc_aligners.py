@@ -3,6 +3,8 @@ path through a CTC network's output, compared with all there are."""
 
 import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from dubkit.hooks import Aligner
 from dubkit.options import Options
 from dubkit.testing import conforms
 from dubkit.testing.samples import write_converted
+from dubkit_plugins.align import hub
 from dubkit_plugins.align.ctc import ANY, MODELS, _align, gaps_of, spell
 from dubkit_plugins.align.ctc_path import NONE, best_path
 from dubkit_plugins.align.qwen3 import LANGUAGES, Qwen3
@@ -305,6 +308,15 @@ def test_files_that_are_no_such_network_are_refused(tmp_path, wav2vec2, qwen3):
     torch.save({**state, "lm_head.bias": Surprise()}, headless / "pytorch_model.bin")
     refuses("ctc", headless, "cannot be used to align")
     assert not (Path.cwd() / "surprise").exists()
+
+
+def test_whether_a_library_has_a_network_is_seen_without_importing_it():
+    pytest.importorskip("transformers")
+    with pytest.raises(ModuleNotFoundError, match=r"transformers\.models\.none"):
+        hub.has_libraries("transformers", "transformers.models.none")
+    code = "import sys; from dubkit_plugins.align.qwen3 import Qwen3; Qwen3(); "
+    code += "sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 class Surprise:

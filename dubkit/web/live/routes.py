@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response
 
 from dubkit.languages import is_tag
 
+from ..guard import LIVE
 from ..server import Server
 from .settings import Settings, Unfit
 
@@ -52,13 +53,13 @@ def add_live_routes(app: FastAPI, server: Server) -> None:
     tickets = Tickets()
     server.live.end_with(app)
 
-    @app.post("/dubkit/live")
+    @app.post(LIVE)
     async def ticket() -> Response:
         if server.live.is_full:
             return JSONResponse({"full": True}, 429)
         return JSONResponse({"ticket": tickets.issue()})
 
-    @app.websocket("/dubkit/live")
+    @app.websocket(LIVE)
     async def live(socket: WebSocket, ticket: str = "") -> None:
         if not tickets.take(ticket) or server.live.is_full:
             await socket.close()

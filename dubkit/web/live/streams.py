@@ -27,6 +27,7 @@ from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from dubkit.errors import DubkitError
+from dubkit.media.audio import SPEECH
 
 from ..bounded import GRACE, Bounds, bounded, met_in
 from ..jobs import SECRETS
@@ -34,6 +35,7 @@ from ..redaction import redact
 from ..store import Store
 from . import settings as sessions
 from .settings import Settings, Unfit
+from .sound import BYTES
 
 log = logging.getLogger("dubkit")
 
@@ -47,7 +49,7 @@ POLICY, WENT_WRONG, RESTART = 1008, 1011, 1012
 """Why a socket is closed (RFC 6455, 7.4.1): a limit, an error here, a server that stops."""
 IDLE = 600.0
 """Seconds without a message after which a stream makes room for others."""
-PER_HOUR = 3600 * 16_000 * 2
+PER_HOUR = 3600 * SPEECH.rate * BYTES
 """Bytes of decoded sound."""
 
 Choose: TypeAlias = Callable[[Settings], Awaitable[Mapping[str, Any]]]

@@ -60,9 +60,13 @@ def find(engine: str, model: str, progress: Progress) -> Weights:
 
 
 def has_libraries(*names: str) -> None:
-    """Report a library that is not installed, without the seconds that importing them takes."""
+    """Report a library, or a package in one, that is not installed, without the seconds that
+    importing them takes."""
     for name in names:
-        if find_spec(name) is None:
+        library, *inside = name.split(".")
+        spec = find_spec(library)  # which would import all that it is inside of
+        folders = (spec and spec.submodule_search_locations) or ()
+        if spec is None or (inside and not any(Path(one, *inside).is_dir() for one in folders)):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 

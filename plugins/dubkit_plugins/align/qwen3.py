@@ -57,7 +57,7 @@ class Qwen3(Aligner):
     priority = 4
 
     def __post_init__(self) -> None:
-        # Versions before 5.13 or so have no such network.
+        # Versions of transformers before the one that the extra asks for may lack the network.
         hub.has_libraries("torch", "transformers", "transformers.models.qwen3_asr")
 
     def close(self) -> None:
