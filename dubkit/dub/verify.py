@@ -461,12 +461,12 @@ def _wrong_words(
 
 def _repeated_words(one: Evidence, language: str) -> tuple[str, ...]:
     """The fault of a clip in which something sounds twice that the text has once."""
+    if one.measured.signals.repeated < REPEATED:
+        return ()
     letters = _letters(one.line.text, language)
     # Of a number it is not known how it is spoken: 2020 sounds twice.
     is_right = "#" in letters or _DOUBLED.search(letters)
-    if one.measured.signals.repeated < REPEATED or is_right:
-        return ()
-    return (TWICE_SPOKEN,)
+    return () if is_right else (TWICE_SPOKEN,)
 
 
 def _likenesses(clips: Sequence[Evidence]) -> list[float]:
