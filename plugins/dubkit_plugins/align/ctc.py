@@ -27,6 +27,7 @@ from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
 from .ctc_path import Floats, best_path
+from .passages import SHORTEST, one_by_one
 
 if TYPE_CHECKING:
     from dubkit_plugins.whisper.models import Weights
@@ -73,8 +74,6 @@ since the licenses of those forbid commercial use."""
 MODELS |= {"no": MODELS["nb"], "fil": MODELS["tl"]}
 LONGEST = 40.0
 """Seconds of a passage: the memory that attention takes grows with its square."""
-SHORTEST = 0.1
-"""Seconds in which a word may be."""
 ANY = -2
 """Stands for a sound that the network has no character for."""
 OUTER = 15
@@ -130,14 +129,11 @@ class CTC(Aligner):
             self._loaded[name] = Network(hub.find("ctc", name, progress), self.device)
         network: Network = self._loaded[name]
         sound = open_wav(audio)
-        found: list[Sequence[Word]] = []
-        done, total = 0.0, sum(one.end - one.start for one in passages)
-        for passage in passages:
-            samples = samples_between(sound, passage.start, passage.end)
-            found.append(_align(network, passage, samples))
-            done += passage.end - passage.start
-            progress("align", done, total)
-        return found
+
+        def words(passage: Passage) -> Sequence[Word]:
+            return _align(network, passage, samples_between(sound, passage.start, passage.end))
+
+        return one_by_one(passages, words, progress)
 
     def _name(self, language: str) -> str:
         if self.model != "auto":

@@ -18,6 +18,8 @@ from dubkit import Aligner, Passage, Progress, Word, primary_language
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
 from dubkit_plugins.whisper.speech_activity import open_wav
 
+from .passages import SHORTEST, one_by_one
+
 FRAME = 0.01
 """Seconds of a frame of the decoder."""
 LETTERS = {
@@ -61,21 +63,19 @@ class PocketSphinx(Aligner):
     ) -> Sequence[Sequence[Word]]:
         """See :class:`dubkit.hooks.Aligner`."""
         sound = open_wav(audio)
-        found: list[Sequence[Word]] = []
-        done, total = 0.0, sum(one.end - one.start for one in passages)
-        for passage in passages:
+
+        def words(passage: Passage) -> Sequence[Word]:
             first = max(0, round(passage.start * SAMPLE_RATE))
             samples = sound[first : round(passage.end * SAMPLE_RATE)]
-            found.append(self._align(passage, samples.astype("<i2").tobytes()))
-            done += passage.end - passage.start
-            progress("align", done, total)
-        return found
+            return self._align(passage, samples.astype("<i2").tobytes())
+
+        return one_by_one(passages, words, progress)
 
     def _align(self, passage: Passage, samples: bytes) -> Sequence[Word]:
         decoder = self._decoder()
         pieces = [list(_pieces(word)) for word in passage.words]
         flat = [one for word in pieces for one in word]
-        if not flat or len(samples) < 2 * SAMPLE_RATE // 10:
+        if not flat or len(samples) < 2 * SHORTEST * SAMPLE_RATE:
             return ()
         for one in set(flat):
             if decoder.lookup_word(one) is None:

@@ -23,6 +23,7 @@ from dubkit_plugins.whisper.boundaries import settle
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
+from .passages import SHORTEST, one_by_one
 
 if TYPE_CHECKING:
     from dubkit_plugins.whisper.models import Weights
@@ -37,7 +38,6 @@ SPLITTERS = {"ja": "nagisa", "ko": "soynlp"}
 """The packages by which transformers cuts text into words where it has no spaces."""
 LONGEST = 300.0
 """Seconds of a passage: what the network was trained on."""
-SHORTEST = 0.1
 STEP = 0.08
 """Seconds of a step of its answers."""
 
@@ -97,18 +97,15 @@ class Qwen3(Aligner):
             self._loaded[self.model] = Network(weights, self.device)
         network: Network = self._loaded[self.model]
         sound = open_wav(audio)
-        found: list[Sequence[Word]] = []
-        done, total = 0.0, sum(one.end - one.start for one in passages)
-        for passage in passages:
+
+        def words(passage: Passage) -> Sequence[Word]:
             samples = samples_between(sound, passage.start, passage.end)
-            words: Sequence[Word] = ()
-            if SHORTEST <= len(samples) / SAMPLE_RATE <= LONGEST:
-                words = network.words(passage, samples, LANGUAGES[code])
-                words = settled(words, samples, max(0.0, passage.start))
-            found.append(words)
-            done += passage.end - passage.start
-            progress("align", done, total)
-        return found
+            if not SHORTEST <= len(samples) / SAMPLE_RATE <= LONGEST:
+                return ()
+            found = network.words(passage, samples, LANGUAGES[code])
+            return settled(found, samples, max(0.0, passage.start))
+
+        return one_by_one(passages, words, progress)
 
 
 class Network:
