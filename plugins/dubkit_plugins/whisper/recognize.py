@@ -4,8 +4,8 @@ Windows of similar length are decoded together by several workers, and each fini
 batches is written to a journal, so that a run that was stopped resumes where it was. What goes
 into a batch depends on the audio alone: the text is the same however often a run was stopped.
 
-Where another language than the expected one is spoken (:mod:`.languages`), a window is divided and
-decoded again, each part in its own.
+Where another language than the expected one is spoken (:mod:`.multilingual`), a window is divided
+and decoded again, each part in its own.
 """
 
 from __future__ import annotations
