@@ -448,6 +448,25 @@ def test_channels_without_a_layout(tmp_path):
     assert level(tmp_path / "out.wav") == pytest.approx(-3 - 20 * math.log10(9), abs=1)
 
 
+@pytest.mark.parametrize("sound_first", [True, False])
+def test_a_whole_file_has_no_damage_whichever_stream_comes_first(sound_first, tmp_path):
+    path = tmp_path / "x.mp4"
+    maps = ["-map", "1:a", "-map", "0:v"] if sound_first else ["-map", "0:v", "-map", "1:a"]
+    ffmpeg(*flashes(1), *beeps(1), *maps, "-c:v", "mpeg4", "-c:a", "aac", path)
+    assert extract(path, tmp_path / "out.wav") == []
+    assert wav_onsets(tmp_path / "out.wav")[0] == pytest.approx(1, abs=0.02)
+
+
+def test_the_decoder_of_a_later_stream_gives_its_last_frame(tmp_path):
+    path, alone = tmp_path / "x.mkv", tmp_path / "alone.mka"
+    ffmpeg(*flashes(1), *beeps(1), "-c:v", "mpeg4", "-c:a", "wmav2", path)
+    ffmpeg("-i", path, "-map", "0:a", "-c", "copy", alone)
+    extract(path, tmp_path / "film.wav")
+    extract(alone, tmp_path / "alone.wav")
+    film, alone = tmp_path / "film.wav", tmp_path / "alone.wav"
+    assert film.stat().st_size == alone.stat().st_size
+
+
 def test_damage_in_the_middle(tmp_path):
     path = tmp_path / "x.mp4"
     ffmpeg(*beeps(1, 5), "-c:a", "aac", "-movflags", "+faststart", path)

@@ -134,12 +134,12 @@ def refuse_low_rate(media: Media, stream: AudioStream) -> None:
 def _warnings(media: Media, stats: DecodeStats, *, whole: bool) -> list[str]:
     warnings = []
     if stats.damaged:
-        warnings.append(
-            f"{media.path.name}: {stats.damaged} damaged pieces of sound were left out."
-        )
+        left = "piece of sound was" if stats.damaged == 1 else "pieces of sound were"
+        warnings.append(f"{media.path.name}: {stats.damaged} damaged {left} left out.")
     if stats.jumps:
+        often = "once" if stats.jumps == 1 else f"{stats.jumps} times"
         warnings.append(
-            f"{media.path.name}: its clock jumps {stats.jumps} times; subtitles after that fit the "
+            f"{media.path.name}: its clock jumps {often}; subtitles after that fit the "
             "video that dubkit writes, but may be off next to the original."
         )
     if whole and _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):

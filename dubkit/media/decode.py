@@ -162,7 +162,7 @@ def _parts(container: av.container.InputContainer, stream: AudioStream) -> Itera
         if packet is None:
             part.stats.damaged += 1
             continue
-        index, dts = packet.stream_index, packet.dts
+        index, dts = packet.stream.index, packet.dts  # stream_index is 0 in the packets that flush
         lasts = 0.0
         if dts is not None and packet.time_base:
             if index not in scales:
