@@ -31,7 +31,7 @@ def add_routes(app: FastAPI, api: Api) -> None:
         settings = Settings(model=model)
         try:
             await _options_of(api, settings)
-            if live.is_full:
+            if not await live.has_room():
                 most = api.server.store.limits.live
                 message = f"there are {most} streams already: connect when one has ended"
                 raise Refusal(429, message, code="rate_limit_exceeded",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("gradio", "fastapi", "uvicorn", "websockets")
 """What only the page needs; the extra ``ui`` brings it."""
+NO_HANDSHAKE = "ASGI callable returned without completing handshake."
 AUTH = "DUBKIT_AUTH"
 PAGE = f"Subtitle, translate and dub in a browser. Its password is read from {AUTH}=user:password."
 PORT = 7860
@@ -298,8 +299,10 @@ def _until_stopped(web: Any) -> Iterator[None]:
 
     web.capture_signals = contextlib.nullcontext  # uvicorn's own waits, then re-raises
     # An open page always has a request in progress; that it ends now is not an error, which Gradio
-    # would print.
-    logging.getLogger("uvicorn.error").addFilter(lambda _: not web.should_exit)
+    # would print. Nor is a socket that was refused with a status, which uvicorn logs as one.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: not (web.should_exit or record.msg == NO_HANDSHAKE)
+    )
     printed = traceback.print_exc
 
     def print_exc(*given: Any, **more: Any) -> None:

@@ -259,6 +259,7 @@ def test_who_may_not_connect(server, more, status, what):
         opened(server, **more)
     response = caught.value.response
     assert response.status_code == status and what in response.body.decode()
+    assert server.log.read_text() == ""  # no errors of uvicorn's
 
 
 def test_the_page_of_a_client_may_connect_with_the_key_as_a_protocol(server):
@@ -281,10 +282,10 @@ def test_a_client_who_goes_leaves_nothing_and_makes_room(server, spoken):
         with pytest.raises(websockets.exceptions.InvalidStatus) as caught:
             opened(server)
         assert caught.value.response.status_code == 429
+    with opened(server) as connection:  # at once
+        assert "session.created" in connection.recv()
     wait_for(lambda: not workers(server.child.pid))
     wait_for(lambda: server.left() == [])
-    with opened(server) as connection:
-        assert "session.created" in connection.recv()
 
 
 def test_an_engine_that_dies_is_reported(server):

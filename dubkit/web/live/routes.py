@@ -55,13 +55,13 @@ def add_live_routes(app: FastAPI, server: Server) -> None:
 
     @app.post(LIVE)
     async def ticket() -> Response:
-        if server.live.is_full:
+        if not await server.live.has_room():
             return JSONResponse({"full": True}, 429)
         return JSONResponse({"ticket": tickets.issue()})
 
     @app.websocket(LIVE)
     async def live(socket: WebSocket, ticket: str = "") -> None:
-        if not tickets.take(ticket) or server.live.is_full:
+        if not tickets.take(ticket) or not await server.live.has_room():
             await socket.close()
         else:
             await server.live.serve(socket, _options, Settings())

@@ -63,12 +63,21 @@ class Streams:
     store: Store
     _open: dict[int, Process | None] = field(default_factory=dict)
     """The process of each, by a number."""
+    _ending: int = 0
+    """How many of them have lost their client, and are about to end."""
     _closed: bool = False
 
     @property
     def is_full(self) -> bool:
         """Whether there is no room for another one."""
         return self._closed or len(self._open) >= self.store.limits.live
+
+    async def has_room(self) -> bool:
+        """Whether there is room for another one, now or when those have ended whose client is gone:
+        who connects again at once must not be in the way of themselves."""
+        while self.is_full and self._ending and not self._closed:
+            await asyncio.sleep(0.05)
+        return not self.is_full
 
     async def serve(self, socket: WebSocket, choose: Choose, settings: Settings) -> None:
         """Accept a socket, and serve it until its client goes. Only if there is room for it."""
@@ -90,11 +99,15 @@ class Streams:
         except TimeoutError:
             await _close(socket, POLICY, "nothing was sent for long")
         finally:
-            if begun := self._open.get(number):
-                await asyncio.shield(_end(begun))
-            self._open.pop(number, None)
-            # Where nothing bounds the process, nothing has deleted its files either.
-            await asyncio.to_thread(shutil.rmtree, bounds.scratch, ignore_errors=True)
+            self._ending += 1
+            try:
+                if begun := self._open.get(number):
+                    await asyncio.shield(_end(begun))
+            finally:
+                self._ending -= 1
+                self._open.pop(number, None)
+                # Where nothing bounds the process, nothing has deleted its files either.
+                await asyncio.to_thread(shutil.rmtree, bounds.scratch, ignore_errors=True)
 
     async def _pass(self, stream: Stream) -> None:
         """Pass on what comes from both sides until one has gone."""
