@@ -18,7 +18,7 @@ from typing import Any
 from dubkit.errors import DubkitError, OutputError
 from dubkit.files import append_lines, at_home, cannot_write, open_plain
 from dubkit.pipeline import report
-from dubkit.system.terminal import clock
+from dubkit.system.terminal import clock, printable
 
 from .batch import Outcome
 
@@ -109,10 +109,11 @@ def status_of(outcome: Outcome) -> str:
 def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """The lines of a table for a terminal, with totals at the end."""
     shown = sorted(outcomes, key=lambda one: (status_of(one) != "failed", -one.seconds))[:ROWS]
-    width = min(WIDEST, max(len(one.item.name) for one in shown))
+    names = [printable(one.item.name) for one in shown]
+    width = min(WIDEST, max(map(len, names)))
     yield f"  {'input':<{width}}  {'media':>8}  {'time':>8}  {'speed':>7}"
-    for one in shown:
-        name, status = one.item.name, status_of(one)
+    for one, name in zip(shown, names, strict=True):
+        status = status_of(one)
         name = name if len(name) <= width else f"...{name[3 - width :]}"
         media, time = clock(_media_seconds(one)), clock(one.seconds)
         speed = f"{_rtfx(one):.1f}x" if status in ("done", "partial") else ""

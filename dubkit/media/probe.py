@@ -93,11 +93,20 @@ def _unreadable(path: Path) -> InputError:
         return InputError(
             f"{path} is a subtitle file, not a video or sound.", f"dubkit check {path} checks it."
         )
-    return InputError(
-        f"{path} is not a video or audio file that dubkit can read.",
-        "Playlists (m3u8, mpd, ffconcat, sdp) are not opened, because they point to other files: "
-        "give the video itself. A damaged file may be repaired with ffmpeg first.",
-    )
+    hint = "Is it the right file? A damaged one may be repaired with ffmpeg first."
+    if _is_playlist(path):
+        hint = (
+            "Playlists (m3u8, mpd, ffconcat, sdp) are not opened, because they point to other "
+            "files: give the video itself."
+        )
+    return InputError(f"{path} is not a video or audio file that dubkit can read.", hint)
+
+
+def _is_playlist(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+        return head.startswith((b"#EXTM3U", b"ffconcat", b"v=0")) or b"<MPD" in head
+    return False
 
 
 def _boxes(path: Path) -> tuple[set[str], int]:
