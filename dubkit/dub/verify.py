@@ -291,7 +291,10 @@ def _flatness(frames: Samples) -> float:
 def compare(text: str, read: str, language: str) -> Comparison:
     """How what was read differs from a text: letters alone, numbers the same in digits and in
     words."""
-    wanted, found = (_letters(one, language) for one in (text, read))
+    wanted, found = (
+        [char for char in without_numbers(one, language) if char.isalnum() or char == "#"]
+        for one in (text, read)
+    )
     steps = _edits(wanted, found)
     size = max(1, len(wanted))
     changed = sum(step != "=" for step in steps)
@@ -301,11 +304,6 @@ def compare(text: str, read: str, language: str) -> Comparison:
         _longest_run(steps, "+") / size,
         len(wanted),
     )
-
-
-def _letters(text: str, language: str) -> str:
-    """The letters of a text, ``#`` for each number."""
-    return "".join(c for c in without_numbers(text, language) if c.isalnum() or c == "#")
 
 
 def _edits(wanted: Sequence[str], found: Sequence[str]) -> str:
@@ -358,7 +356,7 @@ def judge(clips: Sequence[Evidence], language: str) -> list[Verdict]:
     least = _least_quality(clips)
     verdicts = []
     for one, reading, pace, likeness in zip(clips, readings, paces, likenesses, strict=True):
-        words = _wrong_words(one, reading, usual, pace, language) or _repeated_words(one, language)
+        words = _wrong_words(one, reading, usual, pace, language) or _repeated_words(one)
         is_read = bool(reading and reading.letters >= FEW_LETTERS and not words)
         sound = _wrong_sound(one.measured.signals, is_read=is_read and usual < UNREADABLE)
         voice = _wrong_voice(one, likeness, resemblances)
@@ -459,13 +457,13 @@ def _wrong_words(
     return ()
 
 
-def _repeated_words(one: Evidence, language: str) -> tuple[str, ...]:
+def _repeated_words(one: Evidence) -> tuple[str, ...]:
     """The fault of a clip in which something sounds twice that the text has once."""
     if one.measured.signals.repeated < REPEATED:
         return ()
-    letters = _letters(one.line.text, language)
-    # Of a number it is not known how it is spoken: 2020 sounds twice.
-    is_right = "#" in letters or _DOUBLED.search(letters)
+    letters = "".join(filter(str.isalnum, one.line.text.casefold()))
+    # Of digits it is not known how they are spoken: 2020 sounds twice.
+    is_right = any(map(str.isdecimal, letters)) or _DOUBLED.search(letters)
     return () if is_right else (TWICE_SPOKEN,)
 
 
