@@ -89,6 +89,10 @@ VOICE_MARGIN = 0.1, 0.15
 at most ..."""
 VOICE_SPREADS = 4.0
 """... and that in multiples of the usual deviation."""
+ENOUGH, LESS_A_SECOND = 2.0, 0.2
+"""Seconds from which a clip's length does not matter to that, and how much less alike a clip may be
+for each second less: of one voice, lines of 2 s and more are 0.91 alike, of 1.2 s 0.83, and a word
+of 0.9 s 0.67, where another voice's were 0.48."""
 NEARER = 0.05
 """How much nearer to another speaker's voice a clip has to be to be in that one ..."""
 BRIEF_NEARER = 0.15
@@ -489,7 +493,9 @@ def _likenesses(clips: Sequence[Evidence]) -> list[float]:
         others = [voices[k] @ one for other, one in enumerate(centers) if other != k]
         nearest = np.max(others, axis=0) if others else np.zeros(len(members))
         for at, own, other in zip(members, near, nearest, strict=True):
-            found[at] = min(float(own) - least, float(own) - float(other) + NEARER)
+            short = max(0.0, ENOUGH - clips[at].measured.signals.seconds)
+            enough = float(own) - least + LESS_A_SECOND * short
+            found[at] = min(enough, float(own) - float(other) + NEARER)
     speakers = [_who(clips[members[0]]) for members in large]
     whose = dict(zip(speakers, centers, strict=True))
     for at, one in enumerate(clips):
