@@ -3,8 +3,6 @@ and a recognizer that reads the clip leaves the second out."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import TYPE_CHECKING, Any
 
 from dubkit.speech import voiceprint
@@ -15,12 +13,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float32]
 
-RATE = voiceprint.RATE
-HOP, SIZE = RATE // 100, RATE // 32
-"""Samples between frames, and of a frame."""
-BANDS = 32
-LOWEST, HIGHEST = 100.0, 7000.0
-"""Hz."""
+SECOND = voiceprint.RATE // voiceprint.HOP
+"""Frames."""
 SHORTEST, LONGEST = 0.35, 4.0
 """Seconds of what is looked for: syllables that are alike are shorter."""
 EDGE = 8
@@ -30,17 +24,17 @@ QUIET = 1e-4
 
 
 def likeness(samples: Samples) -> float:
-    """How alike a part of a clip, at RATE, and what follows it are at most, from 0 to 1: the
+    """How alike a part of a clip, 16 kHz mono, and what follows it are at most, from 0 to 1: the
     correlation of their spectra, frame by frame.
 
-    A copy has 0.96 and more. Of speech in seven languages, nothing had more than 0.89.
+    A copy has 0.95 and more. Of speech in seven languages, nothing had more than 0.89.
     """
     import numpy as np
 
     frames = _spectra(samples)
     power = np.square(frames).sum(axis=1)
     best = 0.0
-    lags = (round(seconds * RATE / HOP) for seconds in (SHORTEST, LONGEST))
+    lags = (round(seconds * SECOND) for seconds in (SHORTEST, LONGEST))
     for lag in range(next(lags), min(next(lags), len(frames) // 2)):
         products = (frames[:-lag] * frames[lag:]).sum(axis=1)
         both, one, other = (
@@ -64,21 +58,12 @@ def _spectra(samples: Samples) -> NDArray[Any]:
     without their level; those of pauses are 0."""
     import numpy as np
 
-    if len(samples) < SIZE:
-        return np.zeros((0, BANDS))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, SIZE)[::HOP] * np.hanning(SIZE)
-    power = np.square(np.abs(np.fft.rfft(frames, axis=1)))
-    low, high = (math.log10(1 + hz / 700) for hz in (LOWEST, HIGHEST))
-    mel = np.linspace(low, high, BANDS + 1)
-    edges = np.round(700 * (10**mel - 1) * SIZE / RATE).astype(int)
-    bands = np.stack(
-        [power[:, a : max(b, a + 1)].mean(axis=1) for a, b in itertools.pairwise(edges)], axis=1
-    )
-    spectra: NDArray[Any] = np.log(bands + 1e-7 * bands.max(initial=1e-9))
+    power = voiceprint.mel_spectra(samples)
+    spectra: NDArray[Any] = np.log(power + 1e-7 * power.max(initial=1e-9))
     total = power.sum(axis=1)
     sounding = total > QUIET * total.max()
     if not sounding.any():
-        return np.zeros((0, BANDS))
+        return spectra[:0]
     spectra -= spectra[sounding].mean(axis=0)
     spectra -= spectra.mean(axis=1, keepdims=True)
     spectra[~sounding] = 0.0

@@ -110,12 +110,12 @@ def _partials(samples: Floats) -> list[Floats]:
         starts.pop()
     wanted = (starts[-1] + FRAMES) * HOP
     samples = np.pad(samples, (0, max(0, wanted - len(samples))))
-    spectra = _mel_spectra(samples)
+    spectra = mel_spectra(samples)
     return [spectra[start : start + FRAMES] for start in starts]
 
 
-def _mel_spectra(samples: Floats) -> Floats:
-    """Power in mel bands, every 10 ms; the same as librosa.feature.melspectrogram."""
+def mel_spectra(samples: Floats) -> Floats:
+    """Power in MELS bands, every 10 ms; the same as librosa.feature.melspectrogram."""
     import numpy as np
 
     padded = np.pad(samples, WINDOW // 2)
