@@ -22,12 +22,11 @@ import numpy.typing as npt
 
 from dubkit import Aligner, MissingDependency, Passage, Progress, Word, language_name
 from dubkit import primary_language as primary
-from dubkit_plugins.whisper.boundaries import settle
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
 from .ctc_path import Floats, best_path
-from .passages import SHORTEST, one_by_one
+from .passages import SHORTEST, between, one_by_one
 
 if TYPE_CHECKING:
     from dubkit_plugins.whisper.models import Weights
@@ -209,15 +208,11 @@ def _align(network: Network, passage: Passage, samples: Samples) -> Sequence[Wor
     step, begin = seconds / len(scores), max(0.0, passage.start)
     firsts = [0, *accumulate(map(len, texts))]
     gaps = [(begin + a * step, begin + b * step) for a, b in gaps_of(spikes, firsts, len(scores))]
-    edges = iter(pairwise(settle(gaps, samples, begin)))
-    words, start, end = [], begin, begin
-    for text, (first, after) in zip(passage.words, pairwise(firsts), strict=True):
+    times = between(gaps, list(map(bool, texts)), samples, begin)
+    words = []
+    for text, (first, after), edges in zip(passage.words, pairwise(firsts), times, strict=True):
         own = [one for one in sure[first:after] if one is not None]
-        start = end
-        if after > first:
-            (_, start), (end, _) = next(edges)
-        end = max(start, end)
-        words.append(Word(start, end, text, sum(own) / len(own) if own else None))
+        words.append(Word(*edges, text, sum(own) / len(own) if own else None))
     return words
 
 

@@ -19,11 +19,10 @@ import numpy as np
 
 from dubkit import Aligner, MissingDependency, Passage, Progress, Word
 from dubkit import primary_language as primary
-from dubkit_plugins.whisper.boundaries import settle
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
-from .passages import SHORTEST, one_by_one
+from .passages import SHORTEST, between, one_by_one
 
 if TYPE_CHECKING:
     from dubkit_plugins.whisper.models import Weights
@@ -180,12 +179,7 @@ def settled(words: Sequence[Word], samples: Samples, begin: float) -> list[Word]
         low = max(min(one.end, other.start) - STEP, middle)
         gaps.append((low, min(max(one.end, other.start) + STEP, next_middle)))
     gaps.append((max(spoken[-1].end - STEP, middles[-1]), spoken[-1].end + STEP))
-    edges = iter(pairwise(settle(gaps, samples, begin)))
-    found, start, end = [], begin, begin
-    for word in words:
-        start = end
-        if word.probability is not None:
-            (_, start), (end, _) = next(edges)
-        end = max(start, end)
-        found.append(replace(word, start=start, end=end))
-    return found
+    times = between(gaps, [word.probability is not None for word in words], samples, begin)
+    return [
+        replace(word, start=start, end=end) for word, (start, end) in zip(words, times, strict=True)
+    ]
