@@ -375,8 +375,8 @@ def _in_closure(sounding: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 def _silences(sounding: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     """The first frame of each silence between two sounds, and the one after its last."""
-    loud = np.flatnonzero(sounding > 0.5)
-    return [(int(loud[k]) + 1, int(loud[k + 1])) for k in np.flatnonzero(np.diff(loud) > 1)]
+    runs = _runs(sounding <= 0.5)
+    return [one for one in runs if one[0] > 0 and one[1] < len(sounding)]
 
 
 def _away(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

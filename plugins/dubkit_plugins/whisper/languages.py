@@ -19,6 +19,8 @@ from math import ceil, log
 
 import numpy as np
 
+from dubkit import Word
+
 from .engine import SAMPLE_RATE, Samples
 from .speech_activity import Span
 from .windows import Window
@@ -187,9 +189,19 @@ def _evidence(stretch: Stretch, code: str, main: str, known: bool) -> float:
         log(max(least, min(1.0, stretch.languages.get(one, 0.0))))
         for one, least in ((code, floor), (main, FLOOR))
     )
-    close = any(code in group and main in group for group in CONFUSED)
+    close = are_close(code, main)
     ease = STRAIN * stretch.gain(code) if code != main else 0.0
     return weight * ((own - other) * (0.5 if close and own > other else 1.0) + ease)
+
+
+def ease(words: Sequence[Word]) -> float:
+    """How easily words read: the mean logarithm of their probabilities, at most 0."""
+    return float(np.mean([np.log(max(word.probability or 0.0, 1e-3)) for word in words]))
+
+
+def are_close(code: str, other: str) -> bool:
+    """Whether Whisper confuses two languages."""
+    return any({code, other} <= group for group in CONFUSED)
 
 
 def opinion(part: Sequence[Stretch], code: str) -> float:

@@ -14,8 +14,6 @@ from itertools import groupby
 from statistics import median
 from typing import TypeAlias
 
-import numpy as np
-
 from dubkit import Word
 
 from . import languages
@@ -220,10 +218,8 @@ def _within(hypothesis: Hypothesis, start: float, end: float) -> tuple[Word, ...
 
 
 def _ease(words: Sequence[Word], fault: str | None) -> float:
-    """How easily words read: the mean logarithm of their probabilities, at most 0."""
-    if not words or fault in LOOPING:
-        return MUTE
-    return float(np.mean([np.log(max(word.probability or 0.0, 1e-3)) for word in words]))
+    """How easily words read, also where there are none, or those of a loop."""
+    return MUTE if not words or fault in LOOPING else languages.ease(words)
 
 
 def _with_strain(

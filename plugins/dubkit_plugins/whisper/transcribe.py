@@ -6,12 +6,10 @@ The decoding itself is in :mod:`.recognize`.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import TypeVar
 
 from faster_whisper.tokenizer import _LANGUAGE_CODES
@@ -30,7 +28,7 @@ from dubkit import (
 from . import models
 from .decode import DecodedWindow, Finding
 from .engine import Clock, Decoding, Engine, MultilingualEngine
-from .languages import CONFUSED
+from .languages import are_close, ease
 from .models import Weights
 from .recognize import Sound, detect_language, prompt_tokens, recognize
 
@@ -146,12 +144,11 @@ clear speech in the one that was named has -0.05, in another one -0.2 and less."
 
 def _doubts(loaded: _Loaded, sound: Sound, windows: Sequence[DecodedWindow]) -> tuple[str, ...]:
     """What the user should know if the only language that was named seems not to be spoken."""
-    chances = [max(word.probability or 0.0, 1e-3) for one in windows for word in one.words]
-    if not loaded.knows_all or not chances or fmean(map(math.log, chances)) > UNEASY:
+    words = [word for one in windows for word in one.words]
+    if not loaded.knows_all or not words or ease(words) > UNEASY:
         return ()
     code, probability = detect_language(loaded.engine, sound)
-    close = any({code, loaded.code} <= group for group in CONFUSED)
-    if code == loaded.code or close or probability < CERTAIN:
+    if code == loaded.code or are_close(code, loaded.code) or probability < CERTAIN:
         return ()
     return (
         f"the language sounds like {bcp47(code)} ({probability:.0%} sure), and is set to "
