@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from dubkit import subtitles
 from dubkit.cues.profiles import DEFAULT
-from dubkit.files import cannot_write, read_json, sha256_of
+from dubkit.files import cannot_write, read_json, sha256_of, stamp_of
 from dubkit.languages import is_tag
 from dubkit.pipeline import report
 from dubkit.subtitles import source as source_text
@@ -79,8 +79,7 @@ def _files(video: Video) -> dict[str, Path]:
 def _known(read: Callable[..., T], path: Path, otherwise: T) -> T:
     """What is read from a file, which may be large, only when the file is another one."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        now = path.stat()
-        return read(path, (now.st_mtime_ns, now.st_size, now.st_ino))
+        return read(path, tuple(stamp_of(path)))
     return otherwise
 
 

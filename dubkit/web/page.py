@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -41,6 +41,7 @@ from .fields import (
 )
 from .form import form, updates, without
 from .jobs import Busy
+from .lifespan import at_end
 from .preview import Previews, add_preview_routes
 from .routes import error_json
 from .server import Server
@@ -101,18 +102,12 @@ def mount_page(app: FastAPI, server: Server, max_upload: int, root_path: str = "
         mcp_server=False,
         enable_monitoring=False,
     )
-    inner = app.router.lifespan_context
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-        async with inner(app) as state:
-            try:
-                yield state
-            finally:
-                previews.close()
-                shots.close()
+    async def end() -> None:
+        previews.close()
+        shots.close()
 
-    app.router.lifespan_context = lifespan
+    at_end(app, end)
     return app
 
 

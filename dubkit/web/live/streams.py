@@ -18,7 +18,7 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,6 +31,7 @@ from dubkit.media.audio import SPEECH
 
 from ..bounded import GRACE, Bounds, bounded, met_in
 from ..jobs import SECRETS
+from ..lifespan import at_end
 from ..redaction import redact
 from ..store import Store
 from . import settings as sessions
@@ -149,18 +150,12 @@ class Streams:
 
     def end_with(self, app: FastAPI) -> None:
         """Have all streams end when an application does."""
-        inner = app.router.lifespan_context
 
-        @contextlib.asynccontextmanager
-        async def lifespan(app: FastAPI) -> AsyncIterator[Any]:
-            async with inner(app) as state:
-                try:
-                    yield state
-                finally:
-                    self._closed = True
-                    await asyncio.gather(*(_end(one) for one in self._open.values() if one))
+        async def end() -> None:
+            self._closed = True
+            await asyncio.gather(*(_end(one) for one in self._open.values() if one))
 
-        app.router.lifespan_context = lifespan
+        at_end(app, end)
 
 
 async def _end(process: Process) -> None:
