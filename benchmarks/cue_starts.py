@@ -3,7 +3,7 @@
     DUBKIT_SPEECH=FOLDER python benchmarks/cue_starts.py dialogue-cs prompts-es prompts-ru+noise20
 
 The lines of a set of ``corpus.py`` follow each other after pauses of 0.4 to 2 s; ``+noiseN`` lays
-noise N dB below the speech over all. ``dubkit --subs`` makes subtitles, as a person would. The
+its noise over all, N dB below the speech. ``dubkit --subs`` makes subtitles, as a person would. The
 starts of cues that are within half a second of a line's first sound are compared with that; cues
 that begin within a line have no known start.
 """
@@ -51,9 +51,7 @@ def film_of(name: str, seconds: float) -> tuple[Sound, list[float], str]:
             break
     whole = np.concatenate(pieces)
     if noise:
-        level = corpus._power(whole) * 10 ** (-float(noise) / 20)
-        pink = corpus._pink(len(whole), np.random.default_rng(1))
-        whole = whole + pink * np.float32(level / corpus._power(pink))
+        whole = corpus._noise(float(noise))(whole, np.random.default_rng(1))
     return whole, starts, language
 
 
