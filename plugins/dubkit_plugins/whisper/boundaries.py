@@ -276,33 +276,40 @@ def _cheapest_edges(
     for place in (*starts, ends[-1]):
         low, high = np.searchsorted(times, (place - BEFORE, place + AFTER))
         ranges.append(possible[max(0, min(low, len(possible) - 1)) : max(high, low + 1)])
+    longest = max(int(after[-1] - before[0]) for before, after in pairwise(ranges))
+    pace = np.log(np.arange(1, max(longest, 1) + 1))
     cost = costs[0][0][ranges[0]]
     links: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp] | None]] = []
     for k in range(len(starts)):
         first, last = ranges[k], ranges[k + 1]
-        length = last[None, :] - first[:, None]
-        pace = np.log(np.maximum(length, 1) / usual[k]) / SPREAD
-        word = silent_before[last][None, :] - silent_before[first][:, None]
+        # What a word costs is the sum of what its start, its end and its length do.
+        by_length = np.full(len(pace) + 1, NEVER)
+        by_length[SHORTEST:] = (
+            PACE / 2 * np.minimum(np.square((pace[SHORTEST - 1 :] - np.log(usual[k])) / SPREAD), 20)
+        )
         begun, over = clock[first], clock[last]
-        word += (_away(starts[k] - begun) + _away(begun - ends[k]))[:, None]
-        word += _away(over - ends[k])[None, :] + costs[k][1][first][:, None]
-        word += PACE / 2 * np.minimum(np.square(pace), 20)
-        total = np.where(length >= SHORTEST, cost[:, None] + word, NEVER)
+        begins = _away(starts[k] - begun) + _away(begun - ends[k])
+        begins += cost + costs[k][1][first] - silent_before[first]
+        length = np.maximum(last[None, :] - first[:, None], 0)
+        total = by_length[length] + begins[:, None]
         from_start = total.argmin(axis=0)
         ended = total[from_start, np.arange(len(last))]
+        ended += _away(over - ends[k]) + silent_before[last]
         if k + 1 == len(starts):
-            ended = ended + sounding_before[count] - sounding_before[last]
+            ended += sounding_before[count] - sounding_before[last]
             links.append((from_start, None))
             break
-        between = last[None, :] - last[:, None]
+        # The next word begins at once, or after the cheapest end that is a pause before.
         unclaimed = costs[k + 1][0][last]
-        gap = unclaimed[None, :] - unclaimed[:, None] + EDGE
-        gap = np.where(between >= PAUSE, gap, NEVER)
-        np.fill_diagonal(gap, EDGE - CHANGE * changes[last])
-        total = ended[:, None] + gap
-        from_end = total.argmin(axis=0)
-        cost = total[from_end, np.arange(len(last))]
-        links.append((from_start, from_end))
+        waiting = ended - unclaimed
+        place = np.arange(len(last))
+        is_cheaper = np.append(True, waiting[1:] < np.minimum.accumulate(waiting)[:-1])
+        before_pause = np.searchsorted(last, last - PAUSE, side="right") - 1
+        cheapest = np.maximum.accumulate(np.where(is_cheaper, place, 0))[before_pause]
+        paused = np.where(before_pause >= 0, waiting[cheapest] + unclaimed, NEVER)
+        at_once = ended - CHANGE * changes[last]
+        cost = EDGE + np.minimum(at_once, paused)
+        links.append((from_start, np.where(at_once < paused, place, cheapest)))
     at_end = int(ended.argmin())
     if ended[at_end] >= NEVER:
         return None

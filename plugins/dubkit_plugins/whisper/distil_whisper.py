@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from dubkit import (
     Transcription,
     UsageError,
 )
+from dubkit_plugins.align.hub import has_libraries
 
 from . import models
 from .faster_whisper import detector_weights
@@ -81,30 +81,34 @@ class DistilWhisper(WhisperTranscriber):
         return device != "cpu" and gpu and all(map(find_spec, ("torch", "safetensors")))
 
     def __post_init__(self) -> None:
-        import_module(f"{__package__}.torch_engine")  # a missing library is reported from here
+        has_libraries("torch", "safetensors")
 
     def close(self) -> None:
         """Unload the model."""
-        from . import torch_engine
+        if self._loaded:
+            from .torch_engine import free_memory
 
-        self._loaded.clear()
-        torch_engine.free_memory()
+            self._loaded.clear()
+            free_memory()
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
+        if not self.device.startswith("cuda"):
+            return []
         import torch
 
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            return ["distil-whisper is set to CUDA, but torch finds no such GPU: use --device cpu"]
-        return []
+        if torch.cuda.is_available():
+            return []
+        return ["distil-whisper is set to CUDA, but torch finds no such GPU: use --device cpu"]
 
-    def preload(self, language: str | None) -> None:
-        """Load the model; see :class:`dubkit.hooks.Preloading`. A draft may have to be downloaded,
-        so with one only the libraries are loaded."""
+    def load_early(self, language: str | None) -> None:
+        """See :class:`.transcriber.WhisperTranscriber`. A draft may have to be downloaded, so with
+        one only the libraries are loaded."""
         from .transcribe import preload
 
+        family = self._family(lambda *_: None)
         if not self.draft:
-            preload(self._family(lambda *_: None), self.model, language)
+            preload(family, self.model, language)
 
     def detect_language(self, audio: Path) -> tuple[str, float]:
         """See :class:`dubkit.hooks.DetectsLanguage`; by a small model on the CPU."""
@@ -133,7 +137,6 @@ class DistilWhisper(WhisperTranscriber):
         progress: TranscribeProgress,
     ) -> Transcription:
         """See :class:`dubkit.hooks.FindsLanguages`."""
-        from .ct2_engine import CT2Engine
         from .transcribe import transcribe
 
         if self.draft and self.model == "auto":
@@ -143,15 +146,16 @@ class DistilWhisper(WhisperTranscriber):
                 "a draft guesses the output of greedy decoding, so it works only with beam_size=1",
                 "leave out -o distil-whisper.beam_size or -o distil-whisper.draft",
             )
-        if problems := self.check():
-            raise UsageError(*problems)
+
+        def make_family() -> Family:
+            if problems := self.check():
+                raise UsageError(*problems)
+            return self._family(progress)
 
         return transcribe(
-            self._family(progress),
+            make_family,
             self.model,
             audio,
-            # Detecting the language on the CPU takes a second and no second model on the GPU.
-            detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
             languages=languages,
             prompt=prompt,
             hotwords=hotwords,
@@ -236,6 +240,8 @@ class DistilWhisper(WhisperTranscriber):
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
             other=other,
             load=load,
+            # Detecting the language on the CPU takes a second and no second model on the GPU.
+            load_detector=lambda report: CT2Engine(detector_weights(report), device="cpu"),
             load_beside=load_beside,
             packages=False,
         )

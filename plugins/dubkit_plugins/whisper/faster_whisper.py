@@ -94,8 +94,8 @@ class FasterWhisper(WhisperTranscriber):
 
         return device_problems("faster-whisper", self.device)
 
-    def preload(self, language: str | None) -> None:
-        """Load the model; see :class:`dubkit.hooks.Preloading`."""
+    def load_early(self, language: str | None) -> None:
+        """See :class:`.transcriber.WhisperTranscriber`."""
         from .transcribe import DETECTORS, preload
 
         family = self._family()
@@ -140,13 +140,10 @@ class FasterWhisper(WhisperTranscriber):
 
         if problems := self.check():
             raise UsageError(*problems)
-        family = self._family()
         return transcribe(
-            family,
+            self._family,
             self.model,
             audio,
-            # If the same model is chosen for the language, it is loaded once.
-            detector=lambda report: family.load(detector_weights(report)),
             languages=languages,
             prompt=prompt,
             hotwords=hotwords,
@@ -193,6 +190,8 @@ class FasterWhisper(WhisperTranscriber):
             english=("distil-large-v3.5", "distil-large-v3") if on_gpu else ("distil-small.en",),
             other=other,
             load=load,
+            # If the same model is chosen for the language, it is loaded once.
+            load_detector=lambda progress: load(detector_weights(progress)),
             load_beside=load_beside,
             packages=True,
         )

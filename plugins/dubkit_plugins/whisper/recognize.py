@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from dubkit import Cue
+from dubkit import Cue, usable_cores
 
 from . import journal, languages, multilingual
 from .decode import (
@@ -130,6 +130,7 @@ def recognize(
             resumed.clear()
 
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
+    finishers = ThreadPoolExecutor(usable_cores(), thread_name_prefix="word times")
     try:
         with file.open("a", encoding="utf-8") as log:
             pending: deque[_PendingGroup] = deque()
@@ -143,7 +144,7 @@ def recognize(
             def finish() -> None:
                 waiting = pending.popleft()
                 known = {code for code, sum in spoken.items() if sum >= languages.KNOWN_SECONDS}
-                group = _collect(task, waiting, pool, known, advance)
+                group = _collect(task, waiting, pool, finishers, known, advance)
                 log.write("".join(map(journal.to_line, waiting.windows, group)))
                 log.flush()
                 keep(group)
@@ -170,6 +171,8 @@ def recognize(
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+    finally:
+        finishers.shutdown(cancel_futures=True)
     pool.shutdown()
     progress(duration, duration, resumed)
     return finished
@@ -214,23 +217,29 @@ def _collect(
     task: DecodingTask,
     pending: _PendingGroup,
     pool: ThreadPoolExecutor,
+    finishers: ThreadPoolExecutor,
     known: Collection[str],
     advance: Callable[[Sequence[Window], Sequence[DecodedWindow]], None],
 ) -> list[list[DecodedWindow]]:
     """Wait for a group: the parts of each window, mostly one. ``known`` are the languages that were
-    spoken before."""
+    spoken before; ``finishers`` are threads beside those of ``pool``, which wait for the engine."""
+
+    def finished(parts: Iterable[tuple[DecodingTask, Window, Hypothesis]]) -> list[DecodedWindow]:
+        return list(finishers.map(lambda part: finish_window(*part), parts))
+
     windows = pending.windows
     firsts: dict[int, Hypothesis] = {}
     found: dict[int, list[DecodedWindow]] = {}
     for batch, future in pending.batches:
         firsts.update(zip(batch, future.result(), strict=True))
         clear = [i for i in batch if not firsts[i].is_doubtful]
-        found.update({i: [finish_window(task, windows[i], firsts[i])] for i in clear})
-        advance([windows[i] for i in batch], [found[i][0] for i in clear])
+        done = finished((task, windows[i], firsts[i]) for i in clear)
+        found.update({i: [window] for i, window in zip(clear, done, strict=True)})
+        advance([windows[i] for i in batch], done)
     if task.finding:
         decoded = [firsts[i] for i in range(len(windows))]
         changed = multilingual.divide(task, windows, decoded, pool, known)
-        found |= {i: [finish_window(task, *part) for part in row] for i, row in changed.items()}
+        found |= {i: finished((task, *part) for part in row) for i, row in changed.items()}
         advance((), [part for i in changed for part in found[i]])
     return [found[i] for i in range(len(windows))]
 

@@ -49,12 +49,17 @@ READERS = ("base", "small", "large-v3-turbo", "medium", "large-v3", "large-v2", 
 """Models that can read speech back, the one that is preferred for it first."""
 
 
+_LOADING = threading.RLock()
+"""Who needs a model that another thread is loading waits for it."""
+
+
 def hold(held: dict[str, E], name: str, load: Callable[[], E]) -> E:
     """The model ``name``, loaded unless it is held already; another one first makes room for it."""
-    if name not in held:
-        held.clear()
-        held[name] = load()
-    return held[name]
+    with _LOADING:
+        if name not in held:
+            held.clear()
+            held[name] = load()
+        return held[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ class Family:
     other: tuple[str, ...]
     """Models for any other language."""
     load: Callable[[Weights], Engine]
+    load_detector: Callable[[Progress], Engine]
+    """Loads a small multilingual model, for when the language must be detected before a model can
+    be chosen."""
     load_beside: Callable[[], MultilingualEngine | None]
     """Loads a multilingual model that is on this machine, besides the one that is in use; None if
     there is none."""
@@ -76,11 +84,10 @@ class Family:
 
 
 def transcribe(
-    family: Family,
+    make_family: Callable[[], Family],
     model: str,
     audio: Path,
     *,
-    detector: Callable[[Progress], Engine],
     languages: Sequence[str],
     prompt: str,
     hotwords: Sequence[str],
@@ -90,9 +97,9 @@ def transcribe(
 ) -> Transcription:
     """Transcribe a 16 kHz mono WAV file; see :class:`dubkit.hooks.Transcriber`.
 
-    ``model`` is a name, a folder or ``auto``; ``detector`` loads a small multilingual model if the
-    language must be detected before a model can be chosen. ``languages`` are the tags of those that
-    may be spoken: one, several, of which each stretch of speech is in one, or none for any.
+    ``make_family`` may take long, as it imports libraries; speech is looked for meanwhile.
+    ``model`` is a name, a folder or ``auto``. ``languages`` are the tags of those that may be
+    spoken: one, several, of which each stretch of speech is in one, or none for any.
     """
 
     def report(done: float, total: float, cues: Sequence[Cue]) -> None:
@@ -100,12 +107,13 @@ def transcribe(
 
     clock = Clock()
     tags = {whisper_code(language): language for language in languages}
-    if tags and "en" not in tags and models.ENGLISH_ONLY.search(model):
-        raise _english_only_error(model, languages[0], family)
-    other = _Other(family.load_beside)
     with Sound(audio, clock) as sound:
         with clock("model"):
-            loaded = _prepare(family, model, sound, tuple(tags), detector, progress, clock)
+            family = make_family()
+            if tags and "en" not in tags and models.ENGLISH_ONLY.search(model):
+                raise _english_only_error(model, languages[0], family)
+            loaded = _prepare(family, model, sound, tuple(tags), progress, clock)
+        other = _Other(family.load_beside)
         finding = None
         if len(tags) != 1 and loaded.engine.tokenizer:
             finding = Finding(tuple(tags), None if loaded.knows_all else other.engine)
@@ -242,7 +250,6 @@ def _prepare(
     model: str,
     sound: Sound,
     codes: tuple[str, ...],
-    detector: Callable[[Progress], Engine],
     progress: Progress,
     clock: Clock,
 ) -> _Loaded:
@@ -262,7 +269,7 @@ def _prepare(
     if code is None:
         multilingual = engine and engine.multilingual and weights and not weights.english_only
         with clock("language"):
-            chosen = engine if engine and multilingual else detector(progress)
+            chosen = engine if engine and multilingual else family.load_detector(progress)
             code, warnings = detect(chosen, sound, codes)
     if engine is None or weights is None:
         names = family.english if code == "en" and len(codes) < 2 else family.other

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
 from dubkit import Progress, TranscribeProgress, Transcriber, Transcription
 
+log = logging.getLogger("dubkit")
+
 
 class WhisperTranscriber(Transcriber):
     """A transcriber that finds the language of each stretch of speech, unless one is given."""
+
+    def preload(self, language: str | None) -> None:
+        """Begin to load the model; see :class:`dubkit.hooks.Preloading`. This does not wait for it:
+        speech is found in the sound as soon as there is any, and only then is the model needed."""
+
+        def work() -> None:
+            try:
+                self.load_early(language)
+            except Exception as failure:  # transcribing meets it again
+                log.debug("%s", failure)
+
+        # A daemon: who stops the program does not wait for libraries that are being imported.
+        threading.Thread(target=work, name="load", daemon=True).start()
+
+    @abstractmethod
+    def load_early(self, language: str | None) -> None:
+        """Load the model that will be needed, if it is on this machine."""
 
     def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
         """See :class:`dubkit.hooks.FindsSpeech`."""
