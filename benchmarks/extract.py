@@ -64,14 +64,25 @@ else:
             return self.next()
 
     decode._parts = Parts
+try:
+    from dubkit.media import extract
+except ImportError:
+    extract = audio
+
+
+def usage():
+    own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in (own, others)), own.ru_maxrss / 1024
+
+
 media = probe(Path(film))
-started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-spent("resample and write", audio.extract_audio)(media, pick_audio(media), Path(out))
-after = resource.getrusage(resource.RUSAGE_SELF)
+started, (before, _) = time.perf_counter(), usage()
+spent("resample and write", extract.extract_audio)(media, pick_audio(media), Path(out))
+after, memory = usage()
 print(json.dumps({
     "seconds": time.perf_counter() - started,
-    "cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-    "mb": after.ru_maxrss / 1024,
+    "cpu": after - before,
+    "mb": memory,
     "threads": threads,
 }))
 """

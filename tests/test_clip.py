@@ -12,7 +12,7 @@ from wav_samples import burst, write
 from dubkit.dub import clip as clips
 from dubkit.dub.clip import Clip, measure, prepare, stretcher
 from dubkit.errors import MediaError, MissingDependency, OutputError
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.media.probe import pick_audio, probe
 

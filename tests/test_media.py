@@ -32,7 +32,7 @@ from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
 from dubkit.media import audio, decode
 from dubkit.media import ffmpeg as ffmpeg_module
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import PARTS, ffmpeg_path
 from dubkit.media.probe import pick_audio, probe
 from dubkit.types import AudioStream, Media
@@ -545,7 +545,7 @@ def test_memory_stays_flat_over_a_long_gap(tmp_path):
     ffmpeg(*beeps(0.5, 1.5, seconds=2), "-af", jump, "-c:a", "pcm_s16le", path)
     code = (
         "import resource, sys; from pathlib import Path; from dubkit.media.probe import *\n"
-        "from dubkit.media.audio import *\n"
+        "from dubkit.media.extract import *\n"
         "media = probe(Path(sys.argv[1])); out = Path(sys.argv[2])\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "extract_audio(media, media.audio[0], out)\n"
@@ -777,7 +777,7 @@ def test_missing_output_folder(tmp_path, base):
 def test_full_disk(tmp_path, base):
     code = (
         "import sys; from pathlib import Path; from dubkit.media.probe import *\n"
-        "from dubkit.media.audio import *\n"
+        "from dubkit.media.extract import *\n"
         "from dubkit.errors import OutputError; from dubkit.media import mux\n"
         "media = probe(Path(sys.argv[1])); disk = Path(sys.argv[2])\n"
         "for write in (lambda: extract_audio(media, media.audio[0], disk / 'out.wav'),\n"

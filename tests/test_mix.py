@@ -20,7 +20,8 @@ from dubkit.dub.mix import (
     mix,
 )
 from dubkit.errors import InputError, MediaError, OutputError
-from dubkit.media.audio import FULL, extract_audio, wav_header
+from dubkit.media.audio import FULL, wav_header
+from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import ffmpeg_path
 from dubkit.media.loudness import Loudness, loudness
 from dubkit.media.probe import pick_audio, probe

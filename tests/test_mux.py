@@ -27,7 +27,7 @@ from PIL import ImageFont
 
 from dubkit.errors import InputError, MediaError, OutputError, UsageError
 from dubkit.lipsync import compose, encoding
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import find_ffmpeg
 from dubkit.media.fonts import missing_glyphs
 from dubkit.media.mux import SubtitleFile, burn, mux, subtitle_container
@@ -400,7 +400,7 @@ def test_a_cue_long_after_the_start_costs_no_memory(tmp_path):
     late.write_text("1\n00:00:50,000 --> 00:00:51,000\nlate\n")
     code = (
         "import resource, sys; from pathlib import Path; from dubkit.media.probe import *\n"
-        "from dubkit.media.audio import *\n"
+        "from dubkit.media.extract import *\n"
         "from dubkit.media.mux import *\n"
         "mux(probe(Path(sys.argv[1])), [SubtitleFile(Path(sys.argv[2]), 'en', 'x')],\n"
         "    Path(sys.argv[3]))\n"
@@ -578,7 +578,7 @@ def test_output_is_replaced_only_when_done(base, tmp_path, srt):
 def test_interrupt_while_burning_stops_ffmpeg(tmp_path):
     code = (
         "import sys; from pathlib import Path; from dubkit.media.probe import *\n"
-        "from dubkit.media.audio import *\n"
+        "from dubkit.media.extract import *\n"
         "from dubkit.media.mux import *\n"
         "say = lambda seconds: print('going', flush=True)\n"
         "burn(probe(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), progress=say)\n"

@@ -16,7 +16,7 @@ import dubkit
 from dubkit import Cue, Track, UsageError, Word
 from dubkit.cues.media_end import shift, within_part
 from dubkit.dub.mix import ScheduledClip, mix
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import parse_range
 from dubkit.pipeline.estimate import estimate

@@ -15,7 +15,7 @@ from media_samples import ffmpeg
 from plugin_samples import RIGHT
 
 from dubkit import MissingDependency, Translator, Voice, engines, testing
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.testing import conforms, findings, samples
 

@@ -17,7 +17,7 @@ from dubkit.cli import events
 from dubkit.engines import EngineRoom, choose, guarded
 from dubkit.errors import DubkitError, InputError
 from dubkit.hooks import DetectsLanguage
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.options import Options, from_keywords
 from dubkit.speech import recognition

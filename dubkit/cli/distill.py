@@ -16,7 +16,7 @@ from typing import Protocol, runtime_checkable
 from dubkit import engines, hooks
 from dubkit.errors import DubkitError, InputError, MissingDependency, UsageError
 from dubkit.files import at_home, cannot_write, read_bytes, stamp_of
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit.subtitles import source as subtitles
 from dubkit.system.terminal import clock, print_error, print_path

@@ -2,7 +2,7 @@
 
 This uses PyAV instead of an ffmpeg command, because each frame's own timestamp places it on the
 timeline, and a command cannot report gaps, clock jumps or format changes on the way. Opening files
-and choosing a stream is in :mod:`.probe`, decoding in :mod:`.decode`.
+and choosing a stream is in :mod:`.probe`, decoding in :mod:`.decode`, writing in :mod:`.extract`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import math
 import re
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dubkit.errors import InputError
-from dubkit.files import replacing
 from dubkit.types import AudioStream, Media
 
-from .decode import LEAST_RATE, DecodeStats, Run, decode_runs, end_of
+from .decode import DecodeStats, Run, decode_runs
 from .downmix import mended
 from .probe import JUMP
 
@@ -35,11 +34,12 @@ TOLERANCE = 0.02
 """Seconds by which a frame may be off before silence is inserted or samples are cut. Containers
 round times to a millisecond or so; a real gap is at least one lost packet."""
 
+AROUND = 10.0
+"""Seconds before and after a section that are decoded, too: what its first and last samples depend
+on, in decoders, converters and :mod:`.downmix`."""
+
 LONGEST = 0xFFFF_FF00 // 2 / 16_000
 """Seconds: 37 hours. As speech that is 4 GB, and its readers do not know RF64."""
-
-_TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
-"""Demuxers that take the duration from a header, which a truncated file does not live up to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,93 +66,6 @@ SPEECH = AudioFormat(16_000, "mono", "s16", ":clev=1.414:slev=0.3")
 """What Whisper and its relatives take as input."""
 FULL = AudioFormat(48_000, "stereo", "flt")
 """What is mixed. As floats, a downmix stays as loud as its source and may exceed full scale."""
-
-
-def extract_audio(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    progress: Callable[[float], None] = lambda _: None,
-    *,
-    format: AudioFormat = SPEECH,
-    part: tuple[float, float] | None = None,
-) -> list[str]:
-    """Write ``stream`` to ``out`` as a 16-bit WAV file (RF64 beyond 4 GB), and return warnings.
-
-    Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
-    silence, samples from before the start are cut. Of a ``part`` (start and end in seconds) it is
-    that start; where there is no sound in it, there is silence. ``progress`` is called with the
-    seconds done.
-    Raises InputError when nothing can be decoded, or it goes on for longer than LONGEST;
-    OutputError when ``out`` cannot be written.
-    """
-    import numpy as np
-
-    stats = DecodeStats()
-    first, last = (round(part[0] * format.rate), part[1]) if part else (0, math.inf)
-    length = None if last == math.inf else round(last * format.rate)
-    at = written = 0
-    reported = 0.0
-    with replacing(out) as temporary, temporary.open("wb") as file:
-        file.write(wav_header(0, format))
-        for whole in decode_audio(media, stream, format, stats, length=length):
-            block = whole[max(0, first - at) :]
-            at += len(whole)
-            if block.dtype != np.int16:
-                block = np.rint(np.clip(block, -1, 1) * 32767)
-            file.write(block.astype("<i2").tobytes())
-            written += len(block)
-            if written / format.rate - reported >= 1:
-                reported = written / format.rate
-                progress(reported)
-        if not at:
-            refuse_low_rate(media, stream)
-            raise InputError(
-                f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
-                "has no audio that can be decoded.",
-                "Choose another audio track, or convert the file with ffmpeg first.",
-            )
-        if part and not written:  # the film goes on without sound
-            written = format.rate
-            file.write(bytes(2 * format.channels * written))
-        file.seek(0)
-        file.write(wav_header(written, format))
-    progress(written / format.rate)
-    return _warnings(media, stats, whole=length is None)
-
-
-def refuse_low_rate(media: Media, stream: AudioStream) -> None:
-    """Raise InputError if the rate that a stream claims is too low for speech."""
-    if 0 < stream.sample_rate < LEAST_RATE:
-        raise InputError(
-            f"{media.path}: audio track {media.audio.index(stream) + 1} has a sample rate of "
-            f"{stream.sample_rate} Hz, which is too low to hold speech.",
-            "Choose another audio track; if its header is wrong, correct the rate there.",
-        )
-
-
-def _warnings(media: Media, stats: DecodeStats, *, whole: bool) -> list[str]:
-    warnings = []
-    if stats.damaged:
-        left = "piece of sound was" if stats.damaged == 1 else "pieces of sound were"
-        warnings.append(f"{media.path.name}: {stats.damaged} damaged {left} left out.")
-    if stats.jumps:
-        often = "once" if stats.jumps == 1 else f"{stats.jumps} times"
-        warnings.append(
-            f"{media.path.name}: its clock jumps {often}; subtitles after that fit the "
-            "video that dubkit writes, but may be off next to the original."
-        )
-    if whole and _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):
-        warnings.append(
-            f"{media.path.name}: the file ends at {end:.1f} s of {media.duration:.1f} s; "
-            "it was probably cut off while copying or downloading."
-        )
-    return warnings
-
-
-def _lacks_its_end(media: Media, end: float) -> bool:
-    timed = media.container.split(",")[0] in _TIMED_BY_HEADER
-    return timed and media.duration - end > max(1.0, end / 100)
 
 
 # ---------------------------------------------------------------- on the timeline
@@ -234,19 +147,29 @@ def decode_audio(
     format: AudioFormat,
     stats: DecodeStats | None = None,
     *,
+    first: int = 0,
     length: int | None = None,
 ) -> Iterator[NDArray[Any]]:
     """The stream's samples from the video's second 0, in blocks of (samples, channels): 16-bit
     integers for ``s16``, finite floats for ``flt``; ``length`` samples at most. Raises InputError
     if they would go on for longer than LONGEST.
 
+    If :func:`.decode.can_start_anywhere`, they may be from the sample ``first`` on, which is read
+    from a little before that, and up to ``length``.
+
     Contiguous frames go through one converter. At a gap, or when the frame format changes, that
     converter is flushed and a new one starts at the new position.
     """
     stats = DecodeStats() if stats is None else stats
-    timeline = _Timeline(format, length, media.path)
-    with contextlib.closing(decode_runs(media, stream, stats)) as runs:
+    timeline = _Timeline(format, length, media.path, written=first)
+    within = None
+    if first:
+        after = math.inf if length is None else length / format.rate + AROUND
+        within = max(0.0, first / format.rate - AROUND), after
+    with contextlib.closing(decode_runs(media, stream, stats, within)) as runs:
         pieces = _contiguous(runs, media.duration)
+        if within:
+            pieces = _in_step(pieces, format.rate)
         for (_, start), frames in itertools.groupby(pieces, key=lambda piece: piece[:2]):
             yield from timeline.seek(round(start * format.rate))
             sound = (frame for *_, frame in frames)
@@ -288,6 +211,23 @@ def _contiguous(runs: Iterator[Run], duration: float) -> Iterator[tuple[int, flo
                 at, number, start = until - done, number + 1, time
             yield number, start, _sliced(frame, at, frame.samples)
             done += frame.samples
+
+
+def _in_step(
+    pieces: Iterator[tuple[int, float, AudioFrame]], rate: int
+) -> Iterator[tuple[int, float, AudioFrame]]:
+    """The pieces from that sample of the first one on that is nearest to one at ``rate``, so that
+    what is converted from there has its samples at the same times as what is before."""
+    import numpy as np
+
+    skipped: tuple[int, float] | None = None
+    for number, start, frame in pieces:
+        if skipped is None:
+            places = (start + np.arange(frame.samples) / frame.sample_rate) * rate
+            skip = int(np.abs(places - np.rint(places)).argmin())
+            skipped = number, skip / frame.sample_rate
+            frame = _sliced(frame, skip, frame.samples)
+        yield number, start + skipped[1] if number == skipped[0] else start, frame
 
 
 def _sliced(frame: AudioFrame, start: int, end: int) -> AudioFrame:

@@ -10,6 +10,7 @@ Where the samples belong on the timeline is in :mod:`.audio`.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -79,9 +80,13 @@ class Run:
 
 
 def decode_runs(
-    media: Media, stream: AudioStream, stats: DecodeStats
+    media: Media,
+    stream: AudioStream,
+    stats: DecodeStats,
+    within: tuple[float, float] | None = None,
 ) -> Generator[Run, None, None]:
-    """Everything that can be decoded of a stream, on all cores, up to MOST_THREADS.
+    """Everything that can be decoded of a stream, on all cores, up to MOST_THREADS; or the packets
+    ``within`` two seconds of the player's timeline, if :func:`can_start_anywhere`.
 
     What went wrong in a part is added to ``stats`` before its runs are yielded.
     """
@@ -89,7 +94,7 @@ def decode_runs(
     with open_media(media.path, media.container) as container:
         decoder: Any = container.streams[stream.index].codec_context
         another = _copier(decoder)
-        parts = _parts(container, stream)
+        parts = _parts(container, stream, within)
         waiting: deque[tuple[_Part, Future[list[Run]]]] = deque()
         last: Future[list[Run]] | None = None  # to use the file's own decoder
         pool = ThreadPoolExecutor(threads + 1, "dubkit-decode")
@@ -108,6 +113,11 @@ def decode_runs(
                 yield from _finished(*waiting.popleft(), stats)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def can_start_anywhere(media: Media, stream: AudioStream) -> bool:
+    """Whether the sound can be read and decoded from any second on."""
+    return media.container.startswith(_CAN_SKIP) and stream.codec in _IN_PARTS
 
 
 def end_of(media: Media) -> float:
@@ -144,8 +154,12 @@ class _Part:
     stats: DecodeStats = field(default_factory=DecodeStats)
 
 
-def _parts(container: av.container.InputContainer, stream: AudioStream) -> Iterator[_Part]:
-    """The packets of a stream, in parts.
+def _parts(
+    container: av.container.InputContainer,
+    stream: AudioStream,
+    within: tuple[float, float] | None = None,
+) -> Iterator[_Part]:
+    """The packets of a stream, in parts; all, or those ``within`` two seconds of the timeline.
 
     Where the clock may be reset, all streams are read, since that shows in whichever comes first.
     """
@@ -153,6 +167,10 @@ def _parts(container: av.container.InputContainer, stream: AudioStream) -> Itera
     may_jump = clock_restarts(container)
     if not may_jump and container.format.name.startswith(_CAN_SKIP):
         _skip_others(container, stream)
+    begin, end = within or (0.0, math.inf)
+    if begin > 0:
+        own = container.streams[stream.index]
+        container.seek(int((begin + base) / (own.time_base or 1)), stream=own)
     in_parts = stream.codec in _IN_PARTS
     scales: dict[int, tuple[int, int]] = {}
     expected: dict[int, float] = {}
@@ -179,6 +197,8 @@ def _parts(container: av.container.InputContainer, stream: AudioStream) -> Itera
             part.stats.end = max(part.stats.end, after)
         if index != stream.index:
             continue
+        if within and dts is not None and at - base >= end:
+            break
         full = seconds >= _PART or len(part.packets) >= _PART_PACKETS
         odd = in_parts and any(map(_is_odd, packet.iter_sidedata()))
         if part.packets and (full or odd):

@@ -18,7 +18,8 @@ from dubkit.cues.media_end import shift
 from dubkit.cues.sentences import ends_sentence
 from dubkit.errors import DubkitError, UsageError
 from dubkit.files import Made, read_json, write_json
-from dubkit.media.audio import SPEECH, AudioFormat, cut, decode_audio, extract_audio
+from dubkit.media.audio import SPEECH, AudioFormat, cut, decode_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import probe
 from dubkit.speech import passages, pauses, recognition
 from dubkit.subtitles.source import SourceText

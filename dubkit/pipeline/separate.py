@@ -9,6 +9,7 @@ from dubkit.engines import Choice, guarded
 from dubkit.errors import MediaError, PluginError
 from dubkit.hooks import Separator
 from dubkit.media import audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import file_url
 from dubkit.media.integrity import Contents, flaw
 from dubkit.media.probe import probe
@@ -81,9 +82,7 @@ def _separate(
     whole = folder / "whole.wav"
     with context.timed("separate"):
         progress = context.progress_of("audio", context.seconds if part else None)
-        audio.extract_audio(
-            context.media, context.stream, whole, progress, format=audio.FULL, part=part
-        )
+        extract_audio(context.media, context.stream, whole, progress, format=audio.FULL, part=part)
         drafts = [folder / "speech.draft.wav", folder / "background.draft.wav"]
         engine = context.engines.engine(choice)
         with guarded(

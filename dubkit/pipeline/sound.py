@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dubkit.cues.media_end import shift_cue
 from dubkit.hooks import TranscribeProgress, accept_cues
-from dubkit.media.audio import SPEECH, extract_audio
+from dubkit.media.audio import SPEECH
+from dubkit.media.extract import extract_audio
 from dubkit.speech import pauses
 from dubkit.types import Cue
 from dubkit.workspace import Workspace, key_of

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import subtitles
-from dubkit.media.audio import refuse_low_rate
+from dubkit.media.extract import refuse_low_rate
 from dubkit.media.probe import is_cover, open_media, pick_audio, probe
 from dubkit.script.read import SCRIPT_SUFFIXES, read_script
 from dubkit.subtitles import source as source_text

@@ -12,7 +12,7 @@ from media_samples import ffmpeg, frames
 from preset_samples import engine_of, preset, program
 
 from dubkit.lipsync import redraw
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.mux import AudioFile, mux
 from dubkit.media.probe import pick_audio, probe
 from dubkit.testing.samples import write_babble

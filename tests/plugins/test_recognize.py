@@ -12,7 +12,7 @@ from command import AUSTEN
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from dubkit import UsageError, Word
-from dubkit.media.audio import extract_audio
+from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import decode, models, recognize

@@ -1,0 +1,272 @@
+"""Write a media file's sound to a WAV file.
+
+A long film is extracted in sections, as many at once as there are cores. Each is for a process of
+its own: decoding leaves Python's lock to other threads, but what is around it does not, and neither
+do the libraries that a run imports meanwhile. Where the sections begin depends on the file alone,
+so the samples do not depend on the number of cores.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from dubkit.errors import InputError
+from dubkit.files import replacing
+from dubkit.system.cores import usable_cores
+from dubkit.types import AudioStream, Media
+
+from .audio import FULL, SPEECH, AudioFormat, decode_audio, wav_header
+from .decode import LEAST_RATE, DecodeStats, can_start_anywhere, end_of
+from .probe import probe
+from .process import run
+
+SECTION = 600.0
+"""Seconds of a section ..."""
+FEW_CORES = 2
+"""... which are extracted one after another on so few cores: threads keep these busy."""
+
+_FORMATS = {"speech": SPEECH, "full": FULL}
+_TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
+"""Demuxers that take the duration from a header, which a truncated file does not live up to."""
+
+
+def extract_audio(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    progress: Callable[[float], None] = lambda _: None,
+    *,
+    format: AudioFormat = SPEECH,
+    part: tuple[float, float] | None = None,
+) -> list[str]:
+    """Write ``stream`` to ``out`` as a 16-bit WAV file (RF64 beyond 4 GB), and return warnings.
+
+    Second 0 of the WAV is second 0 of the video as a player shows it: late starts and gaps become
+    silence, samples from before the start are cut. Of a ``part`` (start and end in seconds) it is
+    that start; where there is no sound in it, there is silence. ``progress`` is called with the
+    seconds done.
+    Raises InputError when nothing can be decoded, or it goes on for longer than LONGEST;
+    OutputError when ``out`` cannot be written.
+    """
+    stats = DecodeStats()
+    sections = [] if part else _sections(media, stream, format)
+    with replacing(out) as temporary:
+        temporary.write_bytes(wav_header(0, format))
+        if sections:
+            written = _write_sections(media, stream, temporary, format, sections, stats, progress)
+        else:
+            written = _write_whole(media, stream, temporary, format, part, stats, progress)
+        with temporary.open("r+b") as file:
+            file.write(wav_header(written, format))
+    progress(written / format.rate)
+    return _warnings(media, stats, whole=not part)
+
+
+def refuse_low_rate(media: Media, stream: AudioStream) -> None:
+    """Raise InputError if the rate that a stream claims is too low for speech."""
+    if 0 < stream.sample_rate < LEAST_RATE:
+        raise InputError(
+            f"{media.path}: audio track {media.audio.index(stream) + 1} has a sample rate of "
+            f"{stream.sample_rate} Hz, which is too low to hold speech.",
+            "Choose another audio track; if its header is wrong, correct the rate there.",
+        )
+
+
+def _refuse_silence(media: Media, stream: AudioStream) -> None:
+    refuse_low_rate(media, stream)
+    raise InputError(
+        f"{media.path}: audio track {media.audio.index(stream) + 1} ({stream.codec}) "
+        "has no audio that can be decoded.",
+        "Choose another audio track, or convert the file with ffmpeg first.",
+    )
+
+
+def _warnings(media: Media, stats: DecodeStats, *, whole: bool) -> list[str]:
+    warnings = []
+    if stats.damaged:
+        left = "piece of sound was" if stats.damaged == 1 else "pieces of sound were"
+        warnings.append(f"{media.path.name}: {stats.damaged} damaged {left} left out.")
+    if stats.jumps:
+        often = "once" if stats.jumps == 1 else f"{stats.jumps} times"
+        warnings.append(
+            f"{media.path.name}: its clock jumps {often}; subtitles after that fit the "
+            "video that dubkit writes, but may be off next to the original."
+        )
+    if whole and _lacks_its_end(media, stats.end) and _lacks_its_end(media, end := end_of(media)):
+        warnings.append(
+            f"{media.path.name}: the file ends at {end:.1f} s of {media.duration:.1f} s; "
+            "it was probably cut off while copying or downloading."
+        )
+    return warnings
+
+
+def _lacks_its_end(media: Media, end: float) -> bool:
+    timed = media.container.split(",")[0] in _TIMED_BY_HEADER
+    return timed and media.duration - end > max(1.0, end / 100)
+
+
+# ---------------------------------------------------------------- one after another
+
+
+def _write_whole(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    format: AudioFormat,
+    part: tuple[float, float] | None,
+    stats: DecodeStats,
+    progress: Callable[[float], None],
+) -> int:
+    """Append the samples to ``out``; how many there are."""
+    first, last = (round(part[0] * format.rate), round(part[1] * format.rate)) if part else (0, 0)
+    at = written = 0
+    reported = 0.0
+    with out.open("ab") as file:
+        for whole in decode_audio(media, stream, format, stats, length=last or None):
+            block = whole[max(0, first - at) :]
+            at += len(whole)
+            file.write(_bytes(block))
+            written += len(block)
+            if written / format.rate - reported >= 1:
+                reported = written / format.rate
+                progress(reported)
+        if not at:
+            _refuse_silence(media, stream)
+        if part and not written:  # the film goes on without sound
+            written = format.rate
+            file.write(bytes(2 * format.channels * written))
+    return written
+
+
+# ---------------------------------------------------------------- in sections
+
+
+def _sections(
+    media: Media, stream: AudioStream, format: AudioFormat
+) -> list[tuple[int, int | None]]:
+    """The first sample of each section and the one after its last, the last one to the end; none
+    of a short film, or of one that can only be read from its start."""
+    count = int(media.duration / SECTION)
+    if count < 2 or format not in _FORMATS.values() or not can_start_anywhere(media, stream):
+        return []
+    starts: list[int] = [round(number * SECTION * format.rate) for number in range(count)]
+    return list(zip(starts, [*starts[1:], None], strict=True))
+
+
+def _write_sections(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    format: AudioFormat,
+    sections: Sequence[tuple[int, int | None]],
+    stats: DecodeStats,
+    progress: Callable[[float], None],
+) -> int:
+    """Write each section to its place in ``out``; how many samples there are in all."""
+    done = [0.0] * len(sections)
+    apart = usable_cores() > FEW_CORES
+
+    def work(number: int) -> tuple[int, DecodeStats]:
+        def report(seconds: float) -> None:
+            done[number] = seconds
+            progress(sum(done))
+
+        write = _write_apart if apart else _write_section
+        return write(media, stream, out, format, sections[number], report)
+
+    end = 0
+    pool = ThreadPoolExecutor(usable_cores() if apart else 1, "dubkit-extract")
+    try:
+        for last, found in pool.map(work, range(len(sections))):
+            end = max(end, last)
+            stats.add(found)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if not end:
+        _refuse_silence(media, stream)
+    return end
+
+
+def _write_section(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    format: AudioFormat,
+    section: tuple[int, int | None],
+    progress: Callable[[float], None],
+) -> tuple[int, DecodeStats]:
+    """Write a section; the sample at which its sound ends, 0 if it has none, and what went wrong.
+    What is silent before a later section's sound is a hole in the file, which reads as zeros."""
+    first, last = section
+    stats = DecodeStats()
+    written = 0
+    with out.open("r+b") as file:
+        file.seek(len(wav_header(0, format)) + 2 * format.channels * first)
+        for block in decode_audio(media, stream, format, stats, first=first, length=last):
+            file.write(_bytes(block))
+            before, written = written, written + len(block)
+            if before // format.rate < written // format.rate:
+                progress(written / format.rate)
+    return first + written if written else 0, stats
+
+
+def _write_apart(
+    media: Media,
+    stream: AudioStream,
+    out: Path,
+    format: AudioFormat,
+    section: tuple[int, int | None],
+    progress: Callable[[float], None],
+) -> tuple[int, DecodeStats]:
+    """The same by a process of its own; if that fails, here, which raises what is wrong."""
+    lines: list[str] = []
+
+    def take(line: str) -> None:
+        lines.append(line)
+        if not line.startswith("{"):
+            progress(float(line))
+
+    name = next(name for name, one in _FORMATS.items() if one == format)
+    program = [sys.executable, "-P", "-m", "dubkit.media.extract"]
+    asked = [media.path, str(stream.index), out, name, json.dumps(section)]
+    ended = run([*program, *asked], on_line=take)
+    if ended.status or not lines:
+        return _write_section(media, stream, out, format, section, progress)
+    answer = json.loads(lines[-1])
+    return answer.pop("last"), DecodeStats(**answer)
+
+
+def main(argv: Sequence[str]) -> None:
+    """The process that writes one section: a line for each second, and at last what came of it."""
+    path, index, out, name, section = argv
+    media = probe(Path(path))
+    stream = next(one for one in media.audio if one.index == int(index))
+    first, last = json.loads(section)
+    end, stats = _write_section(
+        media,
+        stream,
+        Path(out),
+        _FORMATS[name],
+        (first, last),
+        lambda done: print(done, flush=True),
+    )
+    print(json.dumps({"last": end, **asdict(stats)}))
+
+
+def _bytes(block: object) -> bytes:
+    """Samples as 16-bit integers, in the byte order of a WAV file."""
+    import numpy as np
+
+    samples = np.asarray(block)
+    if samples.dtype != np.int16:
+        samples = np.rint(np.clip(samples, -1, 1) * 32767)
+    return samples.astype("<i2").tobytes()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
