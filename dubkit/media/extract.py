@@ -9,6 +9,7 @@ so the samples do not depend on the number of cores.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,7 @@ def extract_audio(
         with temporary.open("r+b") as file:
             file.write(wav_header(written, format))
     progress(written / format.rate)
-    return _warnings(media, stats, whole=not part)
+    return _warnings(media, stats, whole=not part or part[1] == math.inf)
 
 
 def refuse_low_rate(media: Media, stream: AudioStream) -> None:
@@ -123,11 +124,14 @@ def _write_whole(
     progress: Callable[[float], None],
 ) -> int:
     """Append the samples to ``out``; how many there are."""
-    first, last = (round(part[0] * format.rate), round(part[1] * format.rate)) if part else (0, 0)
+    begin, end = part or (0.0, math.inf)
+    first, length = round(begin * format.rate), None
+    if end < math.inf:
+        length = round(end * format.rate)
     at = written = 0
     reported = 0.0
     with out.open("ab") as file:
-        for whole in decode_audio(media, stream, format, stats, length=last or None):
+        for whole in decode_audio(media, stream, format, stats, length=length):
             block = whole[max(0, first - at) :]
             at += len(whole)
             file.write(_bytes(block))
@@ -232,8 +236,8 @@ def _write_apart(
             progress(float(line))
 
     name = next(name for name, one in _FORMATS.items() if one == format)
-    program = [sys.executable, "-P", "-m", "dubkit.media.extract"]
-    asked = [media.path, str(stream.index), out, name, json.dumps(section)]
+    program = (sys.executable, "-P", "-m", "dubkit.media.extract")
+    asked = (str(media.path), str(stream.index), str(out), name, json.dumps(section))
     ended = run([*program, *asked], on_line=take)
     if ended.status or not lines:
         return _write_section(media, stream, out, format, section, progress)

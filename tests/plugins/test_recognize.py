@@ -41,7 +41,7 @@ def tokenizer():
 class Scripted:
     """An engine that decodes what a script gives for the window's length in seconds."""
 
-    multilingual, batch_size, workers, max_seconds = True, 2, 2, 20.0
+    multilingual, batch_size, workers, max_seconds, on_gpu = True, 2, 2, 20.0, False
 
     def __init__(self, tokenizer, script):
         self.tokenizer, self.script, self.calls = tokenizer, script, []

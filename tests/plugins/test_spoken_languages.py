@@ -155,7 +155,7 @@ class Bilingual:
     """An engine for which each window of more than 6 s is German after its middle, and any sound
     that is not silent."""
 
-    multilingual, batch_size, workers, max_seconds = True, 2, 1, 20.0
+    multilingual, batch_size, workers, max_seconds, on_gpu = True, 2, 1, 20.0, False
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         self.tokenizer, self.calls = tokenizer, 0

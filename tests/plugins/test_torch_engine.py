@@ -253,7 +253,7 @@ def test_warping_is_that_of_transformers() -> None:
     random = np.random.default_rng(0)
     cost = random.normal(size=(5, 30, 200)).astype(np.float32)
     tokens, positions = [30, 1, 7, 25, 30], [200, 50, 5, 120, 30]
-    starts = warp(cost, tokens, positions)
+    starts = warp(torch.from_numpy(cost), tokens, positions)
     for matrix, count, end, found in zip(cost, tokens, positions, starts, strict=True):
         text, time = generation_whisper._dynamic_time_warping(matrix[:count, :end].astype(float))
         assert found.tolist() == [int(time[text == token][0]) for token in range(count)]

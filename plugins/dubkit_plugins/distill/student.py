@@ -121,8 +121,7 @@ def _costs(model: Whisper, heads: Mapping[int, Sequence[int]], passage: Passage)
 
 def _starts(cost: Tensor) -> np.ndarray:
     """Where each token begins, in positions."""
-    grid = cost[None].float().cpu().numpy()
-    return warp(grid, [grid.shape[1]], [grid.shape[2]])[0].astype(float)
+    return warp(cost[None], [cost.shape[0]], [cost.shape[1]])[0].astype(float)
 
 
 def write_student(

@@ -48,6 +48,7 @@ class OnnxEngine:
         cores = threads or usable_cores()
         on_cpu = device == "cpu"
         self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
+        self.on_gpu = not on_cpu
         self.batch_size = batch_size or (1 if on_cpu else CUDA_BATCH)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS

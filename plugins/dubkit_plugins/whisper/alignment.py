@@ -58,7 +58,7 @@ def _smooth(weights: Tensor, positions: Tensor) -> Tensor:
 
 
 def warp(
-    cost: npt.NDArray[np.float32], tokens: Sequence[int], positions: Sequence[int]
+    cost: Tensor, tokens: Sequence[int], positions: Sequence[int]
 ) -> list[npt.NDArray[np.intp]]:
     """The position at which each token begins, on the cheapest monotonic path (DTW).
 
@@ -66,22 +66,22 @@ def warp(
     ``tokens[i]`` and ``positions[i]``. The path steps to the next token, the next position or
     both, so a token covers a run of positions. The cost up to (token, position) is then that of
     the best position to enter the token at, plus the sum of the run, and the best entry so far is
-    a running minimum: numpy handles all windows and positions of a token at once.
+    a running minimum: the device handles all windows and positions of a token at once.
     """
+    cost = cost.double()
     windows, rows, columns = cost.shape
-    entered = np.zeros((windows, rows, columns), dtype=np.intp)
-    from_above = np.zeros((windows, rows, columns), dtype=bool)
-    before_first = np.full((windows, 1), np.inf)
-    column = np.arange(columns)
-    best = cost[:, 0].cumsum(axis=1, dtype=np.float64)
+    places = torch.zeros((windows, rows, columns), dtype=torch.int16, device=cost.device)
+    above = torch.zeros((windows, rows, columns), dtype=torch.bool, device=cost.device)
+    before_first = cost.new_full((windows, 1), torch.inf)
+    best = cost[:, 0].cumsum(dim=1)
     for row in range(1, rows):
-        diagonal = np.concatenate([before_first, best[:, :-1]], axis=1)
-        from_above[:, row] = best < diagonal
-        run = cost[:, row].cumsum(axis=1, dtype=np.float64)
-        entry = np.minimum(diagonal, best) - (run - cost[:, row])
-        lowest = np.minimum.accumulate(entry, axis=1)
-        entered[:, row] = np.maximum.accumulate(np.where(entry <= lowest, column, 0), axis=1)
+        diagonal = torch.cat([before_first, best[:, :-1]], dim=1)
+        above[:, row] = best < diagonal
+        run = cost[:, row].cumsum(dim=1)
+        lowest, places[:, row] = (torch.minimum(diagonal, best) - (run - cost[:, row])).cummin(1)
         best = run + lowest
+    # The device is waited for here alone.
+    entered, from_above = places.cpu().numpy(), above.cpu().numpy()
     starts = []
     for window, (count, end) in enumerate(zip(tokens, positions, strict=True)):
         begins = np.zeros(count, dtype=np.intp)

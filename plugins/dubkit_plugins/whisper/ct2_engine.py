@@ -73,6 +73,7 @@ class CT2Engine:
         if compute_type == "auto":
             compute_type = "int8" if on_cpu else "float16"
         self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
+        self.on_gpu = not on_cpu
         self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
         self._model = ctranslate2.models.Whisper(
             str(weights.folder or weights.name),

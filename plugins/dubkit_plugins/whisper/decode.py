@@ -13,10 +13,10 @@ from faster_whisper.transcribe import merge_punctuations
 from dubkit import Cue, Word
 
 from . import guards
-from .boundaries import move_to_sound
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, MultilingualEngine, Samples
 from .speech_activity import Recording, Span, even_level
 from .windows import Window, samples_of
+from .word_times import SetsWords
 
 UNEVEN = 20.0
 """Decibels between the spans of a window from which on its level is evened: one speaker's sentences
@@ -271,11 +271,11 @@ def _salvage(hypothesis: Hypothesis, window: Window) -> tuple[tuple[Word, ...], 
     return hypothesis.words[:invented], hypothesis.fault
 
 
-def finish_window(task: DecodingTask, window: Window, best: Hypothesis) -> DecodedWindow:
+def finish_window(window: Window, best: Hypothesis, set_words: SetsWords) -> DecodedWindow:
     """The window with its words at the times of the sound. Only now, since what is wrong with them
     is judged by the times of attention, which show what was skipped or squeezed."""
     words, fault = _salvage(best, window)
-    moved = move_to_sound(words, samples_of(task.sound, window), window.start, window.speech)
+    moved = set_words(words, window)
     return DecodedWindow(window.start, window.end, _in_order(moved), fault, best.language)
 
 

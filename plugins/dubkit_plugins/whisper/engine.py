@@ -123,6 +123,8 @@ class Engine(Protocol):
     """The most windows in one call of ``recognize``."""
     workers: int
     """Calls of ``recognize`` that may run at once."""
+    on_gpu: bool
+    """Whether it leaves the processor's cores to others."""
     max_seconds: float
     """The longest window that the model transcribes well."""
 

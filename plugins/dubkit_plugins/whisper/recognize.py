@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 from dubkit import Cue, usable_cores
@@ -35,6 +35,7 @@ from .decode import (
 from .engine import SAMPLE_RATE, Clock, Decoding, Engine
 from .speech_activity import VoiceActivity, open_wav
 from .windows import Window, samples_of, windows
+from .word_times import setting_words
 
 BATCHES_AHEAD = 2
 """Batches per worker that are formed and finished together: enough windows to sort by length, few
@@ -130,9 +131,14 @@ def recognize(
             resumed.clear()
 
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
-    finishers = ThreadPoolExecutor(usable_cores(), thread_name_prefix="word times")
+    # The cores are free while a GPU decodes; what decodes on them needs them all.
+    apart = max(1, usable_cores() // 2) if engine.on_gpu else 0
+    finishers = ThreadPoolExecutor(max(1, apart), thread_name_prefix="word times")
     try:
-        with file.open("a", encoding="utf-8") as log:
+        with (
+            file.open("a", encoding="utf-8") as log,
+            setting_words(sound.samples, apart) as set_words,
+        ):
             pending: deque[_PendingGroup] = deque()
 
             def keep(group: Iterable[Sequence[DecodedWindow]]) -> None:
@@ -141,10 +147,14 @@ def recognize(
                     length = window.end - window.start
                     spoken[window.language] = spoken.get(window.language, 0.0) + length
 
+            def finish_all(parts: Iterable[tuple[Window, Hypothesis]]) -> list[DecodedWindow]:
+                windows, best = zip(*parts, strict=True) if (parts := [*parts]) else ((), ())
+                return list(finishers.map(finish_window, windows, best, repeat(set_words)))
+
             def finish() -> None:
                 waiting = pending.popleft()
                 known = {code for code, sum in spoken.items() if sum >= languages.KNOWN_SECONDS}
-                group = _collect(task, waiting, pool, finishers, known, advance)
+                group = _collect(task, waiting, pool, finish_all, known, advance)
                 log.write("".join(map(journal.to_line, waiting.windows, group)))
                 log.flush()
                 keep(group)
@@ -217,29 +227,25 @@ def _collect(
     task: DecodingTask,
     pending: _PendingGroup,
     pool: ThreadPoolExecutor,
-    finishers: ThreadPoolExecutor,
+    finish_all: Callable[[Iterable[tuple[Window, Hypothesis]]], list[DecodedWindow]],
     known: Collection[str],
     advance: Callable[[Sequence[Window], Sequence[DecodedWindow]], None],
 ) -> list[list[DecodedWindow]]:
     """Wait for a group: the parts of each window, mostly one. ``known`` are the languages that were
-    spoken before; ``finishers`` are threads beside those of ``pool``, which wait for the engine."""
-
-    def finished(parts: Iterable[tuple[DecodingTask, Window, Hypothesis]]) -> list[DecodedWindow]:
-        return list(finishers.map(lambda part: finish_window(*part), parts))
-
+    spoken before; ``finish_all`` sets the words of windows to the sound."""
     windows = pending.windows
     firsts: dict[int, Hypothesis] = {}
     found: dict[int, list[DecodedWindow]] = {}
     for batch, future in pending.batches:
         firsts.update(zip(batch, future.result(), strict=True))
         clear = [i for i in batch if not firsts[i].is_doubtful]
-        done = finished((task, windows[i], firsts[i]) for i in clear)
+        done = finish_all((windows[i], firsts[i]) for i in clear)
         found.update({i: [window] for i, window in zip(clear, done, strict=True)})
         advance([windows[i] for i in batch], done)
     if task.finding:
         decoded = [firsts[i] for i in range(len(windows))]
         changed = multilingual.divide(task, windows, decoded, pool, known)
-        found |= {i: finished((task, *part) for part in row) for i, row in changed.items()}
+        found |= {i: finish_all(row) for i, row in changed.items()}
         advance((), [part for i in changed for part in found[i]])
     return [found[i] for i in range(len(windows))]
 

@@ -110,6 +110,7 @@ class TorchEngine:
         distilled = config.decoder_layers < config.encoder_layers
         self.max_seconds = SHORT_WINDOW if distilled and config.num_mel_bins == 80 else LONG_WINDOW
         self.device = model.proj_out.weight.device
+        self.on_gpu = self.device.type == "cuda"
         self.model = model
         self._draft = draft
         self._graphs = cuda_graphs and self.device.type == "cuda"
@@ -425,9 +426,8 @@ class TorchEngine:
             logprobs[some] = chosen - logits.logsumexp(-1)
             heads = torch.cat([layer[some, :, :, : max(positions)] for layer in attention], dim=1)
             grid[some] = attention_to_cost(heads, read[some], sound[some])[:, first:]
-        # All at once: the device is waited for here alone.
-        table, costs = logprobs.cpu().numpy(), grid.cpu().numpy()
-        starts = warp(costs, [len(text) + 1 for text in texts], positions)
+        starts = warp(grid, [len(text) + 1 for text in texts], positions)
+        table = logprobs.cpu().numpy()
         return [
             Decoded(
                 tokens=tuple(text),
