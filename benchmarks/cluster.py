@@ -1,12 +1,15 @@
 """``--cluster`` on this machine: nodes of Ray on loopback, each with one core and one worker.
 
     python benchmarks/cluster.py [--nodes 4 16] [--films 200] [--seconds 6] [--kills 4] [--real 12]
+                                 [--upload [--megabytes 50]]
 
 For each number of nodes: made films, by an engine that sleeps as long as each of them lasts, first
 undisturbed, for the efficiency, then with nodes that are killed at random and others that join in
 their place. Then, with the fewest nodes, the same by Whisper on clips of ``examples/data``, and a
 run that is killed whole, with its cluster, and begun again. What was done is counted from the
-outputs and from what the engines noted. Needs the extra ``ray``; Linux.
+outputs and from what the engines noted. With ``--upload`` no node sees the films (each has a name
+space of mounts of its own, for which it takes root), and what is left in its scratch folders is
+counted, too. Needs the extra ``ray``; Linux.
 
 The ideal is that of a scheduler that knows how long each film takes and loses no time: the longest
 first, each to the node that is free first.
@@ -39,6 +42,9 @@ ENGINES = Path(__file__).resolve().with_name("cluster_engines.py")
 RATE = 16_000
 READY = "This command will now block"
 """What ``ray start --block`` says when the node is there."""
+UPLOAD = "--upload"
+MORE: list[str] = []
+"""Options of each command."""
 OBJECTS = 80_000_000
 """Bytes of a node's object store, the least that Ray takes."""
 
@@ -49,9 +55,11 @@ OBJECTS = 80_000_000
 class Nodes:
     """A cluster of nodes with a core each; the first is the head."""
 
-    def __init__(self, folder: Path, count: int, log: Path) -> None:
-        self._folder = folder
-        self._environment = {**os.environ, LOG: str(log)}
+    def __init__(self, folder: Path, count: int, log: Path, unseen: Path | None) -> None:
+        self._folder, self._unseen = folder, unseen
+        self.scratch = folder.with_name("scratch")
+        self.scratch.mkdir()
+        self._environment = {**os.environ, LOG: str(log), "TMPDIR": str(self.scratch)}
         self._nodes: list[subprocess.Popen[bytes]] = []
         self.killed: list[str] = []
         """The numbers of the processes that ended with their nodes."""
@@ -73,6 +81,9 @@ class Nodes:
                 f"--object-store-memory={OBJECTS}", "--min-worker-port=0", "--max-worker-port=0",
                 "--disable-usage-stats", "--block"]  # fmt: skip
         argv[0] = str(Path(sys.executable).with_name("ray"))
+        if self._unseen:
+            hide = 'mount -t tmpfs none "$0" && exec "$@"'
+            argv = ["unshare", "-m", "sh", "-c", hide, str(self._unseen), *argv]
         log = self._folder.with_name(f"node-{len(list(self._folder.parent.glob('node-*')))}.log")
         with log.open("wb") as file:
             node = subprocess.Popen(
@@ -90,6 +101,15 @@ class Nodes:
         node = random.choice(self._nodes[1:])
         self._nodes.remove(node)
         self.killed += _kill_session(node)
+
+    def left(self) -> list[Path]:
+        """The files in scratch folders, some seconds after the nodes have ended."""
+        for _ in range(20):
+            left = [one for one in self.scratch.glob("dubkit-*/**/*") if one.is_file()]
+            if not left:
+                break
+            time.sleep(0.5)  # what a process has left is removed by another one
+        return left
 
     def close(self) -> None:
         """End all nodes the same way."""
@@ -122,19 +142,22 @@ def _kill_session(leader: subprocess.Popen[bytes]) -> list[str]:
 def cluster(count: int, folder: Path) -> Iterator[Nodes]:
     """A cluster whose engines keep their notes in a folder, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="dk", ignore_cleanup_errors=True) as name:
-        nodes = Nodes(Path(name, "ray"), count, folder / "log")
+        unseen = folder / "films" if UPLOAD in MORE else None
+        nodes = Nodes(Path(name, "ray"), count, folder / "log", unseen)
         try:
             yield nodes
         finally:
             nodes.close()
+            if unseen:
+                print(f"  {len(nodes.left())} files left in scratch folders", flush=True)
 
 
 # ---------------------------------------------------------------- the runs
 
 
-def make_films(folder: Path, count: int, mean: float) -> list[float]:
-    """Films with sound alone; returns their seconds, between a third of the mean and three times
-    that, more short ones than long ones."""
+def make_films(folder: Path, count: int, mean: float, more: int = 0) -> list[float]:
+    """Films with sound alone, and ``more`` bytes; returns their seconds, between a third of the
+    mean and three times that, more short ones than long ones."""
     chance = random.Random(1)
     folder.mkdir()
     lengths = []
@@ -143,6 +166,8 @@ def make_films(folder: Path, count: int, mean: float) -> list[float]:
         with wave.open(str(folder / f"{number:04}.wav"), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes(chance.randbytes(4000) + bytes(2 * round(seconds * RATE)))
+        with (folder / f"{number:04}.wav").open("ab") as file:
+            file.write(chance.randbytes(more))
         lengths.append(seconds)
     return lengths
 
@@ -197,7 +222,7 @@ def begin(folder: Path, address: str, engine: str, more: Sequence[str] = ()):
     argv = [sys.executable, "-m", "dubkit", "films", "--subs", "--no-video", "--no-config", "-q",
             "--cluster", address, "--transcriber", f"{ENGINES}:{engine}",
             "--summary", "summary.jsonl",
-            *more]  # fmt: skip
+            *MORE, *more]  # fmt: skip
     return subprocess.Popen(
         argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "errors").open("ab")
     )
@@ -213,9 +238,9 @@ def wait_for_ends(folder: Path, count: int, child: subprocess.Popen[bytes]) -> N
         time.sleep(0.2)
 
 
-def measure(folder: Path, nodes: int, films: int, mean: float, kills: int) -> None:
+def measure(folder: Path, nodes: int, films: int, mean: float, kills: int, size: int) -> None:
     """A library by so many nodes, of which some are killed and replaced."""
-    seconds = make_films(folder / "films", films, mean)
+    seconds = make_films(folder / "films", films, mean, size)
     with cluster(nodes, folder) as running:
         began, cpu = time.perf_counter(), busy_seconds()
         child = begin(folder, running.address, "Sleeping")
@@ -263,9 +288,9 @@ def measure_real(folder: Path, nodes: int, clips: int) -> None:
           f"  {found.line(clips, outputs(folder))}", flush=True)  # fmt: skip
 
 
-def measure_again(folder: Path, nodes: int, films: int, mean: float) -> None:
+def measure_again(folder: Path, nodes: int, films: int, mean: float, size: int) -> None:
     """A run that is killed half way with all nodes, and the same command again."""
-    make_films(folder / "films", films, mean)
+    make_films(folder / "films", films, mean, size)
     with cluster(nodes, folder) as running:
         child = begin(folder, running.address, "Sleeping")
         wait_for_ends(folder, films // 2, child)
@@ -291,9 +316,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--real", type=int, default=12, help="clips for Whisper; 0 for none")
     parser.add_argument("--seed", type=int)
+    parser.add_argument(UPLOAD, action="store_true")
+    parser.add_argument("--megabytes", type=int, default=0, help="of a film, at least")
     parser.add_argument("--skip", nargs="*", default=[], choices=["calm", "kills", "again"])
     given = parser.parse_args()
     random.seed(given.seed)
+    MORE.extend([UPLOAD] * given.upload)
+    size = given.megabytes * 10**6
     with tempfile.TemporaryDirectory() as name:
         folders = (Path(name, str(number)) for number in range(100))
 
@@ -305,12 +334,12 @@ def main() -> None:
         for nodes in given.nodes:
             for kills, part in ((0, "calm"), (given.kills, "kills")):
                 if part not in given.skip:
-                    measure(folder(), nodes, given.films, given.seconds, kills)
+                    measure(folder(), nodes, given.films, given.seconds, kills, size)
         fewest = min(given.nodes)
         if given.real:
             measure_real(folder(), fewest, given.real)
         if "again" not in given.skip:
-            measure_again(folder(), fewest, max(8, given.films // 5), given.seconds)
+            measure_again(folder(), fewest, max(8, given.films // 5), given.seconds, size)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import DubkitError, InputError, InUse, OutputError
 from .files import (
@@ -59,6 +59,7 @@ _FOLDERS = re.compile(rf"references|(dub|lipsync)\.[^.]+|.*{re.escape(PART)}s")
 _FILES = re.compile(r"\.lock|\.lease.*|\.owner|embedded\..*|.*\.(made|json|jsonl|wav|flac|mp4)")
 """Names that dubkit gives to folders and to files."""
 
+W = TypeVar("W", bound="Workspace")
 Make = Callable[[Path], Sequence[str]]
 """Writes a file and returns warnings, a sentence each."""
 Check = Callable[[Path], bool]
@@ -81,11 +82,18 @@ def open_workspace(folder: Path, *, adopt: bool = False, wait: bool = True) -> I
     folder cannot be written to, InputError when it holds what no workspace does, such as links, and
     ForeignWorkspace when it was made elsewhere, unless ``adopt`` allows to use what it holds.
     """
+    with open_as(Workspace, folder, adopt=adopt, wait=wait) as work:
+        yield work
+
+
+@contextmanager
+def open_as(kind: type[W], folder: Path, *, adopt: bool, wait: bool) -> Iterator[W]:
+    """As :func:`open_workspace`, of a kind."""
     lease = _take_lease(folder, wait)
     try:
         check(folder)
         foreign = take(folder, adopt=adopt)
-        work = Workspace(folder, lease)
+        work = kind(folder, lease)
         if foreign:
             work.forget_source()
         try:

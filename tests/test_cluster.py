@@ -214,7 +214,7 @@ def test_nothing_is_begun_for_a_command_that_ends(without_workers):
 
 def test_a_worker_reports_what_it_does_and_what_it_made(worker, tmp_path):
     write(tmp_path / "a.wav", burst())
-    assert worker.prepare([str(tmp_path)], cluster.__version__) == ""
+    assert worker.prepare(str(tmp_path), [], cluster.__version__) == ""
     options = Options(subs=True, video=False, transcriber=FAST[1])
     *reported, (last, result) = worker.process(Path("a.wav"), options, True, True)
     assert last == "done" and [path.name for path in result.outputs] == ["a.en.srt"]
@@ -228,8 +228,9 @@ def test_a_worker_reports_what_it_does_and_what_it_made(worker, tmp_path):
 
 def test_a_node_that_does_not_see_the_files_says_which(worker, tmp_path):
     unseen = tmp_path / "unseen"
-    assert f"does not see {unseen}" in worker.prepare([str(unseen)], cluster.__version__)
-    assert "the command is 99" in worker.prepare([str(tmp_path)], "99")
+    here = str(tmp_path)
+    assert f"does not see {unseen}" in worker.prepare(here, [str(unseen)], cluster.__version__)
+    assert "the command is 99" in worker.prepare(here, [], "99")
     ((kind, failure),) = worker.process(unseen, Options(subs=True), True, True)
     assert kind == "failed" and f"does not see {unseen}" in failure.message
     # Where nobody sees it, it is missing.
@@ -263,54 +264,106 @@ def test_a_film_whose_workers_die_is_tried_again_and_set_aside(library):
     assert len(loaded) >= 3 and sorted(loaded) == sorted({process for _, _, process in notes})
 
 
+class Nodes:
+    """Nodes of a cluster on loopback, with a core each."""
+
+    def __init__(self, folder, **environment):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self._folder, self._nodes = folder, []
+        self.environment = {**os.environ, "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray"),
+                            "RAY_AUTH_MODE": "disabled", **environment}  # fmt: skip
+
+    def add(self, *before):
+        """Start a node, and wait until it is there."""
+        port = self.address.rpartition(":")[2]
+        head = ["--head", f"--port={port}", "--include-dashboard=false"]
+        command = [*before, str(Path(sys.executable).with_name("ray")), "start",
+                   *([f"--address={self.address}"] if self._nodes else head),
+                   "--node-ip-address=127.0.0.1", "--num-cpus=1",
+                   "--object-store-memory=80000000", "--min-worker-port=0",
+                   "--max-worker-port=0", "--disable-usage-stats", "--block"]  # fmt: skip
+        path = self._folder / f"node{len(self._nodes)}.log"
+        with path.open("wb") as log:
+            self._nodes.append(subprocess.Popen(command, stdout=log, stderr=log,
+                                                env=self.environment,
+                                                start_new_session=True))  # fmt: skip
+        wait_for(lambda: "This command will now block" in path.read_text(), 120)
+
+    def close(self):
+        for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")):
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(pid) in [one.pid for one in self._nodes]:
+                    os.kill(pid, signal.SIGKILL)
+        for one in self._nodes:
+            one.wait(30)
+
+
+def run_on(nodes: Nodes, library: Path) -> list[object]:
+    run = list(run_of(library))
+    run[run.index("auto")] = nodes.address
+    return run
+
+
 @pytest.mark.slow
 def test_nodes_that_join_do_their_share(library, tmp_path):
     """And where the home folder is, nothing is left."""
     pytest.importorskip("ray")
-    ray = Path(sys.executable).with_name("ray")
     for number in range(6):
         write(library / f"films/film{number}.wav", burst(length=1))
     (library / "films/deadly.wav").unlink()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    environment = {**os.environ, "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray"),
-                   "RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}  # fmt: skip
-    common = ("--node-ip-address=127.0.0.1", "--num-cpus=1", "--object-store-memory=80000000",
-              "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats",
-              "--block")  # fmt: skip
-    head = ("--head", f"--port={address.rpartition(':')[2]}", "--include-dashboard=false")
-    nodes = []
-
-    def node(*arguments):
-        command = [ray, "start", *arguments, *common]
-        with (tmp_path / f"node{len(nodes)}.log").open("wb") as log:
-            nodes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment,
-                                          start_new_session=True))  # fmt: skip
-        text = tmp_path / f"node{len(nodes) - 1}.log"
-        wait_for(lambda: "This command will now block" in text.read_text(), 120)
-
-    run = list(run_of(library))
-    run[run.index("auto")] = address
+    nodes = Nodes(tmp_path, HOME=str(tmp_path))
     try:
-        node(*head)
-        child = start(*run, "-o", "Deadly.seconds=6", cwd=library, env=environment)
+        nodes.add()
+        run = (*run_on(nodes, library), "-o", "Deadly.seconds=6")
+        child = start(*run, cwd=library, env=nodes.environment)
         log = library / "log"
         wait_for(lambda: log.exists() and "begin" in log.read_text(), 300)
-        node(f"--address={address}")
+        nodes.add()
         ran = ended(child, 400)
     finally:
-        for pid in (int(path.name) for path in Path("/proc").glob("[0-9]*")):
-            with contextlib.suppress(ProcessLookupError):
-                if os.getsid(pid) in [one.pid for one in nodes]:
-                    os.kill(pid, signal.SIGKILL)
-        for one in nodes:
-            one.wait(30)
+        nodes.close()
     assert ran.status == 0, ran
     ends = [line for line in log.read_text().splitlines() if line.startswith("end")]
     assert len(ends) == len({line.split()[1] for line in ends}) == 8
     assert len({line.split()[2] for line in ends}) == 2
     assert not (tmp_path / ".ray").exists()
+
+
+def hiding(folder: Path) -> list[str]:
+    """What starts a program that sees an empty folder instead; skips the test if nothing does."""
+    flags = "-m" if os.geteuid() == 0 else "-rm"
+    hide = ["unshare", flags, "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(folder)]
+    try:
+        subprocess.run([*hide, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no name space of mounts can be made here")
+    return hide
+
+
+@pytest.mark.slow
+def test_a_node_that_does_not_see_the_films_gets_them(library, tmp_path):
+    pytest.importorskip("ray")
+    hide = hiding(library / "films")
+    (tmp_path / "scratch").mkdir()
+    nodes = Nodes(tmp_path, TMPDIR=str(tmp_path / "scratch"))
+    try:
+        nodes.add(*hide)
+        run = (*run_on(nodes, library), "--upload")
+        ran = ended(start(*run, cwd=library, env=nodes.environment), 400)
+        again = ended(start(*run, cwd=library, env=nodes.environment), 400)
+    finally:
+        nodes.close()
+    assert ran.status == again.status == 1 and "Traceback" not in ran.err, ran
+    assert [path.name for path in ran.paths] == ["long.en.srt", "short.en.srt"]
+    assert all((library / path).is_file() for path in ran.paths)
+    assert "3 workers died over it" in ran.err and again.err.count("nothing was done") == 2
+    begun = [line.split()[1] for line in (library / "log").read_text().splitlines()
+             if line.startswith("begin")]  # fmt: skip
+    assert sorted(begun) == ["deadly"] * 6 + ["long", "short"]
+    # What was on the node is removed, by another process where the worker was killed.
+    wait_for(lambda: not list((tmp_path / "scratch").glob("dubkit-*")))
 
 
 @pytest.mark.slow

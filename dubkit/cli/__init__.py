@@ -4,7 +4,8 @@
 - :mod:`.parser`: the command line's grammar, and the options that arguments stand for.
 - :mod:`.inputs`: files, folders and patterns to a list of media files.
 - :mod:`.batch`: many inputs: their order, shards, several at once.
-- :mod:`.cluster`: the same on the machines of a Ray cluster.
+- :mod:`.cluster`: the same on the machines of a Ray cluster; :mod:`.upload`, where these do not see
+  the files.
 - :mod:`.watch`: folders that grow.
 - :mod:`.summary`: what became of them, in a table and in a file.
 - :mod:`.console`: what a person sees of a run: the bar, warnings, errors.

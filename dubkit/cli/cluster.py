@@ -5,7 +5,7 @@ that keeps its engines. Which input is next, the threads of :class:`.batch.Batch
 waits for a worker, sends it one file, and shows what it reports. What kills a worker (its node, a
 lack of memory) fails no input: another worker tries it again, up to :data:`TRIES` times. What
 dubkit itself reports of an input is final. That no two workers do one file, the lease in its
-workspace sees to.
+workspace sees to. How inputs get to nodes that do not see them is in :mod:`.upload`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,9 @@ from dubkit.options import Options
 from dubkit.pipeline.time_left import Plan
 from dubkit.types import Result
 
+from . import upload
 from .batch import Batch, Stopping
-from .cluster_worker import Worker
+from .cluster_worker import Worker, plain
 
 log = logging.getLogger("dubkit")
 
@@ -67,17 +68,21 @@ INSTALL = 'pip install "dubkit[ray]"'
 
 
 @contextmanager
-def on_cluster(address: str, batch: Batch, names: Sequence[str]) -> Iterator[str]:
+def on_cluster(
+    address: str, batch: Batch, names: Sequence[str], options: Options, *, carry: bool
+) -> Iterator[str]:
     """Have the workers of a cluster do the inputs of a batch, each ``batch.at_once`` at a time;
     gives a line about them.
 
     ``auto`` is the cluster that ``RAY_ADDRESS`` names or that runs on this machine; without one,
     the workers are processes of this machine, and end with the command. A cluster that was there is
-    left running. ``names`` are those of the inputs, whose folders every node must see. Raises
-    MissingDependency without Ray or a cluster, InputError if no node sees the files.
+    left running. ``names`` are those of the inputs, whose folders every node must see, unless they
+    are to be carried there. Raises MissingDependency without Ray or a cluster, InputError if no
+    node sees the files.
     """
+    needed = upload.needed_on_nodes(options) if carry else sorted({*map(str, _folders(names))})
     with _connected(address) as ray:
-        cluster = _Cluster(ray, batch, names)
+        cluster = _Cluster(ray, batch, needed, carry=carry)
         try:
             cluster.start()
             batch.at_once, batch.process = cluster.at_once, cluster.process
@@ -197,9 +202,14 @@ class _Handle:
 class _Cluster:
     """The workers of a command."""
 
-    def __init__(self, ray: Any, batch: Batch, names: Sequence[str]) -> None:
+    def __init__(
+        self, ray: Any, batch: Batch, needed: Sequence[str], *, carry: bool = False
+    ) -> None:
         self._ray, self._batch, self._jobs = ray, batch, batch.at_once
-        self._folders = [str(Path.cwd()), *sorted({str(one) for one in _folders(names)})]
+        self._needed = needed if carry else [str(Path.cwd()), *needed]
+        """The files and folders that each node must see."""
+        self._carry = carry
+        """Whether inputs are carried to the nodes."""
         nodes = ray.nodes()
         self._places = _places(nodes)
         self._known = {str(one["NodeID"]) for one in nodes}
@@ -265,7 +275,8 @@ class _Cluster:
         actor = self._ray.remote(Worker).options(
             num_cpus=place.cores,
             num_gpus=place.gpus,
-            max_concurrency=self._jobs + 1,  # one to stop the others
+            # One to stop the others, and those that carry.
+            max_concurrency=self._jobs * (1 + self._carry) + 1,
             max_restarts=0,  # begun again here, where it is counted
             # On another node if this one has died.
             scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=True),
@@ -279,7 +290,8 @@ class _Cluster:
     def _enlist(self, handle: _Handle, attempt: int) -> None:
         """Wait until a worker is ready, as long as that takes: its node may be busy."""
         try:
-            wrong = self._ray.get(handle.actor.prepare.remote(self._folders, __version__))
+            arguments = (str(Path.cwd()), self._needed, __version__)
+            wrong = self._ray.get(handle.actor.prepare.remote(*arguments))
         except self._ray.exceptions.RayError as failure:
             wrong = f"node {handle.place.host} cannot run dubkit: {_last_line(failure)}"
             if self._ended.is_set():
@@ -339,10 +351,22 @@ class _Cluster:
     ) -> Result:
         """As :func:`dubkit.pipeline.process`, by a worker, which has a room of its own."""
         plan = watched or Plan()
+        if not self._carry:
+            seen = source.exists()
+            return self._tried(
+                lambda worker: self._done_by(worker, source, options, progress, plan, wait, seen)
+            )
+        if result := upload.without_worker(source, options, wait=wait):
+            return result
+        with upload.packed(source, options, wait=wait) as parcel:
+            return self._tried(lambda worker: self._carried(worker, parcel, progress, plan))
+
+    def _tried(self, work: Callable[[_Handle], Result]) -> Result:
+        """What comes of work with a worker; with another one if that dies."""
         for number in itertools.count(1):
             worker = self._worker()
             try:
-                result = self._done_by(worker, source, options, progress, plan, wait)
+                result = work(worker)
             except self._ray.exceptions.RayTaskError:
                 self._give_back(worker)
                 raise
@@ -374,14 +398,20 @@ class _Cluster:
         progress: Progress,
         plan: Plan,
         wait: bool,
+        seen: bool,
+        meanwhile: Callable[[], object] = lambda: None,
+        worded: Callable[[str], str] = str,
     ) -> Result:
-        """What a worker makes of an input. Raises Ray's errors if it dies."""
+        """What a worker makes of an input. ``meanwhile`` is called now and then, and ``worded``
+        changes what it logs. Raises Ray's errors if it dies."""
         report = accept_cues(plan.watch(progress))
         within: dict[int, AbstractContextManager[None]] = {}
+        self._batch.check()  # it may be another's that has just been stopped
         call = worker.actor.process.options(num_returns="streaming")
-        messages = call.remote(source, options, wait, source.exists())
+        messages = call.remote(source, options, wait, seen)
         while True:
             self._batch.check()
+            meanwhile()
             ready, _ = self._ray.wait([messages], timeout=LOOK)
             if not ready:
                 continue
@@ -396,11 +426,48 @@ class _Cluster:
                 case ("end", number, good):
                     _leave(within.pop(number), good)
                 case ("log", level, text):
-                    log.log(level, "%s", text)
+                    log.log(level, "%s", worded(text))
                 case ("failed", failure):
                     raise failure
                 case ("done", result):
                     return result  # type: ignore[no-any-return]
+
+    def _carried(
+        self, worker: _Handle, parcel: upload.Parcel, progress: Progress, plan: Plan
+    ) -> Result:
+        """What a worker makes of an input that is carried to it, put in its place. Raises Ray's
+        errors if the worker dies."""
+        link = upload.Link(
+            lambda name, *arguments: getattr(worker.actor, name).remote(*arguments), self._value
+        )
+        report = plan.watch(progress)
+
+        def meanwhile() -> None:
+            parcel.keep(link)
+
+        def worded(text: str) -> str:
+            # Another node may have room.
+            full = f"the disk of node {worker.place.host} is full"
+            return parcel.text_here(text).replace("the disk is full", full)
+
+        with parcel.at(link, report) as (source, options):
+            try:
+                result = self._done_by(
+                    worker, source, options, progress, plan, True, False, meanwhile, worded
+                )
+            except DubkitError as failure:
+                parcel.bring_back(link, report)
+                raise plain(failure, worded) from failure
+            parcel.bring_back(link, report)
+            return parcel.result_here(result)
+
+    def _value(self, begun: Any) -> Any:
+        """What came of a worker's method. Raises Ray's errors if it dies."""
+        while True:
+            self._batch.check()
+            ready, _ = self._ray.wait([begun], timeout=LOOK)
+            if ready:
+                return self._ray.get(begun)
 
     def _replace(self, worker: _Handle) -> None:
         """Begin another worker for one that died, once."""

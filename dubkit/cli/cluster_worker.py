@@ -5,6 +5,7 @@ It keeps its engines, does the files that it is sent, each in a thread, and repo
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -12,7 +13,7 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -20,10 +21,13 @@ from typing import Any, TypeAlias
 
 from dubkit import __version__, errors, pipeline
 from dubkit.engines import EngineRoom
-from dubkit.errors import DubkitError, InputError, MediaError
+from dubkit.errors import DubkitError, InputError, MediaError, OutputError
+from dubkit.files import PART, mark_own, stamp_of
 from dubkit.options import Options
+from dubkit.pipeline.elsewhere import OWN
 from dubkit.pipeline.time_left import Plan, Step
 from dubkit.system.programs import start_keeper
+from dubkit.system.scratch import scratch_folder
 from dubkit.types import Cue
 
 from .batch import Stopping
@@ -45,6 +49,8 @@ class Worker:
     def __init__(self, jobs: int) -> None:
         self._jobs = jobs
         self._room = EngineRoom(shared=True)
+        self._copies: dict[str, contextlib.ExitStack] = {}
+        """What removes the copies of inputs, by their folders; see :mod:`.upload`."""
         self._stopping = threading.Event()
         self._working: set[threading.Thread] = set()
         logger = logging.getLogger("dubkit")
@@ -52,15 +58,17 @@ class Worker:
         logger.propagate = False
         logger.addHandler(_Sender())
 
-    def prepare(self, folders: Sequence[str], version: str) -> str:
-        """Go to the command's folder, the first; returns what is wrong with this node, or ""."""
+    def prepare(self, folder: str, needed: Sequence[str], version: str) -> str:
+        """Go to the command's folder, if it is here; returns what is wrong with this node, or "".
+        ``needed`` are the files and folders that have to be here."""
         host = platform.node()
         if version != __version__:
             return f"node {host} has dubkit {__version__}, and the command is {version}"
-        for folder in folders:
-            if not Path(folder).is_dir():
-                return f"node {host} does not see {folder}"
-        os.chdir(folders[0])
+        for path in needed:
+            if not Path(path).exists():
+                return f"node {host} does not see {path}"
+        with contextlib.suppress(OSError):  # where inputs are uploaded, it need not be
+            os.chdir(folder)
         start_keeper()
         return ""
 
@@ -106,7 +114,73 @@ class Worker:
         self._stopping.set()
         for thread in list(self._working):
             thread.join()
+        for root in list(self._copies):
+            self.close_copy(root)
         self._room.close()
+
+    # ------------------------------------------------------------ copies, for --upload
+
+    def open_copy(self) -> str | DubkitError:
+        """Make a folder for an input and what belongs to it."""
+        opened = contextlib.ExitStack()
+        try:
+            root = str(opened.enter_context(scratch_folder()))
+        except DubkitError as failure:
+            return plain(failure)
+        self._copies[root] = opened
+        return root
+
+    def write(self, root: str, name: str, offset: int, content: bytes) -> DubkitError | None:
+        """Write a piece of a file, in any order."""
+        path = Path(root, name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+                file.seek(offset)
+                file.write(content)
+        except OSError as failure:
+            return OutputError(
+                f"node {platform.node()} cannot take {path.name}: {failure.strerror or failure}",
+                "set TMPDIR on the nodes to a folder with room for the film and what is made of it",
+            )
+        return None
+
+    def finish_copy(
+        self, root: str, times: Mapping[str, int], workspace: str
+    ) -> dict[str, list[int]] | DubkitError:
+        """Give files their times, in nanoseconds, and take the workspace for this user's own, as it
+        is where it came from; returns :meth:`list_copy`."""
+        try:
+            for name, at in times.items():
+                os.utime(Path(root, name), ns=(at, at))
+            Path(root, workspace).mkdir(parents=True, exist_ok=True)
+            mark_own(Path(root, workspace))
+        except (OSError, DubkitError) as failure:
+            return OutputError(f"node {platform.node()} cannot take a film: {failure}", "")
+        return self.list_copy(root)
+
+    def list_copy(self, root: str) -> dict[str, list[int]]:
+        """The files of a copy with their stamps, without those that are being written."""
+        found = {}
+        for place, folders, names in os.walk(root):
+            folders[:] = [one for one in folders if not one.endswith(PART)]
+            for path in (Path(place, name) for name in names if not OWN.fullmatch(name)):
+                with contextlib.suppress(OSError):  # removed meanwhile
+                    found[path.relative_to(root).as_posix()] = stamp_of(path)
+        return found
+
+    def read(self, root: str, name: str, offset: int, size: int) -> bytes | None:
+        """A piece of a file; None if that is gone."""
+        with contextlib.suppress(OSError), Path(root, name).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+        return None
+
+    def close_copy(self, root: str) -> None:
+        """Remove a copy."""
+        if opened := self._copies.pop(root, None):
+            opened.close()
 
 
 class _Report:
@@ -159,9 +233,12 @@ class _Sender(logging.Handler):
             send(("log", record.levelno, record.getMessage()))
 
 
-def plain(failure: DubkitError) -> DubkitError:
-    """An error as the command knows it, even if it is of an engine's own class."""
+def plain(failure: DubkitError, worded: Callable[[str], str] = str) -> DubkitError:
+    """An error as the command knows it, even if it is of an engine's own class; ``worded`` may
+    change its texts."""
     kind = next(one for one in type(failure).__mro__ if one.__module__ == errors.__name__)
+    message, hint = worded(failure.message), worded(failure.hint)
     if isinstance(failure, MediaError):
-        return MediaError(failure.message, failure.hint, failure.argv, failure.tail)
-    return kind(failure.message, failure.hint)  # type: ignore[no-any-return]
+        argv, tail = map(worded, failure.argv), map(worded, failure.tail)
+        return MediaError(message, hint, tuple(argv), tuple(tail))
+    return kind(message, hint)  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from dubkit.dub.report import table
 from dubkit.errors import DubkitError, MediaError
 from dubkit.pipeline import report
-from dubkit.pipeline.time_left import Other, Plan
+from dubkit.pipeline.time_left import IN_BYTES, Other, Plan
 from dubkit.system.terminal import clock, print_error, printable
 from dubkit.types import Result
 
@@ -47,6 +47,7 @@ VERBS = {
     "mix": "Mixing",
     "mux": "Writing the video",
     "burn": "Burning the picture",
+    "upload": "Uploading",
     "listen": "Listening with the teacher",
     "train": "Training",
     "evaluate": "Evaluating",
@@ -220,7 +221,7 @@ class Console:
         # What an earlier run did does not count towards this one's speed.
         before, elapsed = self._in_this_run(time.monotonic())
         speed = (done - before) / elapsed if elapsed > SETTLED else 0.0
-        if self._stage.startswith("download"):
+        if self._stage.startswith(IN_BYTES):
             return f"{done / 1e6:.0f}/{total / 1e6:.0f} MB {speed / 1e6:.1f} MB/s"
         times = f" {speed:.1f}x" if speed > 0 else ""
         if not total:
@@ -257,7 +258,7 @@ class Console:
         if self._stage and finished and not self.quiet and (self._total or self._done):
             before, spent = self._in_this_run(self._last)
             title = title_of(self._stage)
-            if self._stage.startswith("download"):
+            if self._stage.startswith(IN_BYTES):
                 line = f"{title}: {self._total / 1e6:.0f} MB in {spent:.0f} s"
             elif unit := COUNTED.get(self._stage):
                 line = f"{title}: {self._total - before:.0f} {unit} in {spent:.1f} s"

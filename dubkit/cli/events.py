@@ -3,9 +3,9 @@
 One object a line, whose kind is ``event``; ``at`` is in seconds since the command began.
 
 - ``progress``: ``stage``, ``done``, ``total`` (seconds of media; bytes if the stage begins with
-  ``download``; ``total`` is 0 while it is unknown); ``step`` and ``steps``, the number of the step
-  at hand and of all that this input takes (0 while that is unknown); ``seconds_left``, the time
-  that they all still take, or null. A few a second at most.
+  ``download`` or ``upload``; ``total`` is 0 while it is unknown); ``step`` and ``steps``, the
+  number of the step at hand and of all that this input takes (0 while that is unknown);
+  ``seconds_left``, the time that they all still take, or null. A few a second at most.
 - ``text``: ``start``, ``end``, ``text`` of speech as soon as it is recognized, in any order; a
   later one replaces an earlier one of the same time.
 - ``input``: ``source``, the file being started, if there are several. With ``--jobs``, what is

@@ -153,8 +153,11 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             raise UsageError("no input is named", USAGE)
         options = choose.with_presets(options)
         choose.check_names(options)  # once: every input would raise the same
+        if given.upload and not given.cluster:
+            raise UsageError("--upload is for --cluster", "add it, or leave --upload out")
         if given.cluster and not options.dry_run:
-            console.log(opened.enter_context(on_cluster(given.cluster, batch, given.inputs)))
+            on = on_cluster(given.cluster, batch, given.inputs, options, carry=given.upload)
+            console.log(opened.enter_context(on))
         texts: dict[Path, Path | None] = {}
 
         def fetch(address: str) -> tuple[list[Path], inputs.Failures]:

@@ -38,8 +38,7 @@ Other commands (each has --help):
   dubkit ui, serve, mcp  the same in a browser; for programs (OpenAI's audio API); for assistants
   dubkit check, sync     check a subtitle file; give one of another version the right times
   dubkit plugins, setup  list the engines that are installed; install outside tools
-  dubkit models          get models before they are needed, also without the packages
-  dubkit clean           remove workspaces, after a question
+  dubkit models, clean   get models before they are needed; remove workspaces, after a question
   dubkit config          what dubkit.toml files set: yours, and that of this folder
   dubkit doctor          check what dubkit needs, with the line to type for each problem
 """
@@ -55,6 +54,9 @@ GENERAL: Sequence[tuple[tuple[str, ...], str, str, dict[str, Any]]] = (
      "have the machines of a Ray cluster do them: the one at `HOST:PORT` or, with `auto`, the one "
      "that runs here, else workers on this machine; needs `dubkit[ray]`",
      {"metavar": "ADDRESS", "default": None}),
+    (("--upload",), "carry the files to its nodes, and results back",
+     "with `--cluster`: carry the inputs to nodes that do not see them, and back what is made of "
+     "them", {"action": "store_true"}),
     (("--watch",), "go on with what is added to a folder, until Ctrl-C",
      "go on with what is added to a folder as soon as it has been still for 10 seconds, until "
      "Ctrl-C", {"action": "store_true"}),

@@ -30,10 +30,13 @@ class EngineRoom:
     same one.
     """
 
-    def __init__(self, *, shared: bool = False) -> None:
+    def __init__(
+        self, *, shared: bool = False, idle: type[KeyboardInterrupt] | None = None
+    ) -> None:
         """A ``shared`` room is for runs in several threads at once: its engines stay open until it
-        is closed, and do as much at once as they say that they can, mostly one thing."""
-        self.shared = shared
+        is closed, and do as much at once as they say that they can, mostly one thing. Those of one
+        that is ``idle`` raise that instead of working."""
+        self.shared, self._idle = shared, idle
         self.keep: Collection[type] = ()
         """Protocols of the engines that the next run needs as well: those that this run has used
         stay open when their stage is done."""
@@ -92,6 +95,8 @@ class EngineRoom:
 
     def _class(self, choice: Choice[E]) -> type[E]:
         engine = engine_class(choice.protocol, choice.spec)
+        if self._idle:
+            return refusing(engine, self._idle)
         return in_turn(engine) if self.shared else engine
 
     @staticmethod
@@ -171,6 +176,20 @@ def in_turn(engine: type[E]) -> type[E]:
 
         return guarded_method
 
+    return _guarded(engine, guard)
+
+
+def refusing(engine: type[E], kind: type[KeyboardInterrupt]) -> type[E]:
+    """A class for engines that raise something instead of working."""
+
+    def refuse(self: Any, *args: Any, **more: Any) -> Any:
+        raise kind
+
+    return _guarded(engine, lambda method: refuse)
+
+
+def _guarded(engine: type[E], guard: Callable[[Callable[..., Any]], Callable[..., Any]]) -> type[E]:
+    """An engine's class with something around what takes long."""
     found = {name: getattr(engine, name, None) for name in WORK}
     body = {name: guard(method) for name, method in found.items() if callable(method)}
     about = {"__slots__": (), "__module__": engine.__module__, "__doc__": engine.__doc__}

@@ -20,6 +20,7 @@ engines from the engine room and closes them when it is done; how they work, not
 - :mod:`.render`: the video with a dub, for ``dub``.
 - :mod:`.separate`: the sound without its speech, for ``render``; the speech, for ``references``.
 - :mod:`.redraw`: the picture with lip-sync, for ``render``.
+- :mod:`.elsewhere`: the workspace of a run on another machine.
 - :mod:`.plan`: which steps a run does; :mod:`.time_left`: how long they take.
 - :mod:`.existing`: ``--skip-existing``; :mod:`.renamed`: inputs with a new name.
 - :mod:`.edits`: people's edits of cue files, kept when a stage makes these again.

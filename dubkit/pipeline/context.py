@@ -74,14 +74,11 @@ class Context:
         self.timings: dict[str, float] = {}
         """Seconds by step, for the steps that were not skipped."""
         self.warnings: list[str] = []
-        self.folder = options.output_dir or source.parent
-        """Where the results go."""
-        self.stem = source.stem
-        """What the results' names begin with."""
+        self.folder, self.stem, self.workspace = place_of(source, options)
+        """Where the results go, what their names begin with, and the folder of the workspace."""
         self.flags = ""
         """What those of subtitle files have after the language: ``.sdh`` if the input's has,
         ``.forced`` if that of ``subs_from`` has."""
-        self.workspace = self.folder / f"{self.stem}{workspace.SUFFIX}"
         self.stamp = _stamp(source)
         """What shows whether the input is changed during the run."""
         self.translators: dict[tuple[str, str], Choice[Translator]] = {}
@@ -107,8 +104,7 @@ class Context:
                 f"nothing to do with {self.source.name}",
                 "--to es translates it, --format vtt converts it; dubkit check FILE checks it",
             )
-        self.stem, _, self.flags = source_text.name_parts(self.source)
-        self.workspace = self.folder / f"{self.source.name}{workspace.SUFFIX}"
+        self.flags = source_text.name_parts(self.source).flags
 
     def _take_media(self) -> None:
         options = self.options
@@ -212,6 +208,15 @@ class Context:
         if total is None:
             total = self.media.duration if self.media else 0.0
         return lambda done: self.progress(step, done, total)
+
+
+def place_of(source: Path, options: Options) -> tuple[Path, str, Path]:
+    """The folder of an input's results, what their names begin with, and its workspace."""
+    folder = options.output_dir or source.parent
+    is_text = bool(source_text.format_of(source))
+    stem = source_text.name_parts(source).stem if is_text else source.stem
+    name = source.name if is_text else stem
+    return folder, stem, folder / f"{name}{workspace.SUFFIX}"
 
 
 def _stamp(source: Path) -> Sequence[int]:

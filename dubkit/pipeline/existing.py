@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from dubkit import languages, workspace
+from dubkit import languages
 from dubkit.errors import DubkitError
 from dubkit.files import at_home
 from dubkit.languages import primary
@@ -18,6 +18,7 @@ from dubkit.options import EMBEDDED, Options, list_options
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.source import DETECTED, format_of, name_parts
 
+from .context import place_of
 from .source import TRANSCRIPT
 
 
@@ -103,8 +104,7 @@ def _spoken(source: Path, options: Options) -> str:
     tag = pick_audio(media, options.audio_track).language if media.audio else None
     if tag:
         return tag
-    folder = options.output_dir or source.parent
-    transcript = folder / f"{source.stem}{workspace.SUFFIX}" / TRANSCRIPT
+    transcript = place_of(source, options)[2] / TRANSCRIPT
     if not options.audio_track and transcript.is_file():
         with contextlib.suppress(DubkitError):  # it is damaged, and will be made again
             return source_text.read_edited(transcript).language

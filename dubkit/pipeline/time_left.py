@@ -44,6 +44,8 @@ LAPTOP = {
     "burn": (0.5, 0.25),
 }
 """Seconds that each kind of step takes on a laptop, and seconds for each second of media."""
+IN_BYTES = ("download", "upload")
+"""How stages begin whose progress is in bytes; they belong to no step."""
 PARTS = {
     "tell speakers apart": {"voice activity": (0.0, 0.3), "voices": (0.3, 1.0)},
     "find reference clips": {},
@@ -172,7 +174,7 @@ class Plan:
         """Progress of a stage; see :data:`dubkit.hooks.Progress`."""
         with self._lock:
             now = self._now()
-            if stage.startswith("download"):
+            if stage.startswith(IN_BYTES):
                 self._downloaded = True
                 began, before, *_ = self._download or (now, done, done, total)
                 self._download = began, before, done, total
