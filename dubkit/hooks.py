@@ -156,6 +156,17 @@ class DetectsLanguage(Protocol):
 
 
 @runtime_checkable
+class KnowsLanguages(Protocol):
+    """A transcriber that can say which languages it knows before it is built."""
+
+    @classmethod
+    def check_language(cls, language: str, model: str) -> None:
+        """Raise UsageError for a language, a BCP-47 tag, that it does not know: with a model, as
+        the setting ``model`` names it, or with any if that is empty."""
+        ...
+
+
+@runtime_checkable
 class FindsLanguages(Protocol):
     """A transcriber that finds the language of each stretch of speech, and can be limited to some.
     Its cues have their language where it is another one than the track's."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ from dubkit.hooks import (
     Engine,
     External,
     FindsSpeech,
+    KnowsLanguages,
     NeedsModels,
     ReadsBack,
     Separator,
@@ -160,6 +161,16 @@ def transcriber(options: Options) -> Choice[Transcriber]:
             )
     choice = _choice(Transcriber, options, spec)
     return replace(choice, settings=options.engine_settings(registry.own_name(choice.spec)))
+
+
+def check_languages(choice: Choice[Transcriber], languages: Iterable[str]) -> None:
+    """Raise UsageError for a language that a transcriber says that it does not know. Imports it."""
+    engine = registry.engine_class(choice.protocol, choice.spec)
+    if issubclass(engine, KnowsLanguages):
+        model = choice.settings.get("model", "")
+        with guarded(f"{choice.name} cannot be asked"):
+            for language in languages:
+                engine.check_language(language, "" if model == "auto" else model)
 
 
 Prepare: TypeAlias = Callable[[Translator, str | None, str], None]

@@ -206,6 +206,8 @@ def test_a_client_of_former_days(server, spoken):
                 ({"noise_reduction": {"type": [[1]]}}, "session.audio.input.noise_reduction.type"),
                 ({"transcription": {"model": "none"}}, "model"),
                 ({"transcription": {"language": "nonsense!"}}, "language"),
+                ({"transcription": {"language": "tlh"}}, "language"),  # which its engine says
+                ({"transcription": {"languages": ["en", "tlh"]}}, "language"),
                 ({"turn_detection": {"type": "semantic_vad"}},
                  "session.audio.input.turn_detection.type"),
                 ({"turn_detection": {"silence_duration_ms": -1}},

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dubkit import Cue, Track, Transcriber, Transcription, Word
+from dubkit import Cue, Track, Transcriber, Transcription, UsageError, Word
 
 
 def note(line: str) -> None:
@@ -47,6 +47,11 @@ class Fast(Transcriber):
 
     def check(self):
         return []
+
+    @classmethod
+    def check_language(cls, language, model):
+        if language == "tlh":
+            raise UsageError("Fast does not know the language 'tlh'", "it knows the others")
 
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
         note("transcribed")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tokenizers
+from command import assert_refused, called
 from speech_samples import AUSTEN, decoded
 
 import dubkit
@@ -343,3 +344,19 @@ def test_an_engine_that_knows_of_one_at_a_time_refuses_several(tmp_path) -> None
     options = dubkit.Options(subs=True, language="en,de")
     with pytest.raises(UsageError, match="one language at a time"):
         recognition.transcribe(Plain(), "plain", Path(), options, tmp_path, lambda *_: None)
+
+
+def test_a_language_that_whisper_does_not_know_is_refused_before_the_sound_is_read(talk):
+    assert_refused(called(talk, "--subs", "--language", "tlh"), 2, "does not know", "'tlh'")
+    assert not (talk.with_suffix(".dubkit") / "audio.wav").exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "model", "words"),
+    [("xx", "", "does not know"), ("pt-BR", "base.en", "base.en knows only English")],
+)
+def test_which_languages_whisper_knows(language, model, words):
+    FasterWhisper.check_language("pt-BR", "base")
+    FasterWhisper.check_language("en-GB", "base.en")
+    with pytest.raises(UsageError, match=words):
+        FasterWhisper.check_language(language, model)

@@ -187,6 +187,11 @@ class Stream:
     id: str = field(default_factory=lambda: f"sess_{secrets.token_hex(12)}")
     before: bool = False
     """Whether the client uses the API's former names."""
+    asked: tuple[str, asyncio.Future[list[str] | None]] = field(init=False)
+    """The id of the settings that the process was given last, and what is wrong with them; None if
+    nothing is."""
+    taken: Mapping[str, Any] | None = None
+    """Those that it works by."""
 
     async def receive(self) -> None:
         """Obey the client until it goes. Raises WebSocketDisconnect then."""
@@ -236,15 +241,23 @@ class Stream:
 
     async def _configure(self, settings: Settings) -> None:
         options = await self.choose(settings)
-        self.settings = settings
-        await self._tell(
-            {
-                "type": "settings",
-                "options": dict(options),
-                "format": [settings.format.name, settings.format.rate],
-                "rules": asdict(settings.rules) if settings.rules else None,
-            }
-        )
+        number = secrets.token_hex(6)
+        wanted = {
+            "type": "settings",
+            "id": number,
+            "options": dict(options),
+            "format": [settings.format.name, settings.format.rate],
+            "rules": asdict(settings.rules) if settings.rules else None,
+        }
+        answer = asyncio.get_running_loop().create_future()
+        self.asked = number, answer
+        await self._tell(wanted)
+        # Whether the engine knows a language, the process has to say.
+        if settings.languages and (refused := await answer):
+            if self.taken:
+                await self._tell(self.taken)
+            raise Unfit(": ".join(filter(None, refused)), "language")
+        self.settings, self.taken = settings, wanted
 
     async def _tell(self, message: Mapping[str, Any]) -> None:
         """Pass something on to the process, as soon as it has read what came before."""
@@ -266,6 +279,11 @@ class Stream:
                 event = json.loads(text)
                 if event.get("type") == "over":
                     message, code = redact(event["message"]), POLICY
+                    continue
+                if event.get("type") == "settings":
+                    id, answer = self.asked
+                    if event["id"] == id and not answer.done():
+                        answer.set_result(event["refused"])
                     continue
                 await self._send_of_process(event)
         await self._send(_error(message, kind="server_error"))

@@ -28,7 +28,7 @@ from dubkit.cues import segment
 from dubkit.cues.phrases import uses_spaces
 from dubkit.cues.text import unwrap
 from dubkit.engines import Choice, EngineRoom, choose, guarded
-from dubkit.errors import DubkitError
+from dubkit.errors import DubkitError, UsageError
 from dubkit.hooks import FindsSpeech, Transcriber
 from dubkit.options import Options, from_keywords
 from dubkit.speech import recognition
@@ -113,8 +113,17 @@ class Captions:
         kind = message["type"]
         if kind == "settings":
             rules = Rules(**message["rules"]) if message["rules"] else None
-            self.settings = Settings(from_keywords(message["options"]), rules)
-            self.language = ""
+            wanted = Settings(from_keywords(message["options"]), rules)
+            try:
+                choose.check_languages(choose.transcriber(wanted.options), wanted.options.languages)
+            except UsageError as failure:
+                refused = [failure.message, failure.hint]
+                self.send({"type": "settings", "id": message["id"], "refused": refused})
+                return
+            except DubkitError:
+                pass  # which the first turn reports
+            self.send({"type": "settings", "id": message["id"], "refused": None})
+            self.settings, self.language = wanted, ""
             self._prepare(self.settings)
         elif kind == "clear":
             self._begin(self.known)

@@ -60,6 +60,13 @@ class OnnxAsr(Transcriber):
     def __post_init__(self) -> None:
         import_module(f"{__package__}.engine")  # a missing library is reported from here
 
+    @classmethod
+    def check_language(cls, language: str, model: str) -> None:
+        """See :class:`dubkit.hooks.KnowsLanguages`."""
+        from .catalog import check_language
+
+        check_language(model, primary_language(language))
+
     def close(self) -> None:
         """Unload the models."""
         self._loaded.clear()
