@@ -109,15 +109,19 @@ def start_keeper() -> None:
         receiver, _pipe = os.pipe()
         os.set_blocking(_pipe, False)  # a stopped keeper may not stop dubkit
         try:
-            subprocess.Popen(
-                [sys.executable, "-I", "-S", keeper.__file__, _token],
+            # By a shell that ends at once: it is no child of this process, since Ray kills those of
+            # its workers before they end.
+            subprocess.run(
+                ["/bin/sh", "-c", 'exec 3<&0; "$@" <&3 3<&- &', "sh",
+                 sys.executable, "-I", "-S", keeper.__file__, _token],
                 stdin=receiver,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 env={name: value for name, value in os.environ.items() if name != keeper.MARK},
                 start_new_session=True,
-            ).returncode = 0  # it ends after this process: nobody waits for it
+                check=False,
+            )  # fmt: skip
         except OSError:  # no memory, too many processes: then what is killed is not cleaned up
             os.close(_pipe)
             _pipe = -1
