@@ -1,7 +1,7 @@
 """``--cluster`` on this machine: nodes of Ray on loopback, each with one core and one worker.
 
     python benchmarks/cluster.py [--nodes 4 16] [--films 200] [--seconds 6] [--kills 4] [--real 12]
-                                 [--upload [--megabytes 50]]
+                                 [--jobs 2] [--upload [--megabytes 50]]
 
 For each number of nodes: made films, by an engine that sleeps as long as each of them lasts, first
 undisturbed, for the efficiency, then with nodes that are killed at random and others that join in
@@ -316,12 +316,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--real", type=int, default=12, help="clips for Whisper; 0 for none")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", default="1", help="films at once of a worker")
     parser.add_argument(UPLOAD, action="store_true")
     parser.add_argument("--megabytes", type=int, default=0, help="of a film, at least")
     parser.add_argument("--skip", nargs="*", default=[], choices=["calm", "kills", "again"])
     given = parser.parse_args()
     random.seed(given.seed)
-    MORE.extend([UPLOAD] * given.upload)
+    MORE.extend(["--jobs", given.jobs, *[UPLOAD] * given.upload])
     size = given.megabytes * 10**6
     with tempfile.TemporaryDirectory() as name:
         folders = (Path(name, str(number)) for number in range(100))

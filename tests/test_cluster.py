@@ -150,8 +150,9 @@ def without_workers(monkeypatch):
 
 def test_a_worker_whose_node_has_ended_is_begun_again_and_then_given_up(without_workers):
     command, attempts = without_workers
+    command.start()
     with pytest.raises(InputError, match="never ran"):
-        command.start()
+        command.wait()
     assert attempts == [1, 2, 3]
 
 

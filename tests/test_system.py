@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from command import alive, called, wait_for
+from command import alive, called, children, wait_for
 
 from dubkit import scratch_folder
 from dubkit.errors import InternalError, OutputError, UsageError
@@ -51,6 +51,19 @@ def test_programs_and_scratch_end_with_whoever_started_them(number, tmp_path):
     parent.send_signal(number)
     parent.wait()
     wait_for(lambda: not any(map(alive, started)) and not folder.parent.exists())
+
+
+def test_scratch_ends_also_where_all_children_are_killed_first(tmp_path):
+    """As Ray does with its workers, the keeper not being one of them."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)])
+    names = ("daemon", "stubborn", "scratch")
+    wait_for(lambda: all((tmp_path / name).exists() for name in names), 60)
+    wait_for(lambda: all((tmp_path / name).read_text() for name in names))
+    for child in children(parent.pid):
+        os.kill(child, signal.SIGKILL)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not Path((tmp_path / "scratch").read_text()).parent.exists())
 
 
 def test_what_a_fork_does_is_its_own(tmp_path):

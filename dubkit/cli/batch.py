@@ -140,12 +140,15 @@ class Batch:
         """Inputs; it may grow while they are worked through."""
         self.process = pipeline.process
         """Makes what is asked for from an input: here, or elsewhere (:mod:`.cluster`)."""
+        self.wait_for_workers: Callable[[], object] = lambda: None
+        """Called before the first input; raises what is wrong with all workers."""
         self._left: deque[Item] = deque()
         self._stopping = threading.Event()
 
     def outcomes(self, items: Sequence[Item], work: Work) -> Iterator[Outcome]:
         """What becomes of each input, as soon as that is known. Those that another dubkit is at
         work on come again after all others, and are then waited for."""
+        self.wait_for_workers()
         busy: list[Item] = []
         for outcome in self._round(items, work, len(items) == 1):
             if outcome.failure and outcome.is_busy:

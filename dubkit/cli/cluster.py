@@ -86,6 +86,8 @@ def on_cluster(
         try:
             cluster.start()
             batch.at_once, batch.process = cluster.at_once, cluster.process
+            # Until then inputs are found and probed.
+            batch.wait_for_workers = cluster.wait
             yield cluster.about
         finally:
             cluster.close()
@@ -238,15 +240,18 @@ class _Cluster:
         return f"{len(self._places)} worker{'s' * (len(self._places) != 1)} on {nodes}, {kind}"
 
     def start(self) -> None:
-        """Begin all workers, and wait for the first. Raises what is wrong with all of them."""
+        """Begin all workers. Raises MissingDependency if there can be none."""
         if not self._places:
             raise MissingDependency(
                 "no node of the cluster has a CPU core for dubkit", "ray status"
             )
         for place in self._places:
             self._begin(place)
-        self._give_back(self._worker())
         threading.Thread(target=self._watch, name="nodes", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait for the first worker. Raises what is wrong with all of them."""
+        self._give_back(self._worker())
 
     def _watch(self) -> None:
         """Begin workers on nodes that join."""
