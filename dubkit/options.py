@@ -362,7 +362,8 @@ class Options:
 
     output_dir: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
         "results", "folder for the results; or NAME.FIELD=VALUE",
-        "`-o DIR`: folder for the results, with the folders of the inputs mirrored. "
+        "`-o DIR`: folder for the results and the workspaces, with the folders of the inputs "
+        "mirrored; one without a workspace starts from scratch. "
         "`-o NAME.FIELD=VALUE`: a setting of an engine",
         flag="--output", short="-o", metavar="DIR",
         other_names=("out", "outdir", "output_folder"),

@@ -459,3 +459,14 @@ def test_ctrl_c_while_the_real_engine_works(moment, tmp_path):
     assert_stopped(*interrupt(child))
     assert not list(tmp_path.rglob("*.part"))
     assert {path.name for path in tmp_path.iterdir()} == {"long.mp4", "long.dubkit"}
+
+
+def test_another_folder_starts_from_scratch_unless_the_workspace_is_copied_there(talk, tmp_path):
+    def extracts(*more):
+        ran = called(talk, "--subs", "--no-video", *FAST, *more)
+        assert ran.status == 0 and ran.paths[0].is_file()
+        return "Extracting" in ran.err
+
+    assert extracts() and extracts("-o", tmp_path / "a")
+    shutil.copytree(talk.with_suffix(".dubkit"), tmp_path / "b/talk.dubkit")
+    assert not extracts("-o", tmp_path / "b")
