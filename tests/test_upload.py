@@ -277,6 +277,20 @@ def test_an_input_that_changes_while_it_is_sent_is_refused(command, node):
     assert not Path("films/a.en.srt").exists()
 
 
+def test_an_input_that_goes_while_it_is_sent_is_missing(command, node):
+    source = film()
+    node.before = lambda name, arguments: name == "open_copy" and source.unlink()
+    with pytest.raises(InputError, match=r"films/a\.wav cannot be read"):
+        process(command, source, options())
+
+
+def test_a_subtitle_file_is_translated_elsewhere(command, node):
+    Path("films/a.en.srt").write_text(SRT.format("Hello."))
+    asked = from_keywords({"to": "es", "translator": "./engines.py:Words"})
+    assert process(command, "films/a.en.srt", asked).outputs == (Path("films/a.es.srt"),)
+    assert "process" in node.asked and "Hello.-o" in Path("films/a.es.srt").read_text()
+
+
 def test_a_node_without_room_is_named(node, tmp_path):
     (tmp_path / "file").touch()
     failure = node.worker.write(str(tmp_path / "file"), "in/a.mp4", 0, b"x")

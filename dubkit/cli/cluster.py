@@ -64,6 +64,8 @@ JOIN = 5.0
 """Seconds between two looks for nodes that have joined."""
 TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 """The variables by which Ray knows whom to let in."""
+LONGEST_REASON = 200
+"""Characters."""
 INSTALL = 'pip install "dubkit[ray]"'
 
 
@@ -540,4 +542,7 @@ def _first_line(failure: BaseException) -> str:
 
 def _last_line(failure: BaseException) -> str:
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
-    return lines[-1] if lines else type(failure).__name__
+    if not lines:
+        return type(failure).__name__
+    # Of what Ray guesses about a death, the first sentence says all that is known.
+    return lines[-1] if len(lines[-1]) <= LONGEST_REASON else lines[-1].partition(". ")[0]

@@ -27,6 +27,7 @@ from dubkit.errors import DubkitError, InputError, MissingDependency, PluginErro
 from dubkit.files import (
     LARGEST_TEXT,
     at_home,
+    cannot_write,
     has_changed,
     is_plain_file,
     read_json,
@@ -179,7 +180,14 @@ class Parcel:
         """Around the work of a worker: the input and its options there."""
         self._root = link.ask("open_copy")
         try:
-            self._send(link, progress)
+            try:
+                self._send(link, progress)
+            except OSError as failure:
+                path = failure.filename or self._source
+                reason = failure.strerror or failure
+                raise InputError(
+                    f"{path} cannot be read: {reason}", "is it still there?"
+                ) from failure
             self._kept = time.monotonic()
             yield self._inside(FOLDER, self._source.name), self._options_there()
         except Exception:
@@ -336,10 +344,13 @@ class Parcel:
                     return False
                 raise PluginError(f"{name} is gone from the node that made it", "try it again")
             path = self._fetched(copy, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("r+b" if at else "wb") as file:
-                file.seek(at)
-                file.write(content)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("r+b" if at else "wb") as file:
+                    file.seek(at)
+                    file.write(content)
+            except OSError as failure:
+                raise cannot_write(self._work.folder, failure) from failure
             done += len(content)
             if total > PIECE:
                 progress("download results", done, total)
@@ -439,15 +450,10 @@ def _named(options: Options, name: str) -> Path | None:
 
 def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
     """A file in pieces, with the place of each; one if it is empty."""
-    try:
-        with path.open("rb") as file:
-            offset = 0
-            while (piece := file.read(PIECE)) or not offset:
-                yield offset, piece
-                offset += len(piece)
-                if not piece:
-                    break
-    except OSError as failure:
-        raise InputError(
-            f"{path} cannot be read: {failure.strerror or failure}", "is it still there?"
-        ) from failure
+    with path.open("rb") as file:
+        offset = 0
+        while (piece := file.read(PIECE)) or not offset:
+            yield offset, piece
+            offset += len(piece)
+            if not piece:
+                break
