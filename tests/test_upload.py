@@ -1,5 +1,6 @@
 """``--upload``: what travels to a worker and back, with a worker in this process."""
 
+import contextlib
 import json
 import logging
 import os
@@ -291,8 +292,15 @@ def test_a_subtitle_file_is_translated_elsewhere(command, node):
     assert "process" in node.asked and "Hello.-o" in Path("films/a.es.srt").read_text()
 
 
+def test_a_piece_that_comes_late_makes_no_folder_again(node):
+    root = node.worker.open_copy()
+    node.worker.close()
+    assert node.worker.write(root, "in/a.mp4", 0, b"x") is None and not Path(root).exists()
+
+
 def test_a_node_without_room_is_named(node, tmp_path):
     (tmp_path / "file").touch()
+    node.worker._copies[str(tmp_path / "file")] = contextlib.ExitStack()
     failure = node.worker.write(str(tmp_path / "file"), "in/a.mp4", 0, b"x")
     assert isinstance(failure, OutputError) and "cannot take a.mp4" in failure.message
 

@@ -51,6 +51,8 @@ class Worker:
         self._room = EngineRoom(shared=True)
         self._copies: dict[str, contextlib.ExitStack] = {}
         """What removes the copies of inputs, by their folders; see :mod:`.upload`."""
+        self._writing = threading.Lock()
+        """Held while something is written to one, or while one is removed."""
         self._stopping = threading.Event()
         self._working: set[threading.Thread] = set()
         logger = logging.getLogger("dubkit")
@@ -133,12 +135,15 @@ class Worker:
     def write(self, root: str, name: str, offset: int, content: bytes) -> DubkitError | None:
         """Write a piece of a file, in any order."""
         path = Path(root, name)
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-            with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-                file.seek(offset)
-                file.write(content)
+            with self._writing:
+                if root not in self._copies:  # its command has been stopped: nothing is made again
+                    return None
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+                    file.seek(offset)
+                    file.write(content)
         except OSError as failure:
             return OutputError(
                 f"node {platform.node()} cannot take {path.name}: {failure.strerror or failure}",
@@ -179,8 +184,9 @@ class Worker:
 
     def close_copy(self, root: str) -> None:
         """Remove a copy."""
-        if opened := self._copies.pop(root, None):
-            opened.close()
+        with self._writing:
+            if opened := self._copies.pop(root, None):
+                opened.close()
 
 
 class _Report:
