@@ -368,15 +368,24 @@ def test_a_node_that_does_not_see_the_films_gets_them(library, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_no_worker_and_no_lease(library):
+@pytest.mark.parametrize("more", [(), ("--upload",)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_command_that_ends_leaves_no_worker_and_no_lease(number, more, library, tmp_path):
     pytest.importorskip("ray")
+    (tmp_path / "scratch").mkdir()
+    own = {"TMPDIR": tmp_path / "scratch", "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray")}
     log = library / "log"
-    child = start(*run_of(library), "-o", "Deadly.seconds=60", cwd=library)
+    child = start(*run_of(library), *more, "-o", "Deadly.seconds=60", cwd=library, env=own)
     wait_for(lambda: log.exists() and "begin" in log.read_text(), 300)
     pid = int(log.read_text().split()[-1])
     below = children(child.pid)
-    ran, _ = interrupt(child)
-    assert ran.status == 128 + signal.SIGINT and "run the same command to continue" in ran.err
-    assert "Traceback" not in ran.err
-    wait_for(lambda: not any(map(alive, [pid, *below])))
-    assert not list(library.rglob(".lease"))
+    if number == signal.SIGINT:
+        ran, _ = interrupt(child)
+        assert ran.status == 128 + number and "run the same command to continue" in ran.err
+        assert "Traceback" not in ran.err
+        assert not list(library.rglob(".lease"))
+    else:
+        child.kill()
+        ended(child)
+    wait_for(lambda: not any(map(alive, [pid, *below])), 60)
+    wait_for(lambda: not list((tmp_path / "scratch").glob("dubkit-*")), 60)
