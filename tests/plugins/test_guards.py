@@ -131,3 +131,13 @@ def test_a_burst_of_words_inside_a_window():
 )
 def test_silence(text, logprob, no_speech, silent):
     assert guards.has_no_speech(decoded(logprob, no_speech), text) is silent
+
+
+@pytest.mark.parametrize(
+    ("logprob", "likeliest", "silent"),
+    [(-1.4, (0.24,), True), (-1.4, (0.24, 0.7), False), (-0.9, (0.24,), False)],
+)
+def test_a_guess_about_what_hardly_sounds_like_speech(logprob, likeliest, silent):
+    """Of a frog, Whisper base makes "What do you want to know?"."""
+    speech = tuple(Span(2.0 * i, 2.0 * i + 1.0, chance) for i, chance in enumerate(likeliest))
+    assert guards.has_no_speech(decoded(logprob, 0.35), SENTENCE, speech) is silent

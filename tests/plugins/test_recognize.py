@@ -20,9 +20,9 @@ from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.decode import SAFE_BEAM
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from dubkit_plugins.whisper.recognize import Sound
-from dubkit_plugins.whisper.speech_activity import Span
+from dubkit_plugins.whisper.speech_activity import Span, open_wav
 from dubkit_plugins.whisper.transcribe import whisper_code
-from dubkit_plugins.whisper.windows import Window
+from dubkit_plugins.whisper.windows import Window, samples_between
 
 TEXT = """
 And Mister John Dashwood had then leisure to consider how much there might be prudently in his
@@ -252,6 +252,17 @@ def test_real_speech(austen, tmp_path):
     assert 0.3 <= words[0].start <= 1.0 and words[-1].end <= spoken
     # The reader's pauses stay pauses: words do not smear into them.
     assert max(word.end - word.start for word in words) < 1.2
+
+
+@pytest.mark.slow
+def test_windows_that_are_encoded_singly_are_each_in_their_place(austen):
+    engine = CT2Engine(models.find_packaged(), device="cpu")
+    sound = open_wav(austen)
+    parts = [samples_between(sound, start, start + 5.0) for start in (0.0, 6.0, 12.0)]
+    together = engine.recognize(parts, Decoding("en"), Clock())
+    alone = [engine.recognize([part], Decoding("en"), Clock())[0] for part in parts]
+    assert [one.tokens for one in together] == [one.tokens for one in alone]
+    assert len({one.tokens for one in alone}) == 3
 
 
 @pytest.mark.slow

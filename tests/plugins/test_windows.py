@@ -68,8 +68,9 @@ def test_a_window_ends_at_the_longest_pause():
 
 def test_speech_without_a_pause_is_split_at_its_least_voiced_moment():
     activity = np.full(1000, 0.9, np.float32)
-    activity[500] = 0.5
+    activity[500:] = 0.5, *[0.6] * 499
     first, second = speech_activity.speech_spans([activity], longest=20.0)
+    assert (first.likeliest, second.likeliest) == pytest.approx((0.9, 0.6))
     assert (
         first.end
         == second.start

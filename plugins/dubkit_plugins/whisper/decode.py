@@ -209,7 +209,7 @@ def decode(
     ):
         words = _to_words(task.tokenizer, decoded, window)
         text = "".join(word.text for word in words)
-        silent = guards.has_no_speech(decoded, text)
+        silent = guards.has_no_speech(decoded, text, window.speech)
         fault = "silent" if silent else guards.fault(decoded, words, window)
         hypotheses.append(
             Hypothesis(words, fault, decoded.avg_logprob, decoding.language, decoded.languages)

@@ -25,6 +25,8 @@ MIN_LOGPROB = -1.0
 """A mean log-probability below this is guessing (openai/whisper)."""
 NO_SPEECH = 0.6
 """A no-speech probability above this, if the text is uncertain too, is silence (the same)."""
+LIKELY_SPEECH = 0.5
+"""The least probability at which Silero, by its own threshold, takes sound for speech."""
 MAX_CHARACTERS_PER_SECOND = 36.0
 """Of speech, in any script; auctioneers reach 30."""
 SLACK = 0.5
@@ -164,8 +166,12 @@ def _longest_skipped(words: Sequence[Word], window: Window) -> float:
     return max(speech_in(*stretch) for stretch in stretches)
 
 
-def has_no_speech(decoded: Decoded, text: str) -> bool:
-    """Whether a window that voice activity took for speech is silence, noise or music after all."""
+def has_no_speech(decoded: Decoded, text: str, speech: Sequence[Span] = ()) -> bool:
+    """Whether a window that voice activity took for speech is silence, noise or music after all;
+    ``speech`` are its spans, where they are known."""
+    hardly_voiced = all(span.likeliest < LIKELY_SPEECH for span in speech)
+    if speech and hardly_voiced and decoded.avg_logprob < MIN_LOGPROB:
+        return True  # of an animal's call Whisper makes a sentence
     if decoded.no_speech_prob > NO_SPEECH and decoded.avg_logprob < MIN_LOGPROB / 2:
         return True
     if text.strip() and not _normalize(_ANNOTATION.sub("", text)):

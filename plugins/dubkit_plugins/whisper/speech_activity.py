@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +55,8 @@ class Span:
 
     start: float
     end: float
+    likeliest: float = field(default=1.0, compare=False)
+    """The greatest probability of speech in it."""
 
 
 class Recording(Protocol):
@@ -250,15 +252,15 @@ def speech_spans(
                 if quiet >= pause_steps:
                     end = step + 1 - quiet
                     if (end - first) * second >= MIN_SPEECH:
-                        yield Span(first * second, end * second)
+                        yield Span(first * second, end * second, max(voiced))
                     first = None
                 elif len(voiced) * second >= longest:
                     cut = _least_voiced(voiced)
-                    yield Span(first * second, (first + cut) * second)
+                    yield Span(first * second, (first + cut) * second, max(voiced[:cut]))
                     first, voiced = first + cut, voiced[cut:]
             step += 1
     if first is not None and (step - quiet - first) * second >= MIN_SPEECH:
-        yield Span(first * second, (step - quiet) * second)
+        yield Span(first * second, (step - quiet) * second, max(voiced))
 
 
 def _least_voiced(voiced: list[float]) -> int:

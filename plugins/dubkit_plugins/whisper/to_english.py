@@ -182,7 +182,7 @@ def _decode(
 def _credible_text(engine: CT2Engine, decoded: Decoded, window: Window) -> str:
     """The text of a window, without hallucinations."""
     text = str(engine.tokenizer.decode(list(decoded.tokens))).strip()
-    if guards.has_no_speech(decoded, text):
+    if guards.has_no_speech(decoded, text, window.speech):
         return ""
     texts = text.split()
     texts = texts[: guards.loop_start(texts)]
