@@ -2,16 +2,19 @@
 
     python benchmarks/diarization.py --made 24 --seed 1
     python benchmarks/diarization.py --made 12 --seed 1 --overlaps 0.35
+    python benchmarks/diarization.py --made 24 --brief --most 6 --voices VOICES
     python benchmarks/diarization.py FOLDER
 
 The first line makes conversations of one to four people out of the Debian packages that
 ``corpus.py`` names, each person at a level of their own, some over the telephone or in noise, a
 twelfth of the turns overlapping. In the second, that share of turns begins 0.5 to 3 s before the
-end of the turn before; 0 is for none. The third takes each ``NAME.wav`` in a folder that has a
-``NAME.rttm`` beside it. Printed are, for each number of people, in how many recordings the number
-was found, the share of speech that is given to another person (confusion), and the diarization
-error rate, with a collar of 0.25 s around each turn and without; beside them the same if all is
-given to one person, if a fixed distance decides how many there are, and if their number is given.
+end of the turn before; 0 is for none. ``--brief`` is for half a minute to a minute of turns of 1 to
+3 s, ``--most`` for more people, and each folder in ``--voices`` has recordings of one more person.
+The last line takes each ``NAME.wav`` in a folder that has a ``NAME.rttm`` beside it. Printed are,
+for each number of people, in how many recordings the number was found, the share of speech that is
+given to another person (confusion), and the diarization error rate, with a collar of 0.25 s around
+each turn and without; beside them the same if all is given to one person, if a fixed distance
+decides how many there are, and if their number is given.
 Then, of the overlaps: how much of what is marked is one (precision), how much of them is marked
 (recall), and the share of all seconds that is marked wrongly.
 """
@@ -44,6 +47,8 @@ PEOPLE = (
 FRAMES = 100
 """A second, for the comparison."""
 COLLARS = (0.25, 0.0)
+SECONDS, BRIEF_SECONDS = (60, 120, 180), (25, 40, 60)
+"""How long conversations are."""
 
 
 def main() -> int:
@@ -53,10 +58,13 @@ def main() -> int:
     parser.add_argument("--made", type=int, default=0, help="conversations to make")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--overlaps", type=float, help="share of turns that begin early")
+    parser.add_argument("--brief", action="store_true", help="few turns, of 1 to 3 s")
+    parser.add_argument("--most", type=int, default=4, help="people")
+    parser.add_argument("--voices", type=Path, help="a folder with a folder for each person")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         if given.made:
-            make(Path(made), given.made, random.Random(given.seed), given.overlaps)
+            make(Path(made), given, random.Random(given.seed))
         files = [path for folder in (*given.folders, Path(made)) for path in folder.glob("*.rttm")]
         show(sorted(files))
     return 0
@@ -185,12 +193,13 @@ def _grid(turns: Sequence[Turn], frames: int) -> np.ndarray:
 # ---------------------------------------------------------------- conversations
 
 
-def make(folder: Path, count: int, rng: random.Random, overlaps: float | None) -> None:
-    """Write conversations, of one to four people in turn; ``overlaps`` is the share of turns that
+def make(folder: Path, given: argparse.Namespace, rng: random.Random) -> None:
+    """Write conversations, of one and more people in turn; ``overlaps`` is the share of turns that
     begin 0.5 to 3 s early, None for a twelfth by 0.8 s."""
-    for number in range(count):
-        people = rng.sample(PEOPLE, 1 + number % 4)
-        sound, turns = _conversation(people, rng.choice((60, 120, 180)), rng, overlaps)
+    names = [*PEOPLE, *(sorted(given.voices.iterdir()) if given.voices else ())]
+    for number in range(given.made):
+        people = rng.sample(names, 1 + number % given.most)
+        sound, turns = _conversation(people, rng, given.overlaps, brief=given.brief)
         effects: tuple[Callable[[corpus.Sound], corpus.Sound], ...] = (_as_is, _telephone, _noisy)
         corpus.write(np.clip(rng.choice(effects)(sound), -1, 1), folder / f"{number}.wav")
         lines = (
@@ -202,29 +211,46 @@ def make(folder: Path, count: int, rng: random.Random, overlaps: float | None) -
 
 
 def _conversation(
-    people: Sequence[str], seconds: float, rng: random.Random, overlaps: float | None
+    people: Sequence[str | Path], rng: random.Random, overlaps: float | None, *, brief: bool
 ) -> tuple[corpus.Sound, list[Turn]]:
+    seconds = rng.choice(BRIEF_SECONDS if brief else SECONDS)
     clips = {name: _voiced_clips(name, rng) for name in people}
+    if brief:
+        clips = {name: _brief(found, rng) for name, found in clips.items()}
     level = {name: 10 ** (rng.uniform(-6, 6) / 20) for name in people}
     weights = {name: rng.choice((0.5, 1, 1, 2)) for name in people}
     pieces: list[tuple[float, corpus.Sound]] = []
     turns: list[Turn] = []
-    at, last = 0.3, ""
+    at, last = 0.3, people[0]
     while at < seconds:
         others = [name for name in people if name != last] or list(people)
         last = rng.choices(others, [weights[name] for name in others])[0]
-        for _ in range(rng.choice((1, 1, 2, 3))):
+        for _ in range(1 if brief else rng.choice((1, 1, 2, 3))):
             sound = next(clips[last], None)
             if sound is None:
                 return _mixed(pieces), turns
             pieces.append((at, sound * level[last]))
-            turns.append(Turn(at, at + len(sound) / corpus.RATE, last))
+            name = Path(last).name
+            turns.append(Turn(at, at + len(sound) / corpus.RATE, name))
             at = turns[-1].end + rng.uniform(0.1, 0.7)
         if overlaps is None and rng.random() < 1 / 12:
             at -= 0.8
         elif overlaps and rng.random() < overlaps:
             at = max(turns[-1].start + 0.3, turns[-1].end - rng.uniform(0.5, 3))
     return _mixed(pieces), turns
+
+
+def _brief(clips: Iterator[corpus.Sound], rng: random.Random) -> Iterator[corpus.Sound]:
+    """Clips, cut where they are quietest within half a second into pieces of 1 to 3 s."""
+    half = corpus.RATE // 2
+    for sound in clips:
+        while len(sound) >= half:
+            size = int(rng.uniform(1, 3) * corpus.RATE)
+            if size < len(sound):
+                power = np.convolve(np.square(sound[size - half : size]), np.ones(400), "same")
+                size += int(power.argmin()) - half
+            yield sound[:size]
+            sound = sound[size:]
 
 
 def _mixed(pieces: Sequence[tuple[float, corpus.Sound]]) -> corpus.Sound:
@@ -235,11 +261,14 @@ def _mixed(pieces: Sequence[tuple[float, corpus.Sound]]) -> corpus.Sound:
     return mixed
 
 
-def _voiced_clips(source: str, rng: random.Random) -> Iterator[corpus.Sound]:
+def _voiced_clips(source: str | Path, rng: random.Random) -> Iterator[corpus.Sound]:
     """The clips of a person at one level, without silence at their ends."""
-    clips, _ = corpus.clips_of(source)
-    rng.shuffle(clips)
-    for path, _ in clips:
+    if isinstance(source, Path):
+        paths = sorted(source.iterdir())
+    else:
+        paths = [path for path, _ in corpus.clips_of(source)[0]]
+    rng.shuffle(paths)
+    for path in paths:
         sound = corpus.samples_of(path)[: 8 * corpus.RATE]
         loud = np.flatnonzero(np.abs(sound) > 0.02 * np.abs(sound).max(initial=0))
         if len(loud) and loud[-1] - loud[0] > corpus.RATE // 2:

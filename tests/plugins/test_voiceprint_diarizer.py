@@ -116,13 +116,18 @@ def voices_of(middles, counts):
     return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
 
 
+def centers_of(voices, speakers):
+    windows = [vd._Window(2.0 * at, 2.0 * at + vd.LENGTH, at) for at in range(len(voices))]
+    return vd._cluster_centers(voices, windows, speakers, vd.THRESHOLD)
+
+
 def test_a_cough_is_no_speaker():
     middles = np.eye(256, dtype=np.float32)[:3]
     voices = voices_of(middles, (30, 20, 1))
     for speakers in (2, None):
-        centers = vd._cluster_centers(voices, speakers, vd.THRESHOLD)
+        centers = centers_of(voices, speakers)
         assert len(centers) == 2 and np.all(np.max(centers @ middles[:2].T, axis=0) > 0.9)
-    assert len(vd._cluster_centers(voices, 1, vd.THRESHOLD)) == 1
+    assert len(centers_of(voices, 1)) == 1
 
 
 @pytest.mark.parametrize(("cosine", "counts", "people"), [
@@ -136,7 +141,20 @@ def test_a_cough_is_no_speaker():
 def test_how_many_people_there_are_follows_from_the_spectrum(cosine, counts, people):
     one, other = np.eye(256)[:2]
     voices = voices_of((one, cosine * one + (1 - cosine**2) ** 0.5 * other), counts)
-    assert len(vd._cluster_centers(voices, None, vd.THRESHOLD)) == people
+    assert len(centers_of(voices, None)) == people
+
+
+@pytest.mark.parametrize("noise", [0.01, 0.02, 0.05])
+def test_voices_differ_by_as_much_in_noise(noise):
+    rng = np.random.default_rng(5)
+    one, other = np.eye(256)[:2]
+    rows = np.repeat([one, 0.8 * one + 0.6 * other], 40, axis=0)
+    rows += rng.normal(0, noise, rows.shape)
+    alike = (rows @ rows.T) / np.linalg.norm(rows, axis=1) / np.linalg.norm(rows, axis=1)[:, None]
+    np.fill_diagonal(alike, np.nan)
+    first, second = list(range(40)), list(range(40, 80))
+    assert vd._difference(alike, first, second) == pytest.approx(0.2, abs=0.02)
+    assert vd._difference(alike, first[:20], first[20:]) == pytest.approx(0, abs=0.02)
 
 
 def test_two_people_at_once_are_marked_as_such(tmp_path):

@@ -15,6 +15,7 @@ seems to be by one person. benchmarks/README.md has how much is found.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,9 @@ RELIABLE = 1.2
 """Seconds from which a window says enough about a voice to define a speaker."""
 THRESHOLD = 0.39
 """Cosine distance of two clusters from which they are two people where there is little speech."""
-ALIKE = 0.77
-"""Share of that distance under which two clusters are one person though the spectrum parts them."""
+ALIKE = 0.3
+"""How much the voices of two clusters differ (:func:`_difference`), as a share of that distance, if
+they are one person though the spectrum parts them."""
 SPECTRAL = 40
 """Windows from which their spectrum tells how many people there are (half a minute of speech)."""
 MAX_SPECTRAL = 500
@@ -111,7 +113,8 @@ class VoiceprintDiarizer(Diarizer):
         # A single word says little about a voice: it is assigned to a speaker, but defines none.
         reliable = np.array([window.end - window.start >= RELIABLE for window in windows])
         reliable = reliable if reliable.sum() >= 2 * (speakers or 1) else np.ones_like(reliable)
-        centers = _cluster_centers(voices[reliable], speakers, self.threshold)
+        certain = list(itertools.compress(windows, reliable))
+        centers = _cluster_centers(voices[reliable], certain, speakers, self.threshold)
         labels = _assign(voices @ centers.T, windows)
         others = _overlapping(sound, windows, voices, labels)
         return _turns(spans, windows, labels, others)
@@ -149,27 +152,27 @@ def _samples(sound: Any, window: _Window) -> Floats:
     return samples_of(sound, WhisperWindow(window.start, window.end, ()))
 
 
-def _cluster_centers(voices: Floats, speakers: int | None, threshold: float) -> Floats:
+def _cluster_centers(
+    voices: Floats, windows: Sequence[_Window], speakers: int | None, threshold: float
+) -> Floats:
     """The mean voice of each speaker, one per row: as many as ``speakers``, or as many as are
     found, not counting those who hardly speak."""
     spectral = not speakers and len(voices) >= SPECTRAL
-    sample = _spread(voices, MAX_SPECTRAL if spectral else MAX_CLUSTERED)
-    groups = (
-        _spectral_groups(sample, ALIKE * threshold)
-        if spectral
-        else _cluster(sample, speakers, threshold)
-    )
+    chosen = _spread(len(voices), MAX_SPECTRAL if spectral else MAX_CLUSTERED)
+    sample = voices[chosen]
+    groups = _spectral_groups(sample) if spectral else _cluster(sample, speakers, threshold)
     if not speakers:
         enough = [group for group in groups if len(group) >= max(2.0, MIN_SHARE * len(sample))]
         groups = enough or [max(groups, key=len)]
+    if spectral:
+        groups = _merge_alike(sample, [windows[at] for at in chosen], groups, ALIKE * threshold)
     centers = np.stack([sample[group].mean(axis=0) for group in groups])
     return _unit_rows(centers)
 
 
-def _spread(voices: Floats, most: int) -> Floats:
-    """At most so many of the voices, from all over the recording."""
-    count = min(len(voices), most)
-    chosen: Floats = voices[np.linspace(0, len(voices) - 1, count).round().astype(int)]
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of ``count`` indices, from all over the recording."""
+    chosen: list[int] = np.linspace(0, count - 1, min(count, most)).round().astype(int).tolist()
     return chosen
 
 
@@ -178,13 +181,13 @@ def _unit_rows(rows: Floats) -> Floats:
     return unit
 
 
-def _spectral_groups(voices: Floats, alike: float) -> list[list[int]]:
-    """Groups of windows by spectral clustering; those that are alike all the same are merged.
+def _spectral_groups(voices: Floats) -> list[list[int]]:
+    """Groups of windows by spectral clustering.
 
     Each window is linked to the same number of its nearest ones. Where the eigenvalues of that
     graph jump is the number of groups; the number of links is the one, relative to which the
     greatest jump is greatest. So nothing is compared with a fixed distance, which depends on the
-    microphone and the line, but to merge what is too alike to be two people.
+    microphone and the line.
     """
     near = np.argsort(-(voices @ voices.T), axis=1)
 
@@ -202,22 +205,41 @@ def _spectral_groups(voices: Floats, alike: float) -> list[list[int]]:
         best = min(best, (links / max(jump, 1e-9), links, int(gaps.argmax()) + 1))
     _, links, count = best
     vectors = np.linalg.eigh(laplacian(links))[1][:, :count]
-    groups = _cluster(_unit_rows(vectors), count, 0.0) if count > 1 else [[*range(len(voices))]]
-    return _merge_alike(voices, groups, alike)
+    return _cluster(_unit_rows(vectors), count, 0.0) if count > 1 else [[*range(len(voices))]]
 
 
-def _merge_alike(voices: Floats, groups: list[list[int]], alike: float) -> list[list[int]]:
-    """The groups, but those whose distance is under ``alike`` are one."""
+def _merge_alike(
+    voices: Floats, windows: Sequence[_Window], groups: list[list[int]], alike: float
+) -> list[list[int]]:
+    """The groups, but those whose voices differ by no more than ``alike`` are one."""
+    starts = np.array([window.start for window in windows])
+    similar = voices @ voices.T
+    similar[np.abs(starts[:, None] - starts) < LENGTH - 0.01] = np.nan  # what they share is alike
     while len(groups) > 1:
-        distances = {
-            (a, b): 1 - float(np.mean(voices[groups[a]] @ voices[groups[b]].T))
+        differences = {
+            (a, b): _difference(similar, groups[a], groups[b])
             for a, b in itertools.combinations(range(len(groups)), 2)
         }
-        a, b = min(distances, key=distances.__getitem__)
-        if distances[a, b] > alike:
+        a, b = min(differences, key=differences.__getitem__)
+        if differences[a, b] > alike:
             break
         groups[a] = groups[a] + groups.pop(b)
     return groups
+
+
+def _difference(similar: Floats, a: list[int], b: list[int]) -> float:
+    """How much two groups' voices differ, 0 if they do not: by how much their windows are less
+    alike than those of one group are (Spearman's correction for attenuation). So it says the same
+    of brief windows, noise and a bad line, by which all windows are less alike.
+
+    ``similar`` has the similarity of each two windows, NaN of those that share sound."""
+
+    def mean(rows: list[int], columns: list[int]) -> float:
+        known = similar[np.ix_(rows, columns)]
+        return float(known[~np.isnan(known)].mean()) if not np.isnan(known).all() else 0.0
+
+    own = [one for one in (mean(a, a), mean(b, b)) if one > 0]
+    return 1 - mean(a, b) / math.sqrt(own[0] * own[-1]) if own else 1.0
 
 
 def _cluster(voices: Floats, speakers: int | None, threshold: float) -> list[list[int]]:
