@@ -31,6 +31,7 @@ import dubkit
 from dubkit.errors import InputError, MissingDependency, OutputError, UsageError
 from dubkit.languages import bcp47, iso639_2
 from dubkit.media import audio, decode
+from dubkit.media import extract as extraction
 from dubkit.media import ffmpeg as ffmpeg_module
 from dubkit.media.extract import extract_audio
 from dubkit.media.ffmpeg import PARTS, ffmpeg_path
@@ -640,6 +641,65 @@ def test_parts_know_of_gaps_edits_and_damage(kind, base, tmp_path, monkeypatch):
     whole, stats = decoded(path, 1000, 1, monkeypatch)
     parts, found = decoded(path, 0.7, 3, monkeypatch)
     assert np.array_equal(parts, whole) and found == stats
+
+
+# ---------------------------------------------------------------- in sections
+
+
+@pytest.fixture
+def sections(monkeypatch):
+    """A function that extracts in sections of so many seconds, each by a process or none."""
+
+    def extracted(path, out, *, seconds=2.0, cores=8, done=None):
+        monkeypatch.setattr(extraction, "SECTION", seconds)
+        monkeypatch.setattr(extraction, "usable_cores", lambda: cores)
+        media = probe(path)
+        report = done.append if done is not None else lambda _: None
+        warnings = extract_audio(media, pick_audio(media), out, report)
+        with wave.open(str(out)) as wav:
+            return np.frombuffer(wav.readframes(wav.getnframes()), "<i2"), warnings
+
+    return extracted
+
+
+@pytest.mark.parametrize("kind", ["aac", "aac 44.1", "alac"])
+def test_sections_are_joined_exactly(kind, tmp_path, sections):
+    path = speech_in(tmp_path, *EXACT[kind])
+    whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)
+    done = []
+    for cores in (1, 3):
+        joined, warnings = sections(path, tmp_path / f"{cores}.wav", cores=cores, done=done)
+        assert np.array_equal(joined, whole) and not warnings
+    assert max(done) == pytest.approx(len(whole) / 16_000)
+
+
+@pytest.mark.parametrize("kind", ["gap, flac", "late sound, mkv", "edit"])
+def test_sections_know_of_gaps_and_edits(kind, base, tmp_path, sections):
+    if kind == "edit":
+        path = tmp_path / "cut.mp4"
+        ffmpeg("-ss", 1.3, "-i", speech_in(tmp_path, *EXACT["aac"]), "-c", "copy", path)
+    else:
+        path = SAMPLES[kind](tmp_path, base)
+    whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)
+    joined, _ = sections(path, tmp_path / "joined.wav", seconds=1.0, cores=3)
+    assert len(joined) == len(whole)
+    assert np.mean(np.abs(joined.astype(int) - whole) > 300) < 0.01  # ticks of a millisecond
+
+
+def test_sections_of_a_file_whose_end_is_missing(tmp_path, sections):
+    short = speech_in(tmp_path, "short.mkv", *EXACT["aac"][1:])
+    data = short.read_bytes()
+    short.write_bytes(data[: len(data) // 2])
+    cut, warnings = sections(short, tmp_path / "cut.wav", cores=3)
+    assert 0 < len(cut) < 4 * 16_000 and "cut off" in warnings[0]
+
+
+def test_a_section_whose_process_fails_is_written_here(tmp_path, sections, monkeypatch):
+    path = speech_in(tmp_path, *EXACT["aac"])
+    whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)
+    monkeypatch.setattr(extraction.sys, "executable", "false")
+    joined, _ = sections(path, tmp_path / "joined.wav", cores=3)
+    assert np.array_equal(joined, whole)
 
 
 # ---------------------------------------------------------------- stereo to one channel

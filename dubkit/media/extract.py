@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -174,11 +175,15 @@ def _write_sections(
     """Write each section to its place in ``out``; how many samples there are in all."""
     done = [0.0] * len(sections)
     apart = usable_cores() > FEW_CORES
+    lock, stopped = threading.Lock(), threading.Event()
 
     def work(number: int) -> tuple[int, DecodeStats]:
         def report(seconds: float) -> None:
+            if stopped.is_set():
+                raise InterruptedError  # which stops the process
             done[number] = seconds
-            progress(sum(done))
+            with lock:
+                progress(sum(done))
 
         write = _write_apart if apart else _write_section
         return write(media, stream, out, format, sections[number], report)
@@ -190,6 +195,7 @@ def _write_sections(
             end = max(end, last)
             stats.add(found)
     finally:
+        stopped.set()
         pool.shutdown(cancel_futures=True)
     if not end:
         _refuse_silence(media, stream)

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import wav_samples
 
 from dubkit import Word
+from dubkit_plugins.whisper import word_times
 from dubkit_plugins.whisper.boundaries import move_to_sound, settle
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
-from dubkit_plugins.whisper.speech_activity import Span
+from dubkit_plugins.whisper.speech_activity import Span, open_wav
+from dubkit_plugins.whisper.windows import Window
+from dubkit_plugins.whisper.word_times import set_words, setting_words
 
 RNG = np.random.default_rng(7)
 
@@ -123,3 +127,26 @@ def test_times_that_are_known_well_are_settled_by_the_sound():
     expected = [(10.1, 10.4), (10.7, 10.7), (11.0, 11.3), (11.6, 11.6)]
     assert found == [pytest.approx(one, abs=0.03) for one in expected]
     assert settle([(9.0, 20.0)], np.zeros(0, np.float32), 10.0) == [(10.0, 10.0)]
+
+
+def test_processes_set_words_as_a_thread_does(tmp_path):
+    sound = np.concatenate([quiet(0.5), tone(0.4, 120), quiet(0.3), tone(0.5, 150), quiet(0.5)])
+    path = wav_samples.write(tmp_path / "in.wav", sound, rate=SAMPLE_RATE)
+    recording = open_wav(path)
+    words = [Word(0.3, 0.7, " one"), Word(0.75, 1.6, " two", 0.5)]
+    window = Window(0.0, 2.2, (Span(0.4, 1.8),))
+    here = set_words(recording, words, window)
+    assert here != words
+    with setting_words(recording, 2) as ask:
+        assert ask(words, window) == ask(words, window) == here
+        assert ask([], window) == []
+    with setting_words(recording, 0) as ask:
+        assert ask(words, window) == here
+
+
+def test_words_are_set_here_where_processes_fail(tmp_path, monkeypatch):
+    recording = open_wav(wav_samples.write(tmp_path / "in.wav", tone(1.0, 120), rate=SAMPLE_RATE))
+    window, words = Window(0.0, 1.0, (Span(0.0, 1.0),)), [Word(0.2, 0.9, " one")]
+    monkeypatch.setattr(word_times.sys, "executable", "false")
+    with setting_words(recording, 1) as ask:
+        assert ask(words, window) == ask(words, window) == set_words(recording, words, window)
