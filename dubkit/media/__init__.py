@@ -5,6 +5,7 @@
 - :mod:`.run_ffmpeg`: run ffmpeg, and check what it wrote.
 - :mod:`.integrity`: whether a written media file is whole.
 - :mod:`.probe`: open a file safely, list its streams, pick its audio.
+- :mod:`.extract`: write the sound to a file, a long film's in sections side by side.
 - :mod:`.audio`: put an audio stream onto the video's timeline.
 - :mod:`.decode`: decode it, several parts side by side.
 - :mod:`.downmix`: keep stereo from cancelling itself out on the way to one channel.

@@ -7,6 +7,7 @@ recognize                         windows to an engine, decoded tokens to words 
 languages, multilingual           which language is spoken where, and each part decoded in its own
 attention                         the aligner: when each word of a known text is spoken
 boundaries                        word times that keep to the sound
+word_times                        the same by processes, while a GPU decodes
 guards                            rejects loops, guesses and hallucinations
 windows, speech_activity          where somebody speaks (Silero), and cutting there
 models                            finds the weights: folder, cache, package or hub
