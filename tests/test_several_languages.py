@@ -198,6 +198,27 @@ def test_the_film_gets_a_whole_track_and_a_forced_one(mixed):
     assert kept.status == 0 and "is there already" in kept.err
 
 
+def test_an_edited_forced_file_is_what_the_film_gets(mixed):
+    video, text = mixed
+    run = (video, "--subs-from", text, "--to", "en", "--format", "srt,vtt", *GOOD)
+    assert called(*run).status == 0
+    whole, path = video.parent / "film.en.srt", video.parent / "film.en.forced.srt"
+    first, second, third = subs(path)
+    mine = (replace(first, text="Mine."), Cue(13.0, 14.0, "A sign."), third)  # without the second
+    path.write_text(content := subtitles.render(Track("en", mine), "srt"))
+    made = called(*run)
+    assert made.status == 0 and "film.en.forced.srt has been edited" in made.err, made
+    assert path.read_text() == content and subs(path.with_suffix(".vtt")) == mine
+    film = video.with_name("film.subbed.mp4").read_bytes()
+    assert b"Mine." in film and b"A sign." in film and film.count(second.text.encode()) == 1
+    # The whole stays as it is; what is edited there is in both, beside what is in this one.
+    assert len(subs(whole)) == 6 and first.text in whole.read_text()
+    whole.write_text(whole.read_text().replace(third.text, "Third."))
+    made = called(*run)
+    assert made.status == 0, made
+    assert subs(path) == (*mine[:2], replace(third, text="Third."))
+
+
 def test_several_targets_in_two_languages_a_cue(mixed):
     video, text = mixed
     made = called(video, "--subs-from", text, "--subs", "--to", "en,es", "--bilingual",

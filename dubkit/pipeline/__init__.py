@@ -139,7 +139,7 @@ def process(
             context.options = options = replace(options, subs=False)
         context.plan.expect(plan.steps(context, work, text))
         translations = translate_all(context, work, text)
-        tracks = outputs.subtitle_tracks(context, text, translations)
+        tracks = outputs.subtitle_tracks(context, work, text, translations)
         paths = outputs.write_subtitle_files(context, work, text, tracks)
         if video:
             outputs.write_video(context, work, text, tracks, video)

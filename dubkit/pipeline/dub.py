@@ -88,7 +88,7 @@ def write_dubs(
     ] or [_speak(context, work, text, text.track, None)]
     context.engines.done(Transcriber, Translator, Synthesizer, Converter)
     costs = {one.track.language: one.usage.cost for one in translations}
-    tracks = outputs.subtitle_tracks(context, text, translations, dubs=spoken)
+    tracks = outputs.subtitle_tracks(context, work, text, translations, dubs=spoken)
     tracks.sort(key=lambda one: one.original)
     groups = [spoken] if context.options.one_file else [[one] for one in spoken]
     paths: list[Path] = []

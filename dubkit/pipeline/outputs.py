@@ -46,6 +46,7 @@ class SubtitleTrack:
 
 def subtitle_tracks(
     context: Context,
+    work: Workspace,
     text: SourceText,
     translations: Sequence[Translation],
     *,
@@ -79,7 +80,11 @@ def subtitle_tracks(
             one.track, text.track, whole.track, dubbed.get(one.track.language)
         )
         if needed and "forced" not in context.flags:
-            tracks.append(SubtitleTrack(needed, f"{title} (forced)", forced=True))
+            # A dub's is of other lines than the file beside it, which has those of the film.
+            cue_file = "" if dubs else f"cues.{needed.language}.forced.json"
+            if cue_file:
+                needed = result_edits.edited(context, work, cue_file, needed) or needed
+            tracks.append(SubtitleTrack(needed, f"{title} (forced)", cue_file, forced=True))
     if "forced" in context.flags:
         tracks = [replace(one, title=f"{one.title} (forced)", forced=True) for one in tracks]
     return tracks

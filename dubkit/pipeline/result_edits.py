@@ -18,9 +18,27 @@ from dubkit.errors import InputError
 from dubkit.files import cannot_write, read_json, write_json
 from dubkit.subtitles.source import check_times, read_edited
 from dubkit.types import Cue, Track
-from dubkit.workspace import Workspace
+from dubkit.workspace import Workspace, key_of
 
+from . import edits
 from .context import Context
+
+
+def edited(context: Context, work: Workspace, name: str, track: Track) -> Track | None:
+    """What a person has made of a track, in the cue file ``name`` that it is written to, or in a
+    result that was written from that; None if nobody has edited it."""
+    content = subtitles.render(track, "json")
+    key = key_of(text=content)
+    take(context, work, name)
+
+    def make(path: Path) -> tuple[()]:
+        path.write_text(content, "utf-8")
+        return ()
+
+    if whole := edits.edited_whole(context, work, name):
+        return whole
+    path = edits.step(work, name, key, make, part=context.part)
+    return read_edited(path) if work.is_edited(name, key) else None
 
 
 def take(context: Context, work: Workspace, name: str) -> None:

@@ -209,18 +209,7 @@ def _extract(context: Context, stream: SubtitleStream, out: Path) -> list[str]:
 def _editable(context: Context, work: Workspace, text: SourceText) -> SourceText:
     """The text via ``text.<language>.json``, where people may edit it as they may edit recognized
     cues: the file itself is never changed."""
-    content = subtitles.render(text.track, "json")
-    name, key = f"text.{text.track.language}.json", key_of(text=content)
-    result_edits.take(context, work, name)
+    name = f"text.{text.track.language}.json"
+    track = result_edits.edited(context, work, name, text.track)
     text = replace(text, cue_file=name)
-
-    def make(path: Path) -> tuple[()]:
-        path.write_text(content, "utf-8")
-        return ()
-
-    if whole := edits.edited_whole(context, work, name):
-        return replace(text, track=whole, edited=True)
-    path = edits.step(work, name, key, make, part=context.part)
-    if not work.is_edited(name, key):
-        return text
-    return replace(text, track=source_text.read_edited(path), edited=True)
+    return replace(text, track=track, edited=True) if track else text
