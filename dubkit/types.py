@@ -62,6 +62,9 @@ class Cue:
     language: str | None = None
     """The language of its text, in a transcript the one that is spoken, if it is another one than
     the track's."""
+    new_sentence: bool = False
+    """Whether a sentence begins with it, although the text before does not show that one ended:
+    with a paragraph of a script."""
 
     def seconds_with(self, other: Cue) -> float:
         """Seconds for which both are shown; below zero, those that are between them."""
@@ -378,6 +381,8 @@ class Result:
     duration: float
     """Seconds of media that were worked on: all, or those of ``range``."""
     warnings: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    """Those of the warnings that say what a script and the speech differ in."""
     translations: tuple[Translation, ...] = ()
     """One for each language of ``to``, in that order."""
     dubs: tuple[Dub, ...] = ()

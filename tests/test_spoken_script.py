@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 import shutil
 from dataclasses import replace
 
@@ -10,10 +11,14 @@ import pytest
 from command import AUSTEN, called
 
 import dubkit
+from dubkit import subtitles
+from dubkit.cues import segment
+from dubkit.cues.sentences import sentences
 from dubkit.engines import registry
 from dubkit.errors import InputError, UsageError
 from dubkit.hooks import Aligner
 from dubkit.options import Options
+from dubkit.script import documents
 from dubkit.script.match import key_of_word, match
 from dubkit.script.read import parse_script, read_script, words_of
 from dubkit.script.timing import time_script
@@ -176,6 +181,7 @@ def test_words_of_a_docx_and_a_pdf(tmp_path):
     assert [(one.text, one.speaker, one.optional) for one in parts] == [
         ("A title", None, True), ("Hello there.", "MARY", False),
     ]  # fmt: skip
+    assert {(one.line, one.page) for one in parts} == {(None, None)}  # Word shows no lines
 
 
 def pdf(*pages):
@@ -218,6 +224,18 @@ def test_a_pdf_is_read_without_its_heads_and_feet(tmp_path):
         ("Part two", True),
         ("It rained on the well-known conference.", False),
     ]  # fmt: skip
+    assert [(one.line, one.page) for one in parts] == [(None, 1), (None, 2), (None, 2)]
+
+
+def test_pages_without_text_and_words_divided_between_pages_are_counted():
+    text = documents._flowing(["We met at the har-", "", "bor", "for the con-\nference", "there."])
+    lines = documents.lines_of(text)
+    assert [line for line in lines if line] == [
+        "We met at the harbor", "for the conference", "there.",
+    ]  # fmt: skip
+    pages = dict(zip(lines, documents.pages_of_lines(text), strict=True))
+    assert [pages[line] for line in lines if line] == [1, 4, 5]
+    assert [one.text for one in parse_script(text, "en")] == [" ".join(lines[-3:])]
 
 
 def test_a_pdf_whose_lines_cannot_be_placed_is_read_as_it_comes(tmp_path):
@@ -356,6 +374,21 @@ def test_a_line_in_another_language_keeps_that():
     speech = Track("en", (one.cues[0], foreign))
     result = timed("We went to the harbor today. Mañana iremos a la playa.", speech)
     assert [cue.language for cue in result.track.cues] == [None, "es"]
+
+
+def test_a_paragraph_without_a_full_stop_is_a_sentence_of_its_own():
+    script = "MARY: We carry the heavy ones\n\nUp the stairs\n\nas we (mostly) do on Mondays\n\n"
+    script += "Good. Then we are done"
+    result = timed(script, spoken(re.sub("[^a-z ]", "", script.lower().replace("\n\n", " ")[6:])))
+    cues = segment.from_words(result.track).cues
+    found = [one.text for one in sentences(replace(result.track, cues=cues))]
+    assert found == [
+        "We carry the heavy ones", "Up the stairs as we (mostly) do on Mondays",
+        "Good. Then we are done",
+    ], cues  # fmt: skip
+    # As they are when they have been in a file.
+    kept = subtitles.parse(subtitles.render(replace(result.track, cues=cues), "json"), "json")
+    assert [one.text for one in sentences(kept)] == found
 
 
 def test_shares_that_agree_are_of_the_script_and_of_the_speech():

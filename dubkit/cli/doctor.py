@@ -96,10 +96,16 @@ def _of_engine(tools: Sequence[choose.Tool], kind: str, name: str) -> list[choos
     return [one for one in tools if (one.kind, one.engine) == (kind, name)]
 
 
+READY = "ready"
+NO_MODEL = "ready, but its model is not here: the first use downloads it"
+"""The states of an engine in which nothing is missing."""
+
+
 def _state(
     kind: str, name: str, settings: Mapping[str, str] | None = None, *, reach: bool = False
 ) -> str:
-    """``ready``, or what is missing; with ``reach`` its server is contacted, too."""
+    """:data:`READY`, :data:`NO_MODEL`, or what is missing; with ``reach`` its server is contacted,
+    too."""
     try:
         with engines.guarded("its check fails"):
             engine = engines.load(hooks.KINDS[kind], name, settings)
@@ -107,9 +113,10 @@ def _state(
                 problems = engine.reach()
             else:
                 problems = engine.check()
+            has_model = not isinstance(engine, hooks.HasModels) or bool(engine.models())
     except DubkitError as failure:
         return f"{failure.message}: {failure.hint}" if failure.hint else failure.message
-    return "; ".join(problems) or "ready"
+    return "; ".join(problems) or (READY if has_model else NO_MODEL)
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
@@ -234,8 +241,11 @@ def _tool_state(tool: choose.Tool, own: Mapping[str, str]) -> str:
 
 def _finding(name: str, state: str, purpose: str = "", *, optional: bool = False) -> Finding:
     """The finding for the state of an engine."""
-    if state == "ready":
+    if state == READY:
         return Finding(name, state, optional=optional)
+    if state == NO_MODEL:
+        first, _, rest = state.partition(": ")
+        return Finding(name, first, rest, optional=True)
     return Finding(name, "not ready", f"{purpose}: {state}" if purpose else state, optional)
 
 
@@ -253,7 +263,7 @@ def _accepts(kind: str, name: str, settings: Mapping[str, str]) -> bool:
     except DubkitError:
         return True
     state = _state(kind, name, settings)
-    return state == "ready" or state != _state(kind, name)
+    return state in (READY, NO_MODEL) or state != _state(kind, name)
 
 
 _REPLACE_FFMPEG = "pip install imageio-ffmpeg, and unset DUBKIT_FFMPEG"

@@ -10,7 +10,8 @@ One object a line, whose kind is ``event``; ``at`` is in seconds since the comma
   later one replaces an earlier one of the same time.
 - ``input``: ``source``, the file being started, if there are several. With ``--jobs``, what is
   about one of them has its ``source``, too.
-- ``note`` and ``warning``: ``message``.
+- ``note`` and ``warning``: ``message``; ``about`` is ``script`` in one that says what a
+  script and the speech differ in.
 - ``error``: ``message``, ``hint``, ``kind``, ``exit_status``, ``source`` of an input that failed.
 - ``result``: at the end, everything that ``--json`` prints.
 
@@ -150,7 +151,8 @@ class Events:
     def finish(self, result: Result) -> None:
         """Write the warnings of an input; its results come at the end, with all others'."""
         for warning in result.warnings:
-            write("warning", message=warning, **self._about)
+            script = {"about": "script"} if warning in result.differences else {}
+            write("warning", message=warning, **script, **self._about)
 
     def fail(self, failure: DubkitError, source: Path | str | None) -> None:
         """Write the error of an input that failed."""

@@ -51,17 +51,22 @@ def from_words(
     gap = limits_of(profile, track.language).gap_frames / (frame_rate or ASSUMED_FRAME_RATE)
     atoms: list[Word] = []
     origins: list[int] = []  # the word each atom belongs to: nearly always the whole of it
-    kinds: list[tuple[str | None, str | None]] = []  # the speaker and the language of each atom
+    # The speaker and the language of each atom, and how many sentences have begun, of those that
+    # the text does not show.
+    kinds: list[tuple[str | None, str | None, int]] = []
+    begun = 0
     for cue in track.cues:
+        begun += cue.new_sentence
         language = track.language_of(cue)
         for word in cue.words or _words_from_text(cue, language):
             pieces = _split_word(word, language, limits_of(profile, language))
             origins += [origins[-1] + 1 if origins else 0] * len(pieces)
-            kinds += [(cue.speaker, cue.language)] * len(pieces)
+            kinds += [(cue.speaker, cue.language, begun)] * len(pieces)
             atoms += pieces
     atoms = with_late_openers(order_times(atoms), track.language)
     cues: list[Cue] = []
-    for (speaker, foreign), run in itertools.groupby(range(len(atoms)), kinds.__getitem__):
+    before = 0
+    for (speaker, foreign, number), run in itertools.groupby(range(len(atoms)), kinds.__getitem__):
         indexes = list(run)
         first, last = indexes[0], indexes[-1] + 1
         following = atoms[last].start if last < len(atoms) else math.inf
@@ -74,7 +79,10 @@ def from_words(
             gap,
             following,
         )
-        cues += (replace(cue, speaker=speaker, language=foreign) for cue in speech.cues())
+        for cue in speech.cues():
+            new = number > before
+            before = number
+            cues.append(replace(cue, speaker=speaker, language=foreign, new_sentence=new))
     made = Track(track.language, tuple(cues))
     return replace(made, cues=tuple(set_end_times(made, profile, gap)))
 

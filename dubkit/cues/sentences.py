@@ -147,6 +147,7 @@ def _continues(
         and language in joinable
         and track.language_of(after) == language
         and piece.cue > last.cue
+        and not after.new_sentence
         and before.end - OVERLAP <= after.start < before.end + APART
         and _has_letters(last.text)
         and _has_letters(piece.text)

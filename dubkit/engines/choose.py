@@ -400,14 +400,7 @@ def aligners(room: EngineRoom, options: Options, language: str) -> list[Choice[A
     all that are ready and know the language, the best first. Raises MissingDependency when there is
     none."""
     if options.aligner != "auto":
-        choice = named(room, options, Aligner, options.aligner)
-        with guarded(f"{choice.name} cannot be asked"):
-            knows = room.engine(choice).supports(language)
-        if not knows:
-            raise MissingDependency(
-                f"{choice.name} does not know {languages.name(language)}", "leave --aligner out"
-            )
-        return [choice]
+        return [named_aligner(room, options, language)]
     remedies: list[str] = []
     found = _ready(
         room, options, Aligner, lambda aligner: can_align(aligner, language), lambda _: "", remedies
@@ -417,6 +410,18 @@ def aligners(room: EngineRoom, options: Options, language: str) -> list[Choice[A
     raise MissingDependency(
         f"no aligner for {languages.name(language)} is ready here", "; ".join(remedies[:2])
     )
+
+
+def named_aligner(room: EngineRoom, options: Options, language: str | None) -> Choice[Aligner]:
+    """The engine of ``--aligner``; ``language`` is None while it is not known. Raises
+    MissingDependency when it is not ready, or does not know the language."""
+    choice = named(room, options, Aligner, options.aligner)
+    with guarded(f"{choice.name} cannot be asked"):
+        if language and not room.engine(choice).supports(language):
+            raise MissingDependency(
+                f"{choice.name} does not know {languages.name(language)}", "leave --aligner out"
+            )
+    return choice
 
 
 def can_align(aligner: Aligner, language: str) -> bool:

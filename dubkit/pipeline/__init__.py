@@ -151,7 +151,7 @@ def process(
             paths += dubbed
 
         _tidy(context, work)
-        context.warnings += work.warnings
+        context.warnings += [*work.warnings, *context.differences]
         context.timings["total"] = time.perf_counter() - started
         result = _result(context, text.track, translations, paths, dubs)
         with contained(context.warnings.append, f"{report.NAME} was not written"):
@@ -186,6 +186,7 @@ def _result(
         context.timings,
         context.seconds if context.media else duration,
         tuple(dict.fromkeys(context.warnings)),
+        tuple(context.differences),
         tuple(translations),
         tuple(dubs),
         {to: (one.message, one.hint) for to, one in context.untranslatable.items()},

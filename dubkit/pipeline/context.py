@@ -74,6 +74,8 @@ class Context:
         self.timings: dict[str, float] = {}
         """Seconds by step, for the steps that were not skipped."""
         self.warnings: list[str] = []
+        self.differences: list[str] = []
+        """Warnings about what a script and the speech differ in."""
         self.folder, self.stem, self.workspace = place_of(source, options)
         """Where the results go, what their names begin with, and the folder of the workspace."""
         self.flags = ""
@@ -121,6 +123,8 @@ class Context:
         if self.part and self.media.duration:
             self.part, warnings = end_with(self.part, self.media.duration, self.source.name)
             self.warnings += warnings
+        if options.aligner != "auto" and not options.subs_from:
+            choose.named_aligner(self.engines, options, options.spoken)
         if not options.subs_from or self.media.audio:
             self.stream = pick_audio(self.media, options.audio_track, options.spoken)
             if not options.audio_track and self.stream != pick_audio(self.media):

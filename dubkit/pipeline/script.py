@@ -5,22 +5,22 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dubkit import subtitles
 from dubkit.cues.media_end import shift, within_part
 from dubkit.engines import Choice, choose
-from dubkit.errors import InputError, MissingDependency
-from dubkit.files import at_home, sha256_of, write_json
+from dubkit.errors import InputError, MissingDependency, contained
+from dubkit.files import at_home, read_json, sha256_of, write_json
 from dubkit.hooks import Aligner
 from dubkit.script.read import read_script
-from dubkit.script.timing import Timed, time_script
+from dubkit.script.timing import Unspoken, time_script
 from dubkit.speech.alignment import align_words
 from dubkit.subtitles import source as source_text
 from dubkit.system.terminal import clock
-from dubkit.types import Track
+from dubkit.types import Cue, Track
 from dubkit.workspace import Workspace, key_of
 
 from .context import Context
@@ -28,13 +28,13 @@ from .sound import audio_file, levels_of, name_of_part, sound_key
 
 SCRIPT = "script.json"
 ALIGNED = "aligned.json"
+PLACES = ("line", "page")
+"""Where in its file a piece of a script is, if that has such."""
 LEAST_OF_ONE, LEAST_OF_BOTH = 0.2, 0.1
 """Shares of words that agree under which a script is of something else: of its words, if it is of a
 part of the speech, or of the speech, if that is a part of what it has; and of both."""
 WARNINGS = 5
 """Pieces of each kind that are named in warnings; the file in the workspace has all."""
-UNSPOKEN, EXTRA = "{} has what nobody speaks", "not in {}"
-"""How warnings about differences between a script and the speech begin."""
 QUIET_DB = 25.0
 """Decibels under the loudest tenth of a sound at which nobody speaks."""
 
@@ -67,15 +67,20 @@ def with_script(context: Context, work: Workspace, recognized: Track, transcript
             )
         track, warnings = _aligned(context, choices, wav, timed.track)
         content = json.loads(subtitles.render(shift(track, context.begin), "json"))
-        content["unspoken"] = [{"line": one.line, "text": one.text} for one in timed.unspoken]
+        content["unspoken"] = [
+            {key: value for key, value in asdict(one).items() if value is not None}
+            for one in timed.unspoken
+        ]
         content["extra"] = [
             {"start": cue.start + context.begin, "end": cue.end + context.begin, "text": cue.text}
             for cue in timed.extra
         ]
         write_json(out, content)
-        return [*warnings, *_differences(timed, path.name, context)]
+        return warnings
 
     out = work.step(name_of_part(context, SCRIPT), key, make)
+    with contained(context.warnings.append, "what the script differs in cannot be read"):
+        context.differences += _sentences(read_differences(out), path.name, context)
     return within_part(source_text.read_edited(out), context.part)
 
 
@@ -126,8 +131,28 @@ def _aligned(
     return aligned, [f"{missed} of {len(track.words)} words could not be aligned"]
 
 
-def _differences(timed: Timed, name: str, context: Context) -> list[str]:
-    """What is in the script and not in the speech, and the other way, in sentences."""
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What is in a script and not in the speech, and the other way."""
+
+    unspoken: tuple[Unspoken, ...]
+    extra: tuple[Cue, ...]
+
+
+def read_differences(path: Path) -> Differences:
+    """Those in a ``script.json``. Raises OSError, ValueError, KeyError and TypeError if they cannot
+    be read."""
+    kept = read_json(path)
+    unspoken = (
+        Unspoken(str(one["text"]), **{key: int(one[key]) for key in PLACES if key in one})
+        for one in kept["unspoken"]
+    )
+    extra = (Cue(float(one["start"]), float(one["end"]), str(one["text"])) for one in kept["extra"])
+    return Differences(tuple(unspoken), tuple(extra))
+
+
+def _sentences(found: Differences, name: str, context: Context) -> list[str]:
+    """Differences in sentences."""
 
     def listed(kind: str, found: Sequence[str]) -> list[str]:
         more = len(found) - WARNINGS
@@ -135,27 +160,27 @@ def _differences(timed: Timed, name: str, context: Context) -> list[str]:
         return [*(f"{kind}: {one}" for one in found[:WARNINGS]), *rest]
 
     # Of a part of the film, the rest of the script is spoken elsewhere.
-    unspoken = () if context.part else timed.unspoken
+    unspoken = () if context.part else found.unspoken
     return [
         *listed(
-            UNSPOKEN.format(name),
-            [f"line {one.line}: {_brief(one.text)!r}" for one in unspoken],
+            f"{name} has what nobody speaks",
+            [f"{_place(one)}{_brief(one.text)!r}" for one in unspoken],
         ),
         *listed(
-            EXTRA.format(name),
+            f"not in {name}",
             [
-                f"{clock(cue.start + context.begin)} to {clock(cue.end + context.begin)}: "
-                f"{_brief(cue.text)!r}"
-                for cue in timed.extra
+                f"{clock(cue.start)} to {clock(cue.end)}: {_brief(cue.text)!r}"
+                for cue in found.extra
             ],
         ),
     ]
 
 
-def is_difference(warning: str) -> bool:
-    """Whether a warning is about a difference between a script and the speech."""
-    kinds = "|".join(one.format(".+?") for one in (UNSPOKEN, EXTRA))
-    return re.match(f"(?:{kinds}): (?:line |\\d+:|\\d+ more)", warning) is not None
+def _place(one: Unspoken) -> str:
+    """Where people find a piece of a script; nothing for what has neither lines nor pages."""
+    if one.line:
+        return f"line {one.line}: "
+    return f"page {one.page}: " if one.page else ""
 
 
 def _brief(text: str, most: int = 60) -> str:

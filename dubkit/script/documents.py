@@ -29,7 +29,8 @@ _DRAWN = re.compile("[\u2e80-\u2fdf\ufb00-\ufb06]")
 """Radicals and ligatures, which documents have instead of letters."""
 _WIDE = "[\u2e80-\u30ff\u3400-\u9fff\uff00-\uffef]"
 _WIDE_GAP = re.compile(f"(?<={_WIDE}) (?={_WIDE})")
-_HYPHENATED = re.compile(r"(\b[^\W\d_]+)[-\u00ad\u2010]\n+([^\W\d_]+\S*)[ \n]?")
+_HYPHENATED = re.compile(r"(\b[^\W\d_]+)[-\u00ad\u2010](?:\n+|(\f+))([^\W\d_]+\S*)[ \n]?")
+_PAGE_ENDS = re.compile("\f+")
 
 
 def text_of_docx(path: Path, data: bytes) -> str:
@@ -60,7 +61,7 @@ def _row_of(row: Any) -> str:
 
 
 def text_of_pdf(path: Path, data: bytes) -> str:
-    """The text of a PDF, its pages as one."""
+    """The text of a PDF, with a form feed before each page."""
     try:
         import pypdf
     except ModuleNotFoundError as failure:
@@ -81,14 +82,15 @@ def _text_of_page(page: Any) -> str:
 
 
 def _flowing(pages: Sequence[str]) -> str:
-    """Pages as one text, without what is at the edge of most, and with words that were divided at
-    the end of a line whole."""
+    """Pages as one text, with a form feed before each in place of a line's end, without what is at
+    the edge of most, and with words that were divided at the end of a line whole."""
     sheets = [[_clean(line) for line in page.splitlines()] for page in pages]
     edges = [{_without_digits(line) for line in _at_edge(lines)} for lines in sheets]
     often = Counter(itertools.chain.from_iterable(edges))
     repeated = {"", *(line for line, count in often.items() if count > max(1, len(pages) / 2))}
-    text = ""
+    text = begin = ""
     for lines in sheets:
+        begin += "\f"
         kept = [k for k, line in enumerate(lines) if _without_digits(line) not in repeated]
         if not kept:
             continue
@@ -96,7 +98,8 @@ def _flowing(pages: Sequence[str]) -> str:
         body = lines[kept[0] : kept[-1] + 1]
         is_heading = body[1:2] == [""] and not body[0].endswith(ENDS)
         goes_on = text and not text.endswith(ENDS) and not is_heading
-        text += ("\n" if goes_on else "\n\n") + "\n".join(_apart(body))
+        text += begin + ("" if goes_on else "\n") + "\n".join(_apart(body))
+        begin = ""
     folded = text.casefold()
     return _HYPHENATED.sub(lambda match: _whole(match, folded), text)
 
@@ -134,9 +137,23 @@ def _apart(lines: Sequence[str]) -> Iterator[str]:
 def _whole(match: re.Match[str], folded: str) -> str:
     """A word that was divided at the end of a line, with its hyphen if it has that elsewhere in
     the text, which is case-folded."""
-    first, rest = match[1], match[2]
+    first, page, rest = match[1], match[2], match[3]
     hyphen = "-" if f"{first}-{rest}".casefold() in folded else ""
-    return f"{first}{hyphen}{rest}\n"
+    end = "" if match.string.startswith("\f", match.end()) else "\n"
+    return f"{first}{hyphen}{rest}{page or end}"
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text that may have pages."""
+    return _PAGE_ENDS.sub("\n", text).splitlines()
+
+
+def pages_of_lines(text: str) -> list[int]:
+    """The page of each line of the text of a PDF, from 1."""
+    pages = [0]
+    for match in re.finditer("\n|\f+", text):
+        pages.append(pages[-1] + match[0].count("\f"))
+    return pages
 
 
 def _needs(library: str, path: Path) -> MissingDependency:

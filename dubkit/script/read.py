@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,11 +76,15 @@ class Part:
 
     text: str
     """On one line."""
-    line: int
-    """Of the file, from 1, where it begins."""
+    line: int | None = None
+    """Of the file, from 1, where it begins; None if it has no lines that people see."""
     speaker: str | None = None
     optional: bool = False
     """Whether it may be there for readers alone: a title, an aside in parentheses."""
+    opens: bool = False
+    """Whether it begins a paragraph."""
+    page: int | None = None
+    """Of the file, from 1, if it has pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +101,37 @@ def read_script(path: Path, language: str, encoding: str | None = None) -> list[
     """The parts of the script in a file. Raises InputError for what cannot be read as one, and
     MissingDependency for a Word document or a PDF without the library that reads it."""
     try:
-        text = _text_of(path, language, encoding)
+        text, kind = _text_of(path, language, encoding)
     except OSError as failure:
         raise InputError(
             f"the script {path} cannot be read: {failure.strerror or failure}",
             "check its name and permissions",
         ) from failure
-    parts = parse_script(text, language)
+    parts = _placed(parse_script(text, language), text, kind)
     if not any(any(map(str.isalnum, part.text)) for part in parts):
         raise InputError(f"there is nothing to speak in {path.name}")
     return parts
 
 
-def _text_of(path: Path, language: str, encoding: str | None) -> str:
+class _Kind(Enum):
+    """What the file of a script is."""
+
+    TEXT, DOCX, PDF, CUES = range(4)
+
+
+def _text_of(path: Path, language: str, encoding: str | None) -> tuple[str, _Kind]:
     """The text in the file of a script. Raises OSError, too."""
     suffix = path.suffix.lower()
     data = read_bytes(path)
     if source_text.format_of(path) or suffix == ".json":
         track = source_text.read(path, language, encoding).track
-        return "\n\n".join(cue.text for cue in track.cues)
+        return "\n\n".join(cue.text for cue in track.cues), _Kind.CUES
     if suffix in (".doc", ".odt", ".rtf"):
         raise InputError(f"{path.name} is no format that is read as a script", "save it as .docx")
     if suffix == ".docx" or data.startswith(b"PK\x03\x04"):
-        return documents.text_of_docx(path, data)
+        return documents.text_of_docx(path, data), _Kind.DOCX
     if suffix == ".pdf" or data.startswith(b"%PDF-"):
-        return documents.text_of_pdf(path, data)
+        return documents.text_of_pdf(path, data), _Kind.PDF
     for beginnings, kind in _WRONG_KINDS.items():
         if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:20].lower().startswith(beginnings):
             raise InputError(f"{path.name} is {kind}", "save what is spoken as plain text")
@@ -133,14 +144,25 @@ def _text_of(path: Path, language: str, encoding: str | None) -> str:
     controls = len(_CONTROLS.findall(text))
     if "\0" in text or controls > 0.01 * len(text):
         raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
-    return text
+    return text, _Kind.TEXT
+
+
+def _placed(parts: Sequence[Part], text: str, kind: _Kind) -> list[Part]:
+    """The parts of a text with the places where people who have its file open find them."""
+    if kind is _Kind.PDF:
+        pages = documents.pages_of_lines(text)
+        return [replace(part, line=None, page=pages[(part.line or 1) - 1]) for part in parts]
+    if kind is _Kind.CUES:  # a sentence goes on from one to the next
+        return [replace(part, line=None, opens=False) for part in parts]
+    return list(parts) if kind is _Kind.TEXT else [replace(part, line=None) for part in parts]
 
 
 def parse_script(text: str, language: str) -> list[Part]:
     """The parts of a script in plain text or Markdown."""
-    paragraphs = re.split(r"\n\s*\n", text)
+    lines = documents.lines_of(text)
+    paragraphs = re.split(r"\n\s*\n", "\n".join(lines))
     names = spoken.find_names(Track(language, tuple(Cue(0.0, 0.0, one) for one in paragraphs)))
-    blocks = list(_blocks(text.replace("\f", "\n").splitlines(), names, language))
+    blocks = list(_blocks(lines, names, language))
     titles = sum(block.heading is None for block in blocks)
     if titles > len(blocks) / 2:  # lyrics, say, which have no full stops
         blocks = [replace(block, heading=bool(block.heading)) for block in blocks]
@@ -344,7 +366,6 @@ def _pieces(block: _Block) -> Iterator[Part]:
         if len(parts) > 1 and not aside and text and not any(map(str.isalnum, text)):
             parts[-2] = replace(parts[-2], text=parts[-2].text + text)  # what ends the sentence
         elif text:
-            parts.append(
-                Part(text, block.line, block.name, optional=block.heading is not False or aside)
-            )
+            optional = block.heading is not False or aside
+            parts.append(Part(text, block.line, block.name, optional, opens=not parts))
     yield from parts

@@ -51,9 +51,11 @@ Sounding = Callable[[float, float], float]
 class Unspoken:
     """A piece of a script that nobody speaks."""
 
-    line: int
-    """Of the script, from 1."""
     text: str
+    line: int | None = None
+    """Of the script, from 1, if it has lines ..."""
+    page: int | None = None
+    """... or pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,11 +294,23 @@ class _Timer:
             start = max(word.start, latest)
             latest = max(word.end, start)
             groups[-1].append((k, replace(word, start=start, end=latest)))
+        before = ""
         for group, language in zip(groups, languages, strict=True):
             words = tuple(word for _, word in group)
             text = "".join(word.text for word in words).strip()
             speaker = self.parts[self.words[group[0][0]].part].speaker
-            yield Cue(words[0].start, words[-1].end, text, words, speaker, language=language)
+            ended = not before or phrases.ends_sentence(before, words[0].text, self.language)
+            new = not ended and self._opens(group[0][0])
+            yield Cue(words[0].start, words[-1].end, text, words, speaker,
+                      language=language, new_sentence=new)  # fmt: skip
+            before = words[-1].text
+
+    def _opens(self, k: int) -> bool:
+        """Whether a sentence begins with a word because a paragraph does. Where a text has empty
+        lines within sentences, what follows them begins with a small letter."""
+        is_first = k == 0 or self.words[k - 1].part != self.words[k].part
+        small = next(filter(str.isalpha, self.words[k].text), "").islower()
+        return is_first and self.parts[self.words[k].part].opens and not small
 
     def _spoken_in(self, word: Word) -> str | None:
         """The language of what was recognized when a word is spoken, if it is another one than that
@@ -326,7 +340,8 @@ class _Timer:
         ):
             own = [k for _, k in group]
             text = "".join(self.words[k].text for k in own).strip()
-            yield Unspoken(self.parts[self.words[own[0]].part].line, text)
+            part = self.parts[self.words[own[0]].part]
+            yield Unspoken(text, part.line, part.page)
 
 
 def _times_of(

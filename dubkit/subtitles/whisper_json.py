@@ -34,6 +34,8 @@ def write(track: Track, options: WriteOptions) -> str:
             segment["overlap"] = True
         if cue.language is not None:
             segment["language"] = cue.language
+        if cue.new_sentence:
+            segment["new_sentence"] = True
         if cue.style is not None:
             segment["style"] = cue.style
         if cue.layout is not None:
@@ -96,6 +98,7 @@ def _cue(segment: Mapping[str, Any]) -> Cue:
         _layout(segment.get("layout")),
         segment.get("overlap") is True,
         language if is_tag(language) else None,
+        segment.get("new_sentence") is True,
     )
 
 

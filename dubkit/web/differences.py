@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from dubkit.files import read_json
-from dubkit.pipeline.script import SCRIPT
+from dubkit.pipeline.script import PLACES, SCRIPT, read_differences
 
 from .store import Video
 
@@ -22,13 +21,13 @@ def read(video: Video) -> dict[str, Any]:
     found: dict[str, Any] = {"script": name, "unspoken": [], "extra": [], "count": 0}
     paths = list(video.workspace.glob(f"{SCRIPT.partition('.')[0]}*.json")) if name else []
     with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = read_json(max(paths, key=lambda path: path.stat().st_mtime))
-        unspoken = [{"line": int(one["line"]), "text": str(one["text"])}
-                    for one in kept["unspoken"]]  # fmt: skip
-        extra = [
-            {"start": float(one["start"]), "end": float(one["end"]), "text": str(one["text"])}
-            for one in kept["extra"]
+        both = read_differences(max(paths, key=lambda path: path.stat().st_mtime))
+        found["unspoken"] = [
+            {"text": one.text, **{key: getattr(one, key) for key in PLACES if getattr(one, key)}}
+            for one in both.unspoken[:LISTED]
         ]
-        found |= {"unspoken": unspoken[:LISTED], "extra": extra[:LISTED]}
-        found["count"] = len(unspoken) + len(extra)
+        found["extra"] = [
+            {"start": one.start, "end": one.end, "text": one.text} for one in both.extra[:LISTED]
+        ]
+        found["count"] = len(both.unspoken) + len(both.extra)
     return found

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from dubkit.cli.sync import WAYS
-from dubkit.pipeline.script import is_difference
 from dubkit.subtitles.source import format_of
 from dubkit.system.programs import release, start_program, stop_program
 
@@ -336,14 +335,12 @@ def redact_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event as clients see it: with file names in place of paths."""
     kept = (
         *("event", "at", "stage", "done", "total", "step", "steps", "seconds_left"),
-        *("start", "end", "text", "exit_status", "kind"),
+        *("start", "end", "text", "exit_status", "kind", "about"),
     )
     shown = {key: event[key] for key in kept if key in event}
     for key in ("message", "hint"):
         if key in event:
             shown[key] = redact(event[key])
-    if event["event"] == "warning" and is_difference(shown.get("message", "")):
-        shown["about"] = "script"
     if event["event"] == "result":
         shown |= {key: event[key] for key in ("timings", "rtfx") if key in event}
         if "estimates" in event:

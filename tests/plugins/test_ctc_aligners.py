@@ -3,6 +3,7 @@ path through a CTC network's output, compared with all there are."""
 
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from command import AUSTEN
 
+import dubkit
 from dubkit import InputError, MissingDependency, Passage, UsageError
+from dubkit.cli.doctor import check_named
 from dubkit.engines import choose, registry
 from dubkit.engines.room import EngineRoom
 from dubkit.hooks import Aligner
@@ -260,6 +263,30 @@ def test_auto_takes_what_knows_the_language_and_is_here(tmp_path, monkeypatch):
     assert "ctc" in chosen("cs") and "ctc" not in chosen("en")
     order = chosen("cs")
     assert order.index("ctc") < order.index("attention")
+
+
+def test_doctor_says_whether_the_model_is_here(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", tmp_path / "hub")
+    (found,) = check_named({"aligners": "ctc"}, {})
+    assert found.state == "ready, but its model is not here" and "downloads it" in found.problem
+    assert found.optional
+    make_wav2vec2(snapshot(tmp_path, MODELS["cs"]))
+    assert [one.state for one in check_named({"aligners": "ctc"}, {})] == ["ready"]
+
+
+def test_an_aligner_that_cannot_be_used_is_refused_before_any_work(tmp_path, monkeypatch):
+    def missing(*names):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(hub, "has_libraries", missing)
+    film = shutil.copy(AUSTEN, tmp_path / "film.mp4")
+    for name, language in (("ctc", None), ("qwen3", "en")):
+        with pytest.raises(MissingDependency, match=f"{name} needs the package torch") as refused:
+            dubkit.run(film, subs=True, aligner=name, language=language)
+        assert f"dubkit[{name}]" in refused.value.hint
+    with pytest.raises(MissingDependency, match="pocketsphinx does not know Czech"):
+        dubkit.run(film, subs=True, aligner="pocketsphinx", language="cs")
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
 
 
 def test_what_is_not_here_is_named(tmp_path):

@@ -20,7 +20,7 @@ export function differenceList(go) {
     const left = found.count - found.unspoken.length - found.extra.length;
     body.replaceChildren(
       list("unspoken", t("unspoken", { count: found.unspoken.length }), found.unspoken.map((one) =>
-        [h("span", { class: "dk-time" }, t("script_line", { line: one.line })), one.text])),
+        [place(one), one.text])),
       list("extra", t("extra", { count: found.extra.length }), found.extra.map((one) =>
         h("button", { type: "button", class: "dk-link", onclick: () => go(one.start) },
           h("span", { class: "dk-time" }, clock(one.start)), one.text))),
@@ -28,6 +28,12 @@ export function differenceList(go) {
       left > 0 ? h("p", { class: "dk-muted" }, t("and_more", { count: left })) : "");
     whole.hidden = false;
   }
+
+  /** Where a piece of the text is: a line of a text, a page of a PDF. */
+  const place = (one) => {
+    const kind = ["line", "page"].find((key) => one[key]);
+    return kind ? h("span", { class: "dk-time" }, t(`script_${kind}`, { number: one[kind] })) : "";
+  };
 
   const list = (name, title, items) => (items.length
     ? h("div", { class: `dk-${name}` }, h("h3", {}, title), h("ul", { class: "dk-warnings" }, items.map((item) => h("li", {}, item))))

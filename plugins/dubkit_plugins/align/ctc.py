@@ -116,6 +116,11 @@ class CTC(Aligner):
         is_known = self.model != "auto" or primary(language) in MODELS
         return is_known and hub.find_here(self._name(language)) is not None
 
+    def models(self) -> Sequence[str]:
+        """See :class:`dubkit.hooks.HasModels`."""
+        names = MODELS.values() if self.model == "auto" else [self.model]
+        return [name for name in dict.fromkeys(names) if hub.find_here(name)]
+
     def align(
         self, audio: Path, passages: Sequence[Passage], *, language: str, progress: Progress
     ) -> Sequence[Sequence[Word]]:

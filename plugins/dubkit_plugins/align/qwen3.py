@@ -77,6 +77,10 @@ class Qwen3(Aligner):
         has_splitter = splitter is None or find_spec(splitter) is not None
         return has_splitter and hub.find_here(self.model) is not None
 
+    def models(self) -> Sequence[str]:
+        """See :class:`dubkit.hooks.HasModels`."""
+        return [self.model] if hub.find_here(self.model) else []
+
     def align(
         self, audio: Path, passages: Sequence[Passage], *, language: str, progress: Progress
     ) -> Sequence[Sequence[Word]]:
