@@ -31,8 +31,8 @@ export function differenceList(go) {
 
   /** Where a piece of the text is: a line of a text, a page of a PDF. */
   const place = (one) => {
-    const kind = ["line", "page"].find((key) => one[key]);
-    return kind ? h("span", { class: "dk-time" }, t(`script_${kind}`, { number: one[kind] })) : "";
+    if (one.line) return h("span", { class: "dk-time" }, t("script_line", { number: one.line }));
+    return one.page ? h("span", { class: "dk-time" }, t("script_page", { number: one.page })) : "";
   };
 
   const list = (name, title, items) => (items.length

@@ -136,7 +136,7 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
             return "loop"
     if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"
-    if _longest_skipped(words, window) > MAX_SKIPPED:
+    if skips(words, window):
         return "skipped"
     return None
 
@@ -155,15 +155,16 @@ def _has_burst(words: Sequence[Word]) -> bool:
     return False
 
 
-def _longest_skipped(words: Sequence[Word], window: Window) -> float:
-    """The most seconds of speech under one word, or before, between or after words."""
+def skips(words: Sequence[Word], window: Window) -> bool:
+    """Whether there is more speech under one word, or before, between or after words, than there
+    may be."""
     edges = [window.start, *(at for word in words for at in (word.start, word.end)), window.end]
     stretches = list(pairwise(edges))
 
     def speech_in(start: float, end: float) -> float:
         return sum(max(0.0, min(end, s.end) - max(start, s.start)) for s in window.speech)
 
-    return max(speech_in(*stretch) for stretch in stretches)
+    return max(speech_in(*stretch) for stretch in stretches) > MAX_SKIPPED
 
 
 def has_no_speech(decoded: Decoded, text: str, speech: Sequence[Span] = ()) -> bool:

@@ -195,8 +195,16 @@ def _evidence(stretch: Stretch, code: str, main: str, known: bool) -> float:
 
 
 def ease(words: Sequence[Word]) -> float:
-    """How easily words read: the mean logarithm of their probabilities, at most 0."""
-    return float(np.mean([np.log(max(word.probability or 0.0, 1e-3)) for word in words]))
+    """How easily words read: the mean logarithm of their probabilities, at most 0. Two that were
+    there in a row before do not count: what is repeated reads easily in any language."""
+    texts = [word.text.strip(" .,!?").casefold() for word in words]
+    seen: set[tuple[str, str]] = set()
+    new = []
+    for word, pair in zip(words, pairwise(["", *texts]), strict=True):
+        if pair not in seen:
+            new.append(log(max(word.probability or 0.0, 1e-3)))
+        seen.add(pair)
+    return sum(new) / len(new)
 
 
 def are_close(code: str, other: str) -> bool:

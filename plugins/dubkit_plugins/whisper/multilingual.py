@@ -1,13 +1,13 @@
 """Windows in which several languages may be spoken: which, where, and each part decoded in its own.
 
-What the network takes for another language is decoded in those that it may be in, and how easily
-it reads in each decides (:mod:`.languages`). Where nothing is taken for another, nothing is decoded
-again.
+What the network takes for another language is decoded in those that it may be in, the likeliest
+first, and how easily it reads in each decides (:mod:`.languages`). Where nothing is taken for
+another, nothing is decoded again; nor is what reads as easily as usual beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from dubkit import Word
 
-from . import languages
+from . import guards, languages
 from .decode import (
     LOOPING,
     DecodingTask,
@@ -35,7 +35,7 @@ SLACK = 0.2
 EASIER, HARDER = 0.2, 1.5
 """How much more easily than that it reads at most, and how much less, for what is made of it."""
 SKIPPED = 0.5
-"""How much less easily what has no words."""
+"""How much less easily what has no words, or too few."""
 SURE = 0.5
 """Probability of the main language from which on a stretch shows how easily it usually reads."""
 
@@ -74,13 +74,19 @@ def divide(
     languages that were spoken before."""
     main = task.decoding.language
     rows = [stretches_of(*both) for both in zip(windows, firsts, strict=True)]
-    found = _with_strain(
-        [stretch for row in rows for stretch in row],
-        [first for row, first in zip(rows, firsts, strict=True) for _ in row],
-        main,
-    )
+    found = [stretch for row in rows for stretch in row]
+    eases = [
+        _ease_of(stretch, first) for row, first in zip(rows, firsts, strict=True) for stretch in row
+    ]
+    usual = _usual(found, eases, main)
+    found = [
+        replace(one, strain=_strain(ease, usual)) for one, ease in zip(found, eases, strict=True)
+    ]
     tried: dict[Part, Hypothesis] = {}
     gains: list[dict[str, float]] = [{} for _ in found]
+
+    def decode(wanted: Iterable[Part]) -> None:
+        tried.update(_decode(task, pool, [one for one in wanted if one not in tried]))
 
     def settle(found: Sequence[Stretch], known: Collection[str]) -> list[str]:
         """The language of each stretch, after what seems to be in another has been tried."""
@@ -96,20 +102,22 @@ def divide(
             languages.rivals(part, run.code, main, here)
             for run, part in zip(foreign, own, strict=True)
         ]
+        decode((run.part, run.code) for run in foreign)
         for run, some in zip(foreign, rivals, strict=True):
+            if _is_easy(tried[run.part, run.code], usual):
+                del some[1:]
+                continue
             # Amid other languages Whisper often leaves out what it does not understand.
             first = firsts[run.window]
             if first.fault or not _within(first, run.part.start, run.part.end):
                 some.append(main)
-        wanted = [
-            (run.part, code) for run, some in zip(foreign, rivals, strict=True) for code in some
-        ]
-        tried.update(_decode(task, pool, [one for one in wanted if one not in tried]))
+        decode((run.part, code) for run, some in zip(foreign, rivals, strict=True) for code in some)
         trials = []
         for run, part, some in zip(foreign, own, rivals, strict=True):
             decoded = {main: firsts[run.window], **{code: tried[run.part, code] for code in some}}
             eases = {
                 code: _ease(_within(one, run.part.start, run.part.end), one.fault)
+                - SKIPPED * (one.fault == "skipped")
                 + languages.OPINION * languages.opinion(part, code)
                 for code, one in decoded.items()
             }
@@ -138,6 +146,9 @@ def divide(
     divided: dict[int, list[Part]] = {}
     for run in _runs(task, windows, rows, codes):
         divided.setdefault(run.window, []).append((run.part, run.code))
+        easy = run.code == main and all(found[i].strain <= 0 for i in run.stretches)
+        if easy and (kept := _kept(firsts[run.window], run.part)):
+            tried.setdefault((run.part, main), kept)
     for i, first in enumerate(firsts):
         if all(code == main for _, code in divided.get(i, ())):
             divided.pop(i, None)
@@ -145,7 +156,7 @@ def divide(
                 divided[i] = [(windows[i], main)]
                 tried[windows[i], main] = first
     wanted = [part for row in divided.values() for part in row]
-    tried.update(_decode(task, pool, [part for part in wanted if part not in tried]))
+    decode(wanted)
     tried.update(_repair(task, pool, {part: tried[part] for part in wanted if tried[part].fault}))
     return {i: [(part, tried[part, code]) for part, code in row] for i, row in divided.items()}
 
@@ -217,32 +228,46 @@ def _within(hypothesis: Hypothesis, start: float, end: float) -> tuple[Word, ...
     return tuple(word for word in hypothesis.words if start <= (word.start + word.end) / 2 < end)
 
 
+def _kept(first: Hypothesis, part: Window) -> Hypothesis | None:
+    """What was decoded of a part of a window that has others in other languages, if nothing is
+    wrong with it: faults of the whole may be those of the others."""
+    words = _within(first, part.start, part.end)
+    if first.fault in LOOPING or guards.skips(words, part):
+        return None
+    return replace(first, words=words, fault=None, is_doubtful=False)
+
+
 def _ease(words: Sequence[Word], fault: str | None) -> float:
     """How easily words read, also where there are none, or those of a loop."""
     return MUTE if not words or fault in LOOPING else languages.ease(words)
 
 
-def _with_strain(
-    found: Sequence[Stretch], decoded: Sequence[Hypothesis], main: str
-) -> list[Stretch]:
-    """The stretches with how much less easily each reads in the main language, in which all were
-    ``decoded``, than those do in which that is likely. A loop is no sign."""
-    eases = [_ease_of(*both) for both in zip(found, decoded, strict=True)]
+def _usual(found: Sequence[Stretch], eases: Sequence[float | None], main: str) -> float | None:
+    """How easily stretches that are surely in the main language read in it, each with its ease, or
+    all if none are; None if none have words. A loop is no sign."""
     known = [
         (one.languages.get(main, 0.0) >= SURE, ease)
         for one, ease in zip(found, eases, strict=True)
         if ease is not None and ease > MUTE
     ]
     if not known:
-        return list(found)
-    usual = median([ease for sure, ease in known if sure] or [ease for _, ease in known])
+        return None
+    return median([ease for sure, ease in known if sure] or [ease for _, ease in known])
 
-    def strain(ease: float | None) -> float:
-        if ease is None or ease <= MUTE:
-            return SKIPPED * (ease is None)
-        return max(-EASIER, min(HARDER, usual - SLACK - ease))
 
-    return [replace(one, strain=strain(ease)) for one, ease in zip(found, eases, strict=True)]
+def _strain(ease: float | None, usual: float | None) -> float:
+    """How much less easily a stretch reads than it may."""
+    if usual is None:
+        return 0.0
+    if ease is None or ease <= MUTE:
+        return SKIPPED * (ease is None)
+    return max(-EASIER, min(HARDER, usual - SLACK - ease))
+
+
+def _is_easy(hypothesis: Hypothesis, usual: float | None) -> bool:
+    """Whether what was decoded in another language reads as easily in that as is usual."""
+    ease = _ease(hypothesis.words, hypothesis.fault)
+    return not hypothesis.fault and usual is not None and ease >= usual - SLACK
 
 
 def _agreeing(stretch: Stretch, main: str, code: str) -> dict[str, float]:
