@@ -13,12 +13,12 @@ from command import assert_refused, called
 from speech_samples import AUSTEN, decoded
 
 import dubkit
-from dubkit import UsageError
+from dubkit import UsageError, Word
 from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
-from dubkit_plugins.whisper import languages, models, recognize
-from dubkit_plugins.whisper.decode import Finding
+from dubkit_plugins.whisper import languages, models, multilingual, recognize
+from dubkit_plugins.whisper.decode import Finding, Hypothesis
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 from dubkit_plugins.whisper.languages import Stretch, Trial, settled, spoken
@@ -76,6 +76,54 @@ def test_languages_that_are_easily_confused_need_more() -> None:
     assert spoken(of("sk"), "cs") == ["cs", "cs"]
 
 
+def test_people_seldom_change_the_language_without_a_pause() -> None:
+    def after(seconds: float) -> list[Stretch]:
+        return [*ENGLISH, stretch(11.5 + seconds, 15.0 + seconds, de=0.5, en=0.05)]
+
+    assert spoken(after(0.4), "en", {"de"})[-1] == "de"
+    assert spoken(after(0.0), "en", {"de"})[-1] == "en"
+
+
+def test_what_is_repeated_is_no_sign_of_how_easily_speech_reads() -> None:
+    def words(*pairs: tuple[str, float]) -> list[Word]:
+        return [Word(k, k + 1, text, chance) for k, (text, chance) in enumerate(pairs)]
+
+    once = words((" Akan", 0.3), (" kawal.", 0.2))
+    often = [*once, *words((" Akan", 0.3), *[(" kawal.", 0.99), (" Akan", 0.99)] * 3)[1:]]
+    assert languages.ease(often) < languages.ease(once) / 2 < 0
+    assert languages.ease(once) == pytest.approx(np.log([0.3, 0.2]).mean())
+
+
+def test_a_stretch_amid_another_language_may_be_in_a_third() -> None:
+    known = ("en", "nl")
+    dutch = stretch(0.0, 3.0, nl=0.8, en=0.05, de=0.1)
+    found = multilingual._agreeing(dutch, "fr", "en", known)
+    assert found == {"fr": 0.0, "en": 0.05, "nl": 0.8}
+
+
+def test_what_reads_as_easily_as_usual_needs_no_rivals() -> None:
+    both = [stretch(0.0, 2.0, es=0.5, it=0.4), stretch(3.0, 5.0, es=0.6, it=0.3)]
+
+    def read(*chances: float, fault: str | None = None) -> Hypothesis:
+        spoken = [Word(3 * k + 0.5, 3 * k + 1, " uno", chance) for k, chance in enumerate(chances)]
+        return Hypothesis(tuple(spoken), fault, -0.1, "es")
+
+    assert multilingual._is_easy(both, read(0.8, 0.9), -0.1)
+    assert not multilingual._is_easy(both, read(0.8, 0.4), -0.1)
+    assert not multilingual._is_easy(both, read(0.8), -0.1)  # nothing was read of the second
+    assert not multilingual._is_easy(both, read(0.8, 0.9, fault="loop"), -0.1)
+    assert not multilingual._is_easy(both, read(0.8, 0.9), None)
+
+
+def test_what_was_read_well_is_kept_where_the_rest_of_its_window_is_in_another_language() -> None:
+    words = tuple(Word(k + 0.1, k + 0.9, f" w{k}", 0.9) for k in range(6))
+    first = Hypothesis(words, "skipped", -0.3, "en", is_doubtful=True)
+    kept = multilingual._kept(first, Window(0.0, 4.0, (Span(0.0, 4.0),)))
+    assert kept and kept.words == words[:4] and not kept.fault and not kept.is_doubtful
+    assert not multilingual._kept(first, Window(4.0, 12.0, (Span(4.0, 12.0),)))
+    assert not multilingual._kept(replace(first, fault="loop"), Window(0.0, 4.0, (Span(0.0, 4.0),)))
+
+
 def test_speech_is_looked_at_in_stretches_of_a_few_seconds() -> None:
     spans = (Span(0, 0.5), Span(0.8, 1.5), Span(1.7, 2.2), Span(2.5, 3), Span(4, 4.4), Span(5, 16))
     found = languages.stretches(Window(0, 16.5, spans))
@@ -119,6 +167,8 @@ def test_what_is_tried() -> None:
     assert languages.rivals(doubtful, "pl", "en", ()) == ["pl", "cs"]
     both = [stretch(0.0, 4.0, pl=0.4, ru=0.3, sk=0.15, cs=0.14)]
     assert languages.rivals(both, "pl", "en", {"cs"}) == ["pl", "cs", "ru"]
+    assert languages.rivals(both, "pl", "en", {"cs"}, {"es", "en"}) == ["pl", "cs", "ru"]
+    assert languages.rivals(both, "pl", "en", {"cs", "es"}, {"es"}) == ["pl", "es", "cs"]
 
 
 def test_scraps_of_a_language_are_in_one_that_reads_as_well() -> None:

@@ -41,6 +41,9 @@ CANDIDATE = 0.2
 CHANGE = {"main": 0.5, "known": 2.0, "new": 6.0}
 """Cost, in nats, of changing to the main language, one that is spoken elsewhere, and another: what
 a few seconds of clear speech outweigh."""
+PAUSE, WITHIN = 0.1, 3.0
+"""Seconds of silence without which people seldom change it, and how many times as much that
+costs."""
 KNOWN_SECONDS = 5.0
 """Seconds of speech in a language after which it counts as spoken elsewhere."""
 STRAIN = 8.0
@@ -168,9 +171,10 @@ def _likeliest(found: Sequence[Stretch], main: str, known: Collection[str]) -> l
     )
     cost = np.where(np.arange(len(codes)) == 0, 0.0, enter)
     before: list[np.ndarray] = []
-    for stretch in found:
+    for last, stretch in zip([None, *found], found, strict=False):
+        goes_on = last is not None and stretch.speech[0].start - last.speech[-1].end < PAUSE
         # From each language to each: for nothing if it is the same.
-        ways = cost[:, None] + enter[None, :]
+        ways = cost[:, None] + enter[None, :] * (WITHIN if goes_on else 1.0)
         np.fill_diagonal(ways, cost)
         before.append(ways.argmin(axis=0))
         gain = [_evidence(stretch, code, main, code in known) for code in codes]
@@ -226,14 +230,22 @@ def is_worth_trying(part: Sequence[Stretch], code: str, main: str) -> bool:
     return code != main and (gain > 0.0 or opinion(part, code) >= log(CLEAR))
 
 
-def rivals(part: Sequence[Stretch], code: str, main: str, here: Collection[str]) -> list[str]:
+def rivals(
+    part: Sequence[Stretch],
+    code: str,
+    main: str,
+    here: Collection[str],
+    beside: Collection[str] = (),
+) -> list[str]:
     """The languages in which a part that seems to be in ``code`` is tried, besides the main one:
-    that, then the likeliest, rather those that seem to be spoken ``here``."""
+    that, those that seem to be spoken right ``beside`` it, then the likeliest, rather those that
+    seem to be spoken ``here``."""
     codes = {*here, *(other for stretch in part for other in stretch.languages)} - {main, code}
     chances = {other: opinion(part, other) + HERE * (other in here) for other in codes}
     least = opinion(part, code) - RIVAL
-    order = sorted(codes, key=lambda other: (-chances[other], other))
-    return [code, *(other for other in order if chances[other] >= least)][:RIVALS]
+    order = sorted(codes, key=lambda other: (other not in beside, -chances[other], other))
+    likely = (other for other in order if other in beside or chances[other] >= least)
+    return [code, *likely][:RIVALS]
 
 
 @dataclass(frozen=True, slots=True)

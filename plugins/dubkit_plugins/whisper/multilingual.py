@@ -98,13 +98,14 @@ def divide(
         foreign = [run for run in _runs(task, windows, rows, codes) if run.code != main]
         own = [[found[i] for i in run.stretches] for run in foreign]
         here = {*known, *codes}
-        rivals = [
-            languages.rivals(part, run.code, main, here)
-            for run, part in zip(foreign, own, strict=True)
-        ]
+        rivals = []
+        for run, part in zip(foreign, own, strict=True):
+            before, after = run.stretches.start - 1, run.stretches.stop
+            beside = {*codes[max(0, before) : before + 1], *codes[after : after + 1]}
+            rivals.append(languages.rivals(part, run.code, main, here, beside))
         decode((run.part, run.code) for run in foreign)
         for run, some in zip(foreign, rivals, strict=True):
-            if _is_easy(tried[run.part, run.code], usual):
+            if _is_easy([found[i] for i in run.stretches], tried[run.part, run.code], usual):
                 del some[1:]
                 continue
             # Amid other languages Whisper often leaves out what it does not understand.
@@ -123,7 +124,7 @@ def divide(
             }
             trials.append(languages.Trial(sum(one.seconds for one in part), eases))
             for i in run.stretches:
-                gains[i] |= _gains(found[i], decoded, main)
+                gains[i] |= _gains(found[i], decoded, main, usual)
         for run, code in zip(foreign, languages.settled(trials, main, known), strict=True):
             for i in run.stretches:
                 codes[i] = code
@@ -138,7 +139,9 @@ def divide(
             [
                 replace(one, languages=languages.limited(one.languages, {main, *spoken}), gains=own)
                 if code == main
-                else replace(one, languages=_agreeing(one, main, code), strain=-EASIER, gains=own)
+                else replace(
+                    one, languages=_agreeing(one, main, code, spoken), strain=-EASIER, gains=own
+                )
                 for one, code, own in zip(found, codes, gains, strict=True)
             ],
             spoken,
@@ -264,24 +267,27 @@ def _strain(ease: float | None, usual: float | None) -> float:
     return max(-EASIER, min(HARDER, usual - SLACK - ease))
 
 
-def _is_easy(hypothesis: Hypothesis, usual: float | None) -> bool:
-    """Whether what was decoded in another language reads as easily in that as is usual."""
-    ease = _ease(hypothesis.words, hypothesis.fault)
-    return not hypothesis.fault and usual is not None and ease >= usual - SLACK
+def _is_easy(part: Sequence[Stretch], hypothesis: Hypothesis, usual: float | None) -> bool:
+    """Whether each stretch of a part reads as easily as is usual, in another language."""
+    if usual is None or hypothesis.fault:
+        return False
+    return all(_strain(_ease_of(one, hypothesis), usual) <= 0 for one in part)
 
 
-def _agreeing(stretch: Stretch, main: str, code: str) -> dict[str, float]:
-    """What the network takes a stretch for that reads most easily in a language: that, or it does
-    not know."""
-    before = stretch.languages.get(main, 0.0)
-    return {main: before, code: max(before, stretch.languages.get(code, 0.0))}
+def _agreeing(stretch: Stretch, main: str, code: str, spoken: Collection[str]) -> dict[str, float]:
+    """What the network takes a stretch for of the languages that are ``spoken``, if it is amid
+    speech that reads most easily in ``code``: that, another, or it does not know."""
+    chances = {one: stretch.languages.get(one, 0.0) for one in (main, *spoken)}
+    return {**chances, code: max(chances[main], chances[code])}
 
 
-def _gains(stretch: Stretch, decoded: Mapping[str, Hypothesis], main: str) -> dict[str, float]:
+def _gains(
+    stretch: Stretch, decoded: Mapping[str, Hypothesis], main: str, usual: float | None
+) -> dict[str, float]:
     """How much more easily a stretch reads in each other language than in the main one, or with
     less strain."""
     before = _ease_of(stretch, decoded[main])
-    strain = max(0.0, stretch.strain) / 2
+    strain = max(0.0, _strain(before, usual)) / 2
     gains = {}
     for code, hypothesis in decoded.items():
         ease = _ease_of(stretch, hypothesis)
