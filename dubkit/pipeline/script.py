@@ -125,6 +125,7 @@ def _aligned(
         return track, []
     engines = ((choice.spec, context.engines.engine(choice)) for choice in choices)
     with context.timed("align"):
+        context.progress("align", 0.0, context.seconds)
         aligned, missed = align_words(engines, wav, track, context.progress)
     if not missed:
         return aligned, []

@@ -104,14 +104,13 @@ def test_a_stretch_amid_another_language_may_be_in_a_third() -> None:
 def test_what_reads_as_easily_as_usual_needs_no_rivals() -> None:
     both = [stretch(0.0, 2.0, es=0.5, it=0.4), stretch(3.0, 5.0, es=0.6, it=0.3)]
 
-    def read(*chances: float, fault: str | None = None) -> Hypothesis:
+    def read(*chances: float) -> Hypothesis:
         spoken = [Word(3 * k + 0.5, 3 * k + 1, " uno", chance) for k, chance in enumerate(chances)]
-        return Hypothesis(tuple(spoken), fault, -0.1, "es")
+        return Hypothesis(tuple(spoken), None, -0.1, "es")
 
     assert multilingual._is_easy(both, read(0.8, 0.9), -0.1)
     assert not multilingual._is_easy(both, read(0.8, 0.4), -0.1)
     assert not multilingual._is_easy(both, read(0.8), -0.1)  # nothing was read of the second
-    assert not multilingual._is_easy(both, read(0.8, 0.9, fault="loop"), -0.1)
     assert not multilingual._is_easy(both, read(0.8, 0.9), None)
 
 

@@ -105,7 +105,8 @@ def divide(
             rivals.append(languages.rivals(part, run.code, main, here, beside))
         decode((run.part, run.code) for run in foreign)
         for run, some in zip(foreign, rivals, strict=True):
-            if _is_easy([found[i] for i in run.stretches], tried[run.part, run.code], usual):
+            one = tried[run.part, run.code]
+            if not one.fault and _is_easy([found[i] for i in run.stretches], one, usual):
                 del some[1:]
                 continue
             # Amid other languages Whisper often leaves out what it does not understand.
@@ -149,8 +150,8 @@ def divide(
     divided: dict[int, list[Part]] = {}
     for run in _runs(task, windows, rows, codes):
         divided.setdefault(run.window, []).append((run.part, run.code))
-        easy = run.code == main and all(found[i].strain <= 0 for i in run.stretches)
-        if easy and (kept := _kept(firsts[run.window], run.part)):
+        first, own = firsts[run.window], [found[i] for i in run.stretches]
+        if run.code == main and _is_easy(own, first, usual) and (kept := _kept(first, run.part)):
             tried.setdefault((run.part, main), kept)
     for i, first in enumerate(firsts):
         if all(code == main for _, code in divided.get(i, ())):
@@ -268,10 +269,13 @@ def _strain(ease: float | None, usual: float | None) -> float:
 
 
 def _is_easy(part: Sequence[Stretch], hypothesis: Hypothesis, usual: float | None) -> bool:
-    """Whether each stretch of a part reads as easily as is usual, in another language."""
-    if usual is None or hypothesis.fault:
+    """Whether a part reads as easily as is usual, and something of each of its stretches."""
+    eases = [_ease_of(one, hypothesis) for one in part]
+    if usual is None or None in eases:
         return False
-    return all(_strain(_ease_of(one, hypothesis), usual) <= 0 for one in part)
+    return (
+        sum(one.seconds * _strain(ease, usual) for one, ease in zip(part, eases, strict=True)) <= 0
+    )
 
 
 def _agreeing(stretch: Stretch, main: str, code: str, spoken: Collection[str]) -> dict[str, float]:
