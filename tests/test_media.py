@@ -2,6 +2,7 @@ import http.server
 import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -692,6 +693,19 @@ def test_sections_of_a_file_whose_end_is_missing(tmp_path, sections):
     short.write_bytes(data[: len(data) // 2])
     cut, warnings = sections(short, tmp_path / "cut.wav", cores=3)
     assert 0 < len(cut) < 4 * 16_000 and "cut off" in warnings[0]
+
+
+@pytest.mark.parametrize("claimed", [40 * 3600, 30 * 86_400, 9e11])
+def test_a_small_file_that_claims_days_is_read_as_it_is(claimed, tmp_path, sections):
+    path = speech_in(tmp_path, "short.mkv", *EXACT["aac"][1:])
+    whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x44\x89\x88") + 3  # Duration, in milliseconds
+    data[at : at + 8] = struct.pack(">d", claimed * 1000)
+    path.write_bytes(data)
+    assert probe(path).duration == claimed
+    found, warnings = sections(path, tmp_path / "found.wav", seconds=600)
+    assert np.array_equal(found, whole) and "cut off" in warnings[0]
 
 
 def test_a_section_whose_process_fails_is_written_here(tmp_path, sections, monkeypatch):

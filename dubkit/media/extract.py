@@ -22,7 +22,7 @@ from dubkit.files import replacing
 from dubkit.system.cores import usable_cores
 from dubkit.types import AudioStream, Media
 
-from .audio import FULL, SPEECH, AudioFormat, decode_audio, wav_header
+from .audio import FULL, LONGEST, SPEECH, AudioFormat, decode_audio, wav_header
 from .decode import LEAST_RATE, DecodeStats, can_start_anywhere, end_of
 from .probe import probe
 from .process import run
@@ -31,6 +31,9 @@ SECTION = 600.0
 """Seconds of a section ..."""
 FEW_CORES = 2
 """... which are extracted one after another on so few cores: threads keep these busy."""
+LEAST_BYTES = 500
+"""Bytes of a file to each second: codecs of speech need more. The duration of one that has fewer is
+not believed, or a small file could claim days, and have a process started for each few minutes."""
 
 _FORMATS = {"speech": SPEECH, "full": FULL}
 _TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
@@ -155,9 +158,12 @@ def _sections(
     media: Media, stream: AudioStream, format: AudioFormat
 ) -> list[tuple[int, int | None]]:
     """The first sample of each section and the one after its last, the last one to the end; none
-    of a short film, or of one that can only be read from its start."""
+    of a short film, of one that can only be read from its start, or if its duration is not
+    credible."""
     count = int(media.duration / SECTION)
     if count < 2 or format not in _FORMATS.values() or not can_start_anywhere(media, stream):
+        return []
+    if media.duration > min(LONGEST, media.path.stat().st_size / LEAST_BYTES):
         return []
     starts: list[int] = [round(number * SECTION * format.rate) for number in range(count)]
     return list(zip(starts, [*starts[1:], None], strict=True))
