@@ -160,9 +160,10 @@ class KnowsLanguages(Protocol):
     """A transcriber that can say which languages it knows before it is built."""
 
     @classmethod
-    def check_language(cls, language: str, model: str) -> None:
-        """Raise UsageError for a language, a BCP-47 tag, that it does not know: with a model, as
-        the setting ``model`` names it, or with any if that is empty."""
+    def check_languages(cls, languages: Sequence[str], model: str) -> None:
+        """Raise UsageError if it cannot transcribe speech in these languages (BCP-47 tags, each
+        stretch of it in one of them): with a model, as the setting ``model`` names it, or with any
+        if that is empty."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -163,14 +163,13 @@ def transcriber(options: Options) -> Choice[Transcriber]:
     return replace(choice, settings=options.engine_settings(registry.own_name(choice.spec)))
 
 
-def check_languages(choice: Choice[Transcriber], languages: Iterable[str]) -> None:
-    """Raise UsageError for a language that a transcriber says that it does not know. Imports it."""
+def check_languages(choice: Choice[Transcriber], languages: Sequence[str]) -> None:
+    """Raise UsageError for languages that a transcriber says that it does not know. Imports it."""
     engine = registry.engine_class(choice.protocol, choice.spec)
     if issubclass(engine, KnowsLanguages):
         model = choice.settings.get("model", "")
         with guarded(f"{choice.name} cannot be asked"):
-            for language in languages:
-                engine.check_language(language, "" if model == "auto" else model)
+            engine.check_languages(languages, "" if model == "auto" else model)
 
 
 Prepare: TypeAlias = Callable[[Translator, str | None, str], None]

@@ -49,8 +49,8 @@ class Fast(Transcriber):
         return []
 
     @classmethod
-    def check_language(cls, language, model):
-        if language == "tlh":
+    def check_languages(cls, languages, model):
+        if "tlh" in languages:
             raise UsageError("Fast does not know the language 'tlh'", "it knows the others")
 
     def transcribe(self, audio, *, language, prompt, hotwords, work, progress):

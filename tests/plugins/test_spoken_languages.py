@@ -401,11 +401,18 @@ def test_a_language_that_whisper_does_not_know_is_refused_before_the_sound_is_re
 
 
 @pytest.mark.parametrize(
-    ("language", "model", "words"),
-    [("xx", "", "does not know"), ("pt-BR", "base.en", "base.en knows only English")],
+    ("languages", "model", "words"),
+    [
+        (["xx"], "", "does not know"),
+        (["en", "xx"], "base", "does not know"),
+        (["pt-BR"], "base.en", "base.en knows only English"),
+        (["pt-BR", "es"], "distil-large-v3.5", "knows only English"),
+    ],
 )
-def test_which_languages_whisper_knows(language, model, words):
-    FasterWhisper.check_language("pt-BR", "base")
-    FasterWhisper.check_language("en-GB", "base.en")
+def test_which_languages_whisper_knows(languages, model, words):
+    FasterWhisper.check_languages(["pt-BR"], "base")
+    FasterWhisper.check_languages(["en-GB"], "base.en")
+    FasterWhisper.check_languages(["es", "en"], "base.en")  # a multilingual one is loaded beside
+    FasterWhisper.check_languages([], "base.en")
     with pytest.raises(UsageError, match=words):
-        FasterWhisper.check_language(language, model)
+        FasterWhisper.check_languages(languages, model)

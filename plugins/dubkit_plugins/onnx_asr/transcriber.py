@@ -61,11 +61,12 @@ class OnnxAsr(Transcriber):
         import_module(f"{__package__}.engine")  # a missing library is reported from here
 
     @classmethod
-    def check_language(cls, language: str, model: str) -> None:
+    def check_languages(cls, languages: Sequence[str], model: str) -> None:
         """See :class:`dubkit.hooks.KnowsLanguages`."""
         from .catalog import check_language
 
-        check_language(model, primary_language(language))
+        for language in languages:
+            check_language(model, primary_language(language))
 
     def close(self) -> None:
         """Unload the models."""

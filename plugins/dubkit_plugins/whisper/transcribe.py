@@ -106,12 +106,11 @@ def transcribe(
         progress("transcribe", done, total, cues=cues)
 
     clock = Clock()
+    check_languages(languages, model)
     tags = {whisper_code(language): language for language in languages}
     with Sound(audio, clock) as sound:
         with clock("model"):
             family = make_family()
-            if tags and "en" not in tags and models.ENGLISH_ONLY.search(model):
-                raise _english_only_error(model, languages[0], family)
             loaded = _prepare(family, model, sound, tuple(tags), progress, clock)
         other = _Other(family.load_beside)
         finding = None
@@ -278,7 +277,7 @@ def _prepare(
             log.info("using Whisper base from the offline extra; --model selects larger models")
         engine = family.load(weights)
     if code != "en" and (weights.english_only or not engine.multilingual):
-        raise _english_only_error(weights.name, code, family)
+        raise _english_only_error(weights.name, code, family.other[0])
     knows_all = engine.multilingual and not weights.english_only and not weights.languages
     return _Loaded(engine, weights.name, code, knows_all, warnings)
 
@@ -341,16 +340,22 @@ def whisper_code(language: str) -> str:
     return code
 
 
+def check_languages(languages: Sequence[str], model: str) -> None:
+    """Raise UsageError for a language that Whisper does not know, or if none is English and the
+    model knows no other. Beside an English model, a multilingual one transcribes the rest."""
+    codes = [whisper_code(language) for language in languages]
+    if codes and "en" not in codes and models.ENGLISH_ONLY.search(model.rstrip("/")):
+        raise _english_only_error(model, languages[0], SMALL[0])
+
+
 def bcp47(code: str) -> str:
     """The BCP-47 tag for Whisper's code."""
     return {"no": "nb", "jw": "jv"}.get(code, code)
 
 
-def _english_only_error(model: str, language: str, family: Family) -> UsageError:
+def _english_only_error(model: str, language: str, other: str) -> UsageError:
     """The error for an English model and another language, naming what to use instead."""
-    return UsageError(
-        f"{model} knows only English, and this is {language!r}: use --model {family.other[0]}"
-    )
+    return UsageError(f"{model} knows only English, and this is {language!r}: use --model {other}")
 
 
 def fault_warning(window: DecodedWindow) -> str:

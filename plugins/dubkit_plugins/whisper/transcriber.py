@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from dubkit import Progress, TranscribeProgress, Transcriber, Transcription, UsageError
+from dubkit import Progress, TranscribeProgress, Transcriber, Transcription
 
 log = logging.getLogger("dubkit")
 
@@ -34,15 +34,11 @@ class WhisperTranscriber(Transcriber):
         """Load the model that will be needed, if it is on this machine."""
 
     @classmethod
-    def check_language(cls, language: str, model: str) -> None:
+    def check_languages(cls, languages: Sequence[str], model: str) -> None:
         """See :class:`dubkit.hooks.KnowsLanguages`."""
-        from .transcribe import whisper_code
+        from .transcribe import check_languages
 
-        if whisper_code(language) != "en" and model.endswith(".en"):
-            raise UsageError(
-                f"{model} knows only English, and this is {language!r}",
-                "use a model without .en in its name",
-            )
+        check_languages(languages, model)
 
     def find_speech(self, audio: Path, *, progress: Progress) -> Sequence[tuple[float, float]]:
         """See :class:`dubkit.hooks.FindsSpeech`."""
