@@ -15,7 +15,7 @@ from dubkit import UsageError, Word
 from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
-from dubkit_plugins.whisper import decode, models, recognize
+from dubkit_plugins.whisper import decode, models, recognize, word_times
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.decode import SAFE_BEAM
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
@@ -103,6 +103,27 @@ def test_windows_come_back_in_order_and_on_the_timeline(tokenizer, sound, tmp_pa
         assert times == sorted(times) and times[0] == 10.0 * number
         assert window.words[1].text == " of" and window.words[-1].text == " seconds."
     assert max(size for size, _ in engine.calls) <= engine.batch_size
+
+
+def test_processes_set_the_words_of_long_sound_beside_a_gpu(
+    tokenizer, sound, tmp_path, monkeypatch
+):
+    counts = []
+
+    def setting_words(sound, processes):
+        counts.append(processes)
+        return word_times.setting_words(sound, processes)
+
+    monkeypatch.setattr(recognize, "setting_words", setting_words)
+    monkeypatch.setattr(recognize, "usable_cores", lambda: 4)
+    engine = Scripted(tokenizer, lambda s, d: (f" Window of {round(s)} seconds.", SURE))
+    found = []
+    for engine.on_gpu, seconds in ((False, 10.0), (True, 300.0), (True, 10.0)):
+        monkeypatch.setattr(recognize, "SOUND_PER_PROCESS", seconds)
+        (tmp_path / "windows.jsonl").unlink(missing_ok=True)
+        found.append(run(engine, sound, tmp_path))
+    assert counts == [0, 0, 2]
+    assert found[0] == found[1] == found[2]
 
 
 def test_a_stopped_run_resumes_with_the_same_result(tokenizer, sound, tmp_path):

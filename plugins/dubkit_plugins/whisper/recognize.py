@@ -48,6 +48,9 @@ SURE = 0.9
 """Probability of a language above which no more windows are looked at."""
 UNSURE = -0.5
 """Mean log-probability below which an engine that knows one language may have met another."""
+SOUND_PER_PROCESS = 300.0
+"""Seconds of sound for each process that sets words. One takes half a second to start, as long as a
+thread takes for the words of two minutes; live captions are of seconds."""
 PROMPT_TOKENS = 223
 """Half of the decoder's positions, less one (openai/whisper)."""
 
@@ -131,8 +134,7 @@ def recognize(
             resumed.clear()
 
     pool = ThreadPoolExecutor(engine.workers, thread_name_prefix="whisper")
-    # The cores are free while a GPU decodes; what decodes on them needs them all.
-    apart = max(1, usable_cores() // 2) if engine.on_gpu else 0
+    apart = _processes(engine, duration)
     finishers = ThreadPoolExecutor(max(1, apart), thread_name_prefix="word times")
     try:
         with (
@@ -221,6 +223,14 @@ def _submit(task: DecodingTask, group: list[Window], pool: ThreadPoolExecutor) -
         group,
         [(batch, pool.submit(_first_look, task, [group[i] for i in batch])) for batch in batches],
     )
+
+
+def _processes(engine: Engine, seconds: float) -> int:
+    """How many processes set words: the cores are free while a GPU decodes, and what decodes on
+    them needs them all."""
+    if not engine.on_gpu:
+        return 0
+    return min(max(1, usable_cores() // 2), int(seconds / SOUND_PER_PROCESS))
 
 
 def _collect(
