@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from dubkit.errors import InputError
 from dubkit.types import AudioStream, Media
 
-from .decode import DecodeStats, Run, decode_runs
+from .decode import DecodeStats, Run, can_start_anywhere, decode_runs
 from .downmix import mended
 from .probe import JUMP
 
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02
 """Seconds by which a frame may be off before silence is inserted or samples are cut. Containers
 round times to a millisecond or so; a real gap is at least one lost packet."""
-
-AROUND = 10.0
-"""Seconds before and after a section that are decoded, too: what its first and last samples depend
-on, in decoders, converters and :mod:`.downmix`."""
 
 LONGEST = 0xFFFF_FF00 // 2 / 16_000
 """Seconds: 37 hours. As speech that is 4 GB, and its readers do not know RF64."""
@@ -163,12 +159,14 @@ def decode_audio(
     stats = DecodeStats() if stats is None else stats
     timeline = _Timeline(format, length, media.path, written=first)
     within = None
-    if first:
-        after = math.inf if length is None else length / format.rate + AROUND
-        within = max(0.0, first / format.rate - AROUND), after
+    if first or (length is not None and can_start_anywhere(media, stream)):
+        within = (
+            first / format.rate if first else -math.inf,
+            math.inf if length is None else length / format.rate,
+        )
     with contextlib.closing(decode_runs(media, stream, stats, within)) as runs:
         pieces = _contiguous(runs, media.duration)
-        if within:
+        if first:
             pieces = _in_step(pieces, format.rate)
         for (_, start), frames in itertools.groupby(pieces, key=lambda piece: piece[:2]):
             yield from timeline.seek(round(start * format.rate))

@@ -36,6 +36,10 @@ would become days of sound."""
 MOST_THREADS = 8
 """Threads that decode; with more, the reading is what takes the time."""
 
+AROUND = 10.0
+"""Seconds before and after those that are asked for that are decoded, too: what their first and
+last samples depend on, in decoders, in converters and in :mod:`.downmix`."""
+
 _PART = 20.0
 """Seconds of a part: short, since as many parts as there are threads are held in memory."""
 _PART_PACKETS = 2000
@@ -85,10 +89,11 @@ def decode_runs(
     stats: DecodeStats,
     within: tuple[float, float] | None = None,
 ) -> Generator[Run, None, None]:
-    """Everything that can be decoded of a stream, on all cores, up to MOST_THREADS; or the packets
-    ``within`` two seconds of the player's timeline, if :func:`can_start_anywhere`.
+    """Everything that can be decoded of a stream, on all cores, up to MOST_THREADS; or what is
+    ``within`` two seconds of the player's timeline and AROUND, if :func:`can_start_anywhere`.
 
-    What went wrong in a part is added to ``stats`` before its runs are yielded.
+    What went wrong in a part is added to ``stats`` before its runs are yielded, without what is
+    only around.
     """
     threads = min(usable_cores(), MOST_THREADS)
     with open_media(media.path, media.container) as container:
@@ -149,8 +154,9 @@ class _Part:
     """Whether by the file's own decoder, not by a new one."""
     warm_up: list[Packet[Any]] = field(default_factory=list)
     """Packets to decode first, for the state of the decoder alone."""
-    packets: list[tuple[Packet[Any], float]] = field(default_factory=list)
-    """Each with the second of the file's clock that is the player's second 0."""
+    packets: list[tuple[Packet[Any], float, bool]] = field(default_factory=list)
+    """Each with the second of the file's clock that is the player's second 0, and whether it counts
+    if it is damaged."""
     stats: DecodeStats = field(default_factory=DecodeStats)
 
 
@@ -159,7 +165,8 @@ def _parts(
     stream: AudioStream,
     within: tuple[float, float] | None = None,
 ) -> Iterator[_Part]:
-    """The packets of a stream, in parts; all, or those ``within`` two seconds of the timeline.
+    """The packets of a stream, in parts; all, or those ``within`` two seconds of the timeline, and
+    AROUND.
 
     Where the clock may be reset, all streams are read, since that shows in whichever comes first.
     """
@@ -167,18 +174,19 @@ def _parts(
     may_jump = clock_restarts(container)
     if not may_jump and container.format.name.startswith(_CAN_SKIP):
         _skip_others(container, stream)
-    begin, end = within or (0.0, math.inf)
-    if begin > 0:
+    begin, end = within or (-math.inf, math.inf)
+    if begin > AROUND:
         own = container.streams[stream.index]
-        container.seek(int((begin + base) / (own.time_base or 1)), stream=own)
+        container.seek(int((begin - AROUND + base) / (own.time_base or 1)), stream=own)
     in_parts = stream.codec in _IN_PARTS
     scales: dict[int, tuple[int, int]] = {}
     expected: dict[int, float] = {}
     part = _Part(own=True)
     seconds = 0.0
+    inside = begin <= 0
     for packet in _readable(container):
         if packet is None:
-            part.stats.damaged += 1
+            part.stats.damaged += inside
             continue
         index, dts = packet.stream.index, packet.dts  # stream_index is 0 in the packets that flush
         lasts = 0.0
@@ -197,8 +205,10 @@ def _parts(
             part.stats.end = max(part.stats.end, after)
         if index != stream.index:
             continue
-        if within and dts is not None and at - base >= end:
-            break
+        if within and dts is not None:
+            if at - base >= end + AROUND:
+                break
+            inside = begin <= at - base < end
         full = seconds >= _PART or len(part.packets) >= _PART_PACKETS
         odd = in_parts and any(map(_is_odd, packet.iter_sidedata()))
         if part.packets and (full or odd):
@@ -206,10 +216,10 @@ def _parts(
             before = part.packets[max(0, len(part.packets) - count) :]
             in_parts = in_parts and not odd
             yield part  # from here on it belongs to the thread that decodes it
-            part = _Part(not in_parts, [packet for packet, _ in before])
+            part = _Part(not in_parts, [packet for packet, *_ in before])
             seconds = 0.0
-        part.stats.damaged += bool(packet.is_corrupt)
-        part.packets.append((packet, base))
+        part.stats.damaged += inside and packet.is_corrupt
+        part.packets.append((packet, base, inside))
         seconds += lasts
     yield part
 
@@ -283,15 +293,15 @@ def _decode(
     runs: list[Run] = []
     graphs: list[Graph] = []
     now = None
-    for packet, base in part.packets:
+    for packet, base, counts in part.packets:
         try:
             frames = decoder.decode(packet)
         except av.error.FFmpegError:
-            part.stats.damaged += not packet.is_corrupt
+            part.stats.damaged += counts and not packet.is_corrupt
             continue
         for frame in frames:
             if frame.sample_rate < LEAST_RATE:
-                part.stats.damaged += 1
+                part.stats.damaged += counts
                 continue
             if not frame.samples:
                 continue
