@@ -101,3 +101,15 @@ def film(original_film: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
     folder.mkdir()
     video, srt = (Path(shutil.copy(path, folder)) for path in original_film)
     return video, srt
+
+
+@pytest.fixture(params=["false", "/no/such/python", "chatty"])
+def bad_python(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What to put in the place of ``sys.executable``: a program that fails, none at all, and a
+    Python that prints what nobody asked for."""
+    if request.param != "chatty":
+        return str(request.param)
+    chatty = tmp_path / "chatty"
+    chatty.write_text(f'#!/bin/sh\necho welcome\nexec {sys.executable} "$@"\n')
+    chatty.chmod(0o755)
+    return str(chatty)

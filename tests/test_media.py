@@ -738,10 +738,10 @@ def test_a_small_file_that_claims_days_is_read_as_it_is(claimed, tmp_path, secti
     assert np.array_equal(found, whole) and "cut off" in warnings[0]
 
 
-def test_a_section_whose_process_fails_is_written_here(tmp_path, sections, monkeypatch):
+def test_a_section_whose_process_fails_is_written_here(bad_python, tmp_path, sections, monkeypatch):
     path = speech_in(tmp_path, *EXACT["aac"])
     whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)
-    monkeypatch.setattr(extraction.sys, "executable", "false")
+    monkeypatch.setattr(extraction.sys, "executable", bad_python)
     joined, _ = sections(path, tmp_path / "joined.wav", cores=3)
     assert np.array_equal(joined, whole)
 

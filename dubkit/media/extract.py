@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dubkit.errors import InputError
 from dubkit.files import replacing
@@ -240,21 +241,30 @@ def _write_apart(
     progress: Callable[[float], None],
 ) -> tuple[int, DecodeStats]:
     """The same by a process of its own; if that fails, here, which raises what is wrong."""
-    lines: list[str] = []
+    answers: list[dict[str, Any]] = []
 
     def take(line: str) -> None:
-        lines.append(line)
-        if not line.startswith("{"):
-            progress(float(line))
+        try:
+            value = json.loads(line)
+        except ValueError:  # something else has printed it
+            return
+        if isinstance(value, dict):
+            answers.append(value)
+        elif isinstance(value, float):
+            progress(value)
 
     name = next(name for name, one in _FORMATS.items() if one == format)
     program = (sys.executable, "-P", "-m", "dubkit.media.extract")
     asked = (str(media.path), str(stream.index), str(out), name, json.dumps(section))
-    ended = run([*program, *asked], on_line=take)
-    if ended.status or not lines:
+    try:
+        failed = run([*program, *asked], on_line=take).status != 0
+    except InterruptedError:
+        raise
+    except OSError:  # it cannot be started: no memory, too many processes
+        failed = True
+    if failed or not answers:
         return _write_section(media, stream, out, format, section, progress)
-    answer = json.loads(lines[-1])
-    return answer.pop("last"), DecodeStats(**answer)
+    return answers[-1].pop("last"), DecodeStats(**answers[-1])
 
 
 def main(argv: Sequence[str]) -> None:

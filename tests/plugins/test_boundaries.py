@@ -144,9 +144,11 @@ def test_processes_set_words_as_a_thread_does(tmp_path):
         assert ask(words, window) == here
 
 
-def test_words_are_set_here_where_processes_fail(tmp_path, monkeypatch):
+def test_words_are_set_here_where_processes_fail(bad_python, tmp_path, monkeypatch):
     recording = open_wav(wav_samples.write(tmp_path / "in.wav", tone(1.0, 120), rate=SAMPLE_RATE))
     window, words = Window(0.0, 1.0, (Span(0.0, 1.0),)), [Word(0.2, 0.9, " one")]
-    monkeypatch.setattr(word_times.sys, "executable", "false")
+    monkeypatch.setattr(word_times.sys, "executable", bad_python)
     with setting_words(recording, 1) as ask:
-        assert ask(words, window) == ask(words, window) == set_words(recording, words, window)
+        for _ in range(2):
+            assert ask(words, window) == set_words(recording, words, window)
+            assert ask(words * 2, window) == set_words(recording, words * 2, window)

@@ -13,7 +13,7 @@ import queue
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
@@ -42,15 +42,15 @@ def set_words(sound: Recording, words: Sequence[Word], window: Window) -> list[W
 def setting_words(sound: Recording, processes: int) -> Iterator[SetsWords]:
     """What sets words to the sound, in so many processes; in 0, or if they fail, in the thread that
     asks."""
-    children = []
-    if processes and isinstance(sound, WavSamples):
+    children: list[subprocess.Popen[bytes]] = []
+    if isinstance(sound, WavSamples):
         argv = [sys.executable, "-P", "-m", __name__, str(sound.path)]
-        children = [
-            subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-            for _ in range(processes)
-        ]
+        with suppress(OSError):  # no memory, too many processes: then with those that there are
+            for _ in range(processes):
+                child = subprocess.Popen(
+                    argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+                )
+                children.append(child)
     idle: queue.Queue[subprocess.Popen[bytes]] = queue.Queue()
     for child in children:
         idle.put(child)
@@ -61,15 +61,16 @@ def setting_words(sound: Recording, processes: int) -> Iterator[SetsWords]:
         child = idle.get()
         try:
             times = _ask(child, words, window)
-        except (OSError, ValueError) as failure:
+            return [
+                replace(word, start=start, end=end)
+                for word, (start, end) in zip(words, times, strict=True)
+            ]
+        except (OSError, ValueError, TypeError) as failure:
+            child.kill()  # what it answers next may be to what it was asked before
             log.debug("word times: %s", failure)
             return set_words(sound, words, window)
         finally:
             idle.put(child)
-        return [
-            replace(word, start=start, end=end)
-            for word, (start, end) in zip(words, times, strict=True)
-        ]
 
     try:
         yield work
