@@ -738,6 +738,15 @@ def test_a_small_file_that_claims_days_is_read_as_it_is(claimed, tmp_path, secti
     assert np.array_equal(found, whole) and "cut off" in warnings[0]
 
 
+def test_a_long_film_that_has_gone_is_missing(tmp_path, monkeypatch):
+    path = speech_in(tmp_path, *EXACT["aac"])
+    media = probe(path)
+    monkeypatch.setattr(extraction, "SECTION", 2.0)
+    path.unlink()
+    with pytest.raises(InputError):
+        extract_audio(media, media.audio[0], tmp_path / "out.wav")
+
+
 def test_a_section_whose_process_fails_is_written_here(bad_python, tmp_path, sections, monkeypatch):
     path = speech_in(tmp_path, *EXACT["aac"])
     whole, _ = sections(path, tmp_path / "whole.wav", seconds=1000)

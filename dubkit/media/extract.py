@@ -164,7 +164,11 @@ def _sections(
     count = int(media.duration / SECTION)
     if count < 2 or format not in _FORMATS.values() or not can_start_anywhere(media, stream):
         return []
-    if media.duration > min(LONGEST, media.path.stat().st_size / LEAST_BYTES):
+    try:
+        size = media.path.stat().st_size
+    except OSError:  # which is reported where it is opened
+        return []
+    if media.duration > min(LONGEST, size / LEAST_BYTES):
         return []
     starts: list[int] = [round(number * SECTION * format.rate) for number in range(count)]
     return list(zip(starts, [*starts[1:], None], strict=True))
