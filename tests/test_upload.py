@@ -176,7 +176,7 @@ def test_files_that_options_name_travel_too(command, node):
     assert result.outputs == (Path("films/a.es.srt"),)
 
 
-def test_what_is_wrong_is_said_before_anything_is_sent(command, node):
+def test_what_is_wrong_is_reported_before_anything_is_sent(command, node):
     Path("films/a.mp4").write_text("no film")
     with pytest.raises(InputError):
         process(command, "films/a.mp4", options())
@@ -223,7 +223,7 @@ def test_what_was_done_when_a_worker_died_is_not_done_again(command, node, monke
         + """
 class Deaf(Ears):
     def transcribe(self, audio, **more):
-        Path("heard").open("a").write("x")
+        Path("calls").open("a").write("x")
         return Ears.transcribe(self, audio, **more)
 """
     )
@@ -243,7 +243,7 @@ class Deaf(Ears):
     asked = options(to="es", **own)
     result = process(command, "films/a.mp4", asked)
     assert "transcript.json" in kept[0] and len(result.outputs) == 2
-    assert Path("heard").read_text() == "x"
+    assert Path("calls").read_text() == "x"
 
 
 def test_what_somebody_writes_meanwhile_is_not_replaced(command, node):
