@@ -366,6 +366,7 @@ def test_ctrl_c_while_the_engine_works(moment, talk, tmp_path):
 def test_ctrl_c_while_ffmpeg_burns(long, tmp_path):
     child = start(long, "--burn", *FAST, "-o", tmp_path / "out")
     wait_for(lambda: list((tmp_path / "out").rglob(".*.part")))
+    wait_for(lambda: children(child.pid))
     time.sleep(0.5)
     started = children(child.pid)
     assert started

@@ -21,7 +21,6 @@ from dubkit.hooks import (
     Engine,
     External,
     FindsSpeech,
-    KnowsLanguages,
     NeedsModels,
     ReadsBack,
     Separator,
@@ -34,7 +33,7 @@ from dubkit.options import Options, list_options
 
 from . import registry
 from .registry import Choice, E, guarded
-from .room import EngineRoom
+from .room import EngineRoom, check_known
 
 log = logging.getLogger("dubkit")
 
@@ -166,10 +165,7 @@ def transcriber(options: Options) -> Choice[Transcriber]:
 def check_languages(choice: Choice[Transcriber], languages: Sequence[str]) -> None:
     """Raise UsageError for languages that a transcriber says that it does not know. Imports it."""
     engine = registry.engine_class(choice.protocol, choice.spec)
-    if issubclass(engine, KnowsLanguages):
-        model = choice.settings.get("model", "")
-        with guarded(f"{choice.name} cannot be asked"):
-            engine.check_languages(languages, "" if model == "auto" else model)
+    check_known(engine, choice, languages)
 
 
 Prepare: TypeAlias = Callable[[Translator, str | None, str], None]

@@ -11,12 +11,12 @@ import gc
 import logging
 import threading
 import types
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, cast
 
 from dubkit.errors import DubkitError
-from dubkit.hooks import Engine, Preloading, Transcriber
+from dubkit.hooks import Engine, KnowsLanguages, Preloading, Transcriber
 
 from .registry import Choice, E, Key, build, engine_class, guarded
 
@@ -65,16 +65,25 @@ class EngineRoom:
         self._used.add(choice.key)
         return cast(E, self._open[choice.key])
 
-    def start(self, choice: Choice[Transcriber], language: str | None) -> None:
+    def start(
+        self, choice: Choice[Transcriber], language: str | None, languages: Sequence[str] = ()
+    ) -> None:
         """Build an engine that will be asked for soon; one that preloads, in a thread, for which
-        :meth:`engine` waits. Raises as :func:`.load` what is known at once."""
+        :meth:`engine` waits. Raises as :func:`.load` what is known at once, and UsageError for
+        ``languages`` that it says that it does not know."""
         with self._lock:
-            self._start(choice, language)
+            self._start(choice, language, languages)
 
-    def _start(self, choice: Choice[Transcriber], language: str | None) -> None:
-        if choice.key in self._open or choice.key in self._starting:
+    def _start(
+        self, choice: Choice[Transcriber], language: str | None, languages: Sequence[str]
+    ) -> None:
+        if choice.key in self._starting:
+            return
+        if opened := self._open.get(choice.key):
+            check_known(type(opened), choice, languages)
             return
         engine = self._class(choice)
+        check_known(engine, choice, languages)
         if not issubclass(engine, Preloading):
             self._open[choice.key] = self._build(engine, choice)
             return
@@ -203,6 +212,14 @@ def _inner(outer: Any, engine: type) -> Any:
     inner: Any = object.__new__(engine)
     object.__setattr__(inner, "__dict__", outer.__dict__)
     return inner
+
+
+def check_known(engine: type[Any], choice: Choice[Transcriber], languages: Sequence[str]) -> None:
+    """Raise UsageError for languages that a transcriber's class says that it does not know."""
+    if issubclass(engine, KnowsLanguages):
+        model = choice.settings.get("model", "")
+        with guarded(f"{choice.name} cannot be asked"):
+            engine.check_languages(languages, "" if model == "auto" else model)
 
 
 def _return_memory() -> None:

@@ -10,7 +10,6 @@ from dubkit import subtitles
 from dubkit.cues import segment
 from dubkit.cues.fit import fit_cues
 from dubkit.cues.media_end import clip_to_end, has_words, shift, within_part
-from dubkit.engines import choose
 from dubkit.errors import InputError, MissingDependency
 from dubkit.files import LARGEST_TEXT, at_home, sha256_of, write_json
 from dubkit.hooks import Aligner, Diarizer, Transcriber
@@ -82,8 +81,7 @@ def transcript_file(context: Context, work: Workspace) -> Path:
                 except MissingDependency as failure:
                     context.do_without(target, failure)
         with context.timed("load", planned=False):
-            choose.check_languages(choice, options.languages)
-            context.engines.start(choice, options.spoken)
+            context.engines.start(choice, options.spoken, options.languages)
         wav = audio_file(context, work)
         with context.timed("load"):
             context.progress("load", 0.0, 0.0)
