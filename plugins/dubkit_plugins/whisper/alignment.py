@@ -68,6 +68,8 @@ def warp(
     the best position to enter the token at, plus the sum of the run, and the best entry so far is
     a running minimum: the device handles all windows and positions of a token at once.
     """
+    if cost.device.type == "mps":  # Apple's have no float64
+        cost = cost.cpu()
     cost = cost.double()
     windows, rows, columns = cost.shape
     places = torch.zeros((windows, rows, columns), dtype=torch.int16, device=cost.device)
