@@ -150,6 +150,7 @@ def test_words_are_set_by_processes_while_a_gpu_decodes(tokenizer, sound, tmp_pa
     engine = Scripted(tokenizer, lambda s, d: (f" Window of {round(s)} seconds.", SURE))
     here = run(engine, sound, tmp_path)
     engine.on_gpu = True
+    monkeypatch.setattr(recognize, "SOUND_PER_PROCESS", 20.0)
     asked = []
     ask = word_times._ask
     monkeypatch.setattr(word_times, "_ask", lambda *given: asked.append(given) or ask(*given))
