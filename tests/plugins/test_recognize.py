@@ -8,7 +8,6 @@ import jiwer
 import numpy as np
 import pytest
 import tokenizers
-import wav_samples
 from command import AUSTEN
 from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -142,21 +141,6 @@ def test_a_stopped_run_resumes_with_the_same_result(tokenizer, sound, tmp_path):
     fourth = Scripted(tokenizer, script)
     assert run(fourth, sound, tmp_path) == whole and not fourth.calls
     assert all(json.loads(line) for line in journal.read_text().splitlines()[-3:] if line)
-
-
-def test_words_are_set_by_processes_while_a_gpu_decodes(tokenizer, sound, tmp_path, monkeypatch):
-    noise = 0.1 * np.random.default_rng(0).standard_normal(60 * SAMPLE_RATE)
-    wav_samples.write(sound, noise * (np.arange(len(noise)) // 4000 % 2), rate=SAMPLE_RATE)
-    engine = Scripted(tokenizer, lambda s, d: (f" Window of {round(s)} seconds.", SURE))
-    here = run(engine, sound, tmp_path)
-    engine.on_gpu = True
-    monkeypatch.setattr(recognize, "SOUND_PER_PROCESS", 20.0)
-    asked = []
-    ask = word_times._ask
-    monkeypatch.setattr(word_times, "_ask", lambda *given: asked.append(given) or ask(*given))
-    (tmp_path / "apart").mkdir()
-    assert run(engine, sound, tmp_path / "apart") == here and len(asked) == len(here)
-    assert all(child.poll() is not None for child, *_ in asked)
 
 
 def test_a_loop_is_decoded_again_more_carefully(tokenizer, sound, tmp_path):
