@@ -39,6 +39,10 @@ SPEEDS = 0.25, 4.0
 OPENAI_VOICES = "alloy echo nova onyx shimmer fable ash ballad coral sage verse marin cedar".split()
 """Each stands for one of the engine's voices, so that programs which know only these can speak."""
 
+CLEARLY = 2
+"""How many times as likely as English another language must be: "Hello" alone is evidence of none.
+"""
+
 
 def speak(request: Mapping[str, Any], text: Path, room: EngineRoom) -> Path:
     """Have a text spoken; returns the file. Raises DubkitError kinds."""
@@ -65,7 +69,7 @@ def speak(request: Mapping[str, Any], text: Path, room: EngineRoom) -> Path:
 
 def _language(room: EngineRoom, options: Options, voice: str, text: str) -> str:
     """The language of a voice that is named, or of the text as far as the engine speaks it."""
-    ranked = [tag for tag, _ in detect(text)]
+    ranked = dict(detect(text))
     if options.tts != "auto":
         choice = choose.named(room, options, Synthesizer, options.tts)
     else:
@@ -74,7 +78,8 @@ def _language(room: EngineRoom, options: Options, voice: str, text: str) -> str:
     spoken = {tag: choose.voices(engine, choice.name, tag) for tag in known()}
     own = [tag for tag, names in spoken.items() if voice in names]
     suiting = [tag for tag in ranked if tag in own or (not own and spoken.get(tag))]
-    return [*suiting, *own, "en"][0]
+    best = [*suiting, *own, "en"][0]
+    return "en" if "en" in suiting and ranked[best] < CLEARLY * ranked["en"] else best
 
 
 def _voice(engine: Synthesizer, name: str, language: str, asked: str) -> str:

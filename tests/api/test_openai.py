@@ -13,6 +13,9 @@ from api_serving import KEY, serving
 from command import ENGINES, wait_for
 
 from dubkit import subtitles
+from dubkit.api import speak
+from dubkit.engines import EngineRoom
+from dubkit.options import from_keywords
 
 WORDS = "and mr john dashwood had then leisure to consider"
 SAID = "The quick brown fox jumps, and the lazy dog sleeps."
@@ -112,6 +115,24 @@ def test_speech_comes_in_every_format(client, server, format, begin):
     )
     assert made.content.startswith(begin) and len(made.content) > 1000
     wait_for(lambda: server.left() == [], 10)
+
+
+@pytest.mark.parametrize(
+    "text, language",
+    [("Hello", "en"), ("Test", "en"), ("Perfect", "en"), ("Hello, Marco. How are you?", "en"),
+     ("Grazie", "it"), ("Ciao", "it"), ("Buenos días", "es"), ("Bonjour", "fr")],
+)  # fmt: skip
+def test_a_word_that_may_be_in_any_language_is_english(text, language, tmp_path):
+    source = (
+        "from dubkit import Synthesizer\nclass Five(Synthesizer):\n    contract = 2\n"
+        "    def voices(self, language):\n"
+        "        return ['one'] if language in ('en', 'es', 'fr', 'it', 'pt') else []\n"
+        "    def speak(self, *a, **k): ...\n"
+    )
+    (tmp_path / "five.py").write_text(source)
+    with EngineRoom() as room:
+        options = from_keywords({"tts": f"{tmp_path}/five.py:Five", "dub": True, "to": "en"})
+        assert speak._language(room, options, "alloy", text) == language
 
 
 def test_speech_can_be_slower_and_faster(client):
