@@ -217,6 +217,12 @@ def test_voices(short, log):
     assert {voice for _, voice, *_ in log()} == {"high"}
     assert_refused(dub(short, *HUM, "--voice", "squeaky"), 2, "no voice 'squeaky'", "low, high")
     assert_refused(dub(short, *HUM, "--voice", "Ann=low"), 2, "no speaker 'Ann'")
+
+
+@pytest.mark.parametrize("voice", ["squeaky", "Ann=squeaky"])
+def test_a_voice_that_there_is_not_is_refused_before_the_text_is_translated(voice, short):
+    assert_refused(dub(short, *HUM, "--voice", voice), 2, "no voice 'squeaky'", "low, high")
+    assert not (short[0].parent / "film.es.srt").exists()
     vtt = short[1].with_suffix(".vtt")
     cues = (
         Cue(k * 3.2 + 0.5, k * 3.2 + 2.9, text, speaker="Ann" if k % 2 else "Bob")

@@ -72,6 +72,16 @@ def cast_voices(
     return voices_for(engine, track.language, chosen, speakers, matched)
 
 
+def check_voices(context: Context, language: str) -> None:
+    """Raise UsageError for a voice that the user names and the synthesizer does not have: before
+    the long work, when who speaks is not known yet."""
+    names = [
+        voice or who for who, _, voice in (one.partition("=") for one in context.options.voice)
+    ]
+    if names:
+        named_voices(context.engines.engine(context.synthesizer(language)), language, names, [None])
+
+
 def _choices(
     context: Context, chosen: Sequence[str], speakers: Sequence[str | None]
 ) -> tuple[str, ...]:

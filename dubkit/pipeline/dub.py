@@ -46,6 +46,7 @@ def claim(context: Context, work: Workspace) -> None:
         )
     for tag in options.to:
         context.synthesizer(tag)
+        cast.check_voices(context, tag)
         work.claim(render.dub_path(context, (tag,)), force=options.force)
         work.claim(_report_path(context, tag), force=options.force)
     # Choosing an engine raises if it is not ready.
