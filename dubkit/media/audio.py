@@ -317,7 +317,7 @@ def wav_header(samples: int, format: AudioFormat) -> bytes:
     size = frame * samples
     rate = format.rate
     kind = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, format.channels, rate, frame * rate, frame, 16)
-    if format is SPEECH:
+    if format == SPEECH:
         return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + kind + _data(size)
     if size + 72 < 0xFFFF_FFFF:
         return (

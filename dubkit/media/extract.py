@@ -14,19 +14,22 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dubkit.errors import InputError
 from dubkit.files import replacing
 from dubkit.system.cores import usable_cores
 from dubkit.types import AudioStream, Media
 
-from .audio import FULL, LONGEST, SPEECH, AudioFormat, decode_audio, wav_header
+from .audio import LONGEST, SPEECH, AudioFormat, decode_audio, wav_header
 from .decode import LEAST_RATE, DecodeStats, can_start_anywhere, end_of
 from .probe import probe
 from .process import run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SECTION = 600.0
 """Seconds of a section ..."""
@@ -36,7 +39,9 @@ LEAST_BYTES = 500
 """Bytes of a file to each second: codecs of speech need more. The duration of one that has fewer is
 not believed, or a small file could claim days, and have a process started for each few minutes."""
 
-_FORMATS = {"speech": SPEECH, "full": FULL}
+Section: TypeAlias = tuple[int, int | None]
+"""The first sample of a part of the sound and the one after its last; None to the end."""
+
 _TIMED_BY_HEADER = {"mov", "matroska", "avi", "asf", "flv", "wav"}
 """Demuxers that take the duration from a header, which a truncated file does not live up to."""
 
@@ -60,17 +65,28 @@ def extract_audio(
     OutputError when ``out`` cannot be written.
     """
     stats = DecodeStats()
-    sections = [] if part else _sections(media, stream, format)
     with replacing(out) as temporary:
         temporary.write_bytes(wav_header(0, format))
-        if sections:
-            written = _write_sections(media, stream, temporary, format, sections, stats, progress)
+        task = _Extraction(media, stream, format, temporary)
+        if part:
+            written = _write_part(task, part, stats, progress)
         else:
-            written = _write_whole(media, stream, temporary, format, part, stats, progress)
+            written = _write_sections(task, _sections(task), stats, progress)
         with temporary.open("r+b") as file:
             file.write(wav_header(written, format))
     progress(written / format.rate)
     return _warnings(media, stats, whole=not part or part[1] == math.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """Which sound is written where."""
+
+    media: Media
+    stream: AudioStream
+    format: AudioFormat
+    out: Path
+    """A file that has a header already."""
 
 
 def refuse_low_rate(media: Media, stream: AudioStream) -> None:
@@ -116,27 +132,23 @@ def _lacks_its_end(media: Media, end: float) -> bool:
     return timed and media.duration - end > max(1.0, end / 100)
 
 
-# ---------------------------------------------------------------- one after another
+# ---------------------------------------------------------------- a part
 
 
-def _write_whole(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    format: AudioFormat,
-    part: tuple[float, float] | None,
+def _write_part(
+    task: _Extraction,
+    part: tuple[float, float],
     stats: DecodeStats,
     progress: Callable[[float], None],
 ) -> int:
-    """Append the samples to ``out``; how many there are."""
-    begin, end = part or (0.0, math.inf)
-    first, length = round(begin * format.rate), None
-    if end < math.inf:
-        length = round(end * format.rate)
+    """Append the samples between two seconds; how many there are."""
+    format = task.format
+    first = round(part[0] * format.rate)
+    length = None if part[1] == math.inf else round(part[1] * format.rate)
     at = written = 0
     reported = 0.0
-    with out.open("ab") as file:
-        for whole in decode_audio(media, stream, format, stats, length=length):
+    with task.out.open("ab") as file:
+        for whole in decode_audio(task.media, task.stream, format, stats, length=length):
             block = whole[max(0, first - at) :]
             at += len(whole)
             file.write(_bytes(block))
@@ -145,8 +157,8 @@ def _write_whole(
                 reported = written / format.rate
                 progress(reported)
         if not at:
-            _refuse_silence(media, stream)
-        if part and not written:  # the film goes on without sound
+            _refuse_silence(task.media, task.stream)
+        if not written:  # the film goes on without sound
             written = format.rate
             file.write(bytes(2 * format.channels * written))
     return written
@@ -155,40 +167,35 @@ def _write_whole(
 # ---------------------------------------------------------------- in sections
 
 
-def _sections(
-    media: Media, stream: AudioStream, format: AudioFormat
-) -> list[tuple[int, int | None]]:
-    """The first sample of each section and the one after its last, the last one to the end; none
-    of a short film, of one that can only be read from its start, or if its duration is not
-    credible."""
+def _sections(task: _Extraction) -> list[Section]:
+    """The sections, the last one to the end; a single one of a short film, of one that can only be
+    read from its start, or if its duration is not credible."""
+    media = task.media
+    whole: list[Section] = [(0, None)]
     count = int(media.duration / SECTION)
-    if count < 2 or format not in _FORMATS.values() or not can_start_anywhere(media, stream):
-        return []
+    if count < 2 or not can_start_anywhere(media, task.stream):
+        return whole
     try:
         size = media.path.stat().st_size
     except OSError:  # which is reported where it is opened
-        return []
+        return whole
     if media.duration > min(LONGEST, size / LEAST_BYTES):
-        return []
-    starts: list[int] = [round(number * SECTION * format.rate) for number in range(count)]
+        return whole
+    starts: list[int] = [round(number * SECTION * task.format.rate) for number in range(count)]
     return list(zip(starts, [*starts[1:], None], strict=True))
 
 
 def _write_sections(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    format: AudioFormat,
-    sections: Sequence[tuple[int, int | None]],
+    task: _Extraction,
+    sections: Sequence[Section],
     stats: DecodeStats,
     progress: Callable[[float], None],
 ) -> int:
-    """Write each section to its place in ``out``; how many samples there are in all."""
+    """Write each section to its place; how many samples there are in all."""
     done = [0.0] * len(sections)
-    apart = usable_cores() > FEW_CORES
     lock, stopped = threading.Lock(), threading.Event()
 
-    def work(number: int) -> tuple[int, DecodeStats]:
+    def write(number: int) -> tuple[int, DecodeStats]:
         def report(seconds: float) -> None:
             if stopped.is_set():
                 raise InterruptedError  # which stops the process
@@ -196,39 +203,36 @@ def _write_sections(
             with lock:
                 progress(sum(done))
 
-        write = _write_apart if apart else _write_section
-        return write(media, stream, out, format, sections[number], report)
+        return (_write_apart if pool else _write_section)(task, sections[number], report)
 
+    apart = len(sections) > 1 and usable_cores() > FEW_CORES
+    pool = ThreadPoolExecutor(usable_cores(), "dubkit-extract") if apart else None
     end = 0
-    pool = ThreadPoolExecutor(usable_cores() if apart else 1, "dubkit-extract")
     try:
-        for last, found in pool.map(work, range(len(sections))):
+        for last, found in (pool.map if pool else map)(write, range(len(sections))):
             end = max(end, last)
             stats.add(found)
     finally:
         stopped.set()
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.shutdown(cancel_futures=True)
     if not end:
-        _refuse_silence(media, stream)
+        _refuse_silence(task.media, task.stream)
     return end
 
 
 def _write_section(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    format: AudioFormat,
-    section: tuple[int, int | None],
-    progress: Callable[[float], None],
+    task: _Extraction, section: Section, progress: Callable[[float], None]
 ) -> tuple[int, DecodeStats]:
     """Write a section; the sample at which its sound ends, 0 if it has none, and what went wrong.
     What is silent before a later section's sound is a hole in the file, which reads as zeros."""
     first, last = section
-    stats = DecodeStats()
+    format, stats = task.format, DecodeStats()
     written = 0
-    with out.open("r+b") as file:
+    with task.out.open("r+b") as file:
         file.seek(len(wav_header(0, format)) + 2 * format.channels * first)
-        for block in decode_audio(media, stream, format, stats, first=first, length=last):
+        blocks = decode_audio(task.media, task.stream, format, stats, first=first, length=last)
+        for block in blocks:
             file.write(_bytes(block))
             before, written = written, written + len(block)
             if before // format.rate < written // format.rate:
@@ -237,12 +241,7 @@ def _write_section(
 
 
 def _write_apart(
-    media: Media,
-    stream: AudioStream,
-    out: Path,
-    format: AudioFormat,
-    section: tuple[int, int | None],
-    progress: Callable[[float], None],
+    task: _Extraction, section: Section, progress: Callable[[float], None]
 ) -> tuple[int, DecodeStats]:
     """The same by a process of its own; if that fails, here, which raises what is wrong."""
     answers: list[dict[str, Any]] = []
@@ -257,46 +256,38 @@ def _write_apart(
         elif isinstance(value, float):
             progress(value)
 
-    name = next(name for name, one in _FORMATS.items() if one == format)
+    asked = {"stream": task.stream.index, "format": asdict(task.format), "section": section}
     program = (sys.executable, "-P", "-m", "dubkit.media.extract")
-    asked = (str(media.path), str(stream.index), str(out), name, json.dumps(section))
     try:
-        failed = run([*program, *asked], on_line=take).status != 0
+        argv = [*program, str(task.media.path), str(task.out), json.dumps(asked)]
+        failed = run(argv, on_line=take).status != 0
     except InterruptedError:
         raise
     except OSError:  # it cannot be started: no memory, too many processes
         failed = True
     if failed or not answers:
-        return _write_section(media, stream, out, format, section, progress)
+        return _write_section(task, section, progress)
     return answers[-1].pop("last"), DecodeStats(**answers[-1])
 
 
-def main(argv: Sequence[str]) -> None:
+def main(path: str, out: str, text: str) -> None:
     """The process that writes one section: a line for each second, and at last what came of it."""
-    path, index, out, name, section = argv
-    media = probe(Path(path))
-    stream = next(one for one in media.audio if one.index == int(index))
-    first, last = json.loads(section)
-    end, stats = _write_section(
-        media,
-        stream,
-        Path(out),
-        _FORMATS[name],
-        (first, last),
-        lambda done: print(done, flush=True),
-    )
+    media, asked = probe(Path(path)), json.loads(text)
+    stream = next(one for one in media.audio if one.index == asked["stream"])
+    task = _Extraction(media, stream, AudioFormat(**asked["format"]), Path(out))
+    first, last = asked["section"]
+    end, stats = _write_section(task, (first, last), lambda done: print(done, flush=True))
     print(json.dumps({"last": end, **asdict(stats)}))
 
 
-def _bytes(block: object) -> bytes:
+def _bytes(samples: NDArray[Any]) -> bytes:
     """Samples as 16-bit integers, in the byte order of a WAV file."""
     import numpy as np
 
-    samples = np.asarray(block)
     if samples.dtype != np.int16:
         samples = np.rint(np.clip(samples, -1, 1) * 32767)
     return samples.astype("<i2").tobytes()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])
