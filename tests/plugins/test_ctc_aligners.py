@@ -21,7 +21,7 @@ from dubkit.hooks import Aligner
 from dubkit.options import Options
 from dubkit.testing import conforms
 from dubkit.testing.samples import write_converted
-from dubkit_plugins.align import hub
+from dubkit_plugins import libraries
 from dubkit_plugins.align.ctc import ANY, MODELS, _align, gaps_of, spell
 from dubkit_plugins.align.ctc_path import NONE, best_path
 from dubkit_plugins.align.qwen3 import LANGUAGES, Qwen3
@@ -278,7 +278,7 @@ def test_an_aligner_that_cannot_be_used_is_refused_before_any_work(tmp_path, mon
     def missing(*names):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setattr(hub, "has_libraries", missing)
+    monkeypatch.setattr(libraries, "has_libraries", missing)
     film = shutil.copy(AUSTEN, tmp_path / "film.mp4")
     for name, language in (("ctc", None), ("qwen3", "en")):
         with pytest.raises(MissingDependency, match=f"{name} needs the package torch") as refused:
@@ -340,7 +340,7 @@ def test_files_that_are_no_such_network_are_refused(tmp_path, wav2vec2, qwen3):
 def test_whether_a_library_has_a_network_is_seen_without_importing_it():
     pytest.importorskip("transformers")
     with pytest.raises(ModuleNotFoundError, match=r"transformers\.models\.none"):
-        hub.has_libraries("transformers", "transformers.models.none")
+        libraries.has_libraries("transformers", "transformers.models.none")
     code = "import sys; from dubkit_plugins.align.qwen3 import Qwen3; Qwen3(); "
     code += "sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from dubkit import Aligner, MissingDependency, Passage, Progress, Word, language_name
 from dubkit import primary_language as primary
+from dubkit_plugins import libraries
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
@@ -97,7 +98,7 @@ class CTC(Aligner):
     priority = 3
 
     def __post_init__(self) -> None:
-        hub.has_libraries("torch", "transformers")
+        libraries.has_libraries("torch", "transformers")
 
     def close(self) -> None:
         """Unload the networks."""

@@ -7,7 +7,6 @@ nothing but weights from them.
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +56,6 @@ def find(engine: str, model: str, progress: Progress) -> Weights:
                 f"-o {engine}.model=PATH; or --aligner attention, which takes Whisper's model",
             )
     raise InputError(f"{model} on the hub has no weights for torch", "name another model")
-
-
-def has_libraries(*names: str) -> None:
-    """Report a library, or a package in one, that is not installed, without the seconds that
-    importing them takes."""
-    for name in names:
-        library, *inside = name.split(".")
-        spec = find_spec(library)  # which would import all that it is inside of
-        folders = (spec and spec.submodule_search_locations) or ()
-        if spec is None or (inside and not any(Path(one, *inside).is_dir() for one in folders)):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def device_problems(engine: str, device: str) -> list[str]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from dubkit import Aligner, MissingDependency, Passage, Progress, Word
 from dubkit import primary_language as primary
+from dubkit_plugins import libraries
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
 
 from . import hub
@@ -57,7 +58,7 @@ class Qwen3(Aligner):
 
     def __post_init__(self) -> None:
         # Versions of transformers before the one that the extra asks for may lack the network.
-        hub.has_libraries("torch", "transformers", "transformers.models.qwen3_asr")
+        libraries.has_libraries("torch", "transformers", "transformers.models.qwen3_asr")
 
     def close(self) -> None:
         """Unload the network."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dubkit import Diarizer, MissingDependency, Progress, Turn, UsageError
+from dubkit_plugins import libraries
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
 from dubkit_plugins.whisper.speech_activity import open_wav
 
@@ -39,8 +39,7 @@ class NemoDiarizer(Diarizer):
     priority = 4
 
     def __post_init__(self) -> None:
-        if find_spec("nemo.collections") is None:  # which raises if there is no ``nemo`` at all
-            raise ModuleNotFoundError("No module named 'nemo.collections'", name="nemo.collections")
+        libraries.has_libraries("nemo.collections")
 
     def close(self) -> None:
         """Unload the network."""

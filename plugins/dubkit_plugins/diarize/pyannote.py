@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dubkit import Diarizer, InputError, MissingDependency, Progress, Turn, UsageError
+from dubkit_plugins import libraries
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
 from dubkit_plugins.whisper.speech_activity import open_wav
 from dubkit_plugins.whisper.windows import Window, samples_of
@@ -49,8 +49,7 @@ class PyannoteDiarizer(Diarizer):
     priority = 5
 
     def __post_init__(self) -> None:
-        if find_spec("pyannote.audio") is None:  # which raises if there is no ``pyannote`` at all
-            raise ModuleNotFoundError("No module named 'pyannote.audio'", name="pyannote.audio")
+        libraries.has_libraries("pyannote.audio")
 
     def close(self) -> None:
         """Unload the pipeline."""

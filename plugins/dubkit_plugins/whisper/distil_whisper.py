@@ -20,7 +20,7 @@ from dubkit import (
     Transcription,
     UsageError,
 )
-from dubkit_plugins.align.hub import has_libraries
+from dubkit_plugins import libraries
 
 from . import models
 from .faster_whisper import detector_weights
@@ -81,7 +81,7 @@ class DistilWhisper(WhisperTranscriber):
         return device != "cpu" and gpu and all(map(find_spec, ("torch", "safetensors")))
 
     def __post_init__(self) -> None:
-        has_libraries("torch", "safetensors")
+        libraries.has_libraries("torch", "safetensors")
 
     def close(self) -> None:
         """Unload the model."""
