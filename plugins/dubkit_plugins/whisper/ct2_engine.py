@@ -75,9 +75,6 @@ class CT2Engine:
         self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
         self.on_gpu = not on_cpu
         self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
-        # On a core four windows together take a quarter longer than one after another, since what
-        # their attention writes leaves the cache.
-        self._encodes_singly = on_cpu
         self._model = ctranslate2.models.Whisper(
             str(weights.folder or weights.name),
             files=dict(files) or None,
@@ -182,7 +179,9 @@ class CT2Engine:
         with clock("features"):
             features, frames = self._mel(windows, full_length=full_length)
         with clock("encoder"):
-            parts = np.split(features, len(features)) if self._encodes_singly else [features]
+            # On a core four windows together take a quarter longer than one after another, since
+            # what their attention writes leaves the cache.
+            parts = [features] if self.on_gpu else np.split(features, len(features))
             encoded = [
                 self._model.encode(ctranslate2.StorageView.from_array(part)) for part in parts
             ]

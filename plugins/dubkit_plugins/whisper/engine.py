@@ -123,10 +123,12 @@ class Engine(Protocol):
     """The most windows in one call of ``recognize``."""
     workers: int
     """Calls of ``recognize`` that may run at once."""
-    on_gpu: bool
-    """Whether it leaves the processor's cores to others."""
     max_seconds: float
     """The longest window that the model transcribes well."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it leaves the processor's cores to others."""
 
     def recognize(
         self, windows: Sequence[Samples], decoding: Decoding, clock: Clock

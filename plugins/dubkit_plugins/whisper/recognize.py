@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 
 from dubkit import Cue, usable_cores
@@ -150,8 +150,8 @@ def recognize(
                     spoken[window.language] = spoken.get(window.language, 0.0) + length
 
             def finish_all(parts: Iterable[tuple[Window, Hypothesis]]) -> list[DecodedWindow]:
-                windows, best = zip(*parts, strict=True) if (parts := [*parts]) else ((), ())
-                return list(finishers.map(finish_window, windows, best, repeat(set_words)))
+                begun = [finishers.submit(finish_window, *part, set_words) for part in parts]
+                return [one.result() for one in begun]
 
             def finish() -> None:
                 waiting = pending.popleft()

@@ -110,10 +110,9 @@ class TorchEngine:
         distilled = config.decoder_layers < config.encoder_layers
         self.max_seconds = SHORT_WINDOW if distilled and config.num_mel_bins == 80 else LONG_WINDOW
         self.device = model.proj_out.weight.device
-        self.on_gpu = self.device.type == "cuda"
         self.model = model
         self._draft = draft
-        self._graphs = cuda_graphs and self.device.type == "cuda"
+        self._graphs = cuda_graphs and self.on_gpu
         self._filters = mel_filters(config.num_mel_bins, self.device)
         self._eot = self._token("<|endoftext|>")
         self._sot = self._token("<|startoftranscript|>")
@@ -131,6 +130,11 @@ class TorchEngine:
         """How often the model has read what the draft guessed ..."""
         self.draft_tokens = 0
         """... and the tokens that came of it: 1 a pass is what greedy decoding has."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """See :class:`~.engine.Engine`."""
+        return self.device.type == "cuda"
 
     @torch.inference_mode()
     def recognize(
@@ -217,7 +221,7 @@ class TorchEngine:
                     "choose a smaller model, close other programs that use the GPU, or use the CPU",
                 ) from failure
         # Outside the handler, whose traceback keeps the batch's tensors alive.
-        if self.device.type == "cuda":
+        if self.on_gpu:
             torch.cuda.empty_cache()
         half = (len(windows) + 1) // 2
         self.batch_size = min(self.batch_size, half * rows)
@@ -443,7 +447,7 @@ class TorchEngine:
 
     def _fit_batch_size(self) -> int:
         """How many 30-second windows fit into the free memory of the device."""
-        if self.device.type != "cuda":
+        if not self.on_gpu:
             return CPU_BATCH
         config = self.model.config
         cached = 2 * config.decoder_layers
@@ -465,7 +469,7 @@ class TorchEngine:
         """CUDA runs asynchronously: wait for it, or its time counts towards the next part."""
         with clock(part):
             yield
-            if self.device.type == "cuda":
+            if self.on_gpu:
                 torch.cuda.synchronize(self.device)
 
 
