@@ -217,7 +217,8 @@ def test_a_part_has_steps_of_its_own(talk):
     assert steps("--range", "1-4") == {1}  # the words are known; the video differs
 
 
-def test_events_have_the_step_and_the_time_left(talk):
+def test_events_have_the_step_and_the_time_left(talk, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # without what tests before took
     ran = dubkit(talk, "--subs", *FAST, "--events")
     events = [json.loads(line) for line in ran.out.splitlines()]
     progress = [one for one in events if one["event"] == "progress"]
