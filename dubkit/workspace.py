@@ -49,7 +49,7 @@ from .system.ownership import take
 
 log = logging.getLogger("dubkit")
 
-VERSION = 7
+VERSION = 8
 """Part of every key: raise it when a step's result changes for the same inputs."""
 SUFFIX = ".dubkit"
 STATE = "state.json"

@@ -22,7 +22,8 @@ from command import (
 )
 from dub_samples import GOOD, HUM, LINES, LOW, UNCHECKED, dub, report_of
 from media_samples import AVC, VP8, beeps, ffmpeg, packets, sample
-from speech_samples import decoded
+from speech_samples import SPOKEN, decoded
+from wav_samples import breath, write
 
 from dubkit import Cue, Track, UsageError, options, subtitles
 from dubkit.dub import lines as lines_module
@@ -537,3 +538,30 @@ def test_music_is_still_there_where_speech_was_separated(spleeter, tmp_path):
 
     for span in ((line["start"], line["end"]), (line["end"] + 0.5, 11.5)):
         assert level(ran.paths[1], *span) - level(video, *span) > -5
+
+
+@pytest.mark.slow
+def test_a_breath_stays_where_speech_was_separated(spleeter, tmp_path):
+    """In sound that a person speaks in, and nothing else of the voice does."""
+    weights, _ = spleeter
+    sound = decoded(AUSTEN).copy()
+    drawn = slice(round(8.0 * 16_000), round(8.4 * 16_000))
+    sound[drawn] += breath(0.4, 16_000)
+    source = write(tmp_path / "x.wav", sound, 16_000)
+    known = [one for k, one in enumerate(SPOKEN) if k != 3]  # whose words nobody recognizes
+    # So short that the dub is silent before the next line.
+    text = "|".join(f"{start}-{end} {text.split()[-1]}" for start, end, text in known)
+    ran = called(
+        source, "--to", "es", "--dub", *GOOD, *LOW, "--separate", "spleeter",
+        "-o", f"spleeter.weights={weights}", "--transcriber", f"{TESTS}/data/engines.py:Phrases",
+        "-o", f"Phrases.text={text}", "--language", "en", "--speakers", "1",
+    )  # fmt: skip
+    assert ran.status == 0, ran
+    dubbed = next(decoded(path) for path in ran.paths if path.suffix == ".m4a")
+
+    def change(start, end):
+        part = slice(round(start * 16_000), round(end * 16_000))
+        return 10 * np.log10(np.mean(dubbed[part] ** 2) / np.mean(sound[part] ** 2))
+
+    # The mix has a gain, by which it is as loud as the original.
+    assert change(8.05, 8.35) > 0 and change(12.2, 17) < -20, (change(8.05, 8.35), change(12.2, 17))

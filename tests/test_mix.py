@@ -340,6 +340,24 @@ def test_what_is_to_be_kept_of_the_original_stays(voice, tmp_path):
     assert max(levels[0], *levels[4:]) < kept - 60
 
 
+def test_what_is_to_be_kept_gives_way_to_a_line(tmp_path):
+    write(tmp_path / "bed.wav", 0.01 * np.sin(2 * np.pi * 5000 * np.arange(480_000) / 48000))
+    line = write(tmp_path / "line.wav", burst(0, 2, 0))
+    source = film(tmp_path / "x.mkv", tone(-20))
+    phrases = (ScheduledPhrase(0, 0.8, 4, 4.8), ScheduledPhrase(1.4, 2, 5.4, 6))
+
+    def kept(**options):
+        lines = [ScheduledClip(line, 4, **options)]
+        mixed(source, lines, tmp_path / "x.wav", [(4, 6)], background=tmp_path / "bed.wav",
+              keep=[(3, 8)])  # fmt: skip
+        samples = read(tmp_path / "x.wav")[:, 0]
+        levels = [strength(samples[round(at * 48000) :][:4800]) for at in (3.2, 4.2, 5, 5.6, 7.5)]
+        return [level > max(levels) - 4 for level in levels]  # a room has noise
+
+    assert kept() == [True, False, False, False, True]
+    assert kept(phrases=phrases) == [True, False, True, False, True]  # in its pause
+
+
 @pytest.mark.parametrize("separated", [False, True])
 def test_a_voice_that_is_left_as_it_is_is_neither_lowered_nor_replaced(separated, voice, tmp_path):
     """Not even for as long as it stays lowered in a pause."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wav_samples import burst, write
+from speech_samples import AUSTEN, SPOKEN, decoded
+from wav_samples import breath, burst, write
 
 from dubkit.cues.spoken import without_sounds
 from dubkit.dub import phrases, room_tone
@@ -14,7 +15,7 @@ from dubkit.dub.clip import Piece, measure, prepare
 from dubkit.dub.fit import GAP, MAX_EARLY, QUIET_STRETCH, Phrase, Slot, fit
 from dubkit.media.audio import cut
 from dubkit.pipeline.references import _best_passages
-from dubkit.pipeline.scene import CRY, outside
+from dubkit.pipeline.scene import CRY, breaths, outside
 from dubkit.speech import pauses
 from dubkit.types import Cue, Track
 
@@ -283,6 +284,47 @@ def test_a_sound_is_kept_if_it_is_apart_from_words():
     assert near(pauses.find_sounds(sound, [(1, 2.0)], 0.15, 2.0), [(4, 5)])
     assert pauses.find_sounds(sound, [], 0.15, 2.0) == []
     assert pauses.find_sounds(sound, [(1, 2), (4.5, 4.6)], 0.15, 2.0) == []
+
+
+def test_something_soft_beside_words_may_be_a_breath():
+    def softly(db, *spans, seconds=10.0):
+        """Levels with words from 1 to 3, 5 to 6 and 6.2 to 7 s, and softer sounds in the spans."""
+        time = np.arange(round(seconds * RATE)) / RATE
+        words = [(time >= a) & (time < b) for a, b in ((1, 3), (5, 6), (6.2, 7))]
+        soft = [(time >= a) & (time < b) for a, b in spans]
+        sound = np.random.default_rng(1).standard_normal(len(time))
+        sound *= 1e-4 + 0.1 * sum(words) + 0.1 * 10 ** (db / 20) * sum(soft, 0 * time)
+        return pauses.levels([sound.astype(np.float32)], RATE)
+
+    words = [(1, 3), (5, 7)]
+    assert near(pauses.find_breaths(softly(-25, (4, 4.6)), words), [(4, 4.6)])
+    assert near(pauses.find_breaths(softly(-25, (4.5, 5)), words), [(4.5, 5)])  # into the word
+    assert pauses.find_breaths(softly(-25, (3, 3.5)), words) == []  # how the word ends
+    assert pauses.find_breaths(softly(-25, (4.5, 4.6)), words) == []  # a click
+    assert pauses.find_breaths(softly(-25, (3.5, 4.95)), words) == []  # too long
+    assert pauses.find_breaths(softly(-6, (4.5, 4.95)), words) == []  # words, more likely
+    assert pauses.find_breaths(softly(-25, (4.5, 4.95)), []) == []
+    assert pauses.find_breaths(np.zeros(0, np.float32), words) == []
+
+
+def test_breaths_between_a_persons_words_stay_and_words_do_not(tmp_path):
+    """Whichever of the words were not recognized."""
+    sound = decoded(AUSTEN).copy()
+    drawn = [(8.0, 8.4), (11.5, 11.9)]
+    for start, end in drawn:
+        sound[round(start * RATE) : round(end * RATE)] += breath(end - start, RATE)
+    wav = write(tmp_path / "x.wav", sound, RATE)
+    levels = pauses.levels([sound], RATE)
+    words = [(start, end) for start, end, _ in SPOKEN]
+    found = breaths(wav, levels, words)
+    assert [any(a < one[1] and b > one[0] for one in found) for a, b in drawn] == [True] * 2
+    assert all(any(a < one[1] and b > one[0] for a, b in drawn) for one in found)
+    for start in np.arange(0.5, 24, 0.9):
+        for end in (start + 0.5, start + 1.5):
+            known = outside(words, [(start, end)])
+            missing = [(max(a, start), min(b, end)) for a, b in words if a < end and b > start]
+            for a, b in breaths(wav, levels, known):
+                assert not any(a < y - 0.05 and b > x + 0.05 for x, y in missing), (start, end)
 
 
 def test_cues_that_describe_sounds():

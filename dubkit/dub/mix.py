@@ -125,8 +125,9 @@ def mix(
     It is as long as ``film`` and starts when that does. ``stream`` is ducked by 12 dB in the
     ``speech`` spans (seconds) and under the lines of ``schedule``; None is silence.
     ``background``, an audio file on the same timeline without the speech, replaces ``stream``, in
-    ``part`` alone if that is given (start and end in seconds), but not in the spans to ``keep``,
-    and is not ducked; the noise of its room is made to go on under the words. In the spans of
+    ``part`` alone if that is given (start and end in seconds), and is not ducked; the noise of its
+    room is made to go on under the words. ``stream`` stays in the spans to ``keep``, as long as no
+    line is spoken there. In the spans of
     ``original``, ``stream`` is neither replaced nor ducked. Each line gets the
     loudness of the original's line, and the whole that of the original. ``progress`` is called
     with the seconds done. Raises InputError when a line or the background is not audio,
@@ -151,7 +152,7 @@ def mix(
                     speech,
                     background,
                     part,
-                    [*keep, *original],
+                    _Kept(original, keep, _spoken_spans(lines)),
                     file,
                     progress,
                 )
@@ -229,6 +230,24 @@ def _level_between(powers: NDArray[np.float64], start: float, end: float) -> flo
 # ---------------------------------------------------------------- the original
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Where a background does not replace the original, in seconds."""
+
+    always: Sequence[tuple[float, float]]
+    between_lines: Sequence[tuple[float, float]]
+    """Only as far as none of ``lines`` is spoken there."""
+    lines: Sequence[tuple[float, float]]
+
+    def replaced(self, at: int, count: int) -> NDArray[np.float64]:
+        """How much of each of ``count`` samples from ``at`` on is the background's, 0 to 1."""
+        import numpy as np
+
+        spoken = 1 - _outside(at, count, self.lines, FADE)
+        free = np.maximum(_outside(at, count, self.between_lines, FADE), spoken)
+        return np.minimum(free, _outside(at, count, self.always, FADE))
+
+
 def _decode(
     film: Media,
     stream: AudioStream | None,
@@ -236,7 +255,7 @@ def _decode(
     speech: Sequence[tuple[float, float]],
     background: Path | None,
     part: tuple[float, float] | None,
-    keep: Sequence[tuple[float, float]],
+    kept: _Kept,
     file: IO[bytes],
     progress: Callable[[float], None],
 ) -> tuple[int, NDArray[np.float64]]:
@@ -269,11 +288,11 @@ def _decode(
             raise InputError(f"{background} has no sound.", "It should be the film's background.")
         rooms = _rooms(file, written, speech, part)
         for block in _blocks(decode_audio(media, media.audio[0], FULL, length=length or None)):
-            _replace(file, at, block, part, keep)
+            _replace(file, at, block, part, kept)
             at += len(block)
             report(at / RATE)
         written = max(written, at) if part or not stream else at
-        _fill_rooms(file, rooms, written, part, keep)
+        _fill_rooms(file, rooms, written, part, kept)
     return written, powers
 
 
@@ -282,13 +301,13 @@ def _replace(
     at: int,
     block: Samples,
     part: tuple[float, float] | None,
-    keep: Sequence[tuple[float, float]],
+    kept: _Kept,
 ) -> None:
     """Let what the file holds from the sample ``at`` on fade to ``block`` within ``part``, or
-    everywhere, and back; but not in the spans to ``keep``."""
+    everywhere, and back; but not where the original is ``kept``."""
     import numpy as np
 
-    share = _outside(at, len(block), keep, FADE)
+    share = kept.replaced(at, len(block))
     if part:
         begin, end = part
         times = np.arange(at, at + len(block)) / RATE
@@ -344,7 +363,7 @@ def _fill_rooms(
     rooms: Sequence[tuple[float, float, Room]],
     total: int,
     part: tuple[float, float] | None,
-    keep: Sequence[tuple[float, float]],
+    kept: _Kept,
 ) -> None:
     """Let the noise of the room go on in the background where the speech was taken out of it."""
     import numpy as np
@@ -356,7 +375,7 @@ def _fill_rooms(
         for low, high in room_tone.parts(first, last):
             span = _read(file, low, high)
             if len(span) >= room_tone.FRAME:
-                share = _outside(low, len(span), keep, FADE)[:, None].astype(np.float32)
+                share = kept.replaced(low, len(span))[:, None].astype(np.float32)
                 filled = span + (room_tone.fill(span, room, seed=low) - span) * share
                 file.seek(low * _FRAME)
                 file.write(filled.astype(np.float32).tobytes())
@@ -449,6 +468,17 @@ def _gains(line: _Line, target: float) -> Samples:
 
 def _unusable_line(error: ValueError) -> InputError:
     return InputError(f"A line cannot be mixed in: {error}.", "Have it spoken again.")
+
+
+def _spoken_spans(lines: Sequence[_Line]) -> list[tuple[float, float]]:
+    """Seconds between which the lines are spoken, without their pauses."""
+    spans = []
+    for line in lines:
+        start = line.first / RATE
+        parts = [(one.first, one.last) for one in line.phrases]
+        for first, last in parts or [(line.clip.speech_start, line.clip.speech_end)]:
+            spans.append((start + first, start + last))
+    return spans
 
 
 def _ducked_spans(

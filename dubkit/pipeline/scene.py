@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dubkit.dub import verify
 from dubkit.dub.lines import Line
 from dubkit.errors import DubkitError
 from dubkit.files import read_json, sha256_of, write_json
@@ -38,6 +39,8 @@ SHORTEST, LONGEST = 0.15, 5.0
 """Seconds of a sound without words that is kept: a longer one may be a conversation."""
 MARGIN = 0.1
 """Seconds of distance from words."""
+VOICED = 0.2
+"""Share of a breath, at most, that may seem to have a pitch."""
 APART = 4.0
 """Seconds of silence between sounds that are listened to for words."""
 SOUNDS = "sounds.json"
@@ -94,7 +97,8 @@ def kept_sounds(
     sounds: Sequence[Cue],
 ) -> list[tuple[float, float]]:
     """When to keep the original's sound although its speech was taken out, in seconds: where cues
-    describe ``sounds``, and where somebody is as loud as in ``speech``, but has no words."""
+    describe ``sounds``, and where somebody is as loud as in ``speech``, or breathes, but has no
+    words."""
     spans = [(cue.start, cue.end) for cue in sounds]
     if text.format is None:  # the words of a file may not be all that there are
         spans += _without_words(context, work, speech)
@@ -144,7 +148,8 @@ def outside(
 def _without_words(
     context: Context, work: Workspace, speech: Sequence[tuple[float, float]]
 ) -> list[tuple[float, float]]:
-    """When somebody is loud, and the recognizer, listening to that alone, finds no words."""
+    """When somebody is loud, and the recognizer, listening to that alone, finds no words; and when
+    somebody breathes."""
     stem = separate.speech_file(context, work)
     if not stem:
         return []
@@ -153,14 +158,17 @@ def _without_words(
     def make(path: Path) -> tuple[()]:
         sound = pauses.levels(decoded(stem), SPEECH.rate)
         spans = pauses.find_sounds(sound, speech, SHORTEST, LONGEST)
-        if not spans:
-            write_json(path, [])
-            return ()
+        wordless = _wordless(spans, recognized(spans)) if spans else []
+        words = [*speech, *(span for span in spans if span not in wordless)]
+        write_json(path, [*wordless, *breaths(stem, sound, words)])
+        return ()
+
+    def recognized(spans: Sequence[tuple[float, float]]) -> Track:
         wav = work.part("sounds.wav")
         try:
             _write_apart(stem, spans, wav)
             with context.timed("find sounds"):
-                found = recognition.transcribe(
+                return recognition.transcribe(
                     context.engines.engine(choice),
                     choice.spec,
                     wav,
@@ -168,11 +176,9 @@ def _without_words(
                     work.folder_for("sounds", key),
                     context.progress,
                 ).track
-            write_json(path, _wordless(spans, found))
         finally:
             wav.unlink(missing_ok=True)
             context.engines.done(Transcriber)
-        return ()
 
     key = key_of(stem=sha256_of(stem), speech=speech, engine=choice.identity)
     try:
@@ -184,21 +190,43 @@ def _without_words(
     return []
 
 
+def breaths(
+    stem: Path, sound: pauses.Floats, words: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """When somebody breathes in the pauses between ``words``; ``sound`` are the levels of the
+    speech in the file ``stem``. It is the lack of a voice that distinguishes a breath from a part
+    of a word, which a recognizer cannot read either."""
+    import numpy as np
+
+    spans = outside(pauses.find_breaths(sound, words), words)
+    spans = [(a, b) for a, b in spans if b - a >= SHORTEST]
+    samples = (part.astype(np.float32) / np.float32(32768) for part in _parts(stem, spans))
+    return [
+        span
+        for span, one in zip(spans, samples, strict=True)
+        if verify.signals(one).voiced < VOICED
+    ]
+
+
+def _parts(stem: Path, spans: Sequence[tuple[float, float]]) -> list[NDArray[np.int16]]:
+    """The samples of the spans, 16 kHz, one channel."""
+    media, rate = probe(stem), SPEECH.rate
+    blocks = decode_audio(media, media.audio[0], SPEECH)
+    sizes = [(round(a * rate), round(b * rate)) for a, b in spans]
+    return [part[:, 0] for part in audio.cut(blocks, sizes)]
+
+
 def _write_apart(stem: Path, spans: Sequence[tuple[float, float]], wav: Path) -> None:
     """Write the spans of a file, each with silence after it."""
     import numpy as np
 
-    media, rate = probe(stem), SPEECH.rate
-    blocks = decode_audio(media, media.audio[0], SPEECH)
-    sizes = [(round(a * rate), round(b * rate)) for a, b in spans]
-    parts = audio.cut(blocks, sizes)
     with wave.open(str(wav), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(rate)
-        for part, (first, last) in zip(parts, sizes, strict=True):
-            length = last - first + round(APART * rate)
-            file.writeframes(np.pad(part[:, 0], (0, length - len(part))).tobytes())
+        file.setframerate(SPEECH.rate)
+        for part, (first, last) in zip(_parts(stem, spans), spans, strict=True):
+            length = round((last - first + APART) * SPEECH.rate)
+            file.writeframes(np.pad(part, (0, length - len(part))).tobytes())
 
 
 def _wordless(spans: Sequence[tuple[float, float]], found: Track) -> list[tuple[float, float]]:

@@ -25,6 +25,12 @@ BELOW, ABOVE = 20.0, 6.0
 """Decibels below the speech, or over the noise, of a pause: a voice fades slowly in a room."""
 FAR_BELOW = 30.0
 """Decibels below the speech of the softest sound that counts as one: a sigh."""
+BREATH = 0.15, 1.2
+"""Seconds of a breath."""
+BREATHS_BELOW = 12.0, 40.0
+"""Decibels below the speech of a loud and of the softest breath."""
+DIP = 0.05
+"""Seconds of silence between how a word ends and a breath."""
 AROUND = 2.0
 """Seconds before and after in which the noise is looked for."""
 EARLY, LATE, AFTER = 0.2, 0.6, 0.3
@@ -102,6 +108,35 @@ def find_sounds(
         apart = at % 2 == 1 and edges[at - 1] < start - PAUSE and end + PAUSE < edges[at]
         if apart and shortest <= end - start <= longest:
             found.append((round(start, 3), round(end, 3)))
+    return found
+
+
+def find_breaths(sound: Floats, speech: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Seconds between which there may be a breath, by its length and level: something soft in a
+    pause between the spans of ``speech``, however near to them, but not how the word before ends.
+    """
+    import numpy as np
+
+    spoken = [sound[_hop(start) : _hop(end)] for start, end in speech]
+    if not any(map(len, spoken)):
+        return []
+    loud = float(np.quantile(np.concatenate(spoken), 0.9))
+    length = len(sound) * HOP
+    edges = [(0.0, 0.0), *sorted(speech), (length, length)]
+    found = []
+    for (_, start), (end, _) in itertools.pairwise(edges):
+        pause = sound[_hop(start) : _hop(end)]
+        if not len(pause):
+            continue
+        threshold = max(loud - BREATHS_BELOW[1], float(np.quantile(pause, 0.05)) + ABOVE)
+        sounds = list(_loud(sound, start, end, threshold, DIP))
+        if sounds and sounds[0][0] <= start + HOP:
+            del sounds[0]
+        # What goes on after a break is one sound: words that nobody recognized are no breaths.
+        for a, b in joined(sounds):
+            level = float(np.quantile(sound[_hop(a) : _hop(b)], 0.9))  # a word may begin early
+            if BREATH[0] <= b - a <= BREATH[1] and level < loud - BREATHS_BELOW[0]:
+                found.append((round(a, 3), round(b, 3)))
     return found
 
 

@@ -62,6 +62,26 @@ class Fast(Transcriber):
 
 
 @dataclass(frozen=True)
+class Phrases(Transcriber):
+    """Transcribes everything as phrases between given seconds: ``start-end text|...``."""
+
+    contract = 2
+
+    text: str = ""
+
+    def check(self):
+        return []
+
+    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
+        cues = []
+        for one in self.text.split("|"):
+            times, text = one.split(" ", 1)
+            start, end = map(float, times.split("-"))
+            cues.append(Cue(start, end, text, (Word(start, end, f" {text}", 0.9),)))
+        return Transcription(Track(language or "en", tuple(cues)), "phrases", {}, ())
+
+
+@dataclass(frozen=True)
 class Slow(Transcriber):
     """Takes time for each window and journals it, as the real engines do."""
 
