@@ -117,6 +117,15 @@ def test_what_a_recognizer_misspells_is_no_fault():
     assert not film(read=TEXTS[0], halves=halved)[0].faults
 
 
+def test_words_that_sound_alike_are_no_others():
+    text = "La guerre était finie depuis dix ans quand il est revenu."
+    read = "La guerre est affinée depuis hidi s'enquante et la revenu."
+    others = [Evidence(line(k, text), Measurement(SPEECH, somebody(), text))
+              for k, text in enumerate(TEXTS)]  # fmt: skip
+    one = Evidence(line(9, text), Measurement(SPEECH, somebody(), read))
+    assert not verify.judge([one, *others], "fr")[0].faults
+
+
 def test_what_only_the_recognizer_repeats_is_no_fault():
     assert not film(read=TEXTS[0], halves=TWICE)[0].faults  # no longer than is likely
 
