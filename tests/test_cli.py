@@ -499,6 +499,11 @@ def test_check(talk, tmp_path):
         [v for v in ran.json["violations"] if v["severity"] == "error"]
     )
     assert {"cue", "rule", "severity", "message"} == set(ran.json["violations"][0])
+    ran = called("check", bad, good)
+    assert ran.status == 1 and f"{bad}: 1 cues" in ran.out and f"{good}: " in ran.out
+    ran = called("check", good, bad, "--json")
+    files = [json.loads(line)["file"] for line in ran.out.splitlines()]
+    assert ran.status == 1 and files == [str(good), str(bad)]
 
 
 def test_plugins():

@@ -1,8 +1,9 @@
-"""``dubkit check``: check a subtitle file against a profile. The rules are in
+"""``dubkit check``: check subtitle files against a profile. The rules are in
 :mod:`dubkit.cues.check`."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +19,16 @@ from .parser import Parser, protect
 def check_command(arguments: Sequence[str]) -> int:
     """Run ``dubkit check``: print each violation of a profile; returns the exit status."""
     given = check_parser().parse_args(protect(arguments))
-    language = given.language or source_text.name_parts(given.file).language
     profiles.find(given.profile)
     if given.encoding:
         check_encoding(given.encoding)
-    loaded = subtitles.load(given.file, language, given.encoding, strict=given.strict)
+    statuses = [_check(file, given) for file in given.files]
+    return max(statuses)
+
+
+def _check(file: Path, given: argparse.Namespace) -> int:
+    language = given.language or source_text.name_parts(file).language
+    loaded = subtitles.load(file, language, given.encoding, strict=given.strict)
     track = loaded.track
     for warning in loaded.warnings:
         print_error(f"warning: {warning}")
@@ -36,7 +42,7 @@ def check_command(arguments: Sequence[str]) -> int:
         print(
             as_json(
                 {
-                    "file": str(given.file),
+                    "file": str(file),
                     "profile": given.profile,
                     "language": track.language,
                     "cues": len(track.cues),
@@ -51,7 +57,7 @@ def check_command(arguments: Sequence[str]) -> int:
             print(printable(f"cue {violation.cue}: {violation.severity}: {violation.message}"))
         print(
             printable(
-                f"{given.file}: {len(track.cues)} cues, {errors} errors, "
+                f"{file}: {len(track.cues)} cues, {errors} errors, "
                 f"{len(found) - errors} warnings ({given.profile}, {track.language})"
             )
         )
@@ -62,11 +68,13 @@ def check_parser() -> Parser:
     """What ``dubkit check`` takes."""
     parser = Parser(
         prog="dubkit check",
-        description="Check a subtitle file against a profile. The exit status is 1 when a cue has "
+        description="Check subtitle files against a profile. The exit status is 1 when a cue has "
         "an error.",
         add_help=False,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="srt, vtt, ass, ttml or json")
+    parser.add_argument(
+        "files", type=Path, metavar="FILE", nargs="+", help="srt, vtt, ass, ttml or json"
+    )
     parser.add_argument("--profile", metavar="NAME", default=profiles.DEFAULT,
                         help=", ".join(profiles.PROFILES))  # fmt: skip
     parser.add_argument("--language", metavar="TAG", help="default: from the name, as in x.es.srt")
@@ -77,6 +85,6 @@ def check_parser() -> Parser:
         help="refuse a file with anything that its format does not have",
     )
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second of the video")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="a JSON object for each file")
     parser.add_argument("-h", "--help", action="help", help="show this")
     return parser
