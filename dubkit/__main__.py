@@ -6,6 +6,8 @@ them.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +17,8 @@ from dubkit.system import faults, terminal
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    # At its end Python looks through everything that the libraries made: up to two seconds.
+    atexit.register(gc.freeze)
     try:
         with faults.reported():  # also where there is no memory for what it imports
             from dubkit.cli.main import main as cli_main
