@@ -7,13 +7,14 @@
 The second repeats the file until it is that long: the line to run on a GPU. What follows ``--`` are
 options of dubkit. The file is subtitled once, from nothing, in this process, into a folder that is
 deleted; each stretch of work is noted with its thread. Seconds are those since the command began,
-without the repeating, so importing dubkit counts.
+without the repeating, so importing dubkit counts. The peak of memory is this process's.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -142,6 +143,8 @@ def main() -> None:
         first = min(note.start for note in NOTES if note.stage == stage)
         last = max(note.end for note in NOTES if note.stage == stage)
         print(f"{stage:28} {seconds:8.2f} s of work, from {first:7.2f} to {last:7.2f}")
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak of memory: {megabytes:.0f} MB")
     if given.svg:
         given.svg.write_text(picture(NOTES, total), "utf-8")
     if given.json:
