@@ -60,6 +60,12 @@ def test_a_name_or_a_shout_changes_nothing() -> None:
     assert spoken([*ENGLISH, *unsure], "en") == ["en"] * 7
 
 
+def test_a_language_that_whisper_hardly_knows_is_the_main_one_or_none() -> None:
+    found = {"mi": 0.6, "nl": 0.3, "en": 0.1}
+    assert languages.likely(found, "en") == {"nl": 0.3, "en": 0.1}
+    assert languages.likely(found, "mi") == found
+
+
 def test_less_is_needed_for_a_language_that_is_spoken_elsewhere() -> None:
     short = stretch(40.0, 42.5, de=0.97, en=0.001)
     assert spoken([*ENGLISH, short], "en")[-1] == "en"

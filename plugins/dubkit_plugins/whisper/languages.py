@@ -73,6 +73,12 @@ CONFUSED = (
     {"id", "ms", "jw", "su"}, {"zh", "yue"}, {"nl", "af"}, {"tr", "az"}, {"it", "la"}, {"de", "lb"},
 )  # fmt: skip
 """Languages that Whisper confuses with each other."""
+UNLEARNED = frozenset(
+    "am as ba bo br fo ha haw jw la ln lo mg mi my nn oc sa sd sn so su tg tk tt yo".split()
+)
+"""Languages of which Whisper has transcribed less than half an hour in training (arXiv 2212.04356,
+appendix E): what it takes for one of them amid another language is nearly always a third one, or
+noise."""
 CUT_WITHIN = 1.0
 """Seconds around a change without a pause within which the quietest moment is taken for it."""
 
@@ -126,6 +132,12 @@ def ranges(window: Window) -> tuple[tuple[float, float], ...]:
     """The stretches of a window, in seconds from its start."""
     edges = [(speech[0].start, speech[-1].end) for speech in stretches(window)]
     return tuple((a - window.start, b - window.start) for a, b in edges)
+
+
+def likely(languages: Probabilities, main: str) -> Probabilities:
+    """The probabilities without those of the languages that Whisper hardly knows, unless it is the
+    ``main`` one."""
+    return {code: p for code, p in languages.items() if code == main or code not in UNLEARNED}
 
 
 def limited(languages: Probabilities, among: Collection[str]) -> Probabilities:

@@ -291,7 +291,11 @@ def _first_look(task: DecodingTask, batch: Sequence[Window]) -> list[Hypothesis]
 def _judged(task: DecodingTask, window: Window, hypothesis: Hypothesis) -> Hypothesis:
     """A hypothesis with the languages that may be spoken, and whether others may be."""
     assert task.finding
-    found = tuple(languages.limited(one, task.finding.among) for one in hypothesis.languages)
+    among, main = task.finding.among, task.decoding.language
+    found = tuple(
+        languages.limited(one, among) if among else languages.likely(one, main)
+        for one in hypothesis.languages
+    )
     judged = replace(hypothesis, languages=found)
     stretches = multilingual.stretches_of(window, judged)
-    return replace(judged, is_doubtful=languages.is_doubtful(stretches, task.decoding.language))
+    return replace(judged, is_doubtful=languages.is_doubtful(stretches, main))
