@@ -22,13 +22,13 @@ from dubkit.cli.inputs import MEDIA_SUFFIXES
 from dubkit.errors import DubkitError
 from dubkit.options import Option, Options, list_options
 from dubkit.subtitles.source import format_of
-from dubkit.web import fetch
+from dubkit.web import fetch, targets
 from dubkit.web.addresses import resolve
 from dubkit.web.jobs import read_job
 from dubkit.web.server import redact_event
 from dubkit.web.store import Session, Video
 
-from . import schema
+from . import models, schema
 from .bodies import Form, Text, read_form, read_json
 from .calls import IDLE, KEPT, Api, follow, in_thread
 from .errors import Refusal, refusal
@@ -72,13 +72,15 @@ def add_routes(app: FastAPI, api: Api, webhooks: Webhooks) -> None:
             if bool(path) + bool(url) + bool(video) != 1:
                 message = "send one file, the path of one under --root, or one url"
                 raise Refusal(400, message, "file")
-            requested = api.with_defaults(asked)
+            requested = api.with_defaults(_with_tags(asked))
             try:
                 if path:
                     video = await in_thread(session.link, path)
                 elif url:
                     video = await in_thread(_place_for, api, session, url)
                 assert video
+                is_text = "subs_from" in texts or format_of(Path(video.name)) is not None
+                await models.check_languages(api, requested, is_text=is_text)
                 for name, text in texts.items():
                     requested[name] = await in_thread(_attach, session, video, text)
                 about = {"webhook": webhook} if webhook else {}
@@ -177,6 +179,17 @@ async def _asked(
     if script := fields.pop("script", None):
         texts["script"] = Text(SCRIPT, str(script).encode("utf-8", "replace"))
     return video, texts, fields
+
+
+def _with_tags(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request with the tags of its languages. Raises Refusal for what is none."""
+    found = dict(asked)
+    for name in ("to", "language"):
+        given = found.get(name)
+        if isinstance(given, str | list):
+            known = [models.understood(one, name) for one in targets.tags(given) if one]
+            found[name] = ",".join(known) if isinstance(given, str) else known
+    return found
 
 
 def _attach(session: Session, video: Video, text: Text) -> str:

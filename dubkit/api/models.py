@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from dubkit.languages import is_tag, tag_of
+from dubkit.web import targets
 
 from .calls import Api, in_thread
 from .errors import Refusal
@@ -30,15 +30,29 @@ async def transcription_options(
         found["language"] = understood(language)
     if prompt:
         found["prompt"] = prompt
+    await check_languages(api, found)
     return found
 
 
 def understood(language: str, param: str = "language") -> str:
     """The tag of a language that is given by its tag or its name. Raises Refusal."""
-    tag = language if is_tag(language) else tag_of(language)
+    tag = targets.find(language)
     if not tag:
-        raise Refusal(400, f"{language[:80]!r} is not a language: en, pt, ...", param)
+        raise Refusal(400, f"{param}: {language[:80]!r} is not a language: en, pt, ...", param)
     return tag
+
+
+async def check_languages(api: Api, requested: Mapping[str, Any], *, is_text: bool = False) -> None:
+    """Raise Refusal if nothing here can do what is requested in its languages; ``is_text`` if
+    nothing has to be recognized."""
+    kinds = {"language": "transcribers", "to": "translators", "dub": "synthesizers"}
+    engines: Mapping[str, Any] = {}
+    for kind in (kind for field, kind in kinds.items() if requested.get(field)):
+        engines = await in_thread(functools.partial(api.server.engines, kind=kind))
+    try:
+        targets.refuse_languages(requested, engines, is_text=is_text)
+    except targets.Unavailable as failure:
+        raise Refusal(400, f"{failure.field}: {failure.message}", failure.field) from failure
 
 
 async def transcriber_options(api: Api, name: str) -> dict[str, str]:

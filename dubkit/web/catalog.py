@@ -3,7 +3,7 @@
 A separate program, because an engine must be imported to list its settings, and the server should
 not spend its memory on torch.
 
-    {"transcribers": {...}}
+    {"transcribers": {"faster-whisper": {..., "models": ["base"], "knows": ["af", "am", ...]}}}
     {"synthesizers": {"kokoro": {"distribution": "dubkit 0.1.0", "about": "...", "problem": "",
         "settings": [{"name": "speed", "type": "float", "default": "1.0", "help": "..."}],
         "voices": {"pt": ["pf_dora", "pm_alex"]}}}}
@@ -23,13 +23,13 @@ import string
 import sys
 import textwrap
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from dubkit import engines, hooks
-from dubkit.errors import DubkitError
+from dubkit.errors import DubkitError, UsageError
 from dubkit.languages import name
 
 TYPES: Mapping[Any, str] = {bool: "bool", int: "int", float: "float", str: "str"}
@@ -52,6 +52,7 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
             protocol = hooks.KINDS[kind]
             # Of the class, since the page must know it also if the engine does not start.
             entry["open_ended"] = engines.engine_class(protocol, plugin.name).open_ended
+            entry["suits"] = engines.engine_class(protocol, plugin.name).suits("")
             engine = engines.load(protocol, plugin.name)
             entry["about"] = (inspect.getdoc(type(engine)) or "").partition("\n\n")[0]
             entry["settings"] = settings(type(engine))
@@ -59,6 +60,8 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
             entry["priority"] = engine.priority
             if isinstance(engine, hooks.HasModels):
                 entry["models"] = list(map(str, engine.models()))
+            if isinstance(engine, hooks.KnowsLanguages):
+                entry["knows"] = [tag for tag in codes() if _knows(engine, tag)]
             if kind == "translators":
                 translator = cast(hooks.Translator, engine)
                 entry["into"] = [tag for tag in known() if translator.supports(None, tag)]
@@ -72,11 +75,24 @@ def _engine(kind: str, plugin: engines.Plugin) -> dict[str, Any]:
     return entry
 
 
+def codes() -> Iterator[str]:
+    """All that a language's tag may begin with: two letters, or three."""
+    for letters in (2, 3):
+        yield from map("".join, itertools.product(string.ascii_lowercase, repeat=letters))
+
+
 @functools.cache
 def known() -> tuple[str, ...]:
     """The tags of all languages that have one of two letters."""
-    pairs = map("".join, itertools.product(string.ascii_lowercase, repeat=2))
-    return tuple(tag for tag in pairs if name(tag) != tag)
+    return tuple(tag for tag in codes() if len(tag) == 2 and name(tag) != tag)
+
+
+def _knows(engine: hooks.KnowsLanguages, tag: str) -> bool:
+    try:
+        engine.check_languages([tag], "")
+    except UsageError:
+        return False
+    return True
 
 
 def settings(engine: type) -> list[dict[str, Any]]:

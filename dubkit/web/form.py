@@ -368,16 +368,10 @@ def _about_languages(
 ) -> Any:
     """What was typed and is no language, and what nothing can be made of."""
     lines = [say["no_language"].replace("{text}", str(text)) for text in unknown]
-    lines += [without(tag, why, language) for tag, why in lacking.items()]
+    lines += [targets.without(tag, why, language) for tag, why in lacking.items()]
     body = "".join(f"<p class=dk-chosen>{html.escape(line)}</p>" for line in lines)
     whole = f'<div class="dk-lacking" role="alert">{body}</div>'
     return gr.update(value=whole, visible=True if lines else "hidden")
-
-
-def without(tag: str, why: targets.Lack, language: str) -> str:
-    """A sentence that says what cannot be made of a language here."""
-    text = texts.texts(texts.best(language))[why]
-    return text.replace("{language}", targets.name(tag, texts.best(language)))
 
 
 def _possible(value: Any, offered: Sequence[Any], name: str) -> Any:

@@ -19,16 +19,14 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 
-from ..errors import DubkitError, InputError, MissingDependency
+from ..errors import DubkitError, InputError
 from . import targets, texts, wording
 from .api import endpoints, session_of
-from .catalog import Catalog
 from .fields import (
     CONTROLLING,
     DEFAULTS,
@@ -39,7 +37,7 @@ from .fields import (
     refuse_early,
     requested_options,
 )
-from .form import form, updates, without
+from .form import form, updates
 from .jobs import Busy
 from .lifespan import at_end
 from .preview import Previews, add_preview_routes
@@ -174,16 +172,19 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 field = ""
                 requested = requested_options(now, video.kind)
                 # To know the engines takes a while after the start, and often they do not matter.
-                matter = requested.get("to") or any(requested.get(role) for role in ROLES)
+                matter = any(requested.get(one) for one in ("to", "language", *ROLES))
                 engines = server.engines() if matter else {}
                 refuse_early(requested, engines)
-                refuse_languages(requested, engines, language)
+                is_text = video.kind == "text"
+                targets.refuse_languages(requested, engines, language, is_text=is_text)
                 job = server.start_job(session, video, requested)
                 return json.dumps({"job": job.id, "wishes": requested})
             except Busy as failure:
                 shown = wording.error(error_json(failure), language)
                 return json.dumps({**shown, "busy": True, "wishes": requested})
             except DubkitError as failure:
+                if isinstance(failure, targets.Unavailable):
+                    field = failure.field
                 about = group_about(failure.message, failure.hint, requested)
                 group = FIELDS[field].page if field else about
                 shown = wording.error(error_json(failure), language)
@@ -240,22 +241,6 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
         gr.on([one.change for one in fields], None, fields, None, js=REMEMBER, **quiet)
         endpoints(server)
     return page
-
-
-def refuse_languages(requested: Mapping[str, Any], engines: Catalog, language: str) -> None:
-    """Raise MissingDependency for a language that nothing here translates to, or speaks."""
-    if requested.get("dry_run"):
-        return
-    lacking = targets.lacking(
-        engines,
-        requested.get("to", ()),
-        requested.get("translator", "auto"),
-        requested.get("tts", "auto") if requested.get("dub") else "",
-        requested.get("clone"),
-    )
-    for tag, why in lacking.items():
-        hint = texts.texts(texts.best(language))["other_language"]
-        raise MissingDependency(without(tag, why, language), hint)
 
 
 def _language(request: gr.Request) -> str:

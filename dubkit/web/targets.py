@@ -1,8 +1,8 @@
-"""The languages to translate to, as people type them; and what nothing here can make of them.
+"""Languages as people type them, and what nothing here can make of them.
 
 What is typed is understood by its tag and by its name in any language, also by the beginning of its
-name in English, its own or the page's. What no engine of this server can translate to, or speak, is
-known before anything runs.
+name in English, its own or the page's. What no engine of this server can recognize, translate to,
+or speak, is known before anything runs.
 """
 
 from __future__ import annotations
@@ -15,19 +15,30 @@ from typing import Any, Literal
 from dubkit import languages
 from dubkit.languages import primary
 
-from ..errors import UsageError
+from ..errors import MissingDependency, UsageError
 from . import texts
 from .catalog import Catalog
 
-Lack = Literal["not_translated", "not_spoken"]
+Lack = Literal["not_recognized", "not_translated", "not_spoken"]
 """The keys of the page's texts that say what is missing."""
 SHORTEST = 3
 """Characters of a beginning of a name."""
 
 
-def tags(to: Any) -> list[str]:
-    """The tags in the option ``to`` of a job, as a page or a program gave it."""
-    parts = to.split(",") if isinstance(to, str) else to or ()
+class Unavailable(MissingDependency):
+    """Nothing here can do what is asked for in a language."""
+
+    def __init__(self, message: str, hint: str, field: str) -> None:
+        super().__init__(message, hint)
+        self.field = field
+        """The option that names the language."""
+
+
+def tags(given: Any) -> list[str]:
+    """The tags in an option of a job, ``to`` or ``language``, as a page or a program gave it."""
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, list | tuple):
+        return []
     return [str(one).strip() for one in parts]
 
 
@@ -88,6 +99,42 @@ def understood(typed: Any, language: str) -> Any:
     return require(typed, language)
 
 
+def refuse_languages(
+    requested: Mapping[str, Any], engines: Catalog, shown: str = "", *, is_text: bool = False
+) -> None:
+    """Raise Unavailable for a language of a job that nothing here recognizes, translates to, or
+    speaks; in the language in which the page is ``shown``. Of a text nothing is recognized."""
+    if requested.get("dry_run"):
+        return
+    found: list[tuple[str, str, Lack]] = []
+    if not is_text and not requested.get("subs_from"):
+        known = engines.get("transcribers", {})
+        wanted = requested.get("transcriber", "auto")
+        chosen = known.get(_first(known) if wanted == "auto" else wanted, {})
+        found += [
+            ("language", tag, "not_recognized")
+            for tag in tags(requested.get("language"))
+            if primary(tag) not in chosen.get("knows", (primary(tag),))
+        ]
+    to = lacking(
+        engines,
+        tags(requested.get("to")),
+        requested.get("translator", "auto"),
+        requested.get("tts", "auto") if requested.get("dub") else "",
+        requested.get("clone"),
+    )
+    found += [("to", tag, why) for tag, why in to.items()]
+    for field, tag, why in found:
+        hint = texts.texts(texts.best(shown))["other_language"]
+        raise Unavailable(without(tag, why, shown), hint, field)
+
+
+def without(tag: str, why: Lack, shown: str) -> str:
+    """A sentence that says what cannot be made of a language here."""
+    text = texts.texts(texts.best(shown))[why]
+    return text.replace("{language}", name(tag, texts.best(shown)))
+
+
 def lacking(
     engines: Catalog,
     tags: Collection[str],
@@ -124,6 +171,12 @@ def _has(
         language in one.get("into", one.get("voices", (language,))) or (clone and one.get("clones"))
         for one in engines
     )
+
+
+def _first(transcribers: Mapping[str, Mapping[str, Any]]) -> str:
+    """The one that ``auto`` stands for, which does not look at the language."""
+    ready = [name for name, one in transcribers.items() if one.get("suits")]
+    return max(ready, key=lambda name: int(transcribers[name].get("priority", 0)), default="")
 
 
 @functools.cache

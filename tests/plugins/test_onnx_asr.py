@@ -284,6 +284,13 @@ def test_a_language_that_the_model_does_not_know(model, language, hint, speech, 
     assert hint in refused.value.hint
 
 
+def test_which_languages_it_knows_without_a_model():
+    OnnxAsr.check_languages(["ru", "pt-BR", "kk"], "")  # each by another of its models
+    OnnxAsr.check_languages(["tlh"], "owner/of-ones-own")
+    with pytest.raises(UsageError, match="does not know the language 'tlh'"):
+        OnnxAsr.check_languages(["en", "tlh"], "")
+
+
 def test_the_catalog_and_the_library_name_the_same_models():
     known = set(catalog.get_args(catalog.AsrNames)) - {"whisper-base"}
     assert known <= set(catalog.LANGUAGES) and set(catalog.AUTO) <= known

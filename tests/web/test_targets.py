@@ -6,6 +6,12 @@ from dubkit.errors import UsageError
 from dubkit.web import targets
 
 ENGINES = {
+    "transcribers": {
+        "whisper": {"suits": True, "priority": 10, "knows": ["en", "pt"]},
+        "slower": {"suits": True, "priority": 5, "knows": ["cy"]},
+        "of-gpus": {"suits": False, "priority": 20, "knows": ["cy"]},
+        "any": {"suits": True},
+    },
     "translators": {
         "ready": {"problem": "", "into": ["pt", "de", "cs"]},
         "paid": {"problem": "there is no key", "into": ["cy", "pt"]},
@@ -68,3 +74,31 @@ def test_how_a_language_is_offered():
 def test_what_nothing_here_can_make(asked, lacks):
     assert targets.lacking(ENGINES, ["pt", "de", "cs", "cy", "xog"], **asked) == lacks
     assert targets.lacking({}, ["cy"], **asked) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"language": "pt-BR"}, ""),
+        ({"language": "en,cy"}, "language"),
+        ({"language": "tlh"}, "language"),
+        ({"language": "cy", "transcriber": "slower"}, ""),
+        ({"language": "tlh", "transcriber": "any"}, ""),  # nobody knows
+        ({"language": "tlh", "transcriber": "./file.py:Own"}, ""),
+        ({"language": "cy", "subs_from": "film.cy.srt"}, ""),  # which is only read
+        ({"language": "en", "to": "pt,cy"}, "to"),
+        ({"language": "en", "to": ["pt"], "dub": True}, ""),
+        ({"language": "en", "to": 5}, ""),  # which is refused as what it is
+        ({"language": "en", "to": "de", "dub": True, "tts": "own"}, "to"),
+        ({"to": "cy", "dry_run": True}, ""),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_job_is_refused_by_the_field_that_names_the_language(asked, field):
+    targets.refuse_languages(asked, {})
+    try:
+        targets.refuse_languages(asked, ENGINES, "pt")
+        refused = ""
+    except targets.Unavailable as failure:
+        refused = failure.field
+    assert refused == field

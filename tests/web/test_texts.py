@@ -16,6 +16,7 @@ PUT_TOGETHER = ("state_", "stage_", "key_", "rule_", "style_", "preset_")
 SOURCES = [
     FOLDER / "page.py",
     FOLDER / "form.py",
+    FOLDER / "targets.py",
     FOLDER / "wording.py",
     *sorted(FOLDER.glob("assets/*.js")),
 ]

@@ -83,11 +83,13 @@ def repositories() -> dict[str, str]:
 
 
 def check_language(name: str, language: str) -> None:
-    """Raise UsageError for a language, as a primary tag, that a model does not know. What a model
-    knows that is not in the catalog is not known."""
-    known = LANGUAGES.get(name)
-    if not known or language in known:
+    """Raise UsageError for a language, as a primary tag, that a model does not know, or without a
+    name none of those of ``auto``. What a model knows that is not in the catalog is not known."""
+    names = [name] if name else AUTO
+    if any(language in LANGUAGES.get(one, (language,)) for one in names):
         return
+    name = names[0]
+    known = LANGUAGES[name]
     others = [other for other in LANGUAGES if language in LANGUAGES[other]]
     raise UsageError(
         f"{name} does not know the language {language!r}: it knows {', '.join(known)}",
@@ -103,7 +105,7 @@ def choose(language: str, precisions: Sequence[str], progress: Progress) -> Mode
     """
     names = [name for name in AUTO if language in LANGUAGES[name]]
     if not names:
-        check_language(AUTO[0], language)
+        check_language("", language)
     for name in names:
         if model := find_cached(name, "", precisions):
             return model
