@@ -233,7 +233,7 @@ class Parcel:
                 if mine and text and is_plain_file(path) and path.stat().st_size <= LARGEST_TEXT:
                     yield f"{inside}/{path.name}", path
         for name, path in self._work.files().items():
-            yield os.path.normpath(f"{self._place_of_workspace}/{name}"), path
+            yield self._from_workspace(name), path
         for name, path in self._beside.items():
             inside = self._place_beside(name, path)
             if path.is_dir():
@@ -246,6 +246,19 @@ class Parcel:
     @property
     def _place_of_workspace(self) -> str:
         return f"{self._results}/{self._work.folder.name}"
+
+    def _from_workspace(self, name: str) -> str:
+        """The place in the copy of a file, by its name in the workspace."""
+        return os.path.normpath(f"{self._place_of_workspace}/{name}")
+
+    def _in_workspace(self, place: str) -> str:
+        """The name in the workspace of a file of the copy; empty if it is none of its files."""
+        inside = f"{self._place_of_workspace}/"
+        return place.removeprefix(inside) if place.startswith(inside) else ""
+
+    def _in_results(self, place: str) -> str:
+        """The name in the folder of results of a file of the copy."""
+        return place.removeprefix(f"{self._results}/")
 
     def _place_beside(self, name: str, path: Path) -> str:
         return f"{BESIDE}/{name}/{path.name}"
@@ -276,16 +289,16 @@ class Parcel:
         self._kept = time.monotonic()
 
     def _keep(self, link: Link) -> None:
-        inside, there = f"{self._place_of_workspace}/", link.ask("list_copy", self._root)
-        now = {name: facts for name, facts in there.items() if name.startswith(inside)}
+        there = link.ask("list_copy", self._root)
+        now = {name: facts for name, facts in there.items() if self._in_workspace(name)}
         # What is large may come at the end, but no old one may lie under its new key.
         large = {name for name in now if now[name][0] > LARGEST_TEXT and self._is_new(name, now)}
         changed = [name for name in now if self._is_new(name, now) and name not in large]
-        gone = [name for name in self._there if name.startswith(inside) and name not in now]
+        gone = [name for name in self._there if self._in_workspace(name) and name not in now]
         copy = self._fresh("copy")
         if self._fetch(link, copy, changed, now, _ignore, may_miss=True):
             # Steps may have gone on meanwhile: then next time.
-            record = f"{inside}{STATE}"
+            record = self._from_workspace(STATE)
             if link.ask("list_copy", self._root).get(record) == now.get(record):
                 self._take_in(copy, [*gone, *large], None)
                 self._there |= {name: now[name] for name in changed}
@@ -295,15 +308,16 @@ class Parcel:
     def bring_back(self, link: Link, progress: Progress) -> None:
         """Bring back all that has been made, and put it in its place."""
         now = link.ask("list_copy", self._root)
-        here = tuple(f"{one}/" for one in (self._place_of_workspace, self._results))
-        changed = [name for name in now if name.startswith(here) and self._is_new(name, now)]
+        changed = [
+            name for name in now if name.startswith(f"{self._results}/") and self._is_new(name, now)
+        ]
         gone = [name for name in self._there if name not in now]
         copy = self._fresh("copy")
         self._fetch(link, copy, changed, now, progress)
         results = {
-            name.removeprefix(here[1]): copy.with_name("results") / name.removeprefix(here[1])
+            self._in_results(name): self._fetched(copy, name)
             for name in changed
-            if not name.startswith(here[0])
+            if not self._in_workspace(name)
         }
         self._take_in(copy, gone, results)
 
@@ -359,25 +373,26 @@ class Parcel:
         return True
 
     def _fetched(self, copy: Path, name: str) -> Path:
-        inside = f"{self._place_of_workspace}/"
-        if name.startswith(inside):
-            return copy / name.removeprefix(inside)
-        return copy.with_name("results") / name.removeprefix(f"{self._results}/")
+        if inside := self._in_workspace(name):
+            return copy / inside
+        return copy.with_name("results") / self._in_results(name)
 
     def _take_in(self, copy: Path, gone: Iterable[str], results: dict[str, Path] | None) -> None:
         for name in (STATE, report.NAME):
             if (copy / name).exists():
                 write_json(copy / name, self._here(read_json(copy / name)))
-        changed = [f"{self._place_of_workspace}/{one.relative_to(copy).as_posix()}"
-                   for one in copy.rglob("*") if one.is_file()]  # fmt: skip
+        new = [one.relative_to(copy).as_posix() for one in copy.rglob("*") if one.is_file()]
+        changed = list(map(self._from_workspace, new))
         changed += [f"{self._results}/{name}" for name in results or ()]
-        inside = f"{self._place_of_workspace}/"
-        sent = {_within(name, inside, self._results): stamp for name, stamp in self._sent.items()}
-        left = [name.removeprefix(inside) for name in gone if name.startswith(inside)]
+        sent = {
+            self._in_workspace(name) or f"../{self._in_results(name)}": stamp
+            for name, stamp in self._sent.items()
+        }
+        left = [inside for name in gone if (inside := self._in_workspace(name))]
         force = self._options.force
         self._work.take_in(copy, self._source, left, results, sent, force=force)
         for name in changed:
-            path = self._work.folder.parent / name.removeprefix(f"{self._results}/")
+            path = self._work.folder.parent / self._in_results(name)
             if path.exists():
                 self._sent[name] = stamp_of(path)
 
@@ -430,13 +445,6 @@ def _taken(link: Link, begun: deque[tuple[Any, int]]) -> int:
     write, size = begun.popleft()
     link.value(write)
     return size
-
-
-def _within(name: str, inside: str, results: str) -> str:
-    """A place in the copy as :meth:`.Workspace.take_in` names it."""
-    return name.removeprefix(inside) if name.startswith(inside) else (
-        f"../{name.removeprefix(f'{results}/')}"
-    )  # fmt: skip
 
 
 def _named(options: Options, name: str) -> Path | None:
