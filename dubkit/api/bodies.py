@@ -179,6 +179,8 @@ class _Reader:
         """The video of the file, if there is one."""
         if not self.upload:
             return None
+        if not self._bytes:
+            raise Refusal(400, f"{self.name} is empty: send a file with sound", self.file)
         if self.headerless:
             with self.upload.path.open("r+b") as file:
                 file.write(wav_header(self._bytes // 2, SPEECH))

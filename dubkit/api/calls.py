@@ -146,14 +146,19 @@ async def ended(api: Api, request: Request, folder: Path) -> None:
 
 async def start(api: Api, video: Video, requested: Mapping[str, Any]) -> Path:
     """Queue the command for a file of a request; returns the folder of the job. Raises Refusal."""
-    if format_of(Path(video.name)):
-        raise Refusal(400, f"{video.name} is a text: send sound, or a video", "file")
+    refuse_text(video)
     session = api.session(REQUESTS)
     try:
         job = await in_thread(api.server.submit_unexamined, session, video, requested)
     except DubkitError as failure:
         raise refusal(failure) from failure
     return video.job_folder(job.id)
+
+
+def refuse_text(video: Video) -> None:
+    """Raise Refusal for a file in which nobody can speak."""
+    if format_of(Path(video.name)):
+        raise Refusal(400, f"{video.name} is a text: send sound, or a video", "file")
 
 
 async def start_module(api: Api, video: Video, module: str, argv: Sequence[str]) -> Path:

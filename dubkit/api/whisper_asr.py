@@ -30,6 +30,7 @@ from .calls import (
     ended,
     in_thread,
     read_result,
+    refuse_text,
     start,
     start_module,
     temporary,
@@ -119,6 +120,7 @@ def add_routes(app: FastAPI, api: Api) -> None:
         limits = json.dumps(asdict(api.server.store.limits))
         assert form.video
         async with temporary(api, form.video) as video:
+            refuse_text(video)
             argv = [limits, video.name, json.dumps(requested)]
             folder = await start_module(api, video, "dubkit.api.detect", argv)
             await ended(api, request, folder)

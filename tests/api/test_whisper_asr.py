@@ -90,6 +90,19 @@ def test_what_it_does_not_take(server, params, word):
     assert server.left() == []
 
 
+@pytest.mark.parametrize("route", ["asr", "detect-language"])
+@pytest.mark.parametrize(
+    ("name", "content", "word"),
+    [("empty.wav", b"", "empty.wav is empty"), ("film.srt", b"1", "film.srt is a text")],
+)
+def test_a_file_without_sound(server, route, name, content, word):
+    own = {"Authorization": f"Bearer {KEY}"}
+    files = {"audio_file": (name, content)}
+    answer = httpx.post(f"{server.url}/{route}", headers=own, files=files, timeout=60)
+    assert answer.status_code == 400 and word in answer.json()["detail"]
+    assert server.left() == []
+
+
 def test_without_a_key_or_a_file(server, raw):
     assert httpx.post(f"{server.url}/asr", files={"audio_file": raw}).status_code == 401
     own = {"Authorization": f"Bearer {KEY}"}
