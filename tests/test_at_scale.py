@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from command import FAST, TESTS
 
+from dubkit.cli import parser
+from dubkit.cli.batch import parse_shard
+from dubkit.options import Options
+
 SCALE = TESTS.parent / "examples/at_scale"
 if not SCALE.exists():
     pytest.skip("not beside the installed package", allow_module_level=True)
@@ -69,6 +73,9 @@ def test_the_job_of_kubernetes_has_a_shard_a_pod():
     assert path == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
     assert f"--shard=$(SHARD)/{job['spec']['completions']}" in container["args"]
     mounts = {one["mountPath"] for one in container["volumeMounts"]}
+    given = parser.parse([one.replace("$(SHARD)", "0") for one in container["args"]])
+    assert parser.options_of(given, Options).subs
+    assert parse_shard(given.shard) == (0, job["spec"]["completions"])
     assert container["args"][0] in mounts and env["XDG_STATE_HOME"]["value"].startswith("/library/")
 
 

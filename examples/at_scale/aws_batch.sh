@@ -3,8 +3,9 @@
 #
 #     IMAGE=... FILE_SYSTEM=fs-... ./aws_batch.sh QUEUE [SHARDS]
 #
-# The image has dubkit and its models. What fails or is reclaimed (Spot) is tried three times, and
-# goes on where it was.
+# The image has dubkit and its models, and no entry point, which a job of Batch cannot replace. From
+# one of the Dockerfile: printf 'FROM dubkit\nENTRYPOINT []\n' | docker build -t IMAGE -
+# What fails or is reclaimed (Spot) is tried three times, and goes on where it was.
 set -euo pipefail
 queue=${1:?usage: aws_batch.sh QUEUE [SHARDS]}
 shards=${2:-20}

@@ -8,6 +8,8 @@ import yaml
 from command import TESTS
 
 from dubkit.api.command import serve_parser
+from dubkit.cli import parser
+from dubkit.options import Options
 
 ROOT = TESTS.parent
 if not (ROOT / "Dockerfile").exists():
@@ -23,6 +25,13 @@ def test_the_image_starts_a_server_on_its_volume():
     extras = re.findall(r"EXTRAS=([\w,]+)", text)
     known = re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.M)
     assert extras and {one for line in extras for one in line.split(",")} <= set(known)
+
+
+def test_another_command_runs_in_the_image():
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    (command,) = [one.rpartition(" dubkit ")[2] for one in lines if "-w /videos" in one]
+    given = parser.parse(command.split())
+    assert given.inputs and parser.options_of(given, Options).subs
 
 
 def test_compose_has_a_key_and_a_translator():
