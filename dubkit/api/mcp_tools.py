@@ -23,6 +23,7 @@ from typing import Any
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import ValidationError
 
 from dubkit import __version__, subtitles
 from dubkit.cues import check as cue_check
@@ -47,6 +48,20 @@ EDITED = ".edited"
 """What the name of an edited file has before its suffix: no file is changed that others made."""
 
 
+class _Server(MCPServer[None]):
+    """One that says in a sentence what is wrong with arguments."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], *more: Any) -> Any:
+        try:
+            return await super().call_tool(name, arguments, *more)
+        except ToolError as failure:
+            if isinstance(failure.__cause__, ValidationError):
+                first = failure.__cause__.errors()[0]
+                what = ".".join(map(str, first["loc"]))
+                raise ToolError(f"{name}: {what}: {first['msg']}") from failure.__cause__
+            raise
+
+
 def tools(root: Path) -> MCPServer[None]:
     """The server with its tools."""
     keeper = Keeper()
@@ -58,7 +73,7 @@ def tools(root: Path) -> MCPServer[None]:
         finally:
             keeper.close()
 
-    server = MCPServer("dubkit", version=__version__, instructions=ABOUT, lifespan=lifespan)
+    server = _Server("dubkit", version=__version__, instructions=ABOUT, lifespan=lifespan)
 
     @contextlib.contextmanager
     def plainly() -> Iterator[None]:
@@ -76,7 +91,7 @@ def tools(root: Path) -> MCPServer[None]:
         path: str,
         ctx: Context,
         language: str = "",
-        formats: str = "srt",
+        formats: str | list[str] = "srt",
         video: bool = False,
         script: str = "",
         script_path: str = "",
@@ -92,14 +107,20 @@ def tools(root: Path) -> MCPServer[None]:
 
     @server.tool()
     async def translate(
-        path: str, ctx: Context, to: str, language: str = "", formats: str = "srt"
+        path: str,
+        ctx: Context,
+        to: str | list[str],
+        language: str = "",
+        formats: str | list[str] = "srt",
     ) -> dict[str, Any]:
         """Write subtitles of a video, sound or subtitle file in other languages: `to` are their
-        tags, comma-separated (es,pt-BR). Returns the files."""
+        tags, such as es and pt-BR. Returns the files."""
         return await make(ctx, path, to=to, language=language, formats=formats, video=False)
 
     @server.tool()
-    async def dub(path: str, ctx: Context, to: str, language: str = "") -> dict[str, Any]:
+    async def dub(
+        path: str, ctx: Context, to: str | list[str], language: str = ""
+    ) -> dict[str, Any]:
         """Write the video with the translation spoken over its sound, in the language `to`."""
         return await make(ctx, path, to=to, language=language, dub=True)
 
@@ -227,11 +248,11 @@ def _edit(root: Path, path: str, edits: Sequence[dict[str, Any]]) -> dict[str, A
     loaded = subtitles.load(file, source.name_parts(file).language)
     cues: dict[int, Cue] = dict(enumerate(loaded.track.cues, 1))
     for edit in edits:
+        if wrong := sorted(set(edit) - {"number", "text", "start", "end", "delete"}):
+            raise UsageError(f"an edit has no {wrong[0]!r}", "number, text, start, end, delete")
         number = edit.get("number")
         if not isinstance(number, int) or number not in cues:
             raise UsageError(f"there is no cue {number!r}", f"cues are from 1 to {len(cues)}")
-        if wrong := sorted(set(edit) - {"number", "text", "start", "end", "delete"}):
-            raise UsageError(f"an edit has no {wrong[0]!r}", "number, text, start, end, delete")
         if edit.get("delete") is True:
             del cues[number]
             continue

@@ -229,7 +229,9 @@ class Store:
 def find_under(root: Path, path: str) -> Path:
     """The file that a path under a resolved folder means, with links resolved. Raises InputError
     for one that is not there, or not under the folder."""
-    refusal = InputError("there is no such file in the folder", "choose one from the list")
+    refusal = InputError(
+        f"there is no {path[:200]!r} in the folder", "name a file by its path in there"
+    )
     with contextlib.suppress(ValueError):  # an absolute path was pasted
         path = Path(path.strip().strip("\"'")).relative_to(root).as_posix()
     if "\0" in path or path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path):

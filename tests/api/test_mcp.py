@@ -71,7 +71,7 @@ def test_cues_are_read_checked_and_edited(root):
             for path in ("../secret.srt", "/etc/passwd", "link.srt", "nothing.srt", "\0"):
                 for name, more in (("read_cues", {}), ("edit_cues", {"edits": []}),
                                    ("subtitle", {}), ("check", {})):  # fmt: skip
-                    assert "no such file" in await refused(client, name, path=path, **more)
+                    assert "in the folder" in await refused(client, name, path=path, **more)
             for edit in ({}, {"number": 9}, {"number": 1, "end": 0}, {"number": 1, "text": 3},
                          {"number": 1, "color": "red"}):  # fmt: skip
                 words = await refused(client, "edit_cues", path="talk.en.srt", edits=[edit])
@@ -84,6 +84,26 @@ def test_cues_are_read_checked_and_edited(root):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("check", {}, "check: path: Field required"),
+        ("read_cues", {"path": "talk.en.srt", "first": "b"}, "read_cues: first: "),
+        ("edit_cues", {"path": "talk.en.srt", "edits": "x"}, "edit_cues: edits: "),
+        ("edit_cues", {"path": "talk.en.srt", "edits": [{"cue": 1}]}, "an edit has no 'cue'"),
+        ("translate", {"path": "talk.en.srt", "to": ["en", "a b"]}, "'a b' is not a language tag"),
+        ("translate", {"path": "none.srt", "to": ["es"]}, "there is no 'none.srt' in the folder"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_a_sentence(root, name, arguments, words):
+    async def talk():
+        async with by_stdio(root) as client:
+            text = await refused(client, name, **arguments)
+            assert words in text and "\n" not in text and "pydantic" not in text
+
+    asyncio.run(talk())
+
+
 def test_a_video_is_subtitled_and_its_text_translated(root):
     (root / "austen.mp4").write_bytes(AUSTEN.read_bytes())
     messages: list[str] = []
@@ -104,7 +124,7 @@ def test_a_video_is_subtitled_and_its_text_translated(root):
             both = {"path": "austen.mp4", "script": "x", "script_path": "austen.en.srt"}
             assert "two scripts" in await refused(client, "subtitle", **both)
             outside = await refused(client, "subtitle", path="austen.mp4", script_path="../x.txt")
-            assert "no such file" in outside
+            assert "in the folder" in outside
             made = await called(client, "translate", path="austen.en.srt", to="pt")
             assert made["files"] == ["austen.pt.srt"]
             assert "tag" in await refused(client, "translate", path="austen.en.srt", to="a b")
