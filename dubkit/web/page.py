@@ -27,6 +27,7 @@ from fastapi import FastAPI
 from ..errors import DubkitError, InputError
 from . import targets, texts, wording
 from .api import endpoints, session_of
+from .catalog import Catalog
 from .fields import (
     CONTROLLING,
     DEFAULTS,
@@ -172,8 +173,11 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 field = ""
                 requested = requested_options(now, video.kind)
                 # To know the engines takes a while after the start, and often they do not matter.
-                matter = any(requested.get(one) for one in ("to", "language", *ROLES))
-                engines = server.engines() if matter else {}
+                engines: Catalog = {}
+                if any(requested.get(one) for one in ("to", *ROLES)):
+                    engines = server.engines()
+                elif requested.get("language"):
+                    engines = server.engines(kind="transcribers")
                 refuse_early(requested, engines)
                 is_text = video.kind == "text"
                 targets.refuse_languages(requested, engines, language, is_text=is_text)
