@@ -187,8 +187,6 @@ def _page(server: Server, i18n: gr.I18n) -> gr.Blocks:
                 shown = wording.error(error_json(failure), language)
                 return json.dumps({**shown, "busy": True, "wishes": requested})
             except DubkitError as failure:
-                if isinstance(failure, targets.Unavailable):
-                    field = failure.field
                 about = group_about(failure.message, failure.hint, requested)
                 group = FIELDS[field].page if field else about
                 shown = wording.error(error_json(failure), language)
