@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from command import AUSTEN, assert_refused, called, contents
+from media_samples import ffmpeg
 from speech_samples import SPOKEN
 
 from dubkit import subtitles
@@ -373,6 +374,29 @@ def test_a_film(tmp_path, way):
     assert again.paths[0].read_bytes() == ran.paths[0].read_bytes()
     ran.paths[0].write_text("mine")
     assert_refused(called("sync", old, film, "--by", way, "-q"), 7, "--force")
+
+
+def test_a_film_whose_default_track_is_not_in_the_language_of_the_file(tmp_path):
+    """Of two audio tracks, the one that can be compared with the words is listened to."""
+    ffmpeg(
+        "-i", AUSTEN, *("-f", "lavfi", "-t", "30.5", "-i", "sine=300"),
+        *("-map", "0:v", "-map", "1:a", "-map", "0:a", "-c:v", "copy", "-c:a", "flac"),
+        *("-metadata:s:a:0", "language=jpn", "-metadata:s:a:1", "language=eng"),
+        *("-disposition:a:0", "default", "-disposition:a:1", "0"), tmp_path / "film.mkv",
+    )  # fmt: skip
+    late = [Text(start + 2.5, end + 2.5, text) for start, end, text in SPOKEN]
+    for tag in ("en", "fr"):
+        old = tmp_path / f"late.{tag}.srt"
+        old.write_text(subtitles.render(Track(tag, tuple(late)), "srt"), "utf-8")
+    ran = called("sync", tmp_path / "late.en.srt", tmp_path / "film.mkv", "--by", "speech")
+    assert ran.status == 0, ran.err
+    new = subtitles.read(ran.paths[0]).cues
+    assert all(abs(one.start - start) < 0.2 for one, (start, _, _) in zip(new, SPOKEN, strict=True))
+    # Where no track is in that language, the hint names the option that chooses one.
+    refused = called("sync", tmp_path / "late.fr.srt", tmp_path / "film.mkv", "--by", "speech")
+    assert refused.status == 11 and "--audio-track names another of the 2" in refused.err
+    chosen = (*("--audio-track", "2"), *("--by", "speech"))
+    assert called("sync", tmp_path / "late.fr.srt", tmp_path / "film.mkv", *chosen).status == 0
 
 
 def test_bad_input_is_one_sentence(files):

@@ -297,6 +297,8 @@ def _write(given: argparse.Namespace, answer: _Answer, out: Path, film: Film | N
         hint = "is it of this film? --reference takes subtitles with the right times instead"
         if answer.found.by == "speech" and given.by == "speech":
             hint = "--by words takes longer and finds more"
+        if film and film.context.media and (tracks := len(film.context.media.audio)) > 1:
+            hint += f"; --audio-track names another of the {tracks} audio tracks"
         raise NotSure(f"{path}: not sure of its times, so nothing is written: {fit.reason}", hint)
     data = answer.subtitle.data
     if not fit.in_sync:

@@ -18,6 +18,7 @@ from dubkit.errors import MissingDependency
 from dubkit.files import read_json, write_json
 from dubkit.hooks import FindsSpeech, Progress, Transcriber
 from dubkit.languages import primary
+from dubkit.media.probe import pick_audio
 from dubkit.options import Options
 from dubkit.subtitles import UNKNOWN
 from dubkit.sync import align, words
@@ -57,6 +58,7 @@ class Film:
 
     def fit(self, subtitle: Subtitle) -> Found:
         """How the times of a file must be changed to fit the film."""
+        self._listen_in(subtitle.track.language)
         cues, length = subtitle.cues(), self.context.seconds or None
         watch = self._watch("fit")
 
@@ -80,6 +82,16 @@ class Film:
         if found.fit.sure or few or self.by == "speech" or not self._may_share(subtitle):
             return found
         return by_words()
+
+    def _listen_in(self, language: str) -> None:
+        """Take the audio track in the language of a file, if the film has one: what is spoken there
+        is what the file says, and the default track may be music or a commentary."""
+        context = self.context
+        if context.options.audio_track or not context.media:
+            return
+        stream = pick_audio(context.media, spoken=None if language == UNKNOWN else language)
+        if stream != context.stream:
+            context.stream, self._spans, self._words = stream, None, None
 
     def spans(self) -> Sequence[tuple[float, float]]:
         """When somebody speaks. Raises MissingDependency if nothing here finds that."""
