@@ -19,7 +19,7 @@ SRT = "\n".join(
     for number, text in enumerate([*CZECH, "Tomu nikdo nerozumí."], 1)
 )
 PLUGIN = f"""
-from dubkit import TranslationReply, Translator, Usage
+from dubkit import MissingDependency, TranslationReply, Translator, Usage
 
 KNOWN = {CZECH!r}
 
@@ -44,6 +44,19 @@ class Direct(Translator):
 
     def supports(self, source, target):
         return (source, target) == ("cs", "pt")
+
+    def translate(self, request):
+        raise AssertionError("not asked")
+
+
+class Away(Translator):
+    contract = 2
+
+    def supports(self, source, target):
+        return True
+
+    def prepare(self, source, target, progress):
+        raise MissingDependency("the model cannot be fetched", "check the connection")
 
     def translate(self, request):
         raise AssertionError("not asked")
@@ -110,6 +123,12 @@ def chosen(source: str, target: str, translator: str = "auto", *, has_sound: boo
     options = from_keywords({"to": target, "translator": translator})
     with EngineRoom() as room:
         return choose.translator(room, options, source, target, has_sound=has_sound).name
+
+
+def test_what_keeps_an_engine_from_working_is_in_the_hint(film, install):
+    install("Away")
+    ran = called(film, "--to", "cy")
+    assert ran.status == 4 and "for away: check the connection" in ran.err, ran.err
 
 
 def test_a_single_engine_wins(install):

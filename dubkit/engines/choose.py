@@ -274,11 +274,11 @@ def _best_translator(
     def able(source: str | None, target: str, has_sound: bool) -> Iterator[Choice[Translator]]:
         """Those that have a direction, and are prepared for it."""
         for choice, engine in ready:
-            if _translates(choice, engine, source, target, has_sound, prepare):
+            if _translates(choice, engine, source, target, has_sound, prepare, offers):
                 yield replace(choice, caveat=engine.caveat)
 
     for choice, engine in _ready_translators(room, options, source, target, offers):
-        if _translates(choice, engine, source, target, has_sound, prepare):
+        if _translates(choice, engine, source, target, has_sound, prepare, offers):
             return replace(choice, caveat=engine.caveat)
         ready.append((choice, engine))
     # Of one variety of a language to another, English in between would only lose.
@@ -300,8 +300,10 @@ def _translates(
     target: str,
     has_sound: bool,
     prepare: Prepare | None,
+    offers: list[str],
 ) -> bool:
-    """Whether an engine has a direction, and nothing that it needs for it is missing."""
+    """Whether an engine has a direction, and nothing that it needs for it is missing; ``offers``
+    gets what to do about what is."""
     if not engine.supports(source, target) or (engine.needs_audio and not has_sound):
         return False
     try:
@@ -311,6 +313,7 @@ def _translates(
         if engine.configured():
             raise
         log.debug("%s cannot be used: %s", choice.name, failure.message)
+        offers.append(f"for {choice.name}: {failure.hint}" if failure.hint else "")
         return False
     return True
 

@@ -192,14 +192,15 @@ except DubkitError as failure:
 heavy = [name for name in ("stanza", "spacy", "torch") if name in sys.modules]
 print(json.dumps([made, steps, before, engine.supports(source, target), heavy]))
 """
+LANGUAGE_KNOWN = CODE.replace("engine.prepare(None, target, lambda *what: steps.append(what))", "")
 
 TEXTS = ("The old man sees the sea. The dog comes.", "a boat", "¡Nada de esto se sabe!", "  ")
 
 
-def ran(server, source="es", target="de", texts=TEXTS, **env):
+def ran(server, source="es", target="de", texts=TEXTS, code=CODE, **env):
     """In a separate process: the library reads the environment when it is imported."""
     done = subprocess.run(
-        [sys.executable, "-c", CODE, source, target, *texts],
+        [sys.executable, "-c", code, source, target, *texts],
         env=os.environ | server.env | env,
         capture_output=True,
         text=True,
@@ -259,13 +260,17 @@ def test_directions(server):
     assert made[0] == "UsageError" and "no package from es to fr" in made[1]
 
 
-def test_without_internet(server):
-    made, _, _, _, _, log = ran(server, HF_HUB_OFFLINE="1")
+@pytest.mark.parametrize(
+    ("code", "names"), [(CODE, "translate-en_de"), (LANGUAGE_KNOWN, "translate-es_de")]
+)
+def test_without_internet(code, names, server):
+    """Which is refused before the language spoken is known: finding that out takes long."""
+    made, _, _, _, _, log = ran(server, code=code, HF_HUB_OFFLINE="1")
     assert made[0] == "MissingDependency" and "HF_HUB_OFFLINE" in made[1]
-    assert "argospm install translate-es_de" in made[2] and not server.asked
-    made, *_ = ran(server, ARGOS_PACKAGE_INDEX="http://127.0.0.1:9/")
+    assert f"argospm install {names}," in made[2] and not server.asked
+    made, *_ = ran(server, code=code, ARGOS_PACKAGE_INDEX="http://127.0.0.1:9/")
     assert made[0] == "MissingDependency" and "cannot be fetched" in made[1]
-    assert "argospm install" in made[2] and "Traceback" not in log
+    assert f"argospm install {names};" in made[2] and "Traceback" not in log
     assert not left(server)
 
 

@@ -85,10 +85,6 @@ class Argos(Translator):
         """Problems that keep it from working here."""
         return device_problems("argos", self.device)
 
-    def offer(self, source: str | None, target: str) -> str:
-        """Most pairs of languages, by way of English."""
-        return 'pip install "dubkit[argos]" (many languages, downloads a model)'
-
     def close(self) -> None:
         """Unload the models."""
         self._loaded.clear()
@@ -106,11 +102,16 @@ class Argos(Translator):
         return not index and _plausible(sources, targets)
 
     def prepare(self, source: str | None, target: str, progress: Progress) -> None:
-        """Get the packages, if the direction is known."""
+        """Get the packages; while the language spoken is not known, what lists them."""
         if problems := self.check():
             raise UsageError(*problems)
         if source is not None:
             _packages(source, target, progress)
+        elif not any(to in _codes(target) for _, to in dict(_installed())):
+            names = f"translate-{PIVOT}_{_codes(target)[0]}"
+            _refuse_offline(f"there is no Argos package to {target} here", names)
+            if not _read_index(settings.local_package_index):
+                _fetch_index(names)
 
     def translate(self, request: TranslationRequest) -> TranslationReply:
         """See :class:`dubkit.hooks.Translator`."""
@@ -265,13 +266,7 @@ def _packages(source: str, target: str, progress: Progress) -> list[tuple[Pair, 
     route = _route(sources, targets, here)
     if not route:
         names = f"translate-{sources[0]}_{targets[0]}"
-        if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
-            raise MissingDependency(
-                f"there is no Argos package from {source} to {target} here, and HF_HUB_OFFLINE "
-                "keeps dubkit from the internet",
-                f"argospm update && argospm install {names}, where there is internet; "
-                f"its packages are folders in {settings.package_data_dir}",
-            )
+        _refuse_offline(f"there is no Argos package from {source} to {target} here", names)
         index = _read_index(settings.local_package_index)
         if not (route := _route(sources, targets, {*here, *index})):
             index = _fetch_index(names)
@@ -318,6 +313,16 @@ def _check_address(url: str) -> None:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
         raise InputError(
             f"packages come over https, not from {url}", "set ARGOS_PACKAGE_INDEX to an https one"
+        )
+
+
+def _refuse_offline(missing: str, names: str) -> None:
+    """Raise MissingDependency where the internet may not be used."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise MissingDependency(
+            f"{missing}, and HF_HUB_OFFLINE keeps dubkit from the internet",
+            f"argospm update && argospm install {names}, where there is internet; "
+            f"its packages are folders in {settings.package_data_dir}",
         )
 
 
