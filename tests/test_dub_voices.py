@@ -160,6 +160,17 @@ def test_a_person_at_a_terminal_is_asked(talk, answer, status, tmp_path):
     assert b"Do you have it?" in told
 
 
+def test_what_could_speak_a_language_is_named_and_nothing_else(tmp_path):
+    text = tmp_path / "lines.srt"
+    text.write_text("1\n00:00:01,000 --> 00:00:02,000\nx\n")
+    dub = (AUSTEN, "--subs-from", text, "--dub", "-o", tmp_path, "--language")
+    hints = {tag: called(*dub, tag).err for tag in ("de", "hi", "xh")}
+    assert "kokoro" not in hints["de"] and "--clone --tts chatterbox after" in hints["de"]
+    assert 'pip install "dubkit[kokoro-espeak]"' in hints["hi"]
+    assert "OPENAI_API_KEY" in hints["de"] and "OPENAI_API_KEY" not in hints["xh"]
+    assert all("preset" not in hint for hint in hints.values()), hints
+
+
 def test_a_speaker_that_imitates_nobody_is_told(talk):
     ran = called(talk, *FAST, "--to", "es", "--dub", *GOOD, *HUM, "--clone", *YES)
     assert_refused(ran, 2, "cannot clone a voice")

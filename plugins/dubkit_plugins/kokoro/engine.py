@@ -108,12 +108,8 @@ class Kokoro(Synthesizer):
     priority = 10
 
     def offer(self, language: str, *, clone: bool) -> str:
-        """Its languages; it clones nobody."""
-        if clone:
-            return ""
-        return (
-            'pip install "dubkit[offline]" speaks English, Spanish, French, Italian and Portuguese'
-        )
+        """What it needs for a language, if it has voices for that; it clones nobody."""
+        return "" if clone or not _voices(language) else phones.remedy(language, self.phonemizer)
 
     def close(self) -> None:
         """Unload the network and the voices."""

@@ -62,6 +62,13 @@ def missing(language: str, phonemizer: str) -> str:
     return needs if needs and importlib.util.find_spec(needs) is None else ""
 
 
+def remedy(language: str, phonemizer: str) -> str:
+    """What to type so that a language can be spoken."""
+    if uses_espeak(language, phonemizer):
+        return 'pip install "dubkit[kokoro-espeak]" (installs espeak-ng, which is under the GPL)'
+    return f'pip install "dubkit[{EXTRAS.get(primary_language(language), "kokoro")}]"'
+
+
 def uses_espeak(language: str, phonemizer: str) -> bool:
     """Whether espeak-ng phonemizes a language."""
     return phonemizer == "espeak" or primary_language(language) not in PHONEMIZERS
@@ -73,12 +80,9 @@ def phones(text: str, language: str, phonemizer: str) -> str:
     Raises MissingDependency if the language's phonemizer is not installed.
     """
     if lacking := missing(language, phonemizer):
-        extra = EXTRAS.get(primary_language(language), "kokoro")
-        extra = "kokoro-espeak" if lacking == "phonemizer" else extra
         raise MissingDependency(
             f"kokoro needs the package {lacking} to speak {language_name(language)}",
-            f'pip install "dubkit[{extra}]"'
-            + (" (installs espeak-ng, which is under the GPL)" if lacking == "phonemizer" else ""),
+            remedy(language, phonemizer),
         )
     if uses_espeak(language, phonemizer):
         phonemes = espeak(ESPEAK.get(language.lower(), ESPEAK[primary_language(language)]))(text)

@@ -205,9 +205,12 @@ class CommandSynthesizer(_Command, ToolSynthesizer):
     """A program that speaks (XTTS, F5-TTS, ...), driven by a preset."""
 
     def offer(self, language: str, *, clone: bool) -> str:
-        """The presets of tools that clone and speak the language."""
-        names = presets.list_cloners(primary(language)) if clone else ()
-        return f"--tts {names[0]} after dubkit setup {names[0]}" if names else ""
+        """A tool that clones and speaks the language."""
+        names = presets.list_cloners(primary(language))
+        if not names:
+            return ""
+        how = "" if clone else "--clone "
+        return f"{how}--tts {names[0]} after dubkit setup {names[0]}"
 
     def speak_all(self, texts: Sequence[Utterance]) -> Sequence[str]:
         """Run the tool on many texts, several runs at once."""
