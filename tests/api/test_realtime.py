@@ -281,7 +281,7 @@ def test_a_client_who_goes_leaves_nothing_and_makes_room(server, spoken):
         for connection in (one, other):
             configure(connection, turn_detection=None)
             send(connection, spoken * 3)
-        assert len(workers(server.child.pid)) == 2
+        wait_for(lambda: len(workers(server.child.pid)) == 2)
         with pytest.raises(websockets.exceptions.InvalidStatus) as caught:
             opened(server)
         assert caught.value.response.status_code == 429
