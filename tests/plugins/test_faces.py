@@ -155,7 +155,7 @@ def differences(film, out, begin, end, disk):
 def assert_fits(worst):
     """The face is where it was, as bright as it was, and no edge shows where it begins."""
     limits = {
-        "encoding": 1.5, "encoding of the face": 4, "pixels that the face moved": 0.4,
+        "encoding": 1.5, "encoding of the face": 4, "pixels that the face moved": 0.3,
         "brighter": 2, "seam": 5,
     }  # fmt: skip
     assert all(worst[what] <= most for what, most in limits.items()), worst
@@ -184,7 +184,9 @@ def test_a_trained_person_is_laid_into_the_film(film, cropped, tmp_path):
 
 @pytest.mark.parametrize("stem", ["musetalk", "latentsync"])
 @pytest.mark.usefixtures("programs")
-def test_other_tools_leave_the_face_where_it_is(stem, film, tmp_path):
+def test_other_tools_leave_the_face_where_it_is(stem, film, tmp_path, monkeypatch):
+    # As finely as the film, for the same reason.
+    monkeypatch.setitem(compose.CRF, "libx264", 4)
     engine, _ = engine_of(stem, tmp_path)
     out = tmp_path / "out.mp4"
     (one,) = redraw.redraw(
