@@ -23,7 +23,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-DIVIDED = 1200.0
+from dubkit.media.extract import SECTION
+
+DIVIDED = 2 * SECTION
 """Seconds of a film from which on its sound is extracted in sections."""
 SATURATED = 0.8
 """The part of the time for which a resource is at work that holds up the others."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dubkit.web import targets
+from dubkit.web.catalog import best_first
 
 from .calls import Api, in_thread
 from .errors import Refusal
@@ -101,9 +102,8 @@ async def _known(api: Api, kind: str) -> dict[str, dict[str, str]]:
         message = "the engines of this server are not known yet: send it again"
         raise Refusal(503, message, headers={"Retry-After": "10"})
     engines = catalog[kind]
-    best = sorted(engines, key=lambda name: -int(engines[name].get("priority", 0)))
     found: dict[str, dict[str, str]] = {}
-    for name in best:
+    for name in best_first(engines):
         facts = engines[name]
         if facts.get("problem") or facts.get("open_ended", True):
             continue

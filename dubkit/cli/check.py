@@ -22,8 +22,7 @@ def check_command(arguments: Sequence[str]) -> int:
     profiles.find(given.profile)
     if given.encoding:
         check_encoding(given.encoding)
-    statuses = [_check(file, given) for file in given.files]
-    return max(statuses)
+    return max([_check(file, given) for file in given.files])
 
 
 def _check(file: Path, given: argparse.Namespace) -> int:

@@ -313,7 +313,8 @@ def _translates(
         if engine.configured():
             raise
         log.debug("%s cannot be used: %s", choice.name, failure.message)
-        offers.append(f"for {choice.name}: {failure.hint}" if failure.hint else "")
+        if failure.hint:
+            offers.append(f"for {choice.name}: {failure.hint}")
         return False
     return True
 

@@ -95,12 +95,10 @@ def find_sounds(
 ) -> list[tuple[float, float]]:
     """Seconds between which it is about as loud as in the spans of ``speech``, though none of them
     is near: laughter, a sob, a shout, or words that nobody recognized."""
-    import numpy as np
-
-    spoken = [sound[_hop(start) : _hop(end)] for start, end in speech]
-    if not any(map(len, spoken)):
+    loud = _level_of(sound, speech)
+    if loud is None:
         return []
-    threshold = float(np.quantile(np.concatenate(spoken), 0.9)) - FAR_BELOW
+    threshold = loud - FAR_BELOW
     edges = [-math.inf, *itertools.chain.from_iterable(sorted(speech)), math.inf]
     found = []
     for start, end in _loud(sound, 0.0, len(sound) * HOP, threshold, PAUSE):
@@ -117,10 +115,9 @@ def find_breaths(sound: Floats, speech: Sequence[tuple[float, float]]) -> list[t
     """
     import numpy as np
 
-    spoken = [sound[_hop(start) : _hop(end)] for start, end in speech]
-    if not any(map(len, spoken)):
+    loud = _level_of(sound, speech)
+    if loud is None:
         return []
-    loud = float(np.quantile(np.concatenate(spoken), 0.9))
     length = len(sound) * HOP
     edges = [(0.0, 0.0), *sorted(speech), (length, length)]
     found = []
@@ -138,6 +135,14 @@ def find_breaths(sound: Floats, speech: Sequence[tuple[float, float]]) -> list[t
             if BREATH[0] <= b - a <= BREATH[1] and level < loud - BREATHS_BELOW[0]:
                 found.append((round(a, 3), round(b, 3)))
     return found
+
+
+def _level_of(sound: Floats, speech: Sequence[tuple[float, float]]) -> float | None:
+    """Decibels of what is loud in the spans of ``speech``; None if there is nothing."""
+    import numpy as np
+
+    spoken = [sound[_hop(start) : _hop(end)] for start, end in speech]
+    return float(np.quantile(np.concatenate(spoken), 0.9)) if any(map(len, spoken)) else None
 
 
 def joined(words: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

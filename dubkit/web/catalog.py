@@ -40,6 +40,11 @@ Catalog: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Facts by kind and by name of an engine."""
 
 
+def best_first(installed: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of the engines of a kind, in the order in which ``auto`` tries them."""
+    return sorted(installed, key=lambda name: -int(installed[name].get("priority", 0)))
+
+
 def describe(kind: str) -> dict[str, Any]:
     """The installed engines of a kind by name; one that cannot be imported has a ``problem``."""
     return {plugin.name: _engine(kind, plugin) for plugin in engines.plugins(kind)}

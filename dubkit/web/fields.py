@@ -19,7 +19,7 @@ from dubkit.languages import primary
 from dubkit.options import Option, Options, PageGroup, list_options
 from dubkit.subtitles.source import format_of
 
-from .catalog import Catalog
+from .catalog import Catalog, best_first
 from .store import Video, is_script
 
 Control = Literal["settings", "engine", "tick", "number", "pick", "line", "hidden"]
@@ -229,9 +229,7 @@ def voices(engines: Catalog, tts: str, languages: Sequence[str]) -> list[str]:
     """The voices that a synthesizer has for all of the languages; ``auto`` is the first that is
     ready and has any, as the command chooses."""
     installed = engines.get("synthesizers", {})
-    best = sorted(installed, key=lambda name: -int(installed[name].get("priority", 0)))
-    order = best if tts == "auto" else [tts]
-    for name in order:
+    for name in best_first(installed) if tts == "auto" else [tts]:
         engine = installed.get(name, {})
         own = [engine.get("voices", {}).get(primary(tag), []) for tag in languages]
         shared = [voice for voice in own[0] if all(voice in one for one in own)] if own else []

@@ -17,7 +17,7 @@ from dubkit.languages import primary
 
 from ..errors import MissingDependency, UsageError
 from . import texts
-from .catalog import Catalog
+from .catalog import Catalog, best_first
 
 Lack = Literal["not_recognized", "not_translated", "not_spoken"]
 """The keys of the page's texts that say what is missing."""
@@ -110,7 +110,9 @@ def refuse_languages(
     if not is_text and not requested.get("subs_from"):
         known = engines.get("transcribers", {})
         wanted = requested.get("transcriber", "auto")
-        chosen = known.get(_first(known) if wanted == "auto" else wanted, {})
+        if wanted == "auto":  # which does not look at the language
+            wanted = next((one for one in best_first(known) if known[one].get("suits")), "")
+        chosen = known.get(wanted, {})
         found += [
             ("language", tag, "not_recognized")
             for tag in tags(requested.get("language"))
@@ -171,12 +173,6 @@ def _has(
         language in one.get("into", one.get("voices", (language,))) or (clone and one.get("clones"))
         for one in engines
     )
-
-
-def _first(transcribers: Mapping[str, Mapping[str, Any]]) -> str:
-    """The one that ``auto`` stands for, which does not look at the language."""
-    ready = [name for name, one in transcribers.items() if one.get("suits")]
-    return max(ready, key=lambda name: int(transcribers[name].get("priority", 0)), default="")
 
 
 @functools.cache
