@@ -46,6 +46,22 @@ def test_our_own_results_are_not_inputs(tmp_path):
     assert found(tmp_path, "t.mp4", "t.subbed.mp4", "t.dubbed.mp4", "t.dubkit") == ["t.mp4"]
 
 
+def test_a_film_is_taken_once_whatever_links_to_it(tmp_path, caplog):
+    make(tmp_path, "in/z.mp4", "in/b/y.mp4", "out.mp4", "more/c.mp4")
+    links = "a.mp4>z.mp4 b/x.mp4>y.mp4 o.mp4>../out.mp4 p.mp4>../out.mp4 loop>. more>../more"
+    for name, target in (one.split(">") for one in f"{links} gone.mkv>no gone.txt>no".split()):
+        (tmp_path / "in" / name).symlink_to(target)
+    with caplog.at_level("INFO"):
+        assert found(tmp_path, "in") == ["in/b/y.mp4", "in/o.mp4", "in/z.mp4"]
+    said = {one.getMessage().partition(": ")[2]: one.levelname for one in caplog.records}
+    assert said == {
+        "links to films that are taken anyway are left out: a.mp4, b/x.mp4, p.mp4": "INFO",
+        "links to folders are not followed; name them to have them: loop, more": "INFO",
+        "links to nothing are left out: gone.mkv": "WARNING",
+    }
+    assert found(tmp_path, "in/a.mp4", "in/more") == ["in/a.mp4", "in/more/c.mp4"]
+
+
 def places(folder: Path, *names: str) -> list[str]:
     """Where the results of the files go under ``--output``."""
     paths, _ = expand([str(folder / name) for name in names])
@@ -125,4 +141,4 @@ def test_links_and_pipes(tmp_path):
     (tmp_path / "broken.mp4").symlink_to(tmp_path / "gone.mp4")
     (tmp_path / "loop").symlink_to(tmp_path)
     os.mkfifo(tmp_path / "pipe.mp4")
-    assert found(tmp_path, ".") == ["link.mp4", "real.mp4"]
+    assert found(tmp_path, ".") == ["real.mp4"]

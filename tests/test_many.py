@@ -75,6 +75,27 @@ def test_a_library_is_done_longest_first_and_one_bad_file_stops_nothing(library,
     assert [one["status"] for one in lines(summary)[4:]] == ["present"] * 3 + ["failed"]
 
 
+def test_what_is_done_repeats_no_warnings_in_a_library(library):
+    run = (library, "--subs", "--no-video", *FAST)
+    assert called(*run).err.count("all is a guess") == 3
+    again = called(*run)
+    assert "all is a guess" not in again.err and again.err.count("(-v shows its") == 3
+    assert called(*run, "-v").err.count("all is a guess") == 3
+    assert "all is a guess" in called(library / "a.mp4", *run[1:]).err
+
+
+def test_what_is_no_file_is_in_the_summary_and_the_table(library, tmp_path):
+    (library / "none").mkdir()
+    summary, address = tmp_path / "runs.jsonl", "https://me:pw@127.0.0.1:1/x"
+    ran = called(library / "a.mp4", library / "none", address, "--subs", "--no-video", *FAST,
+                 "--summary", summary)  # fmt: skip
+    assert ran.status == 1 and "3 inputs: 1 done, 2 failed" in ran.err
+    assert {one["input"]: one["status"] for one in lines(summary)} == {
+        "https://127.0.0.1:1/x": "failed", str(library / "none"): "failed",
+        str(library / "a.mp4"): "done",
+    }  # fmt: skip
+
+
 def test_a_renamed_film_is_done_and_its_results_have_its_new_name(library):
     run = (library, "--subs", *FAST)
     assert called(*run).status == 0
@@ -345,6 +366,15 @@ def test_a_file_is_taken_when_it_has_been_still_and_again_when_it_changes(tmp_pa
     assert taken_within(10) == []
     film.write_text("again")
     assert taken_within(60) == ["film.mp4"]
+
+
+def test_a_watch_reports_once_what_it_leaves_out(tmp_path, caplog):
+    (tmp_path / "gone.mp4").symlink_to("nowhere")
+    looks = watch.settled([str(tmp_path)], None, now=lambda: 0.0, sleep=lambda seconds: None)
+    assert [next(looks) for _ in range(5)] == [({}, [])] * 5
+    assert [one.getMessage().partition(": ")[2] for one in caplog.records] == [
+        "links to nothing are left out: gone.mp4"
+    ]
 
 
 HASTY = """

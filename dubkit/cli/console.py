@@ -87,6 +87,7 @@ class Console:
         self.plan = Plan()
         self._others: Sequence[Other] = ()
         self._name = ""
+        self._is_one_of_many = False
         self._above: Console | None = None
         """The console of the whole command, if this is that of one of several inputs at once."""
         self._ended = 0
@@ -111,6 +112,7 @@ class Console:
     def job(self, name: str, others: Sequence[Other] = ()) -> Iterator[Plan]:
         """One input of a batch, and those after it; the plan that its run is to fill."""
         self.plan, self._others = Plan(alone=self._above is None), others
+        self._is_one_of_many = bool(name)
         if name:
             (self._above or self).log(name)
         done = False
@@ -172,8 +174,15 @@ class Console:
             self._write(text)
 
     def finish(self, result: Result) -> None:
-        """Print the warnings of an input and, with ``--verbose``, where its time went."""
+        """Print the warnings of an input and, with ``--verbose``, where its time went. Of one of
+        many for which nothing had to be done, the warnings were printed when it was made."""
         if self.quiet:
+            return
+        is_there = len(result.timings) == 1
+        if is_there and self._is_one_of_many and not self.verbose:
+            count = len(result.warnings)
+            warnings = f" (-v shows its {count} warning{'s' * (count != 1)})" if count else ""
+            self._write(f"dubkit: everything is there already; nothing was done{warnings}")
             return
         for warning in result.warnings[:WARNINGS_SHOWN]:
             self._write(f"dubkit: warning: {warning}")
@@ -191,7 +200,7 @@ class Console:
                 name = f"    {part} (all workers)" if part else f"  {step}"
                 self._write(f"{name:<38}{seconds:8.2f} s")
             self._write(f"  {result.rtfx:.1f} times real time")
-        elif len(result.timings) == 1:
+        elif is_there:
             self._write("dubkit: everything is there already; nothing was done")
 
     def fail(self, failure: DubkitError, source: Path | str | None) -> None:

@@ -30,6 +30,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 OUR_STEMS = (".subbed", ".dubbed")
 """Ends of the stems of our own results, which a second run must not take as input."""
 EXTRA = re.compile(r"(?:^|[-.])(?:sample|trailer)$", re.IGNORECASE)
+NAMED = 3
+"""Links that a line names."""
 EXTRA_FOLDERS = frozenset({"sample", "trailers"})
 """What stands beside the films of a library, as Jellyfin and Plex have it."""
 
@@ -38,17 +40,19 @@ Failures: TypeAlias = list[tuple[Path | str, DubkitError]]
 """Inputs, by file or address, and what is wrong with each."""
 Fetch: TypeAlias = Callable[[str], tuple[Iterable[Path], Failures]]
 """Gets the files at an address; what it raises is an error of that address."""
+Note: TypeAlias = Callable[..., object]
+"""Takes the level of a line, its text and what is put into that, as ``log.log`` does."""
 
 
 def expand(
-    names: Sequence[str], fetch: Fetch, *, may_be_empty: bool = False
+    names: Sequence[str], fetch: Fetch, *, may_be_empty: bool = False, note: Note = log.log
 ) -> tuple[dict[Path, Path], Failures]:
     """The files, each once, in the order named and by name within a folder, with the folder that
     its results go to under that of ``--output``; and an error for each name that matches none,
     unless it ``may_be_empty``. A folder's subtitle files are not taken: they go with its videos.
 
     What an address stands for, ``fetch`` gets. A name without wildcards is taken as a file even if
-    it is missing: reading it reports that.
+    it is missing: reading it reports that. ``note`` is given what is left out of folders.
     """
     found: dict[Path, Path | None] = {}
     several = len(names) > 1  # perhaps from a pattern that the shell expanded
@@ -69,7 +73,7 @@ def expand(
             root: Path | None = None
             if path.is_dir():
                 root = path
-                inside, unreadable = _walk(path)
+                inside, unreadable = _walk(path, note)
                 wrong += unreadable
                 missing = InputError(
                     f"the folder {path} has no media files", "name a folder with video or sound"
@@ -129,36 +133,68 @@ def _is_ours(path: Path) -> bool:
     return stem.endswith(OUR_STEMS) and path.is_file()
 
 
-def _walk(folder: Path) -> tuple[list[Path], Failures]:
+def _walk(folder: Path, note: Note) -> tuple[list[Path], Failures]:
     """The media in a folder and those in it, and an error for each folder that cannot be read.
 
     Hidden folders are left out, and so is what stands beside films in libraries: trailers and
-    samples.
+    samples. Links to folders are not followed, and a film is taken once, whatever links to it.
     """
     found: list[Path] = []
+    linked: list[Path] = []
+    dangling: list[Path] = []
     wrong: Failures = []
 
-    def note(failure: OSError) -> None:
+    def fail(failure: OSError) -> None:
         inside = Path(failure.filename or folder)
         wrong.append((inside, InputError(
             f"the folder {inside} cannot be read: {failure.strerror or failure}",
             "look at its permissions (ls -ld)",
         )))  # fmt: skip
 
-    for place, folders, names in os.walk(folder, onerror=note):
+    for place, folders, names in os.walk(folder, onerror=fail):
         folders[:] = [
             one for one in folders if not one.startswith(".") and not one.endswith(SUFFIX)
         ]
-        found += _media_in(Path(place, name) for name in names)
+        linked += (one for one in (Path(place, name) for name in folders) if one.is_symlink())
+        named = [one for one in (Path(place, name) for name in names) if _is_named_as_media(one)]
+        found += (one for one in named if one.is_file())
+        dangling += (one for one in named if one.is_symlink() and not one.exists())
     films = [path for path in found if not _is_extra(path.relative_to(folder))] or found
     if left_out := len(found) - len(films):
-        log.info(
+        note(
+            logging.INFO,
             "%d of %d files in %s are trailers and samples, and left out; name them to have them",
             left_out,
             len(found),
             folder,
         )
-    return sorted(films), wrong
+    once = _once(films)
+    for level, paths, text in (
+        (logging.INFO, set(films) - set(once), "links to films that are taken anyway are left out"),
+        (logging.INFO, linked, "links to folders are not followed; name them to have them"),
+        (logging.WARNING, dangling, "links to nothing are left out"),
+    ):
+        if paths:
+            names = sorted(str(path.relative_to(folder)) for path in paths)
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            note(level, "%s: %s: %s%s", folder, text, ", ".join(names[:NAMED]), more)
+    return sorted(once), wrong
+
+
+def _once(films: Sequence[Path]) -> list[Path]:
+    """The films without links to others of them; of several links to one that is elsewhere, the
+    first by name."""
+    links = sorted(path for path in films if path.is_symlink())
+    if not links:
+        return list(films)
+    own = [path for path in films if not path.is_symlink()]
+    seen = {path.resolve() for path in own}
+    for path in links:
+        target = path.resolve()
+        if target not in seen:
+            seen.add(target)
+            own.append(path)
+    return own
 
 
 def _is_extra(path: Path) -> bool:
@@ -169,11 +205,13 @@ def _is_extra(path: Path) -> bool:
 
 
 def _media_in(paths: Iterable[Path]) -> list[Path]:
-    return sorted(
-        path
-        for path in paths
-        if path.suffix.lower() in MEDIA_SUFFIXES
-        and path.is_file()
+    return sorted(path for path in paths if _is_named_as_media(path) and path.is_file())
+
+
+def _is_named_as_media(path: Path) -> bool:
+    """Whether a file is media by its name, and neither hidden nor ours."""
+    return (
+        path.suffix.lower() in MEDIA_SUFFIXES
         and not path.stem.endswith(OUR_STEMS)
         and not any(parent.name.endswith(SUFFIX) for parent in path.parents)
         and not path.name.startswith(".")

@@ -170,6 +170,15 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             texts.update((one.path, one.subtitles) for one in found)
             return [one.path for one in found], failed
 
+        def save(outcome: Outcome, name: str = "") -> None:
+            nonlocal summary, unsaved
+            if summary:
+                try:
+                    add(summary, outcome, name)
+                except OutputError as failure:  # the films are worth more
+                    console.fail(failure, given.summary)
+                    summary, unsaved = None, failure
+
         errors: inputs.Failures = []
         outcomes: list[Outcome] = []
         total = 0
@@ -188,17 +197,15 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
                 items = with_seconds(items)
             work = _work(options, texts, items, batch, console, room, arguments)
             began, out, before = time.monotonic(), sys.stdout, len(outcomes)
+            for name, failure in wrong:
+                outcomes.append(Outcome(Item(Path(name), Path()), 0.0, None, failure))
+                save(outcomes[-1], str(name))
             with _side_by_side(batch, console, items):
                 for outcome in batch.outcomes(items, work):
                     outcomes.append(outcome)
                     failures = _report(outcome, console, batch, many=total > 1 or given.watch)
                     errors += [(outcome.item.source, failure) for failure in failures]
-                    if summary:
-                        try:
-                            add(summary, outcome)
-                        except OutputError as failure:  # the films are worth more
-                            console.fail(failure, given.summary)
-                            summary, unsaved = None, failure
+                    save(outcome)
                     if outcome.result and not given.json and not given.events:
                         for path in outcome.result.outputs:
                             terminal.print_path(path, out)

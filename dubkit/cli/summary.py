@@ -56,22 +56,23 @@ def _is_line(text: bytes) -> bool:
     return isinstance(line, dict) and {"at", "input", "status"} <= line.keys()
 
 
-def add(path: Path, outcome: Outcome) -> None:
-    """Add the line of an input, in one piece. Raises OutputError."""
-    line = json.dumps(line_of(outcome), ensure_ascii=True)
+def add(path: Path, outcome: Outcome, name: str = "") -> None:
+    """Add the line of an input, in one piece; ``name`` is that of what is no file: a folder that
+    cannot be read, an address. Raises OutputError."""
+    line = json.dumps(line_of(outcome, name), ensure_ascii=True)
     try:
         append_lines(path, line.encode() + b"\n")
     except OSError as failure:
         raise cannot_write(path, failure) from failure
 
 
-def line_of(outcome: Outcome) -> Mapping[str, Any]:
+def line_of(outcome: Outcome, name: str = "") -> Mapping[str, Any]:
     """What the line of an input has."""
     result, failure = outcome.result, error_of(outcome)
     return {
         "at": datetime.now().astimezone().isoformat(timespec="seconds"),
         "host": platform.node(),
-        "input": str(outcome.item.source),
+        "input": name or str(outcome.item.source),
         "status": status_of(outcome),
         "outputs": [str(path) for path in result.outputs] if result else [],
         "language": result.track.language if result else None,

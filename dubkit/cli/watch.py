@@ -7,12 +7,15 @@ again only when it has changed since.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import inputs
+
+log = logging.getLogger("dubkit")
 
 POLL = 5.0
 """Seconds between two looks."""
@@ -32,8 +35,10 @@ def settled(
     seen: dict[Path, tuple[tuple[int, int], float]] = {}
     taken: dict[Path, tuple[int, int]] = {}
     reported: set[str] = set()
+    note: inputs.Note = log.log
     while True:
-        places, wrong = inputs.expand(names, fetch, may_be_empty=True)
+        places, wrong = inputs.expand(names, fetch, may_be_empty=True, note=note)
+        note = _ignore  # else each look would report what is left out
         ready = {}
         for source, place in places.items():
             try:
@@ -53,3 +58,7 @@ def settled(
         reported = {failure.message for _, failure in wrong}
         yield ready, new
         sleep(POLL)
+
+
+def _ignore(level: int, text: str, *values: object) -> None:
+    """Take no note."""
