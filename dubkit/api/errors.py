@@ -18,6 +18,7 @@ NO_RETRY = {"x-should-retry": "false"}
 STATUSES: Mapping[str, int] = {
     "InputError": 400,
     "UsageError": 400,
+    "UnknownVoice": 400,
     "ConsentNeeded": 400,
     "MissingDependency": 400,
     "MediaError": 400,
@@ -25,6 +26,8 @@ STATUSES: Mapping[str, int] = {
     "LimitReached": 413,
 }
 """The status for the kind of a job's error; 500 for any other."""
+PARAMS: Mapping[str, str] = {"UnknownVoice": "voice"}
+"""The field of the request that such an error is about."""
 
 
 class Refusal(Exception):
@@ -70,9 +73,10 @@ def too_large(message: str) -> Refusal:
 
 def failed(event: Mapping[str, Any]) -> Refusal:
     """The refusal for the ``error`` event of a job."""
-    status = STATUSES.get(str(event.get("kind", "")), 500)
+    kind = str(event.get("kind", ""))
+    status = STATUSES.get(kind, 500)
     message = sentence(str(event.get("message", "")), str(event.get("hint", "")))
-    return Refusal(status, message, headers=NO_RETRY if status >= 500 else None)
+    return Refusal(status, message, PARAMS.get(kind), headers=NO_RETRY if status >= 500 else None)
 
 
 def sentence(message: str, hint: str = "") -> str:

@@ -20,10 +20,11 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from dubkit.cli.inputs import MEDIA_SUFFIXES
 from dubkit.errors import DubkitError
-from dubkit.options import Option, Options, list_options
+from dubkit.options import Option, Options, checked_value, list_options
 from dubkit.subtitles.source import format_of
 from dubkit.web import fetch, targets
 from dubkit.web.addresses import resolve
+from dubkit.web.arguments import EMPTY
 from dubkit.web.jobs import read_job
 from dubkit.web.server import redact_event
 from dubkit.web.store import Session, Video
@@ -72,15 +73,16 @@ def add_routes(app: FastAPI, api: Api, webhooks: Webhooks) -> None:
             if bool(path) + bool(url) + bool(video) != 1:
                 message = "send one file, the path of one under --root, or one url"
                 raise Refusal(400, message, "file")
-            requested = api.with_defaults(_with_tags(asked))
+            requested = api.with_defaults(_checked(_with_tags(asked)))
+            name = video.name if video else path
+            is_text = "subs_from" in texts or format_of(Path(name)) is not None
+            await models.check_languages(api, requested, is_text=is_text)
             try:
                 if path:
                     video = await in_thread(session.link, path)
                 elif url:
                     video = await in_thread(_place_for, api, session, url)
                 assert video
-                is_text = "subs_from" in texts or format_of(Path(video.name)) is not None
-                await models.check_languages(api, requested, is_text=is_text)
                 for name, text in texts.items():
                     requested[name] = await in_thread(_attach, session, video, text)
                 about = {"webhook": webhook} if webhook else {}
@@ -190,6 +192,19 @@ def _with_tags(asked: Mapping[str, Any]) -> dict[str, Any]:
             known = [models.understood(one, name) for one in targets.tags(given) if one]
             found[name] = ",".join(known) if isinstance(given, str) else known
     return found
+
+
+def _checked(asked: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a request, each by itself; the files that they name, and what goes together,
+    are looked at with the video. Raises Refusal."""
+    for name, value in asked.items():
+        if OPTIONS[name].file or value in EMPTY:
+            continue
+        try:
+            checked_value(OPTIONS[name], value)
+        except DubkitError as failure:
+            raise refusal(failure, name) from failure
+    return asked
 
 
 def _attach(session: Session, video: Video, text: Text) -> str:

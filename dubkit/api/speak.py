@@ -44,6 +44,10 @@ CLEARLY = 2
 """
 
 
+class UnknownVoice(UsageError):
+    """The synthesizer has no such voice."""
+
+
 def speak(request: Mapping[str, Any], text: Path, room: EngineRoom) -> Path:
     """Have a text spoken; returns the file. Raises DubkitError kinds."""
     words = text.read_text("utf-8")
@@ -83,7 +87,7 @@ def _language(room: EngineRoom, options: Options, voice: str, text: str) -> str:
 
 
 def _voice(engine: Synthesizer, name: str, language: str, asked: str) -> str:
-    """The engine's voice that is asked for. Raises UsageError for one that it has not."""
+    """The engine's voice that is asked for. Raises UnknownVoice for one that it has not."""
     voices = choose.voices(engine, name, language)
     if asked in ("", "default"):
         return voices[0]
@@ -91,7 +95,7 @@ def _voice(engine: Synthesizer, name: str, language: str, asked: str) -> str:
         return asked
     if asked in OPENAI_VOICES:
         return voices[OPENAI_VOICES.index(asked) % len(voices)]
-    raise UsageError(
+    raise UnknownVoice(
         f"there is no voice {asked[:80]!r} for {primary(language)}", f"voices: {', '.join(voices)}"
     )
 

@@ -26,6 +26,8 @@ PLACE = re.compile(r"\s*[~./\\]|[A-Za-z]:[\\/]|\w+://|(.*[/\\])?\.\.([/\\]|$)", 
 """What a value looks like that is a file's name or an address."""
 NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """Characters that cannot be passed to a program, or stored in a file."""
+EMPTY: tuple[object, ...] = (None, "", [], {}, ())
+"""Values of fields that are left open."""
 LONGEST = 20_000
 """Characters of one value."""
 
@@ -47,8 +49,7 @@ def arguments(
     Raises UsageError as the command does, InputError when a file does not exist.
     """
     known = {one.name: one for one in list_options(options)}
-    empty: tuple[object, ...] = (None, "", [], {}, ())
-    given = {name: value for name, value in requested.items() if value not in empty}
+    given = {name: value for name, value in requested.items() if value not in EMPTY}
     for name, value in given.items():
         if name not in known:
             raise unknown_option(name, value, options)

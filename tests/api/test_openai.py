@@ -153,6 +153,7 @@ def test_speech_can_be_slower_and_faster(client):
         ({"input": "x" * 30_000}, "input"),
         ({"response_format": "midi"}, "response_format"),
         ({"speed": 9}, "speed"),
+        ({"voice": "zorro"}, "voice"),
         ({"stream_format": "sse"}, "stream_format"),
         ({"extra_body": {"emotion": "joy"}}, "emotion"),
     ],
