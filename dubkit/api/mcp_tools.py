@@ -49,9 +49,14 @@ EDITED = ".edited"
 
 
 class _Server(MCPServer[None]):
-    """One that says in a sentence what is wrong with arguments."""
+    """One that says in a sentence what is wrong with arguments, also which there are not: those are
+    left out otherwise, without a word."""
 
     async def call_tool(self, name: str, arguments: dict[str, Any], *more: Any) -> Any:
+        known = next((one.input_schema for one in await self.list_tools() if one.name == name), {})
+        for unknown in arguments.keys() - known.get("properties", arguments):
+            names = ", ".join(known["properties"])
+            raise ToolError(f"{name}: there is no argument {unknown[:80]!r}: it takes {names}")
         try:
             return await super().call_tool(name, arguments, *more)
         except ToolError as failure:

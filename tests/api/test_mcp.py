@@ -90,6 +90,7 @@ def test_cues_are_read_checked_and_edited(root):
     ("name", "arguments", "words"),
     [
         ("check", {}, "check: path: Field required"),
+        ("check", {"path": "talk.en.srt", "profil": "bbc"}, "there is no argument 'profil'"),
         ("read_cues", {"path": "talk.en.srt", "first": "b"}, "read_cues: first: "),
         ("edit_cues", {"path": "talk.en.srt", "edits": "x"}, "edit_cues: edits: "),
         ("edit_cues", {"path": "talk.en.srt", "edits": [{"cue": 1}]}, "an edit has no 'cue'"),
