@@ -237,9 +237,10 @@ class _Cluster:
     def about(self) -> str:
         """A line about the workers."""
         hosts = len({one.node for one in self._places})
-        kind = "a GPU each" if self._places[0].gpus else f"{self._places[0].cores:g} cores each"
+        cores = self._places[0].cores
+        own = "a GPU" if self._places[0].gpus else f"{cores:g} core{'s' * (cores != 1)}"
         nodes = f"{hosts} node{'s' * (hosts != 1)}"
-        return f"{len(self._places)} worker{'s' * (len(self._places) != 1)} on {nodes}, {kind}"
+        return f"{len(self._places)} worker{'s' * (len(self._places) != 1)} on {nodes}, {own} each"
 
     def start(self) -> None:
         """Begin all workers. Raises MissingDependency if there can be none."""
