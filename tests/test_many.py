@@ -200,6 +200,14 @@ def test_shards_do_a_library_together(library):
     assert sorted(paths) == ["a.en.srt", "c.en.srt", "talk.en.srt"]
 
 
+def test_a_shard_to_which_nothing_falls_says_so(talk):
+    ran = [called(talk, "--subs", "--no-video", *FAST, "--shard", f"{k}/2") for k in range(2)]
+    assert [one.status for one in ran] == [0, 0]
+    assert sorted(("none falls to shard" in one.err, len(one.paths)) for one in ran) == [
+        (False, 1), (True, 0),
+    ]  # fmt: skip
+
+
 # ---------------------------------------------------------------- several at once
 
 

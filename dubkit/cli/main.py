@@ -319,7 +319,10 @@ def _found(
         found = watch.settled(given.inputs, fetch)
     for places, wrong in found:
         items = [Item(source, place) for source, place in places.items()]
-        yield [item for item in items if not shard or is_in_shard(item, *shard)], wrong
+        own = [item for item in items if not shard or is_in_shard(item, *shard)]
+        if items and not own and not given.watch:
+            console.log(f"dubkit: of {len(items)} inputs, none falls to shard {given.shard}")
+        yield own, wrong
 
 
 def _report(
