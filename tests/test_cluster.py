@@ -227,6 +227,46 @@ def test_a_worker_reports_what_it_does_and_what_it_made(worker, tmp_path):
     assert last == "done" and not result.did_something
 
 
+DEAF = """
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from dubkit import Cue, Track, Transcriber, Transcription, Word
+
+@dataclass(frozen=True)
+class Deaf(Transcriber):
+    "Is deep in native code, and reports nothing."
+    contract = 2
+    def transcribe(self, audio, *, language, prompt, hotwords, work, progress):
+        Path("begun").touch()
+        while not Path("go").exists():
+            time.sleep(0.02)
+        word = Word(0.0, 0.5, " Hello.", 0.9)
+        return Transcription(Track("en", (Cue(0.0, 0.5, "Hello.", (word,)),)), "deaf")
+"""
+
+
+def test_a_worker_that_is_ended_keeps_no_film_that_it_cannot_stop(worker, tmp_path):
+    write(tmp_path / "a.wav", burst(length=1))
+    (tmp_path / "deaf.py").write_text(DEAF)
+    options = Options(subs=True, video=False, transcriber="./deaf.py:Deaf")
+    happened: list = []
+    job = threading.Thread(
+        target=lambda: happened.extend(worker.process(Path("a.wav"), options, True, True))
+    )
+    job.start()
+    wait_for(lambda: Path("begun").exists(), 60)
+    assert list(tmp_path.rglob(".lease"))
+    end = threading.Thread(target=worker.close)
+    end.start()
+    wait_for(lambda: not list(tmp_path.rglob(".lease")), 60)
+    assert end.is_alive()
+    Path("go").touch()
+    end.join()
+    job.join()
+    assert not Path("a.en.srt").exists() and "done" not in [kind for kind, *_ in happened]
+
+
 def test_a_node_that_does_not_see_the_files_says_which(worker, tmp_path):
     unseen = tmp_path / "unseen"
     here = str(tmp_path)

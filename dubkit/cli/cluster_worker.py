@@ -26,12 +26,15 @@ from dubkit.files import PART, mark_own, stamp_of
 from dubkit.options import Options
 from dubkit.pipeline.elsewhere import OWN
 from dubkit.pipeline.time_left import Plan, Step
+from dubkit.system import lease
 from dubkit.system.programs import start_keeper
 from dubkit.system.scratch import scratch_folder
 from dubkit.types import Cue
 
 from .batch import Stopping
 
+PATIENCE = 0.5
+"""Seconds that inputs at work have to stop in order, before their leases are released."""
 EVERY = 0.25
 """Seconds between two reports of the same stage."""
 
@@ -112,8 +115,13 @@ class Worker:
             raise crash[0]
 
     def close(self) -> None:
-        """Stop what is at work, and close the engines."""
+        """Stop what is at work, and close the engines. What does not stop at once, since an engine
+        is deep in native code, is killed soon: other machines need not wait for its lease."""
         self._stopping.set()
+        until = time.monotonic() + PATIENCE
+        for thread in list(self._working):
+            thread.join(max(0.0, until - time.monotonic()))
+            lease.release_of(thread)
         for thread in list(self._working):
             thread.join()
         for root in list(self._copies):

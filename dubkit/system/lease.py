@@ -41,8 +41,8 @@ LARGEST = 4096
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
-_live: set[bytes] = set()
-"""The leases of this process."""
+_live: dict[bytes, Lease] = {}
+"""The leases of this process, by their content."""
 
 
 class Lease:
@@ -50,8 +50,10 @@ class Lease:
 
     def __init__(self, path: Path, content: bytes) -> None:
         self._path, self._content = path, content
+        self.thread = threading.current_thread()
+        """The one that has acquired it."""
         self._over = threading.Event()
-        _live.add(content)
+        _live[content] = self
         threading.Thread(target=self._keep, name="lease", daemon=True).start()
 
     def is_held(self) -> bool:
@@ -68,7 +70,7 @@ class Lease:
     def release(self) -> None:
         """Let others work there."""
         self._over.set()
-        _live.discard(self._content)
+        _live.pop(self._content, None)
         with contextlib.suppress(OSError):
             if read_bytes(self._path, LARGEST) == self._content:
                 self._path.unlink()
@@ -123,6 +125,14 @@ def acquire(folder: Path, sleep: Callable[[float], object] = time.sleep) -> Leas
         if found:
             _remove(path, found)
     return None
+
+
+def release_of(thread: threading.Thread) -> None:
+    """Release what a thread has acquired that cannot be stopped: what it still does, it does not
+    write."""
+    for lease in list(_live.values()):
+        if lease.thread is thread:
+            lease.release()
 
 
 def wait_for(folder: Path) -> Lease:
