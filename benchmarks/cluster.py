@@ -244,13 +244,16 @@ def measure(folder: Path, nodes: int, films: int, mean: float, kills: int, size:
     with cluster(nodes, folder) as running:
         began, cpu = time.perf_counter(), busy_seconds()
         child = begin(folder, running.address, "Sleeping")
-        for number in range(kills):
+        joining = [threading.Thread(target=running.add) for _ in range(kills)]
+        for number, node in enumerate(joining):
             low, high = (films * n // (kills + 1) for n in (number, number + 1))
             wait_for_ends(folder, random.randint(low + 1, high), child)
             running.kill()
-            threading.Thread(target=running.add).start()
+            node.start()
         _, status, used = os.wait4(child.pid, 0)
         wall, cpu = time.perf_counter() - began, busy_seconds() - cpu
+        for node in joining:
+            node.join()
     own = (used.ru_utime + used.ru_stime) / films
     best, found = ideal(seconds, nodes), read(folder / "log", running.killed)
     print(
@@ -280,9 +283,11 @@ def measure_real(folder: Path, nodes: int, clips: int) -> None:
         child = begin(folder, running.address, "Noted", ["-o", "Noted.threads=1"])
         wait_for_ends(folder, clips // 3, child)
         running.kill()
-        threading.Thread(target=running.add).start()
+        node = threading.Thread(target=running.add)
+        node.start()
         status = child.wait()
         wall = time.perf_counter() - began
+        node.join()
     found = read(folder / "log", running.killed)
     print(f"Whisper, {nodes} nodes, one killed: {wall:.1f} s; status {status}\n"
           f"  {found.line(clips, outputs(folder))}", flush=True)  # fmt: skip
