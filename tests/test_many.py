@@ -35,6 +35,7 @@ from dubkit.engines.registry import Choice
 from dubkit.engines.room import in_turn
 from dubkit.errors import InUse, UsageError
 from dubkit.hooks import Transcriber, Translator
+from dubkit.system.lease import acquire, is_free
 
 
 @pytest.fixture
@@ -332,6 +333,25 @@ def test_what_another_dubkit_works_on_comes_last():
     calls.clear()
     assert [one.result for one in Batch(2).outcomes(items("a"), work)] == ["a"]
     assert calls == [("a", True)]  # a single one is waited for at once
+
+
+def test_what_cannot_be_stopped_keeps_no_lease(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PATIENCE", 0.1)
+    go = threading.Event()
+
+    def work(item, more, wait):
+        if item.name == "b":  # deep in native code
+            assert acquire(tmp_path)
+            go.wait(60)
+        else:
+            wait_for(lambda: not is_free(tmp_path), 60)
+        return item.name
+
+    outcomes = Batch(2).outcomes(items("a", "b", "c"), work)
+    assert next(outcomes).result == "a"
+    outcomes.close()
+    assert is_free(tmp_path) and not list(tmp_path.iterdir())
+    go.set()
 
 
 def test_what_cannot_be_measured_comes_last(library, monkeypatch):

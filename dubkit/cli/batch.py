@@ -27,6 +27,7 @@ from dubkit.errors import DubkitError, InUse, UsageError
 from dubkit.hooks import TranscribeProgress
 from dubkit.media.probe import probe
 from dubkit.subtitles.source import format_of
+from dubkit.system import lease
 from dubkit.types import Cue, Result
 
 log = logging.getLogger("dubkit")
@@ -214,6 +215,7 @@ class Batch:
             until = time.monotonic() + PATIENCE
             for thread in threads:
                 thread.join(max(0.0, until - time.monotonic()))
+                lease.release_of(thread)  # other machines need not wait for it
             self._stopping.clear()
 
 
