@@ -53,8 +53,8 @@ def test_a_film_is_taken_once_whatever_links_to_it(tmp_path, caplog):
         (tmp_path / "in" / name).symlink_to(target)
     with caplog.at_level("INFO"):
         assert found(tmp_path, "in") == ["in/b/y.mp4", "in/o.mp4", "in/z.mp4"]
-    said = {one.getMessage().partition(": ")[2]: one.levelname for one in caplog.records}
-    assert said == {
+    notes = {one.getMessage().partition(": ")[2]: one.levelname for one in caplog.records}
+    assert notes == {
         "links to films that are taken anyway are left out: a.mp4, b/x.mp4, p.mp4": "INFO",
         "links to folders are not followed; name them to have them: loop, more": "INFO",
         "links to nothing are left out: gone.mkv": "WARNING",
