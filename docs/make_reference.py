@@ -278,7 +278,7 @@ def statuses_page() -> str:
         0: ["Everything that was asked for is made."],
         main.SOME_FAILED: [
             first_paragraph(docs_of(main)["SOME_FAILED"]),
-            "`dubkit check`: a cue has an error.",
+            "`dubkit check`: a cue has an error, or one of several files cannot be read.",
             "`dubkit doctor`: the main job would fail.",
         ],
         errors.PARTLY_DONE: [first_paragraph(docs_of(errors)["PARTLY_DONE"])],

@@ -530,3 +530,15 @@ def test_bad_input_of_check(tmp_path):
     broken.write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
     assert_refused(called("check", broken, "--profile", "hulu"), 2, "hulu", "netflix")
     assert called("check", broken, "--fps", 0).status in (0, 1, 2)
+
+
+def test_check_goes_on_with_the_other_files(tmp_path):
+    gone, good = tmp_path / "gone.srt", tmp_path / "x.en.srt"
+    good.write_text("1\n00:00:01,000 --> 00:00:02,000\nhello\n")
+    ran = called("check", gone, good)
+    assert ran.status == 1 and f"{good}: 1 cues, 0 errors" in ran.out
+    assert "gone.srt cannot be read" in ran.err and ran.err.splitlines()[1].startswith("  ")
+    ran = called("check", gone, good, "--json")
+    first, second = map(json.loads, ran.out.splitlines())
+    assert ran.status == 1 and first["file"] == str(gone) and "cannot be read" in first["error"]
+    assert second["errors"] == 0

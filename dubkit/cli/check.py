@@ -9,9 +9,10 @@ from pathlib import Path
 
 from dubkit import subtitles
 from dubkit.cues import check, profiles
+from dubkit.errors import DubkitError
 from dubkit.subtitles import source as source_text
 from dubkit.subtitles.encodings import check_encoding
-from dubkit.system.terminal import as_json, print_error, printable
+from dubkit.system.terminal import as_json, print_error, print_failure, printable
 
 from .parser import Parser, protect
 
@@ -22,7 +23,21 @@ def check_command(arguments: Sequence[str]) -> int:
     profiles.find(given.profile)
     if given.encoding:
         check_encoding(given.encoding)
-    return max([_check(file, given) for file in given.files])
+    if len(given.files) == 1:
+        return _check(given.files[0], given)
+    return max([_check_one_of_many(file, given) for file in given.files])
+
+
+def _check_one_of_many(file: Path, given: argparse.Namespace) -> int:
+    """The same as :func:`_check`; a file that cannot be read is reported, so that the others are
+    checked."""
+    try:
+        return _check(file, given)
+    except DubkitError as failure:
+        print_failure(failure)
+        if given.json:
+            print(as_json({"file": str(file), "error": failure.message, "hint": failure.hint}))
+        return 1
 
 
 def _check(file: Path, given: argparse.Namespace) -> int:
@@ -68,7 +83,7 @@ def check_parser() -> Parser:
     parser = Parser(
         prog="dubkit check",
         description="Check subtitle files against a profile. The exit status is 1 when a cue has "
-        "an error.",
+        "an error, or one of several files cannot be read.",
         add_help=False,
     )
     parser.add_argument(
