@@ -236,6 +236,25 @@ def test_a_voice_that_there_is_not_is_refused_before_the_text_is_translated(voic
     assert {(line["speaker"], line["voice"]) for line in lines} == {("Bob", "high"), ("Ann", "low")}
 
 
+@pytest.mark.parametrize(
+    ("tag", "taken", "tts", "status", "words"),
+    [
+        ("de", False, ("--tts", "auto"), 4, "nothing here speaks German"),
+        ("es", True, HUM, 7, "was not made by dubkit"),
+    ],
+)
+def test_what_no_dub_of_a_text_can_come_of_is_refused_before_any_sound_is_read(
+    tag, taken, tts, status, words, short
+):
+    video, srt = short[0], short[1].rename(short[1].with_name(f"text.{tag}.srt"))
+    if taken:
+        video.with_name(f"film.{tag}.dubbed.mp4").write_bytes(b"somebody's")
+    assert_refused(called(video, "--subs-from", srt, "--dub", *tts), status, words)
+    made = {path.name for path in (video.parent / "film.dubkit").iterdir()}
+    assert not made & {"audio.wav", "turns.json"}
+    assert not video.with_name(f"film.{tag}.srt").exists()
+
+
 def test_who_is_given_no_voice_by_name_still_gets_the_one_most_alike(short, log):
     vtt = short[1].with_suffix(".vtt")
     cues = (

@@ -44,11 +44,8 @@ def claim(context: Context, work: Workspace) -> None:
             f"{context.source.name} is a subtitle file, and a dub needs a film or its sound",
             f"dubkit FILM --subs-from {context.source.name} --dub",
         )
-    for tag in options.to:
-        context.synthesizer(tag)
-        cast.check_voices(context, tag)
-        work.claim(render.dub_path(context, (tag,)), force=options.force)
-        work.claim(_report_path(context, tag), force=options.force)
+    for language in options.to:
+        claim_language(context, work, language)
     # Choosing an engine raises if it is not ready.
     if options.convert:
         _ = context.converter
@@ -60,6 +57,14 @@ def claim(context: Context, work: Workspace) -> None:
         redraw.LipSync.check(context)
     if options.imitates:
         _require_consent(context, work)
+
+
+def claim_language(context: Context, work: Workspace, language: str) -> None:
+    """The part of :func:`claim` for which the language of the dub must be known."""
+    context.synthesizer(language)
+    cast.check_voices(context, language)
+    for out in (render.dub_path(context, (language,)), _report_path(context, language)):
+        work.claim(out, force=context.options.force)
 
 
 def _require_consent(context: Context, work: Workspace) -> None:

@@ -21,7 +21,7 @@ from dubkit.subtitles.source import SourceText
 from dubkit.types import SubtitleStream, Track
 from dubkit.workspace import Workspace, key_of
 
-from . import diarize, edits, report, result_edits, script
+from . import diarize, dub, edits, report, result_edits, script
 from .context import Context, translator_for
 from .part import text_within
 from .sound import AUDIO, artifact_of_sound, audio_file, progress_on_timeline
@@ -186,6 +186,8 @@ def _subtitle_text(context: Context, work: Workspace) -> SourceText:
     text = source_text.read(path, language, options.encoding, strict=options.strict)
     if context.part:
         text = text_within(text, context.part, "" if context.media else context.source.name)
+    if options.dub and not options.to:  # only now is it known what is to be spoken
+        dub.claim_language(context, work, text.track.language)
     if options.retime:
         text = replace(text, track=fit_cues(text.track, options.reading, context.rate))
     named = diarize.name_speakers(context, text.track)
