@@ -36,6 +36,25 @@ FAILURES = {
 }
 
 
+def test_an_engine_that_hangs_is_given_up_by_time(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(engines.patience.time, "monotonic", lambda: now[0])
+    hangs, works = engines.Patience(5, since=0.0), engines.Patience(5)
+    works.success()
+    for one in (hangs, works):
+        one.failure()
+    now[0] = engines.patience.LONGEST
+    assert not hangs.exhausted and hangs.is_out_of_time  # one failure may be that item's own
+    assert not works.is_out_of_time
+    hangs.failure()
+    works.failure()
+    assert hangs.exhausted and not works.exhausted
+    now[0] *= engines.patience.WORKED
+    assert works.exhausted
+    works.success()
+    assert not works.exhausted
+
+
 @pytest.mark.parametrize("how", FAILURES)
 def test_an_engine_that_fails(how, talk):
     before = talk.read_bytes()

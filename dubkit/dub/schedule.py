@@ -154,7 +154,9 @@ def _speak(
             left = (one for one in rest if not speak.find_clip(job, one))
             drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
         draft = drafts.get(line.number)
-        clip, cached, notes = speak.speak_line(job, line, rooms[line.number], paces, draft)
+        clip, cached, notes = speak.speak_line(
+            job, line, rooms[line.number], paces, patience, draft
+        )
         if clip and not cached:
             patience.success()
         elif not clip:

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from dubkit.cues.text import width
-from dubkit.engines import guarded
+from dubkit.engines import Patience, guarded
 from dubkit.errors import DubkitError, MissingDependency, UsageError
 from dubkit.files import Made, cannot_write
 from dubkit.hooks import BatchSynthesizer, Synthesizer, Utterance
@@ -151,10 +151,16 @@ def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> 
 
 
 def speak_line(
-    job: SpeechJob, line: Line, room: float, paces: Sequence[float], drafted: str | None = None
+    job: SpeechJob,
+    line: Line,
+    room: float,
+    paces: Sequence[float],
+    patience: Patience,
+    drafted: str | None = None,
 ) -> tuple[clips.Clip | None, bool, list[str]]:
     """The line's clip (None if every attempt failed), whether an earlier run made it, what failed.
 
+    An engine that is out of time by its ``patience`` is asked once.
     ``drafted`` is the failure of a take that :func:`draft` has made already, "" for none.
     """
     if clip := find_clip(job, line):
@@ -164,6 +170,8 @@ def speak_line(
     part = _draft_path(path)
     job.made.add(path.name, part.name)
     for attempt in range(TRIES):
+        if attempt and patience.is_out_of_time:
+            break
         try:
             with guarded(""):
                 if attempt or drafted is None:

@@ -411,6 +411,16 @@ def test_a_server_that_drips_or_hangs_times_out(tmp_path: Path) -> None:
         rest.set()
 
 
+def test_a_server_that_hangs_is_asked_once_more(tmp_path: Path) -> None:
+    rest = threading.Event()
+    with Server(lambda *_: rest.wait(9)) as server:
+        engine = engine_at(tmp_path, server.url, timeout=0.3)  # of 3 retries
+        with pytest.raises(PluginError, match=r"no answer in 0\.3 s"):
+            speak(engine, tmp_path / "out.wav")
+        rest.set()
+        assert len(server.asked) == 2
+
+
 def test_an_absent_server_is_reported(tmp_path: Path) -> None:
     engine = engine_at(tmp_path, "http://127.0.0.1:9", retries=0)
     with pytest.raises(PluginError, match=r"127\.0\.0\.1:9 does not do it .*refused") as failure:

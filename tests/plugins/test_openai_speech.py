@@ -255,6 +255,17 @@ def test_lasting_faults_end_and_are_reported(wrong, message, tmp_path):
     assert not (tmp_path / "out.wav").exists()
 
 
+def test_a_server_that_hangs_is_not_asked_for_each_text(tmp_path):
+    texts = [Utterance(TEXT, tmp_path / f"{k}.wav", "en", Voice("alloy")) for k in range(8)]
+    with SpeechServer(script=lambda number, body: "hang 9") as server:
+        engine = synthesizer(server, timeout=0.3, retries=4)
+        assert all("no answer within" in fault for fault in engine.speak_all(texts))
+        assert len(server.spoken) == 2
+        with pytest.raises(PluginError, match="no answer within"):
+            speak(engine, tmp_path / "out.wav")
+        assert len(server.spoken) == 3
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"), [("401", "refuses the key"), ("quota", "no credit"), ("418", "418")]
 )

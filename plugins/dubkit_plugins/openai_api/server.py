@@ -105,6 +105,8 @@ class Answer:
     """Whether the server says that trying again is useless."""
     reachable: bool = True
     """Whether there is a server at all."""
+    late: bool = False
+    """Whether it did not come in time."""
     proxy: Proxy | None = None
     """The proxy that is at fault."""
 
@@ -150,8 +152,8 @@ class _State:
 
     worked: bool = False
     """Whether the server has fulfilled any request yet."""
-    crashes: bool = False
-    """Whether it answered 500 as often as it was asked, and nothing else since."""
+    fails: bool = False
+    """Whether it crashed (500) or was late as often as it was asked, and did nothing since."""
     not_before: float = 0.0
     """The earliest time for the next request, by the monotonic clock."""
 
@@ -193,6 +195,11 @@ class Server:
     def worked(self) -> bool:
         """Whether it has fulfilled any request yet."""
         return self._state.worked
+
+    @property
+    def fails(self) -> bool:
+        """Whether it failed with the last request, and may do so with any other."""
+        return self._state.fails
 
     @property
     def is_openai(self) -> bool:
@@ -274,7 +281,7 @@ class Server:
             broken = answer.status == 200 and not readable(answer)
             if not (answer.passes or broken) or refused(answer):
                 if answer.status == 200:
-                    self._state.worked, self._state.crashes = True, False
+                    self._state.worked, self._state.fails = True, False
                 return answer
             tries += 1
             if answer.status == 429:  # not a fault, but it may last
@@ -284,10 +291,14 @@ class Server:
             if broken and (faults > 1 or not self.retries):  # the same text gives the same answer
                 return answer
             delay = answer.wait or 0.5 * 2 ** min(tries - 1, 4)
-            # A crash that never passed once will not pass for the next request either.
-            crashing = answer.status == 500 and self._state.crashes
-            if answer.final or faults > self.retries or delay > patience or crashing:
-                self._state.crashes |= answer.status == 500
+            lasting = answer.status == 500 or answer.late
+            # What never passed once will not pass for the next request either, and waiting for a
+            # server that hangs takes long.
+            most = 0 if lasting and self._state.fails else self.retries
+            if answer.late:
+                most = min(most, 1)
+            if answer.final or faults > most or delay > patience:
+                self._state.fails |= lasting
                 raise self._failure(answer)
             if answer.status == 429 or answer.wait:
                 self._state.not_before = max(self._state.not_before, time.monotonic() + delay)
@@ -462,14 +473,15 @@ def _true_status(answer: Answer) -> int:
 def _no_answer(error: Exception, seconds: float) -> Answer:
     """Why there is none, by the package's error or by httpx's own."""
     cause = error.__cause__ if isinstance(error, APIConnectionError) else error
-    if isinstance(cause, httpx.TimeoutException) and not isinstance(cause, Unfinished):
+    late = isinstance(cause, httpx.TimeoutException)
+    if late and not isinstance(cause, Unfinished):
         why = f"no answer within {seconds:g} s"
     else:
         why = str(cause or error)
     if isinstance(cause, ProxyFault):
         return Answer(0, why=why, reachable=False, proxy=cause.proxy)
     absent = isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout))
-    return Answer(0, why=why, reachable=not absent)
+    return Answer(0, why=why, reachable=not absent, late=late and not absent)
 
 
 def _names(answer: Answer) -> list[str]:

@@ -223,6 +223,8 @@ class OpenAISpeech(Synthesizer):
         what is wrong with all of them is found by one request."""
         alone = 0 if self._server.worked else 1
         first = speak_each(self, texts[:alone], 1)
+        if alone and self._server.fails:
+            return first * len(texts)
         return first + speak_each(self, texts[alone:], self.parallel)
 
     # ------------------------------------------------------------ model and voices

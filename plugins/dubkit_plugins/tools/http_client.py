@@ -7,6 +7,7 @@ No redirect is followed, since it would take the key along. How the client is bo
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Answer:
     """Why no answer came."""
     wait: float = 0.0
     """Seconds that the server asks to wait."""
+    late: bool = False
+    """Whether it did not come in time."""
 
     @property
     def passes(self) -> bool:
@@ -90,13 +93,14 @@ class Question:
 
 def ask(question: Question, *, timeout: float, largest: int, retries: int) -> Answer:
     """The answer once the faults that pass by themselves have passed; PluginError if they do
-    not."""
-    for tries in range(retries + 1):
+    not. A server that is late is asked once more at most: to wait for one that hangs takes long."""
+    for tries in itertools.count():
         answer = ask_once(question, timeout, largest)
         if not answer.passes:
             return answer
-        if tries < retries:
-            time.sleep(min(answer.wait or 0.5 * 2 ** min(tries, 4), LONGEST_WAIT))
+        if tries >= (min(retries, 1) if answer.late else retries):
+            break
+        time.sleep(min(answer.wait or 0.5 * 2 ** min(tries, 4), LONGEST_WAIT))
     hint = "is it running? The preset's settings say where it is looked for"
     raise PluginError(
         f"the server at {where(question.url)} does not do it ({answer.words})",
@@ -135,9 +139,9 @@ def ask_once(question: Question, timeout: float, largest: int) -> Answer:
             f"the server at {server} sends more than {largest // MEGABYTE} MB", ""
         ) from None
     except Unfinished:
-        return Answer(0, why=f"no whole answer in {timeout:g} s")
+        return Answer(0, why=f"no whole answer in {timeout:g} s", late=True)
     except httpx.TimeoutException:
-        return Answer(0, why=f"no answer in {timeout:g} s")
+        return Answer(0, why=f"no answer in {timeout:g} s", late=True)
     except ProxyFault as failure:
         raise PluginError(
             f"the server at {server} is not reached: {failure}", failure.proxy.hint
