@@ -37,8 +37,8 @@ from .parser import Parser
 
 WHOLE = "installed.json"
 """In the folder of a tool, what is installed there, written when all of it is."""
-LAST_LINES = 12
-"""Of the output of a step that failed."""
+LAST_LINES = 3
+"""Of the output of a step that failed, which has been shown: the reason comes last."""
 
 
 MOST_LANGUAGES = 12
@@ -199,7 +199,8 @@ def _row(tool: Tool) -> dict[str, Any]:
         "languages": what.languages,
         "licence": what.licence,
         "commercial": what.commercial,
-        "megabytes": what.megabytes + sum(one.megabytes for one in what.weights),
+        # Of the models alone it would say little: a program with torch takes gigabytes.
+        "megabytes": what.megabytes and what.megabytes + sum(one.megabytes for one in what.weights),
     }
 
 
@@ -278,7 +279,9 @@ def describe(
         yield "  NOT for commercial use."
     if steps:
         size = f" (about {_size(what.megabytes)})" if what.megabytes else ""
-        yield f"To install into {folder}{size}; {_size(_free(folder))} are free:"
+        free = _free(folder)
+        short = ", which may not be enough" if free < what.megabytes else ""
+        yield f"To install into {folder}{size}; {_size(free)} are free{short}:"
         yield from (f"  {shlex.join(step.argv)}" for step in steps)
     else:
         yield f"Its program is installed in {folder}."
@@ -289,6 +292,8 @@ def describe(
         yield f"  from {one.source}{to}"
         if one.get:
             yield f"  {shlex.join(one.get)}"
+    if steps and what.notes:
+        yield f"To know before: {what.notes}"
     if settings:
         yield f"Settings to write to {config.user_file()}:"
     for tool, own in settings.items():

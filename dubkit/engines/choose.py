@@ -7,9 +7,11 @@ No engine is known by its name: each states its priority, what suits it and what
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
@@ -21,6 +23,7 @@ from dubkit.hooks import (
     Engine,
     External,
     FindsSpeech,
+    Installable,
     NeedsModels,
     ReadsBack,
     Separator,
@@ -42,15 +45,23 @@ PIVOT = "en"
 TOOL_KINDS = ("synthesizers", "converters", "lipsyncers")
 """Where a tool is looked for by its name alone: to import the engines of the other kinds takes
 seconds, and their work is seldom that of a tool with a preset."""
+NEAR = 0.7
+"""Likeness of names, from 0 to 1, from which one may be meant by the other."""
 CLONERS = "leave --clone out, or name a --tts that clones (dubkit setup lists tools)"
 
 
 def check_names(options: Options) -> None:
     """Raise UsageError for a named engine that is not installed, and for settings of one that is
-    not. Nothing is imported."""
+    not. Nothing is imported but to say what else could be meant."""
     for kind, name in options.named_engines:
-        if ":" not in name:
+        if ":" in name:
+            continue
+        try:
             registry.find(kind, name)
+        except UsageError as unknown:
+            if other := _other_name(kind, name):
+                raise UsageError(unknown.message, f"{other}; {unknown.hint}") from None
+            raise
     if not options.settings:
         return
     installed = (plugin.name for kind in hooks.KINDS for plugin in registry.plugins(kind))
@@ -61,6 +72,16 @@ def check_names(options: Options) -> None:
             raise UsageError(
                 f"there is no engine {name!r} to set", f"engines here: {', '.join(known)}"
             )
+
+
+def _other_name(kind: str, name: str) -> str:
+    """What could be meant by a name that no engine or tool of a kind has; "" for nothing."""
+    for other in TOOL_KINDS:
+        if other != kind and (found := tool(other, name)):
+            return f"{found.name} is a {other[:-1]}"
+    known = [*(plugin.name for plugin in registry.plugins(kind)), *(t.name for t in tools(kind))]
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), known, 2, NEAR)
+    return f"is it {' or '.join(near)}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +120,7 @@ def with_presets(options: Options) -> Options:
     """The options with the names of tools (``--convert rvc``, ``-o rvc.speaker=alice.pth``)
     replaced by the engines that use them, and their settings.
 
-    A tool is known by the name of a preset of an :class:`dubkit.hooks.External` engine. Raises
-    UsageError for a name that is neither an engine's nor a preset's.
+    A tool is known by the name of a preset of an :class:`dubkit.hooks.External` engine.
     """
     settings = {engine: dict(values) for engine, values in options.settings.items()}
     changes: dict[str, Any] = {}
@@ -435,9 +455,11 @@ def separator(room: EngineRoom, options: Options) -> Choice[Separator]:
 
 
 def named(room: EngineRoom, options: Options, protocol: type[E], spec: str) -> Choice[E]:
-    """The engine that is asked for by its name; MissingDependency when it is not ready."""
+    """The engine that is asked for by its name; MissingDependency when it is not ready, or a tool
+    that is a server is not there: better known before the long work than after it."""
     choice = _choice(protocol, options, spec)
-    if problems := _problems(room.engine(choice), spec):
+    engine = room.engine(choice)
+    if problems := _problems(engine, spec) or _server_problems(engine, spec):
         raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
     return choice
 
@@ -544,6 +566,13 @@ def _suits(choice: Choice[Any], options: Options) -> bool:
 def _problems(engine: Engine, spec: str) -> list[str]:
     with guarded(f"{spec} does not start", "dubkit doctor checks it"):
         return list(engine.check())
+
+
+def _server_problems(engine: Engine, spec: str) -> list[str]:
+    with guarded(f"{spec} does not start", "dubkit doctor checks it"):
+        if isinstance(engine, Installable) and engine.installation(Path()).is_server:
+            return list(engine.reach())
+        return []
 
 
 def _ready_translators(

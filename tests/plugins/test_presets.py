@@ -657,3 +657,30 @@ def test_xtts_server_takes_a_voice_or_a_clip(tmp_path: Path) -> None:
             engine.speak(
                 "Hi.", tmp_path / "x", language="pt", voice=Voice("Nobody"), seconds=None, seed=1
             )
+
+
+def test_a_server_that_is_not_there_is_reported_before_recognition(tmp_path: Path) -> None:
+    video = shutil.copy(AUSTEN, tmp_path / "talk.mp4")
+    named = ("--dub", "--tts", "pocket-tts", "-o", "pocket-tts.server=http://127.0.0.1:9")
+    for more in ((), ("--clone", "--i-have-consent")):
+        ran = called(video, "--to", "pt", *named, *more, *BROKEN)
+        assert_refused(ran, 4, "pocket-tts is not ready", "127.0.0.1:9", "pocket-tts serve")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--tts", "pockettts"), ("no synthesizer named 'pockettts'", "is it pocket-tts")),
+        (("--lipsync", "rvc"), ("no lipsyncer named 'rvc'", "rvc is a converter")),
+        (("--tts", "kokorro"), ("no synthesizer named 'kokorro'", "is it kokoro?")),
+        (
+            ("--convert", "rvc", "-o", "rvc.speeker=x", "--i-have-consent"),
+            ("rvc.toml has no setting 'speeker'", "speaker"),
+        ),
+    ],
+)
+def test_a_wrong_name_is_refused_with_what_could_be_meant(
+    given: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    video = shutil.copy(AUSTEN, tmp_path / "talk.mp4")
+    assert_refused(called(video, "--to", "pt", "--dub", *given, *BROKEN), 2, *words)

@@ -257,3 +257,19 @@ def test_a_file_sets_what_a_tool_is_given(tool, tmp_path):
     assert joined["settings"] == {"tiny-tool": {"python": "/x/python"}}
     found = choose.tool("synthesizers", "tiny-tool")
     assert found and "python=/x/python" in found.settings({"python": "/x/python"})["set"]
+
+
+def test_what_is_got_later_and_too_small_a_disk_are_named_before_the_question(tool, monkeypatch):
+    tool.write_text(TOOL.replace("size = 3\n", 'size = 3\ninstall = "a model at first use"\n'))
+    assert "are free:\n" in called("setup", "tiny-tool", "--dry-run").out
+    monkeypatch.setattr(setup, "_free", lambda folder: 2.0)
+    ran = called("setup", "tiny-tool")
+    assert ran.status == 2 and "without your word" in ran.err
+    assert "(about 3 MB); 2 MB are free, which may not be enough" in ran.out
+    assert "To know before: a model at first use" in ran.out
+
+
+def test_a_size_is_of_program_and_models_or_not_given(tool):
+    rows = {row["name"]: row for row in called("setup", "--json").json["tools"]}
+    assert rows["tiny-tool"]["megabytes"] == 2503
+    assert rows["rvc"]["megabytes"] == 0  # that of its models alone would mislead

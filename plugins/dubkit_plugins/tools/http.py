@@ -32,8 +32,9 @@ from .installation import install_notes, start_command
 from .media import save_sound, stage_sound, write_wav
 from .presets import Endpoint, Preset
 
-HEALTH_SECONDS = 10.0
-"""How long to wait for an answer that only shows whether the server is running."""
+HEALTH_SECONDS = 60.0
+"""How long to wait for an answer that only shows whether the server is running: many speak one text
+at a time, and answer when they have."""
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 

@@ -571,9 +571,10 @@ def _apply_settings(preset: Preset, file: str, kind: str, overrides: str) -> dic
                 )
             continue
         if name not in settings or not equals:
+            form = "" if equals else "; set=key=value,key=value"
             raise UsageError(
-                f"{file} has no setting {key!r}",
-                f"its settings: {', '.join(settings) or 'none'}; set=key=value,key=value",
+                f"{file} has no setting {name!r}",
+                f"its settings: {', '.join(settings) or 'none'}{form}",
             )
         settings[name] = _convert(text, known[name], name)
     return settings
