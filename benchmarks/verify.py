@@ -184,12 +184,12 @@ def compare_voices(name: str, lines: list[Line], folder: Path) -> None:
 
 def damage(name: str, lines: list[Line], folder: Path) -> None:
     """How many clips with damaged sound are found by their quality, one in a film."""
-    from dubkit.dub import quality, verify
+    from dubkit.dub import measurement, quality, verify
 
     if not quality.is_installed():
         raise SystemExit('pip install "dubkit[quality]"')
     sounds = [clip.load(folder / f"{line.number:02}.good.wav", RATE) for line in lines]
-    measured = [verify.signals(sound) for sound in sounds]
+    measured = [measurement.signals(sound) for sound in sounds]
     long = [k for k, one in enumerate(measured) if one.seconds >= verify.VOICE_SECONDS]
     seconds = sum(measured[k].seconds for k in long)
     cpu = time.process_time()
@@ -198,7 +198,7 @@ def damage(name: str, lines: list[Line], folder: Path) -> None:
 
     def faults(scores: list[tuple[float, float, float]]) -> list[bool]:
         clips = [
-            verify.Evidence(lines[k], verify.Measurement(measured[k], (), None, quality=one))
+            verify.Evidence(lines[k], measurement.Measurement(measured[k], (), None, quality=one))
             for k, one in zip(long, scores, strict=True)
         ]
         return [bool(one.quality) for one in verify.judge(clips, name.partition("-")[2])]
@@ -215,7 +215,7 @@ def damage(name: str, lines: list[Line], folder: Path) -> None:
         scores = quality.scores(bad)
         found = sum(faults([*good[:at], one, *good[at + 1 :]])[at] for at, one in enumerate(scores))
         # The check without the extra.
-        signals = [verify.signals(sound) for sound in bad]
+        signals = [measurement.signals(sound) for sound in bad]
         clipped = sum(one.clipped > verify.CLIPPED for one in signals)
         print(
             f"  {kind}: {np.round(np.median(scores, axis=0), 2)}, found {found}/{len(long)}; "

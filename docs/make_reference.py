@@ -54,7 +54,7 @@ from dubkit.types import (
     Usage,
 )
 from dubkit.web import limits, serve
-from dubkit_plugins.tools import presets
+from dubkit_plugins.tools import load_preset, presets
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs/reference"
@@ -512,7 +512,7 @@ def tools_page() -> str:
     for file in sorted((ROOT / "examples/presets").glob("*.toml")):
         content = tomllib.loads(file.read_text("utf-8"))
         way = "http" if "http" in content else "run"
-        shown.append(presets.load(file, content["kind"], way))
+        shown.append(load_preset.load(file, content["kind"], way))
     parts = [
         """\
 # Outside tools

@@ -15,10 +15,13 @@ from media_samples import AVC, ffmpeg
 from speech_samples import decoded
 
 from dubkit import Cue, Track, subtitles
-from dubkit.dub import quality, schedule, speak, verify
+from dubkit.dub import measurement, quality, schedule, speak, verify
+from dubkit.dub.comparison import compare
 from dubkit.dub.lines import Line
-from dubkit.dub.verify import Evidence, Measurement, Signals, Verdict
+from dubkit.dub.measurement import Measurement, Signals
+from dubkit.dub.verify import Evidence, Verdict
 from dubkit.hooks import Synthesizer
+from dubkit.speech import voiceprint
 from dubkit.translate.number_words import without_numbers
 from dubkit.types import Voice
 
@@ -42,7 +45,7 @@ def line(number: int, text: str) -> Line:
 
 def somebody(shift: int = 0) -> tuple[float, ...]:
     """A voice; another ``shift`` is another person."""
-    return tuple(float(one) for one in np.roll(np.eye(verify.voiceprint.SIZE)[0], shift))
+    return tuple(float(one) for one in np.roll(np.eye(voiceprint.SIZE)[0], shift))
 
 
 def film(**changes) -> list[Verdict]:
@@ -215,12 +218,12 @@ def test_the_quality_of_speech_is_scored_by_the_package_itself(monkeypatch, tmp_
     monkeypatch.setattr(sys, "path", [*sys.path, str(site)])
     try:
         assert quality.is_installed()
-        speech = decoded(AUSTEN)[: 4 * verify.RATE]
+        speech = decoded(AUSTEN)[: 4 * measurement.RATE]
         rng = np.random.default_rng(0)
         behind = rng.normal(0, float(np.sqrt(np.mean(speech**2))) / 3, len(speech))
         clear, quiet, noisy, short, silent = quality.scores(
-            [speech, speech / 10, (speech + behind).astype(np.float32), speech[: verify.RATE],
-             np.zeros(verify.RATE, np.float32)]
+            [speech, speech / 10, (speech + behind).astype(np.float32), speech[: measurement.RATE],
+             np.zeros(measurement.RATE, np.float32)]
         )  # fmt: skip
         assert np.allclose(clear, quiet, atol=0.05)
         assert clear[2] > noisy[2] + 0.3 and clear[1] > noisy[1] + 0.6
@@ -237,21 +240,21 @@ def test_what_sounds_twice_is_no_fault_where_the_text_has_it_twice():
 
 
 def test_a_part_that_sounds_twice_is_found_in_the_sound():
-    speech = decoded(AUSTEN)[: 6 * verify.RATE]
-    cut = [round(seconds * verify.RATE) for seconds in (2.0, 2.9)]
+    speech = decoded(AUSTEN)[: 6 * measurement.RATE]
+    cut = [round(seconds * measurement.RATE) for seconds in (2.0, 2.9)]
     twice = np.concatenate([speech[: cut[1]], speech[cut[0] :]])
     noise = np.random.default_rng(0).normal(0, 0.003, len(twice)).astype(np.float32)
-    assert verify.signals(speech).repeated < verify.REPEATED - 0.1
-    assert verify.signals(twice).repeated > verify.REPEATED
-    assert verify.signals(0.5 * twice + noise).repeated > verify.REPEATED - 0.1
-    assert verify.signals(np.zeros(verify.RATE, np.float32)).repeated == 0.0
+    assert measurement.signals(speech).repeated < verify.REPEATED - 0.1
+    assert measurement.signals(twice).repeated > verify.REPEATED
+    assert measurement.signals(0.5 * twice + noise).repeated > verify.REPEATED - 0.1
+    assert measurement.signals(np.zeros(measurement.RATE, np.float32)).repeated == 0.0
 
 
 def test_signals_of_speech_noise_and_a_tone():
     rng = np.random.default_rng(0)
-    speech = verify.signals(decoded(AUSTEN)[: 5 * verify.RATE])
-    noise = verify.signals(rng.normal(0, 0.1, 3 * verify.RATE).astype(np.float32))
-    tone = verify.signals(np.sin(np.arange(3 * verify.RATE) * 0.05).astype(np.float32))
+    speech = measurement.signals(decoded(AUSTEN)[: 5 * measurement.RATE])
+    noise = measurement.signals(rng.normal(0, 0.1, 3 * measurement.RATE).astype(np.float32))
+    tone = measurement.signals(np.sin(np.arange(3 * measurement.RATE) * 0.05).astype(np.float32))
     assert speech.voiced > 0.4 and speech.flatness < 0.1 and speech.range_db > 10
     assert noise.voiced < 0.05 and noise.flatness > 0.45
     assert tone.range_db < 1
@@ -269,7 +272,7 @@ def test_signals_of_speech_noise_and_a_tone():
 )
 def test_numbers_are_the_same_in_digits_and_words(language, digits, words):
     assert without_numbers(digits, language) == without_numbers(words, language)
-    assert verify.compare(digits, words, language).error == 0
+    assert compare(digits, words, language).error == 0
 
 
 # ---------------------------------------------------------------- further takes

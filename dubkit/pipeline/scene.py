@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dubkit.dub import verify
+from dubkit.dub import measurement
 from dubkit.dub.lines import Line
 from dubkit.errors import DubkitError
 from dubkit.files import read_json, sha256_of, write_json
@@ -204,7 +204,7 @@ def breaths(
     return [
         span
         for span, one in zip(spans, samples, strict=True)
-        if verify.signals(one).voiced < VOICED
+        if measurement.signals(one).voiced < VOICED
     ]
 
 

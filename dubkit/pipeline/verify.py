@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dubkit.dub import clip as clips
-from dubkit.dub import quality, verify
+from dubkit.dub import measurement, quality, verify
+from dubkit.dub.comparison import compare
 from dubkit.dub.lines import Line
-from dubkit.dub.verify import Evidence, Measurement, Verdict
+from dubkit.dub.measurement import Measurement
+from dubkit.dub.verify import Evidence, Verdict
 from dubkit.engines import Choice, choose
 from dubkit.errors import DubkitError, MissingDependency
 from dubkit.files import append_lines, cannot_write, read_bytes, sha256_of
@@ -160,7 +162,7 @@ class Verifier:
         key = key_of(reference=sha256_of(path))[:16]
         if key not in self._known:
             try:
-                samples = clips.load(path, verify.RATE)
+                samples = clips.load(path, measurement.RATE)
             except ValueError:  # whoever imitates it says so
                 return ()
             self._keep({key: _measure([samples], [None])[0]})
@@ -170,7 +172,7 @@ class Verifier:
 
     def _measure(self, paths: Mapping[str, Path]) -> None:
         for part in _parts(paths):
-            samples = {key: clips.load(path, verify.RATE) for key, path in part.items()}
+            samples = {key: clips.load(path, measurement.RATE) for key, path in part.items()}
             texts = self._read_back(samples, PAUSE)
             measured = _measure(list(samples.values()), [texts.get(key) for key in samples])
             self._keep(dict(zip(samples, measured, strict=True)))
@@ -187,7 +189,9 @@ class Verifier:
             return
         with self.context.timed(f"verify {self.language}"):
             for part in _parts(new):
-                found = quality.scores([clips.load(path, verify.RATE) for path in part.values()])
+                found = quality.scores(
+                    [clips.load(path, measurement.RATE) for path in part.values()]
+                )
                 self._keep({
                     key: replace(self._known[key], quality=tuple(round(value, 3) for value in one))
                     for key, one in zip(part, found, strict=True)
@@ -209,8 +213,8 @@ class Verifier:
         for part in _parts({key: clip.path for key, (_, clip) in spoken.items()}):
             pieces: dict[str, Samples] = {}
             for key, path in part.items():
-                whole = clips.load(path, verify.RATE)
-                middle = verify.quietest(whole)
+                whole = clips.load(path, measurement.RATE)
+                middle = measurement.quietest(whole)
                 pieces |= {f"{key} 1": whole[:middle], f"{key} 2": whole[middle:]}
                 if key in misread:
                     pieces[key] = whole
@@ -220,7 +224,7 @@ class Verifier:
                 text, known = spoken[key][0].text, self._known[key]
                 read = min(
                     (known.read or "", texts.get(key, "")),
-                    key=lambda one: verify.compare(text, one, self.language).error,
+                    key=lambda one: compare(text, one, self.language).error,
                 )
                 halves = f"{texts[f'{key} 1']} {texts[f'{key} 2']}"
                 better[key] = replace(known, read=read, alone=True, halves=halves)
@@ -300,8 +304,8 @@ def _parts(paths: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
 def _measure(pieces: Sequence[Samples], texts: Sequence[str | None]) -> list[Measurement]:
     """Clips as measured, with what was read in each; their voices together, which takes a fraction
     of the time that each alone would."""
-    signals = [verify.signals(piece) for piece in pieces]
-    half = round(VOICE_SECONDS * verify.RATE / 2)
+    signals = [measurement.signals(piece) for piece in pieces]
+    half = round(VOICE_SECONDS * measurement.RATE / 2)
     middles = [piece[max(0, len(piece) // 2 - half) : len(piece) // 2 + half] for piece in pieces]
     long = [one.seconds >= verify.BRIEF_VOICE for one in signals]
     found = iter(voiceprint.embed_each(itertools.compress(middles, long)))
@@ -320,15 +324,15 @@ def _join(pieces: Sequence[Samples], pause: float, out: Path) -> list[tuple[floa
     import numpy as np
 
     spans = []
-    at = round(pause * verify.RATE)
+    at = round(pause * measurement.RATE)
     silence = bytes(2 * at)
     with wave.open(str(out), "wb") as file:
-        file.setparams((1, 2, verify.RATE, 0, "NONE", ""))
+        file.setparams((1, 2, measurement.RATE, 0, "NONE", ""))
         file.writeframes(silence)
         for piece in pieces:
-            strength = float(np.sqrt(clips.powers(piece, verify.RATE).max(initial=0.0)))
+            strength = float(np.sqrt(clips.powers(piece, measurement.RATE).max(initial=0.0)))
             even = np.clip(piece * (LEVEL / max(strength, 1e-4)), -1, 1)
             file.writeframes(np.rint(even * 32767).astype("<i2").tobytes() + silence)
-            spans.append((at / verify.RATE, (at + len(piece)) / verify.RATE))
+            spans.append((at / measurement.RATE, (at + len(piece)) / measurement.RATE))
             at += len(piece) + len(silence) // 2
     return spans

@@ -41,7 +41,7 @@ from dubkit.engines.choose import with_presets
 from dubkit.options import Options
 from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
 from dubkit.testing.samples import write_babble
-from dubkit_plugins.tools import presets
+from dubkit_plugins.tools import load_preset, presets
 from dubkit_plugins.tools.command import CommandConverter, CommandLipSyncer, CommandSynthesizer
 from dubkit_plugins.tools.http import HttpSynthesizer
 
@@ -63,7 +63,7 @@ def test_each_preset_is_complete_and_names_what_it_was_checked_against() -> None
     for file in files:
         table = presets.tomllib.loads(file.read_text())
         way = "http" if "http" in table else "run"
-        preset = presets.load(file, table["kind"], way)
+        preset = load_preset.load(file, table["kind"], way)
         assert preset.homepage.startswith("https://"), file
         assert preset.licence and preset.checked, file
         assert preset.needs.install.strip() or preset.needs.packages, file
@@ -539,7 +539,7 @@ def test_a_wrong_setting_is_refused(given: str, message: str) -> None:
 
 def test_settings_may_contain_commas_and_be_for_one_kind() -> None:
     chosen = "speaker=a,b.pth,index_rate=1,lipsyncer.checkpoint=x,converter.transpose=-3"
-    settings = presets.load(PRESETS / "rvc.toml", "converter", "run", chosen).settings
+    settings = load_preset.load(PRESETS / "rvc.toml", "converter", "run", chosen).settings
     assert settings["speaker"] == "a,b.pth"
     assert (settings["index_rate"], settings["transpose"]) == (1.0, -3)
     assert settings["python"] == f"{Path.home()}/RVC/venv/bin/python"

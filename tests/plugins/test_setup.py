@@ -72,11 +72,11 @@ def write_wheel(folder: Path, code: str = "") -> None:
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
     """The preset of the tool among those that come with dubkit, and an index with its wheel."""
-    files = presets._shipped_files()
+    files = presets.shipped_files()
     preset = tmp_path / "presets/tiny_tool.toml"
     preset.parent.mkdir()
     preset.write_text(TOOL)
-    monkeypatch.setattr(presets, "_shipped_files", lambda: [*files, preset])
+    monkeypatch.setattr(presets, "shipped_files", lambda: [*files, preset])
     wheels = tmp_path / "wheels"
     write_wheel(wheels)
     for name in ("PIP", "UV"):

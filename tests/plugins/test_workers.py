@@ -16,7 +16,7 @@ from preset_samples import BY_STEM, KINDS, PRESETS, TOOLS, clip, engine_of, read
 from dubkit import LipSyncRequest, PluginError, Reference, UsageError, Voice
 from dubkit.testing import check_converter, check_lipsyncer, check_synthesizer
 from dubkit.testing.samples import write_babble
-from dubkit_plugins.tools import presets
+from dubkit_plugins.tools import load_preset
 from dubkit_plugins.tools.http import HttpSynthesizer
 
 pytestmark = pytest.mark.usefixtures("programs", "packages")
@@ -257,5 +257,5 @@ def test_a_shot_that_fails_does_not_cost_the_next(stem: str, tmp_path: Path) -> 
 def test_each_is_found_by_its_name(stem: str) -> None:
     table = tomllib.loads((PRESETS / f"{stem}.toml").read_text())
     way = "http" if "http" in table else "run"
-    named = presets.load(Path(stem.replace("_", "-")), table["kind"], way)
+    named = load_preset.load(Path(stem.replace("_", "-")), table["kind"], way)
     assert named.homepage == table["homepage"]

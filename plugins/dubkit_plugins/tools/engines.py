@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from dubkit import Converter, Installation, Synthesizer, UsageError, Utterance, Voice
 
-from . import installation, presets
+from . import installation, load_preset, presets
 from .presets import Preset
 from .process import Worker
 from .speaking import speak_each
@@ -82,7 +82,7 @@ class Tool(ABC):
 
     def _load(self, kind: str) -> Preset | None:
         path = getattr(self, kind) or self.preset
-        tool = presets.load(path, kind, self.TABLE, self.set) if path else None
+        tool = load_preset.load(path, kind, self.TABLE, self.set) if path else None
         object.__setattr__(self, "_kind", kind)
         object.__setattr__(self, "_tool", tool)
         for slot in slots(tool, self.gpus) if tool else ():

@@ -30,6 +30,7 @@ from .engines import (
 from .http_client import Answer, Question, ask, ask_once, origin, where
 from .installation import install_notes, start_command
 from .media import save_sound, stage_sound, write_wav
+from .placeholders import as_text, fill
 from .presets import Endpoint, Preset
 
 HEALTH_SECONDS = 60.0
@@ -128,7 +129,7 @@ def request_item(
     values |= {"id": work.name, "work": work, "out_dir": work, "out": work / "out.wav"}
     for stage in tool.stage:
         if given := values.get(stage.input):
-            to = (work / str(presets.fill(stage.to, values))).resolve()
+            to = (work / str(fill(stage.to, values))).resolve()
             if not to.is_relative_to(work):
                 raise UsageError(f"{to} is no place for a copy", "begin stage.to with {work}")
             sources = given if isinstance(given, list) else [given]
@@ -160,7 +161,7 @@ def request_item(
         follow = Question(link, headers=headers(endpoint, values) if same else {})
         answer = ask(follow, timeout=timeout, largest=largest, retries=retries)
         _raise_for_status(answer, link, names_voice=names_voice)
-    save_reply(endpoint, answer, int(presets.fill(endpoint.reply.rate, values)), work, out)
+    save_reply(endpoint, answer, int(fill(endpoint.reply.rate, values)), work, out)
 
 
 def _raise_for_status(answer: Answer, url: str, *, names_voice: bool) -> None:
@@ -187,20 +188,18 @@ def build_request(endpoint: Endpoint, values: Mapping[str, Any]) -> Question:
     """The request for one item."""
     url = address(endpoint.url, values)
     if endpoint.query:
-        query = presets.fill(endpoint.query, values)
-        pairs = {name: presets.as_text(value) for name, value in query.items()}
+        query = fill(endpoint.query, values)
+        pairs = {name: as_text(value) for name, value in query.items()}
         url += ("&" if "?" in url else "?") + urlencode(pairs)
     sent = headers(endpoint, values)
     if endpoint.json:
         sent["Content-Type"] = "application/json"
-        body = json.dumps(presets.fill(endpoint.json, values), default=str).encode()
+        body = json.dumps(fill(endpoint.json, values), default=str).encode()
         return Question(url, endpoint.method, sent, body)
     if endpoint.form or endpoint.files:  # the client sets the type, with the boundary of the parts
         sent = {name: text for name, text in sent.items() if name.lower() != "content-type"}
-    form = {
-        name: presets.as_text(value) for name, value in presets.fill(endpoint.form, values).items()
-    }
-    filled = {name: presets.fill(at, values) for name, at in endpoint.files.items()}
+    form = {name: as_text(value) for name, value in fill(endpoint.form, values).items()}
+    filled = {name: fill(at, values) for name, at in endpoint.files.items()}
     files = {name: Path(at) for name, at in filled.items() if at}
     return Question(url, endpoint.method, sent, form=form, files=files)
 
@@ -208,22 +207,22 @@ def build_request(endpoint: Endpoint, values: Mapping[str, Any]) -> Question:
 def address(text: str, values: Mapping[str, Any]) -> str:
     """Fill in a URL; inputs are quoted, so that no text becomes part of the address."""
     safe = {
-        name: value if name.startswith("settings.") else quote(presets.as_text(value), safe="")
+        name: value if name.startswith("settings.") else quote(as_text(value), safe="")
         for name, value in values.items()
     }
-    return str(presets.fill(text, safe))
+    return str(fill(text, safe))
 
 
 def headers(endpoint: Endpoint, values: Mapping[str, Any]) -> dict[str, str]:
     """The headers, with secrets taken from the environment. Raises UsageError for one not set."""
-    filled = presets.fill(endpoint.headers, values)
+    filled = fill(endpoint.headers, values)
 
     def variable(found: re.Match[str]) -> str:
         if value := os.environ.get(found[1], "").strip():
             return value
         raise UsageError(f"${found[1]} is not set", "it is the server's key")
 
-    return {name: VARIABLE.sub(variable, presets.as_text(text)) for name, text in filled.items()}
+    return {name: VARIABLE.sub(variable, as_text(text)) for name, text in filled.items()}
 
 
 def save_reply(endpoint: Endpoint, answer: Answer, rate: int, work: Path, out: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from dubkit import DubkitError, Installation, Weights, scratch_folder
 
-from . import presets
+from . import load_preset, presets
+from .placeholders import as_text, build_argv, expand_home, fill, with_settings
 from .presets import Preset
 from .process import last_lines, run
 
@@ -30,21 +31,18 @@ def describe(tool: Preset, folder: Path) -> Installation:
     programs = folder / "env" / BIN
     made = {"python": programs / "python", "bin": programs, "repo": folder / "repo"}
     values = presets.fixed_values(tool)
-    settings = {
-        name: presets.as_text(presets.fill(value, values | made))
-        for name, value in needs.settings.items()
-    }
-    values = presets.with_settings(values | made, {**tool.settings, **_derived(tool, settings)})
-    packages = [presets.as_text(presets.fill(one, values)) for one in needs.packages]
-    cwd = Path(presets.expand_home(presets.fill(tool.run.cwd, values))) if tool.run else Path()
+    settings = {name: as_text(fill(value, values | made)) for name, value in needs.settings.items()}
+    values = with_settings(values | made, {**tool.settings, **_derived(tool, settings)})
+    packages = [as_text(fill(one, values)) for one in needs.packages]
+    cwd = Path(expand_home(fill(tool.run.cwd, values))) if tool.run else Path()
     weights = tuple(
         Weights(
             name=one.name,
             source=one.source,
             licence=one.licence,
             megabytes=one.size,
-            to=cwd / presets.expand_home(presets.fill(one.to, values)) if one.to else None,
-            get=tuple(presets.build_argv(one.get, values)),
+            to=cwd / expand_home(fill(one.to, values)) if one.to else None,
+            get=tuple(build_argv(one.get, values)),
             by_hand=one.by_hand,
         )
         for one in needs.weights
@@ -62,14 +60,14 @@ def describe(tool: Preset, folder: Path) -> Installation:
         weights=weights,
         settings=settings,
         is_server=tool.http is not None,
-        start=shlex.join(presets.build_argv(needs.start, values)),
+        start=shlex.join(build_argv(needs.start, values)),
         notes=needs.install.strip(),
     )
 
 
 def _derived(tool: Preset, settings: dict[str, str]) -> dict[str, Any]:
     """All settings of a tool, with those that depend on the ones that are given."""
-    return presets.filled_settings({**tool.unfilled, **settings})
+    return load_preset.filled_settings({**tool.unfilled, **settings})
 
 
 def install_notes(tool: Preset) -> str:
@@ -86,12 +84,12 @@ def install_notes(tool: Preset) -> str:
     versions = " or ".join(needs.python)
     steps.append(
         f"with Python {versions}: python -m venv ENV && ENV/{BIN}/pip install "
-        + shlex.join(presets.as_text(one) for one in needs.packages)
+        + shlex.join(as_text(one) for one in needs.packages)
     )
     made = {"python": f"ENV/{BIN}/python", "bin": f"ENV/{BIN}", "repo": "REPO"}
     engine = tool.tool_name if shipped else "command"
     steps += [
-        f"-o {engine}.{'' if shipped else 'set='}{key}={presets.as_text(presets.fill(value, made))}"
+        f"-o {engine}.{'' if shipped else 'set='}{key}={as_text(fill(value, made))}"
         for key, value in needs.settings.items()
     ]
     models = [f"{one.name} ({one.size} MB; {one.licence}): {one.source}" for one in needs.weights]
@@ -104,7 +102,7 @@ def install_notes(tool: Preset) -> str:
 
 def start_command(tool: Preset) -> str:
     """What starts the server of a tool; "" if the preset does not say."""
-    return shlex.join(presets.build_argv(tool.needs.start, presets.fixed_values(tool)))
+    return shlex.join(build_argv(tool.needs.start, presets.fixed_values(tool)))
 
 
 def try_start(tool: Preset) -> list[str]:
@@ -114,15 +112,15 @@ def try_start(tool: Preset) -> list[str]:
     values = presets.fixed_values(tool)
     cwd, env = Path(tempfile.gettempdir()), dict(os.environ)
     if tool.run:
-        values["python"] = presets.expand_home(presets.fill(tool.run.python, values))
-        folder = str(presets.fill(tool.run.cwd, values))
-        cwd = cwd if "{" in folder else Path(presets.expand_home(folder)).resolve()
+        values["python"] = expand_home(fill(tool.run.python, values))
+        folder = str(fill(tool.run.cwd, values))
+        cwd = cwd if "{" in folder else Path(expand_home(folder)).resolve()
         env |= {
             key: text
             for key, value in tool.run.env.items()
-            if "{" not in (text := presets.as_text(presets.fill(value, values)))
+            if "{" not in (text := as_text(fill(value, values)))
         }
-    argv = presets.build_argv(tool.needs.run, values)
+    argv = build_argv(tool.needs.run, values)
     try:
         with scratch_folder() as scratch:
             done = run(
