@@ -253,6 +253,9 @@ def test_a_part_that_sounds_twice_is_found_in_the_sound():
 def test_signals_of_speech_noise_and_a_tone():
     rng = np.random.default_rng(0)
     speech = measurement.signals(decoded(AUSTEN)[: 5 * measurement.RATE])
+    # The one that breaths are known by is found alone, too.
+    assert measurement.voiced_share(decoded(AUSTEN)[: 5 * measurement.RATE]) == speech.voiced
+    assert measurement.voiced_share(np.zeros(9, np.float32)) == 0.0
     noise = measurement.signals(rng.normal(0, 0.1, 3 * measurement.RATE).astype(np.float32))
     tone = measurement.signals(np.sin(np.arange(3 * measurement.RATE) * 0.05).astype(np.float32))
     assert speech.voiced > 0.4 and speech.flatness < 0.1 and speech.range_db > 10

@@ -108,18 +108,13 @@ def signals(samples: Samples) -> Signals:
     samples = np.asarray(samples, np.float32)
     peak = float(np.abs(samples).max(initial=0.0))
     clipped = float(np.mean(np.abs(samples) >= FULL_SCALE * peak)) if peak >= 0.98 else 0.0
-    if len(samples) < FRAME:
-        samples = np.pad(samples, (0, FRAME - len(samples)))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
-    frames = frames - frames.mean(axis=1, keepdims=True)
-    levels = 10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-12)
-    loudest = float(np.quantile(levels, 0.95))
+    samples = _whole_frame(samples)
+    levels, loudest, loud = _frames(samples)
     sounding = np.flatnonzero(levels > loudest - SILENT_DB)
     first, last = int(sounding[0]), int(sounding[-1])
     gaps = np.diff(sounding)
     inside = levels[first : last + 1]
     spread = float(np.quantile(inside, 0.9) - np.quantile(inside, 0.1))
-    loud = frames[levels > loudest - 12]
     return Signals(
         seconds=(last - first) * HOP / RATE + FRAME / RATE,
         voiced=_voiced(loud),
@@ -131,6 +126,12 @@ def signals(samples: Samples) -> Signals:
     )
 
 
+def voiced_share(samples: Samples) -> float:
+    """The one of :class:`Signals`, alone."""
+    _, _, loud = _frames(_whole_frame(samples))
+    return _voiced(loud)
+
+
 def quietest(samples: Samples) -> int:
     """The quietest place near the middle of a clip, between two words as a rule."""
     import numpy as np
@@ -140,6 +141,24 @@ def quietest(samples: Samples) -> int:
     starts = np.arange(first, max(first + 1, last - size), size)
     powers = [float(np.mean(np.square(samples[at : at + 2 * size]))) for at in starts]
     return int(starts[int(np.argmin(powers))]) + size
+
+
+def _whole_frame(samples: Samples) -> Samples:
+    """The samples, with silence after them if there are fewer than a frame has."""
+    import numpy as np
+
+    return np.pad(samples, (0, max(0, FRAME - len(samples))))
+
+
+def _frames(samples: Samples) -> tuple[Samples, float, Samples]:
+    """The levels of frames in decibels, the loudest of them, and the loud frames themselves."""
+    import numpy as np
+
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
+    frames = frames - frames.mean(axis=1, keepdims=True)
+    levels = 10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-12)
+    loudest = float(np.quantile(levels, 0.95))
+    return levels, loudest, frames[levels > loudest - 12]
 
 
 def _voiced(frames: Samples) -> float:

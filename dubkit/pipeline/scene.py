@@ -204,12 +204,14 @@ def breaths(
     return [
         span
         for span, one in zip(spans, samples, strict=True)
-        if measurement.signals(one).voiced < VOICED
+        if measurement.voiced_share(one) < VOICED
     ]
 
 
 def _parts(stem: Path, spans: Sequence[tuple[float, float]]) -> list[NDArray[np.int16]]:
     """The samples of the spans, 16 kHz, one channel."""
+    if not spans:
+        return []
     media, rate = probe(stem), SPEECH.rate
     blocks = decode_audio(media, media.audio[0], SPEECH)
     sizes = [(round(a * rate), round(b * rate)) for a, b in spans]
