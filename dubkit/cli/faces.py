@@ -47,7 +47,8 @@ def faces_command(arguments: Sequence[str]) -> int:
     for person in people:
         path = folder / f"{person.name}.mp4"
         print_path(path)
-        length = f"{path.name}: {clock(person.seconds)} in {len(person.shots)} shots"
+        shots = f"{len(person.shots)} shot{'s' * (len(person.shots) > 1)}"
+        length = f"{path.name}: {clock(person.seconds)} in {shots}"
         print_error(f"dubkit: {length}, a face of {person.height:.0f} pixels")
         if person.seconds < ENOUGH:
             print_error(f"dubkit: warning: {path.name} is short: a minute is the least to train on")
