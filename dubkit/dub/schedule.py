@@ -153,6 +153,8 @@ def _speak(
             rest = (script[k] for k in range(at, len(script)))
             left = (one for one in rest if not speak.find_clip(job, one))
             drafts = speak.draft(job, list(itertools.islice(left, many)), rooms)
+            if not all(drafts.values()):
+                patience.answered()
         draft = drafts.get(line.number)
         clip, cached, notes = speak.speak_line(
             job, line, rooms[line.number], paces, patience, draft

@@ -30,6 +30,10 @@ class Patience:
         """It has done an item."""
         self.worked, self.in_a_row, self.since = True, 0, time.monotonic()
 
+    def answered(self) -> None:
+        """Something came of it in time, whether or not that can be used."""
+        self.since = time.monotonic()
+
     def failure(self, reason: str = "", *, hopeless: bool = False) -> None:
         """It has failed with an item; if ``hopeless``, it would with any other."""
         self.in_a_row += 1
