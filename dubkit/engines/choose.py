@@ -81,7 +81,7 @@ def _other_name(kind: str, name: str) -> str:
             return f"{found.name} is a {other[:-1]}"
     known = [*(plugin.name for plugin in registry.plugins(kind)), *(t.name for t in tools(kind))]
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, 2, NEAR)
-    return f"is it {' or '.join(near)}?" if near else ""
+    return f"{' or '.join(near)} may be meant" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

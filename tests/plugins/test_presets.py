@@ -670,9 +670,9 @@ def test_a_server_that_is_not_there_is_reported_before_recognition(tmp_path: Pat
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (("--tts", "pockettts"), ("no synthesizer named 'pockettts'", "is it pocket-tts")),
+        (("--tts", "pockettts"), ("no synthesizer named 'pockettts'", "pocket-tts may be meant")),
         (("--lipsync", "rvc"), ("no lipsyncer named 'rvc'", "rvc is a converter")),
-        (("--tts", "kokorro"), ("no synthesizer named 'kokorro'", "is it kokoro?")),
+        (("--tts", "kokorro"), ("no synthesizer named 'kokorro'", "kokoro may be meant")),
         (
             ("--convert", "rvc", "-o", "rvc.speeker=x", "--i-have-consent"),
             ("rvc.toml has no setting 'speeker'", "speaker"),
