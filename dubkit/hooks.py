@@ -594,8 +594,8 @@ class External(Protocol):
         ...
 
     def reach(self) -> Sequence[str]:
-        """As :meth:`Engine.check`, but also asks the server, or has the tool show that it starts,
-        which may take a minute."""
+        """As :meth:`Engine.check`, but also asks the server, as a run does before its long work, or
+        has the tool show that it starts, which may take a minute."""
         ...
 
 
