@@ -267,6 +267,89 @@ Of course it was.
     ]  # fmt: skip
 
 
+def test_fountain_without_what_only_it_has(tmp_path):
+    script = """Title: The Boat
+Author:
+    A. Person
+
+.ON THE PIER
+
+/* MARY
+Not this. */
+MARY
+You are late.
+
+She sits down.
+
+> FADE TO:
+
+@McCoy
+~Row, row, row your boat.
+
+= He is asked about the boat.
+
+!MARY
+gets up.
+
+MARY
+Was it full?
+
+> THE END <
+"""
+    (tmp_path / "a.fountain").write_text(script)
+    parts = read_script(tmp_path / "a.fountain", "en")
+    assert [(one.text, one.speaker, one.line) for one in parts if not one.optional] == [
+        ("You are late.", "MARY", 10), ("Row, row, row your boat.", "McCoy", 17),
+        ("Was it full?", "MARY", 25),
+    ]  # fmt: skip
+    assert "She sits down." in [one.text for one in parts if one.optional]
+    assert not any("boat." in one.text for one in parts if one.optional)
+
+
+@pytest.mark.parametrize("language, script, found", [
+    ("en", "**Ann:** Well.\n\n[00:01] **Bob:** No.\n\n**Ann:** Yes.\n\n**Bob**: Ah.\n",
+     "Ann Well. Bob No. Ann Yes. Bob Ah."),
+    ("en", "KING. Good morrow.\nQUEEN. My lord.\nKING [aside]. Alas.\nFOOL. Ha.\n",
+     "KING Good morrow. QUEEN My lord. KING Alas. FOOL Ha."),
+    ("en", "Ann. Is it?\n\nBob. It is.\n\nAnn. Well. So be it.\n\nBob. Yes. Yes.\n",
+     "Ann Is it? Bob It is. Ann Well. So be it. Bob Yes. Yes."),
+    ("en", "MARY — I never.\nJOHN - You did.\nMARY – Oh.\n",
+     "MARY I never. JOHN You did. MARY Oh."),
+    ("en", "Ann (0:12): And then.\nBob [00:00:15] Right.\n", "Ann And then. Bob Right."),
+    ("en", "Speaker 1 (0:12):\nAnd then.\n\nSpeaker 2 (0:15):\nRight.\n",
+     "Speaker 1 And then. Speaker 2 Right."),
+    ("en", "ANN\tAnd then.\nBOB\tRight.\nANN\tAh.\n", "ANN And then. BOB Right. ANN Ah."),
+    ("en", "ANNA: Hello.\n\nPETER: Hi.\n\nAnna (softly): Yes.\n",
+     "ANNA Hello. PETER Hi. Anna Yes."),
+    ("ja", "太郎「こんにちは。」\n花子「元気？」\n", "太郎 こんにちは。 花子 元気？"),
+    ("en", "Yes. It is so.\n\nPerhaps. I doubt it.\n\nYes. It is.\n\nThe dog barks.\n",
+     "None Yes. It is so. None Perhaps. I doubt it. None Yes. It is. None The dog barks."),
+    ("en", "Rome - a city of hills.\n\nParis - a city of light.\n",
+     "None Rome - a city of hills. None Paris - a city of light."),
+])  # fmt: skip
+def test_labels_of_the_styles_that_scripts_have(language, script, found):
+    parts = [one for one in parse_script(script, language) if not one.optional]
+    assert " ".join(f"{one.speaker} {one.text}" for one in parts) == found
+
+
+def test_directions_and_labels_of_no_person_are_for_readers():
+    play = "ACT I\n\nSCENE 1. Night.\n\nEnter ANN.\n\nANN: Here I am.\n\nBOB: At last.\n\nAll go.\n"
+    video = "VISUAL: A phone.\nSFX: Ring\nVO: It rings.\n<!-- louder\n-->\nSFX: Ring\nVO: Again.\n"
+    for script, speech in ((play, "Here I am. At last."), (video, "It rings. Again.")):
+        parts = parse_script(script, "en")
+        assert " ".join(one.text for one in parts if not one.optional) == speech
+        # What is not under a name is spoken where somebody does.
+        own = [one.text for one in parts]
+        assert "Enter ANN." in own if script is play else "A phone." in own
+
+
+def test_an_aside_that_is_spoken_is_whole_though_a_word_of_it_was_misread():
+    script = "We went home. (It had rained the whole night long.) Then we slept."
+    read = spoken("We went home it had rained the few tile night long then we slept")
+    text = " ".join(cue.text for cue in timed(script, read).track.cues)
+    assert text == script
+
+
 def test_lines_of_a_language_without_spaces_are_joined_without_them():
     parts = parse_script("今日は天気がいいので散歩\nに行きます。\n\nそれから。", "ja")
     assert [one.text for one in parts] == ["今日は天気がいいので散歩に行きます。", "それから。"]

@@ -1,9 +1,9 @@
 """A script in its parts: what is spoken, by whom, and what is there for readers alone.
 
-A script is plain text, Markdown, a Word document, a PDF, or a subtitle file whose times are of no
-use. Labels (``MARY:``, or her name in capitals above her lines), stage directions in brackets and
-scene headings are not spoken. What may be either, a title or an aside in parentheses, is marked as
-optional: :mod:`.timing` keeps it where somebody speaks it.
+A script is plain text, Markdown, Fountain, a Word document, a PDF, or a subtitle file whose times
+are of no use. Labels (``MARY:``, or her name in capitals above her lines), stage directions in
+brackets and scene headings are not spoken. What may be either, a title or an aside in parentheses,
+is marked as optional: :mod:`.timing` keeps it where somebody speaks it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from dubkit.subtitles import encodings
 from dubkit.subtitles import source as source_text
 from dubkit.types import Cue, Track
 
-from . import documents
+from . import documents, fountain, labels
 
-SCRIPT_SUFFIXES = (".txt", ".md", ".docx", ".pdf")
+SCRIPT_SUFFIXES = (".txt", ".md", fountain.SUFFIX, ".docx", ".pdf")
 """Of files that are texts without times by their names; others are read as what they hold."""
 LONGEST_HEADING = 10
 """Words of a line without a full stop that may be a title."""
-LONGEST_NAME = 4
-"""Words of a speaker's name above what they speak."""
+LABELED, NAMED_ABOVE = 0.5, 0.2
+"""Shares of paragraphs with a speaker from which those without are directions: with labels, and in
+a screenplay, which has about as many of both."""
 
 _WRONG_KINDS = {
     (b"{\\rtf",): "rich text",
@@ -42,7 +43,8 @@ _WRONG_KINDS = {
 """How files begin that look like texts and are none."""
 
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
-_RULE = re.compile(r"\s*(?:[-*_=~•·]\s*){3,}")
+_RULE = re.compile(r"\s*(?:[-*_=~•·]\s*){3,}|\s*`{3}.*")
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _UNDERLINE = re.compile(r"\s*(?:={3,}|-{3,})\s*")
 _HEADING = re.compile(r"\s*#{1,6}\s+(.*?)\s*#*\s*")
 _NUMBERED = re.compile(r"\s*(\(?(\d{1,3})[.)])\s+(?=\S)")
@@ -54,13 +56,9 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _SLUG = re.compile(
     r"\s*(?:\d+[A-Z]?\.?\s+)?(?:INT|EXT|EST|I/E|INT\.?/EXT)[. ].*"
     r"|\s*(?:FADE|CUT|DISSOLVE|SMASH|MATCH|WIPE|JUMP)\b[A-Z .:]*[:.]\s*"
-    r"|\s*(?:ACT|SCENE)\s+(?:[IVXLC]+|\d+)\b[^a-z]*"
+    r"|\s*(?:ACT|SCENE)\s+(?:[IVXLC]+|\d+)\b(?:[^a-z]*|[.:].*)"
 )
-_STAMP = re.compile(
-    r"\s*[\[(]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?[\])]?"
-    r"(?:\s*(?:-->|[-–—])\s*\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?)?\s*"
-)
-_STAMPED = re.compile(r"\s*(\w[^:.!?]{0,40}?)[\s,]+[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?\s*")
+_STAMPED = re.compile(rf"\s*(\w[^:.!?]{{0,40}}?)[\s,]+[\[(]?{labels.TIME}[\])]?\s*:?\s*")
 """A name with a time after it, as programs that transcribe write it."""
 _ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
 _SQUARE = re.compile(
@@ -144,7 +142,7 @@ def _text_of(path: Path, language: str, encoding: str | None) -> tuple[str, _Kin
     controls = len(_CONTROLS.findall(text))
     if "\0" in text or controls > 0.01 * len(text):
         raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
-    return text, _Kind.TEXT
+    return (fountain.plain(text) if suffix == fountain.SUFFIX else text), _Kind.TEXT
 
 
 def _placed(parts: Sequence[Part], text: str, kind: _Kind) -> list[Part]:
@@ -159,14 +157,41 @@ def _placed(parts: Sequence[Part], text: str, kind: _Kind) -> list[Part]:
 
 def parse_script(text: str, language: str) -> list[Part]:
     """The parts of a script in plain text or Markdown."""
-    lines = documents.lines_of(text)
-    paragraphs = re.split(r"\n\s*\n", "\n".join(lines))
-    names = spoken.find_names(Track(language, tuple(Cue(0.0, 0.0, one) for one in paragraphs)))
+    text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
+    written = [_unmarked(line) for line in documents.lines_of(text)]
+    lines, names = labels.with_colons(["" if _SLUG.fullmatch(line) else line for line in written])
+    names |= _labels(lines, language)
     blocks = list(_blocks(lines, names, language))
     titles = sum(block.heading is None for block in blocks)
     if titles > len(blocks) / 2:  # lyrics, say, which have no full stops
         blocks = [replace(block, heading=bool(block.heading)) for block in blocks]
-    return [piece for block in blocks for piece in _pieces(_without_label(block, language, names))]
+    least = NAMED_ABOVE if any(block.name for block in blocks) else LABELED
+    blocks = [_without_label(block, language, names) for block in blocks]
+    named = sum(block.name is not None for block in blocks)
+    if named and named >= least * sum(block.heading is False for block in blocks):
+        blocks = list(_with_directions(blocks, lines))
+    return [piece for block in blocks for piece in _pieces(block)]
+
+
+def _with_directions(blocks: Sequence[_Block], lines: Sequence[str]) -> Iterator[_Block]:
+    """The blocks, those of paragraphs in which nobody is named as ones that may be unspoken."""
+    name = None
+    for block in blocks:
+        if block.line == 1 or not lines[block.line - 2].strip():
+            name = None
+        name = block.name or name
+        yield block if name else replace(block, heading=True)
+
+
+def _labels(lines: Sequence[str], language: str) -> set[str]:
+    """The names before a colon that are labels in this text, case-folded."""
+    plain = "\n".join(labels.STAMP.sub("", line, count=1) for line in lines)
+    cues = tuple(Cue(0.0, 0.0, one) for one in re.split(r"\n\s*\n", plain))
+    # What is a label in capitals is one in small letters, too, as in ``Anna (softly):``.
+    strong = (spoken.passages(line, language) for line in plain.splitlines() if ":" in line)
+    return spoken.find_names(Track(language, cues)) | {
+        one.speaker.casefold() for found in strong for one in found if one.label and one.speaker
+    }
 
 
 def words_of(parts: Sequence[Part], language: str) -> list[ScriptWord]:
@@ -204,9 +229,9 @@ class _Block:
     """Whether it is a title; None if it only looks like one."""
 
 
-def _blocks(lines: Sequence[str], labels: Collection[str], language: str) -> Iterator[_Block]:
+def _blocks(lines: Sequence[str], known: Collection[str], language: str) -> Iterator[_Block]:
     """The paragraphs of a text, without marks, rules and scene headings; a name above them is
-    theirs. Each label begins one."""
+    theirs. Each label, of those that are ``known``, begins one."""
     names = _names_above(lines)
     numbered = _numbered(lines)
     rows = _rows(lines)
@@ -217,13 +242,13 @@ def _blocks(lines: Sequence[str], labels: Collection[str], language: str) -> Ite
         nonlocal name
         if gathered:
             whole = unwrap("\n".join(gathered), language)
-            is_line = name is not None or bool(spoken.leading_label(whole, labels))
+            is_line = name is not None or bool(spoken.leading_label(whole, known))
             alone = len(gathered) == 1 and not is_line and _is_title(whole)
             yield _Block(whole, begin, name, heading=None if alone else False)
         gathered.clear()
 
     for k, raw in enumerate(lines):
-        stamp = _STAMP.match(raw)
+        stamp = labels.STAMP.match(raw)
         line = raw[stamp.end() :] if stamp else raw
         heading = _HEADING.fullmatch(line)
         following = lines[k + 1] if k + 1 < len(lines) else ""
@@ -236,9 +261,6 @@ def _blocks(lines: Sequence[str], labels: Collection[str], language: str) -> Ite
             yield from block()
             if not line.strip() and not stamp:
                 name = None
-        elif _SLUG.fullmatch(line):
-            yield from block()
-            name = None
         elif heading or (not gathered and _UNDERLINE.fullmatch(following)):
             yield from block()
             name = None
@@ -254,7 +276,7 @@ def _blocks(lines: Sequence[str], labels: Collection[str], language: str) -> Ite
             elif bullet := _BULLET.match(line):
                 yield from block()
                 line = line[bullet.end() :]
-            if spoken.leading_label(line, labels):
+            if spoken.leading_label(line, known):
                 yield from block()
                 name = None
             if not gathered:
@@ -276,7 +298,7 @@ def _numbered(lines: Sequence[str]) -> dict[int, re.Match[str]]:
 
 def _counts_cue(line: str, following: str) -> bool:
     """Whether a line is the number of a cue, in subtitles that were saved as a text."""
-    return line.strip().isdecimal() and "-->" in following and bool(_STAMP.match(following))
+    return line.strip().isdecimal() and "-->" in following and bool(labels.STAMP.match(following))
 
 
 class _Row(NamedTuple):
@@ -300,7 +322,7 @@ def _rows(lines: Sequence[str]) -> dict[int, _Row]:
     rows = {}
     for k, cells in found.items():
         first = cells[0] if len(cells) > 1 else ""
-        is_name = len(first.split()) <= LONGEST_NAME and not first.endswith(documents.ENDS)
+        is_name = len(first.split()) <= labels.LONGEST_NAME and not first.endswith(documents.ENDS)
         named = bool(first) and is_name and (first.isupper() or firsts[first] > 1)
         rows[k] = _Row(cells[1:], _plain(first)) if named else _Row(cells, None)
     return rows
@@ -316,17 +338,17 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
             dated[k] = " ".join(stamped[1].split())
             continue
         without_mark = line.rstrip(" ^")  # Fountain's, where two speak at once
-        bare = _EXTENSION.sub("", without_mark).strip()
+        forced = without_mark.startswith("@")  # Fountain's, of a name that is not in capitals
+        bare = _EXTENSION.sub("", without_mark.removeprefix("@")).strip()
         letters = [char for char in bare if char.isalpha()]
         if (
             letters
-            and all(char.isupper() for char in letters)
+            and (forced or all(char.isupper() for char in letters))
             and len(letters) > 1
-            and len(bare.split()) <= LONGEST_NAME
+            and len(bare.split()) <= labels.LONGEST_NAME
             and not bare.endswith(documents.ENDS)
             and lines[k + 1].strip()
             and (k == 0 or not lines[k - 1].strip())
-            and not _SLUG.fullmatch(line)
         ):
             found[k] = " ".join(bare.split())
     often = Counter(found.values())
@@ -339,11 +361,17 @@ def _is_title(text: str) -> bool:
     return len(text.split()) <= LONGEST_HEADING and not text.endswith(documents.ENDS)
 
 
-def _plain(line: str) -> str:
-    """A line without the marks of Markdown, and on one line."""
+def _unmarked(line: str) -> str:
+    """A line without the marks of Markdown within it."""
+    if _RULE.fullmatch(line):
+        return line
     line = _LINK.sub(r"\1", line)
-    line = _EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", line))
-    return " ".join(without_marks(line).split())
+    return without_marks(_EMPHASIS.sub(r"\2", _EMPHASIS.sub(r"\2", line)))
+
+
+def _plain(line: str) -> str:
+    """A line with single spaces between its words, and none around it."""
+    return " ".join(line.split())
 
 
 # ---------------------------------------------------------------- blocks to parts
@@ -355,7 +383,10 @@ def _without_label(block: _Block, language: str, names: Collection[str]) -> _Blo
     if not label:
         return block
     speaker = spoken.passages(block.text, language, names)[0].speaker
-    return replace(block, text=block.text[len(label) :], name=speaker or block.name)
+    found = replace(block, text=block.text[len(label) :], name=speaker or block.name)
+    if speaker and speaker.casefold() in labels.NO_PEOPLE:
+        return replace(found, name=None, heading=True)
+    return found
 
 
 def _pieces(block: _Block) -> Iterator[Part]:

@@ -193,7 +193,7 @@ class _Timer:
             own = [
                 k
                 for k in dict.fromkeys(choice)
-                if k not in self.agreed and not self.parts[self.words[k].part].optional
+                if k not in self.agreed and not self._is_unwanted(k)
             ]
             if own and self._are_spoken(own, read, before.end, after.start):
                 self._share(own, read, before.end, after.start)
