@@ -451,6 +451,36 @@ def test_a_misread_sentence_at_an_edge_of_other_speech_is_found():
     assert [cue.text for cue in result.extra] == ["by the way thanks to all for coming"]
 
 
+def test_a_sentence_amid_others_is_found_where_the_script_has_it():
+    first, second, third = (
+        "The conference is now being recorded by us.", "There are more people than that here.",
+        "Nobody was able to leave the room.",
+    )  # fmt: skip
+    moved = "Please wait while we connect your call."
+    script = "\n\n".join([moved, first, second, third])
+    track = spoken(" ".join([first, moved, third]).lower().replace(".", ""))
+    found = timed(script, track)
+    assert [cue.text for cue in found.track.cues] == [first, moved, third]
+    assert [one.text for one in found.unspoken] == [second]
+
+
+def test_where_the_speech_goes_on_elsewhere_no_word_is_made_up():
+    script = "Come in. I am sorry that this is not a valid number. "
+    script += "Sit down. We will certainly try it again."
+    read = "we will certainly try it again i sorry that this is not a valid number"
+    found = timed(script, spoken(read))
+    assert " ".join(cue.text for cue in found.track.cues) == (
+        "We will certainly try it again. I am sorry that this is not a valid number."
+    )
+    # Nor is a short sentence that was dropped, where it is silent; where somebody speaks, it is.
+    both = "i am sorry that this is not a valid number we will certainly try it again"
+    texts = [
+        " ".join(cue.text for cue in timed(script, spoken(both), sounding).track.cues)
+        for sounding in (lambda start, end: 0.0, lambda start, end: 1.0)
+    ]
+    assert "Sit down." not in texts[0] and "Sit down." in texts[1]
+
+
 def test_a_line_in_another_language_keeps_that():
     one, other = spoken("we went to the harbor today"), spoken("mañana iremos a la playa", 4.0)
     foreign = replace(other.cues[0], language="es")

@@ -9,6 +9,7 @@ looked for anywhere in the script: paragraphs may be spoken in another order, or
 from __future__ import annotations
 
 import functools
+import itertools
 import unicodedata
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
@@ -65,10 +66,13 @@ def match(script: Sequence[str], recognized: Sequence[str]) -> list[Stretch]:
     word is in two of them; a word of the script is, if it is spoken twice."""
     least = min(LEAST, 0.5 * sum(map(_weight, script)))
     found = [
-        Stretch(tuple(pairs)) for pairs, score in _agreeing(script, recognized) if score >= least
+        one
+        for pairs, score in _agreeing(script, recognized)
+        if score >= least
+        for one in _stretches(pairs)
     ]
     places = _places(script)
-    missing = deque(_free(found, len(recognized)))
+    missing = deque(_free(found, range(len(recognized))))
     while missing:
         part = missing.popleft()
         place = _likeliest_place([recognized[j] for j in part], places)
@@ -79,11 +83,9 @@ def match(script: Sequence[str], recognized: Sequence[str]) -> list[Stretch]:
         pieces = _agreeing(window, [recognized[j] for j in part])
         pairs, score = max(pieces, key=lambda piece: piece[1], default=([], 0.0))
         if score >= LEAST_ELSEWHERE:
-            one = Stretch(tuple((first + i, part.start + j) for i, j in pairs))
-            found.append(one)
-            missing += [
-                range(part.start, one.recognized.start), range(one.recognized.stop, part.stop)
-            ]  # fmt: skip
+            own = _stretches([(first + i, part.start + j) for i, j in pairs])
+            found += own
+            missing += _free(own, part)
     return sorted(found, key=lambda one: one.recognized.start)
 
 
@@ -129,12 +131,19 @@ def _agreeing(
     return found
 
 
-def _free(found: Sequence[Stretch], count: int) -> list[range]:
-    """What of the recognized words is in no stretch."""
-    edges = [0]
+def _stretches(pairs: Sequence[tuple[int, int]]) -> list[Stretch]:
+    """Pairs as stretches, which end where several recognized words have no pair: these may be from
+    elsewhere in the script."""
+    cuts = [k for k in range(1, len(pairs)) if pairs[k][1] - pairs[k - 1][1] > SEED]
+    return [Stretch(tuple(pairs[a:b])) for a, b in itertools.pairwise([0, *cuts, len(pairs)])]
+
+
+def _free(found: Sequence[Stretch], part: range) -> list[range]:
+    """What of a part of the recognized words is in no stretch."""
+    edges = [part.start]
     for one in sorted(found, key=lambda one: one.recognized.start):
         edges += [one.recognized.start, one.recognized.stop]
-    edges.append(count)
+    edges.append(part.stop)
     return [range(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= SEED]
 
 

@@ -190,17 +190,23 @@ class _Timer:
             opening = range(max(opening.start, between.start), opening.stop)
         choices = [between, [*ending, *opening], ending, opening]
         for choice in choices:
-            own = [
-                k
-                for k in dict.fromkeys(choice)
-                if k not in self.agreed and not self._is_unwanted(k)
-            ]
-            if own and self._are_spoken(own, read, before.end, after.start):
+            own = [k for k in dict.fromkeys(choice) if not self._is_unwanted(k)]
+            if self._is_elsewhere(own, before, after):
+                continue
+            goes_on = choice is between and before.word < after.word
+            if own and self._are_spoken(own, read, before.end, after.start, goes_on=goes_on):
                 self._share(own, read, before.end, after.start)
                 return
         # A whole sentence between two that were recognized is at one of the edges.
         edges = (ending or between, opening or between)
         self._list(self._at_edges(*edges, read, before.end, after.start))
+
+    def _is_elsewhere(self, own: Sequence[int], before: _Anchor, after: _Anchor) -> bool:
+        """Whether any of these words is spoken elsewhere. A sentence that is spoken twice has all
+        of its words both times."""
+        inner = range(before.word + 1, after.word)
+        is_one = inner and inner[-1] in self._rest(before.word, 1)
+        return not is_one and not self.agreed.isdisjoint(own)
 
     def _at_edges(
         self, ending: range, opening: range, read: range, start: float, end: float
@@ -248,19 +254,26 @@ class _Timer:
             edge += step
         return range(word + 1, edge + 1) if step > 0 else range(edge, word)
 
-    def _agree(self, own: Sequence[int], read: range) -> bool:
-        return (len(own) <= FEW and len(read) <= FEW_READ) or self._likeness(own, read) >= LIKE
+    def _are_spoken(
+        self, own: Sequence[int], read: range, start: float, end: float, *, goes_on: bool
+    ) -> bool:
+        """Whether words of the script are spoken where others, or none, were recognized: a few are
+        if the text ``goes_on`` after them, whatever was recognized, and a sentence has others."""
+        if read:
+            few = goes_on and len(own) <= FEW and len(read) <= FEW_READ
+            return few or self._likeness(own, read) >= LIKE
+        if goes_on and len(own) <= SKIPPED and not self._is_sentence(own):
+            return True
+        letters = "".join(self.words[k].text for k in own)
+        needed = sum(
+            SECONDS_A_WIDE_LETTER if ord(char) > 0x2E80 else SECONDS_A_LETTER for char in letters
+        )
+        return self.sounding(start, end) >= SOUNDING * needed
 
-    def _are_spoken(self, own: Sequence[int], read: range, start: float, end: float) -> bool:
-        """Whether words of the script are spoken where others, or none, were recognized."""
-        if not read:
-            letters = "".join(self.words[k].text for k in own)
-            needed = sum(
-                SECONDS_A_WIDE_LETTER if ord(char) > 0x2E80 else SECONDS_A_LETTER
-                for char in letters
-            )
-            return len(own) <= SKIPPED or self.sounding(start, end) >= SOUNDING * needed
-        return self._agree(own, read)
+    def _is_sentence(self, own: Sequence[int]) -> bool:
+        """Whether words begin and end one."""
+        first, last = own[0], own[-1]
+        return not self._rest(first, -1) and not self._rest(last, 1)
 
     def _likeness(self, own: Sequence[int], read: range) -> float:
         wanted = "".join(key_of_word(self.words[k].text, self.language) for k in own)
