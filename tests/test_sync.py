@@ -352,6 +352,12 @@ def test_what_is_not_sure_is_not_written(files):
     before = contents(files)
     ran = called("sync", files / "other.srt", "--reference", files / "good.en.srt", "-q")
     assert_refused(ran, 11, "not sure")
+    assert "are both of this film?" in ran.err
+    (files / "short.srt").write_text(srt(film(9)[1][:3]))
+    ran = called("sync", files / "short.srt", "--reference", files / "good.en.srt", "-q")
+    assert_refused(ran, 11, "fewer than 4 cues")
+    assert "a subtitle editor moves so few" in ran.err
+    (files / "short.srt").unlink()
     assert contents(files) == before
 
 

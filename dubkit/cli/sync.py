@@ -20,6 +20,7 @@ from dubkit.pipeline.sync import Film, Found, fit_to_reference, open_film
 from dubkit.subtitles.encodings import check_encoding
 from dubkit.subtitles.source import format_of, name_parts
 from dubkit.sync import file
+from dubkit.sync.align import FEWEST
 from dubkit.sync.describe import describe, describe_strangers, rates_of
 from dubkit.sync.file import Subtitle
 from dubkit.system.terminal import as_json, print_error, print_failure, print_path
@@ -294,12 +295,10 @@ def _write(given: argparse.Namespace, answer: _Answer, out: Path, film: Film | N
     """Write the file of an answer. Raises NotSure if there is none."""
     path, fit = answer.subtitle.path, answer.found.fit
     if not fit.sure:
-        hint = "is it of this film? --reference takes subtitles with the right times instead"
-        if answer.found.by == "speech" and given.by == "speech":
-            hint = "--by words takes longer and finds more"
-        if film and film.context.media and (tracks := len(film.context.media.audio)) > 1:
-            hint += f"; --audio-track names another of the {tracks} audio tracks"
-        raise NotSure(f"{path}: not sure of its times, so nothing is written: {fit.reason}", hint)
+        raise NotSure(
+            f"{path}: not sure of its times, so nothing is written: {fit.reason}",
+            _what_may_help(given, answer, film),
+        )
     data = answer.subtitle.data
     if not fit.in_sync:
         end = (film and film.context.seconds) or math.inf
@@ -324,6 +323,20 @@ def _write(given: argparse.Namespace, answer: _Answer, out: Path, film: Film | N
     if film:
         film.work.keep(out, key_of(sync=str(out)), made_from="")
     answer.output = out
+
+
+def _what_may_help(given: argparse.Namespace, answer: _Answer, film: Film | None) -> str:
+    """What to do about a file whose times are not sure."""
+    if len(answer.subtitle.cues()) < FEWEST:
+        return "a subtitle editor moves so few"
+    if film is None:
+        return "are both of this film? a film itself, in place of --reference, may show more"
+    hint = "is it of this film? --reference takes subtitles with the right times instead"
+    if given.by == "speech":
+        hint = "--by words takes longer and finds more"
+    if film.context.media and (tracks := len(film.context.media.audio)) > 1:
+        hint += f"; --audio-track names another of the {tracks} audio tracks"
+    return hint
 
 
 def _has(out: Path, data: bytes) -> bool:
