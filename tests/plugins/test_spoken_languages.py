@@ -3,6 +3,7 @@
 import json
 import shutil
 import wave
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import languages, models, multilingual, recognize
-from dubkit_plugins.whisper.decode import Finding, Hypothesis
+from dubkit_plugins.whisper.decode import DecodingTask, Finding, Hypothesis, tokenizer_for
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 from dubkit_plugins.whisper.languages import Stretch, Trial, settled, spoken
@@ -285,6 +286,30 @@ def test_a_stopped_run_resumes_with_the_same_languages(tokenizer, tmp_path, monk
         journal.write_text("".join(lines[:kept]) + lines[kept][:25])
         engine = Bilingual(tokenizer)
         assert run(engine, work) == whole and engine.calls
+
+
+@pytest.mark.parametrize(("fault", "again"), [("skipped", False), ("loop", True)])
+def test_a_window_that_was_decoded_in_the_main_language_is_not_again(
+    tokenizer, fault, again
+) -> None:
+    """Only a part of one reads otherwise by itself, and a loop without repeats."""
+    engine = Bilingual(tokenizer)
+    decoded = []
+
+    def recognize_in(windows, decoding, clock, own=engine.recognize):
+        decoded.append(decoding.language)
+        return own(windows, decoding, clock)
+
+    engine.recognize = recognize_in
+    window = Window(0.0, 8.0, (Span(0.0, 8.0),))
+    chances = ({"de": 0.97, "en": 0.01},) * len(languages.stretches(window))
+    first = Hypothesis((), fault, -1.0, "en", chances, is_doubtful=True)
+    sound = np.ones(8 * SAMPLE_RATE, np.float32)
+    task = DecodingTask(engine, sound, Decoding("en"), tokenizer_for(engine, "en"), Clock())
+    with ThreadPoolExecutor(1) as pool:
+        (row,) = multilingual.divide(task, [window], [first], pool, ()).values()
+    assert [(part, hypothesis.language) for part, hypothesis in row] == [(window, "de")]
+    assert ("en" in decoded) == again
 
 
 def _journal(work: Path) -> list[dict]:

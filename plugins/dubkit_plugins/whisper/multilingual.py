@@ -110,8 +110,10 @@ def divide(
                 del some[1:]
                 continue
             # Amid other languages Whisper often leaves out what it does not understand.
-            first = firsts[run.window]
-            if first.fault or not _within(first, run.part.start, run.part.end):
+            first, window = firsts[run.window], windows[run.window]
+            is_whole = (run.part.start, run.part.end) == (window.start, window.end)
+            is_lacking = first.fault or not _within(first, run.part.start, run.part.end)
+            if first.fault in LOOPING or (is_lacking and not is_whole):
                 some.append(main)
         decode((run.part, code) for run, some in zip(foreign, rivals, strict=True) for code in some)
         trials = []
