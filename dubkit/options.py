@@ -303,10 +303,11 @@ class Options:
         file=True, page="files", unset="from_speech",
     ))  # fmt: skip
     script: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
-        MAKE, "your own words for the speech: txt, md, docx, pdf",
-        "what is spoken, in your own words (txt, md, docx, pdf, or a subtitle file of which only "
-        "the words are used): they get the times of the speech, and what nobody speaks or what is "
-        "spoken besides is listed. Labels (`MARY:`), headings and stage directions are not shown",
+        MAKE, "your own words for the speech: txt, md, fountain, docx, pdf",
+        "what is spoken, in your own words (txt, md, fountain, docx, pdf, or a subtitle file of "
+        "which only the words are used): they get the times of the speech, and what nobody speaks "
+        "or what is spoken besides is listed. Labels (`MARY:`), headings and stage directions are "
+        "not shown",
         metavar="FILE", file=True, page="main", control="hidden",
         other_names=("text", "transcript", "lyrics", "align"),
     ))  # fmt: skip

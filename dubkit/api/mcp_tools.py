@@ -104,8 +104,8 @@ def tools(root: Path) -> MCPServer[None]:
         """Write subtitles of a video or sound file in the language spoken. `language` is its tag
         (en, pt-BR; detected if empty), `formats` some of srt, vtt, ass, ttml, json, txt; with
         `video` a copy of the video gets them as a track. If the words are known, give them as the
-        text `script`, or name their file (txt, md, docx, pdf, srt) as `script_path`: they get the
-        times of the speech. Returns the files."""
+        text `script`, or name their file (txt, md, fountain, docx, pdf, srt) as `script_path`: they
+        get the times of the speech. Returns the files."""
         asked = {"subs": True, "language": language, "formats": formats, "video": video}
         with plainly(), _script(root, script, script_path) as words:
             return await make(ctx, path, script=words, **asked)

@@ -19,7 +19,7 @@ export function h(name, attributes = {}, ...children) {
 export const base = new URL("..", import.meta.url).pathname;
 
 /** Names of texts without times. */
-export const SCRIPT = /\.(txt|md|docx|pdf)$/i;
+export const SCRIPT = /\.(txt|md|fountain|docx|pdf)$/i;
 
 let texts = {};
 

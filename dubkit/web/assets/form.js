@@ -13,7 +13,7 @@ export function formParts(current) {
   const status = h("span", { class: "dk-muted", role: "status" });
   const error = complaint();
   const input = h("input", { type: "file", id: "dk-added-file", class: "dk-hidden", tabindex: "-1",
-    "aria-label": t("add_file"), accept: ".srt,.vtt,.ass,.ssa,.ttml,.xml,.txt,.md,.docx,.pdf,.csv,.rttm,.json" });
+    "aria-label": t("add_file"), accept: ".srt,.vtt,.ass,.ssa,.ttml,.xml,.txt,.md,.fountain,.docx,.pdf,.csv,.rttm,.json" });
   const list = h("ul", { class: "dk-files", id: "dk-added" });
   const added = h("div", { class: "dk-added" },
     h("div", { class: "dk-buttons" },

@@ -2,7 +2,7 @@
 
 import { ask, base, clock, complaint, h, language, putBeside, Refused, SCRIPT, size, t } from "./dom.js";
 
-const BESIDE = /\.(srt|vtt|ass|ssa|ttml|xml|csv|rttm|txt|md|docx|pdf)$/i; // what may belong to a film
+const BESIDE = /\.(srt|vtt|ass|ssa|ttml|xml|csv|rttm|txt|md|fountain|docx|pdf)$/i; // what may belong to a film
 const SUBTITLES = /\.(srt|vtt|ass|ssa|ttml|xml)$/i;
 
 /** The part of the page; `chosen(cards)` is called with the videos that came, none for another. A

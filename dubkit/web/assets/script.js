@@ -12,7 +12,7 @@ export function scriptBox(current, change) {
   const area = h("textarea", { id: "dk-script-text", rows: 7, dir: "auto", "aria-label": t("script"),
     placeholder: t("script_paste"), oninput: later, onchange: () => send() });
   const input = h("input", { type: "file", id: "dk-script-file", class: "dk-hidden", tabindex: "-1", "aria-label": t("script_choose"),
-    accept: ".txt,.md,.docx,.pdf,.srt,.vtt,.ass,.ssa,.ttml,.xml", onchange: () => input.files[0] && put(input.files[0]) });
+    accept: ".txt,.md,.fountain,.docx,.pdf,.srt,.vtt,.ass,.ssa,.ttml,.xml", onchange: () => input.files[0] && put(input.files[0]) });
   const choose = h("button", { type: "button", class: "dk-button", id: "dk-script-choose",
     onclick: () => (current() ? input.click() : missing()) }, t("script_choose"));
   const chip = h("span", { class: "dk-chip" });
