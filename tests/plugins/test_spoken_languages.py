@@ -170,6 +170,9 @@ def test_what_is_tried() -> None:
     assert not languages.is_worth_trying(doubtful, "pl", "cs")
     assert languages.is_worth_trying([replace(doubtful[0], strain=0.1)], "pl", "cs")
     assert languages.is_worth_trying([stretch(0.0, 4.0, en=0.95)], "en", "ru")
+    # Most of it may be clear, and one stretch of it dark.
+    clear = [stretch(4.0 + 4 * i, 7.0 + 4 * i, it=0.95) for i in range(2)]
+    assert languages.is_worth_trying([stretch(0.0, 3.5, it=0.2, fr=0.2), *clear], "it", "fr")
     assert languages.rivals(doubtful, "pl", "en", ()) == ["pl", "cs"]
     both = [stretch(0.0, 4.0, pl=0.4, ru=0.3, sk=0.15, cs=0.14)]
     assert languages.rivals(both, "pl", "en", {"cs"}) == ["pl", "cs", "ru"]

@@ -237,9 +237,10 @@ def opinion(part: Sequence[Stretch], code: str) -> float:
 
 def is_worth_trying(part: Sequence[Stretch], code: str, main: str) -> bool:
     """Whether a part that seems to be in a language should be decoded in it: it reads less easily
-    than usual in the main one, or there is little doubt."""
+    than usual in the main one, or there is little doubt of most of it, whatever the rest is."""
     gain = sum(one.seconds * one.gain(code) for one in part)
-    return code != main and (gain > 0.0 or opinion(part, code) >= log(CLEAR))
+    clear = sum(one.seconds for one in part if one.languages.get(code, 0.0) >= CLEAR)
+    return code != main and (gain > 0.0 or clear >= sum(one.seconds for one in part) / 2)
 
 
 def rivals(
