@@ -425,7 +425,8 @@ class TorchEngine:
         grid = states.new_empty((len(texts), longest + 1, max(positions)), dtype=torch.float32)
         for start in range(0, len(texts), ALIGNED_AT_ONCE):
             some = slice(start, start + ALIGNED_AT_ONCE)
-            logits = F.linear(states[some, first:], self._words[: self._eot + 1]).float()
+            own = states[some, first:].contiguous()  # a product with a part of a tensor is slow
+            logits = F.linear(own, self._words[: self._eot + 1]).float()
             chosen = logits.gather(2, tokens[some, len(task) :, None])[..., 0]
             logprobs[some] = chosen - logits.logsumexp(-1)
             heads = torch.cat([layer[some, :, :, : max(positions)] for layer in attention], dim=1)
