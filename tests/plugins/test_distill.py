@@ -24,8 +24,19 @@ from dubkit import Cue, InputError, PluginError, Track, UsageError, Word  # noqa
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
-from dubkit_plugins.distill.examples import LONGEST, pack, tokenize  # noqa: E402
-from dubkit_plugins.distill.labels import Label, compare_within, error_rate  # noqa: E402
+from dubkit_plugins.distill.examples import (  # noqa: E402
+    LONGEST,
+    pack,
+    tokenize,
+)
+from dubkit_plugins.distill.labels import (  # noqa: E402
+    Label,
+    Source,
+    compare_within,
+    error_rate,
+    group,
+    label,
+)
 from dubkit_plugins.distill.student import convert as convert_student  # noqa: E402
 from dubkit_plugins.distill.student import (  # noqa: E402
     in_precision,
@@ -147,6 +158,56 @@ def test_tokens_say_what_the_example_says(tiny):
     zero = tiny.tokenizer.token_to_id("<|notimestamps|>") + 1
     times = [(one - zero) / 50 for one in timed.tokens[timed.first :] if one >= zero]
     assert times[:2] == [0.5, 6.0] and times == sorted(times)
+
+
+def test_short_recordings_are_labelled_side_by_side(sentences, tiny, tmp_path, monkeypatch):
+    counts = []
+    recognize = TorchEngine.recognize
+
+    def counted(engine, windows, *rest):
+        counts.append(len(windows))
+        return recognize(engine, windows, *rest)
+
+    monkeypatch.setattr(TorchEngine, "recognize", counted)
+    sources = [
+        Source(number, path, track, end - start)
+        for number, ((path, track), (start, end, _)) in enumerate(
+            zip(recordings(sentences), SENTENCES, strict=True)
+        )
+    ]
+    (together,) = group(sources)
+    found = label(tiny, together, "en", work=tmp_path, progress=lambda *_: None)
+    assert max(counts) == len(SENTENCES)
+    assert [one.recording for one in found] == [0, 1, 2, 3, 4]
+    for one, (start, end, text) in zip(found, SENTENCES, strict=True):
+        assert 0 <= one.start < one.words[0].start < one.words[-1].end <= end - start + 0.01
+        assert error_rate(one.text, text, "en") < 0.3 and one.error < 0.3
+
+
+def test_recordings_with_and_without_references_are_not_labelled_together(sentences):
+    def source(number: int, seconds: float, track: Track | None = None) -> Source:
+        return Source(number, sentences[0], track, seconds)
+
+    some = [source(0, 9), source(1, 9, spoken("a")), source(2, 9, spoken("b")), source(3, 9000)]
+    some.append(source(4, 9))
+    groups = [[one.number for one in group] for group in group(some)]
+    assert groups == [[0], [1, 2], [3], [4]]
+
+
+def test_what_the_student_is_chosen_by_is_not_what_it_is_tested_on():
+    every = [one for number in range(40) for one in labels(3, 6.0, number)]
+    split = whole_way._split(every, choices(Path()))
+    parts = [{one.recording for one in some} for some in
+             (split.training, split.choosing, split.testing)]  # fmt: skip
+    assert [len(part) for part in parts] == [36, 1, 3]
+    assert sum(map(len, parts)) == len(set.union(*parts))
+
+
+def test_a_student_is_tested_where_there_are_references():
+    unsure = [replace(one, referenced=False) for i in range(30) for one in labels(3, 6.0, i)]
+    sure = [one for number in range(30, 33) for one in labels(3, 6.0, number)]
+    split = whole_way._split(unsure + sure, choices(Path()))
+    assert {one.recording for one in split.choosing + split.testing} == {30, 31, 32}
 
 
 # ---------------------------------------------------------------- the student
@@ -311,9 +372,35 @@ def test_the_report_says_what_came_out(made):
     assert sum(facts["errors"].values()) == len(outcome.errors) >= 4
     text = (out / "report.md").read_text()
     assert f"{outcome.scores[2].error:.1%}" in text and "as a draft" in text.casefold()
-    assert "base_model: tiny.en" in (out / "README.md").read_text()
+    card = (out / "README.md").read_text()
+    assert "base_model: tiny.en" in card and "at most 30% errors against the references" in card
     if importlib.util.find_spec("matplotlib"):
         assert (out / "noise.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_loss_in_parts_has_the_gradients_of_the_whole(tiny, tmp_path, monkeypatch):
+    (example, *_) = pack(labels(2, 6.0), 0)
+    sound = np.random.default_rng(0).standard_normal(40_000).astype(np.float32) * 0.1
+    path = tmp_path / "0.safetensors"
+    training.keep_example(tiny.model, sound, tokenize(example, tiny.tokenizer, None), path)
+    batch = training._read_batch([path], torch.device("cpu"))
+    found = []
+    for places in (1000, 3):
+        monkeypatch.setattr(training, "PLACES", places)
+        student = make_student(tiny.model, 2)
+        weight = student.decoder.layers[0].fc1.weight.requires_grad_(True)
+        loss = training._add_gradients(student, batch, 0.5)
+        found.append((torch.tensor(loss), weight.grad))
+    torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("has", "precision"), [(True, torch.bfloat16), (False, None)])
+def test_a_cpu_that_has_instructions_for_it_computes_in_half_precision(monkeypatch, has, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    capabilities = {"amx_bf16": has}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert whole_way._precision("auto") is precision
+    assert whole_way._precision("cuda:1") is None
 
 
 @pytest.mark.slow
@@ -345,6 +432,19 @@ def test_a_loss_that_is_no_number_ends_the_training(made, tiny, tmp_path):
     with pytest.raises(PluginError, match=r"the loss is no number after step \d+ \(examples "):
         training.train(make_student(tiny.model, 2), paths, paths[:1], wild,
                        measure=lambda: 0.0, work=tmp_path, progress=lambda *_: None)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_card_has_the_name_and_the_license_of_a_teacher_from_the_hub(made, tmp_path):
+    snapshot = tmp_path / "3f2a9c"
+    snapshot.mkdir()
+    (snapshot / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# Whisper\n")
+    named = Choices(snapshot, "en", name="openai/whisper-tiny.en")
+    report.write(made[0], named, tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert "license: mit\nbase_model: openai/whisper-tiny.en\n" in card and "(mit)" in card
+    assert "# distil-whisper-tiny.en-en" in card and "3f2a9c" not in card
+    assert "3f2a9c" not in (tmp_path / "report.md").read_text()
 
 
 # ---------------------------------------------------------------- what cannot be

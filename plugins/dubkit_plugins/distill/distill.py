@@ -16,6 +16,7 @@ from pathlib import Path
 
 import safetensors
 import tokenizers
+import torch
 
 from dubkit import InputError, OutputError, Progress, Track, UsageError
 from dubkit_plugins.whisper import torch_engine
@@ -39,8 +40,14 @@ from .evaluation import (
     measure_error,
     time_decoding,
 )
-from .examples import LONGEST, Example, pack, samples_of, tokenize
-from .labels import BEAM, Label, label
+from .examples import (
+    LONGEST,
+    Example,
+    pack,
+    samples_of,
+    tokenize,
+)
+from .labels import BEAM, Label, Source, group, label
 from .student import (
     Passage,
     convert,
@@ -55,10 +62,14 @@ log = logging.getLogger("dubkit")
 
 HELD_OUT = 0.1
 """Share of the sound that is kept from training, in whole recordings ..."""
-MOST_HELD_OUT = 120
-"""... and windows of it that are evaluated on ..."""
+MOST_HELD = 7200.0
+"""... and seconds of it, at most about."""
+CHOOSING = 1 / 3
+"""Share of these recordings that are looked at while training."""
+MOST_TESTED = 120
+"""Windows of the others that are evaluated on ..."""
 MOST_MEASURED = 40
-"""... and that are looked at while training."""
+"""... and of theirs that are looked at."""
 LEAST = 60.0
 """Seconds of good labels without which there is nothing to learn from."""
 ENOUGH = 600.0
@@ -87,6 +98,13 @@ class Choices:
     rate: float = 3e-4
     device: str = "auto"
     seed: int = 0
+    name: str = ""
+    """What the teacher is called; empty for its folder's name."""
+
+    @property
+    def teacher_name(self) -> str:
+        """What the teacher is called: a folder of the hub's cache has a number for a name."""
+        return self.name or self.teacher.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +147,12 @@ def distill(
     PluginError with what to do.
     """
     progress("load", 0, 0)
-    engine = torch_engine.load(choices.teacher, device=choices.device)
+    engine = torch_engine.load(
+        choices.teacher, device=choices.device, dtype=_precision(choices.device)
+    )
     if not engine.multilingual and choices.language not in ("", "en"):
         raise UsageError(
-            f"{choices.teacher.name} knows only English, not {choices.language!r}",
+            f"{choices.teacher_name} knows only English, not {choices.language!r}",
             "--teacher names a model of many languages, such as large-v3",
         )
     if not 1 <= choices.layers < engine.model.config.decoder_layers:
@@ -146,21 +166,22 @@ def distill(
     )
     _announce(engine, sum(lengths), unsure, choices)
     labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
-    training, testing = _split(labels, choices)
+    split = _split(labels, choices)
+    training, testing = split.training, split.testing
     _check_amount(labels, training, code, referenced=referenced)
     sounds = {number: open_wav(path) for number, (path, _) in enumerate(recordings)}
     language = code if engine.multilingual else None
     teacher = engine.model
     precision = teacher.decoder.layer_norm.weight.dtype
 
-    right = [one for one in testing if one.error <= choices.max_error]
+    right = [one for one in split.choosing if one.error <= choices.max_error]
     packed = {work / "examples": pack(training, choices.seed), work / "held-out": pack(right, 0)}
     with _disk_full(work):
         examples, held = _keep_all(teacher, engine.tokenizer, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
     student = make_student(teacher, choices.layers)
-    held_out = _held_out(testing[:MOST_HELD_OUT], sounds, code)
-    measured = _held_out(testing[:MOST_MEASURED], sounds, code)
+    held_out = _held_out(testing[:MOST_TESTED], sounds, code)
+    measured = _held_out(split.choosing[:MOST_MEASURED], sounds, code)
     schedule = _schedule(len(examples), choices)
 
     def measure() -> float:
@@ -182,7 +203,7 @@ def distill(
     with _disk_full(out):
         write_student(
             student, choices.teacher, heads, out / TRANSFORMERS,
-            {"languages": [bcp47(code)], "teacher": choices.teacher.name},
+            {"languages": [bcp47(code)], "teacher": choices.teacher_name},
         )  # fmt: skip
         progress("convert", 0, 0)
         convert(out / TRANSFORMERS, out / CTRANSLATE2)
@@ -233,6 +254,14 @@ def _disk_full(folder: Path) -> Iterator[None]:
         ) from failure
 
 
+def _precision(device: str) -> torch.dtype | None:
+    """Half precision on a CPU that has instructions for it, where all takes half the time; None for
+    what the engine takes."""
+    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return torch.bfloat16 if on_cpu and known.get("amx_bf16") else None
+
+
 def _engine(student: Whisper, teacher: TorchEngine) -> TorchEngine:
     """An engine of a student as it is now, in the precision and with the batches of its
     teacher's."""
@@ -263,11 +292,13 @@ def _announce(engine: TorchEngine, seconds: float, unsure: float, choices: Choic
     no reference."""
     windows = seconds / LONGEST
     schedule = _schedule(math.ceil(windows), choices)
-    looks = schedule.steps // schedule.every
+    held = math.ceil(windows * HELD_OUT)
+    measured = schedule.steps // schedule.every * min(MOST_MEASURED, held * CHOOSING)
     steps = estimate(
         engine.model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
         schedule.steps * schedule.batch,
-        min(MOST_HELD_OUT, math.ceil(windows * HELD_OUT)) * (1 + len(NOISE_DB)) + looks,
+        # Of the three models that are compared, only the student is looked at while it learns.
+        min(MOST_TESTED, held) * (1 + len(NOISE_DB)) + measured / 3,
     )  # fmt: skip
     parts = ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in steps.items())
     log.info("this will take about %s: %s", _minutes(sum(steps.values())), parts)
@@ -288,15 +319,17 @@ def _label_all(
     """The labels of all recordings, in their order; ``lengths`` are theirs in seconds."""
     done, total = 0.0, sum(lengths)
     found = []
-    for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True)):
+    sources = [
+        Source(number, path, reference, seconds)
+        for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True))
+    ]
+    for some in group(sources):
 
         def report(_: str, part: float, __: float, before: float = done) -> None:
             progress("transcribe", before + part, total)
 
-        found += label(
-            engine, number, path, reference, code, work=work / str(number), progress=report
-        )
-        done += seconds
+        found += label(engine, some, code, work=work / str(some[0].number), progress=report)
+        done += sum(one.seconds for one in some)
     if not found:
         raise InputError(
             "nobody speaks in these files, as far as the teacher can tell",
@@ -305,8 +338,20 @@ def _label_all(
     return found
 
 
-def _split(labels: Sequence[Label], choices: Choices) -> tuple[list[Label], list[Label]]:
-    """Labels to learn from, and those of the recordings that are held out."""
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """What labels are for; none of a recording is in two of them."""
+
+    training: list[Label]
+    choosing: list[Label]
+    """By which it is seen when the student is at its best."""
+    testing: list[Label]
+    """By which it is reported how good it is; what is good enough to be chosen by is no test."""
+
+
+def _split(labels: Sequence[Label], choices: Choices) -> _Split:
+    """Share out the labels, by recordings. Those with a reference, if any have one, are held out:
+    a second decoding says less about errors."""
     seconds: dict[int, float] = {}
     for one in labels:
         seconds[one.recording] = seconds.get(one.recording, 0.0) + one.seconds
@@ -315,23 +360,30 @@ def _split(labels: Sequence[Label], choices: Choices) -> tuple[list[Label], list
             "only one file has speech, and a student is judged on another one than it learned from",
             "name at least two files",
         )
-    order = sorted(seconds)
+    total = sum(seconds.values())
+    referenced = {one.recording for one in labels if one.referenced}
+    order = sorted(referenced or seconds)
     random.Random(choices.seed).shuffle(order)
-    wanted = HELD_OUT * sum(seconds.values())
-    held: set[int] = set()
-    for number in order[:-1]:
-        if held and sum(seconds[one] for one in held) >= wanted:
+    # A recording that is most of the archive is to be learned from.
+    fitting = [number for number in order if seconds[number] <= total / 2] or order
+    held: list[int] = []
+    for number in fitting[: len(seconds) - 1]:
+        if held and sum(seconds[one] for one in held) >= min(HELD_OUT * total, MOST_HELD):
             break
-        # A recording that is most of the archive is to be learned from.
-        if seconds[number] <= sum(seconds.values()) / 2:
-            held.add(number)
-    held = held or {order[0]}
+        held.append(number)
     training = [
         one for one in labels if one.recording not in held and one.error <= choices.max_error
     ]
-    testing = [one for one in labels if one.recording in held and math.isfinite(one.error)]
-    random.Random(choices.seed).shuffle(testing)
-    return training, testing
+    sure = [one for one in labels if one.recording in held and math.isfinite(one.error)]
+    first = max(1, round(len(held) * CHOOSING))
+    choosing = [one for one in sure if one.recording in held[:first]]
+    testing = [one for one in sure if one.recording in held[first:]]
+    if not testing or not choosing:  # a single recording: its beginning, and the rest
+        first = max(1, round(len(sure) * CHOOSING))
+        choosing, testing = sure[:first], sure[first:] or sure
+    for some in (choosing, testing):
+        random.Random(choices.seed).shuffle(some)
+    return _Split(training, choosing, testing)
 
 
 def _check_amount(
@@ -413,7 +465,7 @@ def _passages(
 ) -> list[Passage]:
     """Windows to compare word times on: the longest of some."""
     found = []
-    for one in sorted(labels[:MOST_HELD_OUT], key=lambda one: -one.seconds)[:16]:
+    for one in sorted(labels[:MOST_TESTED], key=lambda one: -one.seconds)[:16]:
         example = Example((one,))
         tokens = tokenize(example, engine.tokenizer, language)
         states = encode_alone(engine.model, samples_of(example, sounds))

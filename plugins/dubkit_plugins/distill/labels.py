@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
 from dubkit import Progress, Track, Word
 from dubkit_plugins.whisper.decode import DecodedWindow
-from dubkit_plugins.whisper.engine import Clock, Decoding, Engine
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Engine
 from dubkit_plugins.whisper.recognize import Sound, recognize
+from dubkit_plugins.whisper.speech_activity import open_wav
+from dubkit_plugins.whisper.windows import Window
 
 BEAM = 5
 """Hypotheses of the decoding that a greedy one is compared with where there is no reference."""
+TOGETHER = 240.0
+"""Seconds of short recordings that are transcribed together: many batches, and little memory."""
 SLACK = 2.0
 """Seconds around a window in which words of its reference may lie: subtitles are early or late."""
 SPACELESS = ("zh", "yue", "ja", "th", "lo", "my", "km", "bo")
@@ -37,6 +43,8 @@ class Label:
     reference, a second decoding's."""
     error: float
     """Word error rate between the two, 0 to 1 and beyond; infinite for a window at fault."""
+    referenced: bool = True
+    """Whether there is a reference."""
 
     @property
     def text(self) -> str:
@@ -49,51 +57,102 @@ class Label:
         return self.end - self.start
 
 
-def label(
-    engine: Engine,
-    number: int,
-    audio: Path,
-    reference: Track | None,
-    language: str,
-    *,
-    work: Path,
-    progress: Progress,
-) -> list[Label]:
-    """The windows of recording ``number`` in which somebody speaks, with the teacher's words.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A recording that is to be transcribed."""
 
-    ``audio`` is 16 kHz mono; ``reference`` is what is spoken in it, with or without true times;
-    without one, greedy decoding is compared with beam search. Finished windows are kept in
+    number: int
+    """Its index."""
+    audio: Path
+    """16 kHz mono."""
+    reference: Track | None
+    """What is spoken in it, with or without true times."""
+    seconds: float
+
+
+class Reel(Sound):
+    """Recordings one after the other, with no window across the end of one: so that short ones are
+    decoded side by side."""
+
+    def __init__(self, audio: Sequence[Path]) -> None:
+        self._audio = audio
+        sounds = [open_wav(path) for path in audio]
+        ends = list(accumulate(len(sound) / SAMPLE_RATE for sound in sounds))
+        self.starts = [0.0, *ends[:-1]]
+        """Of each recording, in seconds."""
+        self.duration = ends[-1]
+        # A long recording is alone, and is not read into memory.
+        self.samples = np.concatenate([one[:] for one in sounds]) if audio[1:] else sounds[0]
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def windows(self, longest: float) -> Iterator[Window]:
+        for start, path in zip(self.starts, self._audio, strict=True):
+            with Sound(path, Clock()) as sound:
+                for one in sound.windows(longest):
+                    spans = tuple(
+                        replace(span, start=span.start + start, end=span.end + start)
+                        for span in one.speech
+                    )
+                    yield Window(one.start + start, one.end + start, spans)
+
+
+def group(sources: Sequence[Source]) -> list[list[Source]]:
+    """Neighbors that are labelled together."""
+    groups: list[list[Source]] = []
+    for source in sources:
+        last = groups[-1] if groups else []
+        alike = last and bool(last[0].reference) == bool(source.reference)
+        if alike and sum(one.seconds for one in last) + source.seconds <= TOGETHER:
+            last.append(source)
+        else:
+            groups.append([source])
+    return groups
+
+
+def label(
+    engine: Engine, sources: Sequence[Source], language: str, *, work: Path, progress: Progress
+) -> list[Label]:
+    """The windows of a :func:`group` in which somebody speaks, with the teacher's words.
+
+    Without references greedy decoding is compared with beam search. Finished windows are kept in
     ``work``.
     """
     decoding = Decoding(language)
-    with Sound(audio, Clock()) as sound:
-        duration = sound.duration
+    with Reel([source.audio for source in sources]) as reel:
 
         def decode(decoding: Decoding) -> list[DecodedWindow]:
             folder = work / f"beam-{decoding.beam_size}"
             folder.mkdir(parents=True, exist_ok=True)
             return recognize(
-                engine, sound, decoding, work=folder, clock=Clock(),
+                engine, reel, decoding, work=folder, clock=Clock(),
                 progress=lambda done, total, _: progress("transcribe", done, total),
             )  # fmt: skip
 
         windows = decode(decoding)
-        others = [] if reference else decode(replace(decoding, beam_size=BEAM))
+        others = [] if sources[0].reference else decode(replace(decoding, beam_size=BEAM))
     texts = {(one.start, one.end): one.text for one in others}
     found = []
     for window in windows:
         if not window.words:
             continue
-        if reference:
-            near = _words_near(reference, window.start, window.end, duration)
+        at = bisect_right(reel.starts, (window.start + window.end) / 2) - 1
+        source, offset = sources[at], reel.starts[at]
+        start, end = window.start - offset, window.end - offset
+        if source.reference:
+            near = _words_near(source.reference, start, end, source.seconds)
             error, fitting = compare_within(window.text, near, language)
         else:
             fitting = texts.get((window.start, window.end), "")
             error = error_rate(window.text, fitting, language)
+        words = tuple(
+            replace(word, start=word.start - offset, end=word.end - offset) for word in window.words
+        )
         found.append(
             Label(
-                number, window.start, window.end, window.words, fitting.strip(),
-                float("inf") if window.fault else error,
+                source.number, start, end, words, fitting.strip(),
+                float("inf") if window.fault else error, bool(source.reference),
             )
         )  # fmt: skip
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,7 @@ def write(outcome: Outcome, choices: Choices, out: Path) -> None:
     """Write the report, its plots if matplotlib is here, and the card of the model."""
     facts = {
         **asdict(outcome),
-        "choices": {**asdict(choices), "teacher": choices.teacher.name},
+        "choices": {**asdict(choices), "teacher": choices.teacher_name},
         "errors": histogram(outcome.errors),
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False)
@@ -63,10 +64,7 @@ def histogram(errors: Sequence[float]) -> dict[str, int]:
 
 
 def _markdown(outcome: Outcome, choices: Choices, plots: Sequence[str]) -> str:
-    teacher = choices.teacher.name
-    by = "the references" if outcome.referenced else (
-        "a second decoding with beam search (there were no references)"
-    )  # fmt: skip
+    teacher, by = choices.teacher_name, _judge(outcome)
     rows = [
         f"| {one.name} | {one.error:.1%} | "
         + " | ".join(f"{one.noise[level]:.1%}" for level in NOISE_DB)
@@ -122,12 +120,30 @@ As a draft of the teacher, a window at a time:
     )
 
 
+def _judge(outcome: Outcome) -> str:
+    """What the teacher's transcripts were compared with."""
+    if outcome.referenced:
+        return "the references"
+    return "a second decoding with beam search (there were no references)"
+
+
+def _license(choices: Choices) -> str:
+    """What the teacher's own card calls its license; "" if there is none."""
+    card = choices.teacher / "README.md"
+    text = card.read_text("utf-8", "replace") if card.is_file() else ""
+    found = re.match(r"---\n(?:.*\n)*?license: *(\S+)", text)
+    return found[1] if found else ""
+
+
 def _card(outcome: Outcome, choices: Choices, folder: str) -> str:
     """The model card, with the fields that the hub reads at its top."""
-    student = outcome.scores[-1]
+    student, teacher = outcome.scores[-1], choices.teacher_name
+    name = _license(choices)
+    field = f"license: {name}\n" if name else ""
+    known = f" ({name})" if name else ""
     return f"""---
 language: {outcome.language}
-base_model: {choices.teacher.name}
+{field}base_model: {teacher}
 library_name: transformers
 pipeline_tag: automatic-speech-recognition
 tags: [whisper, distillation]
@@ -135,13 +151,14 @@ tags: [whisper, distillation]
 
 # {_name(outcome, choices)}
 
-Distilled from {choices.teacher.name} with dubkit: its encoder, and {choices.layers} layers of its
-decoder trained on {outcome.kept / 3600:.2f} h of {language_name(outcome.language)} speech that the
-teacher transcribed. Word error rate on unseen recordings of the same archive: {student.error:.1%}
-(teacher: {outcome.scores[0].error:.1%}). See [report.md](report.md).
+Distilled from {teacher} with dubkit: its encoder, and {choices.layers} layers of its decoder
+trained on {outcome.kept / 3600:.2f} h of {language_name(outcome.language)} speech that the teacher
+transcribed: of {outcome.labelled / 3600:.2f} h, what had at most {choices.max_error:.0%} errors
+against {_judge(outcome)}. Word error rate on unseen recordings of the same archive:
+{student.error:.1%} (teacher: {outcome.scores[0].error:.1%}). See [report.md](report.md).
 
-It knows {language_name(outcome.language)} alone. The license of its teacher applies to it, and so
-may the rights in the recordings.
+It knows {language_name(outcome.language)} alone. The license of its teacher{known} applies to it,
+and so may the rights in the recordings.
 
     dubkit talk.mp4 --subs --model {folder}
 
@@ -151,7 +168,7 @@ around them is what `--model` takes.
 
 
 def _name(outcome: Outcome, choices: Choices) -> str:
-    return f"distil-{choices.teacher.name}-{outcome.language}"
+    return f"distil-{choices.teacher_name.rpartition('/')[2]}-{outcome.language}"
 
 
 def _plot(outcome: Outcome, out: Path) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ LIKELIEST = 64
 TEMPERATURE = 2.0
 DIVERGENCE = 0.8
 """Weight of the divergence from the teacher, beside 1 for the cross-entropy (as published)."""
+PLACES = 256
+"""Places of which the probabilities of all words are in memory at once."""
 SILENCE_AFTER = 2.0
 """Seconds of silence after an example, as the engines add them."""
 CHECKPOINT = "checkpoint.safetensors"
@@ -141,24 +143,54 @@ def _read_batch(paths: Sequence[Path], device: torch.device) -> _Batch:
     )
 
 
-def _logits(student: Whisper, batch: _Batch) -> Tensor:
-    """Of shape (targets, tokens), float32; on a GPU computed in bfloat16."""
+def _states(student: Whisper, batch: _Batch) -> Tensor:
+    """The states that predict the targets, (targets, width); on a GPU and on a CPU with half
+    precision computed in bfloat16."""
+    with _precision(student):
+        states = read_texts(student.decoder, batch.states, batch.positions, batch.tokens)
+    rows, index = batch.places
+    return states[rows, index]
+
+
+def _precision(student: Whisper) -> torch.autocast:
     weight = student.proj_out.weight
     half = weight.dtype != torch.float32
-    with torch.autocast(weight.device.type, torch.bfloat16, enabled=half):
-        states = read_texts(student.decoder, batch.states, batch.positions, batch.tokens)
-        rows, index = batch.places
-        logits = F.linear(states[rows, index], weight)
-    return logits.float()
+    return torch.autocast(weight.device.type, torch.bfloat16, enabled=half)
 
 
-def _losses(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and divergence, means over the targets."""
-    entropy = F.cross_entropy(logits, batch.targets)
-    theirs = F.log_softmax(batch.values / TEMPERATURE, dim=-1)
-    ours = F.log_softmax(logits.gather(1, batch.indices) / TEMPERATURE, dim=-1)
-    apart = F.kl_div(ours, theirs, reduction="batchmean", log_target=True) * TEMPERATURE**2
+def _losses(student: Whisper, states: Tensor, batch: _Batch, some: slice) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and divergence of some of the targets, whose states these are; sums."""
+    with _precision(student):
+        logits = F.linear(states, student.proj_out.weight)
+    logits = logits.float()
+    entropy = F.cross_entropy(logits, batch.targets[some], reduction="sum")
+    theirs = F.log_softmax(batch.values[some] / TEMPERATURE, dim=-1)
+    ours = F.log_softmax(logits.gather(1, batch.indices[some]) / TEMPERATURE, dim=-1)
+    apart = F.kl_div(ours, theirs, reduction="sum", log_target=True) * TEMPERATURE**2
     return entropy, apart
+
+
+def _parts(batch: _Batch) -> Iterator[slice]:
+    for start in range(0, len(batch.targets), PLACES):
+        yield slice(start, start + PLACES)
+
+
+def _add_gradients(student: Whisper, batch: _Batch, weight: float) -> float:
+    """Add the gradients of a batch's loss times ``weight``; that loss.
+
+    The probabilities of all words at all places would take more memory than all else, so the loss
+    goes back to the states a few places at a time, and from there through the decoder at once.
+    """
+    states = _states(student, batch)
+    ends = states.detach().requires_grad_(True)
+    total = torch.zeros((), device=states.device)
+    for some in _parts(batch):
+        entropy, apart = _losses(student, ends[some], batch, some)
+        loss = (entropy + DIVERGENCE * apart) * (weight / len(batch.targets))
+        torch.autograd.backward(loss)
+        total += loss.detach()
+    torch.autograd.backward(states, ends.grad)
+    return float(total)
 
 
 # ---------------------------------------------------------------- training
@@ -238,10 +270,7 @@ def _step(
             for first in range(0, len(chosen), micro):
                 part = chosen[first : first + micro]
                 batch = _read_batch(part, device)
-                entropy, apart = _losses(_logits(student, batch), batch)
-                loss = (entropy + DIVERGENCE * apart) * len(part) / len(chosen)
-                torch.autograd.backward(loss)
-                total += float(loss.detach())
+                total += _add_gradients(student, batch, len(part) / len(chosen))
             return total, micro
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as failure:
             if micro == 1 or not _is_memory(failure):
@@ -265,8 +294,10 @@ def _held_out_loss(
     total, count = 0.0, 0
     for first in range(0, len(paths), size):
         batch = _read_batch(paths[first : first + size], device)
-        entropy, _ = _losses(_logits(student, batch), batch)
-        total += float(entropy) * len(batch.targets)
+        states = _states(student, batch)
+        total += sum(
+            float(_losses(student, states[some], batch, some)[0]) for some in _parts(batch)
+        )
         count += len(batch.targets)
     return total / max(1, count)
 

@@ -177,10 +177,11 @@ class DistilWhisper(WhisperTranscriber):
         from dubkit_plugins.distill import distill, report
 
         progress("load", 0.0, 0.0)
-        teacher = models.find(wanted["teacher"], CATALOGUE, progress, packages=False).folder
-        assert teacher  # without packages it is always a folder
+        teacher = models.find(wanted["teacher"], CATALOGUE, progress, packages=False)
+        assert teacher.folder  # without packages it is always a folder
         choices = distill.Choices(
-            teacher=teacher,
+            teacher=teacher.folder,
+            name=CATALOGUE.get(teacher.name, teacher.name),
             language=wanted["language"],
             layers=int(wanted["layers"]),
             max_error=float(wanted["max_wer"]) / 100,
