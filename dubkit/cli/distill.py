@@ -71,7 +71,13 @@ def distill_parser() -> Parser:
     add("-o", "--output", type=at_home, required=True, metavar="DIR", help="the student's folder")
     add("--language", default="", metavar="TAG", help="what is spoken (default: detected)")
     add("--layers", type=int, default=2, metavar="N", help="of the decoder to keep (2)")
-    add("--hours", type=float, default=0.0, metavar="N", help="of sound to use at most (all)")
+    add(
+        "--hours",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="of sound to use, in whole files (all)",
+    )
     add("--max-wer", type=float, default=10.0, metavar="PERCENT",
         help="word error rate up to which a transcript is learned from (10)")  # fmt: skip
     add("--transcripts", type=at_home, metavar="FILE",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import math
@@ -20,7 +21,7 @@ from command import dubkit  # noqa: E402
 from faster_whisper.audio import decode_audio  # noqa: E402
 from wav_samples import write  # noqa: E402
 
-from dubkit import Cue, InputError, PluginError, Track, UsageError, Word  # noqa: E402
+from dubkit import Cue, InputError, OutputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
@@ -477,6 +478,25 @@ def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words
     with pytest.raises(UsageError, match=words):
         distill(recordings(sentences), choices(teacher, **changed), out=tmp_path, work=tmp_path,
                 progress=lambda *_: None)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["label", "keep_example", "train", "write_student"])
+def test_a_full_disk_is_named_and_what_was_done_stays(
+    made, teacher, sentences, tmp_path, monkeypatch, step
+):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(whole_way, "LEAST", 5.0)
+    monkeypatch.setattr(whole_way, step, full)
+    work = made[2]
+    kept = sorted(path for path in work.rglob("*") if path.is_file())
+    with pytest.raises(OutputError, match="the disk is full"):
+        # Another seed has other examples.
+        distill(recordings(sentences), choices(teacher, seed=int(step == "keep_example")),
+                out=tmp_path, work=work, progress=lambda *_: None)  # fmt: skip
+    assert all(path.is_file() for path in kept)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,8 @@ def distill(
         seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
     )
     _announce(engine, sum(lengths), unsure, choices)
-    labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
+    with _disk_full(work):
+        labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
     split = _split(labels, choices)
     training, testing = split.training, split.testing
     _check_amount(labels, training, code, referenced=referenced)
