@@ -27,8 +27,11 @@ from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
     LONGEST,
+    MAX_TOKENS,
+    Example,
     pack,
     tokenize,
+    tokenize_all,
 )
 from dubkit_plugins.distill.labels import (  # noqa: E402
     Label,
@@ -145,6 +148,39 @@ def test_windows_are_packed_up_to_what_the_network_takes():
     assert {example.with_times for example in examples} == {True, False}
     assert any(example.before for example in examples)
     assert pack(found, 3) == examples != pack(found, 4)
+
+
+def test_short_recordings_are_packed_as_full_as_long_ones():
+    examples = pack(labels(400, 3.0), 1)
+    alone = [example for example in examples if len(example.labels) == 1]
+    assert 0.2 < len(alone) / len(examples) < 0.4
+    assert min(one.seconds for one in examples[:-1] if one not in alone) == 27
+
+
+def test_what_has_more_tokens_than_the_decoder_has_positions_is_divided(tiny):
+    def long(words: int) -> Label:
+        return Label(0, 0.0, 9.0, (Word(0.0, 9.0, " xq" * words),), "", 0.0)
+
+    before = Example((long(150),), before="xq " * 500)
+    whole = Example((long(90), long(90), long(90)))
+    examples = [before, whole, Example((long(300),))]
+    found = list(tokenize_all(examples, tiny.tokenizer, None))
+    assert [example.labels for example, _ in found] == [
+        before.labels, whole.labels[:1], whole.labels[1:],
+    ]  # fmt: skip
+    assert max(len(tokens.tokens) for _, tokens in found) == MAX_TOKENS
+    assert all(tiny.tokenizer.id_to_token(tokens.tokens[-1]) == "<|endoftext|>"
+               for _, tokens in found)  # fmt: skip
+
+
+def test_few_examples_are_seen_in_small_batches_rather_than_more_often():
+    default = Choices(Path())
+    for count in (15, 40, 100, 160):
+        schedule = whole_way._schedule(count, default)
+        assert schedule.steps >= 300 and schedule.steps * schedule.batch <= 30 * count
+    many = whole_way._schedule(10_000, default)
+    assert many.batch == 16 and many.steps == 30 * 10_000 // 16
+    assert whole_way._schedule(40, replace(default, steps=4)).batch == 16
 
 
 def test_tokens_say_what_the_example_says(tiny):
@@ -470,16 +506,6 @@ def test_nobody_speaks(teacher, tmp_path):
                 progress=lambda *_: None)  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [({"language": "es"}, "knows only English"), ({"layers": 4}, "not from 1 to 3")],
-)
-def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words):
-    with pytest.raises(UsageError, match=words):
-        distill(recordings(sentences), choices(teacher, **changed), out=tmp_path, work=tmp_path,
-                progress=lambda *_: None)  # fmt: skip
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["label", "keep_example", "train", "write_student"])
 def test_a_full_disk_is_named_and_what_was_done_stays(
@@ -497,6 +523,16 @@ def test_a_full_disk_is_named_and_what_was_done_stays(
         distill(recordings(sentences), choices(teacher, seed=int(step == "keep_example")),
                 out=tmp_path, work=work, progress=lambda *_: None)  # fmt: skip
     assert all(path.is_file() for path in kept)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [({"language": "es"}, "knows only English"), ({"layers": 4}, "not from 1 to 3")],
+)
+def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words):
+    with pytest.raises(UsageError, match=words):
+        distill(recordings(sentences), choices(teacher, **changed), out=tmp_path, work=tmp_path,
+                progress=lambda *_: None)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from .examples import (
     pack,
     samples_of,
     tokenize,
+    tokenize_all,
 )
 from .labels import BEAM, Label, Source, group, label
 from .student import (
@@ -425,10 +426,9 @@ def _keep_all(
     for folder, examples in packed.items():
         folder.mkdir(exist_ok=True)
         found.append([])
-        for example in examples:
+        for example, tokens in tokenize_all(examples, tokenizer, language):
             progress("listen", done, total)
             done += example.seconds
-            tokens = tokenize(example, tokenizer, language)
             path = folder / f"{_name(example)}.safetensors"
             if not path.exists():
                 keep_example(teacher, samples_of(example, sounds), tokens, path)
@@ -476,8 +476,10 @@ def _passages(
 
 
 def _schedule(examples: int, choices: Choices) -> Schedule:
-    batch = min(Schedule(1).batch, examples)
     few, many = STEPS
+    # Of few examples little is learned in large batches before they are known by heart.
+    often = EPOCHS * examples // (choices.steps or few)
+    batch = max(1, min(Schedule(1).batch, examples, often))
     steps = choices.steps or min(many, max(few, EPOCHS * examples // batch))
     every = max(1, min(500, steps // 12))
     return Schedule(steps, batch, choices.rate, every, seed=choices.seed)

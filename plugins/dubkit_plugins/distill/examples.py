@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tokenizers
@@ -19,7 +19,7 @@ from .labels import Label
 LONGEST = 28.0
 """Seconds of an example."""
 ALONE = 0.3
-"""Share of the windows that are not packed with others: short ones are what a film has, too."""
+"""Share of the examples that have one window: short ones are what a film has, too."""
 WITH_TIMES = 0.5
 """Share of the examples whose tokens have times ..."""
 WITH_PROMPT = 0.2
@@ -53,14 +53,12 @@ def pack(labels: Sequence[Label], seed: int) -> list[Example]:
     ``seed``."""
     chance = random.Random(seed)
     packed: list[list[Label]] = []
-    last_alone = True
+    alone = True
     for label in labels:
-        alone = chance.random() < ALONE
-        room = LONGEST - label.seconds
-        if alone or last_alone or sum(one.seconds for one in packed[-1]) > room:
+        if alone or sum(one.seconds for one in packed[-1]) > LONGEST - label.seconds:
             packed.append([])
+            alone = chance.random() < ALONE
         packed[-1].append(label)
-        last_alone = alone
     found = []
     own: dict[int, list[Label]] = {}
     for label in labels:
@@ -109,10 +107,7 @@ def tokenize(example: Example, tokenizer: tokenizers.Tokenizer, language: str | 
     def ids(text: str) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    given = []
-    if example.before:
-        given = [special("startofprev"), *ids(" " + example.before)[-PROMPT_TOKENS:]]
-    given.append(special("startoftranscript"))
+    given = [special("startoftranscript")]
     if language:
         given += [special(language), special("transcribe")]
     text: list[int] = []
@@ -123,7 +118,28 @@ def tokenize(example: Example, tokenizer: tokenizers.Tokenizer, language: str | 
     else:
         given.append(special("notimestamps"))
         text = ids("".join(f" {label.text}" for label in example.labels))
+    room = min(PROMPT_TOKENS, MAX_TOKENS - len(given) - len(text) - 2)
+    if example.before and room > 0:
+        given = [special("startofprev"), *ids(" " + example.before)[-room:], *given]
     return Tokens((*given, *text, special("endoftext")), len(given))
+
+
+def tokenize_all(
+    examples: Iterable[Example], tokenizer: tokenizers.Tokenizer, language: str | None
+) -> Iterator[tuple[Example, Tokens]]:
+    """Examples and their tokens. One with more of them than a decoder has positions for, as in
+    languages in which a letter is several, becomes two; a single window like that is left out."""
+    for example in examples:
+        tokens = tokenize(example, tokenizer, language)
+        labels, half = example.labels, len(example.labels) // 2
+        if len(tokens.tokens) <= MAX_TOKENS:
+            yield example, tokens
+        elif half:
+            parts = (
+                replace(example, labels=labels[:half]),
+                replace(example, labels=labels[half:], before=""),
+            )
+            yield from tokenize_all(parts, tokenizer, language)
 
 
 def _phrases(example: Example) -> Iterator[tuple[float, float, str]]:
