@@ -431,6 +431,30 @@ def test_the_loss_in_parts_has_the_gradients_of_the_whole(tiny, tmp_path, monkey
     torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-3)
 
 
+def test_where_memory_runs_out_parts_have_the_gradients_of_the_whole(tiny, tmp_path, monkeypatch):
+    (example, *_) = pack(labels(2, 6.0), 0)
+    tokens = tokenize(example, tiny.tokenizer, None)
+    paths = [tmp_path / f"{number}.safetensors" for number in range(2)]
+    for number, path in enumerate(paths):
+        sound = np.random.default_rng(number).standard_normal(40_000).astype(np.float32) * 0.1
+        training.keep_example(tiny.model, sound, tokens, path)
+    add, found = training._add_gradients, []
+
+    def add_one(student, batch, weight):
+        if len(batch.tokens) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        return add(student, batch, weight)
+
+    for way, most in ((add, 2), (add_one, 1)):
+        monkeypatch.setattr(training, "_add_gradients", way)
+        student = make_student(tiny.model, 2)
+        weight = student.decoder.layers[0].fc1.weight.requires_grad_(True)
+        loss, micro = training._step(student, paths, 2, torch.device("cpu"))
+        assert micro == most
+        found.append((torch.tensor(loss), weight.grad))
+    torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-3)
+
+
 @pytest.mark.parametrize(("has", "precision"), [(True, torch.bfloat16), (False, None)])
 def test_a_cpu_that_has_instructions_for_it_computes_in_half_precision(monkeypatch, has, precision):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -491,6 +515,16 @@ def test_references_of_other_files_teach_nothing(teacher, sentences, tmp_path):
     wrong = [(path, spoken("Something else that nobody says here")) for path in sentences]
     with pytest.raises(InputError, match="the references say something else"):
         distill(wrong, choices(teacher), out=tmp_path, work=tmp_path, progress=lambda *_: None)
+
+
+def test_little_speech_and_little_that_fits_are_warned_of(caplog):
+    every = labels(60, 6.0)
+    whole_way._check_amount(every, every[:20], "es", referenced=True)
+    little, unfit = (record.getMessage() for record in caplog.records)
+    assert "2.0 min of speech are little" in little
+    assert "only 2 of 6 min" in unfit and "see that the language is es" in unfit
+    with pytest.raises(InputError, match=r"only 0\.9 of 6\.0 min .*: the teacher was too unsure"):
+        whole_way._check_amount(every, every[:9], "es", referenced=False)
 
 
 def test_one_file_is_not_enough(teacher, sentences, tmp_path):
