@@ -221,6 +221,13 @@ def test_short_recordings_are_labelled_side_by_side(sentences, tiny, tmp_path, m
         assert error_rate(one.text, text, "en") < 0.3 and one.error < 0.3
 
 
+def test_what_the_teacher_leaves_out_of_a_text_is_an_error(sentences, tiny, tmp_path):
+    text = f"{SENTENCES[4][2]} Had there been a word more, it would be here."
+    source = Source(0, sentences[4], spoken(text), 4.26)
+    (found,) = label(tiny, [source], "en", work=tmp_path, progress=lambda *_: None)
+    assert found.reference == text and found.error > 0.5
+
+
 def test_recordings_with_and_without_references_are_not_labelled_together(sentences):
     def source(number: int, seconds: float, track: Track | None = None) -> Source:
         return Source(number, sentences[0], track, seconds)

@@ -133,14 +133,18 @@ def label(
         windows = decode(decoding)
         others = [] if sources[0].reference else decode(replace(decoding, beam_size=BEAM))
     texts = {(one.start, one.end): one.text for one in others}
+    places = [bisect_right(reel.starts, (one.start + one.end) / 2) - 1 for one in windows]
     found = []
-    for window in windows:
+    for window, at in zip(windows, places, strict=True):
         if not window.words:
             continue
-        at = bisect_right(reel.starts, (window.start + window.end) / 2) - 1
         source, offset = sources[at], reel.starts[at]
         start, end = window.start - offset, window.end - offset
-        if source.reference:
+        if source.reference and _has_no_times(source.reference) and places.count(at) == 1:
+            # All of the text is spoken here, also what the teacher left out.
+            fitting = source.reference.cues[0].text
+            error = error_rate(window.text, fitting, language)
+        elif source.reference:
             near = _words_near(source.reference, start, end, source.seconds)
             error, fitting = compare_within(window.text, near, language)
         else:
@@ -164,7 +168,7 @@ def _words_near(reference: Track, start: float, end: float, duration: float) -> 
     for cue in reference.cues:
         words = cue.text.split()
         step = (min(cue.end, max(duration, cue.start)) - cue.start) / max(1, len(words))
-        if len(reference.cues) == 1:  # a text without times
+        if _has_no_times(reference):
             return cue.text
         near += [
             word
@@ -172,6 +176,10 @@ def _words_near(reference: Track, start: float, end: float, duration: float) -> 
             if start - SLACK <= cue.start + (index + 0.5) * step <= end + SLACK
         ]
     return " ".join(near)
+
+
+def _has_no_times(reference: Track) -> bool:
+    return len(reference.cues) == 1
 
 
 def normalize(text: str, language: str) -> list[str]:
