@@ -150,13 +150,6 @@ def test_windows_are_packed_up_to_what_the_network_takes():
     assert pack(found, 3) == examples != pack(found, 4)
 
 
-def test_short_recordings_are_packed_as_full_as_long_ones():
-    examples = pack(labels(400, 3.0), 1)
-    alone = [example for example in examples if len(example.labels) == 1]
-    assert 0.2 < len(alone) / len(examples) < 0.4
-    assert min(one.seconds for one in examples[:-1] if one not in alone) == 27
-
-
 def test_what_has_more_tokens_than_the_decoder_has_positions_is_divided(tiny):
     def long(words: int) -> Label:
         return Label(0, 0.0, 9.0, (Word(0.0, 9.0, " xq" * words),), "", 0.0)
@@ -171,16 +164,6 @@ def test_what_has_more_tokens_than_the_decoder_has_positions_is_divided(tiny):
     assert max(len(tokens.tokens) for _, tokens in found) == MAX_TOKENS
     assert all(tiny.tokenizer.id_to_token(tokens.tokens[-1]) == "<|endoftext|>"
                for _, tokens in found)  # fmt: skip
-
-
-def test_few_examples_are_seen_in_small_batches_rather_than_more_often():
-    default = Choices(Path())
-    for count in (15, 40, 100, 160):
-        schedule = whole_way._schedule(count, default)
-        assert schedule.steps >= 300 and schedule.steps * schedule.batch <= 30 * count
-    many = whole_way._schedule(10_000, default)
-    assert many.batch == 16 and many.steps == 30 * 10_000 // 16
-    assert whole_way._schedule(40, replace(default, steps=4)).batch == 16
 
 
 def test_tokens_say_what_the_example_says(tiny):

@@ -476,10 +476,8 @@ def _passages(
 
 
 def _schedule(examples: int, choices: Choices) -> Schedule:
+    batch = min(Schedule(1).batch, examples)
     few, many = STEPS
-    # Of few examples little is learned in large batches before they are known by heart.
-    often = EPOCHS * examples // (choices.steps or few)
-    batch = max(1, min(Schedule(1).batch, examples, often))
     steps = choices.steps or min(many, max(few, EPOCHS * examples // batch))
     every = max(1, min(500, steps // 12))
     return Schedule(steps, batch, choices.rate, every, seed=choices.seed)

@@ -19,7 +19,7 @@ from .labels import Label
 LONGEST = 28.0
 """Seconds of an example."""
 ALONE = 0.3
-"""Share of the examples that have one window: short ones are what a film has, too."""
+"""Share of the windows that are not packed with others: short ones are what a film has, too."""
 WITH_TIMES = 0.5
 """Share of the examples whose tokens have times ..."""
 WITH_PROMPT = 0.2
@@ -53,12 +53,14 @@ def pack(labels: Sequence[Label], seed: int) -> list[Example]:
     ``seed``."""
     chance = random.Random(seed)
     packed: list[list[Label]] = []
-    alone = True
+    last_alone = True
     for label in labels:
-        if alone or sum(one.seconds for one in packed[-1]) > LONGEST - label.seconds:
+        alone = chance.random() < ALONE
+        room = LONGEST - label.seconds
+        if alone or last_alone or sum(one.seconds for one in packed[-1]) > room:
             packed.append([])
-            alone = chance.random() < ALONE
         packed[-1].append(label)
+        last_alone = alone
     found = []
     own: dict[int, list[Label]] = {}
     for label in labels:

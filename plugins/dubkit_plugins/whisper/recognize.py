@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Self
 
 from dubkit import Cue, usable_cores
 
@@ -65,7 +66,7 @@ class Sound:
         """Seconds."""
         self._activity = VoiceActivity(self.samples, clock)
 
-    def __enter__(self) -> Sound:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
