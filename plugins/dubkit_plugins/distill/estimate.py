@@ -21,7 +21,7 @@ SIDE = 1024
 
 
 def estimate(
-    teacher: Whisper, layers: int, windows: float, decodings: float, trained: int, evaluated: int
+    teacher: Whisper, layers: int, windows: float, decodings: float, trained: int, evaluated: float
 ) -> Mapping[str, float]:
     """Seconds by step: ``windows`` full ones are transcribed, each ``decodings`` times, ``trained``
     examples are learned from, counting repetitions, and ``evaluated`` windows evaluated on."""
