@@ -445,15 +445,6 @@ def test_where_memory_runs_out_parts_have_the_gradients_of_the_whole(tiny, tmp_p
     torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("has", "precision"), [(True, torch.bfloat16), (False, None)])
-def test_a_cpu_that_has_instructions_for_it_computes_in_half_precision(monkeypatch, has, precision):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    capabilities = {"amx_bf16": has}
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert whole_way._precision("auto") is precision
-    assert whole_way._precision("cuda:1") is None
-
-
 @pytest.mark.slow
 def test_a_training_that_was_stopped_ends_with_the_same_student(made, tiny, tmp_path):
     paths = sorted((made[2] / "examples").iterdir())

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import safetensors
 import tokenizers
-import torch
 
 from dubkit import InputError, OutputError, Progress, Track, UsageError
 from dubkit_plugins.whisper import torch_engine
@@ -148,9 +147,7 @@ def distill(
     PluginError with what to do.
     """
     progress("load", 0, 0)
-    engine = torch_engine.load(
-        choices.teacher, device=choices.device, dtype=_precision(choices.device)
-    )
+    engine = torch_engine.load(choices.teacher, device=choices.device)
     if not engine.multilingual and choices.language not in ("", "en"):
         raise UsageError(
             f"{choices.teacher_name} knows only English, not {choices.language!r}",
@@ -254,14 +251,6 @@ def _disk_full(folder: Path) -> Iterator[None]:
             f"the disk is full: {folder} cannot grow",
             "free some space, and run the same command to continue",
         ) from failure
-
-
-def _precision(device: str) -> torch.dtype | None:
-    """Half precision on a CPU that has instructions for it, where all takes half the time; None for
-    what the engine takes."""
-    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return torch.bfloat16 if on_cpu and known.get("amx_bf16") else None
 
 
 def _engine(student: Whisper, teacher: TorchEngine) -> TorchEngine:

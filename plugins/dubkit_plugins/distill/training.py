@@ -144,8 +144,7 @@ def _read_batch(paths: Sequence[Path], device: torch.device) -> _Batch:
 
 
 def _states(student: Whisper, batch: _Batch) -> Tensor:
-    """The states that predict the targets, (targets, width); on a GPU and on a CPU with half
-    precision computed in bfloat16."""
+    """The states that predict the targets, (targets, width); on a GPU computed in bfloat16."""
     with _precision(student):
         states = read_texts(student.decoder, batch.states, batch.positions, batch.tokens)
     rows, index = batch.places
