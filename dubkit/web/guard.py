@@ -158,9 +158,9 @@ class Guard:
         if self.store is None or scope["method"] != "POST" or not GRADIO_UPLOAD.fullmatch(path):
             await self.app(scope, receive, send_with_headers)
             return
-        room, session = self.store.room, self.store.session(token).folder
+        quota, session = self.store.quota, self.store.session(token).folder
         try:
-            key = await asyncio.to_thread(room.for_temporary, session, size)
+            key = await asyncio.to_thread(quota.for_temporary, session, size)
         except (OutputError, UsageError) as failure:
             status = 507 if isinstance(failure, OutputError) else 413
             await _answer(send, status, f"{failure.message}: {failure.hint}")
@@ -168,7 +168,7 @@ class Guard:
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            room.release(key)
+            quota.release(key)
 
     def _inner(self, path: str) -> str:
         """A path as it is without the proxy's."""

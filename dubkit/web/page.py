@@ -26,7 +26,6 @@ from fastapi import FastAPI
 
 from ..errors import DubkitError, InputError
 from . import targets, texts, wording
-from .api import endpoints, session_of
 from .catalog import Catalog
 from .fields import (
     CONTROLLING,
@@ -39,6 +38,7 @@ from .fields import (
     requested_options,
 )
 from .form import form, updates
+from .gradio_api import endpoints, session_of
 from .jobs import Busy
 from .lifespan import at_end
 from .preview import Previews, add_preview_routes

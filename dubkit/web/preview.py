@@ -148,7 +148,7 @@ def _copy(
 ) -> None:
     """Make the copy. Raises InputError if ffmpeg cannot, UsageError if it would be too large."""
     about = video.store.probe(source)
-    most = min(MAX_BYTES, video.store.room.for_job(video.folder.parent))
+    most = min(MAX_BYTES, video.store.quota.for_job(video.folder.parent))
     duration = float(about.get("duration") or 0.0)
 
     def line(text: str) -> None:

@@ -27,8 +27,8 @@ from .catalog import Catalog
 from .drafts import Drafts, languages
 from .jobs import Job, Queue, last_event, read_events
 from .live.streams import Streams
+from .quota import KEPT
 from .redaction import redact
-from .room import KEPT
 from .store import Session, Store, Video
 
 SWEEP = 600.0
@@ -126,7 +126,7 @@ class Server:
             raise UsageError("times are not found that way", f"one of {', '.join(WAYS)}")
         if not format_of(video.folder / video.beside(name)):
             raise InputError(f"{name} is not a subtitle file", "add a .srt or .vtt file")
-        self.store.room.for_job(session.folder)
+        self.store.quota.for_job(session.folder)
         folder = os.path.curdir
         argv = ["sync", os.path.join(folder, video.beside(name)),  # noqa: PTH118 - Path drops it
                 os.path.join(folder, video.source.name),  # noqa: PTH118
@@ -197,7 +197,7 @@ class Server:
             local_plugins=self.local_plugins,
             languages=self.store.limits.languages,
         )
-        self.store.room.for_job(session.folder)  # rather now than when its turn has come
+        self.store.quota.for_job(session.folder)  # rather now than when its turn has come
         return ["--no-config", *found]
 
     def _submit(

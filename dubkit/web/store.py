@@ -41,7 +41,7 @@ from . import children
 from .bounded import Bounds
 from .jobs import EVENTS, JOB, Job, read_job
 from .limits import Limits
-from .room import Room, too_large
+from .quota import Quota, too_large
 
 SESSIONS, OTHER, ABOUT, JOBS, PART = "sessions", ".other", ".about.json", ".jobs", ".part"
 SCRATCH = "tmp"
@@ -99,7 +99,7 @@ class Store:
     def __init__(self, folder: Path, root: Path | None = None, limits: Limits | None = None):
         self.folder = folder
         self.limits = limits or Limits()
-        self.room = Room(folder, self.limits)
+        self.quota = Quota(folder, self.limits)
         try:
             self.root = root.resolve(strict=True) if root else None
             for path in (folder, folder / SESSIONS):
@@ -146,9 +146,9 @@ class Store:
         limits = self.limits
         return Bounds(
             memory=limits.memory,
-            files=self.room.for_job(Path(job.cwd).parent),
+            files=self.quota.for_job(Path(job.cwd).parent),
             folders=(job.cwd,),
-            spare=self.room.spare // 2,
+            spare=self.quota.spare // 2,
             run_time=limits.run_time,
             cpu_time=limits.cpu_time,
             processes=limits.processes,
@@ -298,13 +298,13 @@ class Session:
         folder = self.folder / f"{secrets.token_hex(8)}{PART}"
         text = bool(beside) or format_of(Path(safe_name(name))) is not None
         most = min(limits.upload, MAX_TEXT) if text else limits.upload
-        most = self.store.room.for_upload(self.folder, folder, safe_name(name), size, most)
+        most = self.store.quota.for_upload(self.folder, folder, safe_name(name), size, most)
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             folder.mkdir(mode=0o700)
             return Upload(self, folder, safe_name(name), most, size if exact else None, beside)
         except OSError as failure:
-            self.store.room.release(folder)
+            self.store.quota.release(folder)
             raise _no_room(name, failure) from failure
 
     def take(self, file: Path, name: str) -> Video:
@@ -362,12 +362,12 @@ class Upload:
                 file.write(block)
         except OSError as failure:
             raise _no_room(self.name, failure) from failure
-        self.session.store.room.arrived(self.folder, len(block))
+        self.session.store.quota.arrived(self.folder, len(block))
 
     def drop(self) -> None:
         """Discard it."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.session.store.room.release(self.folder)
+        self.session.store.quota.release(self.folder)
 
     def finish(self, *, examine: bool = True) -> Video | Path:
         """Probe the file (its job does that if ``examine`` is false), and make a video of it or add

@@ -26,7 +26,7 @@ from dubkit.web.bounded import Bounds
 from dubkit.web.children import ask
 from dubkit.web.jobs import Queue, last_event, read_job
 from dubkit.web.limits import Limits
-from dubkit.web.room import Room
+from dubkit.web.quota import Quota
 from dubkit.web.store import Store, new_token
 
 ROOT = Path(__file__).parent.parent.parent
@@ -147,17 +147,17 @@ def test_a_rate_of_1_hz_is_refused_at_once(tmp_path):
 
 
 def test_uploads_that_arrive_together_share_the_room(tmp_path):
-    room = Room(tmp_path, Limits(session=100, total=150))
+    quota = Quota(tmp_path, Limits(session=100, total=150))
     mine, yours = tmp_path / "mine", tmp_path / "yours"
-    assert room.for_upload(mine, mine / "a", "a.mp4", 60, 1000) == 100
+    assert quota.for_upload(mine, mine / "a", "a.mp4", 60, 1000) == 100
     with pytest.raises(UsageError, match=r"b\.mp4 is larger than"):
-        room.for_upload(mine, mine / "b", "b.mp4", 60, 1000)
-    assert room.for_upload(yours, yours / "a", "a.mp4", 80, 1000) == 90
+        quota.for_upload(mine, mine / "b", "b.mp4", 60, 1000)
+    assert quota.for_upload(yours, yours / "a", "a.mp4", 80, 1000) == 90
     with pytest.raises(OutputError, match=r"no room for that file: the server's files take"):
-        room.for_temporary(tmp_path / "mine", 20)
-    room.arrived(mine / "a", 60)
-    room.release(yours / "a")
-    assert room.for_job(mine) == 100
+        quota.for_temporary(tmp_path / "mine", 20)
+    quota.arrived(mine / "a", 60)
+    quota.release(yours / "a")
+    assert quota.for_job(mine) == 100
 
 
 def test_a_session_that_is_full_gets_no_job(tmp_path):
@@ -168,7 +168,7 @@ def test_a_session_that_is_full_gets_no_job(tmp_path):
     video = upload.finish()
     (video.folder / "large").write_bytes(bytes(200))
     with pytest.raises(UsageError, match="there is no room for results"):
-        store.room.for_job(session.folder)
+        store.quota.for_job(session.folder)
 
 
 # ---------------------------------------------------------------- a program within bounds

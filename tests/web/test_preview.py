@@ -123,7 +123,7 @@ def test_its_size_is_limited(tmp_path, previews, monkeypatch):
     assert status["state"] == "failed" and "larger than" in status["message"] and status["hint"]
     assert not left(one)
     full = video(tmp_path, "full.mkv", "-c", "copy", "-t", "2", session=200_000)
-    full.store.room.limits = Limits(session=1)
+    full.store.quota.limits = Limits(session=1)
     with pytest.raises(UsageError, match="no room"):
         preview._copy(full, full.source, copy_path(full, full.source), False, lambda share: None)
 

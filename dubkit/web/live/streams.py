@@ -129,7 +129,7 @@ class Streams:
             bounds,
             files=int(limits.media / 3600 * PER_HOUR) + 2**28,
             folders=(bounds.scratch,),
-            spare=self.store.room.spare // 2,
+            spare=self.store.quota.spare // 2,
             what="live captions",
         )
 

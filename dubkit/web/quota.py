@@ -21,8 +21,8 @@ KEPT = 3600.0
 TEMPORARY = "temporary-"
 
 
-class Room:
-    """The room in the server's folder."""
+class Quota:
+    """What may still be put into the server's folder."""
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder = folder
