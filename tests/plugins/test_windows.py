@@ -66,6 +66,29 @@ def test_a_window_ends_at_the_longest_pause():
     assert (len(first.speech), len(second.speech)) == (2, 2)
 
 
+def test_the_network_gets_no_long_pauses():
+    spans = (
+        speech_activity.Span(10.5, 12),
+        speech_activity.Span(12.3, 13),
+        speech_activity.Span(15, 16),
+    )
+    window = w.Window(10, 16.5, spans)
+    half = w.PAUSE / 2
+    assert window.pieces == [(10, 13 + half), (15 - half, 16.5)]
+    assert window.seconds == pytest.approx(6.5 - 2 + w.PAUSE)
+    places = [10, 12.15, 13, 15, 16.5]
+    inside = window.in_pieces(places)
+    assert inside == pytest.approx([0, 2.15, 3, 3 + w.PAUSE, window.seconds])
+    assert window.on_timeline(inside) == pytest.approx(places)
+    assert window.in_pieces([14]) == pytest.approx([3 + half])
+    sound = np.zeros(20 * SAMPLE_RATE, np.int16)
+    for span in spans:
+        sound[int(span.start * SAMPLE_RATE) : int(span.end * SAMPLE_RATE)] = 1000
+    samples = w.without_pauses(sound, window)
+    assert len(samples) == pytest.approx(window.seconds * SAMPLE_RATE, abs=2)
+    assert np.count_nonzero(samples) == np.count_nonzero(sound)
+
+
 def test_speech_without_a_pause_is_split_at_its_least_voiced_moment():
     activity = np.full(1000, 0.9, np.float32)
     activity[500:] = 0.5, *[0.6] * 499

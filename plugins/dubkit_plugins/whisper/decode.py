@@ -13,9 +13,9 @@ from faster_whisper.transcribe import merge_punctuations
 from dubkit import Cue, Word
 
 from . import guards
-from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, MultilingualEngine, Samples
+from .engine import Clock, Decoded, Decoding, Engine, MultilingualEngine
 from .speech_activity import Recording, Span, even_level
-from .windows import Window, samples_of
+from .windows import Window, samples_between, without_pauses
 from .word_times import SetsWords
 
 UNEVEN = 20.0
@@ -199,9 +199,9 @@ def decode(
     """Decode a batch, for the first time or as a ``second`` look."""
     sounds = []
     for window in batch:
-        samples = samples_of(task.sound, window)
+        samples = without_pauses(task.sound, window)
         # Of loud and quiet speech in one window Whisper leaves out the quiet.
-        even = second or _level_range(samples, window) > UNEVEN
+        even = second or _level_range(task.sound, window) > UNEVEN
         sounds.append(even_level(samples) if even else samples)
     hypotheses = []
     for window, decoded in zip(
@@ -228,12 +228,11 @@ def decode_without_loops(task: DecodingTask, batch: Sequence[Window]) -> list[Hy
     return best
 
 
-def _level_range(samples: Samples, window: Window) -> float:
+def _level_range(sound: Recording, window: Window) -> float:
     """The decibels between the loudest span of a window and the quietest."""
     powers = []
     for span in window.speech:
-        start, end = (int((at - window.start) * SAMPLE_RATE) for at in (span.start, span.end))
-        if len(piece := samples[max(0, start) : end]):
+        if len(piece := samples_between(sound, span.start, span.end)):
             powers.append(float(np.mean(np.square(piece))) + 1e-12)
     return 10 * float(np.log10(max(powers) / min(powers))) if powers else 0.0
 
@@ -284,7 +283,8 @@ def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> 
     words = []
     for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
         if word.text.strip():
-            times = _fit_to_speech(window.start + word.start, window.start + word.end, window)
+            start, end = window.on_timeline((word.start, word.end))
+            times = _fit_to_speech(start, end, window)
             words.append(Word(*times, word.text, round(word.probability or 0.0, 3)))
     return _in_order(words)
 

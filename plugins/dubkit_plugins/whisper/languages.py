@@ -129,9 +129,9 @@ def _divide(span: Span) -> list[Span]:
 
 
 def ranges(window: Window) -> tuple[tuple[float, float], ...]:
-    """The stretches of a window, in seconds from its start."""
+    """The stretches of a window, in seconds of what the network gets of it."""
     edges = [(speech[0].start, speech[-1].end) for speech in stretches(window)]
-    return tuple((a - window.start, b - window.start) for a, b in edges)
+    return tuple((start, end) for start, end in map(window.in_pieces, edges))
 
 
 def likely(languages: Probabilities, main: str) -> Probabilities:

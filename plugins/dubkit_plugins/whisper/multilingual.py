@@ -219,7 +219,7 @@ def _in_batches(
     for code in sorted({code for _, code in parts}):
         own = task.into(code)
         some = [part for part in dict.fromkeys(parts) if part[1] == code]
-        for batch in split_evenly([window.end - window.start for window, _ in some], own.engine):
+        for batch in split_evenly([window.seconds for window, _ in some], own.engine):
             chosen = [some[i] for i in batch]
             waiting.append((chosen, pool.submit(work, own, chosen)))
     return {

@@ -35,7 +35,7 @@ from .decode import (
 )
 from .engine import SAMPLE_RATE, Clock, Decoding, Engine
 from .speech_activity import VoiceActivity, open_wav
-from .windows import Window, samples_of, windows
+from .windows import Window, samples_of, windows, without_pauses
 from .word_times import setting_words
 
 BATCHES_AHEAD = 2
@@ -219,7 +219,7 @@ class _PendingGroup:
 def _submit(task: DecodingTask, group: list[Window], pool: ThreadPoolExecutor) -> _PendingGroup:
     """Start decoding a group: windows of similar length together, the longest first, so that there
     is little padding and the workers finish at about the same time."""
-    batches = split_evenly([window.end - window.start for window in group], task.engine)
+    batches = split_evenly([window.seconds for window in group], task.engine)
     return _PendingGroup(
         group,
         [(batch, pool.submit(_first_look, task, [group[i] for i in batch])) for batch in batches],
@@ -276,7 +276,8 @@ def _first_look(task: DecodingTask, batch: Sequence[Window]) -> list[Hypothesis]
         if found:
             with task.clock("language"):
                 detected = found.detect_languages(
-                    [samples_of(task.sound, batch[i]) for i in unsure], [asked[i] for i in unsure]
+                    [without_pauses(task.sound, batch[i]) for i in unsure],
+                    [asked[i] for i in unsure],
                 )
             for i, one in zip(unsure, detected, strict=True):
                 best[i] = replace(best[i], languages=one)
