@@ -1,5 +1,6 @@
 """Windows: every span is in exactly one, none is too long, no audio is in two."""
 
+import math
 import threading
 import wave
 from itertools import pairwise
@@ -27,15 +28,17 @@ def probabilities(draw):
     return np.concatenate([np.full(n, p, np.float32) for p, n in runs] or [np.zeros(0, np.float32)])
 
 
-@given(probabilities(), st.integers(1, 500))
-def test_windows_hold_all_speech_once(activity, block):
+@given(probabilities(), st.integers(1, 500), st.sampled_from([w.PAUSE, math.inf]))
+def test_windows_hold_all_speech_once(activity, block, pause):
     blocks = [activity[i : i + block] for i in range(0, len(activity), block)]
     duration = len(activity) * speech_activity.STEP / SAMPLE_RATE
     spans = list(speech_activity.speech_spans(blocks, LONGEST - w.LEAD - w.TAIL))
-    found = list(w.windows(blocks, LONGEST, duration))
+    found = list(w.windows(blocks, LONGEST, duration, pause))
     assert [span for window in found for span in window.speech] == spans
     for window in found:
-        assert window.end - window.start <= LONGEST + 0.05
+        whole = window.end - window.start
+        assert (window.seconds if pause == w.PAUSE else whole) <= LONGEST + 0.05
+        assert window.seconds <= whole + 0.001
         assert (
             window.start <= window.speech[0].start and window.speech[-1].end <= window.end + 0.002
         )
@@ -55,15 +58,17 @@ def test_loud_speech_is_in_a_span(activity):
             assert any(span.start <= i * step <= span.end for span in spans)
 
 
-def test_a_window_ends_at_the_longest_pause():
+def test_a_window_takes_all_that_fits():
     spans = [
         speech_activity.Span(0, 6),
         speech_activity.Span(6.3, 12),
-        speech_activity.Span(13.5, 18),
-        speech_activity.Span(18.3, 25),
+        speech_activity.Span(14.5, 18),
+        speech_activity.Span(19, 20.5),
+        speech_activity.Span(21, 24),
     ]
-    first, second = w.gather(spans, LONGEST, 30.0)
-    assert (len(first.speech), len(second.speech)) == (2, 2)
+    assert [len(window.speech) for window in w.gather(spans, LONGEST, 30.0)] == [4, 1]
+    whole = w.gather(spans, LONGEST, 30.0, pause=math.inf)
+    assert [len(window.speech) for window in whole] == [3, 2]
 
 
 def test_the_network_gets_no_long_pauses():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -87,10 +88,10 @@ class Reel(Sound):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def windows(self, longest: float) -> Iterator[Window]:
+    def windows(self, longest: float, pause: float = math.inf) -> Iterator[Window]:
         for start, path in zip(self.starts, self._audio, strict=True):
             with Sound(path, Clock()) as sound:
-                for one in sound.windows(longest):
+                for one in sound.windows(longest, math.inf):  # what is learned from is whole
                     spans = tuple(
                         replace(span, start=span.start + start, end=span.end + start)
                         for span in one.speech

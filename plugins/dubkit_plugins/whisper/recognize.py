@@ -35,7 +35,7 @@ from .decode import (
 )
 from .engine import SAMPLE_RATE, Clock, Decoding, Engine
 from .speech_activity import VoiceActivity, open_wav
-from .windows import Window, samples_of, windows, without_pauses
+from .windows import PAUSE, Window, samples_of, windows, without_pauses
 from .word_times import setting_words
 
 BATCHES_AHEAD = 2
@@ -72,9 +72,9 @@ class Sound:
     def __exit__(self, *_: object) -> None:
         self._activity.stop()
 
-    def windows(self, longest: float) -> Iterator[Window]:
-        """The windows of speech, in order."""
-        return windows(self._activity, longest, self.duration)
+    def windows(self, longest: float, pause: float = PAUSE) -> Iterator[Window]:
+        """The windows of speech, in order; see :func:`.windows.gather`."""
+        return windows(self._activity, longest, self.duration, pause)
 
 
 def detect_language(engine: Engine, sound: Sound, among: Sequence[str] = ()) -> tuple[str, float]:

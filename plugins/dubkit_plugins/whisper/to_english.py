@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,7 +157,7 @@ def _windows(sound: Recording, start: float, end: float, longest: float) -> list
     if last - first <= longest:
         found = [Window(0.0, last - first, spans)]
     else:
-        found = list(windows(speech_probabilities(piece), longest, last - first))
+        found = list(windows(speech_probabilities(piece), longest, last - first, math.inf))
     return [Window(first + part.start, first + part.end, part.speech) for part in found]
 
 

@@ -85,20 +85,23 @@ def samples_between(sound: Recording, start: float, end: float) -> Samples:
     return piece.astype(np.float32) / np.float32(32_768)
 
 
-def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[Window]:
-    """Windows of at most ``longest`` seconds around the spans, each span in exactly one.
+def gather(
+    spans: Iterable[Span], longest: float, duration: float, pause: float = PAUSE
+) -> Iterator[Window]:
+    """Windows around the spans, each span in exactly one, of at most ``longest`` seconds if of each
+    pause ``pause`` count at most.
 
-    If the next span does not fit, the window ends at the longest pause in its second half, so that
-    sentences stay whole more often than if every window were filled to the limit.
+    A window takes all spans that fit: what is before and after it helps to recognize speech, more
+    than it harms if a window ends within a sentence (``benchmarks/``).
     """
     room = longest - LEAD - TAIL
     open_spans: list[Span] = []
-    previous_end = 0.0
+    length = previous_end = 0.0
 
-    def close(count: int, next_start: float) -> Window:
+    def close(next_start: float) -> Window:
         nonlocal previous_end
-        speech = tuple(open_spans[:count])
-        del open_spans[:count]
+        speech = tuple(open_spans)
+        open_spans.clear()
         # Neighbors get half of the pause between them each, so that no audio is in two windows
         # and decoded twice.
         start = max(speech[0].start - LEAD, previous_end, 0.0)
@@ -108,31 +111,25 @@ def gather(spans: Iterable[Span], longest: float, duration: float) -> Iterator[W
         return Window(round(start, 3), round(end, 3), speech)
 
     for span in spans:
-        while open_spans:
-            too_long = span.end - open_spans[0].start > room
-            if span.start - open_spans[-1].end > MAX_GAP:
-                yield close(len(open_spans), span.start)
-            elif too_long:
-                count = _best_cut([*open_spans, span], room)
-                following = [*open_spans, span][count]
-                yield close(count, following.start)
-            else:
-                break
+        seconds = span.end - span.start
+        if open_spans:
+            gap = span.start - open_spans[-1].end
+            length += min(gap, pause) + seconds
+            if gap > MAX_GAP or length > room:
+                yield close(span.start)
+        if not open_spans:
+            length = seconds
         open_spans.append(span)
     if open_spans:
-        yield close(len(open_spans), float("inf"))
-
-
-def _best_cut(spans: list[Span], room: float) -> int:
-    """How many leading spans make the window: up to the longest pause in its second half."""
-    begin = spans[0].start
-    cuts = range(1, len(spans))
-    second_half = [i for i in cuts if spans[i - 1].end - begin >= room / 2] or [len(spans) - 1]
-    return max(second_half, key=lambda i: (spans[i].start - spans[i - 1].end, i))
+        yield close(float("inf"))
 
 
 def windows(
-    activity: Iterable[npt.NDArray[np.float32]], longest: float, duration: float
+    activity: Iterable[npt.NDArray[np.float32]],
+    longest: float,
+    duration: float,
+    pause: float = PAUSE,
 ) -> Iterator[Window]:
-    """The windows of audio of ``duration`` seconds, in order, computed lazily."""
-    return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration)
+    """The windows of audio of ``duration`` seconds, in order, computed lazily; see
+    :func:`gather`."""
+    return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration, pause)
