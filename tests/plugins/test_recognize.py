@@ -211,6 +211,12 @@ def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeyp
     assert sum(size for size, _ in engine.calls) == 4
 
 
+def test_a_half_keeps_no_more_of_the_pause_than_a_window():
+    first, second = decode._halve(Window(0.0, 30.6, (Span(0.5, 26.9), Span(29.9, 30.1))))
+    assert (first.start, first.end) == pytest.approx((0.0, 27.4))
+    assert (second.start, second.end) == pytest.approx((29.4, 30.6))
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [

@@ -81,11 +81,14 @@ def test_the_network_gets_no_long_pauses():
     half = w.PAUSE / 2
     assert window.pieces == [(10, 13 + half), (15 - half, 16.5)]
     assert window.seconds == pytest.approx(6.5 - 2 + w.PAUSE)
-    places = [10, 12.15, 13, 15, 16.5]
-    inside = window.in_pieces(places)
-    assert inside == pytest.approx([0, 2.15, 3, 3 + w.PAUSE, window.seconds])
-    assert window.on_timeline(inside) == pytest.approx(places)
-    assert window.in_pieces([14]) == pytest.approx([3 + half])
+    places = [10, 12.15, 13, 14, 15, 16.5]
+    inside = [window.in_pieces(at) for at in places]
+    assert inside == pytest.approx([0, 2.15, 3, 3 + half, 3 + w.PAUSE, window.seconds])
+    assert window.on_timeline(inside[1], inside[2]) == pytest.approx((12.15, 13))
+    assert window.on_timeline(inside[4], inside[5] + 1) == pytest.approx((15, 16.5))
+    # A word at the join is where most of it is, and gets nothing of the pause.
+    assert window.on_timeline(3, 3 + half + 0.1) == pytest.approx((13, 13 + half))
+    assert window.on_timeline(3 + half - 0.1, 3 + w.PAUSE) == pytest.approx((15 - half, 15))
     sound = np.zeros(20 * SAMPLE_RATE, np.int16)
     for span in spans:
         sound[int(span.start * SAMPLE_RATE) : int(span.end * SAMPLE_RATE)] = 1000

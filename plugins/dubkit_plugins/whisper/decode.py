@@ -15,7 +15,7 @@ from dubkit import Cue, Word
 from . import guards
 from .engine import Clock, Decoded, Decoding, Engine, MultilingualEngine
 from .speech_activity import Recording, Span, even_level
-from .windows import Window, samples_between, without_pauses
+from .windows import LEAD, TAIL, Window, samples_between, without_pauses
 from .word_times import SetsWords
 
 UNEVEN = 20.0
@@ -258,8 +258,12 @@ def _halve(window: Window) -> list[Window]:
     spans = window.speech
     pauses = [after.start - before.end for before, after in pairwise(spans)]
     cut = pauses.index(max(pauses)) + 1
-    middle = (spans[cut - 1].end + spans[cut].start) / 2
-    return [Window(window.start, middle, spans[:cut]), Window(middle, window.end, spans[cut:])]
+    end, start = spans[cut - 1].end, spans[cut].start
+    middle = (end + start) / 2
+    return [
+        Window(window.start, min(middle, end + TAIL), spans[:cut]),
+        Window(max(middle, start - LEAD), window.end, spans[cut:]),
+    ]
 
 
 def _salvage(hypothesis: Hypothesis, window: Window) -> tuple[tuple[Word, ...], str | None]:
@@ -283,7 +287,7 @@ def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> 
     words = []
     for word in _split(tokenizer, decoded) if tokenizer else decoded.words:
         if word.text.strip():
-            start, end = window.on_timeline((word.start, word.end))
+            start, end = window.on_timeline(word.start, word.end)
             times = _fit_to_speech(start, end, window)
             words.append(Word(*times, word.text, round(word.probability or 0.0, 3)))
     return _in_order(words)

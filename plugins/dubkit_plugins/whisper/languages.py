@@ -131,7 +131,7 @@ def _divide(span: Span) -> list[Span]:
 def ranges(window: Window) -> tuple[tuple[float, float], ...]:
     """The stretches of a window, in seconds of what the network gets of it."""
     edges = [(speech[0].start, speech[-1].end) for speech in stretches(window)]
-    return tuple((start, end) for start, end in map(window.in_pieces, edges))
+    return tuple((window.in_pieces(start), window.in_pieces(end)) for start, end in edges)
 
 
 def likely(languages: Probabilities, main: str) -> Probabilities:

@@ -8,7 +8,7 @@ and merge, arXiv 2303.00747).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,7 +23,8 @@ LEAD = 0.50
 TAIL = 0.50
 """Seconds of audio kept after a span."""
 MAX_GAP = 3.0
-"""The most seconds of silence inside a window: more wastes work and invites hallucination."""
+"""Seconds of a pause after which a new window begins: what follows has little to do with what was
+before."""
 PAUSE = 0.4
 """Seconds of a pause that the network gets. All of a longer one would cost as much as speech, and
 acted speech and speech in noise are recognized better without it (``benchmarks/``)."""
@@ -51,22 +52,20 @@ class Window:
         """How much the network gets."""
         return sum(end - start for start, end in self.pieces)
 
-    def on_timeline(self, seconds: Sequence[float]) -> list[float]:
-        """Times in what the network gets, from its beginning, as times of the sound."""
-        inside, outside = self._corners()
-        return np.interp(seconds, inside, outside).tolist()
+    def on_timeline(self, start: float, end: float) -> tuple[float, float]:
+        """The times of the sound between which a word is, from its times in what the network gets:
+        both in the piece that has its middle, for nobody speaks a word on both sides of a pause."""
+        middle, before = (start + end) / 2, 0.0
+        for first, last in self.pieces:
+            if middle <= before + last - first or last == self.end:
+                break
+            before += last - first
+        start, end = (first + min(max(at - before, 0.0), last - first) for at in (start, end))
+        return start, end
 
-    def in_pieces(self, seconds: Sequence[float]) -> list[float]:
-        """The reverse: where in what the network gets a time of the sound is."""
-        inside, outside = self._corners()
-        return np.interp(seconds, outside, inside).tolist()
-
-    def _corners(self) -> tuple[list[float], list[float]]:
-        """The beginnings and ends of the pieces, in what the network gets and on the timeline."""
-        inside = [0.0]
-        for start, end in self.pieces:
-            inside += inside[-1] + end - start, inside[-1] + end - start
-        return inside[:-1], [edge for piece in self.pieces for edge in piece]
+    def in_pieces(self, at: float) -> float:
+        """Where in what the network gets a time of the sound is, in seconds from its beginning."""
+        return sum(min(max(at - start, 0.0), end - start) for start, end in self.pieces)
 
 
 def samples_of(sound: Recording, window: Window) -> Samples:
