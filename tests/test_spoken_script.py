@@ -326,10 +326,27 @@ Was it full?
      "None Yes. It is so. None Perhaps. I doubt it. None Yes. It is. None The dog barks."),
     ("en", "Rome - a city of hills.\n\nParis - a city of light.\n",
      "None Rome - a city of hills. None Paris - a city of light."),
+    ("en", "Ann 0:12: And then.\nBob, 0:15: Right.\n", "Ann And then. Bob Right."),
+    ("en", "Ann  0:12\nAnd then.\n\nBob  0:15\nRight.\n", "Ann And then. Bob Right."),
 ])  # fmt: skip
 def test_labels_of_the_styles_that_scripts_have(language, script, found):
     parts = [one for one in parse_script(script, language) if not one.optional]
     assert " ".join(f"{one.speaker} {one.text}" for one in parts) == found
+
+
+@pytest.mark.parametrize("script", [
+    "At 10:30 the doors open.\n\nIt is a large hall.\n\nBy 11:15 all are there.\n\nIt is fine.",
+    "Luke 15:11 A certain man came.\n\nMark 4:3 Behold, a sower.\n\nLuke 15:12 He came.",
+    "Monday 10:30 Opening of it.\n\nTuesday 9:00 All go.\n\nMonday 11:00 A break.",
+    "We met at 10:30 in the hall.\n\nWe left at 11:15 by a door.",
+    "We met at 10:30\nin the hall.\n\nWe left (at the hour of 11:15)\nby a door.",
+    "We met (10:30) in the hall.\n\nShe left (11:15) by a door.\n\nIt began (11:30)\nat once.",
+    "At 10:30\nthe doors open.\n\nBy 11:15\nall are there.",
+])  # fmt: skip
+def test_times_of_day_are_spoken(script):
+    parts = parse_script(script, "en")
+    assert {one.speaker for one in parts} == {None}
+    assert " ".join(one.text for one in parts) == " ".join(script.split())
 
 
 def test_directions_and_labels_of_no_person_are_for_readers():

@@ -33,7 +33,7 @@ STAMP = re.compile(rf"\s*[\[(]?{TIME}[\])]?(?:\s*(?:-->|[-–—])\s*{TIME})?\s*
 _NAME = r"\s*([^\W\d_](?:[\w'’&/ -]{0,38}[\w'’])?)"
 _MANNER = r"(?:\s*[\[(][^\[\]():]{1,40}[\])])?"
 _STYLES = (
-    (re.compile(rf"{_NAME}[\s,]+[\[(]?{TIME}[\])]?\s*[:–—-]?\s+(?=\S)"), True),
+    (re.compile(rf"{_NAME}[\s,]+(?:[\[(]{TIME}[\])]\s*[:–—-]?|{TIME}\s*:)\s+(?=\S)"), True),
     (re.compile(r"\s*([^\W\d_][^\W_]{0,9})「(?=.*」\s*$)"), True),
     (re.compile(rf"{_NAME}{_MANNER}\.\s*[–—-]?\s+(?=\S)"), False),
     (re.compile(rf"{_NAME}{_MANNER}\s+[–—-]{{1,2}}\s+(?=\S)"), False),
@@ -62,6 +62,11 @@ def with_colons(lines: Sequence[str]) -> tuple[list[str], set[str]]:
     return written, names
 
 
+def is_capitalized(name: str) -> bool:
+    """Whether no word of it begins with a small letter; not all scripts have any."""
+    return not any(word[0].islower() for word in name.split())
+
+
 def _stamp_end(line: str) -> int:
     found = STAMP.match(line)
     return found.end() if found else 0
@@ -70,7 +75,11 @@ def _stamp_end(line: str) -> int:
 def _names(found: Sequence[str], paragraphs: int, *, is_sure: bool) -> Iterator[str]:
     """Which of these are names, each as often as a line begins with it."""
     counts = Counter(one for one in found if len(one.split()) <= LONGEST_NAME)
-    capitals = [one for one in counts if is_sure or (one.isupper() and len(one) > 1)]
+    capitals = [
+        one
+        for one in counts
+        if (is_capitalized(one) if is_sure else one.isupper() and len(one) > 1)
+    ]
     several = [one for one in counts if counts[one] > 1]
     is_style = set(capitals) & set(several) or (is_sure and len(capitals) > 1)
     if is_style and _sum(counts, capitals) >= OFTEN * paragraphs:

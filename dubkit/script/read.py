@@ -58,7 +58,9 @@ _SLUG = re.compile(
     r"|\s*(?:FADE|CUT|DISSOLVE|SMASH|MATCH|WIPE|JUMP)\b[A-Z .:]*[:.]\s*"
     r"|\s*(?:ACT|SCENE)\s+(?:[IVXLC]+|\d+)\b(?:[^a-z]*|[.:].*)"
 )
-_STAMPED = re.compile(rf"\s*(\w[^:.!?]{{0,40}}?)[\s,]+[\[(]?{labels.TIME}[\])]?\s*:?\s*")
+_STAMPED = re.compile(
+    rf"\s*(\w[^:.!?]{{0,40}}?)[\s,]+(?:[\[(]{labels.TIME}[\])]|(?P<bare>{labels.TIME}))\s*:?\s*"
+)
 """A name with a time after it, as programs that transcribe write it."""
 _ASIDE = re.compile(r"(\([^()]*\)|（[^（）]*）)")
 _SQUARE = re.compile(
@@ -334,7 +336,14 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
     found = {}
     dated = {}
     for k, line in enumerate(lines[:-1]):
-        if (stamped := _STAMPED.fullmatch(line)) and lines[k + 1].strip():
+        begins = k == 0 or not lines[k - 1].strip()
+        following = lines[k + 1].lstrip()
+        if (
+            (stamped := _STAMPED.fullmatch(line))
+            and following
+            and labels.is_capitalized(stamped[1])
+            and (not stamped["bare"] or (begins and not following[0].islower()))
+        ):
             dated[k] = " ".join(stamped[1].split())
             continue
         without_mark = line.rstrip(" ^")  # Fountain's, where two speak at once
@@ -347,8 +356,8 @@ def _names_above(lines: Sequence[str]) -> dict[int, str]:
             and len(letters) > 1
             and len(bare.split()) <= labels.LONGEST_NAME
             and not bare.endswith(documents.ENDS)
-            and lines[k + 1].strip()
-            and (k == 0 or not lines[k - 1].strip())
+            and following
+            and begins
         ):
             found[k] = " ".join(bare.split())
     often = Counter(found.values())
