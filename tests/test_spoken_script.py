@@ -311,8 +311,10 @@ Was it full?
      "Ann Well. Bob No. Ann Yes. Bob Ah."),
     ("en", "KING. Good morrow.\nQUEEN. My lord.\nKING [aside]. Alas.\nFOOL. Ha.\n",
      "KING Good morrow. QUEEN My lord. KING Alas. FOOL Ha."),
-    ("en", "Ann. Is it?\n\nBob. It is.\n\nAnn. Well. So be it.\n\nBob. Yes. Yes.\n",
-     "Ann Is it? Bob It is. Ann Well. So be it. Bob Yes. Yes."),
+    ("en", "ANN. Is it?\n\nBOB. It is.\n\nANN. Well. So be it.\n\nBOB. YES. Yes.\n",
+     "ANN Is it? BOB It is. ANN Well. So be it. BOB YES. Yes."),
+    ("en", "Q. Where were you?\n\nA. At home.\n\nQ. Alone?\n\nA. I was.\n",
+     "Q Where were you? A At home. Q Alone? A I was."),
     ("en", "MARY — I never.\nJOHN - You did.\nMARY – Oh.\n",
      "MARY I never. JOHN You did. MARY Oh."),
     ("en", "Ann (0:12): And then.\nBob [00:00:15] Right.\n", "Ann And then. Bob Right."),
@@ -344,6 +346,25 @@ def test_labels_of_the_styles_that_scripts_have(language, script, found):
     "At 10:30\nthe doors open.\n\nBy 11:15\nall are there.",
 ])  # fmt: skip
 def test_times_of_day_are_spoken(script):
+    assert_without_labels(script)
+
+
+@pytest.mark.parametrize("script", [
+    "Mr. Brown came.\n\nMrs. Brown slept.\n\nMr. Brown ate.\n\nMrs. Brown woke up.",
+    "J. Brown came.\n\nK. Brown slept.\n\nJ. Brown ate.\n\nK. Brown woke up.",
+    "DR. SMITH came.\n\nPROF. JONES slept.\n\nDR. SMITH ate.\n\nPROF. JONES woke up.",
+    "OK. Let's begin.\n\nWe go there.\n\nOK. That is all.\n\nTV. It is that.",
+    "NASA. They went.\n\nWe go there.\n\nNASA. They know.",
+    "No. I did.\n\nYes. You did.\n\nNo. I did not.\n\nYes. Again.",
+    "Ei. Minä en.\n\nKyllä. Sinä.\n\nEi. Minä en.\n\nKyllä. Taas.",
+    "EI. MINÄ EN.\n\nKYLLÄ. SINÄ.\n\nEI. MINÄ EN.\n\nKYLLÄ. TAAS.",
+    "No – I did.\n\nYes – you did.\n\nNo – I did not.\n\nYes – again.",
+])  # fmt: skip
+def test_titles_and_answers_are_spoken(script):
+    assert_without_labels(script)
+
+
+def assert_without_labels(script):
     parts = parse_script(script, "en")
     assert {one.speaker for one in parts} == {None}
     assert " ".join(one.text for one in parts) == " ".join(script.split())

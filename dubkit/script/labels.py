@@ -1,7 +1,8 @@
 """Who speaks, in the styles in which scripts say so, written as one of them: ``NAME: ``.
 
 That ``KING. Good morrow`` or ``Bob - Well`` begins with a label shows only where others do: a style
-counts if enough paragraphs begin in it, and a name in small letters if it does so repeatedly.
+counts if enough paragraphs begin in it, and a name in small letters if it does so repeatedly. With
+a full stop after it that is none: ``Ann. Never`` looks the same as ``No. Never``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 LONGEST_NAME = 4
 """Words of a speaker's name."""
@@ -25,6 +27,18 @@ NO_PEOPLE = frozenset(
     )
 )  # fmt: skip
 """What stands before a colon like a speaker, before what is for readers."""
+NO_NAMES = frozenset(
+    (
+        "mr", "mrs", "ms", "miss", "dr", "prof", "rev", "st", "mme", "mlle", "sr", "sra", "srta",
+        "dra", "hr", "fr", "herr", "frau", "sig", "dott", "dhr", "mevr",
+        "yes", "no", "ok", "okay", "yeah", "oh", "ah", "well", "oui", "non", "ja", "nein", "nee",
+        "nej", "sí", "si", "sim", "não", "tak", "nie", "ano", "ne", "да", "нет", "ναι", "όχι",
+        "igen", "nem", "evet", "hayır",
+    )
+)  # fmt: skip
+"""Titles before a name, and answers: they are spoken."""
+INTERVIEW = frozenset("QA")
+"""Names of one letter; what else has a full stop after one is an initial."""
 
 TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d{1,3})?"
 STAMP = re.compile(rf"\s*[\[(]?{TIME}[\])]?(?:\s*(?:-->|[-–—])\s*{TIME})?\s*")
@@ -32,14 +46,29 @@ STAMP = re.compile(rf"\s*[\[(]?{TIME}[\])]?(?:\s*(?:-->|[-–—])\s*{TIME})?\s*
 
 _NAME = r"\s*([^\W\d_](?:[\w'’&/ -]{0,38}[\w'’])?)"
 _MANNER = r"(?:\s*[\[(][^\[\]():]{1,40}[\])])?"
+
+
+class _Style(NamedTuple):
+    """What a line begins with that may be a label."""
+
+    pattern: re.Pattern[str]
+    is_sure: bool = False
+    """Whether it can hardly be anything else."""
+    has_stop: bool = False
+    """Whether sentences of one word look the same, so that names are in capitals, two at least."""
+
+
 _STYLES = (
-    (re.compile(rf"{_NAME}[\s,]+(?:[\[(]{TIME}[\])]\s*[:–—-]?|{TIME}\s*:)\s+(?=\S)"), True),
-    (re.compile(r"\s*([^\W\d_][^\W_]{0,9})「(?=.*」\s*$)"), True),
-    (re.compile(rf"{_NAME}{_MANNER}\.\s*[–—-]?\s+(?=\S)"), False),
-    (re.compile(rf"{_NAME}{_MANNER}\s+[–—-]{{1,2}}\s+(?=\S)"), False),
-    (re.compile(rf"{_NAME}{_MANNER}\t+(?=\S)"), False),
+    _Style(
+        re.compile(rf"{_NAME}[\s,]+(?:[\[(]{TIME}[\])]\s*[:–—-]?|{TIME}\s*:)\s+(?=\S)"),
+        is_sure=True,
+    ),
+    _Style(re.compile(r"\s*([^\W\d_][^\W_]{0,9})「(?=.*」\s*$)"), is_sure=True),
+    _Style(re.compile(rf"{_NAME}{_MANNER}\.\s*[–—-]?\s+(?=\S)"), has_stop=True),
+    _Style(re.compile(rf"{_NAME}{_MANNER}\s+[–—-]{{1,2}}\s+(?=\S)")),
+    _Style(re.compile(rf"{_NAME}{_MANNER}\t+(?=\S)")),
 )
-"""What a line begins with that may be a label, and whether it can hardly be anything else."""
+_LONG_WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def with_colons(lines: Sequence[str]) -> tuple[list[str], set[str]]:
@@ -47,10 +76,10 @@ def with_colons(lines: Sequence[str]) -> tuple[list[str], set[str]]:
     bare = [line[_stamp_end(line) :] for line in lines]
     begins = [not before.strip() for before in ["", *bare[:-1]]]
     written, names = list(lines), set[str]()
-    for pattern, is_sure in _STYLES:
-        matches = {k: match for k, line in enumerate(bare) if (match := pattern.match(line))}
+    for style in _STYLES:
+        matches = {k: match for k, line in enumerate(bare) if (match := style.pattern.match(line))}
         paragraphs = sum(begins[k] or k in matches for k, line in enumerate(bare) if line.strip())
-        own = set(_names([match[1] for match in matches.values()], paragraphs, is_sure=is_sure))
+        own = set(_names(list(matches.values()), paragraphs, style))
         for k, match in matches.items():
             if match[1] in own:
                 rest = bare[k][match.end() :]
@@ -72,21 +101,31 @@ def _stamp_end(line: str) -> int:
     return found.end() if found else 0
 
 
-def _names(found: Sequence[str], paragraphs: int, *, is_sure: bool) -> Iterator[str]:
-    """Which of these are names, each as often as a line begins with it."""
-    counts = Counter(one for one in found if len(one.split()) <= LONGEST_NAME)
-    capitals = [
-        one
-        for one in counts
-        if (is_capitalized(one) if is_sure else one.isupper() and len(one) > 1)
-    ]
+def _names(matches: Sequence[re.Match[str]], paragraphs: int, style: _Style) -> Iterator[str]:
+    """Which of these begin with names, each as often as a line begins with it."""
+    found = (match[1] for match in matches if not (style.has_stop and _continues(match)))
+    counts = Counter(
+        one for one in found if len(one.split()) <= LONGEST_NAME and one.casefold() not in NO_NAMES
+    )
+    if style.is_sure:
+        capitals = [one for one in counts if is_capitalized(one)]
+    else:
+        letters = INTERVIEW if style.has_stop and counts.keys() >= INTERVIEW else ()
+        capitals = [one for one in counts if one.isupper() and (len(one) > 1 or one in letters)]
     several = [one for one in counts if counts[one] > 1]
-    is_style = set(capitals) & set(several) or (is_sure and len(capitals) > 1)
+    is_style = len(capitals) > style.has_stop and bool(set(capitals) & set(several))
+    is_style = is_style or (style.is_sure and len(capitals) > 1)
     if is_style and _sum(counts, capitals) >= OFTEN * paragraphs:
         yield from capitals
     others = [one for one in several if all(word[0].isupper() for word in one.split())]
-    if len(others) > 1 and _sum(counts, others) >= MOSTLY * paragraphs:
+    if not style.has_stop and len(others) > 1 and _sum(counts, others) >= MOSTLY * paragraphs:
         yield from others
+
+
+def _continues(match: re.Match[str]) -> bool:
+    """Whether what follows is in capitals, too: ``DR. SMITH``, or all of the text."""
+    word = _LONG_WORD.search(match.string, match.end())
+    return word is not None and word[0].isupper()
 
 
 def _sum(counts: Counter[str], names: Collection[str]) -> int:
