@@ -5,6 +5,7 @@ import json
 import random
 import re
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -379,6 +380,14 @@ def test_directions_and_labels_of_no_person_are_for_readers():
         # What is not under a name is spoken where somebody does.
         own = [one.text for one in parts]
         assert "Enter ANN." in own if script is play else "A phone." in own
+
+
+def test_comments_without_an_end_are_text_and_take_no_time():
+    script = "We went. <!-- not <!-- this --> We slept. " + "<!-- " * 40_000
+    begun = time.process_time()
+    (part,) = parse_script(script, "en")
+    assert time.process_time() - begun < 5  # it was half a minute
+    assert part.text.startswith("We went. We slept. <!-- <!--")
 
 
 def test_an_aside_that_is_spoken_is_whole_though_a_word_of_it_was_misread():

@@ -159,7 +159,9 @@ def _placed(parts: Sequence[Part], text: str, kind: _Kind) -> list[Part]:
 
 def parse_script(text: str, language: str) -> list[Part]:
     """The parts of a script in plain text or Markdown."""
-    text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text)
+    # After the last end nothing is a comment; looked for there, each beginning would read on to it.
+    commented, end, rest = text.rpartition("-->")
+    text = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), commented + end) + rest
     written = [_unmarked(line) for line in documents.lines_of(text)]
     lines, names = labels.with_colons(["" if _SLUG.fullmatch(line) else line for line in written])
     names |= _labels(lines, language)
