@@ -325,6 +325,8 @@ Was it full?
     ("en", "ANNA: Hello.\n\nPETER: Hi.\n\nAnna (softly): Yes.\n",
      "ANNA Hello. PETER Hi. Anna Yes."),
     ("ja", "太郎「こんにちは。」\n花子「元気？」\n", "太郎 こんにちは。 花子 元気？"),
+    ("ja", "さくら「はい。」\nお母さん「元気？」\nさくら「うん。」\n",
+     "さくら はい。 お母さん 元気？ さくら うん。"),
     ("en", "Yes. It is so.\n\nPerhaps. I doubt it.\n\nYes. It is.\n\nThe dog barks.\n",
      "None Yes. It is so. None Perhaps. I doubt it. None Yes. It is. None The dog barks."),
     ("en", "Rome - a city of hills.\n\nParis - a city of light.\n",
@@ -365,10 +367,20 @@ def test_titles_and_answers_are_spoken(script):
     assert_without_labels(script)
 
 
-def assert_without_labels(script):
-    parts = parse_script(script, "en")
+@pytest.mark.parametrize("language, script", [
+    ("ja", "母は言った「早く寝なさい。」\n父は笑った「まだいいよ。」\n私は寝た。"),
+    ("ja", "そして母は「早く寝なさい。」\n父が「まだいいよ。」\nそして母は「だめ。」"),
+    ("zh-Hant", "母親說「早點睡。」\n父親問「為什麼？」\n我睡了。"),
+])  # fmt: skip
+def test_sentences_that_quote_are_spoken(language, script):
+    assert_without_labels(script, language)
+
+
+def assert_without_labels(script, language="en"):
+    parts = parse_script(script, language)
     assert {one.speaker for one in parts} == {None}
-    assert " ".join(one.text for one in parts) == " ".join(script.split())
+    joint = " " if language == "en" else ""
+    assert joint.join(one.text for one in parts) == joint.join(script.split())
 
 
 def test_directions_and_labels_of_no_person_are_for_readers():

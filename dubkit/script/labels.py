@@ -46,6 +46,12 @@ STAMP = re.compile(rf"\s*[\[(]?{TIME}[\])]?(?:\s*(?:-->|[-–—])\s*{TIME})?\s*
 
 _NAME = r"\s*([^\W\d_](?:[\w'’&/ -]{0,38}[\w'’])?)"
 _MANNER = r"(?:\s*[\[(][^\[\]():]{1,40}[\])])?"
+_KANJI_NAME = (
+    r"[^\W\d_][^\W_]{0,9}(?:(?<![ぁ-ん说說道问問喊叫答曰])|(?<=さん)|(?<=くん)|(?<=ちゃん))"
+)
+"""Before words in ``「」``; it ends like no verb or particle, with which a sentence goes on."""
+_KANA_NAME = re.compile("[ぁ-ん]+")
+"""May be one if it is repeated."""
 
 
 class _Style(NamedTuple):
@@ -63,7 +69,7 @@ _STYLES = (
         re.compile(rf"{_NAME}[\s,]+(?:[\[(]{TIME}[\])]\s*[:–—-]?|{TIME}\s*:)\s+(?=\S)"),
         is_sure=True,
     ),
-    _Style(re.compile(r"\s*([^\W\d_][^\W_]{0,9})「(?=.*」\s*$)"), is_sure=True),
+    _Style(re.compile(rf"\s*({_KANJI_NAME}|[ぁ-ん]{{2,10}})「(?=.*」\s*$)"), is_sure=True),
     _Style(re.compile(rf"{_NAME}{_MANNER}\.\s*[–—-]?\s+(?=\S)"), has_stop=True),
     _Style(re.compile(rf"{_NAME}{_MANNER}\s+[–—-]{{1,2}}\s+(?=\S)")),
     _Style(re.compile(rf"{_NAME}{_MANNER}\t+(?=\S)")),
@@ -107,11 +113,7 @@ def _names(matches: Sequence[re.Match[str]], paragraphs: int, style: _Style) -> 
     counts = Counter(
         one for one in found if len(one.split()) <= LONGEST_NAME and one.casefold() not in NO_NAMES
     )
-    if style.is_sure:
-        capitals = [one for one in counts if is_capitalized(one)]
-    else:
-        letters = INTERVIEW if style.has_stop and counts.keys() >= INTERVIEW else ()
-        capitals = [one for one in counts if one.isupper() and (len(one) > 1 or one in letters)]
+    capitals = _capitals(counts, style)
     several = [one for one in counts if counts[one] > 1]
     is_style = len(capitals) > style.has_stop and bool(set(capitals) & set(several))
     is_style = is_style or (style.is_sure and len(capitals) > 1)
@@ -120,6 +122,15 @@ def _names(matches: Sequence[re.Match[str]], paragraphs: int, style: _Style) -> 
     others = [one for one in several if all(word[0].isupper() for word in one.split())]
     if not style.has_stop and len(others) > 1 and _sum(counts, others) >= MOSTLY * paragraphs:
         yield from others
+
+
+def _capitals(counts: Counter[str], style: _Style) -> list[str]:
+    """Those that can hardly be anything but names in this style."""
+    if style.is_sure:
+        enough = (one for one in counts if counts[one] > 1 or not _KANA_NAME.fullmatch(one))
+        return [one for one in enough if is_capitalized(one)]
+    letters = INTERVIEW if style.has_stop and counts.keys() >= INTERVIEW else ()
+    return [one for one in counts if one.isupper() and (len(one) > 1 or one in letters)]
 
 
 def _continues(match: re.Match[str]) -> bool:
