@@ -143,7 +143,9 @@ def _text_of(path: Path, language: str, encoding: str | None) -> tuple[str, _Kin
         text = "\0"
     controls = len(_CONTROLS.findall(text))
     if "\0" in text or controls > 0.01 * len(text):
-        raise InputError(f"{path.name} is not a text", "--script takes txt, md, docx or pdf")
+        raise InputError(
+            f"{path.name} is not a text", "--script takes txt, md, fountain, docx or pdf"
+        )
     return (fountain.plain(text) if suffix == fountain.SUFFIX else text), _Kind.TEXT
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from dubkit import Cue, MissingDependency, Track
 from dubkit.cues.check import check
+from dubkit.errors import InputError
+from dubkit.script.read import SCRIPT_SUFFIXES, read_script
 from dubkit.web import texts, wording
 
 SENTENCES = json.loads((texts.FOLDER / "sentences.json").read_text("utf-8"))
@@ -70,6 +72,17 @@ def test_advice(hint, shown):
     assert shown in wording.advice(hint, "pt")
     assert not wording.SHELL.search(wording.advice(hint, "pt"))
     assert wording.advice(hint, "") == hint
+
+
+def test_all_kinds_of_scripts_are_named_in_each_language(tmp_path):
+    (tmp_path / "a.txt").write_bytes(bytes(9))
+    with pytest.raises(InputError) as caught:
+        read_script(tmp_path / "a.txt", "en")
+    for shown in [
+        caught.value.hint,
+        *(wording.advice(caught.value.hint, tag) for tag in texts.TRANSLATIONS),
+    ]:
+        assert all(suffix[1:] in shown for suffix in SCRIPT_SUFFIXES), shown
 
 
 def test_a_failure_of_the_command_in_another_language():
