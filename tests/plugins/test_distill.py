@@ -237,6 +237,27 @@ def test_a_student_is_tested_where_there_are_references():
     assert {one.recording for one in split.choosing + split.testing} == {30, 31, 32}
 
 
+def test_a_student_is_not_tested_on_what_the_teacher_wrote_wrong():
+    unsure = [replace(one, referenced=False) for i in range(9) for one in labels(50, 6.0, i)]
+    faulty = [replace(one, error=math.inf) for one in labels(50, 6.0, 9)]
+    split = whole_way._split(unsure + faulty, choices(Path()))
+    assert len(split.training) == 400
+    assert len(split.choosing) + len(split.testing) == 50 and split.choosing and split.testing
+
+
+def test_a_recording_that_is_most_of_the_archive_is_learned_from():
+    unsure = [replace(one, referenced=False) for i in range(9) for one in labels(5, 6.0, i)]
+    split = whole_way._split(unsure + labels(1000, 6.0, 9), choices(Path()))
+    assert {one.recording for one in split.training} == {9}
+    assert {one.recording for one in split.choosing + split.testing} == set(range(9))
+
+
+def test_a_student_that_cannot_be_tested_is_not_made():
+    faulty = [replace(one, error=math.inf) for i in range(1, 9) for one in labels(5, 6.0, i)]
+    with pytest.raises(InputError, match="at fault in all files but 1, and a student is judged"):
+        whole_way._split(labels(50, 6.0) + faulty, choices(Path()))
+
+
 # ---------------------------------------------------------------- the student
 
 
@@ -475,6 +496,16 @@ def test_a_loss_that_is_no_number_ends_the_training(made, tiny, tmp_path):
     with pytest.raises(PluginError, match=r"the loss is no number after step \d+ \(examples "):
         training.train(make_student(tiny.model, 2), paths, paths[:1], wild,
                        measure=lambda: 0.0, work=tmp_path, progress=lambda *_: None)  # fmt: skip
+
+
+def test_the_report_says_what_it_was_tested_by():
+    noise = dict.fromkeys(evaluation.NOISE_DB, 0.1)
+    scores = (evaluation.Score("student", 0.1, 1.0, 1.0, 0, noise),) * 3
+    drafts = (evaluation.DraftScore(1.0, 1.0, 1.0),) * 2
+    outcome = Outcome("en", 600.0, 600.0, 60.0, True, False, (0.0,), (), scores, drafts, ())
+    text = " ".join(report._markdown(outcome, choices(Path("tiny")), ()).split())
+    assert "rates against the teacher's decoding with beam search, for want of references." in text
+    assert "at most 30% errors against the references." in text
 
 
 @pytest.mark.slow

@@ -121,6 +121,9 @@ class Outcome:
     """Seconds that were evaluated on."""
     referenced: bool
     """Whether labels were compared with references; otherwise with a second decoding."""
+    tested_by_references: bool
+    """Whether those that were evaluated on were, too: not if the only recording with a reference is
+    most of the archive, or if all that the teacher wrote there is at fault."""
     errors: tuple[float, ...]
     """Word error rates of all labels."""
     looks: tuple[Look, ...]
@@ -227,6 +230,7 @@ def distill(
         sum(one.seconds for one in training),
         held_out.seconds,
         referenced,
+        all(one.referenced for one in testing),
         tuple(one.error for one in labels),
         tuple(looks),
         tuple(scores),
@@ -343,35 +347,39 @@ class _Split:
 def _split(labels: Sequence[Label], choices: Choices) -> _Split:
     """Share out the labels, by recordings. Those with a reference, if any have one, are held out:
     a second decoding says less about errors."""
-    seconds: dict[int, float] = {}
-    for one in labels:
-        seconds[one.recording] = seconds.get(one.recording, 0.0) + one.seconds
-    if len(seconds) < 2:
+    if len({one.recording for one in labels}) < 2:
         raise InputError(
             "only one file has speech, and a student is judged on another one than it learned from",
             "name at least two files",
         )
+    sure = [one for one in labels if math.isfinite(one.error)]
+    seconds: dict[int, float] = {}
+    for one in sure:
+        seconds[one.recording] = seconds.get(one.recording, 0.0) + one.seconds
+    if len(seconds) < 2:
+        raise InputError(
+            f"what the teacher wrote is at fault in all files but {len(seconds)}, and a student is "
+            "judged on another one than it learned from",
+            "see that the language is right and that references belong to the files, or name more",
+        )
     total = sum(seconds.values())
-    referenced = {one.recording for one in labels if one.referenced}
-    order = sorted(referenced or seconds)
+    order = sorted(seconds)
     random.Random(choices.seed).shuffle(order)
-    # A recording that is most of the archive is to be learned from.
-    fitting = [number for number in order if seconds[number] <= total / 2] or order
+    # A recording that is most of the archive is to be learned from; it is one at most.
+    small = [number for number in order if seconds[number] <= total / 2]
+    referenced = {one.recording for one in sure if one.referenced}
     held: list[int] = []
-    for number in fitting[: len(seconds) - 1]:
+    for number in ([one for one in small if one in referenced] or small)[: len(seconds) - 1]:
         if held and sum(seconds[one] for one in held) >= min(HELD_OUT * total, MOST_HELD):
             break
         held.append(number)
-    training = [
-        one for one in labels if one.recording not in held and one.error <= choices.max_error
-    ]
-    sure = [one for one in labels if one.recording in held and math.isfinite(one.error)]
+    training = [one for one in sure if one.recording not in held and one.error <= choices.max_error]
     first = max(1, round(len(held) * CHOOSING))
     choosing = [one for one in sure if one.recording in held[:first]]
     testing = [one for one in sure if one.recording in held[first:]]
-    if not testing or not choosing:  # a single recording: its beginning, and the rest
-        first = max(1, round(len(sure) * CHOOSING))
-        choosing, testing = sure[:first], sure[first:] or sure
+    if not testing:  # a single recording: its beginning, and the rest
+        first = max(1, round(len(choosing) * CHOOSING))
+        choosing, testing = choosing[:first], choosing[first:] or choosing
     for some in (choosing, testing):
         random.Random(choices.seed).shuffle(some)
     return _Split(training, choosing, testing)

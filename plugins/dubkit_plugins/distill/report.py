@@ -64,7 +64,7 @@ def histogram(errors: Sequence[float]) -> dict[str, int]:
 
 
 def _markdown(outcome: Outcome, choices: Choices, plots: Sequence[str]) -> str:
-    teacher, by = choices.teacher_name, _judge(outcome)
+    teacher = choices.teacher_name
     rows = [
         f"| {one.name} | {one.error:.1%} | "
         + " | ".join(f"{one.noise[level]:.1%}" for level in NOISE_DB)
@@ -87,7 +87,7 @@ def _markdown(outcome: Outcome, choices: Choices, plots: Sequence[str]) -> str:
 {choices.layers} of the decoder's layers of {teacher}, for {language_name(outcome.language)}.
 
 Evaluated on {outcome.held_out / 60:.1f} min of recordings that the student has not seen. Errors are
-word error rates against {by}.
+word error rates against {_judge(outcome.tested_by_references)}.
 
 | model | errors | {noise} | invented words | times real time | decoder, s |
 |---|---|{"---|" * len(NOISE_DB)}---|---|---|
@@ -102,7 +102,7 @@ As a draft of the teacher, a window at a time:
 ## What it learned from
 
 {outcome.kept / 60:.1f} of {outcome.labelled / 60:.1f} min of speech: windows with at most
-{choices.max_error:.0%} errors against {by}.
+{choices.max_error:.0%} errors against {_judge(outcome.referenced)}.
 
 | errors | windows |
 |---|---|
@@ -120,11 +120,11 @@ As a draft of the teacher, a window at a time:
     )
 
 
-def _judge(outcome: Outcome) -> str:
-    """What the teacher's transcripts were compared with."""
-    if outcome.referenced:
+def _judge(referenced: bool) -> str:
+    """What transcripts were compared with."""
+    if referenced:
         return "the references"
-    return "a second decoding with beam search (there were no references)"
+    return "the teacher's decoding with beam search, for want of references"
 
 
 def _license(choices: Choices) -> str:
@@ -154,7 +154,7 @@ tags: [whisper, distillation]
 Distilled from {teacher} with dubkit: its encoder, and {choices.layers} layers of its decoder
 trained on {outcome.kept / 3600:.2f} h of {language_name(outcome.language)} speech that the teacher
 transcribed: of {outcome.labelled / 3600:.2f} h, what had at most {choices.max_error:.0%} errors
-against {_judge(outcome)}. Word error rate on unseen recordings of the same archive:
+against {_judge(outcome.referenced)}. Word error rate on unseen recordings of the same archive:
 {student.error:.1%} (teacher: {outcome.scores[0].error:.1%}). See [report.md](report.md).
 
 It knows {language_name(outcome.language)} alone. The license of its teacher{known} applies to it,
