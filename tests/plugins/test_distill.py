@@ -508,6 +508,20 @@ def test_the_report_says_what_it_was_tested_by():
     assert "at most 30% errors against the references." in text
 
 
+@pytest.mark.parametrize(
+    ("card", "name"),
+    [
+        ("---\nlanguage: en\nlicense: mit\n---\n# Whisper\n", "mit"),
+        ("---\nlanguage: en\n---\n# Whisper\n\nlicense: the one below\n", ""),
+        ("---\nlanguage: en\n---\n# Whisper\n\nlicense: the one below\n---\n", ""),
+        ("# Whisper\n", ""),
+    ],
+)
+def test_the_license_is_in_the_fields_of_a_card(card, name, tmp_path):
+    (tmp_path / "README.md").write_text(card)
+    assert report._license(choices(tmp_path)) == name
+
+
 @pytest.mark.slow
 def test_the_card_has_the_name_and_the_license_of_a_teacher_from_the_hub(made, tmp_path):
     snapshot = tmp_path / "3f2a9c"

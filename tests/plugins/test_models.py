@@ -173,6 +173,7 @@ def test_folders(tmp_path, monkeypatch):
 def hub(tmp_path):
     """A hub on this machine with one model, me/small; and the requests it got."""
     files = {"config.json": b'{"a": 1}', "model.bin": bytes(300_000), "evil.pkl": b"no"}
+    files["README.md"] = b"---\nlicense: mit\n---\n"
     with hub_with("me/small", files, tmp_path / "hub") as running:
         yield running
 
@@ -205,14 +206,15 @@ def found(name, env):
 def test_a_download_logs_what_from_where_and_how_large(hub):
     env, requests = hub
     (name, files, progress), log = found("me/small", env)
-    assert (name, files) == ("me/small", ["config.json", "model.bin"])  # no pickles
+    assert (name, files) == ("me/small", ["README.md", "config.json", "model.bin"])  # no pickles
     assert "downloading me/small from the hub: me/small, 0 MB" in log
-    assert progress[-1][0] == "download me/small" and progress[-1][2] == 300_008
+    assert progress[-1][0] == "download me/small" and progress[-1][2] == 300_029
     assert [done for _, done, _ in progress] == sorted(done for _, done, _ in progress)
     count = len(requests)
     # From then on the cache has it, with the hub and without.
     (name, files, progress), log = found("me/small", env)
-    assert files == ["config.json", "model.bin"] and not progress and "downloading" not in log
+    assert files == ["README.md", "config.json", "model.bin"]
+    assert not progress and "downloading" not in log
     assert len(requests) == count
     (name, *_), _ = found("me/small", env | {"HF_HUB_OFFLINE": "1"})
     assert name == "me/small"

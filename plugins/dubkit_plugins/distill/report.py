@@ -128,10 +128,12 @@ def _judge(referenced: bool) -> str:
 
 
 def _license(choices: Choices) -> str:
-    """What the teacher's own card calls its license; "" if there is none."""
+    """What the teacher's own card calls its license, in the fields at its top; "" if there is
+    none."""
     card = choices.teacher / "README.md"
     text = card.read_text("utf-8", "replace") if card.is_file() else ""
-    found = re.match(r"---\n(?:.*\n)*?license: *(\S+)", text)
+    fields = re.match(r"---\n(.*?)^---$", text, re.DOTALL | re.MULTILINE)
+    found = re.search(r"^license: *(\S+)", fields[1], re.MULTILINE) if fields else None
     return found[1] if found else ""
 
 

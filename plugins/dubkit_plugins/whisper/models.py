@@ -70,9 +70,11 @@ def _has_weights(folder: Path) -> bool:
 
 
 WHISPER = Layout(
-    ("*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt"), _has_weights
+    ("*.json", "vocabulary.*", "model.bin", "*.safetensors", "merges.txt", "README.md"),
+    _has_weights,
 )
-"""A Whisper model, for CTranslate2 or for transformers; no pickles."""
+"""A Whisper model, for CTranslate2 or for transformers, with its card, which has its license; no
+pickles."""
 
 OFFLINE = PackagedModel(
     name="whisper-base",
