@@ -35,6 +35,7 @@ from dubkit_plugins.distill.examples import (  # noqa: E402
 )
 from dubkit_plugins.distill.labels import (  # noqa: E402
     Label,
+    Reel,
     Source,
     compare_within,
     error_rate,
@@ -48,6 +49,7 @@ from dubkit_plugins.distill.student import (  # noqa: E402
     spaced,
     write_student,
 )
+from dubkit_plugins.whisper import speech_activity  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import Clock, Decoding, Samples  # noqa: E402
 from dubkit_plugins.whisper.models import CTRANSLATE2, TRANSFORMERS, find_here  # noqa: E402
@@ -202,6 +204,25 @@ def test_short_recordings_are_labelled_side_by_side(sentences, tiny, tmp_path, m
     for one, (start, end, text) in zip(found, SENTENCES, strict=True):
         assert 0 <= one.start < one.words[0].start < one.words[-1].end <= end - start + 0.01
         assert error_rate(one.text, text, "en") < 0.3 and one.error < 0.3
+
+
+def test_voice_activity_is_detected_once_and_windows_are_whole(sentences, tmp_path, monkeypatch):
+    sound = np.concatenate([np.pad(decode_audio(str(sentences[1])), (0, 24_000))] * 8)
+    write(tmp_path / "pauses.wav", sound, rate=16_000)
+    paths, detected = [tmp_path / "pauses.wav", sentences[4]], []
+    probabilities = speech_activity.speech_probabilities
+
+    def counted(sound):
+        detected.append(len(sound))
+        return probabilities(sound)
+
+    monkeypatch.setattr(speech_activity, "speech_probabilities", counted)
+    with Reel(paths) as reel:
+        windows = list(reel.windows(28.0))
+        assert list(reel.windows(28.0)) == windows
+    assert len(detected) == 2
+    assert [one.start >= reel.starts[1] for one in windows] == [False, False, True]
+    assert 20.0 < max(one.end - one.start for one in windows) <= 28.0
 
 
 def test_what_the_teacher_leaves_out_of_a_text_is_an_error(sentences, tiny, tmp_path):

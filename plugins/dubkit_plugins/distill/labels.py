@@ -6,9 +6,11 @@ import math
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from dubkit import Progress, Track, Word
 from dubkit_plugins.whisper.decode import DecodedWindow
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Engine
 from dubkit_plugins.whisper.recognize import Sound, recognize
-from dubkit_plugins.whisper.speech_activity import open_wav
+from dubkit_plugins.whisper.speech_activity import Recording, open_wav
 from dubkit_plugins.whisper.windows import Window
 
 BEAM = 5
@@ -71,9 +73,9 @@ class Source:
     seconds: float
 
 
-class Reel(Sound):
+class Reel:
     """Recordings one after the other, with no window across the end of one: so that short ones are
-    decoded side by side."""
+    decoded side by side. Voice activity is detected once, however often they are decoded."""
 
     def __init__(self, audio: Sequence[Path]) -> None:
         self._audio = audio
@@ -83,20 +85,31 @@ class Reel(Sound):
         """Of each recording, in seconds."""
         self.duration = ends[-1]
         # A long recording is alone, and is not read into memory.
-        self.samples = np.concatenate([one[:] for one in sounds]) if audio[1:] else sounds[0]
+        self.samples: Recording = (
+            np.concatenate([one[:] for one in sounds]) if audio[1:] else sounds[0]
+        )
+        self._sounds: list[Sound] = []
+        """Those that have been reached."""
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        self._open.close()
 
-    def windows(self, longest: float, pause: float = math.inf) -> Iterator[Window]:
-        for start, path in zip(self.starts, self._audio, strict=True):
-            with Sound(path, Clock()) as sound:
-                for one in sound.windows(longest, math.inf):  # what is learned from is whole
-                    spans = tuple(
-                        replace(span, start=span.start + start, end=span.end + start)
-                        for span in one.speech
-                    )
-                    yield Window(one.start + start, one.end + start, spans)
+    def windows(self, longest: float) -> Iterator[Window]:
+        """Windows of at most ``longest`` seconds, pauses included: what is learned from is
+        whole."""
+        for number, (start, path) in enumerate(zip(self.starts, self._audio, strict=True)):
+            if number == len(self._sounds):
+                self._sounds.append(self._open.enter_context(Sound(path, Clock())))
+            for one in self._sounds[number].windows(longest, math.inf):
+                spans = tuple(
+                    replace(span, start=span.start + start, end=span.end + start)
+                    for span in one.speech
+                )
+                yield Window(one.start + start, one.end + start, spans)
 
 
 def group(sources: Sequence[Source]) -> list[list[Source]]:

@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from dubkit import Cue, usable_cores
 
@@ -34,7 +34,7 @@ from .decode import (
     tokenizer_for,
 )
 from .engine import SAMPLE_RATE, Clock, Decoding, Engine
-from .speech_activity import VoiceActivity, open_wav
+from .speech_activity import Recording, VoiceActivity, open_wav
 from .windows import PAUSE, Window, samples_of, windows, without_pauses
 from .word_times import setting_words
 
@@ -54,6 +54,22 @@ SOUND_PER_PROCESS = 300.0
 thread takes for the words of two minutes; live captions are of seconds."""
 PROMPT_TOKENS = 223
 """Half of the decoder's positions, less one (openai/whisper)."""
+
+
+class Recognizable(Protocol):
+    """Sound, and where in it somebody speaks."""
+
+    @property
+    def samples(self) -> Recording: ...
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        ...
+
+    def windows(self, longest: float, /) -> Iterator[Window]:
+        """Windows of speech, in order, of which the network gets at most ``longest`` seconds."""
+        ...
 
 
 class Sound:
@@ -96,7 +112,7 @@ def detect_language(engine: Engine, sound: Sound, among: Sequence[str] = ()) -> 
 
 def recognize(
     engine: Engine,
-    sound: Sound,
+    sound: Recognizable,
     decoding: Decoding,
     *,
     work: Path,
