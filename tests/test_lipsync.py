@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import wave
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 from lipsync_engines import FAULTY, Flasher, Painter, Painters
 from media_samples import AVC, ffmpeg, frames
 
+from dubkit.engines import patience
 from dubkit.errors import InputError, MissingDependency
 from dubkit.lipsync import face_clips, faces, redraw, tracks
 from dubkit.lipsync import spans as spans_module
@@ -489,6 +492,26 @@ def test_an_engine_that_never_succeeds_is_abandoned(tmp_path):
     unusable = FAULTY["it is not set up"][0]()
     outcomes, _ = redraw_film(path, tmp_path, unusable, speech)
     assert unusable.calls == 1 and "no repository" in outcomes[0].reason
+
+
+def test_a_slow_engine_is_not_given_up_for_two_films_that_are_wrong(tmp_path, monkeypatch):
+    now = [time.monotonic()]
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    class Slow(Painter):
+        calls = 0
+
+        def lipsync(self, video, audio, out, *, progress):
+            now[0] += patience.LONGEST
+            self.calls += 1
+            if self.calls < 3:
+                out.write_bytes(bytes(5000))
+            else:
+                super().lipsync(video, audio, out, progress=progress)
+
+    path = portrait(tmp_path / "long.mp4", seconds=6)
+    outcomes, _ = redraw_film(path, tmp_path, Slow(), [(n + 0.3, n + 0.9) for n in range(0, 6, 2)])
+    assert [one.state for one in outcomes] == ["failed", "failed", "redrawn"]
 
 
 # ---------------------------------------------------------------- resuming

@@ -113,7 +113,7 @@ def _convert(
         found = {}
         for (line, clip), path, request, fault in zip(group, paths, requests, faults, strict=True):
             try:
-                converted = _accept(clip, request.out, path, fault)
+                converted = _accept(clip, request.out, path, fault, patience)
                 found[line.number] = ConvertedClip(converted, False, "", each)
                 patience.success()
             except DubkitError as failure:
@@ -145,12 +145,13 @@ def _ask(engine: Converter, requests: Sequence[ConversionRequest]) -> list[str]:
         return [failure.message] * len(requests)
 
 
-def _accept(clip: clips.Clip, part: Path, path: Path, fault: str) -> clips.Clip:
+def _accept(clip: clips.Clip, part: Path, path: Path, fault: str, patience: Patience) -> clips.Clip:
     """Keep what the engine wrote; DubkitError if that cannot be the clip in another voice."""
     if fault:
         raise PluginError(fault, "")
     with guarded(""):
         converted = clips.measure(part)
+        patience.answered()
         seconds, share = LENGTH_TOLERANCE
         if abs(converted.seconds - clip.seconds) > max(seconds, clip.seconds * share):
             raise ValueError(f"{clip.seconds:.1f} s became {converted.seconds:.1f} s")

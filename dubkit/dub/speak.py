@@ -187,6 +187,7 @@ def speak_line(
                 elif drafted:
                     raise ValueError(drafted)
                 clip = clips.measure(part)
+                patience.answered()  # late, perhaps, but it does not hang
                 if fault := _implausibility(line, clip, paces):
                     raise ValueError(fault)
                 part.replace(path)

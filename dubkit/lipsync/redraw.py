@@ -278,7 +278,7 @@ def _render_spans(
     patience = Patience(GIVE_UP, worked=bool(cached))
 
     def render(shots: Sequence[_Shot], report: Progress) -> None:
-        for shot, made in zip(shots, _render(task, shots, report), strict=True):
+        for shot, made in zip(shots, _render(task, shots, report, patience), strict=True):
             if isinstance(made, RenderedClip):
                 clips[shot.key] = made
                 reasons.pop(shot.key, None)
@@ -396,7 +396,7 @@ def _write_shot(
 
 
 def _render(
-    task: _Task, shots: Sequence[_Shot], report: Progress
+    task: _Task, shots: Sequence[_Shot], report: Progress, patience: Patience
 ) -> list[RenderedClip | DubkitError]:
     """Have some shots redrawn in one call, and keep the clips; for those that failed, why."""
     requests = [shot.request for shot in shots]
@@ -416,6 +416,7 @@ def _render(
         try:
             if fault:
                 raise PluginError(fault, "")
+            patience.answered()
             made.append(_keep(task, shot))
         except DubkitError as failure:
             made.append(failure)
