@@ -280,7 +280,8 @@ def describe(
     if steps:
         size = f" (about {_size(what.megabytes)})" if what.megabytes else ""
         free = _free(folder)
-        short = ", which may not be enough" if free < what.megabytes else ""
+        whole = what.megabytes + sum(one.megabytes for one in missing if not one.by_hand)
+        short = ", which may not be enough" if free < whole else ""
         yield f"To install into {folder}{size}; {_size(free)} are free{short}:"
         yield from (f"  {shlex.join(step.argv)}" for step in steps)
     else:

@@ -261,11 +261,14 @@ def test_a_file_sets_what_a_tool_is_given(tool, tmp_path):
 
 def test_what_is_got_later_and_too_small_a_disk_are_named_before_the_question(tool, monkeypatch):
     tool.write_text(TOOL.replace("size = 3\n", 'size = 3\ninstall = "a model at first use"\n'))
+    monkeypatch.setattr(setup, "_free", lambda folder: 2504.0)
     assert "are free:\n" in called("setup", "tiny-tool", "--dry-run").out
     monkeypatch.setattr(setup, "_free", lambda folder: 2.0)
     ran = called("setup", "tiny-tool")
     assert ran.status == 2 and "without your word" in ran.err
     assert "(about 3 MB); 2 MB are free, which may not be enough" in ran.out
+    monkeypatch.setattr(setup, "_free", lambda folder: 2502.0)  # for the program, not for its model
+    assert "2.5 GB are free, which may not be enough" in called("setup", "tiny-tool").out
     assert "To know before: a model at first use" in ran.out
 
 
