@@ -11,14 +11,19 @@ import av
 import numpy as np
 import pytest
 from command import AUSTEN, FAST, TESTS, assert_refused, called
-from data.voices import pitch
+from data.synthesizers import hummed, write
+from data.voices import Octave, pitch
 from dub_samples import GOOD, HUM, LINES, LOW, UNCHECKED, dub, report_of
 from media_samples import AVC, ffmpeg, frames, packets
 
 from dubkit import Cue, Track, subtitles
-from dubkit.dub.convert import GIVE_UP
+from dubkit.dub import clip
+from dubkit.dub.convert import GIVE_UP, Conversion, convert_clips
+from dubkit.dub.lines import Line
+from dubkit.files import Made
 from dubkit.media.probe import probe
 from dubkit.pipeline import references
+from dubkit.types import Voice
 
 VOICES = f"{TESTS}/data/voices.py"
 MIMIC = ("--tts", f"{VOICES}:Mimic", "--clone", *UNCHECKED)
@@ -209,6 +214,17 @@ def test_a_converter_that_takes_many_is_asked_for_many(film, log):
     alone = (*LOW, "--convert", f"{VOICES}:Loner", *YES, "--convert-to", "alto")
     assert dub(film, *alone).status == 0
     assert log("together")[3:] == [[4], [3]] and len(log("converted")) == 2 * len(LINES)
+
+
+def test_a_converters_server_is_asked_where_a_clip_is_not_converted_yet(tmp_path):
+    write(tmp_path / "1.wav", hummed(LINES[0], 150.0))
+    line = Line(1, (1,), 0.0, 3.0, LINES[0], "", None, Voice("low"))
+    spoken = [(line, clip.measure(tmp_path / "1.wav"))]
+    asked = []
+    job = Conversion(Octave(), "octave", {}, {None: Voice("alto")}, lambda: asked.append(1))
+    for _ in range(2):
+        found = convert_clips(job, Made(tmp_path), spoken, lambda line: None)
+        assert not found[1].fault and asked == [1]
 
 
 @pytest.mark.parametrize(

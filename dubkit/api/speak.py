@@ -54,6 +54,7 @@ def speak(request: Mapping[str, Any], text: Path, room: EngineRoom) -> Path:
     options = from_keywords({"tts": request["tts"] or "auto", "dub": True, "to": "en"})
     language = request["language"] or _language(room, options, request["voice"], words)
     choice = choose.synthesizer(room, options, language)
+    room.require_server(choice)
     engine = room.engine(choice)
     voice = _voice(engine, choice.name, language, request["voice"])
     wav = text.with_name("spoken.wav")

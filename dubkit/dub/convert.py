@@ -36,6 +36,8 @@ class Conversion:
     name: str
     identity: Mapping[str, object]
     voices: Casting
+    require: Callable[[], object] = lambda: None
+    """Called before the engine is; raises MissingDependency if its server is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def convert_clips(
             found[line.number] = ConvertedClip(clips.measure(_path(conversion, line, clip)), True)
         except ValueError:
             waiting.append((line, clip))
+    if waiting:
+        conversion.require()
     engine, patience = conversion.engine, Patience(GIVE_UP)
     many = max(1, engine.at_once) if isinstance(engine, BatchConverter) else 1
     while waiting:

@@ -85,7 +85,8 @@ def schedule(job: SpeechJob, script: Sequence[Line], progress: Progress) -> list
     """Speak every line that has no clip yet, find a place for each, and make the clips fit.
 
     Never raises for a line: one that cannot be spoken is returned without a clip, with the reason.
-    One that is left to the original voice is returned without a clip, too.
+    One that is left to the original voice is returned without a clip, too. Raises MissingDependency
+    where the server of an engine is not there.
     """
     takes = {take.line.number: take for take in _schedule(job, script, progress)}
     return [takes.get(one.number) or Take(one, None, 0.0, None, True, ()) for one in script]

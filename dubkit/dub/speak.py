@@ -69,6 +69,8 @@ class SpeechJob:
     """Seconds between which the original voice is left as it is."""
     whole: bool = True
     """Whether these are all lines of the film: then the clips of others are removed."""
+    require: Callable[[], object] = lambda: None
+    """Called before the engine is; raises MissingDependency if its server is not there."""
 
     def take(self, lines: Iterable[Line], number: int) -> SpeechJob:
         """The same job with another take of some lines, counted from 0."""
@@ -124,6 +126,7 @@ def find_clip(job: SpeechJob, line: Line) -> clips.Clip | None:
 def draft(job: SpeechJob, lines: Sequence[Line], rooms: Mapping[int, float]) -> dict[int, str]:
     """Have an engine that speaks many texts at once speak these; failures by line number, "" for
     none."""
+    job.require()
     texts = [
         Utterance(
             line.text,
@@ -165,6 +168,7 @@ def speak_line(
     """
     if clip := find_clip(job, line):
         return clip, True, []
+    job.require()
     path = _path(job, line)
     faults: list[str] = []
     part = _draft_path(path)

@@ -11,7 +11,6 @@ import difflib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from dubkit import hooks, languages
@@ -23,7 +22,6 @@ from dubkit.hooks import (
     Engine,
     External,
     FindsSpeech,
-    Installable,
     NeedsModels,
     ReadsBack,
     Separator,
@@ -455,11 +453,9 @@ def separator(room: EngineRoom, options: Options) -> Choice[Separator]:
 
 
 def named(room: EngineRoom, options: Options, protocol: type[E], spec: str) -> Choice[E]:
-    """The engine that is asked for by its name; MissingDependency when it is not ready, or a tool
-    that is a server is not there: better known before the long work than after it."""
+    """The engine that is asked for by its name; MissingDependency when it is not ready."""
     choice = _choice(protocol, options, spec)
-    engine = room.engine(choice)
-    if problems := _problems(engine, spec) or _server_problems(engine, spec):
+    if problems := _problems(room.engine(choice), spec):
         raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
     return choice
 
@@ -566,13 +562,6 @@ def _suits(choice: Choice[Any], options: Options) -> bool:
 def _problems(engine: Engine, spec: str) -> list[str]:
     with guarded(f"{spec} does not start", "dubkit doctor checks it"):
         return list(engine.check())
-
-
-def _server_problems(engine: Engine, spec: str) -> list[str]:
-    with guarded(f"{spec} does not start", "dubkit doctor checks it"):
-        if isinstance(engine, Installable) and engine.installation(Path()).is_server:
-            return list(engine.reach())
-        return []
 
 
 def _ready_translators(

@@ -13,10 +13,11 @@ import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, cast
 
-from dubkit.errors import DubkitError
-from dubkit.hooks import Engine, KnowsLanguages, Preloading, Transcriber
+from dubkit.errors import DubkitError, MissingDependency
+from dubkit.hooks import Engine, Installable, KnowsLanguages, Preloading, Transcriber
 
 from .registry import Choice, E, Key, build, engine_class, guarded
 
@@ -46,6 +47,8 @@ class EngineRoom:
         self._starting: dict[Key, Future[Engine]] = {}
         """Engines that a thread is building."""
         self._used: set[Key] = set()
+        self._reached: set[Key] = set()
+        """Engines whose servers were there."""
         self._lock = threading.RLock()
 
     def engine(self, choice: Choice[E]) -> E:
@@ -64,6 +67,19 @@ class EngineRoom:
             self._open[choice.key] = self._build(self._class(choice), choice)
         self._used.add(choice.key)
         return cast(E, self._open[choice.key])
+
+    def require_server(self, choice: Choice[Any]) -> None:
+        """Raise MissingDependency where an engine is a tool's server that is not there. It is asked
+        once a run, and only where it has work: nobody keeps one running for what is done."""
+        engine = self.engine(choice)
+        if choice.key in self._reached or not isinstance(engine, Installable):
+            return
+        with guarded(f"{choice.spec} does not start", "dubkit doctor checks it"):
+            is_server = engine.installation(Path()).is_server
+            problems = list(engine.reach()) if is_server else []
+        if problems:
+            raise MissingDependency(f"{choice.name} is not ready", "; ".join(problems))
+        self._reached.add(choice.key)
 
     def start(
         self, choice: Choice[Transcriber], language: str | None, languages: Sequence[str] = ()
@@ -155,6 +171,7 @@ class EngineRoom:
 
     def begin(self) -> None:
         """Start another run: what it does not use is closed with its stage."""
+        self._reached.clear()
         if not self.shared:
             self._used.clear()
 

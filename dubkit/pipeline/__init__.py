@@ -129,7 +129,7 @@ def process(
         if options.dub or (video and not video.exists()):
             ffmpeg_path()  # raises now rather than after an hour of recognition
 
-        context.plan.expect(plan.steps(context, work))
+        plan.expect(context, work)
         text = read_source(context, work)
         # Which language is spoken may be known only now.
         if options.skip_existing and existing.is_there(source, options, text.track.language):
@@ -137,7 +137,7 @@ def process(
                 _tidy(context, work)
                 return _nothing_left(source)
             context.options = options = replace(options, subs=False)
-        context.plan.expect(plan.steps(context, work, text))
+        plan.expect(context, work, text)
         translations = translate_all(context, work, text)
         tracks = outputs.subtitle_tracks(context, work, text, translations)
         paths = outputs.write_subtitle_files(context, work, text, tracks)

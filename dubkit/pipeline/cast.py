@@ -152,6 +152,7 @@ def _match_voices(
     patience = Patience(GIVE_UP)
 
     def make(path: Path) -> list[str]:
+        context.engines.require_server(choice)
         with context.timed("match voices"):
             context.progress("match", 0.0, 0.0)
             audio = references.read_samples(audio_file(context, work))

@@ -87,7 +87,7 @@ class Context:
         """By source and target language, the translators that have been prepared for them."""
         self.untranslatable: dict[str, MissingDependency] = {}
         """By target language, why nothing here translates to it."""
-        self._synthesizers: dict[str, Choice[Synthesizer]] = {}
+        self.synthesizers: dict[str, Choice[Synthesizer]] = {}
         if source_text.format_of(source):
             self._take_text()
         else:
@@ -173,9 +173,9 @@ class Context:
 
     def synthesizer(self, language: str) -> Choice[Synthesizer]:
         """The engine that speaks a language; chosen once, since its check reads a whole model."""
-        if language not in self._synthesizers:
-            self._synthesizers[language] = choose.synthesizer(self.engines, self.options, language)
-        return self._synthesizers[language]
+        if language not in self.synthesizers:
+            self.synthesizers[language] = choose.synthesizer(self.engines, self.options, language)
+        return self.synthesizers[language]
 
     def do_without(self, target: str, failure: MissingDependency) -> None:
         """Go on without a target language that nothing here translates to; raises ``failure`` if

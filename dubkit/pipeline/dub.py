@@ -5,6 +5,7 @@ How a track is spoken is in :mod:`dubkit.dub`; how the file is written, in :mod:
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -159,6 +160,7 @@ def _speak(
         options.takes,
         kept,
         whole=not context.part,
+        require=functools.partial(context.engines.require_server, choice),
     )
     with context.timed(f"speak {language}"):
         takes = schedule.schedule(job, script, context.progress)
@@ -202,12 +204,8 @@ def _conversion(
     choice = context.converter
     speakers = [cue.speaker for cue in track.cues] or [None]
     voices = cast.conversion_targets(context, work, text, speakers)
-    return Conversion(
-        context.engines.engine(choice),
-        choice.name,
-        choice.identity,
-        voices,
-    )
+    require = functools.partial(context.engines.require_server, choice)
+    return Conversion(context.engines.engine(choice), choice.name, choice.identity, voices, require)
 
 
 def _read_consent(work: Workspace) -> object:

@@ -23,6 +23,21 @@ from .time_left import Step
 SOME_SPEECH = Track("", (Cue(0.0, 1.0, "speech"),))
 
 
+def expect(context: Context, work: Workspace, text: SourceText | None = None) -> None:
+    """Note the steps that are left; raises MissingDependency where a dub is to be made, and a
+    server for it is not there: better known before the long work than after it."""
+    left = steps(context, work, text)
+    context.plan.expect(left)
+    # What follows the text is only guessed until that is known.
+    sure = left if text else [step for step in left if step.name == "transcribe"]
+    if context.options.dub and any(step.needed for step in sure):
+        chosen: list[Choice[Any]] = [*context.synthesizers.values()]
+        chosen += [context.converter] if context.options.convert else []
+        chosen += [context.lip_syncer] if context.options.lipsync else []
+        for choice in chosen:
+            context.engines.require_server(choice)
+
+
 def steps(context: Context, work: Workspace, text: SourceText | None = None) -> list[Step]:
     """The steps of a run from its beginning, or from when its ``text`` is known."""
     seconds = context.seconds

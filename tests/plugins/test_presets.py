@@ -667,6 +667,25 @@ def test_a_server_that_is_not_there_is_reported_before_recognition(tmp_path: Pat
         assert_refused(ran, 4, "pocket-tts is not ready", "127.0.0.1:9", "pocket-tts serve")
 
 
+def test_a_server_is_asked_only_where_there_is_work_for_it(tmp_path: Path) -> None:
+    sound, text = write_babble(tmp_path / "talk.wav", 5, 16000), tmp_path / "talk.srt"
+    text.write_text("1\n00:00:01,000 --> 00:00:03,000\nGood morning.\n")
+    with serving("pocket_tts") as address:
+        named = ("--dub", "--tts", "pocket-tts", "-o", f"pocket-tts.server={address}")
+        run = (sound, "--subs-from", text, *named, "--voice", "alba", "--no-verify")
+        assert called(*run).status == 0
+    refused = (4, "pocket-tts is not ready", address.removeprefix("http://"))
+    ran = called(*run)
+    assert ran.status == 0 and "nothing was done" in ran.err, ran
+    spoken = text.read_text()
+    text.write_text(spoken.replace("morning", "evening"))
+    assert_refused(called(*run), *refused)
+    text.write_text(spoken)
+    assert called(*run).status == 0
+    (tmp_path / "talk.en.dubbed.m4a").unlink()
+    assert_refused(called(*run), *refused)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
