@@ -201,6 +201,16 @@ def test_shards_do_a_library_together(library):
     assert sorted(paths) == ["a.en.srt", "c.en.srt", "talk.en.srt"]
 
 
+def test_a_summary_of_all_shards_has_what_cannot_be_found_once(library, tmp_path):
+    run = (library, library / "none*.mp4", "--subs", "--no-video", *FAST)
+    for k in range(3):
+        ran = called(*run, "--summary", tmp_path / "runs.jsonl", "--shard", f"{k}/3")
+        assert "none*.mp4" in ran.err and ran.status == 1
+    lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
+    names = sorted(Path(line["input"]).name for line in lines)
+    assert names == ["a.mp4", "c.mp4", "none*.mp4", "talk.mp4"]
+
+
 def test_a_shard_to_which_nothing_falls_says_so(talk):
     ran = [called(talk, "--subs", "--no-video", *FAST, "--shard", f"{k}/2") for k in range(2)]
     assert [one.status for one in ran] == [0, 0]

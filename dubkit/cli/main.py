@@ -199,7 +199,9 @@ def _run(arguments: Sequence[str], commands: Sequence[str], kept: EngineRoom | N
             began, out, before = time.monotonic(), sys.stdout, len(outcomes)
             for name, failure in wrong:
                 outcomes.append(Outcome(Item(Path(name), Path()), 0.0, None, failure))
-                save(outcomes[-1], str(name))
+                # Each machine may be the one that cannot read it, but a summary may be of all.
+                if not shard or is_in_shard(outcomes[-1].item, *shard):
+                    save(outcomes[-1], str(name))
             with _side_by_side(batch, console, items):
                 for outcome in batch.outcomes(items, work):
                     outcomes.append(outcome)
