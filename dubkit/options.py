@@ -303,7 +303,7 @@ class Options:
         file=True, page="files", unset="from_speech",
     ))  # fmt: skip
     script: Path | None = option(None, Spec(  # noqa: RUF009 - returns a field
-        MAKE, "your own words for the speech: txt, md, fountain, docx, pdf",
+        MAKE, "your own words for it: txt, md, fountain, docx, pdf",
         "what is spoken, in your own words (txt, md, fountain, docx, pdf, or a subtitle file of "
         "which only the words are used): they get the times of the speech, and what nobody speaks "
         "or what is spoken besides is listed. Labels (`MARY:`), headings and stage directions are "

@@ -76,7 +76,7 @@ def sound(tmp_path, monkeypatch):
     found = [
         Window(10.0 * i, 10.0 * i + 4 + i, (Span(10.0 * i, 10.0 * i + 4 + i),)) for i in range(6)
     ]
-    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest, whole: iter(found))
     return path
 
 
@@ -199,7 +199,7 @@ def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeyp
     write_silence(path, 60)
     spans = (Span(0.5, 7.5), Span(8.5, 15.0))
     found = [Window(0.0, 15.5, spans), Window(30.0, 36.0, (Span(30.5, 35.5),))]
-    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest, whole: iter(found))
 
     def script(seconds, decoding):
         return (" and so on" * 40, SURE) if seconds > 8 else (TALK.format(seconds), SURE)
@@ -318,7 +318,7 @@ def test_a_window_that_is_decoded_at_full_length_is_seen_whole(austen, monkeypat
     monkeypatch.setattr(engine, "_model", Seeing(engine._model))
     samples = open_wav(austen)[: 6 * SAMPLE_RATE]
     for whole in (False, True):
-        engine.recognize([samples], Decoding("en", full_length=whole), Clock())
+        engine.recognize([samples], Decoding("en", thin=True, full_length=whole), Clock())
     assert seen == [250, 1500]
 
 

@@ -1,6 +1,5 @@
 """Windows: every span is in exactly one, none is too long, no audio is in two."""
 
-import math
 import threading
 import wave
 from itertools import pairwise
@@ -28,17 +27,17 @@ def probabilities(draw):
     return np.concatenate([np.full(n, p, np.float32) for p, n in runs] or [np.zeros(0, np.float32)])
 
 
-@given(probabilities(), st.integers(1, 500), st.sampled_from([w.PAUSE, math.inf]))
-def test_windows_hold_all_speech_once(activity, block, pause):
+@given(probabilities(), st.integers(1, 500), st.booleans())
+def test_windows_hold_all_speech_once(activity, block, whole):
     blocks = [activity[i : i + block] for i in range(0, len(activity), block)]
     duration = len(activity) * speech_activity.STEP / SAMPLE_RATE
     spans = list(speech_activity.speech_spans(blocks, LONGEST - w.LEAD - w.TAIL))
-    found = list(w.windows(blocks, LONGEST, duration, pause))
+    found = list(w.windows(blocks, LONGEST, duration, whole=whole))
     assert [span for window in found for span in window.speech] == spans
     for window in found:
-        whole = window.end - window.start
-        assert (window.seconds if pause == w.PAUSE else whole) <= LONGEST + 0.05
-        assert window.seconds <= whole + 0.001
+        length = window.end - window.start
+        assert window.seconds == pytest.approx(length) if whole else window.seconds < length + 0.001
+        assert window.seconds <= LONGEST + 0.05
         assert (
             window.start <= window.speech[0].start and window.speech[-1].end <= window.end + 0.002
         )
@@ -67,8 +66,17 @@ def test_a_window_takes_all_that_fits():
         speech_activity.Span(21, 24),
     ]
     assert [len(window.speech) for window in w.gather(spans, LONGEST, 30.0)] == [4, 1]
-    whole = w.gather(spans, LONGEST, 30.0, pause=math.inf)
-    assert [len(window.speech) for window in whole] == [3, 2]
+
+
+def test_a_whole_window_ends_at_the_longest_pause():
+    spans = [
+        speech_activity.Span(0, 6),
+        speech_activity.Span(6.3, 12),
+        speech_activity.Span(13.5, 18),
+        speech_activity.Span(18.3, 25),
+    ]
+    first, second = w.gather(spans, LONGEST, 30.0, whole=True)
+    assert (len(first.speech), len(second.speech)) == (2, 2)
 
 
 def test_the_network_gets_no_long_pauses():

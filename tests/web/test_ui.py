@@ -290,7 +290,7 @@ def test_gradio_is_imported_only_for_the_page():
         for path in Path(dubkit_package.__file__).parent.rglob("*.py")
         if re.search(r"^\s*(import|from) gradio", path.read_text("utf-8"), re.MULTILINE)
     }
-    assert importing == {"page.py", "form.py", "api.py", "serve.py"}  # serve: for --share
+    assert importing == {"page.py", "form.py", "gradio_api.py", "serve.py"}  # serve: for --share
 
 
 @pytest.mark.slow

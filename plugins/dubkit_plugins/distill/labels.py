@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -98,18 +97,17 @@ class Reel:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def windows(self, longest: float) -> Iterator[Window]:
-        """Windows of at most ``longest`` seconds, pauses included: what is learned from is
-        whole."""
+    def windows(self, longest: float, *, whole: bool) -> Iterator[Window]:
+        """See :meth:`.recognize.Sound.windows`."""
         for number, (start, path) in enumerate(zip(self.starts, self._audio, strict=True)):
             if number == len(self._sounds):
                 self._sounds.append(self._open.enter_context(Sound(path, Clock())))
-            for one in self._sounds[number].windows(longest, math.inf):
+            for one in self._sounds[number].windows(longest, whole=whole):
                 spans = tuple(
                     replace(span, start=span.start + start, end=span.end + start)
                     for span in one.speech
                 )
-                yield Window(one.start + start, one.end + start, spans)
+                yield replace(one, start=one.start + start, end=one.end + start, speech=spans)
 
 
 def group(sources: Sequence[Source]) -> list[list[Source]]:
@@ -140,7 +138,7 @@ def label(
             folder = work / f"beam-{decoding.beam_size}"
             folder.mkdir(parents=True, exist_ok=True)
             return recognize(
-                engine, reel, decoding, work=folder, clock=Clock(),
+                engine, reel, decoding, work=folder, clock=Clock(), whole=True,
                 progress=lambda done, total, _: progress("transcribe", done, total),
             )  # fmt: skip
 

@@ -106,7 +106,7 @@ class CT2Engine:
                 languages = self._languages(encoded, decoding.stretches, frames)
         with clock("decoder"):
             # After a prompt that was alike, the first words of thinned sound were left out.
-            thin = not (self.on_gpu or decoding.full_length or decoding.prompt)
+            thin = decoding.thin and not (self.on_gpu or decoding.full_length or decoding.prompt)
             limit = len(prompt) + 40 + int(TOKENS_PER_SECOND * seconds)
             results = self._model.generate(
                 _thinned(encoded) if thin else encoded,

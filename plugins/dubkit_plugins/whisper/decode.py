@@ -261,8 +261,8 @@ def _halve(window: Window) -> list[Window]:
     end, start = spans[cut - 1].end, spans[cut].start
     middle = (end + start) / 2
     return [
-        Window(window.start, min(middle, end + TAIL), spans[:cut]),
-        Window(max(middle, start - LEAD), window.end, spans[cut:]),
+        replace(window, end=min(middle, end + TAIL), speech=spans[:cut]),
+        replace(window, start=max(middle, start - LEAD), speech=spans[cut:]),
     ]
 
 

@@ -321,7 +321,7 @@ def parts(
         cuts.append(cut)
     cuts.append(window.end)
     return [
-        (Window(round(start, 3), round(end, 3), _joined(spans)), code)
+        (replace(window, start=round(start, 3), end=round(end, 3), speech=_joined(spans)), code)
         for (code, spans), (start, end) in zip(runs, pairwise(cuts), strict=True)
     ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -157,7 +156,7 @@ def _windows(sound: Recording, start: float, end: float, longest: float) -> list
     if last - first <= longest:
         found = [Window(0.0, last - first, spans)]
     else:
-        found = list(windows(speech_probabilities(piece), longest, last - first, math.inf))
+        found = list(windows(speech_probabilities(piece), longest, last - first, whole=True))
     return [Window(first + part.start, first + part.end, part.speech) for part in found]
 
 

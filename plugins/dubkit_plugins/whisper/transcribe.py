@@ -122,11 +122,14 @@ def transcribe(
         windows = recognize(
             loaded.engine,
             sound,
-            Decoding(loaded.code, prompt_tokens(loaded.engine, text), beam_size),
+            Decoding(
+                loaded.code, prompt_tokens(loaded.engine, text), beam_size, thin=finding is None
+            ),
             work=work,
             progress=report,
             clock=clock,
             finding=finding,
+            whole=finding is not None,
         )
         doubts = _doubts(loaded, sound, windows) if len(tags) == 1 else ()
     return Transcription(

@@ -8,7 +8,7 @@ and merge, arXiv 2303.00747).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -37,13 +37,15 @@ class Window:
     start: float
     end: float
     speech: tuple[Span, ...]
+    whole: bool = False
+    """Whether the network gets its pauses, too."""
 
     @property
     def pieces(self) -> list[tuple[float, float]]:
         """What the network gets of it, in seconds on the timeline: all but the middle of pauses."""
         cuts = [self.start]
         for before, after in pairwise(self.speech):
-            if after.start - before.end > PAUSE:
+            if after.start - before.end > PAUSE and not self.whole:
                 cuts += before.end + PAUSE / 2, after.start - PAUSE / 2
         return list(zip(cuts[::2], [*cuts[1::2], self.end], strict=True))
 
@@ -85,50 +87,67 @@ def samples_between(sound: Recording, start: float, end: float) -> Samples:
 
 
 def gather(
-    spans: Iterable[Span], longest: float, duration: float, pause: float = PAUSE
+    spans: Iterable[Span], longest: float, duration: float, *, whole: bool = False
 ) -> Iterator[Window]:
-    """Windows around the spans, each span in exactly one, of at most ``longest`` seconds if of each
-    pause ``pause`` count at most.
+    """Windows around the spans, each span in exactly one, of which the network gets at most
+    ``longest`` seconds.
 
     A window takes all spans that fit: what is before and after it helps to recognize speech, more
-    than it harms if a window ends within a sentence (``benchmarks/``).
+    than it harms if a window ends within a sentence (``benchmarks/``). A ``whole`` one has its
+    pauses and, if the next span does not fit, ends at the longest of them in its second half: where
+    another language may begin, which is found much better so.
     """
     room = longest - LEAD - TAIL
     open_spans: list[Span] = []
-    length = previous_end = 0.0
+    previous_end = 0.0
 
-    def close(next_start: float) -> Window:
+    def close(count: int, next_start: float) -> Window:
         nonlocal previous_end
-        speech = tuple(open_spans)
-        open_spans.clear()
+        speech = tuple(open_spans[:count])
+        del open_spans[:count]
         # Neighbors get half of the pause between them each, so that no audio is in two windows
         # and decoded twice.
         start = max(speech[0].start - LEAD, previous_end, 0.0)
         middle = (speech[-1].end + next_start) / 2
         end = min(speech[-1].end + TAIL, max(middle, speech[-1].end), duration)
         previous_end = end
-        return Window(round(start, 3), round(end, 3), speech)
+        return Window(round(start, 3), round(end, 3), speech, whole)
 
     for span in spans:
-        seconds = span.end - span.start
-        if open_spans:
-            gap = span.start - open_spans[-1].end
-            length += min(gap, pause) + seconds
-            if gap > MAX_GAP or length > room:
-                yield close(span.start)
-        if not open_spans:
-            length = seconds
+        while open_spans:
+            following = [*open_spans, span]
+            if span.start - open_spans[-1].end > MAX_GAP:
+                yield close(len(open_spans), span.start)
+            elif _length(following, whole=whole) > room:
+                count = _best_cut(following, room) if whole else len(open_spans)
+                yield close(count, following[count].start)
+            else:
+                break
         open_spans.append(span)
     if open_spans:
-        yield close(float("inf"))
+        yield close(len(open_spans), float("inf"))
+
+
+def _length(spans: Sequence[Span], *, whole: bool) -> float:
+    """Seconds from the first span to the last that the network gets."""
+    return Window(spans[0].start, spans[-1].end, tuple(spans), whole).seconds
+
+
+def _best_cut(spans: Sequence[Span], room: float) -> int:
+    """How many leading spans make the window: up to the longest pause in its second half."""
+    begin = spans[0].start
+    cuts = range(1, len(spans))
+    second_half = [i for i in cuts if spans[i - 1].end - begin >= room / 2] or [len(spans) - 1]
+    return max(second_half, key=lambda i: (spans[i].start - spans[i - 1].end, i))
 
 
 def windows(
     activity: Iterable[npt.NDArray[np.float32]],
     longest: float,
     duration: float,
-    pause: float = PAUSE,
+    *,
+    whole: bool = False,
 ) -> Iterator[Window]:
     """The windows of audio of ``duration`` seconds, in order, computed lazily; see
     :func:`gather`."""
-    return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration, pause)
+    return gather(speech_spans(activity, longest - LEAD - TAIL), longest, duration, whole=whole)
