@@ -218,8 +218,8 @@ def test_voice_activity_is_detected_once_and_windows_are_whole(sentences, tmp_pa
 
     monkeypatch.setattr(speech_activity, "speech_probabilities", counted)
     with Reel(paths) as reel:
-        windows = list(reel.windows(28.0))
-        assert list(reel.windows(28.0)) == windows
+        windows = list(reel.windows(28.0, whole=True))
+        assert list(reel.windows(28.0, whole=True)) == windows
     assert len(detected) == 2
     assert [one.start >= reel.starts[1] for one in windows] == [False, False, True]
     assert 20.0 < max(one.end - one.start for one in windows) <= 28.0
@@ -340,12 +340,14 @@ def made(
     """A student that has hardly begun to learn: what came out, its folder, the work."""
     out, work = tmp_path_factory.mktemp("student"), tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whole_way, "LEAST", 5.0)
         patch.setattr(evaluation, "NOISE_DB", (10,))
         patch.setattr(evaluation, "EMPTY_SECONDS", 1.0)
         patch.setattr(report, "NOISE_DB", (10,))
-        yield distill(recordings(sentences), choices(teacher), out=out, work=work,
-                      progress=lambda *_: None), out, work  # fmt: skip
+        with pytest.MonkeyPatch.context() as little:
+            little.setattr(whole_way, "LEAST", 5.0)
+            outcome = distill(recordings(sentences), choices(teacher), out=out, work=work,
+                              progress=lambda *_: None)  # fmt: skip
+        yield outcome, out, work
 
 
 def choices(teacher: Path, **changed: object) -> Choices:

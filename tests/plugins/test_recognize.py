@@ -4,7 +4,6 @@ import json
 import wave
 from itertools import pairwise
 
-import ctranslate2
 import jiwer
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from dubkit.media.extract import extract_audio
 from dubkit.media.probe import pick_audio, probe
 from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import decode, models, recognize, word_times
-from dubkit_plugins.whisper.ct2_engine import CT2Engine, _thinned
+from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.decode import SAFE_BEAM
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
 from dubkit_plugins.whisper.recognize import Sound
@@ -294,34 +293,6 @@ def test_windows_that_are_encoded_singly_are_each_in_their_place(austen):
 
 
 @pytest.mark.slow
-def test_the_decoder_sees_two_thirds_of_the_positions():
-    sound = np.arange(7, dtype=np.float32).reshape(1, 7, 1) * 3
-    thinned = np.asarray(_thinned(ctranslate2.StorageView.from_array(sound)))
-    assert thinned.ravel() == pytest.approx([1, 5, 10, 14])
-
-
-def test_a_window_that_is_decoded_at_full_length_is_seen_whole(austen, monkeypatch):
-    engine = CT2Engine(models.find_packaged(), device="cpu")
-    seen = []
-
-    class Seeing:
-        def __init__(self, model):
-            self.model = model
-
-        def __getattr__(self, name):
-            return getattr(self.model, name)
-
-        def generate(self, encoded, *arguments, **settings):
-            seen.append(encoded.shape[1])
-            return self.model.generate(encoded, *arguments, **settings)
-
-    monkeypatch.setattr(engine, "_model", Seeing(engine._model))
-    samples = open_wav(austen)[: 6 * SAMPLE_RATE]
-    for whole in (False, True):
-        engine.recognize([samples], Decoding("en", thin=True, full_length=whole), Clock())
-    assert seen == [250, 1500]
-
-
 def test_a_prompt_spells_names(austen, tmp_path):
     engine = CT2Engine(models.find_packaged())
     prompt = recognize.prompt_tokens(engine, "Mr. Jon Dashwud")

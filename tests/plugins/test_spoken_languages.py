@@ -18,7 +18,7 @@ from dubkit import UsageError, Word
 from dubkit.hooks import FindsLanguages
 from dubkit.speech import recognition
 from dubkit_plugins import packaged_models
-from dubkit_plugins.whisper import ct2_engine, languages, models, multilingual, recognize
+from dubkit_plugins.whisper import languages, models, multilingual, recognize
 from dubkit_plugins.whisper.decode import DecodingTask, Finding, Hypothesis, tokenizer_for
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, stretch_positions
 from dubkit_plugins.whisper.faster_whisper import FasterWhisper
@@ -366,12 +366,11 @@ def test_each_language_is_recognized_in_its_own(speech, tmp_path, order) -> None
 
 @pytest.mark.slow
 def test_a_film_in_one_language_is_what_it_was(speech, tmp_path, monkeypatch) -> None:
-    # Where the language is known, windows have no long pauses and are read in less detail.
+    # Where the language is known, windows have no long pauses and end elsewhere.
     def whole(self, longest, **_):
         return windows(self._activity, longest, self.duration, whole=True)
 
     monkeypatch.setattr(Sound, "windows", whole)
-    monkeypatch.setattr(ct2_engine, "_thinned", lambda encoded: encoded)
     for language, sound in speech.items():
         found = transcribe(sound, tmp_path / f"found {language}")
         fixed = transcribe(sound, tmp_path / f"fixed {language}", language)

@@ -46,10 +46,6 @@ MAX_WORKERS = 8
 CPU_BATCH = 4
 """Windows that are decoded together; with 8 the decoder takes no less."""
 CUDA_BATCH = 16
-THINNED = np.array([[2, 1, 0], [0, 1, 2]], dtype=np.float32) / 3
-"""Three neighboring positions of the encoder as two, by area. The decoder reads all positions for
-each token, which is most of its work on a CPU; with two thirds of them it makes as many errors,
-with half of them a few more (``benchmarks/``)."""
 
 
 class CT2Engine:
@@ -105,11 +101,9 @@ class CT2Engine:
             with clock("language"):
                 languages = self._languages(encoded, decoding.stretches, frames)
         with clock("decoder"):
-            # After a prompt that was alike, the first words of thinned sound were left out.
-            thin = decoding.thin and not (self.on_gpu or decoding.full_length or decoding.prompt)
             limit = len(prompt) + 40 + int(TOKENS_PER_SECOND * seconds)
             results = self._model.generate(
-                _thinned(encoded) if thin else encoded,
+                encoded,
                 [prompt] * len(windows),
                 beam_size=decoding.beam_size,
                 no_repeat_ngram_size=decoding.no_repeat,
@@ -213,16 +207,6 @@ class CT2Engine:
             row[:, :count] = feature[:, :count]
             row[:, count:] = feature.max() - FLOOR
         return batch, [min(count, longest) for count in frames]
-
-
-def _thinned(encoded: ctranslate2.StorageView) -> ctranslate2.StorageView:
-    """Encoded windows at two thirds of their positions; one or two at the end, which are silence,
-    may be left out."""
-    states = np.asarray(encoded)
-    windows, positions, size = states.shape
-    taken = THINNED.shape[1]
-    groups = states[:, : positions // taken * taken].reshape(windows, -1, taken, size)
-    return ctranslate2.StorageView.from_array((THINNED @ groups).reshape(windows, -1, size))
 
 
 def _decoded(

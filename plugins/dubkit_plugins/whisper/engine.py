@@ -55,9 +55,6 @@ class Decoding:
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
     and a little silence: twice the work, used for windows that went wrong."""
-    thin: bool = False
-    """Whether the decoder may do with two thirds of what the encoder made of the sound, which saves
-    work where the language is known. An engine may ignore it."""
     stretches: tuple[tuple[tuple[float, float], ...], ...] = ()
     """For each window the stretches, in seconds from its start, whose language is asked for; empty
     for none. An engine may ignore it."""

@@ -122,9 +122,7 @@ def transcribe(
         windows = recognize(
             loaded.engine,
             sound,
-            Decoding(
-                loaded.code, prompt_tokens(loaded.engine, text), beam_size, thin=finding is None
-            ),
+            Decoding(loaded.code, prompt_tokens(loaded.engine, text), beam_size),
             work=work,
             progress=report,
             clock=clock,
