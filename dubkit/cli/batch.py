@@ -212,10 +212,7 @@ class Batch:
         finally:
             self.stop()
             self._stopping.set()
-            until = time.monotonic() + PATIENCE
-            for thread in threads:
-                thread.join(max(0.0, until - time.monotonic()))
-                lease.release_of(thread)  # other machines need not wait for it
+            lease.release_after(threads, PATIENCE)  # other machines need not wait for them
             self._stopping.clear()
 
 

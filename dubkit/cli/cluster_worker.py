@@ -118,10 +118,7 @@ class Worker:
         """Stop what is at work, and close the engines. What does not stop at once, since an engine
         is deep in native code, is killed soon: other machines need not wait for its lease."""
         self._stopping.set()
-        until = time.monotonic() + PATIENCE
-        for thread in list(self._working):
-            thread.join(max(0.0, until - time.monotonic()))
-            lease.release_of(thread)
+        lease.release_after(list(self._working), PATIENCE)
         for thread in list(self._working):
             thread.join()
         for root in list(self._copies):

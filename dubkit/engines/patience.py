@@ -28,7 +28,8 @@ class Patience:
 
     def success(self) -> None:
         """It has done an item."""
-        self.worked, self.in_a_row, self.since = True, 0, time.monotonic()
+        self.worked, self.in_a_row = True, 0
+        self.answered()
 
     def answered(self) -> None:
         """Something came of it in time, whether or not that can be used."""

@@ -21,7 +21,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,12 +127,15 @@ def acquire(folder: Path, sleep: Callable[[float], object] = time.sleep) -> Leas
     return None
 
 
-def release_of(thread: threading.Thread) -> None:
-    """Release what a thread has acquired that cannot be stopped: what it still does, it does not
-    write."""
-    for lease in list(_live.values()):
-        if lease.thread is thread:
-            lease.release()
+def release_after(threads: Iterable[threading.Thread], patience: float) -> None:
+    """Give threads so many seconds together to end, and release what they have acquired, also of
+    those that cannot be stopped: what they still do, they do not write."""
+    until = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+        for lease in list(_live.values()):
+            if lease.thread is thread:
+                lease.release()
 
 
 def wait_for(folder: Path) -> Lease:

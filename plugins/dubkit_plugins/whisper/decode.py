@@ -13,9 +13,9 @@ from faster_whisper.transcribe import merge_punctuations
 from dubkit import Cue, Word
 
 from . import guards
-from .engine import Clock, Decoded, Decoding, Engine, MultilingualEngine
+from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, MultilingualEngine, Samples
 from .speech_activity import Recording, Span, even_level
-from .windows import LEAD, TAIL, Window, samples_between, without_pauses
+from .windows import LEAD, TAIL, Window, without_pauses
 from .word_times import SetsWords
 
 UNEVEN = 20.0
@@ -201,7 +201,7 @@ def decode(
     for window in batch:
         samples = without_pauses(task.sound, window)
         # Of loud and quiet speech in one window Whisper leaves out the quiet.
-        even = second or _level_range(task.sound, window) > UNEVEN
+        even = second or _level_range(samples, window) > UNEVEN
         sounds.append(even_level(samples) if even else samples)
     hypotheses = []
     for window, decoded in zip(
@@ -228,11 +228,13 @@ def decode_without_loops(task: DecodingTask, batch: Sequence[Window]) -> list[Hy
     return best
 
 
-def _level_range(sound: Recording, window: Window) -> float:
-    """The decibels between the loudest span of a window and the quietest."""
+def _level_range(samples: Samples, window: Window) -> float:
+    """The decibels between the loudest span of a window and the quietest; ``samples`` are those
+    that the network gets."""
     powers = []
     for span in window.speech:
-        if len(piece := samples_between(sound, span.start, span.end)):
+        start, end = (int(window.in_pieces(at) * SAMPLE_RATE) for at in (span.start, span.end))
+        if len(piece := samples[start:end]):
             powers.append(float(np.mean(np.square(piece))) + 1e-12)
     return 10 * float(np.log10(max(powers) / min(powers))) if powers else 0.0
 

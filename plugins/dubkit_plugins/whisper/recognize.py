@@ -125,8 +125,8 @@ def recognize(
 
     ``work`` is a folder in which finished windows are kept; ``progress`` gets the seconds of media
     done and in total, and the cues that have just been decoded. With ``finding``, the language of
-    ``decoding`` is only the expected one, and windows in which others are spoken are divided; they
-    had better be ``whole`` then, see :func:`.windows.gather`.
+    ``decoding`` is only the expected one, and windows in which others are spoken are divided; then
+    they are whole, as they are where ``whole`` asks for it (:func:`.windows.gather`).
     """
     duration = sound.duration
     tokenizer = tokenizer_for(engine, decoding.language)
@@ -180,6 +180,7 @@ def recognize(
                 log.flush()
                 keep(group)
 
+            whole = whole or finding is not None
             for group in _group(sound.windows(engine.max_seconds, whole=whole), engine):
                 journaled = [known.get((window.start, window.end)) for window in group]
                 if all(parts is not None for parts in journaled):

@@ -127,7 +127,6 @@ def transcribe(
             progress=report,
             clock=clock,
             finding=finding,
-            whole=finding is not None,
         )
         doubts = _doubts(loaded, sound, windows) if len(tags) == 1 else ()
     return Transcription(
