@@ -218,8 +218,8 @@ def test_voice_activity_is_detected_once_and_windows_are_whole(sentences, tmp_pa
 
     monkeypatch.setattr(speech_activity, "speech_probabilities", counted)
     with Reel(paths) as reel:
-        windows = list(reel.windows(28.0, whole=True))
-        assert list(reel.windows(28.0, whole=True)) == windows
+        windows = list(reel.windows(28.0))
+        assert list(reel.windows(28.0)) == windows
     assert len(detected) == 2
     assert [one.start >= reel.starts[1] for one in windows] == [False, False, True]
     assert 20.0 < max(one.end - one.start for one in windows) <= 28.0

@@ -75,7 +75,7 @@ def sound(tmp_path, monkeypatch):
     found = [
         Window(10.0 * i, 10.0 * i + 4 + i, (Span(10.0 * i, 10.0 * i + 4 + i),)) for i in range(6)
     ]
-    monkeypatch.setattr(Sound, "windows", lambda self, longest, whole: iter(found))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
     return path
 
 
@@ -198,7 +198,7 @@ def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeyp
     write_silence(path, 60)
     spans = (Span(0.5, 7.5), Span(8.5, 15.0))
     found = [Window(0.0, 15.5, spans), Window(30.0, 36.0, (Span(30.5, 35.5),))]
-    monkeypatch.setattr(Sound, "windows", lambda self, longest, whole: iter(found))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
 
     def script(seconds, decoding):
         return (" and so on" * 40, SURE) if seconds > 8 else (TALK.format(seconds), SURE)

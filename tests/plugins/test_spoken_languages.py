@@ -25,7 +25,7 @@ from dubkit_plugins.whisper.faster_whisper import FasterWhisper
 from dubkit_plugins.whisper.languages import Stretch, Trial, settled, spoken
 from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Span
-from dubkit_plugins.whisper.windows import Window, windows
+from dubkit_plugins.whisper.windows import Window
 
 SPANISH = Path("/usr/share/asterisk/sounds/es_MX_f_Allison")
 """Debian's asterisk-core-sounds-es-wav (CC-BY-SA), 8 kHz."""
@@ -263,7 +263,7 @@ def test_a_stopped_run_resumes_with_the_same_languages(tokenizer, tmp_path, monk
         Window(20.0 * i, 20.0 * i + size, (Span(20.0 * i, 20.0 * i + size),))
         for i, size in enumerate(sizes)
     ]
-    monkeypatch.setattr(Sound, "windows", lambda self, longest, whole: iter(found))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
 
     def run(engine, work):
         work.mkdir(exist_ok=True)
@@ -365,12 +365,7 @@ def test_each_language_is_recognized_in_its_own(speech, tmp_path, order) -> None
 
 
 @pytest.mark.slow
-def test_a_film_in_one_language_is_what_it_was(speech, tmp_path, monkeypatch) -> None:
-    # Where the language is known, windows have no long pauses and end elsewhere.
-    def whole(self, longest, **_):
-        return windows(self._activity, longest, self.duration, whole=True)
-
-    monkeypatch.setattr(Sound, "windows", whole)
+def test_a_film_in_one_language_is_what_it_was(speech, tmp_path) -> None:
     for language, sound in speech.items():
         found = transcribe(sound, tmp_path / f"found {language}")
         fixed = transcribe(sound, tmp_path / f"fixed {language}", language)

@@ -68,17 +68,6 @@ def test_a_window_takes_all_that_fits():
     assert [len(window.speech) for window in w.gather(spans, LONGEST, 30.0)] == [4, 1]
 
 
-def test_a_whole_window_ends_at_the_longest_pause():
-    spans = [
-        speech_activity.Span(0, 6),
-        speech_activity.Span(6.3, 12),
-        speech_activity.Span(13.5, 18),
-        speech_activity.Span(18.3, 25),
-    ]
-    first, second = w.gather(spans, LONGEST, 30.0, whole=True)
-    assert (len(first.speech), len(second.speech)) == (2, 2)
-
-
 def test_the_network_gets_no_long_pauses():
     spans = (
         speech_activity.Span(10.5, 12),

@@ -97,12 +97,12 @@ class Reel:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def windows(self, longest: float, *, whole: bool) -> Iterator[Window]:
-        """See :meth:`.recognize.Sound.windows`."""
+    def windows(self, longest: float) -> Iterator[Window]:
+        """See :meth:`.recognize.Sound.windows`; with their pauses, which examples have, too."""
         for number, (start, path) in enumerate(zip(self.starts, self._audio, strict=True)):
             if number == len(self._sounds):
                 self._sounds.append(self._open.enter_context(Sound(path, Clock())))
-            for one in self._sounds[number].windows(longest, whole=whole):
+            for one in self._sounds[number].windows(longest, whole=True):
                 spans = tuple(
                     replace(span, start=span.start + start, end=span.end + start)
                     for span in one.speech
@@ -138,7 +138,7 @@ def label(
             folder = work / f"beam-{decoding.beam_size}"
             folder.mkdir(parents=True, exist_ok=True)
             return recognize(
-                engine, reel, decoding, work=folder, clock=Clock(), whole=True,
+                engine, reel, decoding, work=folder, clock=Clock(),
                 progress=lambda done, total, _: progress("transcribe", done, total),
             )  # fmt: skip
 

@@ -35,7 +35,7 @@ from .decode import (
 )
 from .engine import SAMPLE_RATE, Clock, Decoding, Engine
 from .speech_activity import Recording, VoiceActivity, open_wav
-from .windows import Window, samples_of, windows, without_pauses
+from .windows import Window, windows, without_pauses
 from .word_times import setting_words
 
 BATCHES_AHEAD = 2
@@ -67,7 +67,7 @@ class Recognizable(Protocol):
         """Seconds."""
         ...
 
-    def windows(self, longest: float, /, *, whole: bool) -> Iterator[Window]:
+    def windows(self, longest: float, /) -> Iterator[Window]:
         """Windows of speech, in order, of which the network gets at most ``longest`` seconds."""
         ...
 
@@ -88,7 +88,7 @@ class Sound:
     def __exit__(self, *_: object) -> None:
         self._activity.stop()
 
-    def windows(self, longest: float, *, whole: bool) -> Iterator[Window]:
+    def windows(self, longest: float, *, whole: bool = False) -> Iterator[Window]:
         """The windows of speech, in order; see :func:`.windows.gather`."""
         return windows(self._activity, longest, self.duration, whole=whole)
 
@@ -99,8 +99,8 @@ def detect_language(engine: Engine, sound: Sound, among: Sequence[str] = ()) -> 
     speaks."""
     longest = int(PROBE_SECONDS * SAMPLE_RATE)
     sums: dict[str, float] = {}
-    for count, probe in enumerate(islice(sound.windows(engine.max_seconds, whole=True), PROBES), 1):
-        samples = samples_of(sound.samples, probe)[:longest]
+    for count, probe in enumerate(islice(sound.windows(engine.max_seconds), PROBES), 1):
+        samples = without_pauses(sound.samples, probe)[:longest]
         found = languages.limited(engine.detect_language([samples]), among)
         for code, probability in found.items():
             sums[code] = sums.get(code, 0.0) + probability
@@ -119,14 +119,12 @@ def recognize(
     progress: Callable[[float, float, Sequence[Cue]], None],
     clock: Clock,
     finding: Finding | None = None,
-    whole: bool = False,
 ) -> list[DecodedWindow]:
     """Decode every window of ``sound`` in which somebody speaks, in order.
 
     ``work`` is a folder in which finished windows are kept; ``progress`` gets the seconds of media
     done and in total, and the cues that have just been decoded. With ``finding``, the language of
-    ``decoding`` is only the expected one, and windows in which others are spoken are divided; then
-    they are whole, as they are where ``whole`` asks for it (:func:`.windows.gather`).
+    ``decoding`` is only the expected one, and windows in which others are spoken are divided.
     """
     duration = sound.duration
     tokenizer = tokenizer_for(engine, decoding.language)
@@ -180,8 +178,7 @@ def recognize(
                 log.flush()
                 keep(group)
 
-            whole = whole or finding is not None
-            for group in _group(sound.windows(engine.max_seconds, whole=whole), engine):
+            for group in _group(sound.windows(engine.max_seconds), engine):
                 journaled = [known.get((window.start, window.end)) for window in group]
                 if all(parts is not None for parts in journaled):
                     while pending:
