@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MODELS = ("base", "small", "large-v3-turbo", "medium", "large-v2", "large-v3", "tiny")
 """Models that know all languages, the one that is preferred first: a larger one is not more exact
 here."""
+LONGEST = 28.0
+"""Seconds of a passage: what the network takes, less some silence after it."""
 MOST_TOKENS = 440
 """Of a passage: what the decoder has positions for."""
 
@@ -74,8 +76,7 @@ class Attention(Aligner):
         fitting = [
             k
             for k, one in enumerate(passages)
-            if 0 < sum(map(len, texts[k])) <= MOST_TOKENS
-            and 0 < one.end - one.start <= engine.max_seconds
+            if 0 < sum(map(len, texts[k])) <= MOST_TOKENS and 0 < one.end - one.start <= LONGEST
         ]
         fitting.sort(key=lambda k: passages[k].start - passages[k].end)
         size = engine.batch_size

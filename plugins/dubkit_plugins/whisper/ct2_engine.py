@@ -46,12 +46,15 @@ MAX_WORKERS = 8
 CPU_BATCH = 4
 """Windows that are decoded together; with 8 the decoder takes no less."""
 CUDA_BATCH = 16
+CPU_SECONDS = 24.0
+"""Of a window. With four more a CPU takes an eighth longer, as the cost of the encoder's attention
+grows with their square, for an error less in thirty (``benchmarks/``) ..."""
+CUDA_SECONDS = 28.0
+"""... which costs a GPU nothing."""
 
 
 class CT2Engine:
     """A loaded CTranslate2 Whisper model; see :class:`~.engine.Engine`."""
-
-    max_seconds = 28.0
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class CT2Engine:
         self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
         self.on_gpu = not on_cpu
         self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
+        self.max_seconds = CPU_SECONDS if on_cpu else CUDA_SECONDS
         self._model = ctranslate2.models.Whisper(
             str(weights.folder or weights.name),
             files=dict(files) or None,
