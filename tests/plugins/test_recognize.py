@@ -210,6 +210,34 @@ def test_what_went_wrong_is_decoded_in_halves_first(tokenizer, tmp_path, monkeyp
     assert sum(size for size, _ in engine.calls) == 4
 
 
+def test_of_what_skips_speech_that_with_the_most_words_is_kept(tokenizer, tmp_path, monkeypatch):
+    """The halves of two lines: one is read, of the other a word; of both together two words, of
+    which the engine is surer."""
+    path = tmp_path / "sound.wav"
+    write_silence(path, 30)
+    found = [Window(0.0, 15.5, (Span(0.5, 7.5), Span(8.5, 15.0)))]
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+
+    def script(seconds, decoding):
+        if seconds > 8:
+            return " Somebody talks.", SURE
+        return (TALK.format(seconds), -0.6) if seconds > 7.7 else (" Talks.", -0.6)
+
+    (window,) = run(Scripted(tokenizer, script), path, tmp_path)
+    assert (window.text, window.fault) == (f"{TALK.format(8.0)} Talks.", "skipped")
+
+
+def test_lines_that_are_skipped_are_halved_down_to_one(tokenizer, tmp_path, monkeypatch):
+    """Eight lines with equal pauses, of which an engine reads one if there are several."""
+    path = tmp_path / "sound.wav"
+    write_silence(path, 30)
+    spans = tuple(Span(0.2 + 3 * i, 2.8 + 3 * i) for i in range(8))
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter([Window(0.0, 24.0, spans)]))
+    engine = Scripted(tokenizer, lambda s, d: (" A line.", SURE))
+    (window,) = run(engine, path, tmp_path)
+    assert window.fault is None and window.text.count(" A line.") == 8
+
+
 def test_a_half_keeps_no_more_of_the_pause_than_a_window():
     first, second = decode._halve(Window(0.0, 30.6, (Span(0.5, 26.9), Span(29.9, 30.1))))
     assert (first.start, first.end) == pytest.approx((0.0, 27.4))

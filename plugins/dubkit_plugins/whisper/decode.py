@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
@@ -23,7 +23,7 @@ UNEVEN = 20.0
 differ by half of that."""
 SAFE_BEAM = 5
 """Hypotheses kept when a window is decoded again."""
-HALVINGS = 3
+HALVINGS = 5
 """Times that what goes wrong is halved."""
 LOOPING = ("repetitive", "loop", "too fast")
 """Faults of text that nobody spoke."""
@@ -239,10 +239,12 @@ def _level_range(samples: Samples, window: Window) -> float:
     return 10 * float(np.log10(max(powers) / min(powers))) if powers else 0.0
 
 
-def _rank(hypothesis: Hypothesis) -> tuple[int, float]:
-    """Sorts hypotheses: a clean one first, then one that lost nothing, then by log-probability."""
+def _rank(hypothesis: Hypothesis) -> tuple[int, int, float]:
+    """Sorts hypotheses: a clean one first, then one that lost nothing, then those that lost least,
+    then by log-probability."""
     order = {None: 0, "unsure": 1, "skipped": 2, "silent": 3}
-    return order.get(hypothesis.fault, 4), -hypothesis.avg_logprob
+    kept = len(hypothesis.words) if hypothesis.fault == "skipped" else 0
+    return order.get(hypothesis.fault, 4), -kept, -hypothesis.avg_logprob
 
 
 def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
@@ -256,10 +258,14 @@ def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
 
 
 def _halve(window: Window) -> list[Window]:
-    """The window split in two at its longest pause."""
+    """The window split in two at the longest pause of its middle half, or of all of it if there is
+    none."""
     spans = window.speech
-    pauses = [after.start - before.end for before, after in pairwise(spans)]
-    cut = pauses.index(max(pauses)) + 1
+    quarter = (spans[-1].end - spans[0].start) / 4
+    first, last = spans[0].start + quarter, spans[-1].end - quarter
+    cuts = range(1, len(spans))
+    inner = [i for i in cuts if first <= (spans[i - 1].end + spans[i].start) / 2 <= last]
+    cut = max(inner or cuts, key=lambda i: spans[i].start - spans[i - 1].end)
     end, start = spans[cut - 1].end, spans[cut].start
     middle = (end + start) / 2
     return [
