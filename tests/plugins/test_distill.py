@@ -106,6 +106,30 @@ def test_errors_are_counted_in_words_without_case_and_marks():
     assert error_rate("hello word", "hello world", "en") == 0.5
     assert error_rate("a b c d", "b c", "en") == 1.0
     assert error_rate("你好世界", "你好，世人", "zh") == 0.25
+    assert error_rate("numero, è", "número. e", "es") == 0
+
+
+@pytest.mark.parametrize(
+    ("digits", "words", "language"),
+    [
+        ("Marque 7, o 162.", "marque siete o ciento sesenta y dos", "es"),
+        ("Нажмите 21", "нажмите двадцать один", "ru"),
+        ("1.000 volte", "mille volte", "it"),
+        ("1,250,000 people", "one million two hundred fifty thousand people", "en"),
+        ("Agent 007", "agent zero zero seven", "en"),
+        ("1" * 20, "one " * 20, "en"),
+        ("二十一人", "21人", "zh"),
+        ("nomer 7", "nomer 7", "jw"),  # of whose numbers nothing is known
+    ],
+)
+def test_digits_are_the_words_that_they_are_read_as(digits, words, language):
+    assert error_rate(digits, words, language) == 0
+    error, part = compare_within(digits, words, language)
+    assert error == 0 and part.split() == words.split()
+
+
+def test_digits_of_a_reference_are_words_of_the_teacher_s():
+    assert compare_within("marque siete", "Si no, marque 7 y espere.", "es") == (0, "marque 7")
 
 
 def test_a_text_is_compared_with_the_part_of_a_longer_one_that_fits():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -28,6 +30,11 @@ SLACK = 2.0
 """Seconds around a window in which words of its reference may lie: subtitles are early or late."""
 SPACELESS = ("zh", "yue", "ja", "th", "lo", "my", "km", "bo")
 """Whisper's codes of languages written without spaces: their letters are counted, not words."""
+
+STRESS = "\u0300\u0301"
+"""Grave and acute accent, which tell where a word is stressed and are often left out."""
+_THOUSANDS = re.compile(r"(?<![\d.,])[0-9]{1,3}([.,'’])[0-9]{3}(\1[0-9]{3})*(?!\d)")
+"""Numbers with marks between thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +202,47 @@ def _has_no_times(reference: Track) -> bool:
 
 
 def normalize(text: str, language: str) -> list[str]:
-    """The words of a text, without case, punctuation and marks of stress; the letters in a language
-    that is written without spaces."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    """The words of a text, without case, punctuation and marks of stress, and with numbers spelled
+    out, since Whisper writes digits where others write words; the letters in a language that is
+    written without spaces."""
+    plain = _spell_numbers(unicodedata.normalize("NFKC", text), language)
+    # ``numero`` is what many write for ``número``; other marks make other letters.
+    bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
+    plain = unicodedata.normalize("NFC", bare).casefold()
     kept = "".join(
         char if char.isalnum() or unicodedata.combining(char) else "" if char in "'’" else " "
         for char in plain
     )
     return [*kept.replace(" ", "")] if language in SPACELESS else kept.split()
+
+
+def _spell_numbers(text: str, language: str) -> str:
+    """A text with words for its whole numbers, as far as the CLDR knows those of the language; one
+    that begins with a zero, or is longer than any that has a name, is read digit by digit."""
+    if not any(map(str.isdigit, text)):
+        return text
+    joined = _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
+
+    def spell(found: re.Match[str]) -> str:
+        number = found[0]
+        whole = _number_words(int(number), language) if number[0] != "0" else ""
+        digits = (_number_words(int(digit), language) or digit for digit in number)
+        return f" {whole or ' '.join(digits)} "
+
+    return re.sub(r"[0-9]+", spell, joined)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _number_words(number: int, language: str) -> str:
+    """A number in words, or nothing if they are not known."""
+    from unicode_rbnf import RbnfEngine
+    from unicode_rbnf.engine import RbnfError
+
+    try:
+        words: str = RbnfEngine.for_language(language).format_number(number).text
+    except (ValueError, RbnfError):  # no rules for the language, or for so large a number
+        return ""
+    return words.replace("\u00ad", "")
 
 
 def error_rate(text: str, reference: str, language: str) -> float:
@@ -217,7 +257,7 @@ def compare_within(text: str, longer: str, language: str) -> tuple[float, str]:
     part."""
     words, around = normalize(text, language), longer.split()
     if language in SPACELESS:
-        around = [char for char in longer if char.isalnum()]
+        around = re.findall(r"[0-9]+(?:[.,][0-9]+)*|[^\W_]", longer)
     parts = [normalize(word, language) for word in around]
     index = [i for i, part in enumerate(parts) for _ in part]
     costs, begins = _distances(words, [one for part in parts for one in part], anywhere=True)
