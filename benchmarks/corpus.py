@@ -7,7 +7,7 @@ Nothing needs to be installed: ``DUBKIT_SPEECH=FOLDER`` names a folder into whic
 unpacked (``dpkg -x``). A set's name is a source, and effects after it: ``prompts-en+noise10``.
 
 - ``prompts-en`` (es, fr, it, ru): Asterisk's prompts, spoken for the telephone by professionals
-  (8 kHz; CC-BY-SA and CC-BY)
+  (8 kHz; CC-BY-SA and CC-BY); ``prompts-en-all``: also those of a few words and with digits
 - ``readers``: sentences of pocketsphinx's test data, five readers of LibriVox (public domain)
 - ``dialogue-cs``, ``dialogue-nl``: the two actors of Fish Fillets (GPL-2); ``dialogue-cs-big`` and
   ``dialogue-cs-small``: one of them
@@ -119,12 +119,14 @@ def clips_of(source: str) -> tuple[list[Clip], str]:
 
 
 def _prompts(language: str) -> Iterator[Clip]:
+    language, _, which = language.partition("-")
+    fewest, unclear = (1, r"[\[(<]") if which == "all" else (6, r"[\[(<\d]")
     listing = SHARE / f"doc/asterisk-core-sounds-{language}/core-sounds-{language}.txt.gz"
     for line in _decoded(gzip.decompress(listing.read_bytes())).splitlines():
         name, _, text = line.partition(":")
         path = SHARE / f"asterisk/sounds/{VOICES[language]}/{name.strip()}.wav"
-        plain = not line.startswith(";") and not re.search(r"[\[(<\d]", text)
-        if plain and len(text.split()) >= 6 and path.exists():
+        plain = not line.startswith(";") and not re.search(unclear, text)
+        if plain and len(text.split()) >= fewest and path.exists():
             yield path, text.strip()
 
 

@@ -1,6 +1,6 @@
 """A student of Whisper from real speech with known text: ``dubkit distill`` as a user runs it.
 
-    python benchmarks/distill.py prompts-es --teacher DIR -o OUT --minutes 25 --steps 300
+    python benchmarks/distill.py prompts-es-all --teacher DIR -o OUT --max-wer 50
 
 Sets are those of ``corpus.py``, without effects; each clip is a file with its text beside it.
 ``--teacher`` is a folder in transformers' layout (``tests/ct2_to_hf.py`` makes one of a
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("source", metavar="SET")
     parser.add_argument("--teacher", required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--minutes", type=float, default=60.0)
     given, more = parser.parse_known_args()
     archive = given.output.with_name(f"{given.output.name}-archive")
     archive.mkdir(parents=True, exist_ok=True)

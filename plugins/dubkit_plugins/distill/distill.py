@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import safetensors
@@ -46,6 +47,7 @@ from .examples import (
     samples_of,
     tokenize,
     tokenize_all,
+    vary,
 )
 from .labels import BEAM, Label, Source, group, label
 from .student import (
@@ -63,9 +65,13 @@ log = logging.getLogger("dubkit")
 HELD_OUT = 0.1
 """Share of the sound that is kept from training, in whole recordings ..."""
 MOST_HELD = 7200.0
-"""... and seconds of it, at most about."""
+"""... and seconds of it, at most about ..."""
+LEAST_HELD = 300.0
+"""... and seconds without which a few words decide what is best ..."""
+MOST_SHARE = 0.2
+"""... and for which no more than this share is kept from training."""
 CHOOSING = 1 / 3
-"""Share of these recordings that are looked at while training."""
+"""Share of the sound that is held out which is looked at while training."""
 MOST_TESTED = 120
 """Windows of the others that are evaluated on ..."""
 MOST_MEASURED = 40
@@ -76,6 +82,10 @@ ENOUGH = 600.0
 """Seconds below which a student learns little."""
 FOREIGN = 0.5
 """Share of the words that must be kept for the language to be the right one."""
+VARIED = 7200.0
+"""Seconds of speech that are learned from as they are; less is varied until it is as much ..."""
+MOST_VARIATIONS = 8
+"""... or so many times as much."""
 EPOCHS = 30
 """Times that each example is seen at most, unless the steps are given ..."""
 STEPS = 300, 20_000
@@ -177,14 +187,20 @@ def distill(
     precision = teacher.decoder.layer_norm.weight.dtype
 
     right = [one for one in split.choosing if one.error <= choices.max_error]
-    packed = {work / "examples": pack(training, choices.seed), work / "held-out": pack(right, 0)}
+    plain = pack(training, choices.seed)
+    varied = [
+        example
+        for number in range(1, _variations(sum(one.seconds for one in training)))
+        for example in vary(training, choices.seed * MOST_VARIATIONS + number)
+    ]
+    packed = {work / "examples": [*plain, *varied], work / "held-out": pack(right, 0)}
     with _disk_full(work):
         examples, held = _keep_all(teacher, engine.tokenizer, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
     student = make_student(teacher, choices.layers)
     held_out = _held_out(testing[:MOST_TESTED], sounds, code)
     measured = _held_out(split.choosing[:MOST_MEASURED], sounds, code)
-    schedule = _schedule(len(examples), choices)
+    schedule = _schedule(len(plain), choices)
 
     def measure() -> float:
         return measure_error(_engine(student, engine), measured)
@@ -287,10 +303,11 @@ def _announce(engine: TorchEngine, seconds: float, unsure: float, choices: Choic
     no reference."""
     windows = seconds / LONGEST
     schedule = _schedule(math.ceil(windows), choices)
-    held = math.ceil(windows * HELD_OUT)
+    held = math.ceil(_seconds_held(seconds) / LONGEST)
     measured = schedule.steps // schedule.every * min(MOST_MEASURED, held * CHOOSING)
     steps = estimate(
         engine.model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
+        windows * _variations(seconds),
         schedule.steps * schedule.batch,
         # Of the three models that are compared, only the student is looked at while it learns.
         min(MOST_TESTED, held) * (1 + len(NOISE_DB)) + measured / 3,
@@ -368,13 +385,10 @@ def _split(labels: Sequence[Label], choices: Choices) -> _Split:
     # A recording that is most of the archive is to be learned from; it is one at most.
     small = [number for number in order if seconds[number] <= total / 2]
     referenced = {one.recording for one in sure if one.referenced}
-    held: list[int] = []
-    for number in ([one for one in small if one in referenced] or small)[: len(seconds) - 1]:
-        if held and sum(seconds[one] for one in held) >= min(HELD_OUT * total, MOST_HELD):
-            break
-        held.append(number)
+    candidates = ([one for one in small if one in referenced] or small)[: len(seconds) - 1]
+    held = _first(candidates, seconds, _seconds_held(total))
     training = [one for one in sure if one.recording not in held and one.error <= choices.max_error]
-    first = max(1, round(len(held) * CHOOSING))
+    first = len(_first(held, seconds, CHOOSING * sum(seconds[one] for one in held)))
     choosing = [one for one in sure if one.recording in held[:first]]
     testing = [one for one in sure if one.recording in held[first:]]
     if not testing:  # a single recording: its beginning, and the rest
@@ -383,6 +397,18 @@ def _split(labels: Sequence[Label], choices: Choices) -> _Split:
     for some in (choosing, testing):
         random.Random(choices.seed).shuffle(some)
     return _Split(training, choosing, testing)
+
+
+def _seconds_held(total: float) -> float:
+    """Seconds to keep from training, of so many."""
+    return max(min(LEAST_HELD, MOST_SHARE * total), min(HELD_OUT * total, MOST_HELD))
+
+
+def _first(recordings: Sequence[int], seconds: Mapping[int, float], wanted: float) -> list[int]:
+    """As many of the first recordings as are nearest to the wanted seconds; one at least."""
+    ends = list(accumulate(seconds[one] for one in recordings))
+    count = min(range(len(ends)), key=lambda at: abs(ends[at] - wanted)) + 1
+    return list(recordings[:count])
 
 
 def _check_amount(
@@ -445,7 +471,7 @@ def _training_folder(work: Path, examples: Sequence[Path], choices: Choices) -> 
 def _name(example: Example) -> str:
     """A name that changes with what an example is."""
     facts = [[one.recording, one.start, one.end, one.text] for one in example.labels]
-    text = json.dumps([facts, example.with_times, example.before])
+    text = json.dumps([facts, example.with_times, example.before, example.speed, example.noise])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -470,6 +496,11 @@ def _passages(
         encoded = states[:, : math.ceil(one.seconds * TIME_STEPS_PER_SECOND)]
         found.append(Passage(encoded, tokens.tokens, tokens.first))
     return found
+
+
+def _variations(seconds: float) -> int:
+    """How often speech of so many seconds is learned from in one form or another."""
+    return max(1, min(MOST_VARIATIONS, math.ceil(VARIED / max(1.0, seconds))))
 
 
 def _schedule(examples: int, choices: Choices) -> Schedule:

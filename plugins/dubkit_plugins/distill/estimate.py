@@ -10,6 +10,8 @@ import torch
 
 from dubkit_plugins.whisper.torch_model import Config, Whisper
 
+from .training import OTHERS
+
 TOKENS = 110
 """Tokens of a full window of ordinary speech."""
 POSITIONS = 1500
@@ -21,10 +23,17 @@ SIDE = 1024
 
 
 def estimate(
-    teacher: Whisper, layers: int, windows: float, decodings: float, trained: int, evaluated: float
+    teacher: Whisper,
+    layers: int,
+    windows: float,
+    decodings: float,
+    listened: float,
+    trained: int,
+    evaluated: float,
 ) -> Mapping[str, float]:
-    """Seconds by step: ``windows`` full ones are transcribed, each ``decodings`` times, ``trained``
-    examples are learned from, counting repetitions, and ``evaluated`` windows evaluated on."""
+    """Seconds by step: ``windows`` full ones are transcribed, each ``decodings`` times, and
+    ``listened`` encoded to be learned from; ``trained`` are learned from, counting repetitions, and
+    ``evaluated`` evaluated on."""
     config = teacher.config
     width = config.d_model
     encoder = POSITIONS * config.encoder_layers * _layer(config, cross=False)
@@ -38,8 +47,9 @@ def estimate(
     hear = encoder + TOKEN_BY_TOKEN * whole
     work = {
         "transcribing": windows * decodings * hear,
-        "listening": windows * (encoder + whole),
-        "training": trained * 3 * small,  # backward costs twice what forward does
+        "listening": listened * (encoder + whole),
+        # Backward costs twice what forward does; few words of the table are looked at.
+        "training": trained * 3 * (small - 2 * TOKENS * (table - OTHERS * width)),
         "evaluating": evaluated * (3 * encoder + TOKEN_BY_TOKEN * (whole + 2 * small)),
     }
     speed = _speed(teacher)

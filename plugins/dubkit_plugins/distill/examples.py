@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,16 @@ MAX_TOKENS = 440
 """Tokens of an example; a Whisper decoder has 448 positions."""
 TIME_STEP = 0.02
 """Seconds from one time token to the next."""
+MOST_WORDS = 8
+"""Words of a piece into which a window is cut where its words are to come in other orders."""
+UNCUT = 0.2
+"""Share of places at which what is left of a window stays whole."""
+SPEEDS = 0.9, 0.95, 1.0, 1.05, 1.1
+"""How fast a variation of an example is."""
+NOISY = 0.5
+"""Share of the variations with noise ..."""
+NOISE_RANGE = 5.0, 30.0
+"""... and the decibels from speech down to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +52,46 @@ class Example:
     with_times: bool = False
     before: str = ""
     """The text that was spoken before, as a prompt."""
+    speed: float = 1.0
+    """How much faster than it was spoken."""
+    noise: float = math.inf
+    """Decibels from the speech down to noise that is added."""
 
     @property
     def seconds(self) -> float:
         """Its length."""
-        return sum(label.seconds for label in self.labels)
+        return sum(label.seconds for label in self.labels) / self.speed
+
+
+def vary(labels: Sequence[Label], seed: int) -> list[Example]:
+    """Examples of the same words in another order, at other speeds and with noise: what is learned
+    by heart of little speech is no help with these. With an odd ``seed`` windows are cut between
+    words, too."""
+    chance = random.Random(f"vary {seed}")
+    pieces = list(labels)
+    if seed % 2:
+        pieces = [piece for label in pieces for piece in _cut(label, chance)]
+    chance.shuffle(pieces)
+    found = []
+    for example in pack(pieces, seed):
+        longest = max(SPEEDS[0], example.seconds / LONGEST)
+        speed = chance.choice([one for one in SPEEDS if one >= longest])
+        noise = chance.uniform(*NOISE_RANGE) if chance.random() < NOISY else math.inf
+        found.append(replace(example, before="", speed=speed, noise=noise))
+    return found
+
+
+def _cut(label: Label, chance: random.Random) -> Iterator[Label]:
+    """A window in pieces of a few words."""
+    words, start = label.words, label.start
+    while len(words) > 1 and chance.random() >= UNCUT:
+        count = chance.randint(1, min(MOST_WORDS, len(words) - 1))
+        end = (words[count - 1].end + words[count].start) / 2
+        if not start < end < label.end:
+            break
+        yield replace(label, start=start, end=end, words=words[:count])
+        words, start = words[count:], end
+    yield replace(label, start=start, words=words)
 
 
 def pack(labels: Sequence[Label], seed: int) -> list[Example]:
@@ -85,7 +131,15 @@ def samples_of(example: Example, sounds: Mapping[int, Recording]) -> Samples:
         sounds[one.recording][round(one.start * SAMPLE_RATE) : round(one.end * SAMPLE_RATE)]
         for one in example.labels
     ]
-    return np.concatenate(pieces).astype(np.float32) / np.float32(32_768)
+    samples = np.concatenate(pieces).astype(np.float32) / np.float32(32_768)
+    if example.speed != 1:  # and higher, as of a tape that is faster
+        places = np.arange(int(len(samples) / example.speed)) * example.speed
+        samples = np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
+    if example.noise < math.inf:
+        hiss = np.random.default_rng(len(samples)).standard_normal(len(samples), np.float32)
+        level = float(np.sqrt(np.mean(np.square(samples)))) * 10 ** (-example.noise / 20)
+        samples = samples + hiss * np.float32(level)
+    return samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +170,8 @@ def tokenize(example: Example, tokenizer: tokenizers.Tokenizer, language: str | 
     if example.with_times:
         zero = special("notimestamps") + 1
         for start, end, phrase in _phrases(example):
-            text += [zero + round(start / TIME_STEP), *ids(phrase), zero + round(end / TIME_STEP)]
+            begin, stop = (round(at / example.speed / TIME_STEP) for at in (start, end))
+            text += [zero + begin, *ids(phrase), zero + stop]
     else:
         given.append(special("notimestamps"))
         text = ids("".join(f" {label.text}" for label in example.labels))
