@@ -17,6 +17,8 @@ from pathlib import Path
 
 import corpus
 
+from dubkit_plugins.whisper.speech_activity import open_wav
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -31,10 +33,11 @@ def main() -> int:
     random.Random(0).shuffle(clips)
     seconds = 0.0
     for number, (path, text) in enumerate(clips):
-        sound = corpus.samples_of(path)
-        corpus.write(sound, archive / f"{number:04}.wav")
-        (archive / f"{number:04}.txt").write_text(text, "utf-8")
-        seconds += len(sound) / corpus.RATE
+        copy = archive / f"{number:04}.wav"
+        if not copy.exists():  # a run that was stopped goes on with the same files
+            copy.with_suffix(".txt").write_text(text, "utf-8")
+            corpus.write(corpus.samples_of(path), copy)
+        seconds += len(open_wav(copy)) / corpus.RATE
         if seconds > given.minutes * 60:
             break
     argv = [

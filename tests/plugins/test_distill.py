@@ -195,6 +195,15 @@ def test_variations_say_the_same_words_in_other_orders(tiny, seed):
     assert len({one.speed for one in varied}) > 1 and any(one.noise < math.inf for one in varied)
 
 
+@pytest.mark.parametrize(("minutes", "forms"), [(10, 8), (30, 4), (119, 2), (120, 1), (600, 1)])
+def test_little_speech_is_learned_from_in_several_forms(minutes, forms):
+    some = [one for number in range(minutes) for one in labels(10, 6.0, number)]
+    varied = whole_way._varied(some, 0)
+    learned_from = sum(label.seconds for one in varied for label in one.labels)
+    assert math.isclose(learned_from, (forms - 1) * minutes * 60, abs_tol=1e-6)
+    assert len(set(varied)) >= 0.9 * len(varied)
+
+
 def test_a_faster_variation_is_shorter_and_so_are_its_times(tiny):
     sounds = {0: np.full(16_000 * 8, 8_000, np.int16)}
     plain = Example(tuple(labels(1, 6.0)), with_times=True)
@@ -413,6 +422,7 @@ def made(
         patch.setattr(evaluation, "NOISE_DB", (10,))
         patch.setattr(evaluation, "EMPTY_SECONDS", 1.0)
         patch.setattr(report, "NOISE_DB", (10,))
+        patch.setattr(whole_way, "MOST_VARIATIONS", 1)  # to be learned by heart soon
         with pytest.MonkeyPatch.context() as little:
             little.setattr(whole_way, "LEAST", 5.0)
             outcome = distill(recordings(sentences), choices(teacher), out=out, work=work,

@@ -188,12 +188,10 @@ def distill(
 
     right = [one for one in split.choosing if one.error <= choices.max_error]
     plain = pack(training, choices.seed)
-    varied = [
-        example
-        for number in range(1, _variations(sum(one.seconds for one in training)))
-        for example in vary(training, choices.seed * MOST_VARIATIONS + number)
-    ]
-    packed = {work / "examples": [*plain, *varied], work / "held-out": pack(right, 0)}
+    packed = {
+        work / "examples": [*plain, *_varied(training, choices.seed)],
+        work / "held-out": pack(right, 0),
+    }
     with _disk_full(work):
         examples, held = _keep_all(teacher, engine.tokenizer, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
@@ -499,8 +497,18 @@ def _passages(
 
 
 def _variations(seconds: float) -> int:
-    """How often speech of so many seconds is learned from in one form or another."""
+    """How often speech of so many seconds is learned from, in one form or another."""
     return max(1, min(MOST_VARIATIONS, math.ceil(VARIED / max(1.0, seconds))))
+
+
+def _varied(labels: Sequence[Label], seed: int) -> list[Example]:
+    """What is learned from beside the labels as they are, if they are little."""
+    count = _variations(sum(one.seconds for one in labels))
+    return [
+        example
+        for number in range(1, count)
+        for example in vary(labels, seed * MOST_VARIATIONS + number)
+    ]
 
 
 def _schedule(examples: int, choices: Choices) -> Schedule:
