@@ -10,8 +10,6 @@ import torch
 
 from dubkit_plugins.whisper.torch_model import Config, Whisper
 
-from .training import OTHERS
-
 TOKENS = 110
 """Tokens of a full window of ordinary speech."""
 POSITIONS = 1500
@@ -48,8 +46,7 @@ def estimate(
     work = {
         "transcribing": windows * decodings * hear,
         "listening": listened * (encoder + whole),
-        # Backward costs twice what forward does; few words of the table are looked at.
-        "training": trained * 3 * (small - 2 * TOKENS * (table - OTHERS * width)),
+        "training": trained * 3 * small,  # backward costs twice what forward does
         "evaluating": evaluated * (3 * encoder + TOKEN_BY_TOKEN * (whole + 2 * small)),
     }
     speed = _speed(teacher)

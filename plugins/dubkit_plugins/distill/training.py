@@ -32,9 +32,6 @@ LIKELIEST = 64
 TEMPERATURE = 2.0
 DIVERGENCE = 0.8
 """Weight of the divergence from the teacher, beside 1 for the cross-entropy (as published)."""
-OTHERS = 2048
-"""Tokens that stand for all that are neither right nor likely, other ones at each step: on a CPU
-the whole vocabulary takes more than half of a step's time."""
 PLACES = 256
 """Places of which the probabilities of all words are in memory at once."""
 SILENCE_AFTER = 2.0
@@ -119,13 +116,9 @@ class _Batch:
     targets: Tensor
     values: Tensor
     indices: Tensor
-    others: Tensor | None
-    """The tokens that stand for all others; None to compare with all."""
 
 
-def _read_batch(
-    paths: Sequence[Path], device: torch.device, others: Tensor | None = None
-) -> _Batch:
+def _read_batch(paths: Sequence[Path], device: torch.device) -> _Batch:
     rows = [safetensors.torch.load_file(path) for path in paths]
     longest = max(len(row["states"]) for row in rows)
     most = max(len(row["tokens"]) for row in rows) - 1
@@ -147,7 +140,6 @@ def _read_batch(
         torch.cat(targets).to(device),
         torch.cat([row["values"] for row in rows]).float().to(device),
         torch.cat([row["indices"] for row in rows]).long().to(device),
-        None if others is None else others.to(device),
     )
 
 
@@ -167,36 +159,14 @@ def _precision(student: Whisper) -> torch.autocast:
 
 def _losses(student: Whisper, states: Tensor, batch: _Batch, some: slice) -> tuple[Tensor, Tensor]:
     """Cross-entropy and divergence of some of the targets, whose states these are; sums."""
-    weight, targets, indices = student.proj_out.weight, batch.targets[some], batch.indices[some]
     with _precision(student):
-        if batch.others is None:
-            logits = F.linear(states, weight)
-            likely = logits.gather(1, indices)
-        else:
-            likely = torch.einsum("nd,nkd->nk", states, weight[indices])
-            logits, targets = _among(batch.others, states, weight, targets, likely, indices)
-    entropy = F.cross_entropy(logits.float(), targets, reduction="sum")
+        logits = F.linear(states, student.proj_out.weight)
+    logits = logits.float()
+    entropy = F.cross_entropy(logits, batch.targets[some], reduction="sum")
     theirs = F.log_softmax(batch.values[some] / TEMPERATURE, dim=-1)
-    ours = F.log_softmax(likely.float() / TEMPERATURE, dim=-1)
+    ours = F.log_softmax(logits.gather(1, batch.indices[some]) / TEMPERATURE, dim=-1)
     apart = F.kl_div(ours, theirs, reduction="sum", log_target=True) * TEMPERATURE**2
     return entropy, apart
-
-
-def _among(
-    others: Tensor, states: Tensor, weight: Tensor, targets: Tensor, likely: Tensor, indices: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Logits of each target, of the likely tokens and of some ``others``, as if these were as many
-    as all; and where in them the target is."""
-    right = (states * weight[targets]).sum(dim=-1, keepdim=True)
-    rest = F.linear(states, weight[others]) + math.log(len(weight) / len(others))
-    # No token counts twice: one that is right or likely is none of the others.
-    at = torch.full((len(weight),), len(others), device=weight.device)
-    at[others] = torch.arange(len(others), device=weight.device)
-    known = at[torch.cat([targets[:, None], indices], dim=1)]
-    twice = torch.zeros((len(states), len(others) + 1), dtype=torch.bool, device=weight.device)
-    rest = rest.masked_fill(twice.scatter(1, known, True)[:, :-1], -math.inf)
-    likely = likely.masked_fill(indices == targets[:, None], -math.inf)
-    return torch.cat([right, likely, rest], dim=1), torch.zeros_like(targets)
 
 
 def _parts(batch: _Batch) -> Iterator[slice]:
@@ -259,8 +229,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate * _factor(step, schedule.steps)
         chosen = [examples[i] for i in _drawn(len(examples), step, schedule)]
-        others = _some_tokens(len(student.proj_out.weight), step, schedule)
-        loss, micro = _step(student, chosen, micro, device, others)
+        loss, micro = _step(student, chosen, micro, device)
         if not math.isfinite(loss):
             names = ", ".join(sorted({path.stem for path in chosen}))
             raise PluginError(
@@ -290,11 +259,7 @@ def _learned(student: Whisper) -> dict[str, Tensor]:
 
 
 def _step(
-    student: Whisper,
-    chosen: Sequence[Path],
-    micro: int,
-    device: torch.device,
-    others: Tensor | None = None,
+    student: Whisper, chosen: Sequence[Path], micro: int, device: torch.device
 ) -> tuple[float, int]:
     """Add up the gradients of some examples, in parts of ``micro`` that fit into memory; the loss,
     and how many did fit."""
@@ -303,7 +268,7 @@ def _step(
             total = 0.0
             for first in range(0, len(chosen), micro):
                 part = chosen[first : first + micro]
-                batch = _read_batch(part, device, others)
+                batch = _read_batch(part, device)
                 total += _add_gradients(student, batch, len(part) / len(chosen))
             return total, micro
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as failure:
@@ -348,12 +313,6 @@ def _drawn(count: int, step: int, schedule: Schedule) -> list[int]:
             random.Random(schedule.seed * 1_000_003 + epoch).shuffle(orders[epoch])
         found.append(orders[epoch][index])
     return found
-
-
-def _some_tokens(count: int, step: int, schedule: Schedule) -> Tensor:
-    """The tokens of a step that stand for all others, of a vocabulary of ``count``."""
-    chance = torch.Generator().manual_seed(schedule.seed * 1_000_003 + step)
-    return torch.randperm(count, generator=chance)[:OTHERS]
 
 
 def _factor(step: int, steps: int) -> float:
