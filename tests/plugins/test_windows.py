@@ -68,6 +68,12 @@ def test_a_window_takes_all_that_fits():
     assert [len(window.speech) for window in w.gather(spans, LONGEST, 30.0)] == [4, 1]
 
 
+def test_silence_of_seconds_ends_only_windows_that_have_it():
+    spans = [speech_activity.Span(0, 2), speech_activity.Span(7, 9), speech_activity.Span(40, 42)]
+    assert [len(one.speech) for one in w.gather(spans, LONGEST, 60.0)] == [2, 1]
+    assert [len(one.speech) for one in w.gather(spans, LONGEST, 60.0, whole=True)] == [1, 1, 1]
+
+
 def test_the_network_gets_no_long_pauses():
     spans = (
         speech_activity.Span(10.5, 12),

@@ -261,10 +261,9 @@ def _halve(window: Window) -> list[Window]:
     """The window split in two at the longest pause of its middle half, or of all of it if there is
     none."""
     spans = window.speech
-    quarter = (spans[-1].end - spans[0].start) / 4
-    first, last = spans[0].start + quarter, spans[-1].end - quarter
     cuts = range(1, len(spans))
-    inner = [i for i in cuts if first <= (spans[i - 1].end + spans[i].start) / 2 <= last]
+    quarter = window.seconds / 4
+    inner = [i for i in cuts if quarter <= window.in_pieces(spans[i].start) <= 3 * quarter]
     cut = max(inner or cuts, key=lambda i: spans[i].start - spans[i - 1].end)
     end, start = spans[cut - 1].end, spans[cut].start
     middle = (end + start) / 2

@@ -21,9 +21,9 @@ import numpy as np
 
 from dubkit import Word
 
-from .engine import SAMPLE_RATE, Samples
-from .speech_activity import Span
-from .windows import Window
+from .engine import SAMPLE_RATE
+from .speech_activity import Recording, Span
+from .windows import Window, samples_between
 
 SHORTEST, LONGEST = 1.5, 4.0
 """Seconds of a stretch: spans are gathered until the first, and divided beyond the second."""
@@ -297,7 +297,7 @@ def settled(trials: Sequence[Trial], main: str, known: Collection[str]) -> list[
 
 
 def parts(
-    window: Window, found: Sequence[Stretch], codes: Sequence[str], samples: Samples
+    window: Window, found: Sequence[Stretch], codes: Sequence[str], sound: Recording
 ) -> list[tuple[Window, str]]:
     """A window as one for each run of stretches in the same language, which ``codes`` are, cut in
     the middle of the pause between them or, where there is none, at the quietest moment near."""
@@ -312,8 +312,7 @@ def parts(
             cuts.append((last.end + first.start) / 2)
             continue
         cut = _quietest(
-            samples,
-            window.start,
+            sound,
             max((last.start + last.end) / 2, last.end - CUT_WITHIN),
             min((first.start + first.end) / 2, first.end, first.start + CUT_WITHIN),
         )
@@ -337,10 +336,10 @@ def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-def _quietest(samples: Samples, begin: float, start: float, end: float) -> float:
-    """The quietest moment between two times, of samples that begin at ``begin``."""
+def _quietest(sound: Recording, start: float, end: float) -> float:
+    """The quietest moment between two times."""
     step = SAMPLE_RATE // 50
-    piece = samples[round((start - begin) * SAMPLE_RATE) : round((end - begin) * SAMPLE_RATE)]
+    piece = samples_between(sound, start, end)
     if len(piece) < 5 * step:
         return (start + end) / 2
     power = np.square(piece[: len(piece) // step * step]).reshape(-1, step).mean(axis=1)

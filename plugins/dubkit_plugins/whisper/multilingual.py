@@ -26,7 +26,7 @@ from .decode import (
     split_evenly,
 )
 from .languages import Stretch
-from .windows import Window, samples_of
+from .windows import Window
 
 MUTE = -2.0
 """Ease of what has no words, or those of a loop."""
@@ -178,7 +178,7 @@ def _runs(
     first = 0
     for number, (window, row) in enumerate(zip(windows, rows, strict=True)):
         own = codes[first : first + len(row)]
-        cut = languages.parts(window, row, own, samples_of(task.sound, window)) if row else []
+        cut = languages.parts(window, row, own, task.sound) if row else []
         for (part, code), (_, run) in zip(cut, groupby(own), strict=True):
             after = first + len(list(run))
             found.append(_Run(number, part, code, range(first, after)))

@@ -22,9 +22,11 @@ LEAD = 0.50
 """Seconds of audio kept before a span: Silero reacts late to soft initial consonants."""
 TAIL = 0.50
 """Seconds of audio kept after a span."""
-MAX_GAP = 3.0
-"""Seconds of a pause after which a new window begins: what follows has little to do with what was
-before."""
+MAX_GAP = 30.0
+"""Seconds of a pause after which a new window begins: one should not be of many minutes, most of
+which is silence ..."""
+MAX_SILENCE = 3.0
+"""... and those after which one does that has its pauses, in which Whisper invents words."""
 PAUSE = 0.8
 """Seconds of a pause that the network gets, half of them after a span and half before the next. All
 of a longer one would cost as much as speech, and with less the edges of words are lost
@@ -113,10 +115,11 @@ def gather(
         previous_end = end
         return Window(round(start, 3), round(end, 3), speech, whole)
 
+    most = MAX_SILENCE if whole else MAX_GAP
     for span in spans:
         following = (*open_spans, span)
         length = Window(following[0].start, span.end, following, whole).seconds
-        if open_spans and (span.start - open_spans[-1].end > MAX_GAP or length > room):
+        if open_spans and (span.start - open_spans[-1].end > most or length > room):
             yield close(span.start)
         open_spans.append(span)
     if open_spans:
