@@ -238,6 +238,48 @@ def test_lines_that_are_skipped_are_halved_down_to_one(tokenizer, tmp_path, monk
     assert window.fault is None and window.text.count(" A line.") == 8
 
 
+@pytest.fixture
+def two_lines(tmp_path, monkeypatch):
+    """Two lines with twenty seconds between them, in one window."""
+    path = tmp_path / "sound.wav"
+    write_silence(path, 60)
+    found = [Window(0.5, 35.5, (Span(1.0, 7.0), Span(27.0, 35.0)))]
+    monkeypatch.setattr(Sound, "windows", lambda self, longest: iter(found))
+    return path
+
+
+def test_what_is_apart_is_finished_apart(tokenizer, two_lines, tmp_path):
+    engine = Scripted(tokenizer, lambda s, d: (TALK.format(1) + TALK.format(2), SURE))
+    first, second = run(engine, two_lines, tmp_path)
+    assert (first.start, first.end, second.start, second.end) == (0.5, 7.5, 26.5, 35.5)
+    for window, start, end in ((first, 0.9, 7.1), (second, 26.9, 35.1)):
+        assert window.words and window.fault is None
+        assert all(start <= word.start < word.end <= end for word in window.words)
+    assert first.text + second.text == TALK.format(1) + TALK.format(2)
+    again = Scripted(tokenizer, lambda s, d: ("", SURE))
+    assert run(again, two_lines, tmp_path) == [first, second] and not again.calls
+
+
+def test_only_the_line_that_is_skipped_is_reported(tokenizer, two_lines, tmp_path):
+    def script(seconds, decoding):
+        return (TALK.format(1), SURE) if seconds < 8 else (" Talks.", SURE)
+
+    first, second = run(Scripted(tokenizer, script), two_lines, tmp_path)
+    assert (first.text, first.fault) == (TALK.format(1), None)
+    assert (second.text, second.fault) == (" Talks.", "skipped")
+
+
+def test_a_half_without_words_takes_none_from_the_other(tokenizer, two_lines, tmp_path):
+    def script(seconds, decoding):
+        if seconds < 8:
+            return TALK.format(1), SURE
+        return (" and so on" * 40, SURE) if seconds > 10 else ("", SURE)
+
+    first, second = run(Scripted(tokenizer, script), two_lines, tmp_path)
+    assert (first.text, first.fault) == (TALK.format(1), None)
+    assert (second.words, second.fault) == ((), "skipped")
+
+
 def test_a_half_keeps_no_more_of_the_pause_than_a_window():
     first, second = decode._halve(Window(0.0, 30.6, (Span(0.5, 26.9), Span(29.9, 30.1))))
     assert (first.start, first.end) == pytest.approx((0.0, 27.4))

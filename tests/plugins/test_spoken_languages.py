@@ -156,6 +156,12 @@ def test_a_window_is_cut_in_the_pause_or_where_it_is_quietest() -> None:
     assert second.end == third.start == 15.5
     assert first.speech[-1].end == first.end and second.speech[0].start == first.end
     assert languages.parts(window, found, ["en"] * 3, samples) == [(window, "en")]
+    far = Window(10.0, 50.0, (Span(10.5, 12.0), Span(45.0, 49.0)))
+    found = [Stretch((span,), {}) for span in far.speech]
+    ends = [
+        (part.start, part.end) for part, _ in languages.parts(far, found, ["en", "de"], samples)
+    ]
+    assert ends == [(10.0, 12.5), (44.5, 50.0)]
 
 
 def test_what_reads_badly_in_the_main_language_may_be_in_another() -> None:

@@ -74,6 +74,15 @@ def test_silence_of_seconds_ends_only_windows_that_have_it():
     assert [len(one.speech) for one in w.gather(spans, LONGEST, 60.0, whole=True)] == [1, 1, 1]
 
 
+def test_runs_are_divided_where_nobody_speaks_for_long():
+    spans = [speech_activity.Span(at, at + 2) for at in (1, 5, 20, 24)]
+    (window,) = w.gather(spans, LONGEST, 30.0)
+    first, second = window.runs()
+    assert (first.start, first.end, first.speech) == (window.start, 7 + w.TAIL, tuple(spans[:2]))
+    assert (second.start, second.end) == (20 - w.LEAD, window.end)
+    assert first.runs() == [first] and second.speech == tuple(spans[2:])
+
+
 def test_the_network_gets_no_long_pauses():
     spans = (
         speech_activity.Span(10.5, 12),

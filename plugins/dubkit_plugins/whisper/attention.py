@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 MODELS = ("base", "small", "large-v3-turbo", "medium", "large-v2", "large-v3", "tiny")
 """Models that know all languages, the one that is preferred first: a larger one is not more exact
 here."""
-LONGEST = 28.0
-"""Seconds of a passage: what the network takes, less some silence after it."""
 MOST_TOKENS = 440
 """Of a passage: what the decoder has positions for."""
 
@@ -64,6 +62,7 @@ class Attention(Aligner):
     ) -> Sequence[Sequence[Word]]:
         """See :class:`dubkit.hooks.Aligner`."""
         from .boundaries import move_to_sound
+        from .engine import LONGEST
         from .speech_activity import open_wav
         from .transcribe import whisper_code
         from .windows import samples_between

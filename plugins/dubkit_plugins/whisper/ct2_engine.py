@@ -23,6 +23,7 @@ from dubkit_plugins.packaged_models import contents
 
 from .engine import (
     FRAMES_PER_SECOND,
+    LONGEST,
     MAX_SECONDS,
     SAMPLE_RATE,
     Clock,
@@ -48,9 +49,7 @@ CPU_BATCH = 4
 CUDA_BATCH = 16
 CPU_SECONDS = 24.0
 """Of a window. With four more a CPU takes an eighth longer, as the cost of the encoder's attention
-grows with their square, for an error less in thirty (``benchmarks/``) ..."""
-CUDA_SECONDS = 28.0
-"""... which costs a GPU nothing."""
+grows with their square, for an error less in thirty (``benchmarks/``); a GPU has LONGEST."""
 
 
 class CT2Engine:
@@ -78,7 +77,7 @@ class CT2Engine:
         self.workers = min(cores, MAX_WORKERS) if on_cpu else 1
         self.on_gpu = not on_cpu
         self.batch_size = batch_size or (CPU_BATCH if on_cpu else CUDA_BATCH)
-        self.max_seconds = CPU_SECONDS if on_cpu else CUDA_SECONDS
+        self.max_seconds = CPU_SECONDS if on_cpu else LONGEST
         self._model = ctranslate2.models.Whisper(
             str(weights.folder or weights.name),
             files=dict(files) or None,

@@ -15,7 +15,7 @@ from dubkit import Cue, Word
 from . import guards
 from .engine import SAMPLE_RATE, Clock, Decoded, Decoding, Engine, MultilingualEngine, Samples
 from .speech_activity import Recording, Span, even_level
-from .windows import LEAD, TAIL, Window, without_pauses
+from .windows import Window, without_pauses
 from .word_times import SetsWords
 
 UNEVEN = 20.0
@@ -249,9 +249,13 @@ def _rank(hypothesis: Hypothesis) -> tuple[int, int, float]:
 
 def _join(parts: Sequence[Hypothesis]) -> Hypothesis:
     parts = [part for part in parts if part.fault != "silent"] or parts
+    words = tuple(word for part in parts for word in part.words)
+    fault = max(parts, key=_rank).fault
+    if fault == "empty" and words:
+        fault = next((one.fault for one in parts if one.fault in LOOPING), "skipped")
     return Hypothesis(
-        tuple(word for part in parts for word in part.words),
-        max(parts, key=_rank).fault,
+        words,
+        fault,
         min(part.avg_logprob for part in parts),
         parts[0].language,
     )
@@ -265,12 +269,7 @@ def _halve(window: Window) -> list[Window]:
     quarter = window.seconds / 4
     inner = [i for i in cuts if quarter <= window.in_pieces(spans[i].start) <= 3 * quarter]
     cut = max(inner or cuts, key=lambda i: spans[i].start - spans[i - 1].end)
-    end, start = spans[cut - 1].end, spans[cut].start
-    middle = (end + start) / 2
-    return [
-        replace(window, end=min(middle, end + TAIL), speech=spans[:cut]),
-        replace(window, start=max(middle, start - LEAD), speech=spans[cut:]),
-    ]
+    return [window.part(0, cut), window.part(cut, len(spans))]
 
 
 def _salvage(hypothesis: Hypothesis, window: Window) -> tuple[tuple[Word, ...], str | None]:
@@ -281,12 +280,21 @@ def _salvage(hypothesis: Hypothesis, window: Window) -> tuple[tuple[Word, ...], 
     return hypothesis.words[:invented], hypothesis.fault
 
 
-def finish_window(window: Window, best: Hypothesis, set_words: SetsWords) -> DecodedWindow:
-    """The window with its words at the times of the sound. Only now, since what is wrong with them
-    is judged by the times of attention, which show what was skipped or squeezed."""
-    words, fault = _salvage(best, window)
-    moved = set_words(words, window)
-    return DecodedWindow(window.start, window.end, _in_order(moved), fault, best.language)
+def finish_window(window: Window, best: Hypothesis, set_words: SetsWords) -> list[DecodedWindow]:
+    """The window with its words at the times of the sound, divided where nobody speaks for long.
+    Only now, since what is wrong with them is judged by the times of attention, which show what was
+    skipped or squeezed."""
+    rest, fault = _salvage(best, window)
+    found = []
+    runs = window.runs()
+    for run, after in zip(runs, [*runs[1:], None], strict=True):
+        border = (run.end + after.start) / 2 if after else float("inf")
+        own = tuple(word for word in rest if (word.start + word.end) / 2 < border)
+        rest = rest[len(own) :]
+        wrong = None if fault == "skipped" and not guards.skips(own, run) else fault
+        moved = _in_order(set_words(own, run))
+        found.append(DecodedWindow(run.start, run.end, moved, wrong, best.language))
+    return found
 
 
 def _to_words(tokenizer: Tokenizer | None, decoded: Decoded, window: Window) -> tuple[Word, ...]:

@@ -24,6 +24,8 @@ TIME_STEPS_PER_SECOND = 50
 """Positions of the encoder a second: the resolution of word times, 20 ms."""
 MAX_SECONDS = 30.0
 """The longest window that a Whisper encoder has positions for."""
+LONGEST = 28.0
+"""Seconds of a window that leave it some silence at the end, without which it invents words."""
 STRETCH_POSITIONS = 100
 """About how many positions of the encoder are used to detect the language of a stretch: of a longer
 one every second or third. Neighbors are much alike, and all of them would be much work."""

@@ -23,7 +23,7 @@ from dubkit import Word
 
 from .engine import SAMPLE_RATE
 from .speech_activity import Recording, Span
-from .windows import Window, samples_between
+from .windows import LEAD, TAIL, Window, samples_between
 
 SHORTEST, LONGEST = 1.5, 4.0
 """Seconds of a stretch: spans are gathered until the first, and divided beyond the second."""
@@ -305,11 +305,13 @@ def parts(
         (code, [span for stretch, _ in run for span in stretch.speech])
         for code, run in groupby(zip(found, codes, strict=True), key=lambda one: one[1])
     ]
-    cuts = [window.start]
+    starts, ends = [window.start], []
     for (_, before), (_, after) in pairwise(runs):
         last, first = before[-1], after[0]
         if last.end < first.start:
-            cuts.append((last.end + first.start) / 2)
+            middle = (last.end + first.start) / 2
+            ends.append(min(middle, last.end + TAIL))
+            starts.append(max(middle, first.start - LEAD))
             continue
         cut = _quietest(
             sound,
@@ -317,11 +319,12 @@ def parts(
             min((first.start + first.end) / 2, first.end, first.start + CUT_WITHIN),
         )
         before[-1], after[0] = replace(last, end=cut), replace(first, start=cut)
-        cuts.append(cut)
-    cuts.append(window.end)
+        ends.append(cut)
+        starts.append(cut)
+    ends.append(window.end)
     return [
         (replace(window, start=round(start, 3), end=round(end, 3), speech=_joined(spans)), code)
-        for (code, spans), (start, end) in zip(runs, pairwise(cuts), strict=True)
+        for (code, spans), (start, end) in zip(runs, zip(starts, ends, strict=True), strict=True)
     ]
 
 

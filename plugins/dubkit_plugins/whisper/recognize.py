@@ -166,7 +166,9 @@ def recognize(
                     length = window.end - window.start
                     spoken[window.language] = spoken.get(window.language, 0.0) + length
 
-            def finish_all(parts: Iterable[tuple[Window, Hypothesis]]) -> list[DecodedWindow]:
+            def finish_all(
+                parts: Iterable[tuple[Window, Hypothesis]],
+            ) -> list[list[DecodedWindow]]:
                 begun = [finishers.submit(finish_window, *part, set_words) for part in parts]
                 return [one.result() for one in begun]
 
@@ -254,7 +256,7 @@ def _collect(
     task: DecodingTask,
     pending: _PendingGroup,
     pool: ThreadPoolExecutor,
-    finish_all: Callable[[Iterable[tuple[Window, Hypothesis]]], list[DecodedWindow]],
+    finish_all: Callable[[Iterable[tuple[Window, Hypothesis]]], list[list[DecodedWindow]]],
     known: Collection[str],
     advance: Callable[[Sequence[Window], Sequence[DecodedWindow]], None],
 ) -> list[list[DecodedWindow]]:
@@ -267,12 +269,14 @@ def _collect(
         firsts.update(zip(batch, future.result(), strict=True))
         clear = [i for i in batch if not firsts[i].is_doubtful]
         done = finish_all((windows[i], firsts[i]) for i in clear)
-        found.update({i: [window] for i, window in zip(clear, done, strict=True)})
-        advance([windows[i] for i in batch], done)
+        found.update(zip(clear, done, strict=True))
+        advance([windows[i] for i in batch], [part for row in done for part in row])
     if task.finding:
         decoded = [firsts[i] for i in range(len(windows))]
         changed = multilingual.divide(task, windows, decoded, pool, known)
-        found |= {i: finish_all(row) for i, row in changed.items()}
+        found |= {
+            i: [part for own in finish_all(row) for part in own] for i, row in changed.items()
+        }
         advance((), [part for i in changed for part in found[i]])
     return [found[i] for i in range(len(windows))]
 

@@ -20,7 +20,7 @@ from dubkit import (
 from . import guards, models
 from .ct2_device import device_of, device_problems
 from .ct2_engine import CT2Engine
-from .engine import SAMPLE_RATE, Clock, Decoded, Decoding
+from .engine import LONGEST, SAMPLE_RATE, Clock, Decoded, Decoding
 from .faster_whisper import CATALOGUE
 from .speech_activity import Recording, open_wav, speech_probabilities, speech_spans
 from .transcribe import whisper_code
@@ -97,7 +97,7 @@ class WhisperEnglish(Translator):
         pieces = [
             (line.id, window)
             for line in request.lines
-            for window in _windows(sound, line.start, line.end, engine.max_seconds)
+            for window in _windows(sound, line.start, line.end, LONGEST)
         ]
         # At full length, unlike a transcript: in shorter windows Whisper repeats things or does not
         # translate them (seen in Spanish and French with base).

@@ -9,7 +9,7 @@ and merge, arXiv 2303.00747).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -67,6 +67,28 @@ class Window:
             before += last - first
         start, end = (first + min(max(at - before, 0.0), last - first) for at in (start, end))
         return start, end
+
+    def runs(self) -> list[Window]:
+        """The window divided at pauses of more than MAX_SILENCE, in which nobody speaks."""
+        first, found = 0, []
+        for count, (before, after) in enumerate(pairwise(self.speech), 1):
+            if after.start - before.end > MAX_SILENCE:
+                found.append(self.part(first, count))
+                first = count
+        return [*found, self.part(first, len(self.speech))]
+
+    def part(self, first: int, last: int) -> Window:
+        """The part with the spans from ``first`` up to, and without, ``last``: at most LEAD before
+        them and TAIL after them of the pauses that it is cut in."""
+        spans = self.speech
+        start, end = self.start, self.end
+        if first:
+            middle = (spans[first - 1].end + spans[first].start) / 2
+            start = max(middle, spans[first].start - LEAD)
+        if last < len(spans):
+            middle = (spans[last - 1].end + spans[last].start) / 2
+            end = min(middle, spans[last - 1].end + TAIL)
+        return replace(self, start=start, end=end, speech=spans[first:last])
 
     def in_pieces(self, at: float) -> float:
         """Where in what the network gets a time of the sound is, in seconds from its beginning."""
