@@ -26,7 +26,8 @@ MAX_GAP = 30.0
 """Seconds of a pause after which a new window begins: one should not be of many minutes, most of
 which is silence ..."""
 MAX_SILENCE = 3.0
-"""... and those after which one does that has its pauses, in which Whisper invents words."""
+"""... and those after which one does that has its pauses, in which Whisper invents words. What is
+on both sides of such a pause is set to the sound, reported and shown apart."""
 PAUSE = 0.8
 """Seconds of a pause that the network gets, half of them after a span and half before the next. All
 of a longer one would cost as much as speech, and with less the edges of words are lost
