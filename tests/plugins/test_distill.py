@@ -26,6 +26,7 @@ from wav_samples import write  # noqa: E402
 from dubkit import Cue, InputError, OutputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
+from dubkit_plugins.distill import labels as labels_of  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
     LONGEST,
@@ -122,6 +123,11 @@ def test_errors_are_counted_in_words_without_case_and_marks():
         ("1,250,000 people", "one million two hundred fifty thousand people", "en"),
         ("Agent 007", "agent zero zero seven", "en"),
         ("1" * 20, "one " * 20, "en"),
+        ("1" * 5000, "one " * 5000, "en"),  # more than int() takes
+        ("1 000 euros", "mille euros", "fr"),
+        ("1\u202f250\u202f000 euros", "un million deux cent cinquante mille euros", "fr"),
+        ("0 800 123", "zéro huit cents cent vingt-trois", "fr"),  # by telephone
+        ("91 555 12", "noventa y uno quinientos cincuenta y cinco doce", "es"),
         ("二十一人", "21人", "zh"),
         ("nomer 7", "nomer 7", "jw"),  # of whose numbers nothing is known
     ],
@@ -132,8 +138,21 @@ def test_digits_are_the_words_that_they_are_read_as(digits, words, language):
     assert error == 0 and part.split() == words.split()
 
 
-def test_digits_of_a_reference_are_words_of_the_teacher_s():
-    assert compare_within("marque siete", "Si no, marque 7 y espere.", "es") == (0, "marque 7")
+@pytest.mark.parametrize(
+    ("text", "reference", "part", "language"),
+    [
+        ("marque siete", "Si no, marque 7 y espere.", "marque 7", "es"),
+        ("mille euros", "Il a 1\u00a0000 euros.", "1000 euros.", "fr"),
+        ("十二人", "有１２人在", "12人", "zh"),
+    ],
+)
+def test_digits_of_a_reference_are_words_of_the_teacher_s(text, reference, part, language):
+    assert compare_within(text, reference, language) == (0, part)
+
+
+def test_the_rules_for_numbers_are_read_once():
+    assert error_rate("7, 11", "sette undici", "it") == 0
+    assert labels_of._number_rules("it") is labels_of._number_rules("it")
 
 
 def test_a_text_is_compared_with_the_part_of_a_longer_one_that_fits():

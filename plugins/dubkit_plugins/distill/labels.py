@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Engine
 from dubkit_plugins.whisper.recognize import Sound, recognize
 from dubkit_plugins.whisper.speech_activity import Recording, open_wav
 from dubkit_plugins.whisper.windows import Window
+
+if TYPE_CHECKING:
+    from unicode_rbnf import RbnfEngine
 
 BEAM = 5
 """Hypotheses of the decoding that a greedy one is compared with where there is no reference."""
@@ -33,8 +36,14 @@ SPACELESS = ("zh", "yue", "ja", "th", "lo", "my", "km", "bo")
 
 STRESS = "\u0300\u0301"
 """Grave and acute accent, which tell where a word is stressed and are often left out."""
-_THOUSANDS = re.compile(r"(?<![\d.,])[0-9]{1,3}([.,'’])[0-9]{3}(\1[0-9]{3})*(?!\d)")
-"""Numbers with marks between thousands."""
+MOST_DIGITS = 18
+"""Digits of the longest numbers that have a name."""
+_THOUSANDS = re.compile(
+    r"(?<![\d.,])(?:[0-9]{1,3}([.,'’])[0-9]{3}(\1[0-9]{3})*"
+    r"|(?<!\d )[1-9][0-9]{0,2}( [0-9]{3})+(?! ?\d))(?!\d)"
+)
+"""Numbers with marks or spaces between thousands; with spaces not the groups of a telephone number,
+which begins with a zero or has others beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,44 +214,56 @@ def normalize(text: str, language: str) -> list[str]:
     """The words of a text, without case, punctuation and marks of stress, and with numbers spelled
     out, since Whisper writes digits where others write words; the letters in a language that is
     written without spaces."""
-    plain = _spell_numbers(unicodedata.normalize("NFKC", text), language)
+    plain = _spell_numbers(_join_thousands(text), language)
     # ``numero`` is what many write for ``número``; other marks make other letters.
     bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
-    plain = unicodedata.normalize("NFC", bare).casefold()
+    plain = unicodedata.normalize("NFC", bare)
     kept = "".join(
         char if char.isalnum() or unicodedata.combining(char) else "" if char in "'’" else " "
-        for char in plain
+        for char in plain.casefold()
     )
     return [*kept.replace(" ", "")] if language in SPACELESS else kept.split()
+
+
+def _join_thousands(text: str) -> str:
+    """A text in NFKC, so with plain digits and spaces, and with nothing between thousands."""
+    plain = unicodedata.normalize("NFKC", text)
+    return _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), plain)
 
 
 def _spell_numbers(text: str, language: str) -> str:
     """A text with words for its whole numbers, as far as the CLDR knows those of the language; one
     that begins with a zero, or is longer than any that has a name, is read digit by digit."""
-    if not any(map(str.isdigit, text)):
-        return text
-    joined = _THOUSANDS.sub(lambda found: re.sub(r"\D", "", found[0]), text)
 
     def spell(found: re.Match[str]) -> str:
         number = found[0]
-        whole = _number_words(int(number), language) if number[0] != "0" else ""
+        named = number[0] != "0" and len(number) <= MOST_DIGITS
+        whole = _number_words(int(number), language) if named else ""
         digits = (_number_words(int(digit), language) or digit for digit in number)
         return f" {whole or ' '.join(digits)} "
 
-    return re.sub(r"[0-9]+", spell, joined)
+    return re.sub(r"[0-9]+", spell, text)
 
 
 @functools.lru_cache(maxsize=10_000)
 def _number_words(number: int, language: str) -> str:
     """A number in words, or nothing if they are not known."""
-    from unicode_rbnf import RbnfEngine
     from unicode_rbnf.engine import RbnfError
 
     try:
-        words: str = RbnfEngine.for_language(language).format_number(number).text
+        words: str = _number_rules(language).format_number(number).text
     except (ValueError, RbnfError):  # no rules for the language, or for so large a number
         return ""
     return words.replace("\u00ad", "")
+
+
+@functools.cache
+def _number_rules(language: str) -> RbnfEngine:
+    """The CLDR's rules for the numbers of a language, which are read from a file; raises ValueError
+    if there are none."""
+    from unicode_rbnf import RbnfEngine
+
+    return RbnfEngine.for_language(language)
 
 
 def error_rate(text: str, reference: str, language: str) -> float:
@@ -255,9 +276,10 @@ def error_rate(text: str, reference: str, language: str) -> float:
 def compare_within(text: str, longer: str, language: str) -> tuple[float, str]:
     """The word error rate between a text and the part of a longer one that fits best, and that
     part."""
-    words, around = normalize(text, language), longer.split()
+    plain = _join_thousands(longer)
+    words, around = normalize(text, language), plain.split()
     if language in SPACELESS:
-        around = re.findall(r"[0-9]+(?:[.,][0-9]+)*|[^\W_]", longer)
+        around = re.findall(r"[0-9]+(?:[.,][0-9]+)*|[^\W_]", plain)
     parts = [normalize(word, language) for word in around]
     index = [i for i, part in enumerate(parts) for _ in part]
     costs, begins = _distances(words, [one for part in parts for one in part], anywhere=True)
