@@ -150,6 +150,22 @@ def test_digits_of_a_reference_are_words_of_the_teacher_s(text, reference, part,
     assert compare_within(text, reference, language) == (0, part)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "language", "error"),
+    [
+        ("Είναι", "Ειναι", "el", 0),
+        ("за́мок", "замок", "ru", 0),
+        ("йод", "иод", "ru", 1),
+        ("má", "mà", "vi", 1),
+        ("być", "byc", "pl", 1),
+        ("ќе", "ке", "mk", 1),
+        ("pêche", "péché", "fr", 1),
+    ],
+)
+def test_marks_of_stress_are_no_letters_where_they_are_no_more(one, other, language, error):
+    assert error_rate(one, other, language) == error
+
+
 def test_the_rules_for_numbers_are_read_once():
     assert error_rate("7, 11", "sette undici", "it") == 0
     assert labels_of._number_rules("it") is labels_of._number_rules("it")

@@ -35,7 +35,10 @@ SPACELESS = ("zh", "yue", "ja", "th", "lo", "my", "km", "bo")
 """Whisper's codes of languages written without spaces: their letters are counted, not words."""
 
 STRESS = "\u0300\u0301"
-"""Grave and acute accent, which tell where a word is stressed and are often left out."""
+"""Grave and acute accent ..."""
+STRESSED = ("es", "it", "pt", "ca", "gl", "el", "ru", "uk", "bg")
+"""... and the languages in which they tell how a vowel is stressed, and are often left out. In
+others they make other letters (Polish ``ć``), vowels (French ``é``) or tones (Vietnamese)."""
 MOST_DIGITS = 18
 """Digits of the longest numbers that have a name."""
 _THOUSANDS = re.compile(
@@ -211,13 +214,13 @@ def _has_no_times(reference: Track) -> bool:
 
 
 def normalize(text: str, language: str) -> list[str]:
-    """The words of a text, without case, punctuation and marks of stress, and with numbers spelled
-    out, since Whisper writes digits where others write words; the letters in a language that is
-    written without spaces."""
+    """The words of a text, without case, punctuation and, where they are no more than that, marks
+    of stress, and with numbers spelled out, since Whisper writes digits where others write words;
+    the letters in a language that is written without spaces."""
     plain = _spell_numbers(_join_thousands(text), language)
-    # ``numero`` is what many write for ``número``; other marks make other letters.
-    bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
-    plain = unicodedata.normalize("NFC", bare)
+    if language in STRESSED:  # ``numero`` is what many write for ``número``
+        bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
+        plain = unicodedata.normalize("NFC", bare)
     kept = "".join(
         char if char.isalnum() or unicodedata.combining(char) else "" if char in "'’" else " "
         for char in plain.casefold()
