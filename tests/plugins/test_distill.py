@@ -366,6 +366,23 @@ def test_few_words_are_no_test_and_little_speech_is_to_be_learned_from(minutes, 
         assert abs(sum(one.seconds for one in some) / 60 - wanted) <= 0.5
 
 
+@pytest.mark.parametrize("seed", [0, 1, 51])  # the long one is fifth, sixth, first
+def test_a_long_recording_is_not_held_out_for_the_last_seconds(seed):
+    lengths = [450, *[30] * 19]  # of 1,020 s
+    every = [one for i, seconds in enumerate(lengths) for one in labels(seconds // 15, 15.0, i)]
+    split = whole_way._split(every, choices(Path(), seed=seed))
+    assert sum(one.seconds for one in split.choosing + split.testing) == 210  # a fifth is 204
+    assert sum(one.seconds for one in split.choosing) == 60
+    assert not {one.recording for one in split.choosing} & {one.recording for one in split.testing}
+
+
+def test_of_long_recordings_the_shortest_is_held_out():
+    every = [one for i, count in enumerate((50, 45, 50)) for one in labels(count, 15.0, i)]
+    split = whole_way._split(every, choices(Path()))
+    assert {one.recording for one in split.choosing + split.testing} == {1}
+    assert {one.recording for one in split.training} == {0, 2}
+
+
 def test_a_student_is_tested_where_there_are_references():
     unsure = [replace(one, referenced=False) for i in range(30) for one in labels(3, 6.0, i)]
     sure = [one for number in range(30, 33) for one in labels(3, 6.0, number)]

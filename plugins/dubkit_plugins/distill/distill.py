@@ -12,7 +12,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
 
 import safetensors
@@ -69,7 +68,7 @@ MOST_HELD = 7200.0
 LEAST_HELD = 300.0
 """... and seconds without which a few words decide what is best ..."""
 MOST_SHARE = 0.2
-"""... and for which no more than this share is kept from training."""
+"""... and for which no more than about this share is kept from training."""
 CHOOSING = 1 / 3
 """Share of the sound that is held out which is looked at while training."""
 MOST_TESTED = 120
@@ -383,12 +382,13 @@ def _split(labels: Sequence[Label], choices: Choices) -> _Split:
     # A recording that is most of the archive is to be learned from; it is one at most.
     small = [number for number in order if seconds[number] <= total / 2]
     referenced = {one.recording for one in sure if one.referenced}
-    candidates = ([one for one in small if one in referenced] or small)[: len(seconds) - 1]
-    held = _first(candidates, seconds, _seconds_held(total))
+    candidates = [one for one in small if one in referenced] or small
+    # Never all: what is wanted is a fifth at most, and the last of all would be too much.
+    held = _choose(candidates, seconds, _seconds_held(total))
     training = [one for one in sure if one.recording not in held and one.error <= choices.max_error]
-    first = len(_first(held, seconds, CHOOSING * sum(seconds[one] for one in held)))
-    choosing = [one for one in sure if one.recording in held[:first]]
-    testing = [one for one in sure if one.recording in held[first:]]
+    looked_at = _choose(held, seconds, CHOOSING * sum(seconds[one] for one in held))
+    choosing = [one for one in sure if one.recording in looked_at]
+    testing = [one for one in sure if one.recording in held and one.recording not in looked_at]
     if not testing:  # a single recording: its beginning, and the rest
         first = max(1, round(len(choosing) * CHOOSING))
         choosing, testing = choosing[:first], choosing[first:] or choosing
@@ -402,11 +402,15 @@ def _seconds_held(total: float) -> float:
     return max(min(LEAST_HELD, MOST_SHARE * total), min(HELD_OUT * total, MOST_HELD))
 
 
-def _first(recordings: Sequence[int], seconds: Mapping[int, float], wanted: float) -> list[int]:
-    """As many of the first recordings as are nearest to the wanted seconds; one at least."""
-    ends = list(accumulate(seconds[one] for one in recordings))
-    count = min(range(len(ends)), key=lambda at: abs(ends[at] - wanted)) + 1
-    return list(recordings[:count])
+def _choose(recordings: Sequence[int], seconds: Mapping[int, float], wanted: float) -> list[int]:
+    """Recordings of about the wanted seconds: in their order each that brings it nearer to them, or
+    else the shortest."""
+    chosen, length = [], 0.0
+    for one in recordings:
+        if abs(length + seconds[one] - wanted) < abs(length - wanted):
+            chosen.append(one)
+            length += seconds[one]
+    return chosen or [min(recordings, key=lambda one: seconds[one])]
 
 
 def _check_amount(
