@@ -231,6 +231,11 @@ def test_variations_say_the_same_words_in_other_orders(tiny, seed):
     assert len({one.speed for one in varied}) > 1 and any(one.noise < math.inf for one in varied)
 
 
+def test_a_variation_of_a_window_longer_than_any_is_as_fast_as_can_be():
+    (varied,) = vary(labels(1, 33.0), 0)
+    assert varied.speed == 1.1
+
+
 @pytest.mark.parametrize(("minutes", "forms"), [(10, 8), (30, 4), (119, 2), (120, 1), (600, 1)])
 def test_little_speech_is_learned_from_in_several_forms(minutes, forms):
     some = [one for number in range(minutes) for one in labels(10, 6.0, number)]
@@ -526,12 +531,20 @@ def wrong(engine: TorchEngine, sentences: list[Path]) -> float:
     return float(np.mean(sorted(errors)[:3]))
 
 
-def test_a_loop_is_cut_off_where_errors_are_counted():
+@pytest.mark.parametrize(
+    ("text", "reference", "language"),
+    [
+        ("so it goes " + "on " * 200, "So it goes on.", "en"),
+        ("明天见" + "吧" * 200, "明天见吧。", "zh"),
+        ("就这样，" + "好的，" * 100, "就这样，好的。", "yue"),
+    ],
+)
+def test_a_loop_is_cut_off_where_errors_are_counted(text, reference, language):
     engine = SimpleNamespace(
-        tokenizer=SimpleNamespace(decode=lambda _: "so it goes " + "on " * 200),
+        tokenizer=SimpleNamespace(decode=lambda _: text),
         recognize=lambda *_: [SimpleNamespace(tokens=())],
     )
-    held_out = evaluation.HeldOut((np.zeros(1600, np.float32),), ("So it goes on.",), "en")
+    held_out = evaluation.HeldOut((np.zeros(1600, np.float32),), (reference,), language)
     assert evaluation.measure_error(engine, held_out) == 0  # type: ignore[arg-type]
 
 

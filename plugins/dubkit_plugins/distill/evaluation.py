@@ -13,7 +13,7 @@ from dubkit_plugins.whisper import guards
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Samples
 from dubkit_plugins.whisper.torch_engine import TorchEngine
 
-from .labels import error_rate, normalize
+from .labels import SPACELESS, error_rate, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,13 +72,14 @@ class DraftScore:
 
 
 def measure_error(engine: TorchEngine, held_out: HeldOut, clock: Clock | None = None) -> float:
-    """The word error rate of an engine, of which a loop is cut off as in a run: else a single word
-    that is repeated to the end of a window outweighs all others."""
+    """The word error rate of an engine, of which a loop (of letters, without spaces) is cut off as
+    in a run: else a single word that is repeated to the end of a window outweighs all others."""
     found = engine.recognize(list(held_out.samples), Decoding(held_out.language), clock or Clock())
     wrong = words = 0.0
     for one, reference in zip(found, held_out.references, strict=True):
-        units = engine.tokenizer.decode(list(one.tokens)).split()
-        text = " ".join(units[: guards.loop_start(units)])
+        whole = engine.tokenizer.decode(list(one.tokens))
+        units, gap = ([*whole], "") if held_out.language in SPACELESS else (whole.split(), " ")
+        text = gap.join(units[: guards.loop_start(units)])
         count = len(normalize(reference, held_out.language))
         wrong += error_rate(text, reference, held_out.language) * count
         words += count

@@ -74,8 +74,8 @@ def vary(labels: Sequence[Label], seed: int) -> list[Example]:
     chance.shuffle(pieces)
     found = []
     for example in pack(pieces, seed):
-        longest = max(SPEEDS[0], example.seconds / LONGEST)
-        speed = chance.choice([one for one in SPEEDS if one >= longest])
+        slowest = min(SPEEDS[-1], example.seconds / LONGEST)
+        speed = chance.choice([one for one in SPEEDS if one >= slowest])
         noise = chance.uniform(*NOISE_RANGE) if chance.random() < NOISY else math.inf
         found.append(replace(example, before="", speed=speed, noise=noise))
     return found
