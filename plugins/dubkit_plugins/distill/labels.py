@@ -41,6 +41,8 @@ STRESSED = ("es", "it", "pt", "ca", "gl", "el", "ru", "uk", "bg")
 others they make other letters (Polish ``ć``), vowels (French ``é``) or tones (Vietnamese)."""
 MOST_DIGITS = 18
 """Digits of the longest numbers that have a name."""
+VARIATIONS = "\ufe0e\ufe0f"
+"""Marks that choose how a symbol is drawn, as text or as a picture."""
 _THOUSANDS = re.compile(
     r"(?<![\d.,])(?:[0-9]{1,3}([.,'’])[0-9]{3}(\1[0-9]{3})*"
     r"|(?<!\d )[1-9][0-9]{0,2}( [0-9]{3})+(?! ?\d))(?!\d)"
@@ -222,10 +224,15 @@ def normalize(text: str, language: str) -> list[str]:
         bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
         plain = unicodedata.normalize("NFC", bare)
     kept = "".join(
-        char if char.isalnum() or unicodedata.combining(char) else "" if char in "'’" else " "
+        char if char.isalnum() or _is_mark(char) else "" if char in "'’" else " "
         for char in plain.casefold()
     )
     return [*kept.replace(" ", "")] if language in SPACELESS else kept.split()
+
+
+def _is_mark(char: str) -> bool:
+    """Whether it is a part of the letter before it, as vowels are in Hindi and Thai."""
+    return unicodedata.category(char) in ("Mn", "Mc") and char not in VARIATIONS
 
 
 def _join_thousands(text: str) -> str:
@@ -282,7 +289,7 @@ def compare_within(text: str, longer: str, language: str) -> tuple[float, str]:
     plain = _join_thousands(longer)
     words, around = normalize(text, language), plain.split()
     if language in SPACELESS:
-        around = re.findall(r"[0-9]+(?:[.,][0-9]+)*|[^\W_]", plain)
+        around = re.findall(r"(?:[0-9]+(?:[.,][0-9]+)*|[^\W_])[^\w\s]*", plain)
     parts = [normalize(word, language) for word in around]
     index = [i for i, part in enumerate(parts) for _ in part]
     costs, begins = _distances(words, [one for part in parts for one in part], anywhere=True)
