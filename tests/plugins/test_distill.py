@@ -29,7 +29,6 @@ from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
 from dubkit_plugins.distill import labels as labels_of  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
-    LONGEST,
     MAX_TOKENS,
     Example,
     pack,
@@ -56,7 +55,7 @@ from dubkit_plugins.distill.student import (  # noqa: E402
 )
 from dubkit_plugins.whisper import speech_activity  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
-from dubkit_plugins.whisper.engine import Clock, Decoding, Samples  # noqa: E402
+from dubkit_plugins.whisper.engine import LONGEST, Clock, Decoding, Samples  # noqa: E402
 from dubkit_plugins.whisper.models import CTRANSLATE2, TRANSFORMERS, find_here  # noqa: E402
 from dubkit_plugins.whisper.torch_engine import TorchEngine, load  # noqa: E402
 from dubkit_plugins.whisper.torch_network import (  # noqa: E402

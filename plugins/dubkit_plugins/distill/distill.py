@@ -19,7 +19,13 @@ import tokenizers
 
 from dubkit import InputError, OutputError, Progress, Track, UsageError
 from dubkit_plugins.whisper import torch_engine
-from dubkit_plugins.whisper.engine import SAMPLE_RATE, TIME_STEPS_PER_SECOND, Clock, Samples
+from dubkit_plugins.whisper.engine import (
+    LONGEST,
+    SAMPLE_RATE,
+    TIME_STEPS_PER_SECOND,
+    Clock,
+    Samples,
+)
 from dubkit_plugins.whisper.models import CTRANSLATE2, TRANSFORMERS
 from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Recording, open_wav
@@ -40,7 +46,6 @@ from .evaluation import (
     time_decoding,
 )
 from .examples import (
-    LONGEST,
     Example,
     pack,
     samples_of,

@@ -11,14 +11,12 @@ import numpy as np
 import tokenizers
 
 from dubkit import Word
-from dubkit_plugins.whisper.engine import SAMPLE_RATE, Samples
+from dubkit_plugins.whisper.engine import LONGEST, SAMPLE_RATE, Samples
 from dubkit_plugins.whisper.recognize import PROMPT_TOKENS
 from dubkit_plugins.whisper.speech_activity import Recording
 
 from .labels import Label
 
-LONGEST = 28.0
-"""Seconds of an example."""
 ALONE = 0.3
 """Share of the windows that are not packed with others: short ones are what a film has, too."""
 WITH_TIMES = 0.5

@@ -23,7 +23,7 @@ from dubkit import Word
 
 from .engine import SAMPLE_RATE
 from .speech_activity import Recording, Span
-from .windows import LEAD, TAIL, Window, samples_between
+from .windows import Window, around_pause, samples_between
 
 SHORTEST, LONGEST = 1.5, 4.0
 """Seconds of a stretch: spans are gathered until the first, and divided beyond the second."""
@@ -300,7 +300,7 @@ def parts(
     window: Window, found: Sequence[Stretch], codes: Sequence[str], sound: Recording
 ) -> list[tuple[Window, str]]:
     """A window as one for each run of stretches in the same language, which ``codes`` are, cut in
-    the middle of the pause between them or, where there is none, at the quietest moment near."""
+    the pause between them or, where there is none, at the quietest moment near."""
     runs = [
         (code, [span for stretch, _ in run for span in stretch.speech])
         for code, run in groupby(zip(found, codes, strict=True), key=lambda one: one[1])
@@ -309,18 +309,16 @@ def parts(
     for (_, before), (_, after) in pairwise(runs):
         last, first = before[-1], after[0]
         if last.end < first.start:
-            middle = (last.end + first.start) / 2
-            ends.append(min(middle, last.end + TAIL))
-            starts.append(max(middle, first.start - LEAD))
-            continue
-        cut = _quietest(
-            sound,
-            max((last.start + last.end) / 2, last.end - CUT_WITHIN),
-            min((first.start + first.end) / 2, first.end, first.start + CUT_WITHIN),
-        )
-        before[-1], after[0] = replace(last, end=cut), replace(first, start=cut)
-        ends.append(cut)
-        starts.append(cut)
+            end, start = around_pause(last, first)
+        else:
+            end = start = _quietest(
+                sound,
+                max((last.start + last.end) / 2, last.end - CUT_WITHIN),
+                min((first.start + first.end) / 2, first.end, first.start + CUT_WITHIN),
+            )
+            before[-1], after[0] = replace(last, end=end), replace(first, start=start)
+        ends.append(end)
+        starts.append(start)
     ends.append(window.end)
     return [
         (replace(window, start=round(start, 3), end=round(end, 3), speech=_joined(spans)), code)

@@ -84,16 +84,21 @@ class Window:
         spans = self.speech
         start, end = self.start, self.end
         if first:
-            middle = (spans[first - 1].end + spans[first].start) / 2
-            start = max(middle, spans[first].start - LEAD)
+            _, start = around_pause(spans[first - 1], spans[first])
         if last < len(spans):
-            middle = (spans[last - 1].end + spans[last].start) / 2
-            end = min(middle, spans[last - 1].end + TAIL)
+            end, _ = around_pause(spans[last - 1], spans[last])
         return replace(self, start=start, end=end, speech=spans[first:last])
 
     def in_pieces(self, at: float) -> float:
         """Where in what the network gets a time of the sound is, in seconds from its beginning."""
         return sum(min(max(at - start, 0.0), end - start) for start, end in self.pieces)
+
+
+def around_pause(before: Span, after: Span) -> tuple[float, float]:
+    """Where, of a pause in which sound is cut, that before it ends and that after it begins: at
+    most TAIL and LEAD seconds from the speech, and at most at its middle."""
+    middle = (before.end + after.start) / 2
+    return min(middle, before.end + TAIL), max(middle, after.start - LEAD)
 
 
 def samples_of(sound: Recording, window: Window) -> Samples:
