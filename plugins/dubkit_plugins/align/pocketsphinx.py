@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dubkit import Aligner, Passage, Progress, Word, primary_language
+from dubkit_plugins.number_rules import number_rules
 from dubkit_plugins.whisper.engine import SAMPLE_RATE
 from dubkit_plugins.whisper.speech_activity import open_wav
 
@@ -115,15 +116,12 @@ def _pieces(word: str) -> Iterator[str]:
 
 
 def _spelled(number: str) -> list[str]:
-    from unicode_rbnf import RbnfEngine
-
     bare = number.replace(",", "")
     try:
         value = int(bare) if "." not in bare else float(bare)
         year = isinstance(value, int) and 1100 <= value < 2000 and "," not in number
-        engine = RbnfEngine.for_language("en")
         halves = [value // 100, value % 100] if year and value % 100 else [value]
-        text = " ".join(engine.format_number(one).text for one in halves)
+        text = " ".join(number_rules("en").format_number(one).text for one in halves)
     except (ValueError, OverflowError):
         text = " ".join(number)
     return re.findall("[a-z]+", text.lower()) or ["number"]

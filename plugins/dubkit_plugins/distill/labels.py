@@ -11,19 +11,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from dubkit import Progress, Track, Word
+from dubkit_plugins.number_rules import number_rules
 from dubkit_plugins.whisper.decode import DecodedWindow
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Engine
 from dubkit_plugins.whisper.recognize import Sound, recognize
 from dubkit_plugins.whisper.speech_activity import Recording, open_wav
 from dubkit_plugins.whisper.windows import Window
-
-if TYPE_CHECKING:
-    from unicode_rbnf import RbnfEngine
 
 BEAM = 5
 """Hypotheses of the decoding that a greedy one is compared with where there is no reference."""
@@ -261,19 +259,10 @@ def _number_words(number: int, language: str) -> str:
     from unicode_rbnf.engine import RbnfError
 
     try:
-        words: str = _number_rules(language).format_number(number).text
+        words: str = number_rules(language).format_number(number).text
     except (ValueError, RbnfError):  # no rules for the language, or for so large a number
         return ""
     return words.replace("\u00ad", "")
-
-
-@functools.cache
-def _number_rules(language: str) -> RbnfEngine:
-    """The CLDR's rules for the numbers of a language, which are read from a file; raises ValueError
-    if there are none."""
-    from unicode_rbnf import RbnfEngine
-
-    return RbnfEngine.for_language(language)
 
 
 def error_rate(text: str, reference: str, language: str) -> float:

@@ -7,13 +7,12 @@ Italian and Portuguese. Mandarin has rules of its own, Japanese needs only a few
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from dubkit import primary_language
+from dubkit_plugins.number_rules import number_rules
 
 from .normalize_tables import (
     FEMININE_NOUNS,
@@ -402,18 +401,11 @@ def _letters(text: str, primary: str, rules: LanguageRules) -> str:
     ))  # fmt: skip
 
 
-@functools.cache
-def _engine(primary: str) -> Any:
-    from unicode_rbnf import RbnfEngine
-
-    return RbnfEngine.for_language(primary)
-
-
 def _spell(number: int, primary: str, purpose: str) -> Mapping[str, str]:
     """A number in words, by the CLDR's name for each form."""
     from unicode_rbnf import FormatPurpose
 
-    result = _engine(primary).format_number(number, FormatPurpose[purpose])
+    result = number_rules(primary).format_number(number, FormatPurpose[purpose])
     return dict(result.text_by_ruleset)
 
 

@@ -109,7 +109,7 @@ def find_folder(name: str) -> Weights | None:
     if folder.is_dir():
         return Weights(folder.resolve().name, folder)
     if name.startswith((".", "/", "~")) or "\\" in name:
-        raise InputError(f"there is no model folder {name}", "check the path after --model")
+        raise InputError(f"there is no model folder {name}", "check its path")
     return None
 
 
@@ -262,5 +262,5 @@ def not_available(
     return MissingDependency(
         f"the model {name} is not on this machine, and the hub cannot be reached",
         f"one of: connect to the internet ({repository} is downloaded once); copy a hub cache here "
-        f"and set HF_HOME to it; name a folder with --model PATH; or {otherwise}",
+        f"and set HF_HOME to it; name a folder that has it; or {otherwise}",
     )
