@@ -30,13 +30,15 @@ from .engine import (
     Decoded,
     Decoding,
     Samples,
+    frames_to_encode,
     stretch_positions,
     token_times,
 )
 from .models import Weights
 
 SILENCE_AFTER = 1.5
-"""Seconds of silence added after each window. Without it the decoder goes on inventing words."""
+"""Seconds of silence added after each window at least. Without it the decoder goes on inventing
+words."""
 FLOOR = 2.0
 """How far below its loudest point Whisper clips a scaled log-mel spectrogram: silence."""
 MAX_TOKENS = 448
@@ -202,8 +204,7 @@ class CT2Engine:
         frames = [feature.shape[1] for feature in features]
         longest = int(MAX_SECONDS * FRAMES_PER_SECOND)
         if not full_length:
-            margin = int(SILENCE_AFTER * FRAMES_PER_SECOND)
-            longest = min(longest, (max(frames) + margin + 1) // 2 * 2)
+            longest = (frames_to_encode(max(frames), SILENCE_AFTER) + 1) // 2 * 2
         batch = np.empty((len(features), features[0].shape[0], longest), dtype=np.float32)
         for row, feature in zip(batch, features, strict=True):
             count = min(feature.shape[1], longest)

@@ -26,12 +26,16 @@ MAX_SECONDS = 30.0
 """The longest window that a Whisper encoder has positions for."""
 LONGEST = 28.0
 """Seconds of a window that leave it some silence at the end, without which it invents words."""
+LEAST_ENCODED = 10.0
+"""Seconds as which the shortest window is encoded, with silence after it: of a word by itself come
+several in less (``benchmarks/``)."""
 STRETCH_POSITIONS = 100
 """About how many positions of the encoder are used to detect the language of a stretch: of a longer
 one every second or third. Neighbors are much alike, and all of them would be much work."""
 SILENCE_POSITIONS = 25
-"""Positions after a window's own that follow those of a stretch: as after any window, the decoder
-expects silence. Without it, it often takes a stretch for any language."""
+"""Positions after a window's own, from all of its silence, that follow those of a stretch: as
+after any window, the decoder expects silence. Without it, or with one part of it, it often takes a
+stretch for any language."""
 STRETCHES_AT_ONCE = 16
 """Stretches whose language is detected together: enough to keep a processor busy, few enough for
 the memory that the larger models take."""
@@ -152,6 +156,14 @@ class MultilingualEngine(Engine, Protocol):
         """What :attr:`Decoded.languages` has, without decoding."""
 
 
+def frames_to_encode(sound: int, silence_after: float) -> int:
+    """Frames of the spectrogram that an encoder gets for so many of sound, and so many seconds of
+    silence, or more where the window is short."""
+    wanted = sound + int(silence_after * FRAMES_PER_SECOND)
+    least, most = (int(seconds * FRAMES_PER_SECOND) for seconds in (LEAST_ENCODED, MAX_SECONDS))
+    return min(max(wanted, least), most)
+
+
 def stretch_positions(
     stretches: Sequence[Sequence[tuple[float, float]]], own: Sequence[int], positions: int
 ) -> Iterator[tuple[list[int], npt.NDArray[np.intp]]]:
@@ -163,7 +175,10 @@ def stretch_positions(
     """
     rows, places = [], []
     for row, (asked, first_silent) in enumerate(zip(stretches, own, strict=True)):
-        silence = np.arange(min(first_silent, positions - 1), positions)[-SILENCE_POSITIONS:]
+        first_silent = min(first_silent, positions - 1)
+        silence = np.unique(
+            np.linspace(first_silent, positions - 1, SILENCE_POSITIONS).astype(np.intp)
+        )
         for start, end in asked:
             first = min(int(start * TIME_STEPS_PER_SECOND), positions - 1)
             last = min(max(first + 1, int(end * TIME_STEPS_PER_SECOND)), positions)

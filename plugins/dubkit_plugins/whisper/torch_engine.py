@@ -34,6 +34,7 @@ from .engine import (
     Decoded,
     Decoding,
     Samples,
+    frames_to_encode,
     stretch_positions,
     token_times,
 )
@@ -55,7 +56,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 SILENCE_AFTER = 2.0
-"""Seconds of silence added after each window. Without it the decoder goes on inventing words."""
+"""Seconds of silence added after each window at least. Without it the decoder goes on inventing
+words."""
 FRAMES_MULTIPLE = 50
 """Spectrogram frames to a multiple of which a batch is padded, so that CUDA sees few shapes."""
 MAX_TOKENS = 448
@@ -277,8 +279,8 @@ class TorchEngine:
         frames = int(MAX_SECONDS * FRAMES_PER_SECOND)
         if not full_length:
             sound = ceil(max(len(window) for window in windows) / HOP)
-            silence = int(SILENCE_AFTER * FRAMES_PER_SECOND)
-            frames = min(frames, ceil((sound + silence) / FRAMES_MULTIPLE) * FRAMES_MULTIPLE)
+            wanted = frames_to_encode(sound, SILENCE_AFTER)
+            frames = ceil(wanted / FRAMES_MULTIPLE) * FRAMES_MULTIPLE
         return log_mel(windows, frames, self._filters)
 
     def _encode(self, mel: Tensor) -> Tensor:
