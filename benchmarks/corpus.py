@@ -17,7 +17,7 @@ unpacked (``dpkg -x``). A set's name is a source, and effects after it: ``prompt
 Effects: ``noise10`` and ``noise5`` (pink noise with clatter, dB below the speech), ``music`` (a
 real recording, 8 dB below), ``far`` (a room's echo and fewer high frequencies), ``fast`` (1.4
 times), ``quiet`` (-35 dB, every other clip), ``pauses`` (silence, music and noise of up to 40 s
-between the clips).
+between the clips), ``alone`` (31 s of silence between them, so that each is recognized by itself).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import subprocess
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ VOICES = {
 }
 MUSIC_DB = 8
 PAUSES = (0.3, 0.6, 0.9, 1.5)
-"""Seconds between clips."""
+"""Seconds between clips ..."""
+ALONE = 31.0
+"""... and those after which dubkit looks at each by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +87,10 @@ def build(name: str, *, seconds: float = 300, seed: int = 0) -> SpeechSet:
             break
     if "quiet" in effects:
         sounds = [sound / (56.0 if i % 2 else 1.0) for i, sound in enumerate(sounds)]
-    between = _long_pauses(rng) if "pauses" in effects else _short_pauses(rng)
+    between = next((_PAUSES[one] for one in effects if one in _PAUSES), _short_pauses)(rng)
     speech = np.concatenate([piece for sound in sounds for piece in (sound, next(between))])
     for effect in effects:
-        if effect not in ("quiet", "pauses"):
+        if effect != "quiet" and effect not in _PAUSES:
             speech = _EFFECTS[effect](speech, np.random.default_rng(seed))
     return SpeechSet(name, language, np.clip(speech, -1, 1).astype(np.float32), " ".join(texts))
 
@@ -200,6 +203,10 @@ def _long_pauses(rng: random.Random) -> Iterator[Sound]:
             yield np.zeros(length, np.float32)
 
 
+def _silences(_: random.Random) -> Iterator[Sound]:
+    return repeat(np.zeros(int(ALONE * RATE), np.float32))
+
+
 def _power(sound: Sound) -> float:
     """Root mean square of what is not silence."""
     loud = np.abs(sound) > 1e-3
@@ -259,6 +266,7 @@ def _below_clipping(sound: Sound) -> Sound:
     return sound / max(1.0, float(np.abs(sound).max()))
 
 
+_PAUSES = {"pauses": _long_pauses, "alone": _silences}
 _EFFECTS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
     "noise10": _noise(10),
     "noise5": _noise(5),
