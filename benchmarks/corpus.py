@@ -87,10 +87,13 @@ def build(name: str, *, seconds: float = 300, seed: int = 0) -> SpeechSet:
             break
     if "quiet" in effects:
         sounds = [sound / (56.0 if i % 2 else 1.0) for i, sound in enumerate(sounds)]
-    between = next((_PAUSES[one] for one in effects if one in _PAUSES), _short_pauses)(rng)
+    kinds = [one for one in effects if one in _BETWEEN]
+    if len(kinds) > 1:
+        raise SystemExit(f"{name}: one of {' and '.join(kinds)}, not both")
+    between = _BETWEEN[kinds[0]](rng) if kinds else _short_pauses(rng)
     speech = np.concatenate([piece for sound in sounds for piece in (sound, next(between))])
     for effect in effects:
-        if effect != "quiet" and effect not in _PAUSES:
+        if effect != "quiet" and effect not in _BETWEEN:
             speech = _EFFECTS[effect](speech, np.random.default_rng(seed))
     return SpeechSet(name, language, np.clip(speech, -1, 1).astype(np.float32), " ".join(texts))
 
@@ -266,7 +269,7 @@ def _below_clipping(sound: Sound) -> Sound:
     return sound / max(1.0, float(np.abs(sound).max()))
 
 
-_PAUSES = {"pauses": _long_pauses, "alone": _silences}
+_BETWEEN = {"pauses": _long_pauses, "alone": _silences}
 _EFFECTS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
     "noise10": _noise(10),
     "noise5": _noise(5),

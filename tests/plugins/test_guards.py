@@ -1,7 +1,5 @@
 """Guards distinguish loops, guesses and hallucinations from speech."""
 
-from itertools import pairwise
-
 import pytest
 
 from dubkit import Word
@@ -75,6 +73,7 @@ def test_speech_between_words_was_skipped():
         (f"{SENTENCE} {SENTENCE} and", 16),
         ("one two three four five six seven " * 3 + "eight", 7),
         ("", None),
+        ("की का के को कि कू कै कौ", None),  # one letter with eight vowels
     ],
 )
 def test_where_a_loop_starts(text, start):
@@ -102,33 +101,6 @@ def test_a_sentence_may_be_spoken_many_times_with_pauses():
     for spans in ((Span(0.0, 20.0),), (Span(0.0, 2.6), Span(4.0, 20.0))):
         assert guards.fault(decoded(), words, Window(0.0, 20.0, spans)) in ("repetitive", "loop")
         assert guards.invented_from(words, spans) == len(once)
-
-
-def hasty(texts, starts):
-    """Words that last until the next one."""
-    times = zip(texts, pairwise(starts), strict=True)
-    return [Word(start, end, f" {text}") for text, (start, end) in times]
-
-
-@pytest.mark.parametrize(
-    ("texts", "starts", "first"),
-    [
-        ("7 7 7 7 7", [0.0, 0.5, 0.54, 0.58, 0.62, 0.7], 1),
-        ("8, 2, 1 8, 2, 1 8, 2, 1", [0.0, 1.3, 1.7, 2.7, 2.8, 2.9, 3.0, 3.1, 3.2, 3.3], 3),
-        ("8, 2, 1 8, 2, 1", [0.0, 1.3, 1.7, 2.7, 2.8, 2.9, 3.0], 3),
-        ("no no no", [0.0, 0.5, 0.54, 0.7], 1),
-        ("no no no", [0.0, 0.5, 0.68, 0.9], None),  # as fast as people say it
-        ("no no well", [0.0, 0.5, 0.54, 1.0], None),  # once is a slip of the tongue
-        ("ta ta ta ta", [0.0, 0.1, 0.2, 0.3, 0.4], None),  # all of them alike
-    ],
-)
-def test_words_that_nobody_says_so_often_in_that_time(texts, starts, first):
-    words = hasty(texts.split(), starts)
-    speech = (Span(0.0, starts[-1]),)
-    assert guards.invented_from(words, speech) == first
-    assert guards.fault(decoded(), words, Window(0.0, 4.0, speech)) == (
-        None if first is None else "loop"
-    )
 
 
 def test_a_burst_of_words_inside_a_window():

@@ -3,12 +3,14 @@
 import json
 import wave
 from itertools import pairwise
+from pathlib import Path
 
 import jiwer
 import numpy as np
 import pytest
 import tokenizers
 from command import AUSTEN
+from faster_whisper.audio import decode_audio
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from dubkit import UsageError, Word
@@ -18,7 +20,7 @@ from dubkit_plugins import packaged_models
 from dubkit_plugins.whisper import decode, models, recognize, word_times
 from dubkit_plugins.whisper.ct2_engine import CT2Engine
 from dubkit_plugins.whisper.decode import SAFE_BEAM
-from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding
+from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoded, Decoding, frames_to_encode
 from dubkit_plugins.whisper.recognize import Sound
 from dubkit_plugins.whisper.speech_activity import Span, open_wav
 from dubkit_plugins.whisper.transcribe import whisper_code
@@ -30,6 +32,10 @@ power to do for them. He was not an ill disposed young man, unless to be rather 
 rather selfish is to be ill disposed. Had he married a more amiable woman, he might have been made
 still more respectable than he was: he might even have been made amiable himself.
 """
+
+
+SPANISH = Path("/usr/share/asterisk/sounds/es_MX_f_Allison/digits")
+"""Debian's asterisk-core-sounds-es-wav (CC-BY-SA), 8 kHz."""
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +305,23 @@ def test_workers_get_as_much_each(tokenizer, seconds, expected):
     engine = Scripted(tokenizer, None)
     engine.batch_size = 2 if len(seconds) == 7 else 6
     assert decode.split_evenly(seconds, engine) == expected
+
+
+@pytest.mark.parametrize(("sound", "frames"), [(0, 1000), (800, 1000), (900, 1050), (2990, 3000)])
+def test_a_short_window_is_encoded_with_silence_after_it(sound, frames):
+    assert frames_to_encode(sound, 1.5) == frames
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SPANISH.is_dir(), reason="needs Debian's asterisk-core-sounds-es-wav")
+def test_a_word_by_itself_is_written_once():
+    engine = CT2Engine(models.find_packaged(), device="cpu")
+    for name in ("1", "13", "25", "27"):
+        pause = np.zeros(SAMPLE_RATE // 2, np.float32)
+        word = np.concatenate([pause, decode_audio(str(SPANISH / f"{name}.wav")), pause])
+        [decoded] = engine.recognize([word], Decoding("es", beam_size=SAFE_BEAM), Clock())
+        words = engine.tokenizer.decode(decoded.tokens).split()
+        assert words and len(set(words)) == len(words)
 
 
 def test_speech_without_words_is_looked_at_again(tokenizer, sound, tmp_path):

@@ -116,13 +116,15 @@ def _pieces(word: str) -> Iterator[str]:
 
 
 def _spelled(number: str) -> list[str]:
+    from unicode_rbnf.engine import RbnfError
+
     bare = number.replace(",", "")
     try:
         value = int(bare) if "." not in bare else float(bare)
         year = isinstance(value, int) and 1100 <= value < 2000 and "," not in number
         halves = [value // 100, value % 100] if year and value % 100 else [value]
         text = " ".join(number_rules("en").format_number(one).text for one in halves)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RbnfError):
         text = " ".join(number)
     return re.findall("[a-z]+", text.lower()) or ["number"]
 

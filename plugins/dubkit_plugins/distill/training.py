@@ -21,7 +21,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dubkit import PluginError, Progress
-from dubkit_plugins.whisper.engine import FRAMES_PER_SECOND, MAX_SECONDS, SAMPLE_RATE, Samples
+from dubkit_plugins.whisper.engine import (
+    FRAMES_PER_SECOND,
+    SAMPLE_RATE,
+    Samples,
+    frames_to_encode,
+)
 from dubkit_plugins.whisper.torch_model import Whisper
 from dubkit_plugins.whisper.torch_network import encode, log_mel, mel_filters, read_texts
 
@@ -35,7 +40,7 @@ DIVERGENCE = 0.8
 PLACES = 256
 """Places of which the probabilities of all words are in memory at once."""
 SILENCE_AFTER = 2.0
-"""Seconds of silence after an example, as the engines add them."""
+"""Seconds of silence after an example at least, as the engines add them."""
 CHECKPOINT = "checkpoint.safetensors"
 PROGRESS = "progress.json"
 
@@ -76,8 +81,8 @@ class Look:
 def encode_alone(model: Whisper, samples: Samples) -> Tensor:
     """The encoder's states of one window and some silence after it, (1, positions, width)."""
     weight = model.proj_out.weight
-    seconds = min(MAX_SECONDS, len(samples) / SAMPLE_RATE + SILENCE_AFTER)
-    frames = math.ceil(seconds * FRAMES_PER_SECOND / 2) * 2
+    sound = math.ceil(len(samples) / SAMPLE_RATE * FRAMES_PER_SECOND)
+    frames = math.ceil(frames_to_encode(sound, SILENCE_AFTER) / 2) * 2
     mel = log_mel([samples], frames, mel_filters(model.config.num_mel_bins, weight.device))
     return encode(model.encoder, mel.to(weight.dtype))
 

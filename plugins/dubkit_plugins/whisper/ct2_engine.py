@@ -1,7 +1,7 @@
 """Whisper on CTranslate2: int8 on a CPU, fp16 on CUDA.
 
 CTranslate2 is called directly rather than through faster-whisper's pipelines, for three reasons
-that were measured (``benchmarks/``): its encoder accepts windows shorter than 30 s, so nothing is
+that were measured (``benchmarks/``): its encoder accepts windows shorter than 30 s, so little is
 spent on padding; decoding without timestamp tokens keeps words that batched decoding drops with
 them; and several single-threaded workers are faster than one worker with several threads.
 """

@@ -60,7 +60,7 @@ class Decoding:
     that looped. An engine may ignore it."""
     full_length: bool = False
     """Pad every window to the 30 s that the network was trained on, instead of to its own length
-    and a little silence: twice the work, used for windows that went wrong."""
+    and a little silence: twice the work or more, used for windows that went wrong."""
     stretches: tuple[tuple[tuple[float, float], ...], ...] = ()
     """For each window the stretches, in seconds from its start, whose language is asked for; empty
     for none. An engine may ignore it."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from math import inf
 from statistics import median
+from unicodedata import category
 
 from dubkit import Word
 
@@ -39,14 +39,10 @@ MAX_SKIPPED = 2.0
 LOOPS = ((1, 8), (2, 5), (3, 4), (5, 3), (12, 2))
 """(words, times): a run of this many words or more, repeated this many times in a row, is a
 loop."""
-HASTY_LOOPS = ((1, 3), (3, 2))
-"""The same for words that come faster than anybody speaks: of a digit Whisper makes several."""
 SQUEEZED = 0.5
-"""Words that take less than this much of the time of those before them were not spoken ..."""
-SHORTEST_SPOKEN = 0.12
-"""... nor were words that are said again in less than this many seconds each: people say no more
-than eight syllables a second."""
+"""Words that take less than this much of the time of those before them were not spoken."""
 
+_WORD = re.compile(r"\w")
 _ANNOTATION = re.compile(r"[\[(（【*♪♫][^\])）】*♪♫]*[\])）】*♪♫]?")
 _HALLUCINATIONS = frozenset(
     phrase.strip()
@@ -70,7 +66,9 @@ People say these things too, so they are removed only if the network itself was 
 
 
 def _normalize(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    """The words alone; marks are parts of them, as the vowels are in Hindi and Thai."""
+    kept = (char if _WORD.match(char) or category(char)[0] == "M" else " " for char in text.lower())
+    return " ".join("".join(kept).split())
 
 
 def loop_start(words: Sequence[str]) -> int | None:
@@ -79,7 +77,8 @@ def loop_start(words: Sequence[str]) -> int | None:
     >>> loop_start("so it goes on and on and on and on and on and on".split())
     5
     """
-    return next((start for start, _ in _find_loops(words, LOOPS)), None)
+    found = _find_loop(words)
+    return found and found[0]
 
 
 def invented_from(words: Sequence[Word], speech: Sequence[Span]) -> int | None:
@@ -88,29 +87,15 @@ def invented_from(words: Sequence[Word], speech: Sequence[Span]) -> int | None:
     People do say a sentence twice; then the second one takes its time, too. And a teacher says it
     many times, with a pause before each.
     """
-    texts = [word.text for word in words]
-    often = [
-        (start, size)
-        for start, size in _find_loops(texts, LOOPS)
-        if size < LOOPS[-1][0] or _are_squeezed(words, start, size)
-    ]
-    hasty = [
-        (start, size)
-        for start, size in _find_loops(texts, HASTY_LOOPS)
-        if _are_squeezed(words, start, size, SHORTEST_SPOKEN)
-    ]
-    invented = (one for one in [*often, *hasty] if not _are_apart(words, *one, speech))
-    return next((start for start, _ in invented), None)
-
-
-def _are_squeezed(words: Sequence[Word], start: int, size: int, longest: float = inf) -> bool:
-    """Whether the words that repeat those before them take much less time, and less than
-    ``longest`` seconds each."""
+    found = _find_loop([word.text for word in words])
+    if not found or _are_apart(words, *found, speech):
+        return None
+    start, size = found
     once, again = (
         median(word.end - word.start for word in part)
         for part in (words[start - size : start], words[start : start + size])
     )
-    return again < min(SQUEEZED * once, longest)
+    return start if size < LOOPS[-1][0] or again < SQUEEZED * once else None
 
 
 def _are_apart(words: Sequence[Word], start: int, size: int, speech: Sequence[Span]) -> bool:
@@ -126,19 +111,17 @@ def _are_apart(words: Sequence[Word], start: int, size: int, speech: Sequence[Sp
     return len(set(spans)) == len(spans)
 
 
-def _find_loops(
-    words: Sequence[str], least: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int]]:
-    """The first word of each part that only repeats what is before it, and how many words that is;
-    ``least`` as in :data:`LOOPS`."""
+def _find_loop(words: Sequence[str]) -> tuple[int, int] | None:
+    """The first word that only repeats, and how many words make the loop."""
     units = [_normalize(word) for word in words]
     for size in range(1, len(units) // 2 + 1):
-        times = next(times for few, times in reversed(least) if size >= few)
+        times = next(times for least, times in reversed(LOOPS) if size >= least)
         run = 0
         for i in range(size, len(units)):
             run = run + 1 if units[i] == units[i - size] else 0
-            if run == size * (times - 1):
-                yield i - run + 1, size
+            if run >= size * (times - 1):
+                return i - run + 1, size
+    return None
 
 
 def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None:
@@ -149,13 +132,12 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
         return "empty" if speech >= LEAST_EMPTY else None
     if decoded.avg_logprob < MIN_LOGPROB:
         return "unsure"
-    encoded = text.encode()
-    loop = next(_find_loops([word.text for word in words], LOOPS), None)
-    spoken = loop and _are_apart(words, *loop, window.speech)
-    if not spoken and len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
-        return "repetitive"
-    if invented_from(words, window.speech) is not None:
-        return "loop"
+    encoded, loop = text.encode(), _find_loop([word.text for word in words])
+    if not (loop and _are_apart(words, *loop, window.speech)):
+        if len(encoded) / len(zlib.compress(encoded)) > MAX_COMPRESSION:
+            return "repetitive"
+        if invented_from(words, window.speech) is not None:
+            return "loop"
     if len(text) > MAX_CHARACTERS_PER_SECOND * (speech + SLACK) or _has_burst(words):
         return "too fast"
     if skips(words, window):
