@@ -31,7 +31,7 @@ ENGINE = "distil-whisper"
 WITHOUT_TIMES = 1e9
 """Seconds at which the one cue of a text without times ends."""
 HOUR = 3600.0
-WANTED = "teacher", "language", "layers", "max_wer", "steps", "rate", "seed"
+WANTED = "teacher", "language", "layers", "max_wer", "steps", "rate", "device", "seed"
 """Choices that the engine is given."""
 
 
@@ -84,7 +84,7 @@ def distill_parser() -> Parser:
         help="what is spoken: a .tsv or .json of file names and texts")  # fmt: skip
     add("--steps", type=int, default=0, metavar="N", help="of training (by the amount of sound)")
     add("--rate", type=float, default=3e-4, metavar="RATE", help="of learning, at most (3e-4)")
-    add("--device", default="auto", help="cpu, cuda, cuda:1, ...")
+    add("--device", default="auto", help="cpu, cuda:1, or several: cuda:0,cuda:1 (all GPUs)")
     add("--seed", type=int, default=0, help="of all that is drawn by chance (0)")
     return parser
 
@@ -97,12 +97,7 @@ def distill_command(arguments: Sequence[str]) -> int:
     out: Path = given.output.absolute()
     _refuse_others(out)
     with Console(quiet=False, verbose=False) as console, console.job(""):
-        try:
-            engine = engines.load(hooks.Transcriber, ENGINE, {"device": given.device})
-        except MissingDependency as missing:
-            raise MissingDependency(missing.message, 'pip install "dubkit[distill]"') from missing
-        if not isinstance(engine, Distills):
-            raise UsageError(f"the engine {ENGINE} here cannot distill", "update it")
+        engine = _load(given.device)
         if given.language and isinstance(engine, hooks.KnowsLanguages):
             engine.check_languages([given.language], "")  # before hours of sound are extracted
         files, wrong = inputs.expand(given.archive, _no_address)
@@ -128,6 +123,20 @@ def distill_command(arguments: Sequence[str]) -> int:
         print_error(f"dubkit: {line}")
     print_path(out)
     return 0
+
+
+def _load(devices: str) -> Distills:
+    """The engine that distills, if it runs on all of these."""
+    for device in devices.split(","):
+        try:
+            engine = engines.load(hooks.Transcriber, ENGINE, {"device": device.strip()})
+        except MissingDependency as missing:
+            raise MissingDependency(missing.message, 'pip install "dubkit[distill]"') from missing
+        if problems := engine.check():
+            raise UsageError("; ".join(problems))
+    if not isinstance(engine, Distills):
+        raise UsageError(f"the engine {ENGINE} here cannot distill", "update it")
+    return engine
 
 
 def _check(given: argparse.Namespace) -> None:

@@ -26,6 +26,8 @@ from wav_samples import write  # noqa: E402
 from dubkit import Cue, InputError, OutputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
+from dubkit_plugins.distill import labels as labels_of  # noqa: E402
+from dubkit_plugins.distill.devices import devices_of  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
     MAX_TOKENS,
@@ -334,6 +336,33 @@ def test_voice_activity_is_detected_once_and_windows_are_whole(sentences, tmp_pa
     assert 20.0 < max(one.end - one.start for one in windows) <= 28.0
 
 
+def test_recordings_are_shared_out_among_devices(sentences, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(labels_of, "TOGETHER", 10.0)  # each group one or two sentences
+    lengths = [end - start for start, end, _ in SENTENCES]
+    found = []
+    for names in ("cpu", "cpu, cpu"):
+        engines = [load(tiny_folder, device=name) for name in devices_of(names)]
+        used, seen = set(), []
+        recognize = TorchEngine.recognize
+
+        def watched(engine, *rest, used=used, recognize=recognize):
+            used.add(engine)
+            return recognize(engine, *rest)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TorchEngine, "recognize", watched)
+            found.append(
+                whole_way._label_all(
+                    engines, recordings(sentences), lengths, "en", tmp_path / names,
+                    lambda _, done, __, seen=seen: seen.append(done),
+                )
+            )  # fmt: skip
+        assert used == set(engines)
+        assert np.diff(seen).min() > -1e-6 and seen[-1] == pytest.approx(sum(lengths))
+    alone, shared = ([(one.recording, one.start, one.text) for one in some] for some in found)
+    assert shared == alone and [one[0] for one in alone] == [0, 1, 2, 3, 4]
+
+
 def test_what_the_teacher_leaves_out_of_a_text_is_an_error(sentences, tiny, tmp_path):
     text = f"{SENTENCES[4][2]} Had there been a word more, it would be here."
     source = Source(0, sentences[4], spoken(text), 4.26)
@@ -615,34 +644,35 @@ def test_the_loss_in_parts_has_the_gradients_of_the_whole(tiny, tmp_path, monkey
         monkeypatch.setattr(training, "PLACES", places)
         student = make_student(tiny.model, 2)
         weight = student.decoder.layers[0].fc1.weight.requires_grad_(True)
-        loss = training._add_gradients(student, batch, 0.5)
-        found.append((torch.tensor(loss), weight.grad))
-    # Gradients are up to 1 here; processors round 32 bits differently.
+        loss = training._add_gradients(student, batch) / len(batch.targets)
+        found.append((torch.tensor(loss), weight.grad / len(batch.targets)))
+    # Gradients are up to 2 here; processors round 32 bits differently.
     torch.testing.assert_close(found[0], found[1], atol=3e-6, rtol=1e-3)
 
 
 def test_where_memory_runs_out_parts_have_the_gradients_of_the_whole(tiny, tmp_path, monkeypatch):
-    (example, *_) = pack(labels(2, 6.0), 0)
-    tokens = tokenize(example, tiny.tokenizer, None)
     paths = [tmp_path / f"{number}.safetensors" for number in range(2)]
     for number, path in enumerate(paths):
+        (example, *_) = pack(labels(2 + number, 6.0), 0)  # of unequal length
+        tokens = tokenize(example, tiny.tokenizer, None)
         sound = np.random.default_rng(number).standard_normal(40_000).astype(np.float32) * 0.1
         training.keep_example(tiny.model, sound, tokens, path)
     add, found = training._add_gradients, []
 
-    def add_one(student, batch, weight):
+    def add_one(student, batch):
         if len(batch.tokens) > 1:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
-        return add(student, batch, weight)
+        return add(student, batch)
 
-    for way, most in ((add, 2), (add_one, 1)):
+    for way, most, devices in ((add, 2, 1), (add_one, 1, 1), (add_one, 1, 2), (add, 2, 3)):
         monkeypatch.setattr(training, "_add_gradients", way)
-        student = make_student(tiny.model, 2)
-        weight = student.decoder.layers[0].fc1.weight.requires_grad_(True)
-        loss, micro = training._step(student, paths, 2, torch.device("cpu"))
+        students = [make_student(tiny.model, 2) for _ in range(devices)]
+        weight, *_ = [one.decoder.layers[0].fc1.weight.requires_grad_(True) for one in students]
+        loss, micro = training._step(students, paths, 2)
         assert micro == most
         found.append((torch.tensor(loss), weight.grad))
-    torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=1e-3)
+    for one in found[1:]:
+        torch.testing.assert_close(found[0], one, atol=1e-6, rtol=1e-3)
 
 
 @pytest.mark.slow
@@ -665,6 +695,32 @@ def test_a_training_that_was_stopped_ends_with_the_same_student(made, tiny, tmp_
         run("parts", stop=3)  # the third step is lost
     assert (tmp_path / "parts" / training.CHECKPOINT).read_bytes() != whole
     assert run("parts") == whole
+
+
+@pytest.mark.slow
+def test_a_student_on_two_devices_learns_as_on_one(made, tiny, tmp_path):
+    paths = sorted((made[2] / "examples").iterdir())
+
+    def run(devices: int) -> tuple[list[training.Look], list[torch.Tensor]]:
+        work = tmp_path / str(devices)
+        work.mkdir()
+        student, *copies = [make_student(tiny.model, 2) for _ in range(devices)]
+        looks = training.train(
+            student, paths, paths[:1], training.Schedule(3, 2, every=1), copies=copies,
+            measure=lambda: 0.0, work=work, progress=lambda *_: None,
+        )  # fmt: skip
+        weights = [one.decoder.layers[0].fc1.weight for one in (student, *copies)]
+        assert not any(one.requires_grad for one in weights)
+        return looks, weights
+
+    (alone, (weight,)), (shared, (ours, theirs)) = run(1), run(2)
+    for one, other in zip(alone, shared, strict=True):
+        assert one.loss == pytest.approx(other.loss, rel=1e-4)
+        assert one.held_out == pytest.approx(other.held_out, rel=1e-4)
+    # A step moves a weight by 3e-4 at most, whose direction rounding can turn where it is level.
+    torch.testing.assert_close(weight, ours, atol=1e-3, rtol=0)
+    assert (weight - ours).abs().mean() < 1e-5
+    assert not torch.equal(theirs, make_student(tiny.model, 2).decoder.layers[0].fc1.weight)
 
 
 @pytest.mark.slow
@@ -781,6 +837,8 @@ def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words
         (["--hours", "-1"], "positive"),
         (["--transcripts", "gone.tsv"], "cannot be read as transcripts"),
         (["--teacher", "./gone"], "there is no model folder"),
+        (["--device", "cpu,cuda:63"], "torch has no device 'cuda:63' here"),
+        (["--device", "cpux"], "torch has no device 'cpux' here"),
     ],
 )
 def test_the_command_refuses_in_a_sentence(sentences, tmp_path, arguments, words):

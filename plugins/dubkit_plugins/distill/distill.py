@@ -11,11 +11,11 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import safetensors
-import tokenizers
 
 from dubkit import InputError, OutputError, Progress, Track, UsageError
 from dubkit_plugins.whisper import torch_engine
@@ -34,6 +34,7 @@ from dubkit_plugins.whisper.torch_model import Whisper
 from dubkit_plugins.whisper.transcribe import bcp47, detect, whisper_code
 
 from . import report
+from .devices import devices_of, spread
 from .estimate import estimate
 from .evaluation import (
     NOISE_DB,
@@ -47,6 +48,7 @@ from .evaluation import (
 )
 from .examples import (
     Example,
+    Tokens,
     pack,
     samples_of,
     tokenize,
@@ -111,6 +113,7 @@ class Choices:
     """0 to go by the amount of sound."""
     rate: float = 3e-4
     device: str = "auto"
+    """Names of torch's with commas between them, which share the work; ``auto`` is all GPUs."""
     seed: int = 0
     name: str = ""
     """What the teacher is called; empty for its folder's name."""
@@ -164,7 +167,12 @@ def distill(
     PluginError with what to do.
     """
     progress("load", 0, 0)
-    engine = torch_engine.load(choices.teacher, device=choices.device)
+    names = devices_of(choices.device)
+    engine, *others = engines = [
+        # While a step is recorded for one GPU, nothing else may be asked of another.
+        torch_engine.load(choices.teacher, device=name, cuda_graphs=len(names) == 1)
+        for name in names
+    ]
     if not engine.multilingual and choices.language not in ("", "en"):
         raise UsageError(
             f"{choices.teacher_name} knows only English, not {choices.language!r}",
@@ -179,9 +187,9 @@ def distill(
     unsure = sum(
         seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
     )
-    _announce(engine, sum(lengths), unsure, choices)
+    _announce(engines, sum(lengths), unsure, choices)
     with _disk_full(work):
-        labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
+        labels = _label_all(engines, recordings, lengths, code, work / "labels", progress)
     split = _split(labels, choices)
     training, testing = split.training, split.testing
     _check_amount(labels, training, code, referenced=referenced)
@@ -197,7 +205,7 @@ def distill(
         work / "held-out": pack(right, 0),
     }
     with _disk_full(work):
-        examples, held = _keep_all(teacher, engine.tokenizer, packed, sounds, language, progress)
+        examples, held = _keep_all(engines, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
     student = make_student(teacher, choices.layers)
     held_out = _held_out(testing[:MOST_TESTED], sounds, code)
@@ -211,6 +219,7 @@ def distill(
         looks = train(
             student, examples, held, schedule,
             measure=measure, work=_training_folder(work, examples, choices), progress=progress,
+            copies=[make_student(one.model, choices.layers) for one in others],
         )  # fmt: skip
     progress("find word times", 0, 0)
     passages = _passages(engine, testing, sounds, language)
@@ -300,7 +309,9 @@ def _language(engine: TorchEngine, audio: Sequence[Path], wanted: str) -> str:
     return code
 
 
-def _announce(engine: TorchEngine, seconds: float, unsure: float, choices: Choices) -> None:
+def _announce(
+    engines: Sequence[TorchEngine], seconds: float, unsure: float, choices: Choices
+) -> None:
     """Say how long it will take, if people speak for all the ``seconds``, of which ``unsure`` have
     no reference."""
     windows = seconds / LONGEST
@@ -308,11 +319,12 @@ def _announce(engine: TorchEngine, seconds: float, unsure: float, choices: Choic
     held = math.ceil(_seconds_held(seconds) / LONGEST)
     measured = schedule.steps // schedule.every * min(MOST_MEASURED, held * CHOOSING)
     steps = estimate(
-        engine.model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
+        engines[0].model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
         windows * _variations(seconds),
         schedule.steps * schedule.batch,
         # Of the three models that are compared, only the student is looked at while it learns.
         min(MOST_TESTED, held) * (1 + len(NOISE_DB)) + measured / 3,
+        len(engines),
     )  # fmt: skip
     parts = ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in steps.items())
     log.info("this will take about %s: %s", _minutes(sum(steps.values())), parts)
@@ -323,7 +335,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _label_all(
-    engine: TorchEngine,
+    engines: Sequence[TorchEngine],
     recordings: Sequence[tuple[Path, Track | None]],
     lengths: Sequence[float],
     code: str,
@@ -331,19 +343,26 @@ def _label_all(
     progress: Progress,
 ) -> list[Label]:
     """The labels of all recordings, in their order; ``lengths`` are theirs in seconds."""
-    done, total = 0.0, sum(lengths)
-    found = []
     sources = [
         Source(number, path, reference, seconds)
         for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True))
     ]
-    for some in group(sources):
+    done: dict[int, float] = {}
+    reporting = Lock()
 
-        def report(_: str, part: float, __: float, before: float = done) -> None:
-            progress("transcribe", before + part, total)
+    def label_some(engine: TorchEngine, some: Sequence[Source]) -> list[Label]:
+        number = some[0].number
 
-        found += label(engine, some, code, work=work / str(some[0].number), progress=report)
-        done += sum(one.seconds for one in some)
+        def report(_: str, part: float, __: float) -> None:
+            with reporting:
+                done[number] = part
+                progress("transcribe", sum(done.values()), sum(lengths))
+
+        found = label(engine, some, code, work=work / str(number), progress=report)
+        report("", sum(one.seconds for one in some), 0)
+        return found
+
+    found = [one for some in spread(engines, label_some, group(sources)) for one in some]
     if not found:
         raise InputError(
             "nobody speaks in these files, as far as the teacher can tell",
@@ -442,8 +461,7 @@ def _check_amount(
 
 
 def _keep_all(
-    teacher: Whisper,
-    tokenizer: tokenizers.Tokenizer,
+    engines: Sequence[TorchEngine],
     packed: Mapping[Path, Sequence[Example]],
     sounds: Mapping[int, Recording],
     language: str | None,
@@ -456,20 +474,29 @@ def _keep_all(
     for folder, examples in packed.items():
         folder.mkdir(exist_ok=True)
         found.append([])
-        for example, tokens in tokenize_all(examples, tokenizer, language):
-            progress("listen", done, total)
-            done += example.seconds
+
+        def keep(
+            engine: TorchEngine, one: tuple[Example, Tokens], folder: Path = folder
+        ) -> tuple[Example, Path]:
+            example, tokens = one
             path = folder / f"{_name(example)}.safetensors"
             if not path.exists():
-                keep_example(teacher, samples_of(example, sounds), tokens, path)
+                keep_example(engine.model, samples_of(example, sounds), tokens, path)
+            return example, path
+
+        every = list(tokenize_all(examples, engines[0].tokenizer, language))
+        for example, path in spread(engines, keep, every):
             found[-1].append(path)
+            done += example.seconds
+            progress("listen", done, total)
     progress("listen", total, total)
     return found
 
 
 def _training_folder(work: Path, examples: Sequence[Path], choices: Choices) -> Path:
     """The folder of the checkpoints of a training from these examples with these choices."""
-    names = json.dumps([[path.stem for path in examples], asdict(choices)], default=str)
+    rest = asdict(replace(choices, device=""))  # goes on with more GPUs, or fewer
+    names = json.dumps([[path.stem for path in examples], rest], default=str)
     folder = work / f"training-{hashlib.sha256(names.encode()).hexdigest()[:16]}"
     folder.mkdir(exist_ok=True)
     return folder

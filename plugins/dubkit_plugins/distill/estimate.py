@@ -28,10 +28,11 @@ def estimate(
     listened: float,
     trained: int,
     evaluated: float,
+    devices: int,
 ) -> Mapping[str, float]:
     """Seconds by step: ``windows`` full ones are transcribed, each ``decodings`` times, and
     ``listened`` encoded to be learned from; ``trained`` are learned from, counting repetitions, and
-    ``evaluated`` evaluated on."""
+    ``evaluated`` evaluated on. ``devices`` share all but the last."""
     config = teacher.config
     width = config.d_model
     encoder = POSITIONS * config.encoder_layers * _layer(config, cross=False)
@@ -50,7 +51,10 @@ def estimate(
         "evaluating": evaluated * (3 * encoder + TOKEN_BY_TOKEN * (whole + 2 * small)),
     }
     speed = _speed(teacher)
-    return {step: operations / speed for step, operations in work.items()}
+    return {
+        step: operations / speed / (1 if step == "evaluating" else devices)
+        for step, operations in work.items()
+    }
 
 
 def _layer(config: Config, *, cross: bool) -> float:

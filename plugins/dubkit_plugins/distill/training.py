@@ -30,6 +30,7 @@ from dubkit_plugins.whisper.engine import (
 from dubkit_plugins.whisper.torch_model import Whisper
 from dubkit_plugins.whisper.torch_network import encode, log_mel, mel_filters, read_texts
 
+from .devices import side_by_side
 from .examples import Tokens
 
 LIKELIEST = 64
@@ -179,8 +180,8 @@ def _parts(batch: _Batch) -> Iterator[slice]:
         yield slice(start, start + PLACES)
 
 
-def _add_gradients(student: Whisper, batch: _Batch, weight: float) -> float:
-    """Add the gradients of a batch's loss times ``weight``; that loss.
+def _add_gradients(student: Whisper, batch: _Batch) -> float:
+    """Add the gradients of a batch's loss, summed over its targets; that loss.
 
     The probabilities of all words at all places would take more memory than all else, so the loss
     goes back to the states a few places at a time, and from there through the decoder at once.
@@ -190,7 +191,7 @@ def _add_gradients(student: Whisper, batch: _Batch, weight: float) -> float:
     total = torch.zeros((), device=states.device)
     for some in _parts(batch):
         entropy, apart = _losses(student, ends[some], batch, some)
-        loss = (entropy + DIVERGENCE * apart) * (weight / len(batch.targets))
+        loss = entropy + DIVERGENCE * apart
         torch.autograd.backward(loss)
         total += loss.detach()
     torch.autograd.backward(states, ends.grad)
@@ -209,23 +210,27 @@ def train(
     measure: Callable[[], float],
     work: Path,
     progress: Progress,
+    copies: Sequence[Whisper] = (),
 ) -> list[Look]:
     """Train the student's decoder layers, and leave it as it was at its best look.
 
     ``examples`` and ``held_out`` were written by :func:`keep_example`; ``measure`` gives the word
     error rate of the student as it is. Checkpoints are kept in ``work``, from which a run that was
-    stopped goes on and ends with the same student.
+    stopped goes on and ends with the same student. ``copies`` are students on other devices, which
+    compute their share of each step: the student is the same as without, but for rounding.
 
     Raises PluginError if the loss is no number, naming the examples; the last checkpoint stays.
     """
     device = student.proj_out.weight.device
+    students = [student, *copies]
     learned = _learned(student)
-    for parameter in learned.values():
-        parameter.requires_grad_(True)
+    for one in students:
+        for parameter in _learned(one).values():
+            parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(learned.values(), lr=schedule.rate, betas=(0.9, 0.98))
     looks = _resume(work, learned, optimizer)
     done = looks[-1].step if looks else 0
-    micro = schedule.batch
+    micro = math.ceil(schedule.batch / len(students))
     recent: list[float] = []
     for step in range(done, schedule.steps):
         if _is_over(looks, schedule.patience):
@@ -234,7 +239,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate * _factor(step, schedule.steps)
         chosen = [examples[i] for i in _drawn(len(examples), step, schedule)]
-        loss, micro = _step(student, chosen, micro, device)
+        _make_equal(students)
+        loss, micro = _step(students, chosen, micro)
         if not math.isfinite(loss):
             names = ", ".join(sorted({path.stem for path in chosen}))
             raise PluginError(
@@ -250,8 +256,9 @@ def train(
             looks.append(Look(step + 1, float(np.mean(recent)), held, measure()))
             recent = []
             _save(work, learned, optimizer, looks)
-    for parameter in learned.values():
-        parameter.requires_grad_(False)
+    for one in students:
+        for parameter in _learned(one).values():
+            parameter.requires_grad_(False)
     _load(learned, work / f"best-{CHECKPOINT}")
     progress("train", schedule.steps, schedule.steps)
     return looks
@@ -263,26 +270,54 @@ def _learned(student: Whisper) -> dict[str, Tensor]:
     return {name: one for name, one in named.items() if not name.startswith("embed")}
 
 
-def _step(
-    student: Whisper, chosen: Sequence[Path], micro: int, device: torch.device
-) -> tuple[float, int]:
-    """Add up the gradients of some examples, in parts of ``micro`` that fit into memory; the loss,
-    and how many did fit."""
+@torch.no_grad()
+def _make_equal(students: Sequence[Whisper]) -> None:
+    """Give all of them the weights of the first."""
+    for ours, *theirs in zip(*(_learned(one).values() for one in students), strict=True):
+        for one in theirs:
+            one.copy_(ours)
+
+
+def _step(students: Sequence[Whisper], chosen: Sequence[Path], micro: int) -> tuple[float, int]:
+    """Add up the gradients of some examples in the first of these equal students; in parts of
+    ``micro`` that fit into memory, which they share. The loss, and how many did fit."""
+
+    def add(student: Whisper, parts: Sequence[Sequence[Path]]) -> tuple[float, int]:
+        total, targets = 0.0, 0
+        for part in parts:
+            batch = _read_batch(part, student.proj_out.weight.device)
+            total += _add_gradients(student, batch)
+            targets += len(batch.targets)
+        return total, targets
+
     while True:
+        parts = [chosen[first : first + micro] for first in range(0, len(chosen), micro)]
+        shares = [parts[number :: len(students)] for number in range(len(students))]
         try:
-            total = 0.0
-            for first in range(0, len(chosen), micro):
-                part = chosen[first : first + micro]
-                batch = _read_batch(part, device)
-                total += _add_gradients(student, batch, len(part) / len(chosen))
-            return total, micro
+            losses, counts = zip(*side_by_side(students, add, shares), strict=True)
+            _gather_gradients(students, sum(counts))
+            return sum(losses) / sum(counts), micro
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as failure:
             if micro == 1 or not _is_memory(failure):
                 raise
-        student.decoder.zero_grad(set_to_none=True)
         micro = max(1, micro // 2)
-        if device.type == "cuda":
+        for student in students:
+            student.decoder.zero_grad(set_to_none=True)
+        if any(student.proj_out.weight.is_cuda for student in students):
             torch.cuda.empty_cache()
+
+
+def _gather_gradients(students: Sequence[Whisper], targets: int) -> None:
+    """Add the gradients of all to those of the first, which has some part of every step, and
+    divide them by the number of targets."""
+    for ours, *theirs in zip(*(_learned(one).values() for one in students), strict=True):
+        if ours.grad is None:
+            continue
+        for one in theirs:
+            if one.grad is not None:
+                ours.grad += one.grad.to(ours.device)
+                one.grad = None
+        ours.grad /= targets
 
 
 def _is_memory(failure: BaseException) -> bool:

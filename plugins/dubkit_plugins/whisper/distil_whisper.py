@@ -93,13 +93,15 @@ class DistilWhisper(WhisperTranscriber):
 
     def check(self) -> Sequence[str]:
         """Problems that keep it from working here."""
-        if not self.device.startswith("cuda"):
+        if self.device in ("auto", "cpu"):
             return []
         import torch
 
-        if torch.cuda.is_available():
-            return []
-        return ["distil-whisper is set to CUDA, but torch finds no such GPU: use --device cpu"]
+        try:
+            torch.zeros(1, device=self.device)
+        except (RuntimeError, AssertionError):  # the latter where torch was built without CUDA
+            return [f"distil-whisper: torch has no device {self.device!r} here: use --device cpu"]
+        return []
 
     def load_early(self, language: str | None) -> None:
         """See :class:`.transcriber.WhisperTranscriber`. A draft may have to be downloaded, so with
@@ -187,7 +189,7 @@ class DistilWhisper(WhisperTranscriber):
             max_error=float(wanted["max_wer"]) / 100,
             steps=int(wanted["steps"]),
             rate=float(wanted["rate"]),
-            device=self.device,
+            device=wanted["device"],
             seed=int(wanted["seed"]),
         )
         outcome = distill.distill(recordings, choices, out=out, work=work, progress=progress)
