@@ -17,7 +17,7 @@ unpacked (``dpkg -x``). A set's name is a source, and effects after it: ``prompt
 Effects: ``noise10`` and ``noise5`` (pink noise with clatter, dB below the speech), ``music`` (a
 real recording, 8 dB below), ``far`` (a room's echo and fewer high frequencies), ``fast`` (1.4
 times), ``quiet`` (-35 dB, every other clip), ``pauses`` (silence, music and noise of up to 40 s
-between the clips), ``alone`` (31 s of silence between them, so that each is recognized by itself).
+between the clips), ``sparse`` (31 s of silence between them).
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ VOICES = {
 MUSIC_DB = 8
 PAUSES = (0.3, 0.6, 0.9, 1.5)
 """Seconds between clips ..."""
-ALONE = 31.0
-"""... and those after which dubkit looks at each by itself."""
+SPARSE = 31.0
+"""... and between sparse ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _long_pauses(rng: random.Random) -> Iterator[Sound]:
 
 
 def _silences(_: random.Random) -> Iterator[Sound]:
-    return repeat(np.zeros(int(ALONE * RATE), np.float32))
+    return repeat(np.zeros(int(SPARSE * RATE), np.float32))
 
 
 def _power(sound: Sound) -> float:
@@ -269,7 +269,7 @@ def _below_clipping(sound: Sound) -> Sound:
     return sound / max(1.0, float(np.abs(sound).max()))
 
 
-_BETWEEN = {"pauses": _long_pauses, "alone": _silences}
+_BETWEEN = {"pauses": _long_pauses, "sparse": _silences}
 _EFFECTS: dict[str, Callable[[Sound, np.random.Generator], Sound]] = {
     "noise10": _noise(10),
     "noise5": _noise(5),

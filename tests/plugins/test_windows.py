@@ -69,9 +69,10 @@ def test_a_window_takes_all_that_fits():
 
 
 def test_silence_of_seconds_ends_only_windows_that_have_it():
-    spans = [speech_activity.Span(0, 2), speech_activity.Span(7, 9), speech_activity.Span(40, 42)]
-    assert [len(one.speech) for one in w.gather(spans, LONGEST, 60.0)] == [2, 1]
-    assert [len(one.speech) for one in w.gather(spans, LONGEST, 60.0, whole=True)] == [1, 1, 1]
+    spans = [speech_activity.Span(at, at + 2) for at in (0, 7, 3600)]
+    (window,) = w.gather(spans, LONGEST, 3700.0)
+    assert window.seconds == pytest.approx(6 + 2 * w.PAUSE + w.TAIL)
+    assert [len(one.speech) for one in w.gather(spans, LONGEST, 3700.0, whole=True)] == [1, 1, 1]
 
 
 def test_runs_are_divided_where_nobody_speaks_for_long():

@@ -22,12 +22,9 @@ LEAD = 0.50
 """Seconds of audio kept before a span: Silero reacts late to soft initial consonants."""
 TAIL = 0.50
 """Seconds of audio kept after a span."""
-MAX_GAP = 30.0
-"""Seconds of a pause after which a new window begins: one should not be of many minutes, most of
-which is silence ..."""
 MAX_SILENCE = 3.0
-"""... and those after which one does that has its pauses, in which Whisper invents words. What is
-on both sides of such a pause is set to the sound, reported and shown apart."""
+"""Seconds of a pause, in which Whisper would invent words, after which a window that has its pauses
+ends. What is on both sides of such a pause is set to the sound, reported and shown apart."""
 PAUSE = 0.8
 """Seconds of a pause that the network gets, half of them after a span and half before the next. All
 of a longer one would cost as much as speech, and with less the edges of words are lost
@@ -123,9 +120,9 @@ def gather(
     """Windows around the spans, each span in exactly one, of which the network gets at most
     ``longest`` seconds.
 
-    A window takes all spans that fit: what is before and after it helps to recognize speech, more
-    than it harms if a window ends within a sentence (``benchmarks/``). A ``whole`` one has its
-    pauses.
+    A window takes all spans that fit, however long nobody speaks between them: what is before and
+    after it helps to recognize speech, more than it harms if a window ends within a sentence
+    (``benchmarks/``). A ``whole`` one has its pauses, none of them over MAX_SILENCE.
     """
     room = longest - LEAD - TAIL
     open_spans: list[Span] = []
@@ -143,11 +140,11 @@ def gather(
         previous_end = end
         return Window(round(start, 3), round(end, 3), speech, whole)
 
-    most = MAX_SILENCE if whole else MAX_GAP
     for span in spans:
         following = (*open_spans, span)
         length = Window(following[0].start, span.end, following, whole).seconds
-        if open_spans and (span.start - open_spans[-1].end > most or length > room):
+        silent = whole and open_spans and span.start - open_spans[-1].end > MAX_SILENCE
+        if open_spans and (silent or length > room):
             yield close(span.start)
         open_spans.append(span)
     if open_spans:
