@@ -28,6 +28,7 @@ DOCUMENTS: Mapping[str, str] = {
     "guides/plugins.md": "plugins/README.md",
     "guides/presets.md": "examples/presets/README.md",
     "benchmarks.md": "benchmarks/README.md",
+    "recognition.md": "benchmarks/recognition.md",
     "changelog.md": "CHANGELOG.md",
     "security.md": "SECURITY.md",
 }

@@ -29,7 +29,11 @@ WRITTEN = [
     *(ROOT / name for name in ("README.md", "plugins/README.md", "examples/presets/README.md")),
 ]
 """Pages that people write."""
-LINKED = [*WRITTEN, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "benchmarks/README.md"]
+LINKED = [
+    *WRITTEN,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
 
 
 def name_of(path: Path) -> str:
