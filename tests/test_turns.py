@@ -8,6 +8,12 @@ from dubkit.types import Word
 RULES = Rules(before=0.5, pause=0.5, longest=25.0)
 
 
+def test_the_longest_turn_is_one_window_of_whisper_on_a_cpu():
+    ct2_engine = pytest.importorskip("dubkit_plugins.whisper.ct2_engine")
+    windows = pytest.importorskip("dubkit_plugins.whisper.windows")
+    assert Rules().longest == ct2_engine.CPU_SECONDS - windows.LEAD - windows.TAIL
+
+
 @pytest.mark.parametrize(
     ("speech", "until", "expected"),
     [
