@@ -84,7 +84,11 @@ def distill_parser() -> Parser:
         help="what is spoken: a .tsv or .json of file names and texts")  # fmt: skip
     add("--steps", type=int, default=0, metavar="N", help="of training (by the amount of sound)")
     add("--rate", type=float, default=3e-4, metavar="RATE", help="of learning, at most (3e-4)")
-    add("--device", default="auto", help="cpu, cuda:1, or several: cuda:0,cuda:1 (all GPUs)")
+    add(
+        "--device",
+        default="auto",
+        help="cpu, cuda:1, ... or several that train together: cuda:0,cuda:1",
+    )
     add("--seed", type=int, default=0, help="of all that is drawn by chance (0)")
     return parser
 

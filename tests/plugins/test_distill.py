@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,8 +27,7 @@ from wav_samples import write  # noqa: E402
 from dubkit import Cue, InputError, OutputError, PluginError, Track, UsageError, Word  # noqa: E402
 from dubkit_plugins.distill import distill as whole_way  # noqa: E402
 from dubkit_plugins.distill import evaluation, report, training  # noqa: E402
-from dubkit_plugins.distill import labels as labels_of  # noqa: E402
-from dubkit_plugins.distill.devices import devices_of  # noqa: E402
+from dubkit_plugins.distill.devices import spread  # noqa: E402
 from dubkit_plugins.distill.distill import Choices, Outcome, distill  # noqa: E402
 from dubkit_plugins.distill.examples import (  # noqa: E402
     MAX_TOKENS,
@@ -336,33 +336,6 @@ def test_voice_activity_is_detected_once_and_windows_are_whole(sentences, tmp_pa
     assert 20.0 < max(one.end - one.start for one in windows) <= 28.0
 
 
-def test_recordings_are_shared_out_among_devices(sentences, tiny_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(labels_of, "TOGETHER", 10.0)  # each group one or two sentences
-    lengths = [end - start for start, end, _ in SENTENCES]
-    found = []
-    for names in ("cpu", "cpu, cpu"):
-        engines = [load(tiny_folder, device=name) for name in devices_of(names)]
-        used, seen = set(), []
-        recognize = TorchEngine.recognize
-
-        def watched(engine, *rest, used=used, recognize=recognize):
-            used.add(engine)
-            return recognize(engine, *rest)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(TorchEngine, "recognize", watched)
-            found.append(
-                whole_way._label_all(
-                    engines, recordings(sentences), lengths, "en", tmp_path / names,
-                    lambda _, done, __, seen=seen: seen.append(done),
-                )
-            )  # fmt: skip
-        assert used == set(engines)
-        assert np.diff(seen).min() > -1e-6 and seen[-1] == pytest.approx(sum(lengths))
-    alone, shared = ([(one.recording, one.start, one.text) for one in some] for some in found)
-    assert shared == alone and [one[0] for one in alone] == [0, 1, 2, 3, 4]
-
-
 def test_what_the_teacher_leaves_out_of_a_text_is_an_error(sentences, tiny, tmp_path):
     text = f"{SENTENCES[4][2]} Had there been a word more, it would be here."
     source = Source(0, sentences[4], spoken(text), 4.26)
@@ -511,8 +484,8 @@ def made(
         patch.setattr(whole_way, "MOST_VARIATIONS", 1)  # to be learned by heart soon
         with pytest.MonkeyPatch.context() as little:
             little.setattr(whole_way, "LEAST", 5.0)
-            outcome = distill(recordings(sentences), choices(teacher), out=out, work=work,
-                              progress=lambda *_: None)  # fmt: skip
+            outcome = distill(recordings(sentences), choices(teacher, device="cpu, cpu"),
+                              out=out, work=work, progress=lambda *_: None)  # fmt: skip
         yield outcome, out, work
 
 
@@ -697,6 +670,18 @@ def test_a_training_that_was_stopped_ends_with_the_same_student(made, tiny, tmp_
     assert run("parts") == whole
 
 
+def test_pieces_are_on_whichever_device_is_free_and_come_in_their_order():
+    used = []
+
+    def work(device: str, piece: int) -> int:
+        used.append(device)
+        time.sleep(0.3 if piece == 0 else 0.01)
+        return piece
+
+    assert list(spread(["one", "other"], work, range(8))) == list(range(8))
+    assert sorted(Counter(used).values()) == [1, 7]
+
+
 @pytest.mark.slow
 def test_a_student_on_two_devices_learns_as_on_one(made, tiny, tmp_path):
     paths = sorted((made[2] / "examples").iterdir())
@@ -837,8 +822,9 @@ def test_what_the_teacher_cannot_do(teacher, sentences, tmp_path, changed, words
         (["--hours", "-1"], "positive"),
         (["--transcripts", "gone.tsv"], "cannot be read as transcripts"),
         (["--teacher", "./gone"], "there is no model folder"),
-        (["--device", "cpu,cuda:63"], "torch has no device 'cuda:63' here"),
-        (["--device", "cpux"], "torch has no device 'cpux' here"),
+        (["--device", "cpu,cuda:63"], "torch cannot use the device 'cuda:63' here ("),
+        (["--device", "cpux"], "torch cannot use the device 'cpux' here ("),
+        (["--device", "hpu"], "torch cannot use the device 'hpu' here ("),
     ],
 )
 def test_the_command_refuses_in_a_sentence(sentences, tmp_path, arguments, words):

@@ -1,6 +1,6 @@
-"""Several GPUs at once: the pieces of a step are shared out among them, each with its copy of the
-model, by threads of this process. The kernels take the time, not Python, so that nothing has to be
-launched, and one program is stopped and taken up as with one GPU."""
+"""Several GPUs at once: each has its copy of the model and a part of the work, in a thread of this
+process. Of whole texts and long batches the kernels take the time, not Python, so that nothing has
+to be launched."""
 
 from __future__ import annotations
 
@@ -9,20 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
-import torch
-
 D = TypeVar("D")
 P = TypeVar("P")
 R = TypeVar("R")
-
-
-def devices_of(names: str) -> list[str]:
-    """The devices that ``names`` names, with commas between them; ``auto`` is every GPU, or else
-    the CPU."""
-    if names != "auto":
-        return [name.strip() for name in names.split(",")]
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [f"cuda:{number}" for number in range(count)] or ["cpu"]
 
 
 def spread(devices: Sequence[D], work: Callable[[D, P], R], pieces: Sequence[P]) -> Iterator[R]:

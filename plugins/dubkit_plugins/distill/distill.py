@@ -3,6 +3,7 @@ stopped goes on where it was."""
 
 from __future__ import annotations
 
+import copy
 import errno
 import hashlib
 import json
@@ -13,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from threading import Lock
 
 import safetensors
+import tokenizers
 
 from dubkit import InputError, OutputError, Progress, Track, UsageError
 from dubkit_plugins.whisper import torch_engine
@@ -34,7 +35,7 @@ from dubkit_plugins.whisper.torch_model import Whisper
 from dubkit_plugins.whisper.transcribe import bcp47, detect, whisper_code
 
 from . import report
-from .devices import devices_of, spread
+from .devices import spread
 from .estimate import estimate
 from .evaluation import (
     NOISE_DB,
@@ -113,7 +114,8 @@ class Choices:
     """0 to go by the amount of sound."""
     rate: float = 3e-4
     device: str = "auto"
-    """Names of torch's with commas between them, which share the work; ``auto`` is all GPUs."""
+    """Of torch, or several with commas between them: the first transcribes and evaluates, all of
+    them listen and train."""
     seed: int = 0
     name: str = ""
     """What the teacher is called; empty for its folder's name."""
@@ -167,12 +169,8 @@ def distill(
     PluginError with what to do.
     """
     progress("load", 0, 0)
-    names = devices_of(choices.device)
-    engine, *others = engines = [
-        # While a step is recorded for one GPU, nothing else may be asked of another.
-        torch_engine.load(choices.teacher, device=name, cuda_graphs=len(names) == 1)
-        for name in names
-    ]
+    name, *others = (name.strip() for name in choices.device.split(","))
+    engine = torch_engine.load(choices.teacher, device=name)
     if not engine.multilingual and choices.language not in ("", "en"):
         raise UsageError(
             f"{choices.teacher_name} knows only English, not {choices.language!r}",
@@ -187,9 +185,9 @@ def distill(
     unsure = sum(
         seconds for seconds, (_, track) in zip(lengths, recordings, strict=True) if not track
     )
-    _announce(engines, sum(lengths), unsure, choices)
+    _announce(engine, sum(lengths), unsure, choices, devices=1 + len(others))
     with _disk_full(work):
-        labels = _label_all(engines, recordings, lengths, code, work / "labels", progress)
+        labels = _label_all(engine, recordings, lengths, code, work / "labels", progress)
     split = _split(labels, choices)
     training, testing = split.training, split.testing
     _check_amount(labels, training, code, referenced=referenced)
@@ -204,8 +202,9 @@ def distill(
         work / "examples": [*plain, *_varied(training, choices.seed)],
         work / "held-out": pack(right, 0),
     }
+    teachers = [teacher, *(copy.deepcopy(teacher).to(name) for name in others)]
     with _disk_full(work):
-        examples, held = _keep_all(engines, packed, sounds, language, progress)
+        examples, held = _keep_all(teachers, engine.tokenizer, packed, sounds, language, progress)
     untrained = make_student(teacher, choices.layers)
     student = make_student(teacher, choices.layers)
     held_out = _held_out(testing[:MOST_TESTED], sounds, code)
@@ -219,7 +218,7 @@ def distill(
         looks = train(
             student, examples, held, schedule,
             measure=measure, work=_training_folder(work, examples, choices), progress=progress,
-            copies=[make_student(one.model, choices.layers) for one in others],
+            copies=[make_student(one, choices.layers) for one in teachers[1:]],
         )  # fmt: skip
     progress("find word times", 0, 0)
     passages = _passages(engine, testing, sounds, language)
@@ -310,7 +309,7 @@ def _language(engine: TorchEngine, audio: Sequence[Path], wanted: str) -> str:
 
 
 def _announce(
-    engines: Sequence[TorchEngine], seconds: float, unsure: float, choices: Choices
+    engine: TorchEngine, seconds: float, unsure: float, choices: Choices, *, devices: int
 ) -> None:
     """Say how long it will take, if people speak for all the ``seconds``, of which ``unsure`` have
     no reference."""
@@ -319,12 +318,12 @@ def _announce(
     held = math.ceil(_seconds_held(seconds) / LONGEST)
     measured = schedule.steps // schedule.every * min(MOST_MEASURED, held * CHOOSING)
     steps = estimate(
-        engines[0].model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
+        engine.model, choices.layers, windows, unsure / max(1e-9, seconds) * BEAM + 1,
         windows * _variations(seconds),
         schedule.steps * schedule.batch,
         # Of the three models that are compared, only the student is looked at while it learns.
         min(MOST_TESTED, held) * (1 + len(NOISE_DB)) + measured / 3,
-        len(engines),
+        devices,
     )  # fmt: skip
     parts = ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in steps.items())
     log.info("this will take about %s: %s", _minutes(sum(steps.values())), parts)
@@ -335,7 +334,7 @@ def _minutes(seconds: float) -> str:
 
 
 def _label_all(
-    engines: Sequence[TorchEngine],
+    engine: TorchEngine,
     recordings: Sequence[tuple[Path, Track | None]],
     lengths: Sequence[float],
     code: str,
@@ -343,26 +342,19 @@ def _label_all(
     progress: Progress,
 ) -> list[Label]:
     """The labels of all recordings, in their order; ``lengths`` are theirs in seconds."""
+    done, total = 0.0, sum(lengths)
+    found = []
     sources = [
         Source(number, path, reference, seconds)
         for number, ((path, reference), seconds) in enumerate(zip(recordings, lengths, strict=True))
     ]
-    done: dict[int, float] = {}
-    reporting = Lock()
+    for some in group(sources):
 
-    def label_some(engine: TorchEngine, some: Sequence[Source]) -> list[Label]:
-        number = some[0].number
+        def report(_: str, part: float, __: float, before: float = done) -> None:
+            progress("transcribe", before + part, total)
 
-        def report(_: str, part: float, __: float) -> None:
-            with reporting:
-                done[number] = part
-                progress("transcribe", sum(done.values()), sum(lengths))
-
-        found = label(engine, some, code, work=work / str(number), progress=report)
-        report("", sum(one.seconds for one in some), 0)
-        return found
-
-    found = [one for some in spread(engines, label_some, group(sources)) for one in some]
+        found += label(engine, some, code, work=work / str(some[0].number), progress=report)
+        done += sum(one.seconds for one in some)
     if not found:
         raise InputError(
             "nobody speaks in these files, as far as the teacher can tell",
@@ -461,34 +453,36 @@ def _check_amount(
 
 
 def _keep_all(
-    engines: Sequence[TorchEngine],
+    teachers: Sequence[Whisper],
+    tokenizer: tokenizers.Tokenizer,
     packed: Mapping[Path, Sequence[Example]],
     sounds: Mapping[int, Recording],
     language: str | None,
     progress: Progress,
 ) -> list[list[Path]]:
-    """Write what training needs of the examples in each folder, unless that was done before."""
+    """Write what training needs of the examples in each folder, unless that was done before. The
+    ``teachers`` are equal, each on a device of its own."""
     total = sum(example.seconds for examples in packed.values() for example in examples)
     done = 0.0
     found: list[list[Path]] = []
     for folder, examples in packed.items():
         folder.mkdir(exist_ok=True)
-        found.append([])
+        every = [
+            (folder / f"{_name(example)}.safetensors", example, tokens)
+            for example, tokens in tokenize_all(examples, tokenizer, language)
+        ]
 
-        def keep(
-            engine: TorchEngine, one: tuple[Example, Tokens], folder: Path = folder
-        ) -> tuple[Example, Path]:
-            example, tokens = one
-            path = folder / f"{_name(example)}.safetensors"
+        def keep(teacher: Whisper, one: tuple[Path, Example, Tokens]) -> float:
+            path, example, tokens = one
             if not path.exists():
-                keep_example(engine.model, samples_of(example, sounds), tokens, path)
-            return example, path
+                keep_example(teacher, samples_of(example, sounds), tokens, path)
+            return example.seconds
 
-        every = list(tokenize_all(examples, engines[0].tokenizer, language))
-        for example, path in spread(engines, keep, every):
-            found[-1].append(path)
-            done += example.seconds
+        once = {one[0]: one for one in every}
+        for seconds in spread(teachers, keep, list(once.values())):
+            done += seconds
             progress("listen", done, total)
+        found.append([path for path, *_ in every])
     progress("listen", total, total)
     return found
 

@@ -32,7 +32,7 @@ def estimate(
 ) -> Mapping[str, float]:
     """Seconds by step: ``windows`` full ones are transcribed, each ``decodings`` times, and
     ``listened`` encoded to be learned from; ``trained`` are learned from, counting repetitions, and
-    ``evaluated`` evaluated on. ``devices`` share all but the last."""
+    ``evaluated`` evaluated on. ``devices`` share listening and training."""
     config = teacher.config
     width = config.d_model
     encoder = POSITIONS * config.encoder_layers * _layer(config, cross=False)
@@ -52,7 +52,7 @@ def estimate(
     }
     speed = _speed(teacher)
     return {
-        step: operations / speed / (1 if step == "evaluating" else devices)
+        step: operations / speed / (devices if step in ("listening", "training") else 1)
         for step, operations in work.items()
     }
 

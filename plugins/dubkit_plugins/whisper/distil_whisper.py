@@ -99,8 +99,9 @@ class DistilWhisper(WhisperTranscriber):
 
         try:
             torch.zeros(1, device=self.device)
-        except (RuntimeError, AssertionError):  # the latter where torch was built without CUDA
-            return [f"distil-whisper: torch has no device {self.device!r} here: use --device cpu"]
+        except (RuntimeError, AssertionError, ImportError) as failure:
+            reason = str(failure).partition("\n")[0]
+            return [f"torch cannot use the device {self.device!r} here ({reason}): use another"]
         return []
 
     def load_early(self, language: str | None) -> None:
