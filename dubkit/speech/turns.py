@@ -25,8 +25,8 @@ class Rules:
     pause: float = 0.5
     """Of silence that ends it, and is kept after it."""
     longest: float = 23.0
-    """Without such a silence it is cut at a shorter one, and without any just so. Whisper takes as
-    much speech, and what it is given before and after it, in one look on a CPU."""
+    """Without such a silence it is cut at a shorter one, and without any just so. Whisper takes so
+    much speech, with what it is given before and after it, in one look on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)

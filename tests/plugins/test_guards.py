@@ -119,6 +119,7 @@ def test_a_burst_of_words_inside_a_window():
         ("[Music]", -0.1, 0.0, True),
         ("(applause) *laughs* ♪♪", -0.1, 0.0, True),
         ("♪ la la la ♪", -0.1, 0.0, True),
+        ("\u2764\ufe0f", -0.1, 0.0, True),  # a heart, drawn as a picture
         (" ... ", -0.1, 0.0, True),
         ("[Music] Hello there.", -0.1, 0.0, False),
         ("Thanks for watching!", -0.9, 0.0, True),

@@ -19,6 +19,7 @@ from dubkit import Progress, Track, Word
 from dubkit_plugins.number_rules import number_rules
 from dubkit_plugins.whisper.decode import DecodedWindow
 from dubkit_plugins.whisper.engine import SAMPLE_RATE, Clock, Decoding, Engine
+from dubkit_plugins.whisper.guards import is_mark
 from dubkit_plugins.whisper.recognize import Sound, recognize
 from dubkit_plugins.whisper.speech_activity import Recording, open_wav
 from dubkit_plugins.whisper.windows import Window
@@ -39,8 +40,6 @@ STRESSED = ("es", "it", "pt", "ca", "gl", "el", "ru", "uk", "bg")
 others they make other letters (Polish ``ć``), vowels (French ``é``) or tones (Vietnamese)."""
 MOST_DIGITS = 18
 """Digits of the longest numbers that have a name."""
-VARIATIONS = "\ufe0e\ufe0f"
-"""Marks that choose how a symbol is drawn, as text or as a picture."""
 _THOUSANDS = re.compile(
     r"(?<![\d.,])(?:[0-9]{1,3}([.,'’])[0-9]{3}(\1[0-9]{3})*"
     r"|(?<!\d )[1-9][0-9]{0,2}( [0-9]{3})+(?! ?\d))(?!\d)"
@@ -222,15 +221,10 @@ def normalize(text: str, language: str) -> list[str]:
         bare = unicodedata.normalize("NFD", plain).translate(dict.fromkeys(map(ord, STRESS)))
         plain = unicodedata.normalize("NFC", bare)
     kept = "".join(
-        char if char.isalnum() or _is_mark(char) else "" if char in "'’" else " "
+        char if char.isalnum() or is_mark(char) else "" if char in "'’" else " "
         for char in plain.casefold()
     )
     return [*kept.replace(" ", "")] if language in SPACELESS else kept.split()
-
-
-def _is_mark(char: str) -> bool:
-    """Whether it is a part of the letter before it, as vowels are in Hindi and Thai."""
-    return unicodedata.category(char) in ("Mn", "Mc") and char not in VARIATIONS
 
 
 def _join_thousands(text: str) -> str:

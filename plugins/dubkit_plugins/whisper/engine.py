@@ -27,15 +27,15 @@ MAX_SECONDS = 30.0
 LONGEST = 28.0
 """Seconds of a window that leave it some silence at the end, without which it invents words."""
 LEAST_ENCODED = 10.0
-"""Seconds as which the shortest window is encoded, with silence after it: of a word by itself come
-several in less (``benchmarks/``)."""
+"""Seconds as which every window is encoded at least, with silence after its sound: in less, a
+single word is written several times (``benchmarks/``)."""
 STRETCH_POSITIONS = 100
 """About how many positions of the encoder are used to detect the language of a stretch: of a longer
 one every second or third. Neighbors are much alike, and all of them would be much work."""
 SILENCE_POSITIONS = 25
-"""Positions after a window's own, from all of its silence, that follow those of a stretch: as
-after any window, the decoder expects silence. Without it, or with one part of it, it often takes a
-stretch for any language."""
+"""Positions after a window's own, spread over all of its silence, that follow those of a stretch:
+as after any window, the decoder expects silence. Without it, or with one part of it, it often takes
+a stretch for any language."""
 STRETCHES_AT_ONCE = 16
 """Stretches whose language is detected together: enough to keep a processor busy, few enough for
 the memory that the larger models take."""
@@ -157,8 +157,8 @@ class MultilingualEngine(Engine, Protocol):
 
 
 def frames_to_encode(sound: int, silence_after: float) -> int:
-    """Frames of the spectrogram that an encoder gets for so many of sound, and so many seconds of
-    silence, or more where the window is short."""
+    """How many frames of the spectrogram the encoder gets: those of the sound and of the silence
+    after it (seconds), but no fewer than LEAST_ENCODED and no more than MAX_SECONDS."""
     wanted = sound + int(silence_after * FRAMES_PER_SECOND)
     least, most = (int(seconds * FRAMES_PER_SECOND) for seconds in (LEAST_ENCODED, MAX_SECONDS))
     return min(max(wanted, least), most)

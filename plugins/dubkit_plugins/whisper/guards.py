@@ -42,6 +42,8 @@ loop."""
 SQUEEZED = 0.5
 """Words that take less than this much of the time of those before them were not spoken."""
 
+VARIATIONS = "\ufe0e\ufe0f"
+"""Marks that choose how a symbol is drawn, as text or as a picture."""
 _WORD = re.compile(r"\w")
 _ANNOTATION = re.compile(r"[\[(（【*♪♫][^\])）】*♪♫]*[\])）】*♪♫]?")
 _HALLUCINATIONS = frozenset(
@@ -65,9 +67,14 @@ _HALLUCINATIONS = frozenset(
 People say these things too, so they are removed only if the network itself was uncertain."""
 
 
+def is_mark(char: str) -> bool:
+    """Whether it is a part of the letter before it, as vowels are in Hindi and Thai."""
+    return category(char) in ("Mn", "Mc") and char not in VARIATIONS
+
+
 def _normalize(text: str) -> str:
-    """The words alone; marks are parts of them, as the vowels are in Hindi and Thai."""
-    kept = (char if _WORD.match(char) or category(char)[0] == "M" else " " for char in text.lower())
+    """The words alone."""
+    kept = (char if _WORD.match(char) or is_mark(char) else " " for char in text.lower())
     return " ".join("".join(kept).split())
 
 

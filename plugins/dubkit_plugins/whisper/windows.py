@@ -23,8 +23,8 @@ LEAD = 0.50
 TAIL = 0.50
 """Seconds of audio kept after a span."""
 MAX_SILENCE = 3.0
-"""Seconds of a pause, in which Whisper would invent words, after which a window that has its pauses
-ends. What is on both sides of such a pause is set to the sound, reported and shown apart."""
+"""Seconds of a pause, in which Whisper would invent words, after which a ``whole`` window ends. The
+speech on either side of such a pause is set to the sound, reported and shown apart."""
 PAUSE = 0.8
 """Seconds of a pause that the network gets, half of them after a span and half before the next. All
 of a longer one would cost as much as speech, and with less the edges of words are lost
