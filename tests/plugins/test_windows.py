@@ -102,6 +102,9 @@ def test_the_network_gets_no_long_pauses():
     # A word at the join is where most of it is, and gets nothing of the pause.
     assert window.on_timeline(3, 3 + half + 0.1) == pytest.approx((13, 13 + half))
     assert window.on_timeline(3 + half - 0.1, 3 + w.PAUSE) == pytest.approx((15 - half, 15))
+    # One that lasts from before the pause into the speech after it is the first word of that.
+    assert window.on_timeline(2.2, 3 + w.PAUSE + 0.2) == pytest.approx((15 - half, 15.2))
+    assert window.on_timeline(2.2, 3 + w.PAUSE) == pytest.approx((12.2, 13 + half))
     sound = np.zeros(20 * SAMPLE_RATE, np.int16)
     for span in spans:
         sound[int(span.start * SAMPLE_RATE) : int(span.end * SAMPLE_RATE)] = 1000

@@ -30,6 +30,10 @@ PAUSE = 0.8
 of a longer one would cost as much as speech, and with less the edges of words are lost
 (``benchmarks/``)."""
 
+REACH = 0.1
+"""Seconds of the speech after a pause over which the last word before it may seem to last: a word
+lasts until the next one, as far as attention tells. One that lasts longer is the first after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -57,12 +61,15 @@ class Window:
 
     def on_timeline(self, start: float, end: float) -> tuple[float, float]:
         """The times of the sound between which a word is, from its times in what the network gets:
-        both in the piece that has its middle, for nobody speaks a word on both sides of a pause."""
+        both in the piece that has its middle, or in the next if it reaches into the speech there,
+        for nobody speaks a word on both sides of a pause."""
         middle, before = (start + end) / 2, 0.0
         for first, last in self.pieces:
-            if middle <= before + last - first or last == self.end:
+            join = before + last - first
+            reaches = end > join + PAUSE / 2 + REACH
+            if last == self.end or (middle <= join and not reaches):
                 break
-            before += last - first
+            before = join
         start, end = (first + min(max(at - before, 0.0), last - first) for at in (start, end))
         return start, end
 
