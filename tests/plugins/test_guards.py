@@ -113,6 +113,14 @@ def test_a_burst_of_words_inside_a_window():
     assert guards.fault(decoded(), [*before, *crowd[:1], *after], window) is None
 
 
+@pytest.mark.parametrize(("probability", "unsure"), [(0.9, False), (0.2, True)])
+def test_of_a_window_that_is_unsure_the_runs_with_sure_words_are_right(probability, unsure):
+    words = [Word(float(i), i + 0.8, f" word{i}", probability) for i in range(4)]
+    run = Window(0.0, 4.0, (Span(0.0, 4.0),))
+    assert guards.is_at_fault("unsure", words, run) is unsure
+    assert guards.is_at_fault("loop", words, run) and not guards.is_at_fault(None, words, run)
+
+
 @pytest.mark.parametrize(
     ("text", "logprob", "no_speech", "silent"),
     [

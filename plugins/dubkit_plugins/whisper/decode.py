@@ -291,7 +291,7 @@ def finish_window(window: Window, best: Hypothesis, set_words: SetsWords) -> lis
         border = (run.end + after.start) / 2 if after else float("inf")
         own = tuple(word for word in rest if (word.start + word.end) / 2 < border)
         rest = rest[len(own) :]
-        wrong = None if fault == "skipped" and not guards.skips(own, run) else fault
+        wrong = fault if guards.is_at_fault(fault, own, run) else None
         moved = _in_order(set_words(own, run))
         found.append(DecodedWindow(run.start, run.end, moved, wrong, best.language))
     return found

@@ -11,7 +11,8 @@ import re
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import median
+from math import log
+from statistics import fmean, median
 from unicodedata import category
 
 from dubkit import Word
@@ -150,6 +151,16 @@ def fault(decoded: Decoded, words: Sequence[Word], window: Window) -> str | None
     if skips(words, window):
         return "skipped"
     return None
+
+
+def is_at_fault(fault: str | None, words: Sequence[Word], run: Window) -> bool:
+    """Whether what is wrong with a window is wrong with the words of this run of it, as far as that
+    can be known."""
+    if fault == "skipped":
+        return skips(words, run)
+    if fault == "unsure" and words:
+        return fmean(log(max(word.probability or 0.0, 1e-6)) for word in words) < MIN_LOGPROB
+    return fault is not None
 
 
 def _has_burst(words: Sequence[Word]) -> bool:
