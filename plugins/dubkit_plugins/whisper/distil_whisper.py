@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from dubkit import (
@@ -100,7 +101,7 @@ class DistilWhisper(WhisperTranscriber):
         try:
             torch.zeros(1, device=self.device)
         except (RuntimeError, AssertionError, ImportError) as failure:
-            reason = str(failure).partition("\n")[0]
+            reason = shorten(str(failure), 80, placeholder=" ...")
             return [f"torch cannot use the device {self.device!r} here ({reason}): use another"]
         return []
 
