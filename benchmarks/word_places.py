@@ -20,8 +20,7 @@ from pathlib import Path
 
 import corpus
 import numpy as np
-
-from dubkit_plugins.whisper.faster_whisper import FasterWhisper
+from word_times import recognized
 
 
 def main() -> int:
@@ -32,19 +31,16 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=60, help="of each set")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    engine = FasterWhisper(model="base", compute_type="int8", device="cpu")
     total = [0, 0]
     for source in given.sources:
-        right, astray = count(engine, source, given.pause, given.clips, given.seed)
+        right, astray = count(source, given.pause, given.clips, given.seed)
         print(f"{source:<24}{right:>6} words, {len(astray)} at another clip {' '.join(astray)}")
         total = [total[0] + right, total[1] + len(astray)]
     print(f"{'all':<24}{total[0]:>6} words, {total[1]} at another clip")
     return 0
 
 
-def count(
-    engine: FasterWhisper, source: str, pause: float, clips: int, seed: int
-) -> tuple[int, list[str]]:
+def count(source: str, pause: float, clips: int, seed: int) -> tuple[int, list[str]]:
     """How many words are recognized right, and which of them are at another clip."""
     chosen, language = corpus.clips_of(source)
     random.Random(seed).shuffle(chosen)
@@ -59,16 +55,11 @@ def count(
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder, "clips.wav")
         corpus.write(np.clip(np.concatenate(pieces), -1, 1), wav)
-        track = engine.transcribe(
-            wav, language=language, prompt="", hotwords=(), work=Path(folder),
-            progress=lambda *_, **__: None,
-        ).track  # fmt: skip
-    found = [
-        (word, bisect_right(middles, (one.start + one.end) / 2))
-        for cue in track.cues
-        for one in cue.words
-        for word in words_of(one.text)
-    ]
+        found = [
+            (word, bisect_right(middles, (one.start + one.end) / 2))
+            for one in recognized(wav, language)
+            for word in words_of(one.text)
+        ]
     same = difflib.SequenceMatcher(
         None, [word for word, _ in found], [word for word, _ in spoken], autojunk=False
     ).get_matching_blocks()

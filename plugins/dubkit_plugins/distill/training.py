@@ -224,8 +224,8 @@ def train(
     device = student.proj_out.weight.device
     students = [student, *copies]
     learned = _learned(student)
-    for one in students:
-        for parameter in _learned(one).values():
+    for same in _learned_by_all(students):
+        for parameter in same:
             parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(learned.values(), lr=schedule.rate, betas=(0.9, 0.98))
     looks = _resume(work, learned, optimizer)
@@ -256,8 +256,8 @@ def train(
             looks.append(Look(step + 1, float(np.mean(recent)), held, measure()))
             recent = []
             _save(work, learned, optimizer, looks)
-    for one in students:
-        for parameter in _learned(one).values():
+    for same in _learned_by_all(students):
+        for parameter in same:
             parameter.requires_grad_(False)
     _load(learned, work / f"best-{CHECKPOINT}")
     progress("train", schedule.steps, schedule.steps)
@@ -270,10 +270,15 @@ def _learned(student: Whisper) -> dict[str, Tensor]:
     return {name: one for name, one in named.items() if not name.startswith("embed")}
 
 
+def _learned_by_all(students: Sequence[Whisper]) -> Iterator[tuple[Tensor, ...]]:
+    """Each parameter that learns, of every student."""
+    return zip(*(_learned(one).values() for one in students), strict=True)
+
+
 @torch.no_grad()
 def _make_equal(students: Sequence[Whisper]) -> None:
     """Give all of them the weights of the first."""
-    for ours, *theirs in zip(*(_learned(one).values() for one in students), strict=True):
+    for ours, *theirs in _learned_by_all(students):
         for one in theirs:
             one.copy_(ours)
 
@@ -310,7 +315,7 @@ def _step(students: Sequence[Whisper], chosen: Sequence[Path], micro: int) -> tu
 def _gather_gradients(students: Sequence[Whisper], targets: int) -> None:
     """Add the gradients of all to those of the first, which has some part of every step, and
     divide them by the number of targets."""
-    for ours, *theirs in zip(*(_learned(one).values() for one in students), strict=True):
+    for ours, *theirs in _learned_by_all(students):
         if ours.grad is None:
             continue
         for one in theirs:

@@ -29,7 +29,6 @@ PAUSE = 0.8
 """Seconds of a pause that the network gets, half of them after a span and half before the next. All
 of a longer one would cost as much as speech, and with less the edges of words are lost
 (``benchmarks/``)."""
-
 REACH = 0.1
 """Seconds of the speech after a pause over which the last word before it may seem to last: a word
 lasts until the next one, as far as attention tells. One that lasts longer is the first after it."""
@@ -147,11 +146,11 @@ def gather(
         previous_end = end
         return Window(round(start, 3), round(end, 3), speech, whole)
 
+    most = MAX_SILENCE if whole else float("inf")
     for span in spans:
         following = (*open_spans, span)
         length = Window(following[0].start, span.end, following, whole).seconds
-        silent = whole and open_spans and span.start - open_spans[-1].end > MAX_SILENCE
-        if open_spans and (silent or length > room):
+        if open_spans and (span.start - open_spans[-1].end > most or length > room):
             yield close(span.start)
         open_spans.append(span)
     if open_spans:
